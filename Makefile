@@ -1,0 +1,52 @@
+# make demo, make test and make check each set up what they need; nothing but Python 3.11+, make and git is assumed.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help demo test check lint types layers coverage matrix lock clean
+
+help:
+	@echo "make demo     watch conversations of every provider arrive, from a simulator on this machine"
+	@echo "make test     run the tests"
+	@echo "make check    run everything CI runs: lint, types, layers, tests with branch coverage"
+	@echo "make matrix   run the tests on every CPython from 3.11 up that is installed here"
+	@echo "make lock     renew requirements-dev.txt (needs uv)"
+
+demo: .venv/ready
+	$(BIN)/conversations-hub demo
+
+test: .venv/ready
+	$(BIN)/pytest -n auto -q
+
+check: lint types layers coverage
+
+lint: .venv/ready
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: .venv/ready
+	$(BIN)/mypy
+	$(BIN)/basedpyright
+
+layers: .venv/ready
+	$(BIN)/lint-imports
+
+coverage: .venv/ready
+	$(BIN)/pytest -n auto -q --cov --cov-branch --cov-fail-under=95
+
+matrix:
+	@.ci/matrix
+
+lock:
+	uv pip compile pyproject.toml --extra cli --group test --group lint --group types \
+		--universal --generate-hashes --no-header --no-annotate --upgrade -q -o requirements-dev.txt
+
+.venv/ready: requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12 …" * (sys.version_info < (3, 11)))'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+clean:
+	rm -rf .venv .venv-* .coverage .mypy_cache .pytest_cache .ruff_cache
