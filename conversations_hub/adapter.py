@@ -1,0 +1,227 @@
+"""The contract: what a provider must say about itself to be served by the hub.
+
+An adapter is a value that holds functions. None of them does I/O: what must talk to the provider is a generator that
+yields `Request` and receives `Response`. What it holds decides what it can do; nothing is declared beside it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+from .errors import ConfigurationError, HubError, PayloadError, ProviderError, RejectedError, for_status
+from .schema import Conversation, Status, TranscriptTurn
+from .signing import Secret
+from .wire import Flow, Request, Response
+
+__all__ = [
+    "Account",
+    "Adapter",
+    "Listing",
+    "Operation",
+    "Query",
+    "Start",
+    "Started",
+    "answered",
+    "by_status",
+    "cut",
+    "refused",
+]
+
+T = TypeVar("T")
+
+Operation = Literal["list", "get", "start", "end", "delete", "send"]
+"""What a hub can be asked to do."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.IGNORECASE)
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+class Account:
+    """One set of credentials at one provider.
+
+    `base_url` takes the place of the provider's own and may carry a path. It must be `https:`, but for loopback or
+    with `allow_insecure`. `settings` is what this provider needs beside the key. Raises `ConfigurationError` for
+    what cannot be right.
+    """
+
+    __slots__ = ("base_url", "key", "name", "provider", "settings")
+
+    def __init__(
+        self,
+        provider: str,
+        *,
+        key: str | Secret,
+        base_url: str | None = None,
+        name: str = "default",
+        settings: Mapping[str, str] | None = None,
+        allow_insecure: bool = False,
+    ) -> None:
+        if not _NAME.fullmatch(name):
+            raise ConfigurationError("an account's name is 1 to 64 letters, digits, '_', '.' or '-'", provider=provider)
+        self.provider = provider
+        self.name = name
+        self.key = key if isinstance(key, Secret) else Secret(key, f"key of {provider}/{name}")
+        self.base_url = None if base_url is None else _checked(base_url, provider, allow_insecure=allow_insecure)
+        self.settings = {
+            # A setting may end up in a header, so it is held to what a header can carry.
+            setting: Secret(value, f"{setting} of {provider}/{name}").reveal()
+            for setting, value in (settings or {}).items()
+        }
+
+    def __repr__(self) -> str:
+        return f"Account({self.provider}/{self.name})"
+
+
+def _checked(base_url: str, provider: str, *, allow_insecure: bool) -> str:
+    wrong = _wrong_with(base_url, allow_insecure=allow_insecure)
+    if wrong:
+        raise ConfigurationError(f"the base URL {wrong}", provider=provider)
+    return base_url.rstrip("/")
+
+
+def _wrong_with(base_url: str, *, allow_insecure: bool) -> str | None:
+    try:
+        parts = urlsplit(base_url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "is malformed"
+    if not host or parts.scheme not in {"http", "https"}:
+        return "must start with https:// and name a host"
+    if "@" in parts.netloc:
+        return "must not hold a user name or password"
+    if any(not "!" <= character <= "~" or character in "?#\\" for character in base_url):
+        return "may hold a path, but no query, fragment, backslash or blank"
+    if parts.scheme == "http" and host not in _LOOPBACK and not allow_insecure:
+        return "is plain http, so the key could be read on the way: use https, or pass allow_insecure=True"
+    return None
+
+
+class Query(msgspec.Struct, frozen=True, kw_only=True):
+    """What is looked for, in our words; an adapter passes on what its provider can filter by."""
+
+    since: datetime | None = None
+    """Aware; the first instant that counts."""
+    until: datetime | None = None
+    """Aware; the first instant that no longer counts."""
+    status: Status | None = None
+    agent: str | None = None
+    """The provider's id of the agent."""
+    page_size: int | None = None
+    """None: the adapter's maximum."""
+    options: Mapping[str, Any] = {}
+    """More of the provider's own filters, under the provider's names."""
+
+
+class Listing(msgspec.Struct, frozen=True, kw_only=True):
+    """One page as the adapter found it; the hub decodes its rows, one by one."""
+
+    rows: Sequence[msgspec.Raw]
+    normalize: Callable[[msgspec.Raw], Conversation]
+    cursor: str | None = None
+    """Where the next page begins; None: this was the last."""
+    warning: str | None = None
+    """What the caller should know of this page, for the report."""
+
+
+class Start(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation to be started."""
+
+    agent: str | None = None
+    to: str | None = None
+    """Who is called: a number or address, where the channel needs one."""
+    options: Mapping[str, Any] = {}
+    """More of the provider's own request members."""
+
+
+class Started(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation that was started, and how to join it."""
+
+    conversation: Conversation
+    join_url: str | None = None
+    token: Secret | None = None
+    """What a participant shows to join; `token.reveal()` gives the text."""
+
+
+_LONGEST_WORDS = 200
+
+
+def cut(words: str) -> str:
+    """Return a provider's words as one line of at most 200 characters that is safe to log and to print."""
+    start = words[: _LONGEST_WORDS + 1]
+    shown = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in start)
+    return shown if len(shown) <= _LONGEST_WORDS else shown[: _LONGEST_WORDS - 1] + "…"
+
+
+def refused(
+    response: Response, words: str | None, kind: type[ProviderError] | None = None, *, retryable: bool | None = None
+) -> ProviderError:
+    """Return the error for a refusal: its class by status unless given, the provider's words where there are any."""
+    said = cut(words) if words else "the provider gave no reason"
+    return (kind or for_status(response.status))(said, status=response.status, retryable=retryable)
+
+
+_reason = msgspec.json.Decoder(dict[str, Any])
+
+
+def by_status(response: Response) -> HubError:
+    """Return the error of a refusal by its status, with the words of its `message`, `error` or `detail`."""
+    try:
+        body = _reason.decode(response.body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return refused(response, None)
+    words = (body.get(name) for name in ("message", "error", "detail"))
+    return refused(response, next((word for word in words if isinstance(word, str) and word), None))
+
+
+def answered(response: Response, read: Callable[[bytes], T], words: Callable[[Response], str | None]) -> T:
+    """Read a 2xx answer; what turns out to be an error under HTTP 200 is raised as the refusal it is."""
+    try:
+        return read(response.body)
+    except PayloadError as error:
+        failure = error
+    said = words(response)
+    raise refused(response, said, RejectedError) if said else failure
+
+
+class Adapter(msgspec.Struct, frozen=True, kw_only=True):
+    """One provider, described. A function it does not hold is something the provider cannot do."""
+
+    name: str
+    base_url: str
+    docs: str
+    sign: Callable[[Request, Account, datetime], Request]
+    refusal: Callable[[Response], HubError] = by_status
+    """What an answer outside 2xx means."""
+    list_page: Callable[[Account, Query, str | None], Flow[Listing]] | None = None
+    get: Callable[[Account, str], Flow[Conversation]] | None = None
+    start: Callable[[Account, Start], Flow[Started]] | None = None
+    end: Callable[[Account, str], Flow[None]] | None = None
+    delete: Callable[[Account, str, Mapping[str, Any]], Flow[None]] | None = None
+    send: Callable[[Account, str, str], Flow[TranscriptTurn]] | None = None
+    complete_lists: bool = True
+    """Whether list rows hold what `get` brings; if not, `transcripts=True` asks for each."""
+    settings: tuple[str, ...] = ()
+    """What an account may need beside its key, by name."""
+    secret_fields: frozenset[str] = frozenset()
+    """Members of the provider's JSON that are scrubbed from `raw`, at any depth."""
+    requests_per_second: float | None = None
+    """The documented limit of an account; None: not documented."""
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """What this provider can do."""
+        held: dict[Operation, object] = {
+            "list": self.list_page,
+            "get": self.get,
+            "start": self.start,
+            "end": self.end,
+            "delete": self.delete,
+            "send": self.send,
+        }
+        return tuple(operation for operation, function in held.items() if function is not None)

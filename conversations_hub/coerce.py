@@ -1,0 +1,165 @@
+"""Forgiving readers of one value: instants, seconds, text.
+
+Each returns the value in our terms or None. What was there but could not be read is noted in `issues` with its place,
+never with its content.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Annotated, Any
+
+import msgspec
+
+from .schema import Issue, Participant
+
+__all__ = [
+    "AnyJson",
+    "Id",
+    "Instant",
+    "Number",
+    "Seconds",
+    "UnixSeconds",
+    "after",
+    "instant",
+    "json_text",
+    "not_before",
+    "place_of",
+    "seconds",
+    "text",
+    "timestamp",
+]
+
+AnyJson = dict[str, Any] | list[Any] | str | int | float | bool | None
+"""What a provider leaves free: whatever it turns out to be is read."""
+
+Id = str | int
+"""What providers send for an id."""
+
+Instant = str | int | float | None
+"""What providers send for an instant: ISO 8601 text or a Unix epoch."""
+
+Number = str | int | float | None
+"""What providers send for a span that is not always a number of seconds."""
+
+Seconds = Annotated[float, msgspec.Meta(ge=0, lt=2.0**63)]
+"""A span in seconds; the decoder itself refuses what is negative or not finite, at no cost."""
+
+UnixSeconds = Annotated[float, msgspec.Meta(gt=0, lt=1e11)]
+"""An instant in Unix seconds; the decoder itself refuses milliseconds."""
+
+# Unix seconds stay below this until the year 5138; the same instant in ms, µs and ns lies a thousand times higher each.
+_SECONDS_BELOW = 1e11
+_LONGEST = 2.0**63
+
+# Digits of other scripts, signs and underscores are what `float` takes and no provider means.
+_CLOCK = re.compile(r"([0-9]+:){0,2}[0-9.]+(e[+-]?[0-9]+)?", re.IGNORECASE)
+
+
+def instant(value: Instant, place: str, issues: list[Issue], *, zone: tzinfo = UTC) -> datetime | None:
+    """Read an instant as an aware datetime in UTC.
+
+    ISO 8601 text, or a Unix epoch in seconds, milliseconds, microseconds or nanoseconds, told apart by range. Text
+    without a zone is taken to be in `zone`.
+    """
+    if value is None:
+        return None
+    try:
+        if isinstance(value, str) and not _is_digits(value.strip()):
+            moment = datetime.fromisoformat(value.strip().upper())
+            return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+        return datetime.fromtimestamp(_epoch(value), UTC)
+    except (ValueError, OverflowError, OSError):
+        issues.append(Issue(place, "empty" if value == "" else "not a date"))
+        return None
+
+
+def timestamp(value: Instant, place: str, issues: list[Issue]) -> float | None:
+    """Read an instant as Unix seconds, from the same forms as `instant`."""
+    if value is None:
+        return None
+    if isinstance(value, float) and 0 < value < _SECONDS_BELOW:
+        return value
+    if isinstance(value, str) and value.endswith("Z"):  # what most send, and every turn may have one
+        with suppress(ValueError):
+            return datetime.fromisoformat(value).timestamp()
+    moment = instant(value, place, issues)
+    return None if moment is None else moment.timestamp()
+
+
+def seconds(value: Number, place: str, issues: list[Issue]) -> float | None:
+    """Read a span as float seconds: a number, a number as text, `m:ss` or `h:mm:ss`."""
+    if value is None:
+        return None
+    try:
+        span = _clock(value) if isinstance(value, str) else float(value)
+    except (ValueError, OverflowError):
+        issues.append(Issue(place, "empty" if value == "" else "not a number of seconds"))
+        return None
+    if not 0 <= span < _LONGEST:
+        issues.append(Issue(place, "not a number of seconds"))
+        return None
+    return span
+
+
+def text(value: str | int | None) -> str | None:
+    """Read a name or an id as text; empty is absent, and numbers keep every digit."""
+    if value is None or value == "":
+        return None
+    return str(value)
+
+
+def _is_digits(value: str) -> bool:
+    # Shorter runs of digits are basic ISO dates: 20260302.
+    return value.isascii() and value.replace(".", "", 1).isdigit() and len(value) > 8
+
+
+def _epoch(value: str | float) -> float:
+    number = float(value)
+    if not 0 < number < _SECONDS_BELOW * 1e9:
+        raise ValueError
+    while number >= _SECONDS_BELOW:
+        number /= 1000
+    return number
+
+
+def _clock(value: str) -> float:
+    if not _CLOCK.fullmatch(value.strip()):
+        raise ValueError
+    total = 0.0
+    for part in value.split(":"):
+        total = total * 60 + float(part)
+    return total
+
+
+def json_text(value: AnyJson) -> str | None:
+    """Return text as it is, and anything else as the JSON it was sent as."""
+    return value if value is None or isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def after(moment: datetime | None, span: float | None, place: str, issues: list[Issue]) -> datetime | None:
+    """Return the instant so many seconds after another, where both are known."""
+    if moment is None or span is None:
+        return None
+    try:
+        return moment + timedelta(seconds=span)
+    except OverflowError:
+        issues.append(Issue(place, "ends after the last date there is"))
+        return None
+
+
+def not_before(moment: datetime | None, start: datetime | None, place: str, issues: list[Issue]) -> datetime | None:
+    """Return the moment unless it lies before the start, which no end does."""
+    if moment is not None and start is not None and moment < start:
+        issues.append(Issue(place, "before the start"))
+        return None
+    return moment
+
+
+def place_of(one: Participant, participants: list[Participant]) -> int:
+    """Return a participant's position; who is new is added at the end."""
+    if one not in participants:
+        participants.append(one)
+    return participants.index(one)

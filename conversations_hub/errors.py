@@ -1,0 +1,233 @@
+"""Everything that can go wrong, as one tree.
+
+HubError
+├─ ConfigurationError     unknown provider, no key, two accounts of one name, unsafe base URL
+├─ InvalidRefError        malformed ref, id, cursor or argument
+├─ UnsupportedError       this provider cannot do that
+├─ HubClosedError         used after close, or in another loop
+├─ TransportError         no whole answer: connection, reset, time-out, truncated body
+│  └─ DeadlineError       the operation's own deadline passed
+├─ ProviderError          the provider refused, in its words
+│  ├─ AuthError           401
+│  │  └─ ForbiddenError   403
+│  ├─ NotFoundError       404, 410
+│  ├─ RateLimitError      429
+│  ├─ RejectedError       other 4xx
+│  └─ OutageError         5xx
+│     └─ CircuitOpenError not asked: it was down a moment ago
+├─ PayloadError           an answer nobody can trust
+├─ PaginationError        a walk that loops or cannot go on
+└─ PartialError           some of several walks failed
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "AuthError",
+    "CircuitOpenError",
+    "ConfigurationError",
+    "DeadlineError",
+    "ForbiddenError",
+    "HubClosedError",
+    "HubError",
+    "InvalidRefError",
+    "NotFoundError",
+    "OutageError",
+    "PaginationError",
+    "PartialError",
+    "PayloadError",
+    "ProviderError",
+    "RateLimitError",
+    "RejectedError",
+    "TransportError",
+    "UnsupportedError",
+    "for_status",
+]
+
+# Worth another try though they are 4xx, and not worth one though they are 5xx.
+_PASSING = frozenset({408, 425, 429})
+_FINAL = frozenset({501, 505})
+
+
+class HubError(Exception):
+    """The root: whatever this library raises on purpose is one of these.
+
+    It survives `pickle` and `copy`, and holds no secret, header, query or body.
+    """
+
+    retryable: bool = False
+    """Whether the same call may succeed a little later."""
+
+    advice: ClassVar[str] = ""
+    """What the reader can do about it; `{provider}` and `{PROVIDER}` are filled in."""
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        provider: str | None = None,
+        account: str | None = None,
+        operation: str | None = None,
+        attempts: int = 0,
+        elapsed: float = 0.0,
+        status: int | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+        retryable: bool | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        """What went wrong, in one sentence."""
+        self.provider = provider
+        self.account = account
+        self.operation = operation
+        """`get`, `list`, `start`, `end`, `delete` or `send`."""
+        self.attempts = attempts
+        """Requests that were sent for the operation."""
+        self.elapsed = elapsed
+        """Seconds from the call to this error."""
+        self.status = status
+        """The HTTP status, where the provider answered."""
+        self.request_id = request_id
+        """The provider's name for the exchange, for its support desk."""
+        self.retry_after = retry_after
+        """Seconds the provider asked to wait."""
+        if retryable is not None:
+            self.retryable = retryable
+        elif status in _PASSING:
+            self.retryable = True
+        elif status in _FINAL:
+            self.retryable = False
+
+    def __str__(self) -> str:
+        where = "/".join(part for part in (self.provider, self.account) if part)
+        where = " ".join(part for part in (where, self.operation) if part)
+        facts = [f"HTTP {self.status}"] if self.status is not None else []
+        if self.attempts > 1:
+            facts.append(f"{self.attempts} attempts in {self.elapsed:.1f} s")
+        if self.retry_after is not None:
+            facts.append(f"retry after {self.retry_after:g} s")
+        if self.request_id is not None:
+            facts.append(f"request {self.request_id}")
+        said = f"{where}: {self.reason}" if where else self.reason
+        if facts:
+            said += f" ({', '.join(facts)})"
+        if self.advice and self.provider:
+            said += f". {self.advice.format(provider=self.provider, PROVIDER=self.provider.upper())}"
+        return said
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _revive, (type(self), self.reason, self.__dict__)
+
+
+def _revive(kind: type[HubError], reason: str, state: dict[str, Any]) -> HubError:
+    error = kind.__new__(kind, reason)
+    error.__dict__.update(state)
+    return error
+
+
+class ConfigurationError(HubError):
+    """The caller's set-up is incomplete or unsafe; nothing was sent."""
+
+
+class InvalidRefError(HubError, ValueError):
+    """A ref, id, cursor or argument that cannot be right; nothing was sent for it."""
+
+
+class UnsupportedError(HubError):
+    """This provider cannot do that."""
+
+
+class HubClosedError(HubError):
+    """The hub was used after it was closed, or in another event loop."""
+
+
+class TransportError(HubError):
+    """No whole answer came: connection, reset, time-out, truncated body."""
+
+    retryable = True
+
+
+class DeadlineError(TransportError):
+    """The operation's own deadline passed."""
+
+
+class ProviderError(HubError):
+    """The provider refused, in its own words."""
+
+
+class AuthError(ProviderError):
+    """The provider does not accept the key (401)."""
+
+    advice = "Check the key of this account ({PROVIDER}_API_KEY, where it came from the environment)"
+
+
+class ForbiddenError(AuthError):
+    """The key is good, but may not do this (403)."""
+
+    advice = "The key is valid but lacks the right: grant it at {provider}, or use another key"
+
+
+class NotFoundError(ProviderError):
+    """No such conversation, or not any more (404, 410)."""
+
+
+class RateLimitError(ProviderError):
+    """Too much at once (429, or the provider's own words for it)."""
+
+    retryable = True
+
+
+class RejectedError(ProviderError):
+    """The provider took the request for wrong (other 4xx)."""
+
+
+class OutageError(ProviderError):
+    """The provider is in trouble (5xx)."""
+
+    retryable = True
+
+
+class CircuitOpenError(OutageError):
+    """Not asked: the provider was down a moment ago."""
+
+
+class PayloadError(HubError):
+    """An answer nobody can trust.
+
+    Broken framing, not JSON, no id, another id, a redirect, too large. It says where, never the content.
+    """
+
+
+class PaginationError(HubError):
+    """A walk that loops or cannot go on. What was delivered before it stands."""
+
+
+class PartialError(HubError):
+    """Some of several walks failed; the others were delivered whole."""
+
+    def __init__(self, errors: Mapping[str, HubError], *, operation: str = "list") -> None:
+        told = "; ".join(f"{where}: {type(error).__name__}: {error.reason}" for where, error in errors.items())
+        super().__init__(f"{len(errors)} failed: {told}", operation=operation)
+        self.errors = dict(errors)
+        """Who failed, by "provider/account"."""
+        self.retryable = all(error.retryable for error in errors.values())
+
+
+def for_status(status: int) -> type[ProviderError]:
+    """Return the class of error that a status stands for."""
+    return _BY_STATUS.get(status, OutageError if status >= 500 else RejectedError)
+
+
+_BY_STATUS: dict[int, type[ProviderError]] = {
+    401: AuthError,
+    403: ForbiddenError,
+    404: NotFoundError,
+    410: NotFoundError,
+    429: RateLimitError,
+}

@@ -1,0 +1,246 @@
+"""Bytes → well-formed JSON → typed records; what does not fit is said with its place, never with its content."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import zlib
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+import msgspec
+
+from .errors import PayloadError, TransportError
+from .schema import Issue
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+__all__ = ["Json", "decode", "decompressed", "scrubbed", "well_formed"]
+
+T = TypeVar("T")
+
+Json: TypeAlias = "dict[str, Json] | list[Json] | str | float | bool | None"
+"""A JSON document, untyped; `float` says int too."""
+
+_any = msgspec.json.Decoder(msgspec.Raw)
+_MENDABLE = 4 * 1024 * 1024  # read untyped, a body takes thirty times its size
+_MOST_MEMBERS = 64
+
+
+def well_formed(body: bytes) -> tuple[bytes, bool]:
+    """Return a body as JSON that every decoder takes, and whether it had to be mended.
+
+    Mended: a byte order mark, `NaN` and `Infinity` (null), lone surrogates and invalid UTF-8 (U+FFFD). Raises
+    `PayloadError` where that does not make it JSON: retryable where it was cut, is HTML or is empty.
+    """
+    try:
+        if _stands(body):
+            return body, False
+        mended = _mend(body)
+    except RecursionError:
+        failure = PayloadError("the answer is nested too deeply")
+    else:
+        if mended is not None:
+            return mended, True
+        failure = PayloadError(f"the answer is no JSON: {_kind_of(body)}", retryable=True)
+    raise failure
+
+
+def _stands(body: bytes) -> bool:
+    try:
+        _any.decode(body)
+        return body.isascii() or bool(body.decode())
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False
+
+
+# Half of a pair that JavaScript cut: no text, and msgspec refuses a whole page for it.
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def _mend(body: bytes) -> bytes | None:
+    if len(body) > _MENDABLE:
+        return None
+    try:
+        value = json.loads(body.decode("utf-8-sig", "replace"), parse_constant=_null, parse_float=_finite)
+        return _LONE_SURROGATE.sub("\ufffd", json.dumps(value, ensure_ascii=False)).encode()
+    except ValueError:
+        return None
+
+
+def _null(_constant: str) -> None:
+    return None
+
+
+def _finite(number: str) -> float | None:
+    value = float(number)
+    return value if math.isfinite(value) else None
+
+
+def _kind_of(body: bytes) -> str:
+    start = body[:64].lstrip()
+    if not start:
+        return "empty"
+    if start[:1] == b"<":
+        return "HTML or XML"
+    if start[:1] in {b"{", b"["}:
+        return f"cut or broken, {len(body)} bytes"
+    return f"other text, {len(body)} bytes"
+
+
+def decode(body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T], issues: list[Issue] | None = None) -> T:
+    """Decode a well-formed body or record.
+
+    With `issues`, a single value that does not fit (text for a number, 1e400, a date that is an object) becomes null
+    and is noted there. A structure that does not fit, or a value that must not be null, raises `PayloadError`.
+    """
+    try:
+        return decoder.decode(body)
+    except _UNREADABLE as error:
+        misfit = _misfit(error)
+    if issues is not None and misfit.is_value:
+        return _decode_without(misfit, bytes(body), decoder, issues)
+    raise misfit.as_error()
+
+
+# Only the first is msgspec's own.
+_UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
+
+
+class _Misfit(msgspec.Struct, frozen=True):
+    """What does not fit, and where; never the value."""
+
+    what: str
+    place: str = "$"
+    is_value: bool = False
+
+    def as_error(self) -> PayloadError:
+        return PayloadError(f"the answer does not fit: {self.what} at {self.place}")
+
+
+# msgspec names the place after " - at "; the rest of its message may repeat a value.
+_PLACE = re.compile(r" - at `(?P<place>[^`]*)`$")
+_EXPECTED = re.compile(
+    r"Expected `(?P<due>[a-z |]+)`(, got `[a-z]+`| [<>]=? [0-9.e+-]+)|(Number|Integer value) out of range"
+)
+_MISSING = re.compile(r"Object missing required field `[^`]+`")
+
+
+def _misfit(error: Exception) -> _Misfit:
+    if isinstance(error, RecursionError):
+        return _Misfit("it is nested too deeply")
+    said = str(error)
+    found = _PLACE.search(said)
+    place = found["place"] if found else "$"
+    expected = _EXPECTED.match(said)
+    if expected:
+        due = expected["due"] or ""
+        is_value = place != "$" and "array" not in due and "object" not in due
+        return _Misfit(expected.group().replace("`", ""), place, is_value)
+    missing = _MISSING.match(said)
+    return _Misfit(missing.group().replace("`", "") if missing else "a value nobody can read", place)
+
+
+_STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<position>\d+)\]")
+_IN_A_MAP = "[...]"  # msgspec does not say under which key
+
+
+def _decode_without(misfit: _Misfit, body: bytes, decoder: msgspec.json.Decoder[T], issues: list[Issue]) -> T:
+    document = _untyped(body)
+    emptied: set[str] = set()
+    while misfit.is_value and _empty(document, misfit.place):
+        emptied.add(misfit.place)
+        issues.append(Issue(misfit.place.removeprefix("$."), misfit.what))
+        try:
+            return decoder.decode(msgspec.json.encode(document))
+        except _UNREADABLE as error:
+            next_misfit = _misfit(error)
+        if next_misfit.place in emptied:
+            break  # it must not be null
+        misfit = next_misfit
+    raise misfit.as_error()
+
+
+def _untyped(body: bytes) -> Json:
+    """Read a document, its numbers as they were sent: 1e400 and 1.10 stay what they are."""
+    try:
+        document: Json = json.loads(body, parse_float=msgspec.Raw, parse_int=msgspec.Raw)
+    except (ValueError, RecursionError):
+        pass
+    else:
+        return document
+    raise PayloadError("the answer is no JSON, or nested too deeply")
+
+
+def _empty(document: Json, place: str) -> bool:
+    """Set the value at a place to null, or the map around it; say whether the place was found."""
+    found = _STEP.findall(place.partition(_IN_A_MAP)[0])
+    if not found:
+        return False
+    *steps, last = found
+    for name, position in steps:
+        document = _step(document, name, position)
+    if isinstance(document, dict) and last[0] in document:
+        document[last[0]] = None
+        return True
+    if isinstance(document, list) and last[1]:
+        document[int(last[1])] = None
+        return True
+    return False
+
+
+def _step(document: Json, name: str, position: str) -> Json:
+    if isinstance(document, dict):
+        return document.get(name)
+    return document[int(position)] if isinstance(document, list) and position else None
+
+
+def decompressed(body: bytes, encoding: str, limit: int) -> bytes:
+    """Undo a `Content-Encoding`, to at most `limit` bytes.
+
+    Raises `TransportError` where the stream is cut or corrupt, `PayloadError` for another coding, too many members
+    and too much.
+    """
+    if encoding in {"", "identity"}:
+        return body
+    if encoding not in {"gzip", "x-gzip"}:
+        raise PayloadError("the answer is compressed in a way nobody asked for")
+    parts: list[bytes] = []
+    size = 0
+    for _ in range(_MOST_MEMBERS):
+        member = zlib.decompressobj(wbits=31)
+        try:
+            parts.append(member.decompress(body, limit - size + 1))
+        except zlib.error:
+            break
+        size += len(parts[-1])
+        if size > limit:
+            raise PayloadError(f"the answer is larger than {limit} bytes")
+        if not member.eof:
+            break
+        body = member.unused_data
+        if not body:
+            return b"".join(parts)
+    else:
+        raise PayloadError(f"the answer is compressed in more than {_MOST_MEMBERS} pieces")
+    raise TransportError("the compressed answer is cut or corrupt")
+
+
+def scrubbed(body: bytes, secret_fields: Collection[str]) -> bytes:
+    """Return a JSON body with the named members replaced by `"***"`, at any depth; untouched where none is there."""
+    if not any(f'"{name}"'.encode() in body for name in secret_fields):
+        return body
+    document = _untyped(body)
+    left = [document]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                if name in secret_fields and inner is not None:
+                    value[name] = "***"
+                else:
+                    left.append(inner)
+        elif isinstance(value, list):
+            left += value
+    return msgspec.json.encode(document)

@@ -1,0 +1,386 @@
+"""What everything becomes: one conversation, its turns and their parts.
+
+All values are frozen. Absent is not empty: `None` and `()` say that the provider sent nothing. Instants are aware
+datetimes in UTC, spans are float seconds. What we derived instead of read is named in `Conversation.estimated`, what we
+could not read is listed in `Conversation.issues`.
+
+`msgspec.json.encode` writes a conversation as JSON (`raw` in base64), `msgspec.json.decode(…, type=Conversation)` reads
+an equal one back.
+"""
+
+from __future__ import annotations
+
+# msgspec reads the annotations when a Struct is first used, so these stay imported at run time.
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+__all__ = [
+    "Agent",
+    "Analysis",
+    "Channel",
+    "Conversation",
+    "Cost",
+    "Direction",
+    "EndReason",
+    "Issue",
+    "Participant",
+    "ParticipantKind",
+    "Recording",
+    "RecordingAccess",
+    "Role",
+    "Status",
+    "ToolCall",
+    "ToolResult",
+    "TranscriptState",
+    "TranscriptTurn",
+    "Visibility",
+    "Word",
+]
+
+
+class Status(StrEnum):
+    """Where a conversation stands."""
+
+    QUEUED = "queued"
+    RINGING = "ringing"
+    IN_PROGRESS = "in_progress"
+    PROCESSING = "processing"
+    ENDED = "ended"
+    FAILED = "failed"
+    NO_ANSWER = "no_answer"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+
+
+class Channel(StrEnum):
+    """The medium it was held over."""
+
+    PHONE = "phone"
+    WEB = "web"
+    VIDEO = "video"
+    CHAT = "chat"
+    SMS = "sms"
+    EMAIL = "email"
+    UNKNOWN = "unknown"
+
+
+class Direction(StrEnum):
+    """Who opened it: the customer (inbound) or the company (outbound)."""
+
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+    UNKNOWN = "unknown"
+
+
+class EndReason(StrEnum):
+    """Why it ended."""
+
+    CUSTOMER_ENDED = "customer_ended"
+    AGENT_ENDED = "agent_ended"
+    API_ENDED = "api_ended"
+    TRANSFERRED = "transferred"
+    VOICEMAIL = "voicemail"
+    NO_ANSWER = "no_answer"
+    BUSY = "busy"
+    SILENCE = "silence"
+    MAX_DURATION = "max_duration"
+    CANCELLED = "cancelled"
+    ERROR = "error"
+    UNKNOWN = "unknown"
+
+
+class TranscriptState(StrEnum):
+    """Why the transcript is there, or is not."""
+
+    AVAILABLE = "available"
+    """All the provider has."""
+    PENDING = "pending"
+    """Not ready yet: ask again in a while."""
+    NOT_LOADED = "not_loaded"
+    """Not part of this answer: `get` brings it."""
+    RESTRICTED = "restricted"
+    """The key's role may not read it."""
+    UNAVAILABLE = "unavailable"
+    """There is none, and none will come."""
+    TRUNCATED = "truncated"
+    """The provider cut it: turns are missing."""
+
+
+class Role(StrEnum):
+    """Who speaks in a turn."""
+
+    USER = "user"
+    ASSISTANT = "assistant"
+    SYSTEM = "system"
+    TOOL = "tool"
+    UNKNOWN = "unknown"
+
+
+class ParticipantKind(StrEnum):
+    """What a participant is."""
+
+    CUSTOMER = "customer"
+    AI_AGENT = "ai_agent"
+    HUMAN_AGENT = "human_agent"
+    SUPERVISOR = "supervisor"
+    SYSTEM = "system"
+    UNKNOWN = "unknown"
+
+
+class RecordingAccess(StrEnum):
+    """What it takes to read a recording."""
+
+    SIGNED_URL = "signed_url"
+    """The location alone, until it expires."""
+    PROVIDER_KEY = "provider_key"
+    """The account's key, at the provider."""
+    CUSTOMER_BUCKET = "customer_bucket"
+    """The customer's own rights to the customer's own bucket."""
+
+
+class Visibility(StrEnum):
+    """Who was meant to read a turn: everybody, or the company's own people only."""
+
+    PUBLIC = "public"
+    INTERNAL = "internal"
+
+
+class Agent(msgspec.Struct, frozen=True, kw_only=True):
+    """The configured agent that held the conversation."""
+
+    id: str | None = None
+    name: str | None = None
+    version: str | None = None
+
+
+class Participant(msgspec.Struct, frozen=True, kw_only=True):
+    """One who took part."""
+
+    kind: ParticipantKind = ParticipantKind.UNKNOWN
+    id: str | None = None
+    """The provider's id of the person or agent."""
+    name: str | None = None
+    phone: str | None = None
+    """The number as sent, most often E.164."""
+
+
+class Analysis(msgspec.Struct, frozen=True, kw_only=True):
+    """The provider's own judgement of the conversation."""
+
+    success: bool | None = None
+    """Whether it reached its goal; None where the provider does not say."""
+    sentiment: str | None = None
+    """The provider's word."""
+    scores: dict[str, float] | None = None
+    """Named scores, on the provider's scale."""
+    collected: dict[str, Any] | None = None
+    """Named values gathered from the conversation."""
+
+
+class Recording(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a recording is: a handle, not a URL to trust or to keep."""
+
+    location: str
+    """A URL, a path at the provider, or a bucket address, as `access` says."""
+    access: RecordingAccess
+    media_type: str | None = None
+    duration: float | None = None
+    """Seconds."""
+    expires_at: datetime | None = None
+    """When the location stops working, UTC. None: never, or unknown."""
+
+
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """What the provider charges for the conversation."""
+
+    amount: Decimal
+    unit: str
+    """A currency (`USD`) or the provider's own unit (`credits`)."""
+
+
+class Issue(msgspec.Struct, frozen=True):
+    """Something the provider sent that we could not read. It never holds the value."""
+
+    place: str
+    """Where: a path in the provider's JSON, `events[2].timestamp`."""
+    reason: str
+
+
+class ToolCall(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A tool the agent called."""
+
+    id: str | None = None
+    name: str | None = None
+    arguments: str | None = None
+    """The JSON text as sent: models write it, so it may be no valid JSON."""
+
+
+class ToolResult(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a tool answered."""
+
+    call_id: str | None = None
+    """The `ToolCall.id` it answers."""
+    content: str | None = None
+    is_error: bool | None = None
+
+
+class Word(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One timed word of a turn; start in seconds from the conversation's start."""
+
+    text: str
+    start: float | None = None
+    duration: float | None = None
+    confidence: float | None = None
+
+
+class TranscriptTurn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One entry of the transcript: somebody speaks, or a tool answers."""
+
+    index: int
+    """Position in the provider's order, from 0; never re-sorted."""
+    role: Role = Role.UNKNOWN
+    text: str = ""
+    """What was said or written; empty for a turn that only calls a tool or only carries its result."""
+    start: float | None = None
+    """Seconds from the conversation's start."""
+    duration: float | None = None
+    """Seconds."""
+    timestamp: float | None = None
+    """Unix seconds; `started_at` makes a datetime of it."""
+    participant: int | None = None
+    """Position in `Conversation.participants`."""
+    language: str | None = None
+    """As the provider names it."""
+    interrupted: bool | None = None
+    """Whether the speaker was cut off; None where the provider does not say."""
+    confidence: float | None = None
+    """Of the speech recognition, 0 to 1."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_result: ToolResult | None = None
+    words: tuple[Word, ...] = ()
+    """Timed words; empty where the provider gives none."""
+    metrics: dict[str, float] | None = None
+    """Latencies under the provider's names, in seconds."""
+    visibility: Visibility = Visibility.PUBLIC
+    provider_id: str | None = None
+    """The provider's own id of the turn."""
+
+    @property
+    def started_at(self) -> datetime | None:
+        """When the turn began, UTC; None where the provider gave no instant."""
+        return None if self.timestamp is None else datetime.fromtimestamp(self.timestamp, UTC)
+
+
+_FINISHED = frozenset({Status.ENDED, Status.FAILED, Status.NO_ANSWER, Status.CANCELLED})
+
+
+class Conversation(msgspec.Struct, frozen=True, kw_only=True):
+    """One past or running conversation, whichever provider held it.
+
+    `str(conversation)` is its plain transcript; its `repr` shows no personal data.
+    """
+
+    provider: str
+    """The provider's name: `tavus`."""
+    id: str
+    """The provider's id. Unique within a provider and account, not across them."""
+    account: str = "default"
+    """The account of the hub it was read with."""
+    status: Status = Status.UNKNOWN
+    provider_status: str | None = None
+    """The provider's word for the status, as sent."""
+    title: str | None = None
+    channel: Channel = Channel.UNKNOWN
+    direction: Direction = Direction.UNKNOWN
+    agent: Agent | None = None
+    participants: tuple[Participant, ...] = ()
+    created_at: datetime | None = None
+    """When the provider made the record, UTC."""
+    started_at: datetime | None = None
+    """When the parties were connected, UTC."""
+    ended_at: datetime | None = None
+    """When they parted, UTC; None while it runs, or where nothing tells."""
+    updated_at: datetime | None = None
+    """When the provider last changed the record, UTC."""
+    duration: float | None = None
+    """Seconds."""
+    end_reason: EndReason | None = None
+    """None while it runs, or where the provider does not say."""
+    provider_end_reason: str | None = None
+    """The provider's words for the end, as sent."""
+    transcript: tuple[TranscriptTurn, ...] | None = None
+    """The turns in the provider's order; None where none were read, and `transcript_state` says why."""
+    transcript_state: TranscriptState = TranscriptState.NOT_LOADED
+    summary: str | None = None
+    analysis: Analysis | None = None
+    recordings: tuple[Recording, ...] = ()
+    cost: Cost | None = None
+    language: str | None = None
+    """As the provider names it."""
+    tags: tuple[str, ...] = ()
+    metadata: dict[str, Any] = {}
+    """What the customer attached, and what the provider says that has no field here; JSON values."""
+    links: dict[str, str] = {}
+    """URLs for people, by what they lead to; data, never fetched by us."""
+    related_ids: dict[str, str] = {}
+    """Ids of this conversation elsewhere, or of others it belongs to, by what they name."""
+    estimated: tuple[str, ...] = ()
+    """Names of fields that we derived instead of read."""
+    issues: tuple[Issue, ...] = ()
+    """What could not be read."""
+    raw: bytes | None = None
+    """The provider's JSON, known secrets scrubbed; kept where the hub has `keep_raw=True`."""
+
+    @property
+    def ref(self) -> str:
+        """The name `hub.get` takes: `tavus:c123`, or `tavus/eu:c123` for a named account."""
+        account = "" if self.account == "default" else f"/{self.account}"
+        return f"{self.provider}{account}:{self.id}"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it has ended, well or badly."""
+        return self.status in _FINISHED
+
+    @property
+    def user_turns(self) -> tuple[TranscriptTurn, ...]:
+        """The turns of the person; none where there is no transcript."""
+        return tuple(turn for turn in self.transcript or () if turn.role == Role.USER)
+
+    @property
+    def agent_turns(self) -> tuple[TranscriptTurn, ...]:
+        """The turns of the agent; none where there is no transcript."""
+        return tuple(turn for turn in self.transcript or () if turn.role == Role.ASSISTANT)
+
+    @property
+    def talk_time(self) -> dict[Role, float]:
+        """Seconds spoken per role, summed over the turns whose duration is known."""
+        spoken: dict[Role, float] = {}
+        for turn in self.transcript or ():
+            if turn.duration is not None:
+                spoken[turn.role] = spoken.get(turn.role, 0.0) + turn.duration
+        return spoken
+
+    @property
+    def text(self) -> str:
+        """The plain transcript, one line per turn, as in `user: Hello.`.
+
+        Left out are system prompts, internal notes, and turns without words (tool calls and results).
+        """
+        return "\n".join(
+            f"{turn.role.value}: {turn.text}"
+            for turn in self.transcript or ()
+            if turn.text and turn.role != Role.SYSTEM and turn.visibility == Visibility.PUBLIC
+        )
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        turns = self.transcript_state.value if self.transcript is None else f"{len(self.transcript)} turns"
+        length = "" if self.duration is None else f", {self.duration:g} s"
+        return f"<Conversation {self.ref} {self.status.value}, {turns}{length}>"

@@ -1,0 +1,80 @@
+"""Request signers, as data: each puts an account's key where its provider looks for it, and nowhere else."""
+
+from __future__ import annotations
+
+import msgspec
+
+from .errors import ConfigurationError
+from .wire import Request
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+    from typing import Any, Never, Protocol
+
+    class Credentials(Protocol):
+        """What a signer reads of an account."""
+
+        @property
+        def key(self) -> Secret: ...
+        @property
+        def settings(self) -> Mapping[str, str]: ...
+
+
+__all__ = ["Secret", "bearer", "header"]
+
+_LONGEST = 8192
+
+
+class Secret:
+    """A credential that shows itself to nobody: `reveal()` is the only way out."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str, name: str = "key") -> None:
+        if not value:
+            raise ConfigurationError(f"the {name} is empty")
+        if len(value) > _LONGEST:
+            raise ConfigurationError(f"the {name} is longer than {_LONGEST} characters")
+        if any(not "!" <= character <= "~" for character in value):
+            raise ConfigurationError(
+                f"the {name} holds a blank, a line break or another character that no key has: was it copied whole?"
+            )
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the credential itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+    __str__ = __repr__
+
+    def __format__(self, _spec: str) -> str:
+        return repr(self)
+
+    def __reduce__(self) -> Never:
+        raise TypeError("a secret is not pickled or copied out")
+
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Secret:
+        return self
+
+
+def header(name: str) -> Callable[[Request, Credentials, datetime], Request]:
+    """Return a signer that sends the key in a header of its own."""
+
+    def sign(request: Request, account: Credentials, _now: datetime) -> Request:
+        return msgspec.structs.replace(request, headers={**request.headers, name: account.key.reveal()})
+
+    return sign
+
+
+def bearer(request: Request, account: Credentials, _now: datetime) -> Request:
+    """Send the key as `Authorization: Bearer …`."""
+    authorization = f"Bearer {account.key.reveal()}"
+    return msgspec.structs.replace(request, headers={**request.headers, "Authorization": authorization})
