@@ -1,0 +1,47 @@
+"""One async client for the past conversations of every AI voice and video agent platform.
+
+    from conversations_hub import Hub
+
+    async with Hub.from_env() as hub:
+        async for conversation in hub.list(transcripts=True):
+            print(conversation)
+
+Every name is resolved on first use, so that importing the package stays cheap.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from . import errors
+    from .adapter import Account
+    from .hub import Hub
+    from .schema import Conversation, TranscriptTurn
+
+    __version__: str
+else:
+    _HOMES = {
+        "Account": "adapter",
+        "Conversation": "schema",
+        "Hub": "hub",
+        "TranscriptTurn": "schema",
+    }
+
+    def __getattr__(name: str) -> object:
+        from importlib import import_module  # noqa: PLC0415
+
+        if name == "__version__":
+            from importlib.metadata import version  # noqa: PLC0415  (21 ms, for those who ask)
+
+            return version("conversations-hub")
+        if name == "errors":
+            return import_module(".errors", __name__)
+        if name in _HOMES:
+            return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
+
+
+__all__ = ["Account", "Conversation", "Hub", "TranscriptTurn", "__version__", "errors"]

@@ -1,0 +1,523 @@
+"""Tavus: GET /v2/conversations, numbered pages in no known order; only `get` brings the transcript.
+
+All that happened is one list of events, some of which arrive minutes after the end. Personas and replicas became PALs
+and faces in 2026; both vocabularies are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from ..adapter import Account, Adapter, Listing, Query, Start, Started, answered, refused
+from ..coerce import Id, Instant, Seconds, UnixSeconds, instant, json_text, not_before, place_of, text
+from ..errors import HubError, InvalidRefError, NotFoundError, PayloadError, RateLimitError, UnsupportedError
+from ..payload import decode
+from ..schema import (
+    Agent,
+    Analysis,
+    Channel,
+    Conversation,
+    EndReason,
+    Issue,
+    Participant,
+    ParticipantKind,
+    Recording,
+    RecordingAccess,
+    Role,
+    Status,
+    ToolCall,
+    ToolResult,
+    TranscriptState,
+    TranscriptTurn,
+)
+from ..signing import Secret, header
+from ..wire import Flow, Request, Response
+
+__all__ = ["ADAPTER", "delete", "end", "get", "list_page", "normalize", "refusal", "start"]
+
+# what Tavus sends
+
+
+class _Function(msgspec.Struct):
+    name: str | None = None
+    arguments: Any = None
+
+
+class _ToolCall(msgspec.Struct):
+    id: Id | None = None
+    function: _Function | None = None
+    name: str | None = None
+    arguments: Any = None
+
+
+class _Turn(msgspec.Struct, gc=False):
+    role: str | None = None
+    content: str | None = None
+    timestamp: UnixSeconds | None = None
+    seconds_from_start: Seconds | None = None
+    duration: Seconds | None = None
+    inference_id: str | None = None
+    tool_calls: list[_ToolCall | None] | None = None
+    tool_call_id: Id | None = None
+
+
+class _ActionRequest(msgspec.Struct):
+    body: Any = None
+
+
+class _Properties(msgspec.Struct):
+    transcript: list[_Turn | None] | None = None
+    transcript_url: str | None = None
+    shutdown_reason: str | None = None
+    reason: str | None = None
+    analysis: Any = None
+    storage_uri: str | None = None
+    bucket_name: str | None = None
+    s3_key: str | None = None
+    duration: Seconds | None = None
+    error_message: str | None = None
+    tool_id: Id | None = None
+    tool_name: str | None = None
+    status: Id | None = None
+    request: _ActionRequest | None = None
+
+
+_NOTHING = _Properties()
+
+
+class _Event(msgspec.Struct):
+    event_type: str | None = None
+    timestamp: Instant = None
+    properties: _Properties | None = None
+
+    @property
+    def told(self) -> _Properties:
+        return self.properties or _NOTHING
+
+
+class _Conversation(msgspec.Struct):
+    conversation_id: Id
+    conversation_name: Id | None = None
+    conversation_url: str | None = None
+    callback_url: str | None = None
+    status: str | None = None
+    pal_id: Id | None = None
+    persona_id: Id | None = None
+    face_id: Id | None = None
+    replica_id: Id | None = None
+    created_at: Instant = None
+    updated_at: Instant = None
+    shutdown_reason: str | None = None
+    events: list[_Event | None] | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class _Page(msgspec.Struct):
+    data: list[msgspec.Raw] | None = None
+    conversations: list[msgspec.Raw] | None = None
+    total_count: float | None = None
+
+
+class _Created(msgspec.Struct):
+    conversation_url: str | None = None
+    meeting_token: str | None = None
+
+
+class _Refusal(msgspec.Struct):
+    message: Any = None
+    error: Any = None
+
+
+_conversation = msgspec.json.Decoder(_Conversation, strict=False)
+_page: msgspec.json.Decoder[_Page | list[msgspec.Raw]] = msgspec.json.Decoder(_Page | list[msgspec.Raw], strict=False)
+_created = msgspec.json.Decoder(_Created, strict=False)
+_refusal = msgspec.json.Decoder(_Refusal, strict=False)
+
+# what it means
+
+_STATUSES = {"active": Status.IN_PROGRESS, "ended": Status.ENDED}
+
+# Each with the position of its participant: the agent is the first, the customer the second.
+_SPEAKERS: dict[str | None, tuple[Role, int | None]] = {
+    "user": (Role.USER, 1),
+    "assistant": (Role.ASSISTANT, 0),
+    "replica": (Role.ASSISTANT, 0),
+    "pal": (Role.ASSISTANT, 0),
+    "system": (Role.SYSTEM, None),
+    "tool": (Role.TOOL, None),
+}
+
+# Matched by prefix: the documentation shows these with and without a trailing " reached".
+# https://docs.tavus.io/sections/webhooks-and-callbacks
+_END_REASONS = {
+    "max_call_duration": (Status.ENDED, EndReason.MAX_DURATION),
+    "participant_left_timeout": (Status.ENDED, EndReason.CUSTOMER_ENDED),
+    "participant_absent_timeout": (Status.NO_ANSWER, EndReason.NO_ANSWER),
+    "end_conversation_endpoint_hit": (Status.ENDED, EndReason.API_ENDED),
+    "daily_room_has_been_deleted": (Status.ENDED, EndReason.API_ENDED),
+    "bot_could_not_join": (Status.FAILED, EndReason.ERROR),
+    "exception_": (Status.FAILED, EndReason.ERROR),
+    "internal error": (Status.FAILED, EndReason.ERROR),
+}
+
+_JOINED = ("system.pal_joined", "system.replica_joined")
+_KNOWN_EVENTS = {
+    *_JOINED,
+    "system.shutdown",
+    "application.transcription_ready",
+    "application.recording_ready",
+    "application.recording_copy_failed",
+    "application.perception_analysis",
+    "application.perception_unavailable",
+    "application.post_call_action_executed",
+    "application.raven_memory_evidence",
+}
+
+
+def normalize(body: bytes | msgspec.Raw) -> Conversation:
+    """Read a conversation as Tavus sends it: a row of a list, or one with its events."""
+    issues: list[Issue] = []
+    sent = decode(body, _conversation, issues)
+    happened = _by_kind(sent)
+    status, reason, end_reason = _outcome(sent, happened)
+
+    created_at = instant(sent.created_at, "created_at", issues)
+    updated_at = instant(sent.updated_at, "updated_at", issues)
+    # One join is told twice, under the new and the old name.
+    joined_at = _when(happened, "system.pal_joined", issues) or _when(happened, "system.replica_joined", issues)
+    shut_down_at = _when(happened, "system.shutdown", issues)
+
+    started_at = joined_at or (None if status is Status.QUEUED else created_at)
+    ended_at = shut_down_at or (updated_at if sent.status == "ended" else None)
+    ended_at = not_before(ended_at, started_at, "system.shutdown" if shut_down_at else "updated_at", issues)
+
+    participants = [
+        Participant(kind=ParticipantKind.AI_AGENT, id=text(sent.pal_id) or text(sent.persona_id)),
+        Participant(kind=ParticipantKind.CUSTOMER),
+    ]
+    transcript, transcript_state = _transcript(sent, status, happened, participants, issues)
+    recordings = tuple(filter(None, map(_recording, happened.get("application.recording_ready", ()))))
+
+    duration = _duration(joined_at, shut_down_at and ended_at, transcript, recordings)
+    derived = {
+        "started_at": started_at is not None and joined_at is None,
+        "ended_at": ended_at is not None and shut_down_at is None,
+        "duration": duration is not None,
+    }
+    return Conversation(
+        provider="tavus",
+        id=str(sent.conversation_id),
+        status=status,
+        provider_status=sent.status,
+        title=text(sent.conversation_name),
+        channel=Channel.VIDEO,
+        agent=Agent(id=participants[0].id) if participants[0].id else None,
+        participants=tuple(participants),
+        created_at=created_at,
+        started_at=started_at,
+        ended_at=ended_at,
+        updated_at=updated_at,
+        duration=duration,
+        end_reason=end_reason,
+        provider_end_reason=reason,
+        transcript=transcript,
+        transcript_state=transcript_state,
+        analysis=_analysis(happened),
+        recordings=recordings,
+        metadata=_metadata(sent, happened),
+        links={"conversation": sent.conversation_url} if sent.conversation_url else {},
+        estimated=tuple(name for name, is_derived in derived.items() if is_derived),
+        issues=tuple(issues),
+        raw=bytes(body),
+    )
+
+
+_Happened = Mapping[str, Sequence[_Event]]
+
+
+def _by_kind(sent: _Conversation) -> _Happened:
+    happened: dict[str, list[_Event]] = {}
+    for event in sent.events or ():
+        if event is not None and event.event_type:
+            happened.setdefault(event.event_type, []).append(event)
+    return happened
+
+
+def _last(happened: _Happened, kind: str) -> _Properties:
+    return happened[kind][-1].told if kind in happened else _NOTHING
+
+
+def _when(happened: _Happened, kind: str, issues: list[Issue]) -> datetime | None:
+    return instant(happened[kind][0].timestamp, f"{kind}.timestamp", issues) if kind in happened else None
+
+
+def _outcome(sent: _Conversation, happened: _Happened) -> tuple[Status, str | None, EndReason | None]:
+    status = _STATUSES.get(sent.status or "", Status.UNKNOWN)
+    if status is Status.IN_PROGRESS and sent.events is not msgspec.UNSET and happened.keys().isdisjoint(_JOINED):
+        status = Status.QUEUED
+    shutdown = _last(happened, "system.shutdown")
+    reason = sent.shutdown_reason or shutdown.shutdown_reason or shutdown.reason
+    if not reason:
+        return status, None, None
+    for beginning, (outcome, end_reason) in _END_REASONS.items():
+        if reason.startswith(beginning):
+            return (outcome if status is Status.ENDED else status), reason, end_reason
+    return status, reason, EndReason.UNKNOWN
+
+
+def _transcript(
+    sent: _Conversation,
+    status: Status,
+    happened: _Happened,
+    participants: list[Participant],
+    issues: list[Issue],
+) -> tuple[tuple[TranscriptTurn, ...] | None, TranscriptState]:
+    if sent.events is msgspec.UNSET:
+        return None, TranscriptState.NOT_LOADED
+    ready = _last(happened, "application.transcription_ready")
+    if ready.transcript is not None:
+        return _turns(ready.transcript, participants, issues), TranscriptState.AVAILABLE
+    if status in {Status.FAILED, Status.NO_ANSWER}:
+        return None, TranscriptState.UNAVAILABLE
+    # It comes a minute or two after the end, so its absence says nothing yet.
+    return None, TranscriptState.PENDING
+
+
+def _turns(
+    entries: Sequence[_Turn | None], participants: list[Participant], issues: list[Issue]
+) -> tuple[TranscriptTurn, ...]:
+    turns: list[TranscriptTurn] = []
+    called: set[str] = set()
+    for position, entry in enumerate(entries):
+        if entry is None:
+            issues.append(Issue(f"transcript[{position}]", "null"))
+            continue
+        role, participant = _SPEAKERS.get(entry.role) or _stranger(entry.role, participants)
+        said, result = entry.content or "", None
+        calls = _tool_calls(entry.tool_calls, called) if entry.tool_calls else ()
+        if entry.tool_calls and not calls and not said:
+            continue  # only the echo of calls already told
+        if entry.tool_call_id is not None:
+            said, result = "", ToolResult(call_id=_call_id(entry.tool_call_id), content=entry.content)
+        turns.append(
+            TranscriptTurn(
+                index=len(turns),
+                role=role,
+                text=said,
+                start=entry.seconds_from_start,
+                duration=entry.duration,
+                timestamp=entry.timestamp,
+                participant=participant,
+                provider_id=entry.inference_id,
+                tool_calls=calls,
+                tool_result=result,
+            )
+        )
+    return tuple(turns)
+
+
+def _stranger(word: str | None, participants: list[Participant]) -> tuple[Role, int | None]:
+    """Return an unknown role, and the participant that keeps its word."""
+    return Role.UNKNOWN, place_of(Participant(name=word), participants) if word else None
+
+
+def _call_id(sent: Id) -> str:
+    # An asynchronous tool answers twice: "dispatched", then its result under the call's id with this suffix. Both
+    # stand in the transcript, and the later one counts.
+    return str(sent).removesuffix("_result")
+
+
+def _tool_calls(sent: Sequence[_ToolCall | None], called: set[str]) -> tuple[ToolCall, ...]:
+    calls: list[ToolCall] = []
+    for call in filter(None, sent):
+        id = None if call.id is None else _call_id(call.id)
+        if id is not None and id in called:
+            continue
+        if id is not None:
+            called.add(id)
+        function = call.function or _Function(call.name, call.arguments)
+        calls.append(ToolCall(id=id, name=function.name, arguments=json_text(function.arguments)))
+    return tuple(calls)
+
+
+def _recording(event: _Event) -> Recording | None:
+    told = event.told
+    location = told.storage_uri
+    if not location and told.bucket_name and told.s3_key:
+        location = f"s3://{told.bucket_name}/{told.s3_key}"
+    if not location:
+        return None
+    return Recording(location=location, access=RecordingAccess.CUSTOMER_BUCKET, duration=told.duration)
+
+
+def _duration(
+    joined_at: datetime | None,
+    ended_at: datetime | None,
+    transcript: tuple[TranscriptTurn, ...] | None,
+    recordings: tuple[Recording, ...],
+) -> float | None:
+    if joined_at and ended_at:
+        return (ended_at - joined_at).total_seconds()
+    ends = [turn.start + (turn.duration or 0.0) for turn in transcript or () if turn.start is not None]
+    lengths = [recording.duration for recording in recordings if recording.duration is not None]
+    return max(ends, default=None) or max(lengths, default=None)
+
+
+def _analysis(happened: _Happened) -> Analysis | None:
+    collected: dict[str, Any] = {}
+    for event in happened.get("application.post_call_action_executed", ()):
+        body = event.told.request.body if event.told.request else None
+        if isinstance(body, str):
+            # It need not be JSON: then the text itself is what was collected.
+            with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                body = msgspec.json.decode(body)
+        if body is not None:
+            collected[event.told.tool_name or text(event.told.tool_id) or "action"] = body
+    return Analysis(collected=collected) if collected else None
+
+
+def _metadata(sent: _Conversation, happened: _Happened) -> dict[str, Any]:
+    ready = _last(happened, "application.transcription_ready")
+    perception = _last(happened, "application.perception_analysis")
+    unperceived = _last(happened, "application.perception_unavailable")
+    evidence = _last(happened, "application.raven_memory_evidence")
+    not_copied = _last(happened, "application.recording_copy_failed")
+    actions = [
+        {"id": event.told.tool_id, "name": event.told.tool_name, "status": event.told.status}
+        for event in happened.get("application.post_call_action_executed", ())
+    ]
+    found = {
+        "face_id": text(sent.face_id) or text(sent.replica_id),
+        "callback_url": sent.callback_url,
+        "transcript_url": ready.transcript_url,
+        "perception": perception.analysis,
+        "perception_unavailable": unperceived.reason,
+        "memory_evidence": evidence.analysis,
+        "recording_copy_failed": not_copied.error_message,
+        "post_call_actions": actions or None,
+        "other_events": [kind for kind in happened if kind not in _KNOWN_EVENTS] or None,
+    }
+    return {name: value for name, value in found.items() if value is not None and value != ""}
+
+
+# how to ask
+
+_LARGEST_PAGE = 100
+_ENDED = {Status.ENDED, Status.FAILED, Status.NO_ANSWER, Status.CANCELLED, Status.PROCESSING}
+_RUNNING = {Status.QUEUED, Status.RINGING, Status.IN_PROGRESS}
+
+
+def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listing]:
+    """List a page; a cursor is "page:page size:rows seen"."""
+    page, size, seen = _read_cursor(cursor) if cursor else (1, query.page_size or _LARGEST_PAGE, 0)
+    status = "ended" if query.status in _ENDED else "active" if query.status in _RUNNING else None
+    # https://docs.tavus.io/api-reference/conversations/get-conversations
+    asked = {"limit": size, "page": page} | ({"status": status} if status else {})
+    reply = yield Request("GET", "/v2/conversations", {**query.options, **asked})
+    rows, total = answered(reply, _rows, _words)
+    seen += len(rows)
+    # A short page is no end: the server may grant fewer rows than were asked for.
+    is_last = not rows or (total is not None and seen >= total)
+    told_apart = query.status in {None, Status.ENDED, Status.IN_PROGRESS}
+    return Listing(
+        rows=rows,
+        normalize=normalize,
+        cursor=None if is_last else f"{page + 1}:{size}:{seen}",
+        warning=None if told_apart else f"Tavus lists say only active or ended, never {query.status}",
+    )
+
+
+def _rows(body: bytes) -> tuple[list[msgspec.Raw], float | None]:
+    # A total that is no number ends the walk as none would: at an empty page.
+    listed = decode(body, _page, [])
+    if isinstance(listed, list):
+        return listed, None
+    rows = listed.data if listed.data is not None else listed.conversations
+    if rows is None:
+        raise PayloadError("the answer holds no list of conversations")
+    return rows, listed.total_count
+
+
+def _read_cursor(cursor: str) -> tuple[int, int, int]:
+    try:
+        page, size, seen = map(int, cursor.split(":"))
+    except ValueError:
+        raise InvalidRefError("not a cursor of Tavus: it reads page:size:seen") from None
+    return page, size, seen
+
+
+def get(_account: Account, id: str) -> Flow[Conversation]:
+    """Get a conversation with its events."""
+    # https://docs.tavus.io/api-reference/conversations/get-conversation
+    reply = yield Request("GET", "/v2/conversations/{id}", {"verbose": "true"}, {"id": id})
+    return answered(reply, normalize, _words)
+
+
+def start(_account: Account, wanted: Start) -> Flow[Started]:
+    """Open a room with a PAL in it; whoever has the join URL may enter."""
+    if wanted.to is not None:
+        raise UnsupportedError("nobody is called here: leave `to` out and share the join URL")
+    body = {**wanted.options, **({"persona_id": wanted.agent} if wanted.agent else {})}
+    # https://docs.tavus.io/api-reference/conversations/create-conversation
+    reply = yield Request("POST", "/v2/conversations", body=msgspec.json.encode(body))
+    conversation = answered(reply, normalize, _words)
+    created = decode(reply.body, _created, [])
+    return Started(
+        conversation=conversation,
+        join_url=created.conversation_url,
+        token=Secret(created.meeting_token) if created.meeting_token else None,
+    )
+
+
+def end(_account: Account, id: str) -> Flow[None]:
+    """End a conversation; ending it again does no harm."""
+    # https://docs.tavus.io/api-reference/conversations/end-conversation
+    yield Request("POST", "/v2/conversations/{id}/end", ids={"id": id}, json=False, safe=True)
+
+
+def delete(_account: Account, id: str, options: Mapping[str, Any]) -> Flow[None]:
+    """Delete a conversation; `hard=True` removes its assets beyond recall."""
+    hard = "true" if options.get("hard") else None
+    # https://docs.tavus.io/api-reference/conversations/delete-conversation
+    yield Request("DELETE", "/v2/conversations/{id}", {"hard": hard}, {"id": id}, json=False)
+
+
+def refusal(response: Response) -> HubError:
+    """Read a refusal; capacity and unknown ids come as 400."""
+    words = _words(response)
+    if response.status == 400 and words:
+        # https://docs.tavus.io/api-reference/conversations/create-conversation
+        if "maximum concurrent conversations" in words.lower():
+            return refused(response, words, RateLimitError)
+        # https://docs.tavus.io/api-reference/conversations/get-conversation
+        if "invalid conversation_id" in words.lower():
+            return refused(response, words, NotFoundError)
+    return refused(response, words)
+
+
+def _words(response: Response) -> str | None:
+    try:
+        sent = _refusal.decode(response.body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return next((words for words in (sent.message, sent.error) if isinstance(words, str) and words), None)
+
+
+ADAPTER = Adapter(
+    name="tavus",
+    base_url="https://tavusapi.com",
+    docs="https://docs.tavus.io/api-reference/conversations",
+    sign=header("x-api-key"),
+    refusal=refusal,
+    list_page=list_page,
+    get=get,
+    start=start,
+    end=end,
+    delete=delete,
+    complete_lists=False,
+    secret_fields=frozenset({"meeting_token"}),
+)
