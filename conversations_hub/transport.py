@@ -1,0 +1,396 @@
+"""The only outgoing socket: one lane per account, which signs, sends, bounds and retries what a flow asks for.
+
+Lanes share nothing that could carry data from one account to another: no connection, no cookie, no limit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import random
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from importlib.metadata import version
+from ssl import SSLContext
+from typing import Final, TypeVar
+
+import aiohttp
+import msgspec
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
+from yarl import URL
+
+from .adapter import Account, Adapter, Operation
+from .errors import DeadlineError, HubClosedError, HubError, PayloadError, TransportError
+from .payload import decompressed, well_formed
+from .policy import Profile, retry_after
+from .wire import Flow, Request, Response, target
+
+__all__ = ["Clock", "Counts", "Lane"]
+
+T = TypeVar("T")
+
+log = logging.getLogger("conversations_hub")
+log.addHandler(logging.NullHandler())
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Clock(msgspec.Struct, frozen=True):
+    """Time and chance, so that tests can hand in their own."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    now: Callable[[], datetime] = _now
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    roll: Callable[[], float] = random.random
+
+
+class Counts:
+    """What operations have cost, added up."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+        """Requests sent, retries included."""
+        self.mended = 0
+        """Answers whose JSON had to be mended before it could be read."""
+
+
+class _Exchange:
+    """One operation under way."""
+
+    __slots__ = ("attempts", "deadline", "mended", "operation", "started")
+
+    def __init__(self, operation: Operation, started: float, deadline: float) -> None:
+        self.operation = operation
+        self.started = started
+        self.deadline = deadline  # a monotonic instant, set once: every attempt, wait and sleep lies before it
+        self.attempts = 0
+        self.mended = 0
+
+
+_LARGEST_REFUSAL: Final = 64 * 1024
+_KEEP_ALIVE: Final = 10.0  # below what servers commonly allow, so that they seldom close as we send
+_CLOSING: Final = 2.0
+_REQUEST_IDS: Final = ("x-request-id", "request-id", "x-amzn-requestid", "cf-ray")
+
+
+class Lane:
+    """One account's way to its provider: a pool of connections, and the rules for using it."""
+
+    def __init__(
+        self,
+        account: Account,
+        adapter: Adapter,
+        profile: Profile,
+        *,
+        clock: Clock,
+        proxy: str | None = None,
+        ssl: SSLContext | None = None,
+    ) -> None:
+        self.account = account
+        self.adapter = adapter
+        self._profile = profile
+        self.clock = clock
+        self._proxy = proxy
+        self._ssl = ssl
+        self._base_url = account.base_url or adapter.base_url
+        self._timeout = self._time_out_after(profile.attempt_timeout)
+        self._session: aiohttp.ClientSession | None = None
+        self._places = asyncio.Semaphore(profile.in_flight)
+        self._closing: asyncio.Future[None] | None = None
+        self._is_closed = False
+
+    async def run(self, operation: Operation, flow: Flow[T], counts: Counts | None = None) -> T:
+        """Run a flow to its end and return what it found; raise a `HubError` that says who, what and how often."""
+        started = self.clock.monotonic()
+        exchange = _Exchange(operation, started, started + self._profile.deadline)
+        failure: HubError
+        try:
+            return await self._drive(flow, exchange)
+        except HubError as error:
+            failure = error
+        finally:
+            if counts is not None:
+                counts.requests += exchange.attempts
+                counts.mended += exchange.mended
+        self._sign_off(failure, exchange)
+        raise failure
+
+    async def _drive(self, flow: Flow[T], exchange: _Exchange) -> T:
+        answer: Response | HubError | None = None
+        while True:
+            bug: Exception
+            try:
+                request = flow.throw(answer) if isinstance(answer, HubError) else flow.send(answer)  # type: ignore[arg-type]
+            except StopIteration as stop:
+                found: T = stop.value
+                return found
+            except HubError:
+                raise
+            except Exception as error:  # noqa: BLE001  (one adapter's bug must not become everybody's)
+                bug = error
+            else:
+                try:
+                    answer = await self._ask(request, exchange)
+                except HubError as error:
+                    answer = error
+                continue
+            raise PayloadError(f"the adapter could not read the answer ({_place_of(bug)})")
+
+    async def _ask(self, request: Request, exchange: _Exchange) -> Response:
+        try:
+            return await self._attempt(request, exchange)
+        except HubError as error:
+            failure = error
+        if not (failure.retryable and request.is_safe):
+            raise failure
+        return await self._retry(request, exchange, failure)
+
+    async def _retry(self, request: Request, exchange: _Exchange, failure: HubError) -> Response:
+        """Try again, as the policy says; entered after a first failure only, for it costs more than an attempt."""
+        failures = [failure]
+
+        async def attempt() -> Response:
+            if failures:
+                raise failures.pop()
+            return await self._attempt(request, exchange)
+
+        def wait(state: RetryCallState) -> float:
+            error = state.outcome.exception() if state.outcome else None
+            if not isinstance(error, HubError):
+                return math.inf
+            delay = self._profile.backoff.delay(error, state.attempt_number - 1, self.clock.roll())
+            return math.inf if delay is None else delay
+
+        def stop(state: RetryCallState) -> bool:
+            is_last = state.attempt_number >= self._profile.attempts
+            return is_last or self.clock.monotonic() + state.upcoming_sleep >= exchange.deadline
+
+        # A fresh one each time: shared between tasks it mixes up their attempts.
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(lambda error: isinstance(error, HubError) and error.retryable),
+            wait=wait,
+            stop=stop,
+            sleep=self._sleep,
+            reraise=True,
+        )
+        return await retrying(attempt)
+
+    async def _sleep(self, delay: float) -> None:
+        """Sleep, but no longer than the lane is open."""
+        closing = self._open()[1]
+        sleeping = asyncio.ensure_future(self.clock.sleep(delay))
+        try:
+            await asyncio.wait((sleeping, closing), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeping.cancel()
+            await asyncio.gather(sleeping, return_exceptions=True)
+
+    async def _attempt(self, request: Request, exchange: _Exchange) -> Response:
+        session, _ = self._open()
+        url = target(request, self._base_url)
+        if self._places.locked():
+            await self._wait_for_place(exchange)
+        else:
+            await self._places.acquire()
+        try:
+            response = await self._send(session, url, request, exchange)
+        finally:
+            self._places.release()
+        if not response.ok:
+            raise self._refusal(response)
+        if not request.json:
+            return response
+        body, was_mended = well_formed(response.body)
+        if was_mended:
+            exchange.mended += 1
+            response = Response(response.status, response.headers, body)
+        return response
+
+    async def _wait_for_place(self, exchange: _Exchange) -> None:
+        # Waiting here counts against the operation's deadline, never against an attempt's time-out.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(exchange.deadline - self.clock.monotonic()):
+                await self._places.acquire()
+                return
+        raise DeadlineError("no place among this account's requests came free in time")
+
+    async def _send(self, session: aiohttp.ClientSession, url: str, request: Request, exchange: _Exchange) -> Response:
+        started = self.clock.monotonic()
+        left = exchange.deadline - started
+        if left <= 0:
+            raise DeadlineError("the operation's deadline passed before the request was sent")
+        timeout = self._timeout if left >= self._profile.attempt_timeout else self._time_out_after(left)
+        signed = self.adapter.sign(request, self.account, self.clock.now())
+        headers = signed.headers if signed.body is None else {**signed.headers, "Content-Type": "application/json"}
+        exchange.attempts += 1
+        failure: HubError
+        try:
+            async with session.request(
+                request.method,
+                URL(url, encoded=True),
+                headers=headers,
+                data=signed.body,
+                timeout=timeout,
+                allow_redirects=False,
+                proxy=self._proxy,
+            ) as answer:
+                response = Response(answer.status, answer.headers, await self._read(answer))
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            failure = self._failure(error, exchange)
+        else:
+            if log.isEnabledFor(logging.DEBUG):
+                self._log(request, response, exchange, self.clock.monotonic() - started)
+            return response
+        raise failure
+
+    async def _read(self, answer: aiohttp.ClientResponse) -> bytes:
+        """Read a body whole, bounded on the wire and decompressed."""
+        is_refusal = answer.status >= 300
+        limit = _LARGEST_REFUSAL if is_refusal else self._profile.largest_body
+        declared = answer.content_length
+        if declared is not None and declared <= limit:
+            body = await answer.read()
+        else:
+            body = await self._read_up_to(limit, answer, declared, is_refusal=is_refusal)
+        encoding = answer.headers.get("Content-Encoding")
+        if encoding is None:
+            return body
+        try:
+            return decompressed(body, encoding.strip().lower(), limit)
+        except HubError:
+            if not is_refusal:
+                raise
+        return b""  # its status says enough
+
+    async def _read_up_to(
+        self, limit: int, answer: aiohttp.ClientResponse, declared: int | None, *, is_refusal: bool
+    ) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        if declared is None or is_refusal:
+            async for part in answer.content.iter_any():
+                parts.append(part)
+                size += len(part)
+                if size > limit:
+                    break
+            else:
+                return b"".join(parts)
+        answer.close()
+        if is_refusal:
+            return b"".join(parts)[:limit]
+        raise PayloadError(f"the answer is larger than {limit} bytes")
+
+    def _refusal(self, response: Response) -> HubError:
+        if response.status < 400:
+            return PayloadError("the provider redirects to another place; not followed", status=response.status)
+        error = self.adapter.refusal(response)
+        if error.retry_after is None:
+            error.retry_after = retry_after(response.headers, self.clock.now())
+        error.request_id = next(filter(None, map(response.headers.get, _REQUEST_IDS)), None)
+        return error
+
+    def _failure(self, error: aiohttp.ClientError | OSError, exchange: _Exchange) -> HubError:
+        """Return ours for one of the library's; it keeps nothing of it, for that holds headers and whole URLs."""
+        if self._is_closed:
+            return HubClosedError("the hub was closed while the request was under way")
+        host = URL(self._base_url).host
+        match error:
+            case aiohttp.ConnectionTimeoutError():
+                return TransportError(f"no connection to {host} within {self._profile.connect_timeout:g} s")
+            case TimeoutError() if self.clock.monotonic() >= exchange.deadline:
+                return DeadlineError(f"no whole answer within {self._profile.deadline:g} s")
+            case TimeoutError():
+                return TransportError(f"no whole answer within {self._profile.attempt_timeout:g} s")
+            case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError():
+                return TransportError(f"no trusted connection to {host}: its certificate was refused", retryable=False)
+            case aiohttp.ClientConnectorDNSError():
+                return TransportError(f"the name {host} could not be resolved")
+            case aiohttp.ClientConnectorError():
+                return TransportError(f"no connection to {host}")
+            case aiohttp.ClientPayloadError():
+                return TransportError("the answer broke off")
+            # aiohttp calls what its parser refuses a response of status 400; the provider never said so.
+            case aiohttp.ClientResponseError():
+                return PayloadError("the answer is no HTTP that can be trusted")
+            case _:
+                return TransportError("the connection broke off before an answer came")
+
+    def _sign_off(self, error: HubError, exchange: _Exchange) -> None:
+        error.provider = self.account.provider
+        error.account = self.account.name
+        error.operation = exchange.operation
+        error.attempts = exchange.attempts
+        error.elapsed = self.clock.monotonic() - exchange.started
+
+    def _log(self, request: Request, response: Response, exchange: _Exchange, seconds: float) -> None:
+        log.debug(
+            "%s/%s %s %s -> %d, %d bytes, %.3f s, attempt %d",
+            self.account.provider,
+            self.account.name,
+            request.method,
+            request.path if request.path.startswith("/") else "(next page)",
+            response.status,
+            len(response.body),
+            seconds,
+            exchange.attempts,
+        )
+
+    def _time_out_after(self, seconds: float) -> aiohttp.ClientTimeout:
+        # `total` is the only bound a dripping server cannot stretch; rounding it up would overrun the deadline.
+        return aiohttp.ClientTimeout(
+            total=seconds, sock_connect=min(seconds, self._profile.connect_timeout), ceil_threshold=math.inf
+        )
+
+    def _open(self) -> tuple[aiohttp.ClientSession, asyncio.Future[None]]:
+        if self._is_closed:
+            raise HubClosedError("the hub is closed: make a new one, or use it inside its `async with`")
+        loop = asyncio.get_running_loop()
+        if self._session is None or self._closing is None:
+            self._closing = loop.create_future()
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=self._profile.in_flight,
+                    keepalive_timeout=_KEEP_ALIVE,
+                    ssl=True if self._ssl is None else self._ssl,
+                ),
+                # The default jar would send one tenant's session with another's key.
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={
+                    "Accept": "application/json",
+                    "Accept-Encoding": "gzip",
+                    "User-Agent": f"conversations-hub/{version('conversations-hub')}",
+                },
+                # The library's own neither bounds what comes out nor notices a stream that was cut.
+                auto_decompress=False,
+                trust_env=False,
+            )
+        elif self._closing.get_loop() is not loop:
+            raise HubClosedError("a hub belongs to the event loop that first used it: make one for this loop")
+        return self._session, self._closing
+
+    async def close(self) -> None:
+        """Close all connections; what is under way ends with `HubClosedError`. Closing again does nothing."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        if self._closing is not None and not self._closing.done():
+            self._closing.set_result(None)
+        if self._session is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSING):
+                    await self._session.close()
+
+
+def _place_of(bug: Exception) -> str:
+    """Name a bug and the line it rose from, without the value that caused it."""
+    traceback = bug.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    code = traceback.tb_frame.f_code if traceback else None
+    where = f" at {code.co_name}, line {traceback.tb_lineno}" if code and traceback else ""
+    return f"{type(bug).__name__}{where}"
