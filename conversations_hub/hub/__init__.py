@@ -1,0 +1,314 @@
+"""The hub: every account behind one object, asked concurrently, politely and by name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from ssl import SSLContext
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import msgspec
+
+from ..adapter import Account, Query, Start, Started
+from ..adapters import BUILTIN, load
+from ..errors import ConfigurationError, HubClosedError, HubError, InvalidRefError
+from ..policy import Profile, profile_named
+from ..schema import Conversation, Status, TranscriptTurn
+from ..transport import Clock, Lane
+from .crew import Crew
+from .reader import Reader, unsupported
+from .refs import Ref, Target
+from .report import AccountReport, Report
+from .walk import Page, Plan, Walk
+
+__all__ = ["AccountReport", "Hub", "Outcome", "Page", "Report", "Walk"]
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of one ref given to `get_many`."""
+
+    ref: str
+    conversation: Conversation | None = None
+    error: HubError | None = None
+
+
+class Hub:
+    """Every account behind one object. One per process is enough; many tasks may share it.
+
+    A hub belongs to the event loop that first uses it, and ends with `async with` or `await hub.close()`.
+
+    Args:
+        accounts: the accounts to ask; two of one provider need different names.
+        profile: the numbers to work by: "interactive" for web back ends and agents, "bulk" for jobs, or your own.
+        keep_raw: whether conversations keep the provider's JSON, known secrets scrubbed.
+        proxy: the URL of an HTTP proxy; the environment's is not used.
+        ssl: what to trust instead of the system's certificates.
+        clock: time and chance, for tests.
+
+    Raises:
+        ConfigurationError: unknown provider, two accounts of one name, unsafe base URL.
+    """
+
+    def __init__(
+        self,
+        accounts: Iterable[Account] = (),
+        *,
+        profile: Literal["interactive", "bulk"] | Profile = "interactive",
+        keep_raw: bool = False,
+        proxy: str | None = None,
+        ssl: SSLContext | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        numbers = profile_named(profile)
+        self._readers: dict[Target, Reader] = {}
+        self._crew = Crew()
+        self._is_closed = False
+        for account in accounts:
+            where = Target(account.provider, account.name)
+            if where in self._readers:
+                raise ConfigurationError("two accounts of one name: give each its own", provider=account.provider)
+            lane = Lane(account, load(account.provider), numbers, clock=clock or Clock(), proxy=proxy, ssl=ssl)
+            self._readers[where] = Reader(lane, keep_raw=keep_raw)
+
+    @classmethod
+    def from_env(
+        cls,
+        providers: Iterable[str] = BUILTIN,
+        *,
+        environ: Mapping[str, str] | None = None,
+        profile: Literal["interactive", "bulk"] | Profile = "interactive",
+        keep_raw: bool = False,
+        proxy: str | None = None,
+        ssl: SSLContext | None = None,
+    ) -> Self:
+        """Make a hub of the accounts the environment names.
+
+        Read are `<PROVIDER>_API_KEY`, `<PROVIDER>_BASE_URL` and the provider's own settings (`ANYREACH_ORG_ID`), and
+        nothing else. A provider without a key is left out; without any the hub has no accounts, and says so when it is
+        first used.
+        """
+        variables = os.environ if environ is None else environ
+        accounts: list[Account] = []
+        for provider in providers:
+            prefix = provider.upper()
+            key = variables.get(f"{prefix}_API_KEY")
+            if not key:
+                continue
+            settings = {name: variables.get(f"{prefix}_{name.upper()}", "") for name in load(provider).settings}
+            accounts.append(
+                Account(
+                    provider,
+                    key=key,
+                    base_url=variables.get(f"{prefix}_BASE_URL") or None,
+                    settings={name: value for name, value in settings.items() if value},
+                )
+            )
+        return cls(accounts, profile=profile, keep_raw=keep_raw, proxy=proxy, ssl=ssl)
+
+    async def get(self, ref: str) -> Conversation:
+        """Get one conversation with all the provider has of it: `tavus:c123`, or `tavus/eu:c123`.
+
+        Raises:
+            InvalidRefError: the ref cannot be right; nothing was sent.
+            NotFoundError: the provider has no such conversation.
+            HubError: whatever else went wrong, see `conversations_hub.errors`.
+        """
+        parsed = Ref.parse(ref)
+        return await self._reader(parsed.target).get(parsed.id)
+
+    def list(
+        self,
+        *targets: str,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        status: Status | str | None = None,
+        agent: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+        page_size: int | None = None,
+        transcripts: bool = False,
+        on_error: Callable[[HubError], object] | None = None,
+        provider_options: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> Walk:
+        """Walk through the conversations of all accounts, or of those named.
+
+        Every conversation comes once. One account's failure never stops the others: it is raised at the end, as a
+        `PartialError` where there are several accounts, or handed to `on_error`.
+
+        Args:
+            *targets: "tavus" for every Tavus account, "tavus/eu" for one; none for all.
+            since: the first instant that counts, aware; by `created_at`, else `started_at`. Rows with neither come too.
+            until: the first instant that no longer counts, aware.
+            status: one of `conversations_hub.schema.Status`.
+            agent: the provider's id of the agent.
+            limit: the most conversations to bring, over all accounts.
+            cursor: a `page.cursor` of an earlier walk over the same one account, to go on from.
+            page_size: rows to ask for at a time; the provider's most where it is not given.
+            transcripts: also `get` each conversation whose list row lacks what only `get` brings.
+            on_error: takes the error of each account that fails, instead of having it raised.
+            provider_options: more of a provider's own filters, by provider.
+
+        Raises:
+            InvalidRefError: an argument that cannot be right.
+            ConfigurationError: a provider or account this hub does not have.
+        """
+        readers = self._readers_of(targets)
+        if cursor is not None and len(readers) > 1:
+            raise InvalidRefError("a cursor belongs to the walk of one account: name that account alone")
+        for name, least, value in (("limit", 0, limit), ("page_size", 1, page_size)):
+            if value is not None and value < least:
+                raise InvalidRefError(f"{name} must be {least} or more")
+        for name, moment in (("since", since), ("until", until)):
+            if moment is not None and moment.utcoffset() is None:
+                raise InvalidRefError(f"{name} has no time zone: give an aware datetime, such as datetime.now(UTC)")
+        options = provider_options or {}
+        strangers = options.keys() - {reader.lane.account.provider for reader in readers}
+        if strangers:
+            raise InvalidRefError(f"provider_options names {', '.join(sorted(strangers))}, which is not walked here")
+        query = Query(since=since, until=until, status=_status(status), agent=agent, page_size=page_size)
+        plan = Plan(
+            query=query, options=options, cursor=cursor, limit=limit, transcripts=transcripts, on_error=on_error
+        )
+        return Walk(readers, plan, self._crew)
+
+    def get_many(self, refs: Iterable[str] | AsyncIterable[str], *, concurrency: int = 16) -> AsyncGenerator[Outcome]:
+        """Get many conversations, at most `concurrency` at a time; yield one outcome per ref, as they complete.
+
+        Refs are taken from the input only as fast as outcomes are taken from here. A malformed ref and a failed fetch
+        are outcomes too; only what is wrong with the hub itself is raised.
+        """
+        if concurrency < 1:
+            raise InvalidRefError("concurrency must be 1 or more")
+        return self._crew.as_completed(refs, self._outcome, concurrency)
+
+    async def _outcome(self, ref: str) -> Outcome:
+        try:
+            return Outcome(ref, conversation=await self.get(ref))
+        except HubClosedError:
+            raise
+        except HubError as error:
+            return Outcome(ref, error=error)
+
+    async def start(
+        self,
+        target: str,
+        *,
+        agent: str | None = None,
+        to: str | None = None,
+        provider_options: Mapping[str, Any] | None = None,
+    ) -> Started:
+        """Start a conversation; it is sent once and never again, since a second one would be a second call.
+
+        Args:
+            target: the account to start it with, as in `list`.
+            agent: the provider's id of the agent.
+            to: who is called, where the channel needs one.
+            provider_options: more members of the provider's own request.
+
+        Raises:
+            UnsupportedError: the provider cannot do that.
+        """
+        reader = self._reader(Target.parse(target))
+        lane = reader.lane
+        if lane.adapter.start is None:
+            raise unsupported(lane, "start")
+        wanted = Start(agent=agent, to=to, options=provider_options or {})
+        started = await lane.run("start", lane.adapter.start(lane.account, wanted))
+        return msgspec.structs.replace(started, conversation=reader.own(started.conversation))
+
+    async def end(self, ref: str) -> None:
+        """End a running conversation; `UnsupportedError` where the provider cannot."""
+        parsed = Ref.parse(ref)
+        lane = self._reader(parsed.target).lane
+        if lane.adapter.end is None:
+            raise unsupported(lane, "end")
+        await lane.run("end", lane.adapter.end(lane.account, parsed.id))
+
+    async def delete(self, ref: str, *, provider_options: Mapping[str, Any] | None = None) -> None:
+        """Delete a conversation at the provider; `UnsupportedError` where the provider cannot."""
+        parsed = Ref.parse(ref)
+        lane = self._reader(parsed.target).lane
+        if lane.adapter.delete is None:
+            raise unsupported(lane, "delete")
+        await lane.run("delete", lane.adapter.delete(lane.account, parsed.id, provider_options or {}))
+
+    async def send(self, ref: str, text: str) -> TranscriptTurn:
+        """Say something in a running text conversation and return the agent's answer.
+
+        `UnsupportedError` where the provider cannot.
+        """
+        parsed = Ref.parse(ref)
+        lane = self._reader(parsed.target).lane
+        if lane.adapter.send is None:
+            raise unsupported(lane, "send")
+        return await lane.run("send", lane.adapter.send(lane.account, parsed.id, text))
+
+    async def close(self) -> None:
+        """Free every connection; what is still under way ends with `HubClosedError`. Closing again does nothing."""
+        self._is_closed = True
+        for reader in self._readers.values():
+            await reader.lane.close()
+        await self._crew.close()
+
+    async def __aenter__(self) -> Self:
+        if self._is_closed:
+            raise HubClosedError("the hub is closed: make a new one")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"<Hub: {', '.join(reader.where for reader in self._readers.values()) or 'no accounts'}>"
+
+    def _readers_of(self, targets: tuple[str, ...]) -> tuple[Reader, ...]:
+        if not targets:
+            if not self._readers:
+                keys = ", ".join(f"{provider.upper()}_API_KEY" for provider in BUILTIN)
+                raise ConfigurationError(f"the hub has no accounts: set one of {keys}, or pass it an Account")
+            return tuple(self._readers.values())
+        chosen: dict[Target, Reader] = {}
+        for target in map(Target.parse, targets):
+            accounts = self._accounts_of(target.provider)
+            for where in accounts if target.account is None else [self._named(target, accounts)]:
+                chosen[where] = self._readers[where]
+        return tuple(chosen.values())
+
+    def _reader(self, target: Target) -> Reader:
+        """Return the one account a ref means."""
+        accounts = self._accounts_of(target.provider)
+        if target.account is not None:
+            return self._readers[self._named(target, accounts)]
+        default = Target(target.provider, "default")
+        if len(accounts) > 1 and default not in accounts:
+            choices = ", ".join(f"{target.provider}/{where.account}" for where in accounts)
+            raise InvalidRefError(f"{target.provider} has several accounts: say which, of {choices}")
+        return self._readers[default if default in accounts else accounts[0]]
+
+    def _accounts_of(self, provider: str) -> Sequence[Target]:
+        accounts = [where for where in self._readers if where.provider == provider]
+        if not accounts:
+            load(provider)  # an unknown provider is another mistake than a missing key
+            raise ConfigurationError(
+                f"no account: set {provider.upper()}_API_KEY and use Hub.from_env(),"
+                f" or pass Account({provider!r}, key=…)",
+                provider=provider,
+            )
+        return accounts
+
+    def _named(self, target: Target, accounts: Sequence[Target]) -> Target:
+        if target not in accounts:
+            choices = ", ".join(f"{target.provider}/{where.account}" for where in accounts)
+            raise ConfigurationError(f"no account {target.account!r}; there is {choices}", provider=target.provider)
+        return target
+
+
+def _status(status: Status | str | None) -> Status | None:
+    try:
+        return None if status is None else Status(status)
+    except ValueError:
+        raise InvalidRefError(f"unknown status; there are: {', '.join(Status)}") from None

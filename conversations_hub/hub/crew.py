@@ -1,0 +1,185 @@
+"""Concurrent work behind one iterator: bounded, and all gone when the iterator is closed.
+
+Tasks never outlive the generator that started them. A supervisor task owns them, so that no failure of theirs cancels
+the caller's own task between two steps of its loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import aclosing
+from typing import Generic, TypeVar, cast
+
+from ..errors import HubClosedError
+
+__all__ = ["Crew", "Put"]
+
+S = TypeVar("S")
+R = TypeVar("R")
+
+Put = Callable[[R], Awaitable[None]]
+"""Hands over one result; waits while nobody takes them."""
+
+
+class _End:
+    def __init__(self, failure: Exception | None) -> None:
+        self.failure = failure
+
+
+class _Slot(Generic[R]):
+    """The place of a result that is still being worked on."""
+
+    __slots__ = ("_done", "_failure", "_result")
+
+    def __init__(self) -> None:
+        self._done = asyncio.Event()
+        self._result: R | None = None
+        self._failure: Exception | None = None
+
+    def fill(self, result: R) -> None:
+        self._result = result
+        self._done.set()
+
+    def fail(self, failure: Exception) -> None:
+        self._failure = failure
+        self._done.set()
+
+    async def result(self) -> R:
+        await self._done.wait()
+        if self._failure is not None:
+            raise self._failure
+        return cast("R", self._result)
+
+
+class Crew:
+    """Runs the concurrent parts of a hub's calls, and ends them all when the hub is closed."""
+
+    def __init__(self) -> None:
+        self._supervisors: set[asyncio.Task[None]] = set()
+
+    async def collect(self, producers: Iterable[Callable[[Put[R]], Awaitable[None]]], room: int) -> AsyncGenerator[R]:
+        """Run producers concurrently and yield what they put, as it comes; at most `room` results wait.
+
+        A producer's exception ends the others and is raised here, after what was put before it.
+        """
+        results: asyncio.Queue[R | _End] = asyncio.Queue()
+        places = asyncio.Semaphore(room)
+
+        async def put(result: R) -> None:
+            await places.acquire()
+            results.put_nowait(result)
+
+        async def supervise() -> None:
+            end = _End(_closed())
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for produce in producers:
+                        group.create_task(_run(produce, put))
+                end = _End(None)
+            except* Exception as failures:  # noqa: BLE001  (raised to the caller)
+                end = _End(failures.exceptions[0])
+            finally:
+                results.put_nowait(end)
+
+        supervisor = asyncio.create_task(supervise())
+        self._supervisors.add(supervisor)
+        try:
+            while not isinstance(result := await results.get(), _End):
+                places.release()
+                yield result
+            if result.failure is not None:
+                raise result.failure
+        finally:
+            supervisor.cancel()
+            await asyncio.gather(supervisor, return_exceptions=True)
+            self._supervisors.discard(supervisor)
+
+    async def as_completed(
+        self, source: AsyncIterable[S] | Iterable[S], work: Callable[[S], Awaitable[R]], width: int
+    ) -> AsyncGenerator[R]:
+        """Work on what the source yields, `width` at a time, and yield each result as soon as it is there."""
+        pull = _puller(source)
+
+        async def worker(put: Put[R]) -> None:
+            while True:
+                try:
+                    item = await pull()
+                except StopAsyncIteration:
+                    return
+                await put(await work(item))
+
+        async with aclosing(self.collect([worker] * width, width)) as results:
+            async for result in results:
+                yield result
+
+    async def in_order(
+        self, source: AsyncIterator[S], work: Callable[[S], Awaitable[R]], width: int
+    ) -> AsyncGenerator[R]:
+        """Work on what the source yields, `width` at a time, and yield the results in the source's order.
+
+        An exception of the source or of the work is raised in its turn, after the results before it.
+        """
+        pulling = asyncio.Lock()
+
+        async def worker(put: Put[_Slot[R]]) -> None:
+            while True:
+                slot = _Slot[R]()
+                async with pulling:
+                    try:
+                        item = await anext(source)
+                    except StopAsyncIteration:
+                        return
+                    except Exception as error:  # noqa: BLE001  (raised in its turn)
+                        slot.fail(error)
+                        await put(slot)
+                        return
+                    await put(slot)
+                try:
+                    slot.fill(await work(item))
+                except asyncio.CancelledError:
+                    slot.fail(_closed())
+                    raise
+                except Exception as error:  # noqa: BLE001  (raised in its turn)
+                    slot.fail(error)
+
+        async with aclosing(self.collect([worker] * width, width)) as slots:
+            async for slot in slots:
+                yield await slot.result()
+
+    async def close(self) -> None:
+        """End everything that still runs; whoever waits for it is told that the hub was closed."""
+        running = tuple(self._supervisors)
+        for supervisor in running:
+            supervisor.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+def _closed() -> HubClosedError:
+    return HubClosedError("the hub was closed before this came to its end")
+
+
+async def _run(produce: Callable[[Put[R]], Awaitable[None]], put: Put[R]) -> None:
+    await produce(put)
+
+
+def _puller(source: AsyncIterable[S] | Iterable[S]) -> Callable[[], Awaitable[S]]:
+    """Return a function that takes the next item; several tasks may call it at once."""
+    if isinstance(source, AsyncIterable):
+        items = aiter(source)
+        pulling = asyncio.Lock()
+
+        async def pull_next() -> S:
+            async with pulling:
+                return await anext(items)
+
+        return pull_next
+
+    iterator = iter(source)
+
+    async def pull() -> S:
+        for item in iterator:
+            return item
+        raise StopAsyncIteration
+
+    return pull

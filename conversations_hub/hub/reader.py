@@ -1,0 +1,132 @@
+"""One account's conversations as the caller gets them: the right ones, stamped, raw kept or dropped."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from ..adapter import Query
+from ..errors import AuthError, ForbiddenError, HubClosedError, HubError, PayloadError, UnsupportedError
+from ..payload import scrubbed
+from ..schema import Conversation, Issue, TranscriptState
+from ..transport import Counts, Lane
+from .report import AccountReport
+
+__all__ = ["Reader", "Rows"]
+
+_PAUSE_EVERY = 256 * 1024  # bytes decoded between two turns of the event loop
+
+
+class Rows(NamedTuple):
+    """A listing, decoded."""
+
+    conversations: list[Conversation]
+    rejected: list[Issue]
+    cursor: str | None
+    warning: str | None
+
+
+class Reader:
+    """Reads the conversations of one account."""
+
+    def __init__(self, lane: Lane, *, keep_raw: bool) -> None:
+        self.lane = lane
+        self._keep_raw = keep_raw
+
+    @property
+    def where(self) -> str:
+        """The account, as "provider/account"."""
+        return f"{self.lane.account.provider}/{self.lane.account.name}"
+
+    async def get(self, id: str, counts: Counts | None = None) -> Conversation:
+        """Get one conversation; an answer about another one is refused."""
+        if self.lane.adapter.get is None:
+            raise unsupported(self.lane, "get")
+        found = await self.lane.run("get", self.lane.adapter.get(self.lane.account, id), counts)
+        if found.id != id:
+            raise PayloadError(
+                "the answer is about another conversation than the one asked for",
+                provider=self.lane.account.provider,
+                account=self.lane.account.name,
+                operation="get",
+            )
+        return self.own(found)
+
+    def own(self, conversation: Conversation) -> Conversation:
+        """Stamp a conversation with its account, and keep, scrub or drop its raw."""
+        raw = conversation.raw if self._keep_raw else None
+        if raw is not None:
+            raw = scrubbed(raw, self.lane.adapter.secret_fields)
+        return msgspec.structs.replace(conversation, account=self.lane.account.name, raw=raw)
+
+    async def rows(self, query: Query, cursor: str | None, report: AccountReport) -> Rows:
+        """Read a page of the list, row by row: a bad row is set apart and never sinks its page."""
+        adapter = self.lane.adapter
+        if adapter.list_page is None:
+            raise unsupported(self.lane, "list")
+        listing = await self.lane.run("list", adapter.list_page(self.lane.account, query, cursor), report)
+        report.pages += 1
+        report.listed += len(listing.rows)
+        conversations: list[Conversation] = []
+        rejected: list[Issue] = []
+        undisturbed = 0
+        for position, row in enumerate(listing.rows):
+            undisturbed += memoryview(row).nbytes
+            if undisturbed > _PAUSE_EVERY:
+                undisturbed = 0
+                await self.lane.clock.sleep(0)
+            try:
+                conversations.append(self.own(listing.normalize(row)))
+            except PayloadError as error:
+                rejected.append(Issue(f"page {report.pages}, row {position}", error.reason))
+        report.rejected += rejected
+        return Rows(conversations, rejected, listing.cursor, listing.warning)
+
+    async def hydrate(self, row: Conversation, report: AccountReport) -> Conversation:
+        """Return a row with what `get` brings; where that fails for good, the row as it is, which then says so."""
+        try:
+            details = await self.get(row.id, report)
+        except HubClosedError:
+            raise
+        except HubError as error:
+            # A bad key fails for every row alike; a right that is missing may be missing for this one only.
+            if isinstance(error, AuthError) and not isinstance(error, ForbiddenError):
+                raise
+            report.not_loaded += 1
+            issue = Issue("get", f"details could not be loaded: {type(error).__name__}")
+            return msgspec.structs.replace(
+                row, transcript_state=TranscriptState.NOT_LOADED, issues=(*row.issues, issue)
+            )
+        return _merged(row, details)
+
+
+def unsupported(lane: Lane, operation: str) -> UnsupportedError:
+    """Return the error that says what a provider cannot do, and what it can."""
+    able = ", ".join(lane.adapter.operations)
+    return UnsupportedError(
+        f"{lane.account.provider} has no way to {operation} a conversation; it can: {able}",
+        provider=lane.account.provider,
+        account=lane.account.name,
+        operation=operation,
+    )
+
+
+_ABSENT = {field.name: field.default for field in msgspec.structs.fields(Conversation)}
+_NAMED = ("metadata", "links", "related_ids")
+
+
+def _merged(row: Conversation, details: Conversation) -> Conversation:
+    """Return the details, with what only the row had."""
+    only_row = {
+        name: value
+        for name, absent in _ABSENT.items()
+        if name not in _NAMED and getattr(details, name) == absent and (value := getattr(row, name)) != absent
+    }
+    for name in _NAMED:
+        if getattr(row, name).keys() - getattr(details, name).keys():
+            only_row[name] = {**getattr(row, name), **getattr(details, name)}
+    if row.raw is not None and details.raw is not None:
+        only_row["raw"] = msgspec.json.encode({"list": msgspec.Raw(row.raw), "get": msgspec.Raw(details.raw)})
+    only_row["estimated"] = (*details.estimated, *(name for name in row.estimated if name in only_row))
+    return msgspec.structs.replace(details, **only_row)

@@ -1,0 +1,97 @@
+"""How a walk went, account by account: what was listed, what was delivered, and what is missing."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from ..errors import HubError
+from ..schema import Conversation, Issue, TranscriptState
+from ..transport import Counts
+
+__all__ = ["AccountReport", "Report"]
+
+
+class AccountReport(Counts):
+    """The walk of one account. Numbers count conversations, unless they say otherwise."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__()
+        self.where = where
+        """"provider/account"."""
+        self.pages = 0
+        """Pages read."""
+        self.listed = 0
+        """Rows the provider sent."""
+        self.delivered = 0
+        self.duplicates = 0
+        """Rows that had been there before in this walk, dropped."""
+        self.filtered = 0
+        """Rows the provider sent though they are not what was asked for, dropped."""
+        self.rejected: list[Issue] = []
+        """Rows nobody could read, and where."""
+        self.transcripts: Counter[TranscriptState] = Counter()
+        """What was delivered, by the state of the transcript."""
+        self.not_loaded = 0
+        """Delivered without what `get` would have brought, because it failed for good."""
+        self.warnings: list[str] = []
+        self.error: HubError | None = None
+        """What ended the walk."""
+        self.reached_end = False
+        self.elapsed = 0.0
+        """Seconds."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything there was has been delivered, as far as anybody can tell."""
+        return self.reached_end and not (self.error or self.rejected or self.not_loaded or self.warnings)
+
+    def count(self, conversation: Conversation) -> None:
+        """Count a conversation as delivered."""
+        self.delivered += 1
+        self.transcripts[conversation.transcript_state] += 1
+
+    def __str__(self) -> str:
+        facts = [f"{self.delivered} delivered of {self.listed} listed"]
+        for number, what in (
+            (self.duplicates, "seen before"),
+            (self.filtered, "not asked for"),
+            (len(self.rejected), "unreadable"),
+            (self.not_loaded, "without details"),
+            (self.transcripts[TranscriptState.PENDING], "transcripts pending"),
+            (self.transcripts[TranscriptState.RESTRICTED], "transcripts restricted"),
+        ):
+            if number:
+                facts.append(f"{number} {what}")
+        facts += [f"{self.pages} pages", f"{self.requests} requests", f"{self.elapsed:.1f} s"]
+        facts += self.warnings
+        if self.error is not None:
+            facts.append(f"{type(self.error).__name__}: {self.error.reason}")
+        return f"{self.where}: {'complete' if self.complete else 'incomplete'}, {', '.join(facts)}"
+
+
+class Report:
+    """A walk over one or several accounts; `print` shows it, a line each."""
+
+    def __init__(self, accounts: list[AccountReport]) -> None:
+        self.accounts = accounts
+
+    @property
+    def complete(self) -> bool:
+        """Whether every account's walk is complete."""
+        return all(account.complete for account in self.accounts)
+
+    @property
+    def delivered(self) -> int:
+        """Conversations handed out."""
+        return sum(account.delivered for account in self.accounts)
+
+    @property
+    def errors(self) -> dict[str, HubError]:
+        """What ended walks early, by "provider/account"."""
+        return {account.where: account.error for account in self.accounts if account.error is not None}
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.accounts))
+
+    def __repr__(self) -> str:
+        return f"<Report: {self.delivered} delivered, {'complete' if self.complete else 'incomplete'}>"
