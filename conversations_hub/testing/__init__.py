@@ -1,0 +1,40 @@
+"""What tests of providers need, ours, a plugin author's and a user's: drive a flow, replay exchanges, make mutants.
+
+`Simulator` serves every built-in provider on loopback.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .flows import Driven, drive
+from .mutants import Mutant, mutants
+from .replay import Case, Replayed, account_of, cases_in, read_exchange, replay, walk
+
+if TYPE_CHECKING:
+    from .simulator import Faults, Simulator
+else:
+
+    def __getattr__(name: str) -> object:
+        if name in {"Faults", "Simulator"}:  # they need aiohttp; the rest does not
+            from . import simulator  # noqa: PLC0415
+
+            return getattr(simulator, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+__all__ = [
+    "Case",
+    "Driven",
+    "Faults",
+    "Mutant",
+    "Replayed",
+    "Simulator",
+    "account_of",
+    "cases_in",
+    "drive",
+    "mutants",
+    "read_exchange",
+    "replay",
+    "walk",
+]

@@ -1,0 +1,50 @@
+"""Flows without a network: hand a flow its answers, get what it returns and what it asked for."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+import msgspec
+
+from ..payload import well_formed
+from ..wire import Flow, Request, Response
+
+__all__ = ["Driven", "drive"]
+
+T = TypeVar("T")
+
+
+class Driven(msgspec.Struct, Generic[T], frozen=True):
+    """A flow that has run: what it returned, and the requests it made."""
+
+    result: T
+    requests: tuple[Request, ...]
+
+
+def drive(flow: Flow[T], *answers: Response | Exception) -> Driven[T]:
+    """Run a flow over canned answers, in order; an exception among them is thrown into the flow.
+
+    As on a socket, a 2xx body must be well-formed JSON where the request says so. Raises what the flow raises, and
+    `AssertionError` where it asks for more answers or for fewer.
+    """
+    left = list(answers)
+    requests: list[Request] = []
+    try:
+        request = next(flow)
+        while True:
+            requests.append(request)
+            if not left:
+                raise AssertionError(f"the flow asks for more than {len(answers)} answers: {request}")
+            request = _answer(flow, request, left.pop(0))
+    except StopIteration as stop:
+        if left:
+            raise AssertionError(f"the flow ended with {len(left)} answers to come") from None
+        return Driven(stop.value, tuple(requests))
+
+
+def _answer(flow: Flow[T], request: Request, answer: Response | Exception) -> Request:
+    if isinstance(answer, Exception):
+        return flow.throw(answer)
+    if answer.ok and request.json:
+        answer = Response(answer.status, answer.headers, well_formed(answer.body)[0])
+    return flow.send(answer)

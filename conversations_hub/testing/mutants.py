@@ -1,0 +1,91 @@
+"""Mutants: a JSON body with one thing changed, the way vendors change theirs without notice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import msgspec
+
+from ..payload import Json
+
+__all__ = ["Mutant", "mutants"]
+
+
+class Mutant(msgspec.Struct, frozen=True):
+    """A body with one value changed."""
+
+    place: str
+    """Where: `data.transcript[0].role`."""
+    change: str
+    body: bytes
+
+    def __str__(self) -> str:
+        return f"{self.place} {self.change}"
+
+
+def mutants(body: bytes) -> Iterator[Mutant]:
+    """Yield a JSON body once per value and change.
+
+    A value is dropped, made null, and given another form of its own kind (a number as text or with a fraction, an
+    unknown word, an unknown member) and another kind.
+    """
+    document: Json = json.loads(body)
+    for path, value in _places(document):
+        for change, changed in _changes(value):
+            yield Mutant(_spelled(path), change, json.dumps(_with(document, path, changed)).encode())
+
+
+_Path = tuple[str | int, ...]
+
+
+def _places(value: Json, path: _Path = ()) -> Iterator[tuple[_Path, Json]]:
+    if path:
+        yield path, value
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _places(inner, (*path, name))
+    elif isinstance(value, list):
+        for position, inner in enumerate(value):
+            yield from _places(inner, (*path, position))
+
+
+def _spelled(path: _Path) -> str:
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+
+
+def _changes(value: Json) -> Iterator[tuple[str, Json | msgspec.UnsetType]]:
+    yield "dropped", msgspec.UNSET
+    yield "null", None
+    match value:
+        case bool():
+            yield "as text", str(value)
+        case int() | float():
+            yield "as text", str(value)
+            yield "as a fraction", value + 0.5
+            yield "as a list", []
+        case str():
+            yield "as an unknown word", "zz_unheard_of"
+            yield "as empty text", ""
+            yield "as a number", 7
+            yield "as an object", {}
+        case dict():
+            yield "with an unknown member", {**value, "zz_unheard_of": [{"deep": 1}]}
+            yield "as text", "zz_unheard_of"
+        case _:
+            yield "as text", "zz_unheard_of"
+            yield "emptied", []
+
+
+def _with(document: Json, path: _Path, value: Json | msgspec.UnsetType) -> Json:
+    """Return a copy of the document in which one place holds the value, or is gone."""
+    step, rest = path[0], path[1:]
+    if isinstance(document, dict) and isinstance(step, str):
+        changed = _with(document[step], rest, value) if rest else value
+        others = {name: inner for name, inner in document.items() if name != step}
+        return others if changed is msgspec.UNSET else {**document, step: changed}
+    if isinstance(document, list) and isinstance(step, int):
+        changed = _with(document[step], rest, value) if rest else value
+        kept = [] if changed is msgspec.UNSET else [changed]
+        return [*document[:step], *kept, *document[step + 1 :]]
+    raise TypeError("no such place")

@@ -1,0 +1,150 @@
+"""Recorded exchanges, replayed: a folder of answers, and what an adapter makes of them.
+
+A folder holds `<operation>[.<label>].<n>.http`, the answers of one flow in order, `error.<status>[.<label>].http`, a
+refusal, and `fixture.toml`: the account, and for each case where it comes from and what the operation was called with.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ..adapter import Account, Adapter, Listing, Query, Start, Started
+from ..errors import HubError
+from ..schema import Conversation, TranscriptTurn
+from ..wire import Flow, Request, Response
+from .flows import Driven, drive
+
+__all__ = ["Case", "Replayed", "account_of", "cases_in", "read_exchange", "replay", "walk"]
+
+
+class Case(msgspec.Struct, frozen=True):
+    """One recorded operation: what it was called with, and the answers it got."""
+
+    name: str
+    """The files' name without number and ending: `get.c123`."""
+    answers: tuple[Response, ...]
+    facts: Mapping[str, Any]
+    """Its table in `fixture.toml`."""
+
+    @property
+    def operation(self) -> str:
+        """What was done; `error` for a refusal."""
+        return self.name.partition(".")[0]
+
+    @property
+    def id(self) -> str:
+        """The conversation it was done to."""
+        return str(self.facts.get("id", self.name.partition(".")[2]))
+
+    @property
+    def query(self) -> Query:
+        """What a list was asked for."""
+        return msgspec.convert(self.facts.get("query", {}), Query)
+
+
+class Replayed(msgspec.Struct, frozen=True, kw_only=True):
+    """What an adapter asked for in a case, and what it made of the answers."""
+
+    requests: tuple[Request, ...] = ()
+    pages: tuple[Listing, ...] = ()
+    conversation: Conversation | None = None
+    """What was got, or started."""
+    started: Started | None = None
+    turn: TranscriptTurn | None = None
+    refusal: HubError | None = None
+
+    @property
+    def conversations(self) -> tuple[Conversation, ...]:
+        """All conversations that came of it."""
+        listed = tuple(page.normalize(row) for page in self.pages for row in page.rows)
+        return listed if self.conversation is None else (self.conversation,)
+
+
+def cases_in(folder: Path) -> dict[str, Case]:
+    """Read the cases of a folder, by name."""
+    facts = tomllib.loads((folder / "fixture.toml").read_text())
+    answers: dict[str, list[Response]] = {}
+    for path in sorted(folder.glob("*.http"), key=_order):
+        answers.setdefault(_case_of(path), []).append(read_exchange(path))
+    return {name: Case(name, tuple(found), facts.get(name, {})) for name, found in answers.items()}
+
+
+def account_of(folder: Path, adapter: Adapter) -> Account:
+    """Return the account a folder was recorded with; its key is invented."""
+    facts = tomllib.loads((folder / "fixture.toml").read_text())["account"]
+    return Account(adapter.name, key=facts["key"], settings=facts.get("settings", {}))
+
+
+def _case_of(path: Path) -> str:
+    name, _, number = path.stem.rpartition(".")
+    return name if number.isdigit() and not path.stem.startswith("error.") else path.stem
+
+
+def _order(path: Path) -> tuple[str, int]:
+    number = path.stem.rpartition(".")[2]
+    return _case_of(path), int(number) if number.isdigit() else 0
+
+
+def read_exchange(path: Path) -> Response:
+    """Read a recorded answer: a status line, headers, a blank line, the body."""
+    head, _, body = path.read_bytes().partition(b"\n\n")
+    status, *headers = head.decode().splitlines()
+    named = (header.partition(":") for header in headers)
+    return Response(
+        int(status.split()[1]), {name.strip().lower(): value.strip() for name, _, value in named}, body.strip()
+    )
+
+
+def replay(adapter: Adapter, account: Account, case: Case) -> Replayed:
+    """Run a case over its answers; raise what the adapter raises."""
+    if case.operation == "error":
+        return Replayed(refusal=adapter.refusal(case.answers[0]))
+    if case.operation == "list":
+        driven = tuple(walk(adapter, account, case))
+        requests = tuple(request for page in driven for request in page.requests)
+        return Replayed(requests=requests, pages=tuple(page.result for page in driven))
+    done = drive(_flow(adapter, account, case), *case.answers)
+    match done.result:
+        case Started() as started:
+            return Replayed(requests=done.requests, started=started, conversation=started.conversation)
+        case Conversation() as conversation:
+            return Replayed(requests=done.requests, conversation=conversation)
+        case TranscriptTurn() as turn:
+            return Replayed(requests=done.requests, turn=turn)
+        case _:
+            return Replayed(requests=done.requests)
+
+
+def walk(
+    adapter: Adapter, account: Account, case: Case, *, cursor: str | None = None, skip: int = 0
+) -> Iterator[Driven[Listing]]:
+    """Walk a recorded list page by page; with `cursor`, from the answer after the first `skip` on."""
+    if adapter.list_page is None:
+        raise AssertionError(f"{adapter.name} cannot list")
+    for answer in case.answers[skip:]:
+        driven = drive(adapter.list_page(account, case.query, cursor), answer)
+        yield driven
+        cursor = driven.result.cursor
+        if cursor is None:
+            return
+
+
+def _flow(adapter: Adapter, account: Account, case: Case) -> Flow[Any]:
+    facts = case.facts
+    operation: Callable[..., Flow[Any]] = getattr(adapter, case.operation)
+    match case.operation:
+        case "start":
+            return operation(
+                account, Start(agent=facts.get("agent"), to=facts.get("to"), options=facts.get("options", {}))
+            )
+        case "delete":
+            return operation(account, case.id, facts.get("options", {}))
+        case "send":
+            return operation(account, case.id, facts["text"])
+        case _:
+            return operation(account, case.id)

@@ -1,0 +1,412 @@
+"""One battery for every provider: what its adapter makes of its fixtures, and what it must never do."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from conversations_hub.adapter import Account, Adapter
+from conversations_hub.adapters import BUILTIN, load
+from conversations_hub.errors import HubError, PaginationError, PayloadError, ProviderError
+from conversations_hub.payload import Json, scrubbed, well_formed
+from conversations_hub.schema import Conversation
+from conversations_hub.testing import Case, Mutant, Replayed, account_of, cases_in, mutants, replay, walk
+from conversations_hub.wire import Request, Response, target
+
+from .conftest import FIXTURES
+
+CASES = {(provider, name): case for provider in BUILTIN for name, case in cases_in(FIXTURES / provider).items()}
+
+
+def _chosen(*operations: str) -> list[Any]:
+    return [
+        pytest.param(provider, case, id=f"{provider}-{name}")
+        for (provider, name), case in CASES.items()
+        if case.operation in operations
+    ]
+
+
+def _replay(provider: str, case: Case) -> Replayed:
+    adapter = load(provider)
+    return replay(adapter, account_of(FIXTURES / provider, adapter), case)
+
+
+# what the adapters make of the fixtures
+
+
+@pytest.mark.parametrize("provider", BUILTIN)
+def test_the_fixtures_give_what_was_reviewed(provider: str, pytestconfig: pytest.Config) -> None:
+    told = {name: _told(provider, CASES[of, name]) for of, name in sorted(CASES) if of == provider}
+    found = json.dumps(told, indent=1, ensure_ascii=False)
+    path = FIXTURES / provider / "expected.json"
+    if pytestconfig.getoption("--accept"):
+        path.write_text(f"{found}\n")
+    assert json.loads(found) == json.loads(path.read_text())
+
+
+def _told(provider: str, case: Case) -> dict[str, Any]:
+    found = _replay(provider, case)
+    told: dict[str, Any] = {}
+    if found.requests:
+        told["requests"] = [_shown(request) for request in found.requests]
+    if found.refusal is not None:
+        told["error"] = type(found.refusal).__name__
+        told["reason"] = found.refusal.reason
+        told["retryable"] = found.refusal.retryable
+    if found.pages:
+        told["cursors"] = [page.cursor for page in found.pages]
+        told["warnings"] = [page.warning for page in found.pages if page.warning]
+    if found.started is not None:
+        told["join_url"] = found.started.join_url
+        told["token"] = found.started.token and "***"
+    if found.conversations:
+        told["conversations"] = _without_defaults(found.conversations)
+    if found.turn is not None:
+        told["turn"] = _without_defaults(found.turn)
+    return told
+
+
+def _shown(request: Request) -> str:
+    body = "" if request.body is None else f" {request.body.decode()}"
+    return f"{request.method} {target(request, '')}{body}"
+
+
+def _without_defaults(value: object) -> Any:
+    """Show a Struct by the fields that say something: a diff of those is read, a page of nulls is not."""
+    if isinstance(value, msgspec.Struct):
+        fields = ((field, getattr(value, field.name)) for field in msgspec.structs.fields(value))
+        return {
+            field.name: _without_defaults(content)
+            for field, content in fields
+            if field.name != "raw" and content != field.default and content not in ({}, ())
+        }
+    if isinstance(value, tuple):
+        return [_without_defaults(inner) for inner in cast("tuple[object, ...]", value)]
+    return msgspec.to_builtins(value)
+
+
+@pytest.mark.parametrize(("provider", "case"), _chosen("list", "get", "start"))
+def test_a_conversation_survives_json(provider: str, case: Case) -> None:
+    for conversation in _replay(provider, case).conversations:
+        assert msgspec.json.decode(msgspec.json.encode(conversation), type=Conversation) == conversation
+
+
+@pytest.mark.parametrize(("provider", "case"), _chosen("list", "get", "start"))
+def test_a_conversation_makes_sense(provider: str, case: Case) -> None:
+    for conversation in _replay(provider, case).conversations:
+        _check(conversation)
+        assert conversation.provider == provider
+        assert conversation.issues == () or case.facts["source"] in {"documented", "made from the documentation"}
+
+
+def _check(conversation: Conversation) -> None:
+    instants = [getattr(conversation, name) for name in ("created_at", "started_at", "ended_at", "updated_at")]
+    instants += [recording.expires_at for recording in conversation.recordings]
+    assert all(instant is None or instant.tzinfo is UTC for instant in instants)
+    if conversation.started_at and conversation.ended_at:
+        assert conversation.started_at <= conversation.ended_at
+    assert conversation.duration is None or conversation.duration >= 0
+    turns = conversation.transcript or ()
+    assert [turn.index for turn in turns] == list(range(len(turns)))
+    assert all(turn.participant is None or turn.participant < len(conversation.participants) for turn in turns)
+    fields = {field.name for field in msgspec.structs.fields(Conversation)}
+    assert {name.partition(".")[0] for name in conversation.estimated} <= fields
+
+
+# paging
+
+
+@pytest.mark.parametrize(("provider", "case"), _chosen("list"))
+def test_a_walk_ends_and_resumes_from_every_cursor(provider: str, case: Case) -> None:
+    adapter = load(provider)
+    account = account_of(FIXTURES / provider, adapter)
+    pages = [page.result for page in walk(adapter, account, case)]
+    assert len(pages) == len(case.answers)
+    assert pages[-1].cursor is None
+    for read, page in enumerate(pages[:-1], start=1):
+        rest = [later.result for later in walk(adapter, account, case, cursor=page.cursor, skip=read)]
+        assert [bytes(row) for later in rest for row in later.rows] == [
+            bytes(row) for later in pages[read:] for row in later.rows
+        ]
+        assert rest[-1].cursor is None
+
+
+# nothing lost
+
+
+@pytest.mark.parametrize(("provider", "case"), _chosen("list", "get"))
+def test_every_leaf_is_in_the_conversation_or_known_to_be_left_to_raw(provider: str, case: Case) -> None:
+    left = [_pattern(path) for path in case.facts.get("left_to_raw", ())]
+    used: set[int] = set()
+    lost: list[str] = []
+    for body, conversation in _sources(provider, case):
+        held = _Held(conversation)
+        for path, value in _leaves(body):
+            if value in held:
+                continue
+            allowed = {number for number, pattern in enumerate(left) if pattern.fullmatch(path)}
+            used |= allowed
+            if not allowed:
+                lost.append(f"{path} = {value!r}")
+    assert lost == []
+    unused = [case.facts["left_to_raw"][number] for number in range(len(left)) if number not in used]
+    assert unused == [], "listed as left to raw, though nothing needs it"
+
+
+def _sources(provider: str, case: Case) -> Iterator[tuple[Json, Conversation]]:
+    found = _replay(provider, case)
+    for page in found.pages:
+        for row in page.rows:
+            yield json.loads(bytes(row)), page.normalize(row)
+    if found.conversation is not None:
+        yield json.loads(case.answers[-1].body), found.conversation
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile(re.escape(path).replace(r"\[\]", r"\[\d+\]").replace(r"\*", ".*"))
+
+
+def _leaves(value: Json, path: str = "") -> Iterator[tuple[str, Json]]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _leaves(inner, f"{path}.{name}".removeprefix("."))
+    elif isinstance(value, list):
+        for position, inner in enumerate(value):
+            yield from _leaves(inner, f"{path}[{position}]")
+    elif value is not None and value != "":
+        yield path, value
+
+
+class _Held:
+    """All values of a conversation, in every form a provider may have sent them in."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._texts: set[str] = set()
+        self._numbers: set[float] = set()
+        self._truths: set[bool] = set()
+        self._instants: set[float] = set()
+        without_raw = msgspec.structs.replace(conversation, raw=None)
+        self._add(json.loads(msgspec.json.encode(without_raw)))
+
+    def _add(self, document: Json) -> None:
+        for _, value in _leaves(document):
+            if isinstance(value, bool):
+                self._truths.add(value)
+            elif isinstance(value, str):
+                self._texts.add(value)
+                self._instants |= _as_instant(value)
+                self._numbers |= _as_number(value)
+                if isinstance(inner := _as_json(value), dict | list):
+                    self._add(inner)
+            elif value is not None and not isinstance(value, dict | list):
+                self._numbers.add(float(value))
+        self._instants |= {number for number in self._numbers if number > 1e9}
+
+    def __contains__(self, value: Json) -> bool:
+        if isinstance(value, bool):
+            return value in self._truths
+        if isinstance(value, str):
+            instants = _as_instant(value)
+            if value in self._texts or instants & self._instants or _as_number(value) & self._numbers:
+                return True
+            inner = _as_json(value)
+            return isinstance(inner, dict | list) and all(leaf in self for _, leaf in _leaves(inner))
+        if isinstance(value, int | float):
+            return float(value) in self._numbers | self._instants or str(value) in self._texts
+        return False
+
+
+def _as_instant(text: str) -> set[float]:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return set()
+    return {(moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()}
+
+
+def _as_json(text: str) -> Json:
+    try:
+        document: Json = json.loads(text)
+    except ValueError:
+        return None
+    return document
+
+
+def _as_number(text: str) -> set[float]:
+    """Read "12.50" and "1:12"."""
+    total = 0.0
+    try:
+        for part in text.split(":"):
+            total = total * 60 + float(part)
+    except ValueError:
+        return set()
+    return {total}
+
+
+@pytest.mark.parametrize(("provider", "case"), _chosen("list", "get", "start"))
+def test_raw_is_what_the_provider_sent_less_the_secrets(provider: str, case: Case) -> None:
+    secret_fields = load(provider).secret_fields
+    found = _replay(provider, case)
+    rows = [bytes(row) for page in found.pages for row in page.rows]
+    sent = rows or [well_formed(case.answers[-1].body)[0]]
+    kept = [conversation.raw or b"" for conversation in found.conversations]
+    assert kept == sent
+    for raw in kept:
+        document = json.loads(scrubbed(raw, secret_fields))
+        for path, value in _leaves(document):
+            if path.rpartition(".")[2] in secret_fields:
+                assert value == "***"
+
+
+# bad input
+
+
+@pytest.mark.parametrize(("provider", "case"), _chosen("list", "get", "start"))
+def test_every_mutant_is_a_conversation_or_a_payload_error(provider: str, case: Case) -> None:
+    tried = 0
+    for mutant in mutants(case.answers[0].body):
+        answer = Response(200, {}, mutant.body)
+        tried += 1
+        try:
+            found = _replay(provider, Case(case.name, (answer, *case.answers[1:]), case.facts))
+        except PayloadError as error:
+            _check_refused(mutant, error)
+        except ProviderError:
+            continue  # the change made it an error envelope
+        except PaginationError:
+            continue  # the change made it a walk that cannot go on
+        else:
+            for conversation in _readable(found, mutant):
+                _check(conversation)
+    assert tried > 10
+
+
+def _readable(found: Replayed, mutant: Mutant) -> Iterator[Conversation]:
+    if found.conversation is not None:
+        yield found.conversation
+    for page in found.pages:
+        for row in page.rows:
+            try:
+                yield page.normalize(row)
+            except PayloadError as error:
+                _check_refused(mutant, error)
+
+
+_STRUCTURAL = {"as text", "as a list", "as an object", "emptied"}
+
+
+def _check_refused(mutant: Mutant, error: PayloadError) -> None:
+    """Only a missing id or a broken structure is refused; a single odd value never is."""
+    assert "zz_unheard_of" not in str(error)
+    is_id = mutant.place.rpartition(".")[2] in {"id", "conversation_id"}
+    is_gone = mutant.change in {"dropped", "null"} and "." not in mutant.place
+    is_structure = is_gone or mutant.change in _STRUCTURAL
+    assert is_id or is_structure, f"{mutant}: {error}"
+
+
+@pytest.mark.parametrize(("provider", "case"), _chosen("get"))
+def test_unknown_members_change_nothing(provider: str, case: Case) -> None:
+    known = _replay(provider, case).conversation
+    assert known is not None
+    for mutant in mutants(case.answers[-1].body):
+        if mutant.change == "with an unknown member":
+            answers = (*case.answers[:-1], Response(200, {}, mutant.body))
+            found = _replay(provider, Case(case.name, answers, case.facts)).conversation
+            assert found is not None
+            assert _without_stranger(found) == _without_stranger(known), mutant
+
+
+def _without_stranger(conversation: Conversation) -> Json:
+    return _stripped(json.loads(msgspec.json.encode(msgspec.structs.replace(conversation, raw=None))))
+
+
+def _stripped(value: Json) -> Json:
+    if isinstance(value, dict):
+        return {name: _stripped(inner) for name, inner in value.items() if name != "zz_unheard_of"}
+    return [_stripped(inner) for inner in value] if isinstance(value, list) else value
+
+
+# refusals
+
+
+@pytest.mark.parametrize(("provider", "case"), _chosen("error"))
+def test_a_refusal_keeps_status_and_words(provider: str, case: Case) -> None:
+    error = _replay(provider, case).refusal
+    answer = case.answers[0]
+    assert isinstance(error, ProviderError)
+    assert error.status == answer.status
+    texts = [value for _, value in _leaves(json.loads(answer.body))] if answer.body.startswith(b"{") else []
+    words = [text for text in texts if isinstance(text, str)]
+    assert not words or any(text.rstrip(".") in error.reason for text in words)
+
+
+@pytest.mark.parametrize("provider", BUILTIN)
+@pytest.mark.parametrize("body", [b"", b"null", b"[]", b"<html>", b'{"message": [], "detail": {}, "error": 1}'])
+def test_a_refusal_without_words_is_still_a_refusal(provider: str, body: bytes) -> None:
+    for status in (400, 401, 403, 404, 409, 422, 429, 500, 502, 503):
+        error = load(provider).refusal(Response(status, {}, body))
+        assert isinstance(error, ProviderError)
+        assert error.status == status
+
+
+# secrets and origins
+
+
+@pytest.mark.parametrize("provider", BUILTIN)
+def test_the_key_is_in_its_header_and_nowhere_else(provider: str) -> None:
+    adapter = load(provider)
+    key = "canary-key-0123456789"
+    account = Account(provider, key=key, settings=account_of(FIXTURES / provider, adapter).settings)
+    request = Request("GET", "/x/{id}", {"a": 1}, {"id": "c1"}, body=b"{}")
+    signed = adapter.sign(request, account, datetime(2026, 11, 20, tzinfo=UTC))
+    assert any(key in value for value in signed.headers.values())
+    assert key not in target(signed, "https://example.com") + str(signed.body) + signed.path
+    for shown in (repr(signed), repr(account), repr(account.key), str(account.key), f"{account.key}", repr(adapter)):
+        assert key not in shown
+    with pytest.raises(TypeError):
+        copy.copy(account.key).__reduce__()
+
+
+@pytest.mark.parametrize(("provider", "case"), _chosen("list", "get", "start", "end", "delete", "send"))
+def test_requests_go_to_the_account_s_own_origin(provider: str, case: Case) -> None:
+    base = "https://api.example.com/prefix"
+    requests = _replay(provider, case).requests
+    assert requests
+    for request in requests:
+        assert target(request, base).startswith(f"{base}/")
+
+
+@pytest.mark.parametrize("provider", BUILTIN)
+@pytest.mark.parametrize("cursor", ["zz", "1", ":", "::::", "[]", '{"a"', "\ud800", "🙂", "1:2:3:4:5"])
+def test_a_cursor_of_another_make_is_refused(provider: str, cursor: str) -> None:
+    adapter: Adapter = load(provider)
+    assert adapter.list_page is not None
+    account = account_of(FIXTURES / provider, adapter)
+    case = Case("list", (Response(200, {}, b"[]"),), {})
+    with pytest.raises(HubError, match="cursor"):
+        list(walk(adapter, account, case, cursor=cursor))
+
+
+def test_every_documented_payload_has_a_source() -> None:
+    for (provider, name), case in CASES.items():
+        assert case.facts.get("source"), f"{provider}: {name} has no source in fixture.toml"
+        assert str(case.facts.get("link", "")).startswith("https://"), f"{provider}: {name} has no link"
+
+
+def test_every_operation_of_every_adapter_has_a_case() -> None:
+    for provider in BUILTIN:
+        held = set(load(provider).operations)
+        shown = {case.operation for (of, _), case in CASES.items() if of == provider} - {"error"}
+        assert held == shown, provider
+
+
+def test_fixture_folders_are_the_providers() -> None:
+    assert {path.name for path in Path(FIXTURES).iterdir() if path.is_dir()} == set(BUILTIN)
