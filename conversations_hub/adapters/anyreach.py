@@ -1,0 +1,568 @@
+"""AnyReach: GET /core/conversations, newest first, a bare array; the client builds the cursor. Lists are complete.
+
+A key whose role lacks the right to sensitive columns gets the same 200 without them: no transcript is not an error. The
+transcript's shape is not documented, so its reader takes the likely ones and notes what it cannot read.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+
+from ..adapter import Account, Adapter, Listing, Query, Start, Started, answered, refused
+from ..coerce import AnyJson, Id, Instant, Seconds, after, instant, json_text, place_of, seconds, text, timestamp
+from ..errors import ConfigurationError, HubError, InvalidRefError, PaginationError, PayloadError
+from ..payload import decode
+from ..schema import (
+    Agent,
+    Channel,
+    Conversation,
+    Direction,
+    EndReason,
+    Issue,
+    Participant,
+    ParticipantKind,
+    Recording,
+    RecordingAccess,
+    Role,
+    Status,
+    ToolCall,
+    ToolResult,
+    TranscriptState,
+    TranscriptTurn,
+)
+from ..signing import Secret, bearer
+from ..wire import Flow, Request, Response
+
+__all__ = ["ADAPTER", "end", "get", "list_page", "normalize", "refusal", "send", "start"]
+
+# what AnyReach sends
+
+
+class _Agent(msgspec.Struct):
+    id: Id | None = None
+    name: str | None = None
+
+
+class _Conversation(msgspec.Struct):
+    id: Id
+    organization_id: Id | None = None
+    direction: str | None = None
+    channel: str | None = None
+    status: str | None = None
+    user_id: Id | None = None
+    agent_id: Id | None = None
+    agent_version_id: Id | None = None
+    agent_number: Id | None = None
+    web_widget_id: Id | None = None
+    trunk_id: Id | None = None
+    duration: Seconds | None = None
+    user_turn_count: int | None = None
+    created_at: Instant = None
+    updated_at: Instant = None
+    # Sensitive columns: absent altogether where the key may not read them.
+    # https://docs.anyreach.ai/conversations/permissions-and-data-access
+    agent: _Agent | str | msgspec.UnsetType | None = msgspec.UNSET
+    summary: str | msgspec.UnsetType | None = msgspec.UNSET
+    initial_context: str | msgspec.UnsetType | None = msgspec.UNSET
+    custom_metadata: AnyJson | msgspec.UnsetType = msgspec.UNSET
+    recording_details: AnyJson | msgspec.UnsetType = msgspec.UNSET
+    conversation: msgspec.Raw = msgspec.Raw()
+
+    @property
+    def is_restricted(self) -> bool:
+        sensitive = (self.agent, self.summary, self.initial_context, self.custom_metadata, self.recording_details)
+        return not self.conversation and all(column is msgspec.UNSET for column in sensitive)
+
+
+class _Item(msgspec.Struct, gc=False):
+    id: Id | None = None
+    type: str | None = None
+    role: str | None = None
+    content: AnyJson = None
+    text: str | None = None
+    interrupted: bool | None = None
+    call_id: Id | None = None
+    name: str | None = None
+    arguments: AnyJson = None
+    output: AnyJson = None
+    is_error: bool | None = None
+    created_at: Instant = None
+    timestamp: Instant = None
+    metrics: AnyJson = None
+
+    @property
+    def is_call(self) -> bool:
+        return self.type == "function_call" or self.arguments is not None
+
+    @property
+    def is_result(self) -> bool:
+        return self.output is not None or (self.call_id is not None and not self.is_call)
+
+
+class _Stamped(msgspec.Struct):
+    created_at: str | None = None
+
+
+class _Created(msgspec.Struct):
+    conversation: msgspec.Raw
+    starting_message: str | None = None
+    token: str | None = None
+    join_token: str | None = None
+    access_token: str | None = None
+
+
+class _Reply(msgspec.Struct):
+    reply: str | None
+    tool_calls: msgspec.Raw = msgspec.Raw()
+
+
+class _Complaint(msgspec.Struct):
+    loc: list[str | int] = []
+    msg: str = ""
+
+
+class _Refusal(msgspec.Struct):
+    detail: str | list[_Complaint] | None = None
+    error: str | None = None
+
+
+_Items = dict[str, msgspec.Raw] | list[_Item | None] | None
+
+_conversation = msgspec.json.Decoder(_Conversation, strict=False)
+_items: msgspec.json.Decoder[_Items] = msgspec.json.Decoder(_Items, strict=False)
+_page = msgspec.json.Decoder(list[msgspec.Raw])
+_stamped = msgspec.json.Decoder(_Stamped)
+_created = msgspec.json.Decoder(_Created, strict=False)
+_reply = msgspec.json.Decoder(_Reply, strict=False)
+_refusal = msgspec.json.Decoder(_Refusal, strict=False)
+
+# what it means
+
+# https://docs.anyreach.ai/api-reference/conversations/get-a-conversation
+_STATUSES = {
+    "token_created": (Status.QUEUED, None),
+    "triggered": (Status.QUEUED, None),
+    "ringing": (Status.RINGING, None),
+    "in_progress": (Status.IN_PROGRESS, None),
+    "completed": (Status.ENDED, None),
+    "transferred": (Status.ENDED, EndReason.TRANSFERRED),
+    "failed": (Status.FAILED, EndReason.ERROR),
+    "cancelled": (Status.CANCELLED, EndReason.CANCELLED),
+    "unanswered": (Status.NO_ANSWER, EndReason.NO_ANSWER),
+}
+_FINISHED = {Status.ENDED, Status.FAILED, Status.CANCELLED, Status.NO_ANSWER}
+_CHANNELS = {"telephone": Channel.PHONE, "webrtc": Channel.WEB, "email": Channel.EMAIL, "text": Channel.CHAT}
+_DIRECTIONS = {"inbound": Direction.INBOUND, "outbound": Direction.OUTBOUND}
+
+# Each with the position of its participant: the agent is the first, the customer the second.
+_SPEAKERS: dict[str | None, tuple[Role, int | None]] = {
+    "user": (Role.USER, 1),
+    "assistant": (Role.ASSISTANT, 0),
+    "agent": (Role.ASSISTANT, 0),
+    "system": (Role.SYSTEM, None),
+    "developer": (Role.SYSTEM, None),
+    "tool": (Role.TOOL, None),
+}
+_STRANGER = (Role.UNKNOWN, None)
+
+# Under what names a transcript's entries may stand, the likeliest first.
+_LISTS = ("items", "messages", "transcript", "turns", "history")
+
+_NOT_YET = (msgspec.Raw(), msgspec.Raw(b"null"), msgspec.Raw(b"{}"))
+
+# A latency is a number below a day; so an instant among the metrics, in Unix seconds, is none.
+_NUMBERS = {int, float}
+_DAY = 86_400
+
+_PHONE_NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
+
+
+def normalize(body: bytes | msgspec.Raw) -> Conversation:
+    """Read a conversation as AnyReach sends it, in a list or alone."""
+    issues: list[Issue] = []
+    sent = decode(body, _conversation, issues)
+    status, end_reason = _STATUSES.get(sent.status or "", (Status.UNKNOWN, None))
+
+    named = sent.agent if isinstance(sent.agent, _Agent) else _Agent(name=sent.agent or None)
+    agent = Agent(id=text(sent.agent_id) or text(named.id), name=text(named.name), version=text(sent.agent_version_id))
+    number = _phone_number(sent.agent_number)
+    participants = [
+        Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, name=agent.name, phone=number),
+        Participant(kind=ParticipantKind.CUSTOMER, id=text(sent.user_id), phone=_phone_number(sent.user_id)),
+    ]
+    transcript, transcript_state = _transcript(sent, status, participants, issues)
+
+    # Only the record's creation and the length are told; an outbound call may have waited in a queue in between.
+    created_at = instant(sent.created_at, "created_at", issues)
+    has_talked = status in {Status.IN_PROGRESS, Status.ENDED} or (status is Status.FAILED and sent.duration)
+    started_at = created_at if has_talked else None
+    ended_at = after(started_at, sent.duration, "duration", issues) if status in _FINISHED else None
+    return Conversation(
+        provider="anyreach",
+        id=str(sent.id),
+        status=status,
+        provider_status=sent.status,
+        channel=_CHANNELS.get(sent.channel or "", Channel.UNKNOWN),
+        direction=_DIRECTIONS.get(sent.direction or "", Direction.UNKNOWN),
+        agent=agent if agent != Agent() else None,
+        participants=tuple(participants),
+        created_at=created_at,
+        started_at=started_at,
+        ended_at=ended_at,
+        updated_at=instant(sent.updated_at, "updated_at", issues),
+        duration=sent.duration,
+        end_reason=end_reason,
+        transcript=transcript,
+        transcript_state=transcript_state,
+        summary=sent.summary or None,
+        recordings=_recordings(sent.recording_details, issues),
+        metadata=_metadata(sent),
+        estimated=tuple(name for name, at in (("started_at", started_at), ("ended_at", ended_at)) if at),
+        issues=tuple(issues),
+        raw=bytes(body),
+    )
+
+
+def _phone_number(value: Id | None) -> str | None:
+    return value if isinstance(value, str) and _PHONE_NUMBER.fullmatch(value) else None
+
+
+def _transcript(
+    sent: _Conversation, status: Status, participants: list[Participant], issues: list[Issue]
+) -> tuple[tuple[TranscriptTurn, ...] | None, TranscriptState]:
+    if sent.is_restricted:
+        return None, TranscriptState.RESTRICTED
+    found = _entries(sent.conversation, "conversation", issues)
+    turns = None if found is None else tuple(_turns(*found, participants, issues))
+    if status not in _FINISHED:
+        # What is saved of a running conversation lags behind it, so the turns there are never all.
+        # https://docs.anyreach.ai/conversations/conversation-detail
+        return turns, TranscriptState.PENDING
+    if turns is not None:
+        return turns, TranscriptState.AVAILABLE
+    # A conversation that was held has a transcript; where there is none yet, the record was read too early.
+    is_late = status is Status.ENDED and sent.conversation in _NOT_YET
+    return None, TranscriptState.PENDING if is_late else TranscriptState.UNAVAILABLE
+
+
+def _entries(sent: msgspec.Raw, place: str, issues: list[Issue]) -> tuple[str, Sequence[_Item | None]] | None:
+    """Find the list in a value of unknown shape, and the place where it stands."""
+    misfits: list[Issue] = []
+    try:
+        items = decode(sent or b"null", _items, misfits)
+    except PayloadError:
+        issues.append(Issue(place, "not a list of entries"))
+        return None
+    if isinstance(items, dict):
+        for name in _LISTS:
+            if bytes(items.get(name, b""))[:1] == b"[":
+                return _entries(items[name], f"{place}.{name}", issues)
+        if items:
+            issues.append(Issue(place, "holds no list of a known name"))
+        return None
+    issues.extend(Issue(misfit.place.replace("$", place, 1), misfit.reason) for misfit in misfits)
+    return None if items is None else (place, items)
+
+
+def _turns(
+    where: str, items: Sequence[_Item | None], participants: list[Participant], issues: list[Issue]
+) -> Iterator[TranscriptTurn]:
+    index = 0
+    for position, item in enumerate(items):
+        place = f"{where}[{position}]"
+        if item is None:
+            issues.append(Issue(place, "null"))
+            continue
+        said = _said(item, place, issues)
+        is_call, is_result = item.is_call, item.is_result
+        speaker = "assistant" if is_call else "tool" if is_result else item.role
+        if speaker is None and not said:
+            issues.append(Issue(place, "neither said nor called by anybody"))
+            continue
+        role, participant = _SPEAKERS.get(speaker, _STRANGER)
+        if role is Role.UNKNOWN and speaker:
+            participant = place_of(Participant(name=speaker), participants)
+        sent_at = item.created_at if item.created_at is not None else item.timestamp
+        yield TranscriptTurn(
+            index=index,
+            role=role,
+            text="" if is_result else said,
+            timestamp=timestamp(sent_at, place, issues),
+            participant=participant,
+            interrupted=item.interrupted,
+            provider_id=text(item.id),
+            tool_calls=(_tool_call(item),) if is_call else (),
+            tool_result=_tool_result(item, said) if is_result else None,
+            metrics=_metrics(item.metrics),
+        )
+        index += 1
+
+
+def _said(item: _Item, place: str, issues: list[Issue]) -> str:
+    content = item.text if item.content is None else item.content
+    lines: list[str] = []
+    for part in content if isinstance(content, list) else (content,):
+        line = part if isinstance(part, str) else _words_in(part)
+        if line is not None:
+            lines.append(line)
+        elif part is not None:
+            issues.append(Issue(place, "holds more than text"))
+    return "\n".join(lines)
+
+
+def _words_in(part: AnyJson) -> str | None:
+    words = (part.get("text"), part.get("transcript")) if isinstance(part, dict) else ()
+    return next((said for said in words if isinstance(said, str)), None)
+
+
+def _tool_call(item: _Item) -> ToolCall:
+    return ToolCall(id=text(item.call_id), name=item.name, arguments=json_text(item.arguments))
+
+
+def _tool_result(item: _Item, said: str) -> ToolResult:
+    content = said if item.output is None else json_text(item.output)
+    return ToolResult(call_id=text(item.call_id), content=content, is_error=item.is_error)
+
+
+def _metrics(sent: AnyJson) -> dict[str, float] | None:
+    if not isinstance(sent, dict):
+        return None
+    return {name: float(span) for name, span in sent.items() if type(span) in _NUMBERS and 0 <= span < _DAY} or None
+
+
+def _recordings(details: AnyJson | msgspec.UnsetType, issues: list[Issue]) -> tuple[Recording, ...]:
+    url = details.get("recording_url") if isinstance(details, dict) else None
+    if not isinstance(url, str) or not url:
+        return ()
+    return (Recording(location=url, access=RecordingAccess.SIGNED_URL, expires_at=_expiry(url, issues)),)
+
+
+def _expiry(url: str, issues: list[Issue]) -> datetime | None:
+    """Read when a signed URL stops working, as the three large object stores write it."""
+    place = "recording_details.recording_url"
+    try:
+        query = dict(parse_qsl(urlsplit(url).query))
+    except ValueError:
+        issues.append(Issue(place, "not a URL"))
+        return None
+    signed_at = instant(query.get("X-Amz-Date"), place, issues)
+    lifetime = seconds(query.get("X-Amz-Expires"), place, issues)
+    return after(signed_at, lifetime, place, issues) or instant(query.get("Expires") or query.get("se"), place, issues)
+
+
+def _metadata(sent: _Conversation) -> dict[str, Any]:
+    details = sent.recording_details
+    if isinstance(details, dict):
+        details = {name: value for name, value in details.items() if name != "recording_url"}
+    found = {
+        "organization_id": text(sent.organization_id),
+        "web_widget_id": text(sent.web_widget_id),
+        "trunk_id": text(sent.trunk_id),
+        "agent_number": None if _phone_number(sent.agent_number) else text(sent.agent_number),
+        "user_turn_count": sent.user_turn_count,
+        "initial_context": sent.initial_context or None,
+        "recording_details": details or None,
+        # Under a key of its own: the names in it are the customer's.
+        "custom": sent.custom_metadata or None,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+# how to ask
+
+# Our choice, and always said: neither the default nor the maximum of `limit` is documented.
+_PAGE_SIZE = 100
+
+_MAY_BE_MORE = "a page ended among conversations created at one instant: more of that instant may be missing"
+
+
+def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listing]:
+    """List a page; a cursor is "page size:AnyReach's cursor", which is the last `created_at` in Base64."""
+    size, boundary = _read_cursor(cursor) if cursor else (query.page_size or _PAGE_SIZE, None)
+    words = [word for word, (status, _) in _STATUSES.items() if status is query.status]
+    # https://docs.anyreach.ai/conversations/search-and-filters
+    told: dict[str, str | int | None] = {
+        "limit": size,
+        "cursor": _cursor(boundary) if boundary else None,
+        # It matches one word exactly; where several of theirs are one of ours, the hub's own check has to do.
+        "status": words[0] if len(words) == 1 else None,
+        "agent_id": query.agent,
+        "created_after": query.since.isoformat() if query.since else None,
+        # This one includes its instant; the hub leaves it out again.
+        "created_before": query.until.isoformat() if query.until else None,
+    }
+    asked: dict[str, str | int | None] = {name: json_text(value) for name, value in query.options.items()}
+    asked |= {name: value for name, value in told.items() if value is not None}
+    # https://docs.anyreach.ai/api-reference/conversations/list-conversations
+    reply = yield Request("GET", "/core/conversations", asked)
+    rows = answered(reply, _rows, _words)
+    oldest, is_between = _oldest(rows, size, boundary)
+    return Listing(
+        rows=rows,
+        normalize=normalize,
+        cursor=f"{size}:{_cursor(oldest)}" if oldest else None,
+        warning=_MAY_BE_MORE if is_between else None,
+    )
+
+
+def _rows(body: bytes) -> list[msgspec.Raw]:
+    return decode(body, _page)
+
+
+def _oldest(rows: Sequence[msgspec.Raw], size: int, boundary: str | None) -> tuple[str | None, bool]:
+    """Return where the next page begins, None after the last; and whether that is between rows of one instant.
+
+    A short page is no end, as the server may grant fewer rows than were asked for. Whether a page begins at its
+    cursor's instant or after it is not documented, so the last one is empty or brings only rows of that instant again.
+    """
+    if all(_created_at(row) in {None, boundary} for row in rows):
+        if len(rows) < size:
+            return None, False
+        raise PaginationError(
+            f"a full page of {size} leads no further: its conversations were all created at the instant where it "
+            "begins, or do not say when; ask for a larger page_size"
+        )
+    stamps = filter(None, map(_created_at, reversed(rows)))
+    last = next(stamps)
+    return last, next(stamps, None) == last
+
+
+def _created_at(row: msgspec.Raw) -> str | None:
+    """Return the text exactly as it was sent: another spelling of the instant would skip or repeat rows."""
+    try:
+        return decode(row, _stamped, []).created_at or None
+    except PayloadError:
+        return None  # the hub sets such a row apart
+
+
+def _cursor(created_at: str) -> str:
+    return base64.b64encode(created_at.encode()).decode()
+
+
+def _read_cursor(cursor: str) -> tuple[int, str]:
+    size, _, encoded = cursor.partition(":")
+    try:
+        created_at = base64.b64decode(encoded, validate=True).decode()
+        if created_at and int(size) > 0:
+            return int(size), created_at
+    except ValueError:
+        pass  # said below, with the rest
+    raise InvalidRefError("not a cursor of AnyReach: it reads page size:Base64 of an instant")
+
+
+def get(_account: Account, id: str) -> Flow[Conversation]:
+    """Get a conversation, whole as far as the key's role allows."""
+    # https://docs.anyreach.ai/api-reference/conversations/get-a-conversation
+    reply = yield Request("GET", "/core/conversations/{id}", ids={"id": id})
+    return answered(reply, normalize, _words)
+
+
+def start(_account: Account, wanted: Start) -> Flow[Started]:
+    """Call a phone number, or open what `channel` names: webrtc, text, email. A call is only queued at first."""
+    body = dict(wanted.options)
+    if wanted.agent is not None:
+        body["agent_id"] = wanted.agent
+    if wanted.to is not None:
+        body["user_id"] = wanted.to
+    if "channel" not in body:
+        if not _phone_number(body.get("user_id")):
+            raise InvalidRefError("nobody to call: give `to` as +E.164, or a `channel` other than telephone")
+        body["channel"] = "telephone"
+    # https://docs.anyreach.ai/api-reference/conversations/create-a-conversation
+    reply = yield Request("POST", "/core/conversations", body=msgspec.json.encode(body))
+    return answered(reply, _started, _words)
+
+
+def _started(body: bytes) -> Started:
+    created = decode(body, _created, [])
+    conversation = normalize(created.conversation)
+    greeting = {"starting_message": created.starting_message} if created.starting_message else {}
+    # That a webrtc answer brings a token is documented, its name is not.
+    token = created.token or created.join_token or created.access_token
+    return Started(
+        conversation=msgspec.structs.replace(conversation, metadata={**conversation.metadata, **greeting}, raw=body),
+        token=Secret(token, "join token") if token else None,
+    )
+
+
+def send(_account: Account, id: str, words: str) -> Flow[TranscriptTurn]:
+    """Say something in a text conversation, and return the agent's reply with the tools it called for it.
+
+    A turn holds one tool's answer and a reply may rest on several: the transcript that `get` brings has them all.
+    """
+    # "plain", because the widgets of a rich reply have no place in a turn.
+    body = msgspec.json.encode({"text": words, "interactivity": "plain"})
+    # https://docs.anyreach.ai/api-reference/conversations/send-a-message
+    reply = yield Request("POST", "/core/conversations/{id}/messages", ids={"id": id}, body=body)
+    return answered(reply, _replied, _words)
+
+
+def _replied(body: bytes) -> TranscriptTurn:
+    sent = decode(body, _reply, [])
+    _, called = _entries(sent.tool_calls, "tool_calls", []) or ("", ())
+    calls = tuple(_tool_call(item) for item in called if item is not None and item.is_call)
+    return TranscriptTurn(index=0, role=Role.ASSISTANT, text=sent.reply or "", participant=0, tool_calls=calls)
+
+
+def end(_account: Account, id: str) -> Flow[None]:
+    """End a text conversation; ending it again does no harm. Other channels are refused."""
+    # https://docs.anyreach.ai/api-reference/conversations/end-a-conversation
+    yield Request("POST", "/core/conversations/{id}/end", ids={"id": id}, json=False, safe=True)
+
+
+_NEEDS_ORGANIZATION = (
+    "a personal access token needs the account's setting org_id (ANYREACH_ORG_ID, where it comes from the environment)"
+)
+
+
+def _sign(request: Request, account: Account, now: datetime) -> Request:
+    # https://docs.anyreach.ai/getting-started/authentication
+    organization = account.settings.get("org_id")
+    if organization is None and account.key.reveal().startswith("pat_"):
+        raise ConfigurationError(_NEEDS_ORGANIZATION, provider="anyreach", account=account.name)
+    signed = bearer(request, account, now)
+    if organization is None:
+        return signed
+    return msgspec.structs.replace(signed, headers={**signed.headers, "X-Anyreach-Org": organization})
+
+
+def refusal(response: Response) -> HubError:
+    """Read a refusal; a missing organization comes as 401 and would look like a bad key."""
+    words = _words(response)
+    if words and "organization claim" in words.lower():
+        words = f"{words.rstrip('.')}: {_NEEDS_ORGANIZATION}"
+    return refused(response, words)
+
+
+def _words(response: Response) -> str | None:
+    # https://docs.anyreach.ai/api-reference/errors
+    try:
+        sent = _refusal.decode(response.body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    if isinstance(sent.detail, list):
+        return "; ".join(f"{'.'.join(map(str, said.loc))}: {said.msg}" for said in sent.detail)
+    return sent.detail or sent.error
+
+
+ADAPTER = Adapter(
+    name="anyreach",
+    base_url="https://api.anyreach.ai",
+    docs="https://docs.anyreach.ai/api-reference/conversations",
+    sign=_sign,
+    refusal=refusal,
+    list_page=list_page,
+    get=get,
+    start=start,
+    end=end,
+    send=send,
+    settings=("org_id",),
+    secret_fields=frozenset({"access_token", "join_token", "token"}),
+)
