@@ -1,0 +1,515 @@
+"""Voiceable: GET /conversations, its paging undocumented; only `get` is sure to bring the transcript.
+
+A service in front of ElevenLabs. Its documentation and its own front end name almost every member differently: both
+vocabularies are read, and so is that of ElevenLabs where it may show through.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import msgspec
+
+from ..adapter import Account, Adapter, Listing, Query, refused
+from ..coerce import (
+    AnyJson,
+    Id,
+    Instant,
+    Number,
+    Seconds,
+    after,
+    instant,
+    json_text,
+    place_of,
+    seconds,
+    text,
+    timestamp,
+)
+from ..errors import AuthError, HubError, InvalidRefError, OutageError, PaginationError, PayloadError, for_status
+from ..payload import decode
+from ..schema import (
+    Agent,
+    Analysis,
+    Channel,
+    Conversation,
+    Cost,
+    Direction,
+    Issue,
+    Participant,
+    ParticipantKind,
+    Recording,
+    RecordingAccess,
+    Role,
+    Status,
+    ToolCall,
+    ToolResult,
+    TranscriptState,
+    TranscriptTurn,
+)
+from ..signing import header
+from ..wire import Flow, Request, Response
+
+__all__ = ["ADAPTER", "get", "list_page", "normalize", "refusal"]
+
+# what Voiceable sends
+
+
+class _ToolCall(msgspec.Struct):
+    request_id: Id | None = None
+    tool_name: str | None = None
+    params_as_json: Any = None
+
+
+class _ToolResult(msgspec.Struct):
+    request_id: Id | None = None
+    result_value: Any = None
+    is_error: bool | None = None
+
+
+# Documented: content and timestamp. The front end: message and time_in_call_secs. The rest is ElevenLabs'.
+class _Turn(msgspec.Struct, gc=False):
+    role: str | None = None
+    content: str | None = None
+    message: str | None = None
+    timestamp: Instant = None
+    time_in_call_secs: Seconds | None = None
+    interrupted: bool | None = None
+    tool_calls: list[_ToolCall | None] | None = None
+    tool_results: list[_ToolResult | None] | None = None
+    conversation_turn_metrics: AnyJson = None
+
+
+class _Conversation(msgspec.Struct):
+    conversation_id: Id | None = None
+    id: Id | None = None
+    agent_id: Id | None = None
+    agent_name: str | None = None
+    user_id: Id | None = None
+    direction: str | None = None
+    status: str | None = None
+    call_successful: str | None = None
+    created_at: Instant = None
+    date: Instant = None
+    duration: Number = None
+    summary: str | None = None
+    transcript: list[_Turn | None] | None = None
+    metadata: AnyJson = None
+    outcome: AnyJson = None
+    cost: AnyJson = None
+    messages: AnyJson = None
+    has_audio: AnyJson = None
+
+
+class _Position(msgspec.Struct):
+    next_cursor: Id | None = None
+    has_more: bool | None = None
+
+
+class _Rows(_Position):
+    conversations: list[msgspec.Raw] | None = None
+    items: list[msgspec.Raw] | None = None
+    data: list[msgspec.Raw] | None = None
+
+
+class _Answer(_Position):
+    status: AnyJson = None
+    data: msgspec.Raw = msgspec.Raw(b"null")
+    cursor: Id | None = None
+    pagination: _Position | None = None
+    meta: _Position | None = None
+
+
+class _Refusal(msgspec.Struct):
+    status: AnyJson = None
+    errors: AnyJson = None
+    error: AnyJson = None
+    details: AnyJson = None
+
+
+_conversation = msgspec.json.Decoder(_Conversation, strict=False)
+_answer = msgspec.json.Decoder(_Answer, strict=False)
+_rows = msgspec.json.Decoder(list[msgspec.Raw] | _Rows | None, strict=False)
+_refusal = msgspec.json.Decoder(_Refusal, strict=False)
+
+
+def _member(sent: AnyJson, name: str) -> Number:
+    value = sent.get(name) if isinstance(sent, dict) else None
+    return value if isinstance(value, str | int | float) else None
+
+
+def _word(sent: AnyJson, name: str) -> str | None:
+    value = _member(sent, name)
+    return value if isinstance(value, str) and value else None
+
+
+# what it means
+
+# Only `completed` is documented; the others are those of ElevenLabs, which the front end passes through.
+# https://docs.voiceable.dev/api-reference/conversations/get-conversation
+_STATUSES = {
+    "initiated": Status.QUEUED,
+    "active": Status.IN_PROGRESS,
+    "in-progress": Status.IN_PROGRESS,
+    "in_progress": Status.IN_PROGRESS,
+    "processing": Status.PROCESSING,
+    "completed": Status.ENDED,
+    "done": Status.ENDED,
+    "failed": Status.FAILED,
+}
+_FINISHED = {Status.ENDED, Status.FAILED}
+_OVER = {*_FINISHED, Status.PROCESSING}
+
+_VERDICTS = {"success": True, "failure": False}
+_DIRECTIONS = {"inbound": Direction.INBOUND, "outbound": Direction.OUTBOUND}
+
+# Each with the position of its participant: the agent is the first, the customer the second.
+_SPEAKERS: dict[str, tuple[Role, int | None]] = {
+    "user": (Role.USER, 1),
+    "assistant": (Role.ASSISTANT, 0),
+    "agent": (Role.ASSISTANT, 0),
+    "system": (Role.SYSTEM, None),
+    "tool": (Role.TOOL, None),
+}
+_STRANGER = (Role.UNKNOWN, None)
+
+# The metadata are those of ElevenLabs: the front end looks for the length of a call there.
+# https://github.com/voiceabledev/voiceable-client/blob/013cede36af0a1f48e669c2afd4627ec7715a810/src/lib/api.ts
+_START = "start_time_unix_secs"
+_LENGTH = "call_duration_secs"
+
+# An epoch, or ISO 8601 with a time and its zone: less than that, `date` is text for people.
+_WHOLE_INSTANT = re.compile(r"\d{9,}(\.\d+)?|\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*(Z|[+-]\d\d:?\d\d)")
+
+
+def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False) -> Conversation:
+    """Read a conversation: a row of a list or, with `is_whole`, all that Voiceable has of it."""
+    issues: list[Issue] = []
+    sent = decode(body, _conversation, issues)
+    id = text(sent.conversation_id) or text(sent.id)
+    if id is None:
+        raise PayloadError("the answer holds no id of a conversation")
+    status = _status(sent)
+
+    # Documented as the instant "when conversation started".
+    # https://docs.voiceable.dev/api-reference/conversations/get-conversation
+    created_at = instant(sent.created_at, "created_at", issues)
+    told_at = created_at or instant(_member(sent.metadata, _START), f"metadata.{_START}", issues)
+    dated_at = None
+    if told_at is None and _WHOLE_INSTANT.fullmatch(str(sent.date)):
+        dated_at = instant(sent.date, "date", issues)
+    started_at = told_at or dated_at
+    duration = _duration(sent, issues)
+    ended_at = after(started_at, duration, "duration", issues) if status in _OVER else None
+
+    agent = Agent(id=text(sent.agent_id), name=text(sent.agent_name))
+    participants = [
+        Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, name=agent.name),
+        Participant(kind=ParticipantKind.CUSTOMER, id=text(sent.user_id)),
+    ]
+    counted: list[int] = []
+    transcript = None
+    if sent.transcript:  # an empty one says no more than none
+        began = None if started_at is None else started_at.timestamp()
+        transcript = tuple(_turns(sent.transcript, began, participants, counted, issues))
+
+    derived = {
+        "status": status is Status.ENDED and not sent.status,
+        "channel": bool(sent.direction),
+        "started_at": dated_at is not None,
+        "ended_at": ended_at is not None,
+        "transcript.start": bool(counted),
+    }
+    return Conversation(
+        provider="voiceable",
+        id=id,
+        status=status,
+        provider_status=sent.status,
+        # Calls alone have a direction.
+        channel=Channel.PHONE if sent.direction else Channel.UNKNOWN,
+        direction=_DIRECTIONS.get(sent.direction or "", Direction.UNKNOWN),
+        agent=agent if agent.id or agent.name else None,
+        participants=tuple(participants),
+        created_at=created_at,
+        started_at=started_at,
+        ended_at=ended_at,
+        duration=duration,
+        transcript=transcript,
+        transcript_state=_transcript_state(transcript, status, is_whole=is_whole),
+        summary=text(sent.summary) or _word(sent.metadata, "summary"),
+        analysis=_analysis(sent),
+        recordings=(_recording(id),) if status in _FINISHED else (),
+        cost=_cost(sent.cost, issues),
+        metadata=_metadata(sent, id),
+        # The ids of conversations, unlike those of agents, are ElevenLabs' own.
+        related_ids={"elevenlabs": id} if id.startswith("conv_") else {},
+        estimated=tuple(name for name, is_derived in derived.items() if is_derived),
+        issues=tuple(issues),
+        raw=bytes(body),
+    )
+
+
+def _status(sent: _Conversation) -> Status:
+    if sent.status:
+        return _STATUSES.get(sent.status, Status.UNKNOWN)
+    # What has been judged is over; whatever else the front end shows as "In Progress" is a guess.
+    return Status.ENDED if sent.call_successful in _VERDICTS else Status.UNKNOWN
+
+
+def _duration(sent: _Conversation, issues: list[Issue]) -> float | None:
+    told = {
+        "metadata.duration": _member(sent.metadata, "duration"),
+        f"metadata.{_LENGTH}": _member(sent.metadata, _LENGTH),
+        "duration": sent.duration,
+        "outcome.duration_seconds": _member(sent.outcome, "duration_seconds"),
+    }
+    spans = (seconds(span, place, issues) for place, span in told.items())
+    return next((span for span in spans if span is not None), None)
+
+
+def _transcript_state(
+    transcript: tuple[TranscriptTurn, ...] | None, status: Status, *, is_whole: bool
+) -> TranscriptState:
+    if transcript is not None:
+        return TranscriptState.AVAILABLE
+    if not is_whole:
+        return TranscriptState.NOT_LOADED
+    return TranscriptState.UNAVAILABLE if status in _FINISHED else TranscriptState.PENDING
+
+
+def _turns(
+    entries: Sequence[_Turn | None],
+    began: float | None,
+    participants: list[Participant],
+    counted: list[int],
+    issues: list[Issue],
+) -> Iterator[TranscriptTurn]:
+    """Yield the turns; `counted` receives the positions of those whose start we counted from the instants."""
+    index = 0
+    for position, entry in enumerate(entries):
+        if entry is None:
+            issues.append(Issue(f"transcript[{position}]", "null"))
+            continue
+        role, participant = _SPEAKERS.get(entry.role or "", _STRANGER)
+        if role is Role.UNKNOWN and entry.role:
+            participant = place_of(Participant(name=entry.role), participants)
+        moment = timestamp(entry.timestamp, f"transcript[{position}].timestamp", issues)
+        start = entry.time_in_call_secs
+        if start is None and moment is not None and began is not None and moment >= began:
+            start = moment - began
+            if not start.is_integer():
+                start = round(start, 6)  # what is left of large floats is noise further on
+            counted.append(position)
+        said = entry.content or entry.message or ""
+        calls = tuple(map(_tool_call, filter(None, entry.tool_calls))) if entry.tool_calls else ()
+        results = tuple(map(_tool_result, filter(None, entry.tool_results))) if entry.tool_results else ()
+        if said or calls or not results:
+            yield TranscriptTurn(
+                index=index,
+                role=role,
+                text=said,
+                start=start,
+                timestamp=moment,
+                participant=participant,
+                interrupted=entry.interrupted,
+                tool_calls=calls,
+                metrics=_metrics(entry.conversation_turn_metrics) if entry.conversation_turn_metrics else None,
+            )
+            index += 1
+        # An entry may hold what several tools answered; a turn holds one answer.
+        for result in results:
+            yield TranscriptTurn(index=index, role=Role.TOOL, start=start, timestamp=moment, tool_result=result)
+            index += 1
+
+
+def _tool_call(sent: _ToolCall) -> ToolCall:
+    return ToolCall(id=text(sent.request_id), name=sent.tool_name, arguments=json_text(sent.params_as_json))
+
+
+def _tool_result(sent: _ToolResult) -> ToolResult:
+    return ToolResult(call_id=text(sent.request_id), content=json_text(sent.result_value), is_error=sent.is_error)
+
+
+def _metrics(sent: AnyJson) -> dict[str, float] | None:
+    # Specified with a level `metrics` around them, shown without.
+    # https://elevenlabs.io/docs/eleven-agents/workflows/post-call-webhooks
+    named: AnyJson = sent.get("metrics", sent) if isinstance(sent, dict) else None
+    if not isinstance(named, dict):
+        return None
+    elapsed = {name: _member(metric, "elapsed_time") for name, metric in named.items()}
+    return {name: float(span) for name, span in elapsed.items() if isinstance(span, int | float)} or None
+
+
+def _analysis(sent: _Conversation) -> Analysis | None:
+    verdict = sent.call_successful if sent.call_successful in _VERDICTS else _word(sent.outcome, "outcome")
+    confidence = _member(sent.outcome, "confidence_score")
+    analysis = Analysis(
+        success=_VERDICTS.get(verdict or ""),
+        sentiment=_word(sent.outcome, "sentiment"),
+        scores={"confidence_score": float(confidence)} if isinstance(confidence, int | float) else None,
+    )
+    return analysis if analysis != Analysis() else None
+
+
+def _recording(id: str) -> Recording:
+    # Whatever `has_audio` says: the front end found it wrong and does not read it. No audio is a 404.
+    # https://github.com/voiceabledev/voiceable-client/blob/452210d/src/lib/api.ts
+    return Recording(location=f"/conversations/{quote(id, safe='')}/audio", access=RecordingAccess.PROVIDER_KEY)
+
+
+def _cost(sent: AnyJson, issues: list[Issue]) -> Cost | None:
+    if sent is None:
+        return None
+    try:
+        amount = Decimal(str(_member(sent, "amount_cents"))) / 100
+    except ArithmeticError:
+        amount = Decimal("nan")
+    if not amount.is_finite():
+        issues.append(Issue("cost.amount_cents", "not a number"))
+        return None
+    return Cost(amount=amount, unit="USD")
+
+
+def _metadata(sent: _Conversation, id: str) -> dict[str, Any]:
+    told = {
+        "id": None if text(sent.id) == id else sent.id,
+        "direction": None if sent.direction in _DIRECTIONS else sent.direction,
+        "date": sent.date,
+        "call_successful": sent.call_successful,
+        "messages": sent.messages,
+        "has_audio": sent.has_audio,
+        "outcome": sent.outcome,
+        "metadata": None if isinstance(sent.metadata, dict) else sent.metadata,
+    }
+    attached = sent.metadata if isinstance(sent.metadata, dict) else {}
+    return {**{name: value for name, value in told.items() if value is not None and value != ""}, **attached}
+
+
+# how to ask
+
+_LARGEST_PAGE = 100
+_DEFAULT_PAGE = 30
+
+_PageSize = Annotated[int, msgspec.Meta(ge=1, le=_LARGEST_PAGE)]
+_cursor = msgspec.json.Decoder(tuple[_PageSize, Annotated[str, msgspec.Meta(min_length=1)]])
+
+
+def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listing]:
+    """List a page; a cursor is the JSON of page size and the provider's own cursor."""
+    size, position = _read_cursor(cursor) if cursor else (min(query.page_size or _LARGEST_PAGE, _LARGEST_PAGE), None)
+    # Nobody says whether the bounds count, so they are a little wide. `call_successful` cannot stand for the status:
+    # it tells how a conversation went, not where it is.
+    filters = {
+        "agent_id": query.agent,
+        "call_start_after_unix": math.floor(query.since.timestamp()) - 1 if query.since else None,
+        "call_start_before_unix": math.ceil(query.until.timestamp()) if query.until else None,
+        "page_size": size,
+        "cursor": position,
+    }
+    asked = {name: value for name, value in filters.items() if value is not None}
+    # https://docs.voiceable.dev/api-reference/conversations/list-conversations
+    reply = yield Request("GET", "/conversations", {"summary_mode": "include", **query.options, **asked})
+    answer = _opened(reply)
+    listed = decode(answer.data, _rows)
+    rows = _first_list(listed)
+
+    # What a list answers is not documented: whoever speaks of a next page is heard. The front end once read `cursor`.
+    # https://github.com/voiceabledev/voiceable-client/blob/013cede36af0a1f48e669c2afd4627ec7715a810/src/lib/api.ts
+    places = filter(None, (listed if isinstance(listed, _Rows) else None, answer, answer.pagination, answer.meta))
+    told = [(text(place.next_cursor), place.has_more) for place in places]
+    following = next((next_cursor for next_cursor, _ in told if next_cursor), text(answer.cursor))
+    has_more = next((has_more for _, has_more in told if has_more is not None), None)
+    if has_more and not following:
+        raise PaginationError("the provider says that there is more, but not where")
+    # With no way on, a page as long as asked for, or as the default, may be all there is or all that fitted.
+    is_suspect = not (following or position) and has_more is None and (len(rows) >= size or len(rows) == _DEFAULT_PAGE)
+    return Listing(
+        rows=rows,
+        normalize=normalize,
+        cursor=msgspec.json.encode((size, following)).decode() if following and has_more is not False else None,
+        warning=f"possibly truncated: {len(rows)} conversations and no way to more" if is_suspect else None,
+    )
+
+
+def _read_cursor(cursor: str) -> tuple[int, str]:
+    try:
+        return _cursor.decode(cursor)
+    except (msgspec.MsgspecError, UnicodeEncodeError):
+        raise InvalidRefError("not a cursor of Voiceable: it reads [page size, cursor]") from None
+
+
+def _first_list(listed: list[msgspec.Raw] | _Rows | None) -> list[msgspec.Raw]:
+    if isinstance(listed, _Rows):
+        lists = (listed.conversations, listed.items, listed.data)
+        listed = next((rows for rows in lists if rows is not None), None)
+    if listed is None:
+        raise PayloadError("the answer holds no list of conversations")
+    return listed
+
+
+def get(_account: Account, id: str) -> Flow[Conversation]:
+    """Get a conversation with its transcript."""
+    # https://docs.voiceable.dev/api-reference/conversations/get-conversation
+    reply = yield Request("GET", "/conversations/{id}", ids={"id": id})
+    conversation = normalize(_opened(reply).data, is_whole=True)
+    return msgspec.structs.replace(conversation, raw=reply.body)
+
+
+def _opened(reply: Response) -> _Answer:
+    # Under HTTP 200 the envelope may still speak of an error.
+    answer = decode(reply.body, _answer)
+    if _code(answer.status) >= 400:
+        raise refusal(reply)
+    return answer
+
+
+def _code(status: AnyJson) -> int:
+    code = str(_member(status, "code"))
+    return int(code) if len(code) == 3 and code.isdecimal() else 0
+
+
+_API_KEY = re.compile("api[ _-]?key", re.IGNORECASE)
+
+
+def refusal(response: Response) -> HubError:
+    """Read a refusal; a missing key comes as 400, and not every 401 is about the account's key."""
+    try:
+        sent = _refusal.decode(response.body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        sent = _Refusal()
+    words = _words(sent)
+    # HTTP is believed first: the envelope's code counts where HTTP tells of no error.
+    code = max(response.status, _code(sent.status)) if response.ok else response.status
+    # https://docs.voiceable.dev/api-reference/introduction
+    if code == 401 or (code == 400 and _API_KEY.search(words or "")):
+        # "Invalid ElevenLabs API key." is the provider's own trouble; its people must mend it, so waiting does not.
+        if "elevenlabs" in (words or "").lower():
+            return refused(response, words, OutageError, retryable=False)
+        return refused(response, words, AuthError)
+    return refused(response, words, for_status(code))
+
+
+def _words(sent: _Refusal) -> str | None:
+    errors = sent.errors if isinstance(sent.errors, list) else ()
+    joined = "; ".join(error for error in errors if isinstance(error, str))
+    said = (_word(sent.status, "message"), joined, sent.error, sent.details)
+    return next((words for words in said if isinstance(words, str) and words), None)
+
+
+ADAPTER = Adapter(
+    name="voiceable",
+    # The documented one is a placeholder, https://api.example.com/api/v1; this is where the front end calls.
+    # https://github.com/voiceabledev/voiceable-client/blob/452210d/src/lib/api.ts
+    base_url="https://api.voiceable.dev/voiceable-api",
+    docs="https://docs.voiceable.dev/api-reference/introduction",
+    sign=header("X-API-Key"),
+    refusal=refusal,
+    list_page=list_page,
+    get=get,
+    # Rows may hold a transcript, but nothing says that they do.
+    complete_lists=False,
+)
