@@ -1,0 +1,237 @@
+"""One provider's conversations at one moment: the corpus, the present, and what calls to the API have changed.
+
+A provider's file here holds `SIMULATED`, a value that says how that provider answers a `Call` about its `World`; it
+opens no socket.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import msgspec
+
+from ...schema import EndReason, Role
+from ...wire import Response
+from .corpus import Corpus
+from .truth import Phase, Truth, Turn
+
+__all__ = ["Call", "Simulated", "World", "iso", "one_of", "positive", "reply", "whole"]
+
+_MAY_RUN = 16
+"""How many of the newest conversations of a corpus may still run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request as a provider receives it: path and query below its own prefix, header names in lower case."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    body: bytes = b""
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """The path's segments, each unquoted."""
+        return tuple(unquote(segment) for segment in urlsplit(self.target).path.split("/") if segment)
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query's members; the last wins."""
+        return dict(parse_qsl(urlsplit(self.target).query, keep_blank_values=True))
+
+    def asked(self, readers: Mapping[str, Callable[[str], Any]]) -> tuple[dict[str, Any], list[str]]:
+        """Return the query's members as their readers read them, and the names of those that cannot be read."""
+        asked: dict[str, Any] = {
+            name: readers[name](text) if name in readers else text for name, text in self.query.items()
+        }
+        return asked, [name for name, value in asked.items() if value is None]
+
+    @property
+    def json(self) -> dict[str, Any] | None:
+        """The body as a JSON object; None where it is no such thing."""
+        try:
+            return msgspec.json.decode(self.body, type=dict[str, Any])
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None
+
+    @property
+    def bearer(self) -> str:
+        """The token of the `Authorization` header; empty where there is none."""
+        scheme, _, token = self.headers.get("authorization", "").partition(" ")
+        return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def reply(status: int, body: object, headers: Mapping[str, str] | None = None) -> Response:
+    """Return an answer with a JSON body."""
+    return Response(status, {"content-type": "application/json", **(headers or {})}, msgspec.json.encode(body))
+
+
+def iso(moment: float, zone: str = "Z") -> str:
+    """Return a moment as ISO 8601 text with microseconds."""
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + zone
+
+
+def whole(text: str) -> int | None:
+    """Read a whole number of at most twelve digits; None where it is no such thing."""
+    return int(text) if re.fullmatch(r"-?[0-9]{1,12}", text) else None
+
+
+def positive(text: str) -> int | None:
+    """Read a whole number above 0; None where it is no such thing."""
+    return number if (number := whole(text)) and number > 0 else None
+
+
+def one_of(words: Collection[str]) -> Callable[[str], str | None]:
+    """Return a reader of one of some words; it returns None for others."""
+    return lambda text: text if text in words else None
+
+
+class World:
+    """A corpus with a clock and with what was created, ended, deleted and said through the API."""
+
+    def __init__(self, corpus: Corpus, clock: Callable[[], float]) -> None:
+        self.corpus = corpus
+        self._clock = clock
+        self._began = clock()
+        self._created: list[Truth] = []
+        self._details: dict[int, Mapping[str, Any]] = {}
+        self._ended: dict[int, float] = {}
+        self._deleted: set[int] = set()
+        self._said: dict[int, list[Turn]] = {}
+
+    @property
+    def present(self) -> float:
+        """The moment it is, in Unix seconds."""
+        return self.corpus.now + self._clock() - self._began
+
+    # what there is
+
+    def __len__(self) -> int:
+        return self.corpus.size + len(self._created) - len(self._deleted)
+
+    def find(self, id: str) -> Truth | None:
+        """Return the conversation of an id; None where there is none."""
+        index = self.corpus.index(id)
+        return self._at(index) if 0 <= index < self._total and index not in self._deleted else None
+
+    def id(self, truth: Truth) -> str:
+        """Return a conversation's id."""
+        return self.corpus.id(truth.index)
+
+    def details(self, truth: Truth) -> Mapping[str, Any]:
+        """Return the request a conversation was created by; empty for those of the corpus."""
+        return self._details.get(truth.index, {})
+
+    def turns(self, truth: Truth) -> tuple[Turn, ...]:
+        """Return what has been said so far, in order."""
+        if truth.answered is None:
+            return ()
+        heard = min(self.present, truth.ended) - truth.answered
+        planned = tuple(turn for turn in self.corpus.turns(truth) if turn.start <= heard)
+        return (*planned, *self._said.get(truth.index, ()))
+
+    def user_turns(self, truth: Truth) -> int:
+        """Return how often the user spoke so far."""
+        whole_dialogue = truth.answered is not None and truth.duration > truth.planned - 0.01
+        if whole_dialogue and truth.ended <= self.present and truth.index not in self._said:
+            return truth.exchanges
+        return sum(turn.role == Role.USER for turn in self.turns(truth))
+
+    def newest(self, *, until: float | None = None, before: float | None = None) -> Iterator[Truth]:
+        """Yield conversations, the newest first; created at `until` at the latest, or earlier than `before`."""
+        newer = self._total
+        if until is not None:
+            newer = bisect_right(range(newer), until, key=self._created_at)
+        if before is not None:
+            newer = bisect_left(range(newer), before, key=self._created_at)
+        for index in range(newer - 1, -1, -1):
+            if index not in self._deleted:
+                yield self._at(index)
+
+    def running(self) -> list[Truth]:
+        """Return the conversations that have not ended, the newest first."""
+        oldest = max(self.corpus.size - _MAY_RUN, 0)
+        recent = (self._at(index) for index in range(self._total - 1, oldest - 1, -1) if index not in self._deleted)
+        return [truth for truth in recent if truth.phase(self.present) in {Phase.QUEUED, Phase.RINGING, Phase.LIVE}]
+
+    def slice(self, offset: int, limit: int, *, without: Sequence[Truth] = ()) -> list[Truth]:
+        """Return a page of conversations, the newest first, leaving some out; as quick far down as at the top."""
+        left_out = sorted(self._total - 1 - index for index in self._deleted | {truth.index for truth in without})
+        found: list[Truth] = []
+        rank = offset
+        for skipped in left_out:
+            rank += skipped <= rank
+        hidden = set(left_out)
+        while rank < self._total and len(found) < limit:
+            if rank not in hidden:
+                found.append(self._at(self._total - 1 - rank))
+            rank += 1
+        return found
+
+    # what calls change
+
+    def create(self, details: Mapping[str, Any], shape: Callable[[Truth], Truth]) -> Truth:
+        """Begin a conversation now; `shape` makes of the usual course of things the one that was asked for."""
+        last = self._created[-1].created if self._created else 0.0
+        created = round(max(self.present, last + 1e-5), 6)
+        truth = shape(self.corpus.fresh(self._total, created))
+        self._created.append(truth)
+        self._details[truth.index] = details
+        return truth
+
+    def end(self, truth: Truth) -> Truth:
+        """End a conversation now, unless it has ended."""
+        if truth.ended > self.present:
+            self._ended[truth.index] = self.present
+        return self._at(truth.index)
+
+    def delete(self, truth: Truth) -> None:
+        """Forget a conversation."""
+        self._deleted.add(truth.index)
+
+    def say(self, truth: Truth, *turns: Turn) -> None:
+        """Add turns to a conversation."""
+        self._said.setdefault(truth.index, []).extend(turns)
+
+    @property
+    def _total(self) -> int:
+        return self.corpus.size + len(self._created)
+
+    def _created_at(self, index: int) -> float:
+        beyond = index - self.corpus.size
+        return self.corpus.created(index) if beyond < 0 else self._created[beyond].created
+
+    def _at(self, index: int) -> Truth:
+        beyond = index - self.corpus.size
+        truth = self.corpus.truth(index) if beyond < 0 else self._created[beyond]
+        ended = self._ended.get(index)
+        if ended is None:
+            return truth
+        answered = None if truth.answered is None or truth.answered > ended else truth.answered
+        return replace(truth, answered=answered, ended=ended, ending=EndReason.API_ENDED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulated:
+    """How one provider answers."""
+
+    prefix: str
+    """What its conversation ids begin with."""
+    answer: Callable[[Call, World], Response]
+    refusal: Callable[[int, str], Response]
+    """Its answer of a status and words for it, where neither depends on the request: 429 and 5xx."""
+    key: Callable[[Call], str]
+    """The key a call carries; empty where it carries none."""
+    api_key: str
+    """A key it accepts."""
+    settings: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What an account needs beside the key."""
+    limit_headers: tuple[str, str, str] | None = None
+    """Under which names it tells the rate limit, what is left of it, and the seconds to its reset."""
