@@ -82,6 +82,7 @@ class Hub:
         keep_raw: bool = False,
         proxy: str | None = None,
         ssl: SSLContext | None = None,
+        clock: Clock | None = None,
     ) -> Self:
         """Make a hub of the accounts the environment names.
 
@@ -105,7 +106,7 @@ class Hub:
                     settings={name: value for name, value in settings.items() if value},
                 )
             )
-        return cls(accounts, profile=profile, keep_raw=keep_raw, proxy=proxy, ssl=ssl)
+        return cls(accounts, profile=profile, keep_raw=keep_raw, proxy=proxy, ssl=ssl, clock=clock)
 
     async def get(self, ref: str) -> Conversation:
         """Get one conversation with all the provider has of it: `tavus:c123`, or `tavus/eu:c123`.

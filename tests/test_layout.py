@@ -1,0 +1,93 @@
+"""The house itself: what is where, what is public, and what importing it costs."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import conversations_hub
+from conversations_hub.adapters import BUILTIN, load
+from conversations_hub.adapters import __path__ as adapters_path
+
+from .conftest import FIXTURES
+
+PACKAGE = Path(conversations_hub.__file__).parent
+MODULES = sorted(
+    module.name
+    for module in pkgutil.walk_packages([str(PACKAGE)], "conversations_hub.")
+    if not module.name.endswith("__main__")
+)
+
+
+def test_the_table_is_the_files_is_the_fixtures_is_the_simulators() -> None:
+    files = {module.name for module in pkgutil.iter_modules(adapters_path)}
+    fixtures = {folder.name for folder in FIXTURES.iterdir() if folder.is_dir()}
+    simulators = {path.stem for path in (PACKAGE / "testing" / "simulator").glob("*.py")}
+    assert files == fixtures == set(BUILTIN)
+    assert set(BUILTIN) <= simulators
+
+
+@pytest.mark.parametrize("provider", BUILTIN)
+def test_an_adapter_is_named_for_its_file(provider: str) -> None:
+    adapter = load(provider)
+    assert adapter.name == provider
+    assert adapter.base_url.startswith("https://")
+    assert adapter.docs.startswith("https://")
+
+
+def test_the_public_names_are_these() -> None:
+    assert conversations_hub.__all__ == [
+        "Account",
+        "Conversation",
+        "Hub",
+        "TranscriptTurn",
+        "__version__",
+        "errors",
+    ]
+    for name in conversations_hub.__all__:
+        assert getattr(conversations_hub, name) is not None
+        assert name in dir(conversations_hub)
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = conversations_hub.nonsense  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_says_what_it_is_and_what_is_public(module: str) -> None:
+    found = importlib.import_module(module)
+    assert found.__doc__
+    names: list[str] = found.__all__
+    assert all(hasattr(found, name) for name in names)
+
+
+def _ran(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    "imports",
+    ["conversations_hub", "conversations_hub.adapters.tavus", "conversations_hub.schema", "conversations_hub.testing"],
+)
+def test_the_sans_io_half_needs_no_aiohttp(imports: str) -> None:
+    assert _ran(f"import sys, {imports}; print('aiohttp' in sys.modules)") == "False"
+
+
+def test_importing_the_package_imports_next_to_nothing() -> None:
+    heavy = "{'msgspec', 'aiohttp', 'asyncio', 'tenacity', 'click', 'rich', 'importlib.metadata'}"
+    assert _ran(f"import sys, conversations_hub; print(sorted({heavy} & set(sys.modules)))") == "[]"
+
+
+def test_importing_everything_opens_no_connection_and_starts_no_thread() -> None:
+    watched = """
+import sys, threading
+seen = []
+sys.addaudithook(lambda event, arguments: seen.append(event) if event.startswith("socket.connect") else None)
+import conversations_hub.hub, conversations_hub.testing.simulator
+print(seen, threading.active_count())
+"""
+    assert _ran(watched) == "[] 1"
