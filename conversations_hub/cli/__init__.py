@@ -1,0 +1,226 @@
+"""The command line: its words, and what its exit codes mean.
+
+0: done and complete. 1: failed or incomplete. 2: wrong usage or configuration. 130: interrupted. Only click and the
+standard library are imported here, so that `--help` stays quick; each command imports what it works with.
+"""
+
+from __future__ import annotations
+
+import errno
+import sys
+from datetime import datetime
+from io import TextIOWrapper
+from typing import Any
+
+import click
+
+from ..errors import ConfigurationError, HubError, InvalidRefError, PartialError
+from .moments import moment
+
+__all__ = ["cli"]
+
+
+class _WrongSetup(click.ClickException):
+    exit_code = 2
+
+
+class _Sentences(click.Group):
+    """Ends with a sentence and an exit code, whatever goes wrong."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):  # no encoding is too small for what people say
+                stream.reconfigure(errors="backslashreplace")
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            ctx.exit(130)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except HubError as error:
+            failure = _sentence(error)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # nobody reads on: click ends quietly
+                raise
+            failure = click.ClickException(error.strerror or str(error))
+        except Exception as error:
+            lacks_extra = isinstance(error, ModuleNotFoundError) and error.name == "rich"
+            if lacks_extra or sys.flags.dev_mode:
+                raise
+            failure = click.ClickException(
+                f"a defect of conversations-hub, {type(error).__name__}:"
+                " `python -X dev -m conversations_hub …` shows where, please report it"
+            )
+        raise failure
+
+
+def _sentence(error: HubError) -> click.ClickException:
+    from .terminal import escaped  # noqa: PLC0415  (only for those who fail)
+
+    errors = error.errors.values() if isinstance(error, PartialError) else [error]
+    kind = _WrongSetup if isinstance(error, ConfigurationError | InvalidRefError) else click.ClickException
+    return kind("\nError: ".join(escaped(str(one)) for one in errors))
+
+
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+@click.group(
+    cls=_Sentences,
+    context_settings=_SETTINGS,
+    epilog="New here? `conversations-hub demo` needs no key and no network.",
+)
+@click.version_option(package_name="conversations-hub", message="%(prog)s %(version)s")
+def cli() -> None:
+    """The conversations of every AI voice and video agent platform, in one form.
+
+    Accounts are found in the environment, by <PROVIDER>_API_KEY, as in TAVUS_API_KEY; `conversations-hub providers`
+    names the providers and what more they need.
+
+    Exit codes: 0 done and complete, 1 failed or incomplete, 2 wrong usage or configuration, 130 interrupted.
+    """
+
+
+def _examples(*lines: str) -> str:
+    return "\n".join(("\b", "Examples:" if len(lines) > 1 else "Example:", *(f"  {line}" for line in lines)))
+
+
+_count = click.IntRange(min=0)
+_share = click.FloatRange(0, 1)
+_span = click.FloatRange(min=0)
+_json = click.option("--json", "form", flag_value="json", help="Write JSON, a document per line.")
+_seed = click.option("--seed", type=int, default=0, show_default=True, help="Another seed, other conversations.")
+
+
+@cli.command("demo", epilog=_examples("conversations-hub demo", "conversations-hub demo --conversations 90 --seed 7"))
+@click.option("--conversations", type=_count, default=120, show_default=True, help="How many each provider has.")
+@_seed
+@_json
+def _demo(*, conversations: int, seed: int, form: str | None) -> None:
+    """Show what this does, on simulated providers.
+
+    It needs no key and no network.
+    """
+    from .tour import tour  # noqa: PLC0415
+
+    _end(is_good=tour(conversations=conversations, seed=seed, as_json=form == "json"))
+
+
+@cli.command("providers", epilog=_examples("conversations-hub providers"))
+@_json
+@click.option("--markdown", "form", flag_value="markdown", help="Write a Markdown table.")
+def _providers(*, form: str | None) -> None:
+    """Show what each provider can do."""
+    from .capabilities import write  # noqa: PLC0415
+
+    write(form)
+
+
+@cli.command(
+    "list",
+    epilog=_examples(
+        "conversations-hub list --since 7d",
+        "conversations-hub list anyreach --status failed --transcripts",
+        "conversations-hub list --since 2026-11-01 --transcripts --json > november.jsonl",
+    ),
+)
+@click.argument("targets", nargs=-1)
+@click.option("--since", type=moment, help="From this instant on: 2026-11-20, 2026-11-20T09:30Z, or 90d, 12h, 30m ago.")
+@click.option("--until", type=moment, help="Up to this instant, itself left out.")
+@click.option("--status", help="Only of this status: ended, failed, in_progress …")
+@click.option("--agent", help="Only of the agent with this id.")
+@click.option("--limit", type=_count, help="No more than so many, over all accounts.")
+@click.option("--transcripts", is_flag=True, help="With transcripts, also where each takes a request of its own.")
+@_json
+def _list(
+    *,
+    targets: tuple[str, ...],
+    since: datetime | None,
+    until: datetime | None,
+    status: str | None,
+    agent: str | None,
+    limit: int | None,
+    transcripts: bool,
+    form: str | None,
+) -> None:
+    """List conversations.
+
+    Of all accounts, or of TARGETS such as tavus or tavus/eu. How complete the list is stands on standard error at the
+    end.
+    """
+    from .reading import list_all  # noqa: PLC0415
+
+    is_complete = list_all(
+        targets,
+        since=since,
+        until=until,
+        status=status,
+        agent=agent,
+        limit=limit,
+        transcripts=transcripts,
+        as_json=form == "json",
+    )
+    _end(is_good=is_complete)
+
+
+@cli.command(
+    "get", epilog=_examples("conversations-hub get tavus:c123456", "conversations-hub get anyreach:conv_9 --json")
+)
+@click.argument("ref")
+@_json
+@click.option("--raw", "form", flag_value="raw", help="Write what the provider sent, known secrets scrubbed.")
+def _get(*, ref: str, form: str | None) -> None:
+    """Show one conversation with its transcript.
+
+    REF is provider:id, or provider/account:id.
+    """
+    from .reading import get  # noqa: PLC0415
+
+    get(ref, form=form)
+
+
+@cli.command(
+    "simulate",
+    epilog=_examples(
+        "conversations-hub simulate --port 8080",
+        "conversations-hub simulate --latency 0.2 --outage 0.05 --requests-per-second 10",
+    ),
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="The port to listen on; a free one if not given."
+)
+@click.option("--conversations", type=_count, default=300, show_default=True, help="How many each provider has.")
+@_seed
+@click.option("--latency", type=_span, help="Seconds before each answer.")
+@click.option("--jitter", type=_span, help="Up to so many seconds more.")
+@click.option("--throttle", type=_share, help="Share of 429 with Retry-After, from 0 to 1.")
+@click.option("--throttle-bare", type=_share, help="Share of 429 without.")
+@click.option("--outage", type=_share, help="Share of 500, 502 and 503.")
+@click.option("--reset", type=_share, help="Share of connections reset.")
+@click.option("--truncate", type=_share, help="Share of bodies shorter than declared.")
+@click.option("--slow", type=_share, help="Share of bodies that trickle in.")
+@click.option("--slow-seconds", type=_span, help="How long such a body takes.")
+@click.option("--retry-after", type=_count, help="Seconds a throttled client is told to wait.")
+@click.option("--requests-per-second", type=float, help="Rate per key, above which the answer is 429.")
+@click.option("--burst", type=click.IntRange(min=1), help="Requests per key that may come at once.")
+@click.option(
+    "--provider", "providers", multiple=True, help="Whom the faults hit; may be repeated; everybody otherwise."
+)
+@_json
+def _simulate(*, host: str, port: int, conversations: int, seed: int, form: str | None, **faults: Any) -> None:
+    """Serve every provider's API on this machine.
+
+    To try things out and to test against. Any key is accepted; one that starts with "bad" is refused as the provider
+    refuses it.
+    """
+    from .serving import serve  # noqa: PLC0415
+
+    set_faults = {name: value for name, value in faults.items() if value is not None}
+    serve(host=host, port=port, conversations=conversations, seed=seed, faults=set_faults, as_json=form == "json")
+
+
+def _end(*, is_good: bool) -> None:
+    if not is_good:
+        click.get_current_context().exit(1)

@@ -1,0 +1,55 @@
+"""`simulate`: every provider's API on loopback, for the user's own tests."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import signal
+from contextlib import suppress
+from typing import Any
+
+import click
+import msgspec
+
+from ..adapters import BUILTIN
+from ..testing import Faults, Simulator
+from .terminal import write_json
+
+__all__ = ["serve"]
+
+
+def serve(*, host: str, port: int, conversations: int, seed: int, faults: dict[str, Any], as_json: bool) -> None:
+    """Serve until SIGTERM, which is no failure, or an interrupt, which is passed on."""
+    try:
+        simulator = Simulator(conversations=conversations, seed=seed, faults=Faults(**faults), host=host, port=port)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    asyncio.run(_serve(simulator, conversations, as_json=as_json))
+
+
+async def _serve(simulator: Simulator, conversations: int, *, as_json: bool) -> None:
+    terminated = asyncio.Event()
+    with suppress(NotImplementedError):  # Windows knows no handlers of the loop
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminated.set)
+    async with simulator:
+        if as_json:
+            write_json(msgspec.json.encode(simulator.environment()))
+        else:
+            click.echo(_welcome(simulator, conversations))
+        await terminated.wait()
+
+
+def _welcome(simulator: Simulator, conversations: int) -> str:
+    bases = [f"  {name:<12} {simulator.base_url(name)}" for name in BUILTIN]
+    exports = [f"export {name}={shlex.quote(value)}" for name, value in simulator.environment().items()]
+    return "\n".join(
+        (
+            f"Serving {conversations} conversations of each provider; Ctrl-C ends it.",
+            "",
+            *bases,
+            "",
+            "For another shell, where conversations-hub and Hub.from_env() then find them:",
+            "",
+            *exports,
+        )
+    )

@@ -1,0 +1,240 @@
+"""`demo`: every provider asked at once, simulated in this process, and what comes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import aclosing, contextmanager
+from itertools import product
+
+import msgspec
+from rich import box
+from rich.console import Console
+from rich.panel import Panel
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from ..adapters import BUILTIN, load
+from ..hub import AccountReport, Hub, Report, Walk
+from ..schema import Conversation, Status, TranscriptState
+from ..testing import Faults, Simulator
+from .show import Lines, console, whole
+from .terminal import escaped, write_json
+
+__all__ = ["tour"]
+
+_FAULTS = Faults(latency=0.03, jitter=0.06, outage=0.04)
+_LATENCY = _FAULTS.latency + _FAULTS.jitter / 2
+
+
+class _Fetched(msgspec.Struct, frozen=True, kw_only=True):
+    """What came, and how."""
+
+    conversations: Sequence[Conversation]
+    report: Report
+    seconds: float
+
+
+def tour(*, conversations: int, seed: int, as_json: bool) -> bool:
+    """Fetch everything and show it, or its numbers as JSON; say whether no provider failed."""
+    out = console(stderr=as_json)
+    slowest = _FAULTS.latency + _FAULTS.jitter
+    out.print("conversations-hub demo", style="bold")
+    out.print(
+        f"{len(BUILTIN)} providers, simulated in this process: no key, no network. An answer takes"
+        f" {_FAULTS.latency * 1000:g} to {slowest * 1000:g} ms, and one in {1 / _FAULTS.outage:g} is a server error,"
+        " on purpose.\n"
+    )
+    fetched = asyncio.run(_fetch(out, conversations, seed))
+    if as_json:
+        _write_numbers(fetched)
+    else:
+        _show_numbers(out, fetched)
+        _show_some(out, fetched.conversations)
+        _show_one(out, fetched.conversations)
+        _show_code(out)
+    return not fetched.report.errors
+
+
+# fetching
+
+
+async def _fetch(out: Console, conversations: int, seed: int) -> _Fetched:
+    simulator = Simulator(conversations=conversations, seed=seed, faults=_FAULTS)
+    async with simulator, Hub.from_env(environ=simulator.environment(), profile="bulk") as hub:
+        walk = hub.list(transcripts=True, on_error=lambda error: out.print(escaped(str(error)), style="red"))
+        found: list[Conversation] = []
+        began = time.perf_counter()
+        with _progress(out, walk, conversations) as advance:
+            async with aclosing(aiter(walk)) as stream:
+                async for conversation in stream:
+                    found.append(conversation)
+                    advance(conversation.provider)
+        return _Fetched(conversations=found, report=walk.report, seconds=time.perf_counter() - began)
+
+
+@contextmanager
+def _progress(out: Console, walk: Walk, total: int) -> Generator[Callable[[str], None]]:
+    """Show how far each provider is: a bar on a terminal, elsewhere a line when it has come to its end."""
+    if out.is_terminal:
+        columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TextColumn("conversations"))
+        with Progress(*columns, console=out) as bars:
+            tasks = {name: bars.add_task(name, total=total) for name in BUILTIN}
+            yield lambda provider: bars.advance(tasks[provider])
+        return
+    told: set[str] = set()
+
+    def tell() -> None:
+        for account in walk.report.accounts:
+            if account.elapsed and account.where not in told:
+                told.add(account.where)
+                out.print(f"{account.where}: {account.delivered} conversations in {account.elapsed:.1f} s")
+
+    yield lambda _provider: tell()
+    tell()
+
+
+# numbers
+
+_Row = dict[str, float]
+
+_KINDS = {
+    "ended": {Status.ENDED},
+    "running": {Status.QUEUED, Status.RINGING, Status.IN_PROGRESS, Status.PROCESSING},
+    "no answer": {Status.NO_ANSWER},
+    "failed": {Status.FAILED},
+    "other": {Status.CANCELLED, Status.UNKNOWN},
+}
+_STATES = {
+    "transcripts": {TranscriptState.AVAILABLE},
+    "pending": {TranscriptState.PENDING},
+    "restricted": {TranscriptState.RESTRICTED},
+    "none": {TranscriptState.UNAVAILABLE, TranscriptState.NOT_LOADED, TranscriptState.TRUNCATED},
+}
+
+
+def _numbers(fetched: _Fetched) -> tuple[dict[str, _Row], dict[str, _Row]]:
+    """Return by provider what came, and how."""
+    came: dict[str, _Row] = {}
+    how: dict[str, _Row] = {}
+    for account in fetched.report.accounts:
+        provider = account.where.partition("/")[0]
+        came[provider] = _contents([found for found in fetched.conversations if found.provider == provider])
+        how[provider] = _course(account, provider)
+    return came, how
+
+
+def _write_numbers(fetched: _Fetched) -> None:
+    came, how = _numbers(fetched)
+    for provider in came:
+        numbers = {name.replace(" ", "_"): number for name, number in {**came[provider], **how[provider]}.items()}
+        write_json(msgspec.json.encode({"provider": provider, **numbers}))
+
+
+def _show_numbers(out: Console, fetched: _Fetched) -> None:
+    came, how = _numbers(fetched)
+    in_all = {**_sum(how.values()), "per second": fetched.report.delivered / fetched.seconds}
+    out.print(
+        f"\n{fetched.report.delivered:,} conversations in {fetched.seconds:.1f} s; one after another, the"
+        f" {in_all['requests']:,.0f} requests would have taken {in_all['requests'] * _LATENCY:.0f} s.\n"
+    )
+    out.print(_table(came, _sum(came.values())))
+    out.print()
+    out.print(_table(how, in_all))
+    for account in fetched.report.accounts:
+        for warning in account.warnings:
+            out.print(f"{account.where}: {warning}", style="yellow")
+
+
+def _contents(found: Sequence[Conversation]) -> _Row:
+    counts = Counter(conversation.status for conversation in found)
+    kinds = {kind: sum(counts[status] for status in statuses) for kind, statuses in _KINDS.items()}
+    turns = sum(len(conversation.transcript or ()) for conversation in found)
+    return {"conversations": len(found), "turns": turns, **kinds}
+
+
+def _course(account: AccountReport, provider: str) -> _Row:
+    states = {name: sum(account.transcripts[state] for state in states) for name, states in _STATES.items()}
+    gets = 0 if load(provider).complete_lists else account.delivered
+    retried = account.requests - account.pages - gets
+    speed = account.delivered / account.elapsed
+    return {**states, "requests": account.requests, "retried": retried, "per second": speed}
+
+
+def _sum(rows: Iterable[_Row]) -> _Row:
+    total: Counter[str] = Counter()
+    for row in rows:
+        total.update(row)
+    return dict(total)
+
+
+def _table(rows: dict[str, _Row], in_all: _Row) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 0, 0, 1), show_footer=True)
+    table.add_column("provider", footer="in all")
+    for heading, total in in_all.items():
+        table.add_column(heading, footer=f"{total:,.0f}", justify="right")
+    for provider, row in rows.items():
+        table.add_row(provider, *(f"{number:,.0f}" for number in row.values()))
+    return table
+
+
+# conversations
+
+_HANDFUL = 9
+_GOOD_LENGTH = 12
+
+
+def _title(out: Console, words: str) -> None:
+    out.print(f"\n{words}\n", style="bold")
+
+
+def _show_some(out: Console, conversations: Sequence[Conversation]) -> None:
+    kinds = product(_KINDS.values(), BUILTIN)
+    alike = ([one for one in conversations if one.status in kind and one.provider == name] for kind, name in kinds)
+    # Of each kind the newest, if possible one in which something was said.
+    some = [max(found, key=lambda one: bool(one.transcript)) for found in alike if found][:_HANDFUL]
+    if some:
+        _title(out, "A few of them")
+        lines = Lines(out, ref_width=max(len(conversation.ref) for conversation in some))
+        for conversation in some:
+            lines.write(conversation)
+
+
+def _show_one(out: Console, conversations: Sequence[Conversation]) -> None:
+    spoken = [conversation for conversation in conversations if conversation.transcript]
+    if spoken:
+        _title(out, "One of them, whole")
+        out.print(Panel(whole(max(spoken, key=_interest)), box=box.ROUNDED, padding=(1, 2)))
+
+
+def _interest(conversation: Conversation) -> tuple[bool, bool, int]:
+    turns = conversation.transcript or ()
+    has_tools = any(turn.tool_calls for turn in turns)
+    is_timed = any(turn.start for turn in turns)
+    return has_tools, is_timed, -abs(len(turns) - _GOOD_LENGTH)
+
+
+_CODE = """\
+from conversations_hub import Hub
+
+async with Hub.from_env() as hub:
+    async for conversation in hub.list(transcripts=True):
+        print(conversation.ref, conversation.status, conversation.text)"""
+
+
+_NEXT = {
+    "conversations-hub list": f"your own conversations, once {BUILTIN[0].upper()}_API_KEY is set",
+    "conversations-hub providers": "what each provider can do",
+    "conversations-hub simulate": "these providers, for your own code to ask",
+}
+
+
+def _show_code(out: Console) -> None:
+    _title(out, "The same in Python, for `python -m asyncio`")
+    out.print(Text(_CODE, style="cyan"))
+    _title(out, "And now")
+    for command, purpose in _NEXT.items():
+        out.print(f"{command:<28}  {purpose}")
