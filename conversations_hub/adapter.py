@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -39,7 +40,6 @@ Operation = Literal["list", "get", "start", "end", "delete", "send"]
 """What a hub can be asked to do."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.IGNORECASE)
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 class Account:
@@ -64,6 +64,10 @@ class Account:
     ) -> None:
         if not _NAME.fullmatch(name):
             raise ConfigurationError("an account's name is 1 to 64 letters, digits, '_', '.' or '-'", provider=provider)
+        if not key:
+            raise ConfigurationError(
+                f"no key: pass it as key=…, or set {provider.upper()}_API_KEY and use Hub.from_env()", provider=provider
+            )
         self.provider = provider
         self.name = name
         self.key = key if isinstance(key, Secret) else Secret(key, f"key of {provider}/{name}")
@@ -97,9 +101,17 @@ def _wrong_with(base_url: str, *, allow_insecure: bool) -> str | None:
         return "must not hold a user name or password"
     if any(not "!" <= character <= "~" or character in "?#\\" for character in base_url):
         return "may hold a path, but no query, fragment, backslash or blank"
-    if parts.scheme == "http" and host not in _LOOPBACK and not allow_insecure:
+    if parts.scheme == "http" and not (allow_insecure or _is_loopback(host)):
         return "is plain http, so the key could be read on the way: use https, or pass allow_insecure=True"
     return None
+
+
+def _is_loopback(host: str) -> bool:
+    from ipaddress import ip_address  # noqa: PLC0415  (5 ms, and only plain http asks)
+
+    with suppress(ValueError):
+        return ip_address(host).is_loopback
+    return host == "localhost"
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ never with its content.
 
 from __future__ import annotations
 
+import math
 import re
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -26,6 +27,7 @@ __all__ = [
     "instant",
     "json_text",
     "not_before",
+    "number",
     "place_of",
     "seconds",
     "text",
@@ -102,6 +104,17 @@ def seconds(value: Number, place: str, issues: list[Issue]) -> float | None:
         issues.append(Issue(place, "not a number of seconds"))
         return None
     return span
+
+
+def number(value: AnyJson) -> float | None:
+    """Read a finite number; whatever else it may be is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) else None
 
 
 def text(value: str | int | None) -> str | None:

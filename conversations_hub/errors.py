@@ -49,9 +49,8 @@ __all__ = [
     "for_status",
 ]
 
-# Worth another try though they are 4xx, and not worth one though they are 5xx.
-_PASSING = frozenset({408, 425, 429})
-_FINAL = frozenset({501, 505})
+# The statuses worth another try; other 5xx say that it would end the same way.
+_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
 
 
 class HubError(Exception):
@@ -101,7 +100,7 @@ class HubError(Exception):
             self.retryable = retryable
         elif status in _PASSING:
             self.retryable = True
-        elif status in _FINAL:
+        elif status is not None and status >= 500:
             self.retryable = False
 
     def __str__(self) -> str:

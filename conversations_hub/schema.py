@@ -10,6 +10,8 @@ an equal one back.
 
 from __future__ import annotations
 
+import re
+
 # msgspec reads the annotations when a Struct is first used, so these stay imported at run time.
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -275,6 +277,10 @@ class TranscriptTurn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return None if self.timestamp is None else datetime.fromtimestamp(self.timestamp, UTC)
 
 
+# So that nothing said in one turn reads as another's.
+_INDENTED = re.compile(r"\r\n|[\n\r\v\f\x85\u2028\u2029]")
+_INDENT = "\n    "
+
 _FINISHED = frozenset({Status.ENDED, Status.FAILED, Status.NO_ANSWER, Status.CANCELLED})
 
 
@@ -367,12 +373,12 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """The plain transcript, one line per turn, as in `user: Hello.`.
+        """The plain transcript, one line per turn, as in `user: Hello.`; further lines of a turn are indented.
 
         Left out are system prompts, internal notes, and turns without words (tool calls and results).
         """
         return "\n".join(
-            f"{turn.role.value}: {turn.text}"
+            f"{turn.role.value}: {_INDENTED.sub(_INDENT, turn.text)}"
             for turn in self.transcript or ()
             if turn.text and turn.role != Role.SYSTEM and turn.visibility == Visibility.PUBLIC
         )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+from urllib.parse import quote
+
 import msgspec
 
 from .errors import ConfigurationError
@@ -46,6 +49,13 @@ class Secret:
     def reveal(self) -> str:
         """Return the credential itself."""
         return self._value
+
+    def hidden_in(self, text: str) -> str:
+        """Return a text without the credential, plain, quoted for a URL or in Base64."""
+        encoded = base64.b64encode(self._value.encode()).decode()
+        for form in (self._value, quote(self._value, safe=""), encoded, encoded.rstrip("=")):
+            text = text.replace(form, "***")
+        return text
 
     def __repr__(self) -> str:
         return "'***'"

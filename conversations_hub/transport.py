@@ -28,7 +28,7 @@ from .payload import decompressed, well_formed
 from .policy import Profile, retry_after
 from .wire import Flow, Request, Response, target
 
-__all__ = ["Clock", "Counts", "Lane"]
+__all__ = ["Clock", "Counts", "Lane", "name_of"]
 
 T = TypeVar("T")
 
@@ -139,7 +139,7 @@ class Lane:
                 except HubError as error:
                     answer = error
                 continue
-            raise PayloadError(f"the adapter could not read the answer ({_place_of(bug)})")
+            raise PayloadError(f"the adapter could not read the answer: {name_of(bug)}")
 
     async def _ask(self, request: Request, exchange: _Exchange) -> Response:
         try:
@@ -258,7 +258,7 @@ class Lane:
         else:
             body = await self._read_up_to(limit, answer, declared, is_refusal=is_refusal)
         encoding = answer.headers.get("Content-Encoding")
-        if encoding is None:
+        if encoding is None or not body:  # what has no content needs no decoder, and may still be labelled
             return body
         try:
             return decompressed(body, encoding.strip().lower(), limit)
@@ -288,7 +288,9 @@ class Lane:
     def _refusal(self, response: Response) -> HubError:
         if response.status < 400:
             return PayloadError("the provider redirects to another place; not followed", status=response.status)
-        error = self.adapter.refusal(response)
+        # Some providers repeat the key they refuse; it is taken out before their words are cut to a length.
+        said = self.account.key.hidden_in(response.body.decode(errors="replace")).encode()
+        error = self.adapter.refusal(Response(response.status, response.headers, said))
         if error.retry_after is None:
             error.retry_after = retry_after(response.headers, self.clock.now())
         error.request_id = next(filter(None, map(response.headers.get, _REQUEST_IDS)), None)
@@ -321,6 +323,7 @@ class Lane:
                 return TransportError("the connection broke off before an answer came")
 
     def _sign_off(self, error: HubError, exchange: _Exchange) -> None:
+        error.reason = self.account.key.hidden_in(error.reason)
         error.provider = self.account.provider
         error.account = self.account.name
         error.operation = exchange.operation
@@ -386,7 +389,7 @@ class Lane:
                     await self._session.close()
 
 
-def _place_of(bug: Exception) -> str:
+def name_of(bug: Exception) -> str:
     """Name a bug and the line it rose from, without the value that caused it."""
     traceback = bug.__traceback__
     while traceback is not None and traceback.tb_next is not None:

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from conversations_hub import Account, Conversation, Hub, errors
+from conversations_hub.adapters import tavus as tavus_adapter
 from conversations_hub.schema import Status, TranscriptState
 
 from .server import Answer, Asked, Scripted, answer, serving
@@ -168,6 +169,22 @@ async def test_a_bad_row_never_sinks_its_page() -> None:
     assert "without an id" not in str(page.rejected)
     assert not walk.report.complete
     assert "2 unreadable" in str(walk.report)
+
+
+async def test_a_row_the_adapter_stumbles_over_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = tavus_adapter.normalize
+
+    def stumbling(body: bytes | msgspec.Raw) -> Conversation:
+        if b"c1" in bytes(body):
+            raise KeyError("personal data")
+        return read(body)
+
+    monkeypatch.setattr(tavus_adapter, "normalize", stumbling)
+    async with tavus(Tavus(3)) as (hub, _):
+        [page] = [page async for page in hub.list("tavus").pages()]
+    assert ids(list(page.items)) == ["c0", "c2"]
+    assert "KeyError at stumbling, line" in page.rejected[0].reason
+    assert "personal data" not in page.rejected[0].reason
 
 
 async def test_overlapping_pages_bring_each_conversation_once() -> None:

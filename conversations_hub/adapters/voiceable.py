@@ -25,6 +25,7 @@ from ..coerce import (
     after,
     instant,
     json_text,
+    number,
     place_of,
     seconds,
     text,
@@ -340,17 +341,17 @@ def _metrics(sent: AnyJson) -> dict[str, float] | None:
     named: AnyJson = sent.get("metrics", sent) if isinstance(sent, dict) else None
     if not isinstance(named, dict):
         return None
-    elapsed = {name: _member(metric, "elapsed_time") for name, metric in named.items()}
-    return {name: float(span) for name, span in elapsed.items() if isinstance(span, int | float)} or None
+    elapsed = {name: number(_member(metric, "elapsed_time")) for name, metric in named.items()}
+    return {name: span for name, span in elapsed.items() if span is not None} or None
 
 
 def _analysis(sent: _Conversation) -> Analysis | None:
     verdict = sent.call_successful if sent.call_successful in _VERDICTS else _word(sent.outcome, "outcome")
-    confidence = _member(sent.outcome, "confidence_score")
+    confidence = number(_member(sent.outcome, "confidence_score"))
     analysis = Analysis(
         success=_VERDICTS.get(verdict or ""),
         sentiment=_word(sent.outcome, "sentiment"),
-        scores={"confidence_score": float(confidence)} if isinstance(confidence, int | float) else None,
+        scores=None if confidence is None else {"confidence_score": confidence},
     )
     return analysis if analysis != Analysis() else None
 

@@ -46,7 +46,8 @@ def list_all(
                 _tell(walk)
                 raise
             _tell(walk)
-            return _is_complete(walk, limit)
+            # What lies beyond the limit was not asked for.
+            return not walk.report.has_gaps
 
     return asyncio.run(run())
 
@@ -73,15 +74,6 @@ def _write_json(conversation: Conversation) -> None:
 
 def _tell(walk: Walk) -> None:
     click.echo(escaped_lines(str(walk.report)), err=True)
-
-
-def _is_complete(walk: Walk, limit: int | None) -> bool:
-    """Whether nothing is missing, but for what lies beyond the limit."""
-    if limit is None or walk.report.delivered < limit:
-        return walk.report.complete
-    return not any(
-        account.error or account.rejected or account.not_loaded or account.warnings for account in walk.report.accounts
-    )
 
 
 def get(ref: str, *, form: str | None) -> None:

@@ -10,7 +10,7 @@ from ..adapter import Query
 from ..errors import AuthError, ForbiddenError, HubClosedError, HubError, PayloadError, UnsupportedError
 from ..payload import scrubbed
 from ..schema import Conversation, Issue, TranscriptState
-from ..transport import Counts, Lane
+from ..transport import Counts, Lane, name_of
 from .report import AccountReport
 
 __all__ = ["Reader", "Rows"]
@@ -76,10 +76,13 @@ class Reader:
             if undisturbed > _PAUSE_EVERY:
                 undisturbed = 0
                 await self.lane.clock.sleep(0)
+            place = f"page {report.pages}, row {position}"
             try:
                 conversations.append(self.own(listing.normalize(row)))
-            except PayloadError as error:
-                rejected.append(Issue(f"page {report.pages}, row {position}", error.reason))
+            except HubError as error:
+                rejected.append(Issue(place, error.reason))
+            except Exception as bug:  # noqa: BLE001  (one row's surprise must not cost the others)
+                rejected.append(Issue(place, f"the adapter could not read it: {name_of(bug)}"))
         report.rejected += rejected
         return Rows(conversations, rejected, listing.cursor, listing.warning)
 

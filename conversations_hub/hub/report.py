@@ -41,9 +41,14 @@ class AccountReport(Counts):
         """Seconds."""
 
     @property
+    def has_gaps(self) -> bool:
+        """Whether something is missing that the walk came by."""
+        return bool(self.error or self.rejected or self.not_loaded or self.warnings)
+
+    @property
     def complete(self) -> bool:
         """Whether everything there was has been delivered, as far as anybody can tell."""
-        return self.reached_end and not (self.error or self.rejected or self.not_loaded or self.warnings)
+        return self.reached_end and not self.has_gaps
 
     def count(self, conversation: Conversation) -> None:
         """Count a conversation as delivered."""
@@ -66,7 +71,8 @@ class AccountReport(Counts):
         facts += self.warnings
         if self.error is not None:
             facts.append(f"{type(self.error).__name__}: {self.error.reason}")
-        return f"{self.where}: {'complete' if self.complete else 'incomplete'}, {', '.join(facts)}"
+        end = "incomplete" if self.has_gaps else "complete" if self.reached_end else "stopped before the end"
+        return f"{self.where}: {end}, {', '.join(facts)}"
 
 
 class Report:
@@ -79,6 +85,11 @@ class Report:
     def complete(self) -> bool:
         """Whether every account's walk is complete."""
         return all(account.complete for account in self.accounts)
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether something is missing that a walk came by; what lies beyond a limit is not."""
+        return any(account.has_gaps for account in self.accounts)
 
     @property
     def delivered(self) -> int:

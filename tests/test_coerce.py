@@ -1,0 +1,283 @@
+"""Forgiving readers: the value in our terms, or None and an issue that names the place and never the value."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conversations_hub import coerce
+from conversations_hub.coerce import after, instant, json_text, not_before, place_of, seconds, text, timestamp
+from conversations_hub.schema import Issue, Participant
+
+TEN = datetime(2026, 3, 2, 10, tzinfo=UTC)
+EMPTY = [Issue("at", "empty")]
+NOT_A_DATE = [Issue("at", "not a date")]
+NOT_SECONDS = [Issue("for", "not a number of seconds")]
+
+# instants
+
+
+@pytest.mark.parametrize(
+    ("value", "moment"),
+    [
+        ("2026-03-02T10:00:00Z", TEN),
+        ("2026-03-02t10:00:00z", TEN),
+        ("2026-03-02T10:00:00", TEN),
+        ("2026-03-02 10:00:00", TEN),
+        (" 2026-03-02T10:00:00Z ", TEN),
+        ("2026-03-02T15:30:00+0530", TEN),
+        ("2026-03-02T15:30:00+05:30", TEN),
+        ("2026-03-02T05:00:00-05:00", TEN),
+        ("20260302T100000Z", TEN),
+        ("2026-03-02", datetime(2026, 3, 2, tzinfo=UTC)),
+        ("20260302", datetime(2026, 3, 2, tzinfo=UTC)),
+        ("2026-03-02T10:00:00.5Z", TEN + timedelta(seconds=0.5)),
+        ("2026-03-02T10:00:00.123456789Z", datetime(2026, 3, 2, 10, 0, 0, 123456, UTC)),
+        ("9999-12-31T23:59:59Z", datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
+        ("0001-01-01T00:00:00Z", datetime(1, 1, 1, tzinfo=UTC)),
+        (1772445600, TEN),
+        (1772445600.5, TEN + timedelta(seconds=0.5)),
+        (1772445600_123, datetime(2026, 3, 2, 10, 0, 0, 123000, UTC)),
+        (1772445600_123456, datetime(2026, 3, 2, 10, 0, 0, 123456, UTC)),
+        (1772445600_000000000, TEN),
+        ("1772445600", TEN),
+        ("100000000", datetime(1973, 3, 3, 9, 46, 40, tzinfo=UTC)),
+        (" 1772445600 ", TEN),
+        ("1772445600.5", TEN + timedelta(seconds=0.5)),
+        ("1772445600123", datetime(2026, 3, 2, 10, 0, 0, 123000, UTC)),
+        (99_999_999_999, datetime(5138, 11, 16, 9, 46, 39, tzinfo=UTC)),
+        (100_000_000_000, datetime(1973, 3, 3, 9, 46, 40, tzinfo=UTC)),
+    ],
+)
+def test_every_form_of_an_instant_is_read_as_utc(value: coerce.Instant, moment: datetime) -> None:
+    issues: list[Issue] = []
+    found = instant(value, "at", issues)
+    assert found is not None
+    assert found == moment
+    assert found.tzinfo is UTC
+    assert timestamp(value, "at", issues) == pytest.approx(moment.timestamp(), abs=1e-6)
+    assert issues == []
+
+
+@pytest.mark.parametrize(
+    ("value", "issues"),
+    [
+        (None, []),
+        ("", EMPTY),
+        (" ", NOT_A_DATE),
+        ("yesterday", NOT_A_DATE),
+        ("2026-02-30", NOT_A_DATE),
+        ("2026-03-02T10:00:60Z", NOT_A_DATE),
+        ("Mon, 02 Mar 2026 10:00:00 GMT", NOT_A_DATE),
+        ("9999-12-31T23:59:59-01:00", NOT_A_DATE),
+        ("0001-01-01T00:00:00+01:00", NOT_A_DATE),
+        ("10000-01-01T00:00:00Z", NOT_A_DATE),
+        ("nan", NOT_A_DATE),
+        ("1e9", NOT_A_DATE),
+        ("1" * 5000, NOT_A_DATE),
+        ("١٧٧٢٤٤٥٦٠٠", NOT_A_DATE),
+        ("\ud83d", NOT_A_DATE),
+        (0, NOT_A_DATE),
+        (-5, NOT_A_DATE),
+        (float("nan"), NOT_A_DATE),
+        (float("inf"), NOT_A_DATE),
+        (10**20, NOT_A_DATE),
+        (10**30, NOT_A_DATE),
+        (10**400, NOT_A_DATE),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_no_instant_is_none_with_an_issue(value: coerce.Instant, issues: list[Issue]) -> None:
+    for read in (instant, timestamp):
+        noted: list[Issue] = []
+        assert read(value, "at", noted) is None
+        assert noted == issues
+
+
+@pytest.mark.parametrize(
+    ("value", "zone", "moment"),
+    [
+        ("2026-03-02T11:00:00", timezone(timedelta(hours=1)), TEN),
+        ("2026-03-02T10:00:00Z", timezone(timedelta(hours=1)), TEN),
+        ("9999-12-31T23:59:59", timezone(timedelta(hours=-1)), None),
+    ],
+)
+def test_text_without_a_zone_is_taken_to_be_in_the_providers(value: str, zone: tzinfo, moment: datetime | None) -> None:
+    assert instant(value, "at", [], zone=zone) == moment
+
+
+@settings(deadline=None)  # on a busy machine a pause is no defect
+@given(
+    st.none()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.text(alphabet="0123456789-:T.Z+ ", max_size=30)
+    | st.datetimes(timezones=st.timezones()).map(datetime.isoformat)
+)
+def test_an_instant_is_utc_or_none_with_an_issue(value: coerce.Instant) -> None:
+    issues: list[Issue] = []
+    found = instant(value, "at", issues)
+    if found is None:
+        assert (value is None) == (not issues)
+    else:
+        assert found.tzinfo is UTC
+        assert not issues
+    moment = timestamp(value, "at", [])
+    assert (moment is None) == (found is None)
+    if moment is not None:
+        datetime.fromtimestamp(moment, UTC)
+
+
+# spans
+
+
+@pytest.mark.parametrize(
+    ("value", "span"),
+    [
+        (0, 0.0),
+        (-0.0, 0.0),
+        (12, 12.0),
+        (12.5, 12.5),
+        ("12", 12.0),
+        (" 12.5 ", 12.5),
+        ("1.5e2", 150.0),
+        ("0:05", 5.0),
+        ("1:05", 65.0),
+        ("90:00", 5400.0),
+        ("1:02:03", 3723.0),
+        ("1:02:03.5", 3723.5),
+    ],
+)
+def test_every_form_of_a_span_is_read_as_seconds(value: coerce.Number, span: float) -> None:
+    issues: list[Issue] = []
+    assert seconds(value, "for", issues) == span
+    assert issues == []
+
+
+@pytest.mark.parametrize(
+    ("value", "issues"),
+    [
+        (None, []),
+        ("", [Issue("for", "empty")]),
+        (" ", NOT_SECONDS),
+        (-1, NOT_SECONDS),
+        ("-5", NOT_SECONDS),
+        ("+5", NOT_SECONDS),
+        ("1:-5", NOT_SECONDS),
+        ("-1:70", NOT_SECONDS),
+        ("1:", NOT_SECONDS),
+        (":", NOT_SECONDS),
+        ("1:2:3:4", NOT_SECONDS),
+        ("1.2.3", NOT_SECONDS),
+        ("1_000", NOT_SECONDS),
+        ("١٢", NOT_SECONDS),
+        ("12 s", NOT_SECONDS),
+        ("0x10", NOT_SECONDS),
+        ("nan", NOT_SECONDS),
+        ("inf", NOT_SECONDS),
+        ("Infinity", NOT_SECONDS),
+        ("1e400", NOT_SECONDS),
+        (float("nan"), NOT_SECONDS),
+        (float("inf"), NOT_SECONDS),
+        (2**63, NOT_SECONDS),
+        (123456789012345678901234567890, NOT_SECONDS),
+        (10**400, NOT_SECONDS),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_no_span_is_none_with_an_issue(value: coerce.Number, issues: list[Issue]) -> None:
+    noted: list[Issue] = []
+    assert seconds(value, "for", noted) is None
+    assert noted == issues
+
+
+@settings(deadline=None)  # on a busy machine a pause is no defect
+@given(st.integers() | st.floats() | st.text() | st.text(alphabet="0123456789:.eE+- _", max_size=12))
+def test_a_span_is_finite_and_not_negative_or_none_with_an_issue(value: coerce.Number) -> None:
+    issues: list[Issue] = []
+    found = seconds(value, "for", issues)
+    if found is None:
+        assert len(issues) == 1
+    else:
+        assert 0 <= found < 2.0**63
+        assert not issues
+
+
+# the rest
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        (None, None),
+        ("", None),
+        ("a", "a"),
+        (0, "0"),
+        (9007199254740993, "9007199254740993"),
+        (2**64 + 1, "18446744073709551617"),
+    ],
+)
+def test_ids_keep_every_digit(value: str | int | None, read: str | None) -> None:
+    assert text(value) == read
+
+
+@pytest.mark.parametrize(
+    ("moment", "start", "kept", "issues"),
+    [
+        (TEN, TEN, TEN, []),
+        (TEN, None, TEN, []),
+        (None, TEN, None, []),
+        (TEN - timedelta(seconds=1), TEN, None, [Issue("at", "before the start")]),
+    ],
+)
+def test_no_end_lies_before_its_start(
+    moment: datetime | None, start: datetime | None, kept: datetime | None, issues: list[Issue]
+) -> None:
+    noted: list[Issue] = []
+    assert not_before(moment, start, "at", noted) == kept
+    assert noted == issues
+
+
+@pytest.mark.parametrize(
+    ("moment", "span", "end", "issues"),
+    [
+        (TEN, 90.5, TEN + timedelta(minutes=1, seconds=30.5), []),
+        (TEN, 0.0, TEN, []),
+        (None, 90.5, None, []),
+        (TEN, None, None, []),
+        (TEN, 1e12, None, [Issue("for", "ends after the last date there is")]),
+        (TEN, 9e18, None, [Issue("for", "ends after the last date there is")]),
+    ],
+)
+def test_a_span_leads_to_an_instant_if_there_is_one(
+    moment: datetime | None, span: float | None, end: datetime | None, issues: list[Issue]
+) -> None:
+    noted: list[Issue] = []
+    assert after(moment, span, "for", noted) == end
+    assert noted == issues
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, None),
+        ("", ""),
+        ('{"broken', '{"broken'),
+        ({"a": [1, None, "é"]}, '{"a":[1,null,"é"]}'),
+        (2**64 + 1, "18446744073709551617"),
+        (True, "true"),
+    ],
+)
+def test_what_is_left_free_becomes_its_json_text(value: coerce.AnyJson, shown: str | None) -> None:
+    assert json_text(value) == shown
+
+
+def test_who_is_new_is_added_and_who_is_known_is_found() -> None:
+    ava, zoe = Participant(name="Ava"), Participant(name="Zoë")
+    participants = [ava]
+    assert [place_of(one, participants) for one in (zoe, ava, Participant(name="Zoë"))] == [1, 0, 1]
+    assert participants == [ava, zoe]

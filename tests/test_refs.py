@@ -1,0 +1,64 @@
+"""How callers name things: read whole, or refused in words that are safe to show."""
+
+from __future__ import annotations
+
+import pytest
+
+from conversations_hub.errors import InvalidRefError
+from conversations_hub.hub.refs import Ref, Target
+
+
+@pytest.mark.parametrize(
+    ("text", "ref"),
+    [
+        ("tavus:c123456", (("tavus", None), "c123456")),
+        ("tavus/eu:c123456", (("tavus", "eu"), "c123456")),
+        ("amazon_connect/eu-1.b:x", (("amazon_connect", "eu-1.b"), "x")),
+        ("tavus:a:b", (("tavus", None), "a:b")),
+        ("tavus: a b", (("tavus", None), " a b")),
+        ("tavus:é?#", (("tavus", None), "é?#")),
+    ],
+)
+def test_a_ref_is_provider_account_and_id(text: str, ref: tuple[tuple[str, str | None], str]) -> None:
+    assert Ref.parse(text) == ref
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "'' is no ref: write 'provider:id' or 'provider/account:id'"),
+        ("c123456", "'c123456' is no ref: write 'provider:id' or 'provider/account:id'"),
+        (":c1", "'' names no provider: write 'provider' or 'provider/account'"),
+        ("Tavus:c1", "'Tavus' names no provider: write 'provider' or 'provider/account'"),
+        ("tavus/:c1", "'tavus/' names no provider: write 'provider' or 'provider/account'"),
+        ("tavus/a/b:c1", "'tavus/a/b' names no provider: write 'provider' or 'provider/account'"),
+        ("tavus\n:c1", "'tavus\\n' names no provider: write 'provider' or 'provider/account'"),
+        ("https://evil.example/x", "the id holds a slash"),
+        ("tavus:", "the id is empty"),
+        ("tavus:..", "the id is a relative path"),
+        ("tavus:%2e%2e", "the id is a relative path"),
+        ("tavus:a/b", "the id holds a slash"),
+        ("tavus:\ud83d", "the id holds a lone surrogate, which is no text"),
+        ("tavus:" + "x" * 5000, "the id is 5000 bytes long; 512 are the most"),
+        ("\x1b[31m\ud83d", "'\\x1b[31m\\ud83d' is no ref: write 'provider:id' or 'provider/account:id'"),
+        ("x" * 5000, "'" + "x" * 60 + "\\u2026' is no ref: write 'provider:id' or 'provider/account:id'"),
+    ],
+    ids=lambda value: ascii(value)[:30],
+)
+def test_anything_else_is_refused(text: str, reason: str) -> None:
+    with pytest.raises(InvalidRefError) as caught:
+        Ref.parse(text)
+    assert caught.value.reason == reason
+    assert caught.value.reason.isprintable()
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(("text", "target"), [("tavus", ("tavus", None)), ("tavus/eu", ("tavus", "eu"))])
+def test_a_target_is_a_provider_or_one_account(text: str, target: tuple[str, str | None]) -> None:
+    assert Target.parse(text) == target
+
+
+@pytest.mark.parametrize("text", ["", "/", "tavus/", "/eu", "Tavus", "tavus/eu/x", "tavus:c1", "tavus eu", "tavus\n"])
+def test_anything_else_is_no_target(text: str) -> None:
+    with pytest.raises(InvalidRefError, match="names no provider"):
+        Target.parse(text)

@@ -1,0 +1,268 @@
+"""The schema: a conversation survives JSON whole, reads as text, and shows nobody in its repr."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conversations_hub import schema
+from conversations_hub.schema import (
+    Agent,
+    Analysis,
+    Channel,
+    Conversation,
+    Cost,
+    Direction,
+    EndReason,
+    Issue,
+    Participant,
+    ParticipantKind,
+    Recording,
+    RecordingAccess,
+    Role,
+    Status,
+    ToolCall,
+    ToolResult,
+    TranscriptState,
+    TranscriptTurn,
+    Visibility,
+    Word,
+)
+
+TURN = TranscriptTurn(
+    index=0,
+    role=Role.ASSISTANT,
+    text="Shall I look it up?",
+    start=0.5,
+    duration=2.25,
+    timestamp=1772445600.5,
+    participant=0,
+    language="en-GB",
+    interrupted=True,
+    confidence=0.75,
+    tool_calls=(ToolCall(id="t-1", name="look_up", arguments='{"order": 12, "broken'),),
+    tool_result=ToolResult(call_id="t-0", content="none", is_error=True),
+    words=(Word(text="Shall", start=0.5, duration=0.25, confidence=0.5),),
+    metrics={"llm": 0.125},
+    visibility=Visibility.INTERNAL,
+    provider_id="turn-1",
+)
+FULL = Conversation(
+    provider="acme",
+    id="c-1",
+    account="eu",
+    status=Status.ENDED,
+    provider_status="completed",
+    title="Broken kettle",
+    channel=Channel.PHONE,
+    direction=Direction.INBOUND,
+    agent=Agent(id="a-1", name="Ava", version="7"),
+    participants=(
+        Participant(kind=ParticipantKind.AI_AGENT, id="a-1", name="Ava", phone="+14155550100"),
+        Participant(kind=ParticipantKind.CUSTOMER, id="u-1", name="Zoë Miller", phone="+14155550101"),
+    ),
+    created_at=datetime(2026, 3, 2, 9, 59, 59, 123456, UTC),
+    started_at=datetime(2026, 3, 2, 10, 0, tzinfo=UTC),
+    ended_at=datetime(2026, 3, 2, 10, 1, 30, 500000, UTC),
+    updated_at=datetime(2026, 3, 2, 10, 5, tzinfo=UTC),
+    duration=90.5,
+    end_reason=EndReason.CUSTOMER_ENDED,
+    provider_end_reason="customer-hung-up",
+    transcript=(TURN,),
+    transcript_state=TranscriptState.AVAILABLE,
+    summary="A kettle is broken.",
+    analysis=Analysis(success=False, sentiment="angry", scores={"csat": 1.5}, collected={"order": [12, None]}),
+    recordings=(
+        Recording(
+            location="https://example.com/r.wav",
+            access=RecordingAccess.SIGNED_URL,
+            media_type="audio/wav",
+            duration=90.5,
+            expires_at=datetime(2026, 3, 3, tzinfo=UTC),
+        ),
+    ),
+    cost=Cost(amount=Decimal("0.10"), unit="USD"),
+    language="en",
+    tags=("kettle",),
+    metadata={"order": 18446744073709551617, "nested": {"a": [1.5, None, True, "x"]}},
+    links={"dashboard": "https://example.com/c-1"},
+    related_ids={"call": "call-1"},
+    estimated=("duration",),
+    issues=(Issue("turns[3].at", "not a date"),),
+    raw=b'{"id": "c-1", "caf\xc3\xa9": 1.10}',
+)
+
+# what survives
+
+
+def test_the_example_sets_every_field() -> None:
+    whole: list[Any] = [FULL, FULL.agent, FULL.analysis, FULL.cost, *FULL.participants, *FULL.recordings, *FULL.issues]
+    whole += [TURN, TURN.tool_result, *TURN.tool_calls, *TURN.words]
+    parts = {part for name in schema.__all__ if issubclass(part := getattr(schema, name), msgspec.Struct)}
+    assert {type(value) for value in whole} == parts
+    for value in whole:
+        for field in msgspec.structs.fields(value):
+            assert getattr(value, field.name) not in (field.default, {}), f"{type(value).__name__}.{field.name}"
+
+
+def test_a_conversation_comes_back_from_json_as_it_was() -> None:
+    back = msgspec.json.decode(msgspec.json.encode(FULL), type=Conversation)
+    assert back == FULL
+    assert back.raw == FULL.raw
+    assert str(back.cost and back.cost.amount) == "0.10"
+
+
+def test_the_json_is_plain_json() -> None:
+    told: dict[str, Any] = json.loads(msgspec.json.encode(FULL))
+    assert told["status"] == "ended"
+    assert told["created_at"] == "2026-03-02T09:59:59.123456Z"
+    assert told["cost"] == {"amount": "0.10", "unit": "USD"}
+    assert told["transcript"][0]["role"] == "assistant"
+    assert told["raw"] == "eyJpZCI6ICJjLTEiLCAiY2Fmw6kiOiAxLjEwfQ=="
+    assert told["metadata"]["order"] == 18446744073709551617
+
+
+words = st.text(st.characters(codec="utf-8"), max_size=20)
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+instants = st.none() | st.datetimes(timezones=st.just(UTC))
+documents = st.recursive(
+    st.none() | st.booleans() | st.integers() | numbers | words,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3),
+    max_leaves=5,
+)
+turns = st.builds(
+    TranscriptTurn,
+    index=st.integers(min_value=0),
+    role=st.sampled_from(Role),
+    text=words,
+    start=st.none() | numbers,
+    timestamp=st.none() | numbers,
+    tool_calls=st.lists(st.builds(ToolCall, arguments=st.none() | words), max_size=2).map(tuple),
+    metrics=st.none() | st.dictionaries(words, numbers, max_size=2),
+)
+conversations = st.builds(
+    Conversation,
+    provider=words,
+    id=words,
+    status=st.sampled_from(Status),
+    created_at=instants,
+    duration=st.none() | numbers,
+    transcript=st.none() | st.lists(turns, max_size=3).map(tuple),
+    cost=st.none() | st.builds(Cost, amount=st.decimals(allow_nan=False, allow_infinity=False), unit=words),
+    metadata=st.dictionaries(words, documents, max_size=3),
+    raw=st.none() | st.binary(max_size=20),
+)
+
+
+@settings(deadline=None)  # on a busy machine a pause is no defect
+@given(conversations)
+def test_any_conversation_comes_back_from_json_as_it_was(conversation: Conversation) -> None:
+    line = msgspec.json.encode(conversation)
+    assert b"\n" not in line
+    assert msgspec.json.decode(line, type=Conversation) == conversation
+
+
+def test_what_comes_by_the_thousand_is_no_work_for_the_garbage_collector() -> None:
+    assert not any(part.__struct_config__.gc for part in (TranscriptTurn, Word, ToolCall, ToolResult))
+
+
+def test_unknown_members_are_ignored_when_read_back() -> None:
+    assert msgspec.json.decode(b'{"provider":"a","id":"1","from_a_later_version":1}', type=Conversation).id == "1"
+
+
+def test_everything_is_frozen() -> None:
+    parts = [part for name in schema.__all__ if issubclass(part := getattr(schema, name), msgspec.Struct)]
+    assert all(part.__struct_config__.frozen for part in parts)
+    with pytest.raises(AttributeError, match="immutable"):
+        FULL.id = "other"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+# what is shown
+
+
+@pytest.mark.parametrize(
+    ("conversation", "shown"),
+    [
+        (FULL, "<Conversation acme/eu:c-1 ended, 1 turns, 90.5 s>"),
+        (Conversation(provider="acme", id="c-1"), "<Conversation acme:c-1 unknown, not_loaded>"),
+        (Conversation(provider="acme", id="c-1", transcript=()), "<Conversation acme:c-1 unknown, 0 turns>"),
+    ],
+)
+def test_the_repr_says_what_and_shows_nobody(conversation: Conversation, shown: str) -> None:
+    assert repr(conversation) == f"{conversation!r:}" == shown
+
+
+TURNS = (
+    TranscriptTurn(index=0, role=Role.SYSTEM, text="You are Ava."),
+    TranscriptTurn(index=1, role=Role.ASSISTANT, text="Hello.", duration=1.5),
+    TranscriptTurn(index=2, role=Role.USER, text="Hi.", duration=0.5),
+    TranscriptTurn(index=3, role=Role.ASSISTANT, tool_calls=(ToolCall(name="look_up"),), duration=0.25),
+    TranscriptTurn(index=4, role=Role.TOOL, tool_result=ToolResult(content="{}")),
+    TranscriptTurn(index=5, role=Role.ASSISTANT, text="A note to colleagues.", visibility=Visibility.INTERNAL),
+    TranscriptTurn(index=6, role=Role.UNKNOWN, text="Beep."),
+    TranscriptTurn(index=7, role=Role.USER, text="Bye."),
+)
+
+
+def test_the_text_is_what_was_said() -> None:
+    spoken = Conversation(provider="acme", id="c-1", transcript=TURNS)
+    assert spoken.text == str(spoken) == "assistant: Hello.\nuser: Hi.\nunknown: Beep.\nuser: Bye."
+
+
+def test_the_turns_of_each_side() -> None:
+    spoken = Conversation(provider="acme", id="c-1", transcript=TURNS)
+    assert [turn.index for turn in spoken.user_turns] == [2, 7]
+    assert [turn.index for turn in spoken.agent_turns] == [1, 3, 5]
+    assert spoken.talk_time == {Role.ASSISTANT: 1.75, Role.USER: 0.5}
+
+
+@pytest.mark.parametrize("transcript", [None, ()])
+def test_without_a_transcript_nothing_was_said(transcript: tuple[TranscriptTurn, ...] | None) -> None:
+    silent = Conversation(provider="acme", id="c-1", transcript=transcript)
+    assert (silent.text, silent.user_turns, silent.agent_turns, silent.talk_time) == ("", (), (), {})
+
+
+@pytest.mark.parametrize(
+    ("status", "finished"),
+    [
+        ("queued", False),
+        ("ringing", False),
+        ("in_progress", False),
+        ("processing", False),
+        ("ended", True),
+        ("failed", True),
+        ("no_answer", True),
+        ("cancelled", True),
+        ("unknown", False),
+    ],
+)
+def test_some_statuses_are_final(status: str, finished: bool) -> None:  # noqa: FBT001
+    assert Conversation(provider="acme", id="c-1", status=Status(status)).is_finished is finished
+
+
+@pytest.mark.parametrize(("account", "ref"), [("default", "acme:c:1/2"), ("eu", "acme/eu:c:1/2")])
+def test_the_ref_names_an_account_that_is_not_the_default(account: str, ref: str) -> None:
+    assert Conversation(provider="acme", id="c:1/2", account=account).ref == ref
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "moment"),
+    [
+        (None, None),
+        (0.0, datetime(1970, 1, 1, tzinfo=UTC)),
+        (1772445600.5, datetime(2026, 3, 2, 10, 0, 0, 500000, UTC)),
+    ],
+)
+def test_a_turn_makes_its_instant_when_asked(timestamp: float | None, moment: datetime | None) -> None:
+    assert TranscriptTurn(index=0, timestamp=timestamp).started_at == moment
+
+
+def test_words_of_a_fixed_set_equal_their_text() -> None:
+    assert (Role.USER, Status.NO_ANSWER, TranscriptState.NOT_LOADED) == ("user", "no_answer", "not_loaded")
