@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 from click.testing import CliRunner
 
 from conversations_hub.cli import cli
+from conversations_hub.testing import Simulator
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -17,3 +23,16 @@ def test_the_table_of_providers_is_the_one_the_command_line_prints() -> None:
     assert (opened, closed) == ("<!-- providers -->\n", "<!-- /providers -->\n")
     assert "<!-- providers -->" not in before + after
     assert table == CliRunner().invoke(cli, ["providers", "--markdown"]).output
+
+
+async def test_the_example_runs_as_printed() -> None:
+    [example] = re.findall(r"```python\n(import asyncio\n.*?)```", README.read_text(), re.DOTALL)
+    async with Simulator(conversations=20) as simulator:
+        running = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", example, env=os.environ | simulator.environment(), stdout=subprocess.PIPE
+        )
+        printed, _ = await running.communicate()
+    lines = printed.decode().splitlines()
+    assert running.returncode == 0
+    assert len([line for line in lines if re.match(r"(tavus|anyreach|voiceable):\w+ [\d.]+ \d+$", line)]) == 20
+    assert [line.partition("/")[0] for line in lines[20:]] == ["tavus", "anyreach", "voiceable"]
