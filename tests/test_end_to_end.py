@@ -9,10 +9,12 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from conversations_hub import Conversation, Hub, errors
 from conversations_hub.adapters import BUILTIN
+from conversations_hub.policy import PROFILES
 from conversations_hub.schema import Status, TranscriptState
 from conversations_hub.testing import Faults, Simulator
 from conversations_hub.transport import Clock
@@ -81,7 +83,8 @@ async def test_a_row_and_its_details_agree() -> None:
 
 async def test_hostile_providers_lose_nothing() -> None:
     faults = Faults(throttle=0.05, throttle_bare=0.05, outage=0.1, reset=0.05, truncate=0.05)
-    async with simulated(faults, profile="bulk") as (hub, simulator):
+    patient = msgspec.structs.replace(PROFILES["bulk"], attempts=40)
+    async with simulated(faults, profile=patient) as (hub, simulator):
         walk = hub.list(transcripts=True)
         found = [conversation async for conversation in walk]
         requests = simulator.requests.total()
