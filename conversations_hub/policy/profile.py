@@ -1,0 +1,59 @@
+"""The numbers a hub works by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from ..errors import ConfigurationError
+from .backoff import Backoff
+
+__all__ = ["PROFILES", "Profile", "profile_named"]
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """The numbers a hub works by; spans in seconds, sizes in bytes."""
+
+    attempts: int
+    """Tries per operation, the first included."""
+    deadline: float
+    """Of an operation, all its attempts and waits included."""
+    attempt_timeout: float
+    """Of one attempt, from the connection to the body's last byte."""
+    connect_timeout: float
+    in_flight: int = 64
+    """Requests of an account at a time."""
+    largest_body: int
+    """Of an answer, decompressed."""
+    backoff: Backoff
+
+
+PROFILES: Mapping[str, Profile] = {
+    "interactive": Profile(
+        attempts=3,
+        deadline=30.0,
+        attempt_timeout=10.0,
+        connect_timeout=3.0,
+        largest_body=32 * 1024 * 1024,
+        backoff=Backoff(transient_base=0.25, cap=5.0, longest_retry_after=10.0),
+    ),
+    "bulk": Profile(
+        attempts=6,
+        deadline=300.0,
+        attempt_timeout=60.0,
+        connect_timeout=5.0,
+        largest_body=64 * 1024 * 1024,
+        backoff=Backoff(transient_base=0.5, cap=20.0, longest_retry_after=900.0),
+    ),
+}
+"""`interactive` for web back ends and agents, `bulk` for jobs."""
+
+
+def profile_named(profile: str | Profile) -> Profile:
+    """Return a profile by name, or as it is; raise `ConfigurationError` for a name nobody knows."""
+    if isinstance(profile, Profile):
+        return profile
+    if profile not in PROFILES:
+        raise ConfigurationError(f"unknown profile {profile!r}; there are: {', '.join(PROFILES)}")
+    return PROFILES[profile]
