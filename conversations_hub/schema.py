@@ -155,17 +155,22 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     """The configured agent that held the conversation."""
 
     id: str | None = None
+    """The provider's id of it."""
     name: str | None = None
+    """Its name for people."""
     version: str | None = None
+    """Which configuration of it; None where the provider keeps no versions."""
 
 
 class Participant(msgspec.Struct, frozen=True, kw_only=True):
     """One who took part."""
 
     kind: ParticipantKind = ParticipantKind.UNKNOWN
+    """What it is; unknown where the provider's word is one nobody knows."""
     id: str | None = None
     """The provider's id of the person or agent."""
     name: str | None = None
+    """Its name for people, or that unknown word."""
     phone: str | None = None
     """The number as sent, most often E.164."""
 
@@ -189,7 +194,9 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     location: str
     """A URL, a path at the provider, or a bucket address, as `access` says."""
     access: RecordingAccess
+    """What it takes to read it."""
     media_type: str | None = None
+    """As in `audio/mpeg`; None where the provider does not say."""
     duration: float | None = None
     """Seconds."""
     expires_at: datetime | None = None
@@ -200,6 +207,7 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     """What the provider charges for the conversation."""
 
     amount: Decimal
+    """How much, exactly as the provider says."""
     unit: str
     """A currency (`USD`) or the provider's own unit (`credits`)."""
 
@@ -210,13 +218,16 @@ class Issue(msgspec.Struct, frozen=True):
     place: str
     """Where: a path in the provider's JSON, `events[2].timestamp`."""
     reason: str
+    """What is wrong with it."""
 
 
 class ToolCall(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A tool the agent called."""
 
     id: str | None = None
+    """What its result refers to; None where the provider links them by order only."""
     name: str | None = None
+    """The tool's name."""
     arguments: str | None = None
     """The JSON text as sent: models write it, so it may be no valid JSON."""
 
@@ -227,16 +238,22 @@ class ToolResult(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     call_id: str | None = None
     """The `ToolCall.id` it answers."""
     content: str | None = None
+    """The answer as sent, most often JSON text."""
     is_error: bool | None = None
+    """Whether the tool failed; None where the provider does not say."""
 
 
 class Word(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One timed word of a turn; start in seconds from the conversation's start."""
 
     text: str
+    """The word as recognized."""
     start: float | None = None
+    """Seconds from the conversation's start."""
     duration: float | None = None
+    """Seconds."""
     confidence: float | None = None
+    """Of the recognition, 0 to 1."""
 
 
 class TranscriptTurn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -245,6 +262,7 @@ class TranscriptTurn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     index: int
     """Position in the provider's order, from 0; never re-sorted."""
     role: Role = Role.UNKNOWN
+    """Who speaks; unknown where nobody knows the provider's word, which `participant` then keeps."""
     text: str = ""
     """What was said or written; empty for a turn that only calls a tool or only carries its result."""
     start: float | None = None
@@ -262,12 +280,15 @@ class TranscriptTurn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     confidence: float | None = None
     """Of the speech recognition, 0 to 1."""
     tool_calls: tuple[ToolCall, ...] = ()
+    """Tools called in this turn; empty where none were."""
     tool_result: ToolResult | None = None
+    """What a tool answered; None in every other turn. The last answer to a call counts."""
     words: tuple[Word, ...] = ()
     """Timed words; empty where the provider gives none."""
     metrics: dict[str, float] | None = None
     """Latencies under the provider's names, in seconds."""
     visibility: Visibility = Visibility.PUBLIC
+    """Who was meant to read it."""
     provider_id: str | None = None
     """The provider's own id of the turn."""
 
@@ -297,13 +318,19 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     account: str = "default"
     """The account of the hub it was read with."""
     status: Status = Status.UNKNOWN
+    """Where it stands; unknown where nobody knows the provider's word."""
     provider_status: str | None = None
     """The provider's word for the status, as sent."""
     title: str | None = None
+    """The name it was given; None where it has none."""
     channel: Channel = Channel.UNKNOWN
+    """The medium; unknown where nothing tells."""
     direction: Direction = Direction.UNKNOWN
+    """Who opened it; unknown where nothing tells."""
     agent: Agent | None = None
+    """The configured agent; None where the provider names none."""
     participants: tuple[Participant, ...] = ()
+    """Who took part; turns refer to their positions."""
     created_at: datetime | None = None
     """When the provider made the record, UTC."""
     started_at: datetime | None = None
@@ -321,13 +348,19 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     transcript: tuple[TranscriptTurn, ...] | None = None
     """The turns in the provider's order; None where none were read, and `transcript_state` says why."""
     transcript_state: TranscriptState = TranscriptState.NOT_LOADED
+    """Why the transcript is there, or is not."""
     summary: str | None = None
+    """The provider's own; None where there is none."""
     analysis: Analysis | None = None
+    """The provider's own judgement; None where there is none."""
     recordings: tuple[Recording, ...] = ()
+    """Handles, not URLs to trust; empty where the provider names none."""
     cost: Cost | None = None
+    """What the provider charges; None where it does not say."""
     language: str | None = None
     """As the provider names it."""
     tags: tuple[str, ...] = ()
+    """Labels the customer gave it."""
     metadata: dict[str, Any] = {}
     """What the customer attached, and what the provider says that has no field here; JSON values."""
     links: dict[str, str] = {}

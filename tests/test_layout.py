@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
+import itertools
 import pkgutil
 import subprocess
 import sys
@@ -62,6 +64,17 @@ def test_every_module_says_what_it_is_and_what_is_public(module: str) -> None:
     assert found.__doc__
     names: list[str] = found.__all__
     assert all(hasattr(found, name) for name in names)
+
+
+def test_every_field_of_the_schema_says_what_it_means() -> None:
+    tree = ast.parse((PACKAGE / "schema.py").read_text())
+    structs = [node for node in tree.body if isinstance(node, ast.ClassDef) and "Struct" in ast.dump(node.bases[0])]
+    assert len(structs) == 11
+    for struct in structs:
+        for field, following in itertools.pairwise([*struct.body, ast.Pass()]):
+            if isinstance(field, ast.AnnAssign):
+                said = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
+                assert said, f"{struct.name}.{ast.unparse(field.target)} says nothing"
 
 
 def _ran(code: str) -> str:
