@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
+import socket
 import traceback
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import aiohttp
 import pytest
 
 from conversations_hub.adapter import Account, Adapter
@@ -31,7 +33,7 @@ from conversations_hub.signing import header
 from conversations_hub.transport import Clock, Counts, Lane
 from conversations_hub.wire import Flow, Request, Response
 
-from .server import Asked, answer, serving
+from .server import Answer, Asked, answer, serving
 
 KEY = "canary-key-0123456789"
 ADAPTER = Adapter(name="acme", base_url="https://api.example.com", docs="https://example.com", sign=header("x-api-key"))
@@ -236,6 +238,10 @@ async def test_a_cut_answer_is_tried_again_and_never_believed(said: bytes) -> No
     [
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n{}\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\nZZ\r\n}\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: y\r\n" % number for number in range(20_000)) + b"\r\n{}",
         b"HTP/9 what\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nX: " + b"y" * 20_000 + b"\r\n\r\n{}",
     ],
@@ -369,6 +375,43 @@ async def test_nobody_there_is_tried_as_often_as_the_profile_says() -> None:
             await ask(lane)
     assert caught.value.attempts == 5
     assert len(time.slept) == 4
+
+
+async def test_f004_a_disconnect_is_one_request_on_the_wire_and_the_first_is_tried_again_at_once() -> None:
+    time = FakeClock(roll=0.5)
+    async with serving(None) as server, lane_to(server.url, time.clock) as lane:
+        with pytest.raises(TransportError, match="broke off before an answer") as caught:
+            await ask(lane)
+    assert len(server.asked) == caught.value.attempts == 3
+    assert time.slept == [0.0, 0.25]
+
+
+async def test_f005_a_kept_connection_that_was_just_closed_costs_no_wait_and_no_second_write() -> None:
+    async def closing(asked: Asked, writer: asyncio.StreamWriter) -> Answer:
+        return None if asked.number_on_connection else OK
+
+    time = FakeClock()
+    async with serving(closing) as server, lane_to(server.url, time.clock) as lane:
+        assert (await ask(lane)).ok
+        assert (await ask(lane)).ok
+        assert time.slept == [0.0]
+        assert len(server.asked) == 3
+        with pytest.raises(TransportError):
+            await ask(lane, Request("POST", "/x"))
+        assert len(server.asked) == 4
+
+
+async def test_f002_a_name_that_does_not_exist_is_not_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    for errno, attempts in ((socket.EAI_NONAME, 1), (socket.EAI_AGAIN, 3)):
+
+        async def resolve(*_arguments: object, errno: int = errno, **_options: object) -> list[Any]:
+            raise socket.gaierror(errno, "no")
+
+        monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", resolve)
+        async with lane_to("https://provider.example") as lane:
+            with pytest.raises(TransportError, match=r"provider\.example could not be resolved") as caught:
+                await ask(lane)
+        assert caught.value.attempts == attempts
 
 
 async def test_fifty_operations_at_once_retry_each_for_itself() -> None:

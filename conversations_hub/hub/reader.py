@@ -10,7 +10,8 @@ from ..adapter import Query
 from ..errors import AuthError, ForbiddenError, HubClosedError, HubError, PayloadError, UnsupportedError
 from ..payload import scrubbed
 from ..schema import Conversation, Issue, TranscriptState
-from ..transport import Counts, Lane, name_of
+from ..transport import Counts, Lane
+from ..transport.failures import name_of
 from .report import AccountReport
 
 __all__ = ["Reader", "Rows"]

@@ -8,45 +8,29 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import random
-import time
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from importlib.metadata import version
 from ssl import SSLContext
 from typing import Final, TypeVar
 
 import aiohttp
-import msgspec
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 from yarl import URL
 
-from .adapter import Account, Adapter, Operation
-from .errors import DeadlineError, HubClosedError, HubError, PayloadError, TransportError
-from .payload import decompressed, well_formed
-from .policy import Profile, retry_after
-from .wire import Flow, Request, Response, target
+from ..adapter import Account, Adapter, Operation
+from ..errors import DeadlineError, HubClosedError, HubError, PayloadError
+from ..payload import decompressed, well_formed
+from ..policy import Profile, retry_after
+from ..wire import Flow, Request, Response, target
+from .clock import Clock
+from .failures import LibraryError, Lost, failure_of, is_disconnect, name_of, sent_once
 
-__all__ = ["Clock", "Counts", "Lane", "name_of"]
+__all__ = ["Clock", "Counts", "Lane"]
 
 T = TypeVar("T")
 
 log = logging.getLogger("conversations_hub")
 log.addHandler(logging.NullHandler())
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-class Clock(msgspec.Struct, frozen=True):
-    """Time and chance, so that tests can hand in their own."""
-
-    monotonic: Callable[[], float] = time.monotonic
-    now: Callable[[], datetime] = _now
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    roll: Callable[[], float] = random.random
 
 
 class Counts:
@@ -62,7 +46,7 @@ class Counts:
 class _Exchange:
     """One operation under way."""
 
-    __slots__ = ("attempts", "deadline", "mended", "operation", "started")
+    __slots__ = ("attempts", "deadline", "is_stale", "mended", "operation", "started")
 
     def __init__(self, operation: Operation, started: float, deadline: float) -> None:
         self.operation = operation
@@ -70,6 +54,7 @@ class _Exchange:
         self.deadline = deadline  # a monotonic instant, set once: every attempt, wait and sleep lies before it
         self.attempts = 0
         self.mended = 0
+        self.is_stale = False  # the first attempt ended in a disconnect before a byte of the answer
 
 
 _LARGEST_REFUSAL: Final = 64 * 1024
@@ -98,6 +83,7 @@ class Lane:
         self._proxy = proxy
         self._ssl = ssl
         self._base_url = account.base_url or adapter.base_url
+        self._host = URL(self._base_url).host or self._base_url
         self._timeout = self._time_out_after(profile.attempt_timeout)
         self._session: aiohttp.ClientSession | None = None
         self._places = asyncio.Semaphore(profile.in_flight)
@@ -163,6 +149,8 @@ class Lane:
             error = state.outcome.exception() if state.outcome else None
             if not isinstance(error, HubError):
                 return math.inf
+            if exchange.is_stale and exchange.attempts == 1:
+                return 0.0  # most likely a kept connection that the server was just closing
             delay = self._profile.backoff.delay(error, state.attempt_number - 1, self.clock.roll())
             return math.inf if delay is None else delay
 
@@ -240,6 +228,9 @@ class Lane:
                 proxy=self._proxy,
             ) as answer:
                 response = Response(answer.status, answer.headers, await self._read(answer))
+        except Lost as lost:
+            exchange.is_stale = exchange.attempts == 1 and is_disconnect(lost.error)
+            failure = self._failure(lost.error, exchange)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             failure = self._failure(error, exchange)
         else:
@@ -296,31 +287,12 @@ class Lane:
         error.request_id = next(filter(None, map(response.headers.get, _REQUEST_IDS)), None)
         return error
 
-    def _failure(self, error: aiohttp.ClientError | OSError, exchange: _Exchange) -> HubError:
-        """Return ours for one of the library's; it keeps nothing of it, for that holds headers and whole URLs."""
+    def _failure(self, error: LibraryError, exchange: _Exchange) -> HubError:
         if self._is_closed:
             return HubClosedError("the hub was closed while the request was under way")
-        host = URL(self._base_url).host
-        match error:
-            case aiohttp.ConnectionTimeoutError():
-                return TransportError(f"no connection to {host} within {self._profile.connect_timeout:g} s")
-            case TimeoutError() if self.clock.monotonic() >= exchange.deadline:
-                return DeadlineError(f"no whole answer within {self._profile.deadline:g} s")
-            case TimeoutError():
-                return TransportError(f"no whole answer within {self._profile.attempt_timeout:g} s")
-            case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError():
-                return TransportError(f"no trusted connection to {host}: its certificate was refused", retryable=False)
-            case aiohttp.ClientConnectorDNSError():
-                return TransportError(f"the name {host} could not be resolved")
-            case aiohttp.ClientConnectorError():
-                return TransportError(f"no connection to {host}")
-            case aiohttp.ClientPayloadError():
-                return TransportError("the answer broke off")
-            # aiohttp calls what its parser refuses a response of status 400; the provider never said so.
-            case aiohttp.ClientResponseError():
-                return PayloadError("the answer is no HTTP that can be trusted")
-            case _:
-                return TransportError("the connection broke off before an answer came")
+        if isinstance(error, TimeoutError) and self.clock.monotonic() >= exchange.deadline:
+            return DeadlineError(f"no whole answer within {self._profile.deadline:g} s")
+        return failure_of(error, self._host, self._profile)
 
     def _sign_off(self, error: HubError, exchange: _Exchange) -> None:
         error.reason = self.account.key.hidden_in(error.reason)
@@ -368,6 +340,7 @@ class Lane:
                     "Accept-Encoding": "gzip",
                     "User-Agent": f"conversations-hub/{version('conversations-hub')}",
                 },
+                middlewares=(sent_once,),
                 # The library's own neither bounds what comes out nor notices a stream that was cut.
                 auto_decompress=False,
                 trust_env=False,
@@ -387,13 +360,3 @@ class Lane:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_CLOSING):
                     await self._session.close()
-
-
-def name_of(bug: Exception) -> str:
-    """Name a bug and the line it rose from, without the value that caused it."""
-    traceback = bug.__traceback__
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    code = traceback.tb_frame.f_code if traceback else None
-    where = f" at {code.co_name}, line {traceback.tb_lineno}" if code and traceback else ""
-    return f"{type(bug).__name__}{where}"

@@ -1,0 +1,79 @@
+"""The HTTP library's exceptions, told in our own errors.
+
+Ours keep nothing of theirs, which hold headers and whole URLs. None of theirs is the provider's refusal: what its
+parser cannot read the library calls a response of status 400, which the provider never said.
+"""
+
+from __future__ import annotations
+
+import socket
+
+import aiohttp
+
+from ..errors import HubError, PayloadError, TransportError
+from ..policy import Profile
+
+__all__ = ["LibraryError", "Lost", "failure_of", "is_disconnect", "name_of", "sent_once"]
+
+LibraryError = aiohttp.ClientError | OSError
+"""Whatever an exchange may raise; a time-out is an `OSError` too."""
+
+
+class Lost(Exception):  # noqa: N818  (never raised to the caller)
+    """A connection that was lost, as the library tells it.
+
+    After a disconnect it would send an idempotent request again by itself, behind our backs and our counters; an
+    exception it does not know keeps it from that.
+    """
+
+    def __init__(self, error: aiohttp.ClientError) -> None:
+        super().__init__()
+        self.error = error
+
+
+async def sent_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Send a request once: a middleware, for it alone sees the library's own second try."""
+    try:
+        return await handler(request)
+    except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+        lost = Lost(error)
+    raise lost
+
+
+def is_disconnect(error: LibraryError) -> bool:
+    """Whether the connection ended before a byte of the answer came."""
+    return isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError) and not isinstance(
+        error, aiohttp.ClientConnectorError
+    )
+
+
+def failure_of(error: LibraryError, host: str, profile: Profile) -> HubError:
+    """Return ours for one of the library's."""
+    match error:
+        case aiohttp.ConnectionTimeoutError():
+            return TransportError(f"no connection to {host} within {profile.connect_timeout:g} s")
+        case TimeoutError():
+            return TransportError(f"no whole answer within {profile.attempt_timeout:g} s")
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError():
+            return TransportError(f"no trusted connection to {host}: its certificate was refused", retryable=False)
+        case aiohttp.ClientConnectorDNSError():
+            is_unknown = error.os_error.errno == socket.EAI_NONAME
+            return TransportError(f"the name {host} could not be resolved", retryable=not is_unknown)
+        case aiohttp.ClientConnectorError():
+            return TransportError(f"no connection to {host}")
+        case aiohttp.ClientPayloadError() if "Not enough data" in str(error.__cause__):
+            return TransportError("the answer broke off")
+        case aiohttp.ClientPayloadError() | aiohttp.ClientResponseError():
+            return PayloadError("the answer is no HTTP that can be trusted")
+        case _:
+            return TransportError("the connection broke off before an answer came")
+
+
+def name_of(bug: Exception) -> str:
+    """Name a bug and the line it rose from, without the value that caused it."""
+    traceback = bug.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    code = traceback.tb_frame.f_code if traceback else None
+    where = f" at {code.co_name}, line {traceback.tb_lineno}" if code and traceback else ""
+    return f"{type(bug).__name__}{where}"
