@@ -226,6 +226,90 @@ async def test_an_empty_page_in_the_middle_is_not_the_end_but_twenty_are() -> No
     assert len(server.asked) == 40
 
 
+class Shifting(Tavus):
+    """A list, newest first, that changes before each page is read."""
+
+    def __init__(self, *, inserts: bool) -> None:
+        super().__init__(100)
+        self._inserts = inserts
+
+    async def __call__(self, asked: Asked, writer: asyncio.StreamWriter) -> Answer:
+        said = await super().__call__(asked, writer)
+        if asked.number < 9:
+            if self._inserts:
+                self.rows.insert(0, row(1000 + asked.number))
+            else:
+                del self.rows[0]
+        return said
+
+
+async def test_f089_rows_inserted_while_walking_double_none() -> None:
+    async with tavus(Shifting(inserts=True)) as (hub, _):
+        walk = hub.list("tavus", page_size=10)
+        found = ids([c async for c in walk])
+    assert len(found) == len(set(found))
+    assert {f"c{number}" for number in range(100)} <= set(found)
+    assert walk.report.accounts[0].duplicates == 9
+
+
+async def test_f090_rows_deleted_while_walking_are_missed_only_where_nobody_looks_again() -> None:
+    for verify, consistency in ((False, "best_effort"), (True, "verified")):
+        provider = Shifting(inserts=False)
+        async with tavus(provider) as (hub, _):
+            walk = hub.list("tavus", page_size=10, verify=verify)
+            found = ids([c async for c in walk])
+        survivors = {str(row["conversation_id"]) for row in provider.rows}
+        assert len(survivors) == 91
+        assert (survivors <= set(found)) is verify
+        assert len(found) == len(set(found))
+        assert walk.report.accounts[0].consistency == consistency
+
+
+async def test_a_second_look_yields_no_empty_pages_and_counts_nothing_twice() -> None:
+    async with tavus() as (hub, server):
+        walk = hub.list("tavus", page_size=10, verify=True)
+        pages = [page async for page in walk.pages()]
+    [report] = walk.report.accounts
+    assert [len(page.items) for page in pages] == [10, 10, 5]
+    assert (report.delivered, report.duplicates, report.consistency) == (25, 0, "verified")
+    assert len(server.asked) == 6
+    assert "verified" in str(report)
+
+
+@pytest.mark.parametrize("times", [1, 3, 4])
+async def test_f091_an_expired_cursor_begins_again_and_brings_each_once(times: int) -> None:
+    class Expiring(Tavus):
+        left = times
+
+        async def __call__(self, asked: Asked, writer: asyncio.StreamWriter) -> Answer:
+            if "page=7" in asked.target and self.left:
+                self.left -= 1
+                return answer({"error": "gone"}, 410)
+            return await super().__call__(asked, writer)
+
+    async with tavus(Expiring(95)) as (hub, _):
+        walk = hub.list("tavus", page_size=10)
+        if times > 3:
+            found, error = await until_it_fails(walk)
+            assert isinstance(error, errors.PaginationError)
+            assert len(found) == 60
+        else:
+            assert ids([c async for c in walk]) == [f"c{number}" for number in range(95)]
+            assert walk.report.complete
+            assert walk.report.accounts[0].restarts == times
+
+
+async def test_an_expired_cursor_of_the_caller_s_is_said_to_be_one() -> None:
+    async with (
+        serving(answer({"error": "gone"}, 410)) as server,
+        Hub([Account("tavus", key="key", base_url=server.url)]) as hub,
+    ):
+        with pytest.raises(errors.PaginationError, match="begin without one"):
+            _ = [c async for c in hub.list("tavus", cursor="7:10:60")]
+        with pytest.raises(errors.NotFoundError):
+            _ = [c async for c in hub.list("tavus")]
+
+
 # details
 
 

@@ -130,6 +130,7 @@ class Hub:
         cursor: str | None = None,
         page_size: int | None = None,
         transcripts: bool = False,
+        verify: bool = False,
         on_error: Callable[[HubError], object] | None = None,
         provider_options: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> Walk:
@@ -148,6 +149,8 @@ class Hub:
             cursor: a `page.cursor` of an earlier walk over the same one account, to go on from.
             page_size: rows to ask for at a time; the provider's most where it is not given.
             transcripts: also `get` each conversation whose list row lacks what only `get` brings.
+            verify: walk again, at most twice, until nothing new turns up: lists by page number lose rows when others
+                are deleted meanwhile. `walk.report` says whether it is "verified".
             on_error: takes the error of each account that fails, instead of having it raised.
             provider_options: more of a provider's own filters, by provider.
 
@@ -158,6 +161,8 @@ class Hub:
         readers = self._readers_of(targets)
         if cursor is not None and len(readers) > 1:
             raise InvalidRefError("a cursor belongs to the walk of one account: name that account alone")
+        if verify and cursor is not None:
+            raise InvalidRefError("verify walks a whole list again: leave cursor out")
         for name, least, value in (("limit", 0, limit), ("page_size", 1, page_size)):
             if value is not None and value < least:
                 raise InvalidRefError(f"{name} must be {least} or more")
@@ -170,7 +175,13 @@ class Hub:
             raise InvalidRefError(f"provider_options names {', '.join(sorted(strangers))}, which is not walked here")
         query = Query(since=since, until=until, status=_status(status), agent=agent, page_size=page_size)
         plan = Plan(
-            query=query, options=options, cursor=cursor, limit=limit, transcripts=transcripts, on_error=on_error
+            query=query,
+            options=options,
+            cursor=cursor,
+            limit=limit,
+            transcripts=transcripts,
+            verify=verify,
+            on_error=on_error,
         )
         return Walk(readers, plan, self._crew)
 

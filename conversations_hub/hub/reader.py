@@ -84,7 +84,6 @@ class Reader:
                 rejected.append(Issue(place, error.reason))
             except Exception as bug:  # noqa: BLE001  (one row's surprise must not cost the others)
                 rejected.append(Issue(place, f"the adapter could not read it: {name_of(bug)}"))
-        report.rejected += rejected
         return Rows(conversations, rejected, listing.cursor, listing.warning)
 
     async def hydrate(self, row: Conversation, report: AccountReport) -> Conversation:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Literal
 
 from ..errors import HubError
 from ..schema import Conversation, Issue, TranscriptState
@@ -36,6 +37,10 @@ class AccountReport(Counts):
         self.warnings: list[str] = []
         self.error: HubError | None = None
         """What ended the walk."""
+        self.consistency: Literal["verified", "best_effort"] = "best_effort"
+        """Verified: another walk over the same list, asked for by `verify=True`, found nothing that was missed."""
+        self.restarts = 0
+        """How often the walk began again, because its place in the list had expired."""
         self.reached_end = False
         self.elapsed = 0.0
         """Seconds."""
@@ -67,6 +72,8 @@ class AccountReport(Counts):
         ):
             if number:
                 facts.append(f"{number} {what}")
+        if self.consistency == "verified":
+            facts.append("verified")
         facts += [f"{self.pages} pages", f"{self.requests} requests", f"{self.elapsed:.1f} s"]
         facts += self.warnings
         if self.error is not None:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from ..adapter import Query
-from ..errors import HubClosedError, HubError, PaginationError, PartialError
+from ..errors import HubClosedError, HubError, NotFoundError, PaginationError, PartialError
 from ..schema import Conversation, Issue
 from .crew import Crew, Put
 from .reader import Reader, Rows
@@ -57,6 +57,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     cursor: str | None = None
     limit: int | None = None
     transcripts: bool = False
+    verify: bool = False
     on_error: Callable[[HubError], object] | None = None
 
     def wants(self, row: Conversation) -> bool:
@@ -198,40 +199,99 @@ class Walk:
         cursor = self._plan.cursor or None
         progress = _Progress(cursor)
         while True:
-            rows = await reader.rows(query, cursor, report)
+            try:
+                rows = await reader.rows(query, cursor, report)
+            except NotFoundError as error:
+                progress.start_over(error, cursor)
+                report.restarts += 1
+                cursor = None
+                continue
             if rows.warning is not None and rows.warning not in report.warnings:
                 report.warnings.append(rows.warning)
             new = progress.new_among(rows.conversations)
             wanted = tuple(filter(self._plan.wants, new))
-            report.duplicates += len(rows.conversations) - len(new)
+            report.duplicates += len(rows.conversations) - len(new) if progress.is_first_pass else 0
             report.filtered += len(new) - len(wanted)
+            rejected = () if progress.is_second_look else tuple(rows.rejected)
+            report.rejected += rejected
             whole = Page(
                 provider=account.provider,
                 account=account.name,
                 items=wanted,
                 cursor=rows.cursor,
-                rejected=tuple(rows.rejected),
+                rejected=rejected,
             )
             page = whole.cut_to(left, cursor)
             report.reached_end = rows.cursor is None and page is whole
-            yield page, cursor
+            if progress.is_first_pass or page.items or page.rejected:
+                yield page, cursor
             if left is not None and (left := left - len(page.items)) == 0:
                 return
-            if rows.cursor is None:
+            if rows.cursor is not None:
+                progress.check(rows, len(new))
+                cursor = rows.cursor
+            elif self._plan.verify and progress.may_look_again():
+                cursor = None
+            else:
+                report.consistency = "verified" if progress.found_nothing_new else "best_effort"
                 return
-            progress.check(rows, len(new))
-            cursor = rows.cursor
+
+
+_MOST_PASSES = 3
+_EXPIRED = 410
 
 
 class _Progress:
-    """Tells a walk that moves on from one that runs in circles."""
+    """Tells a walk that moves on from one that runs in circles, over all its passes."""
 
     def __init__(self, cursor: str | None) -> None:
         self._ids: set[str] = set()
+        self._began_at = cursor
+        self._restarts = 0
+        self._passes = 0
+        self._pages_before = 0
+        self._begin_pass(cursor)
+
+    def _begin_pass(self, cursor: str | None) -> None:
         self._cursors = {cursor}
         self._pages = 0
+        self._new = 0
         self._repeats = 0
         self._barren = 0
+
+    @property
+    def is_first_pass(self) -> bool:
+        """Whether nothing was read before."""
+        return self._passes == 0 and self._restarts == 0
+
+    @property
+    def is_second_look(self) -> bool:
+        """Whether all of this was read before, and is read again to see what was missed."""
+        return self._passes > 0
+
+    @property
+    def found_nothing_new(self) -> bool:
+        """Whether a second look found that nothing had been missed."""
+        return self._passes > 0 and self._new == 0
+
+    def may_look_again(self) -> bool:
+        """Begin another pass from the start, unless the last one found nothing new or it was the last."""
+        if self.found_nothing_new or self._passes + 1 >= _MOST_PASSES or self._began_at is not None:
+            return False
+        self._passes += 1
+        self._pages_before = max(self._pages_before, self._pages + 1)
+        self._begin_pass(None)
+        return True
+
+    def start_over(self, error: NotFoundError, cursor: str | None) -> None:
+        """Begin again from the start where a cursor has expired, and only then; what was seen stays seen."""
+        if error.status != _EXPIRED or cursor is None:
+            raise error
+        self._restarts += 1
+        if self._began_at is not None or self._restarts > _MOST_PASSES:
+            raise PaginationError("the cursor has expired: begin without one")
+        self._pages_before = max(self._pages_before, self._pages + 1)
+        self._begin_pass(None)
 
     def new_among(self, rows: Sequence[Conversation]) -> list[Conversation]:
         """Return the rows that this walk has not seen yet, each once."""
@@ -240,6 +300,7 @@ class _Progress:
             if row.id not in self._ids:
                 self._ids.add(row.id)
                 new.append(row)
+        self._new += len(new)
         return new
 
     def check(self, rows: Rows, new: int) -> None:
@@ -248,9 +309,9 @@ class _Progress:
         if rows.cursor in self._cursors:
             raise PaginationError("the provider's list runs in a circle: a cursor came a second time")
         self._cursors.add(rows.cursor)
-        is_repeat = bool(rows.conversations) and not new
+        is_repeat = bool(rows.conversations) and not new and self._pages > self._pages_before
         self._repeats = self._repeats + 1 if is_repeat else 0
-        self._barren = 0 if new else self._barren + 1
+        self._barren = 0 if rows.conversations else self._barren + 1
         if self._repeats >= _MOST_REPEATS:
             raise PaginationError(f"the provider's list does not move on: {_MOST_REPEATS} pages brought nothing new")
         if self._barren >= _MOST_BARREN:
