@@ -1,11 +1,15 @@
-"""Policies: the numbers of the profiles, how long is waited, and what a provider's Retry-After says."""
+"""Policies: the numbers of the profiles, how long is waited, and what a provider's headers say."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from conversations_hub.errors import (
     AuthError,
@@ -19,7 +23,7 @@ from conversations_hub.errors import (
     RejectedError,
     TransportError,
 )
-from conversations_hub.policy import PROFILES, Backoff, Profile, profile_named, retry_after
+from conversations_hub.policy import PROFILES, Backoff, Profile, Quota, profile_named, quota, retry_after
 
 QUICK = Backoff(transient_base=0.25, cap=5.0, longest_retry_after=10.0)
 ALMOST_ONE = 1 - 2**-53
@@ -116,6 +120,7 @@ def test_the_profiles_hold_their_numbers() -> None:
         in_flight=64,
         largest_body=67_108_864,
         backoff=Backoff(transient_base=0.5, throttle_base=1.0, cap=20.0, longest_retry_after=900.0),
+        parks=True,
     )
 
 
@@ -187,3 +192,133 @@ def test_a_date_is_measured_from_the_answers_own(value: str, date: dict[str, str
 
 def test_who_does_not_say_asks_for_nothing() -> None:
     assert retry_after({"date": DATE}, NOW) is None
+
+
+# RateLimit
+
+
+@pytest.mark.parametrize(
+    ("headers", "left"),
+    [
+        ({"ratelimit": '"default";r=0;t=7'}, Quota(0, 7.0)),
+        ({"ratelimit": '"default"; t=7; r=50; pk=:c2VjcmV0:'}, Quota(50, 7.0)),
+        ({"ratelimit": '"default";r=0', "ratelimit-policy": '"default";q=100;w=60'}, Quota(0, 60.0)),
+        ({"ratelimit": '"default";r=0;t=7', "ratelimit-policy": '"default";q=100;w=60'}, Quota(0, 7.0)),
+        ({"ratelimit": '"day";r=900;t=3600, "burst";r=0;t=1'}, Quota(0, 1.0)),
+        ({"ratelimit": '"burst";r=0;t=1, "day";r=0;t=3600'}, Quota(0, 3600.0)),
+        ({"ratelimit": '"default";r=0;t=7', "x-ratelimit-remaining": "5", "x-ratelimit-reset": "9"}, Quota(0, 7.0)),
+        ({"ratelimit": "nonsense", "x-ratelimit-remaining": "5", "x-ratelimit-reset": "9"}, Quota(5, 9.0)),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "7", "x-ratelimit-limit": "100"}, Quota(0, 7.0)),
+        ({"x-ratelimit-remaining": " 0 ", "x-ratelimit-reset": " 7", "x-ratelimit-limit": "9, 9;w=1"}, Quota(0, 7.0)),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "2678400"}, Quota(0, 2_678_400.0)),
+    ],
+)
+def test_f044_what_is_left_is_read(headers: Mapping[str, str], left: Quota) -> None:
+    assert quota(headers, NOW) == left
+
+
+@pytest.mark.parametrize(
+    ("reset", "date", "resets_in"),
+    [
+        ("784111777", {"date": DATE}, 7.0),
+        ("784111777", {}, 37.0),
+        ("784111777", {"date": "garbage"}, 37.0),
+        ("784111769", {"date": DATE}, 0.0),
+        ("784198170", {"date": DATE}, 86_400.0),
+        ("784198171", {"date": DATE}, None),
+        ("784025370", {"date": DATE}, 0.0),
+        ("784025369", {"date": DATE}, None),
+        ("4102444800", {"date": DATE}, None),
+        ("784111777000", {"date": DATE}, None),
+        ("2678401", {"date": DATE}, None),
+    ],
+)
+def test_f044_an_instant_is_taken_within_a_day_of_the_answers_date(
+    reset: str, date: dict[str, str], resets_in: float | None
+) -> None:
+    found = quota({"x-ratelimit-remaining": "0", "x-ratelimit-reset": reset, **date}, NOW)
+    assert found == (None if resets_in is None else Quota(0, resets_in))
+
+
+@pytest.mark.parametrize("value", ["0", "3", "9" * 20, "Sun, 06 Nov 1994 08:49:37 GMT"])
+def test_f044_retry_after_goes_before_what_is_left(value: str) -> None:
+    limits = {"ratelimit": '"default";r=0;t=7', "x-ratelimit-remaining": "0", "x-ratelimit-reset": "7"}
+    assert quota({**limits, "retry-after": value}, NOW) is None
+    assert quota({**limits, "retry-after": "soon"}, NOW) == Quota(0, 7.0)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *('"default";r=-1;t=7', '"default";r=abc;t=7', '"default";r=0;t=-7', '"default";r=0;t=1.5', '"default";r=;t=7'),
+        *('"default";r=+0;t=7', '"default";r=0;t=12345678901', '"default";r=\u0660;t=7', '"default";r=0;t=\u00b2'),
+        *('"default";t=7', '"default";r=0', '"default";r', '"default"', '"', '""', "", ",", ";", "default;r=0;t=7"),
+        *('"a";r=0;t=7, "a";r=0;t=7', '"a";r=0;r=1;t=7', '"a";r=0;t=7,', '"a";r=0;t=7, "b";r=-1;t=7', 'a";r=0;t=7'),
+        *(f'"{"a" * 10_240}";r=0;t=7', f'"a";r=0;t={"7" * 10_240}', "limit=10, remaining=0, reset=7", "0"),
+    ],
+    ids=lambda value: ascii(value)[:40],
+)
+def test_f045_a_malformed_limit_is_ignored_whole(value: str) -> None:
+    assert quota({"ratelimit": value}, NOW) is None
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        *('"default";q=100', '"default";w=-60', '"default";w=60, "default";w=60', '"other";w=60', "default;w=60"),
+        *('"default";w=60;w=61', "", '"default";w=12345678901'),
+    ],
+)
+def test_f045_a_doubtful_policy_says_nothing_of_the_reset(policy: str) -> None:
+    assert quota({"ratelimit": '"default";r=0', "ratelimit-policy": policy}, NOW) is None
+    assert quota({"ratelimit": '"default";r=0;t=7', "ratelimit-policy": policy}, NOW) == Quota(0, 7.0)
+
+
+@pytest.mark.parametrize(
+    ("remaining", "reset"),
+    [
+        *(("-1", "7"), ("abc", "7"), ("0.0", "7"), ("1e3", "7"), ("", "7"), ("0, 0", "7"), ("9" * 10_240, "7")),
+        *(("0", "-7"), ("0", "soon"), ("0", "6m0s"), ("0", ""), ("0", "7, 7"), ("0", "9" * 5000), ("\u0660", "7")),
+        *(("0", "nan"), ("0", "inf"), ("0", "+7"), ("0", "1_0"), ("0", DATE)),
+    ],
+    ids=lambda value: ascii(value)[:30],
+)
+def test_f045_malformed_numbers_are_ignored_whole(remaining: str, reset: str) -> None:
+    assert quota({"x-ratelimit-remaining": remaining, "x-ratelimit-reset": reset}, NOW) is None
+
+
+def test_what_is_left_is_not_known_without_its_reset() -> None:
+    assert quota({"x-ratelimit-remaining": "0"}, NOW) is None
+    assert quota({"x-ratelimit-reset": "7"}, NOW) is None
+    assert quota({"ratelimit-policy": '"default";q=100;w=60'}, NOW) is None
+    assert quota({}, NOW) is None
+
+
+def test_f045_a_header_sent_twice_is_read_as_one_line() -> None:
+    def sent(*headers: tuple[str, str]) -> CIMultiDictProxy[str]:
+        return CIMultiDictProxy(CIMultiDict(headers))
+
+    once = [("X-RateLimit-Remaining", "0"), ("X-RateLimit-Reset", "7")]
+    assert quota(sent(*once), NOW) == Quota(0, 7.0)
+    assert quota(sent(*once, ("x-ratelimit-remaining", "0")), NOW) is None
+    assert quota(sent(*once, ("x-ratelimit-reset", "8")), NOW) is None
+    assert quota(sent(("RateLimit", '"a";r=3;t=7'), ("RateLimit", '"b";r=0;t=9')), NOW) == Quota(0, 9.0)
+    assert quota(sent(("RateLimit", '"a";r=3;t=7'), ("RateLimit", '"a";r=0;t=9')), NOW) is None
+
+
+PIECES = st.lists(
+    st.sampled_from([*'",;=-+/: ', "r=", "t=", "w=", '"a"', "0", "7", "784111777", "99999999999", "\u0665", "\ud800"])
+    | st.sampled_from(["Sun, ", "06 Nov 1994 ", "31 Dec 9999 ", "01 Jan 0001 ", "23:59:59 ", "GMT", "-2359", "+9999"])
+    | st.text(max_size=5)
+).map("".join)
+NAMES = ["ratelimit", "ratelimit-policy", "x-ratelimit-remaining", "x-ratelimit-reset", "retry-after", "date"]
+
+
+@settings(deadline=None)  # on a busy machine a pause is no defect
+@given(headers=st.dictionaries(st.sampled_from(NAMES), PIECES | st.sampled_from(['"a";r=0;t=7', "0", "7"])))
+@example(headers={"ratelimit": '"a";r=0;t=7'})
+@example(headers={"retry-after": "Sun, 06 Nov 1994 08:49:37 +9999", "date": "Fri, 31 Dec 9999 23:59:59 -2359"})
+def test_no_header_does_harm(headers: dict[str, str]) -> None:
+    left, wait = quota(headers, NOW), retry_after(headers, NOW)
+    assert left is None or (wait is None and left.remaining >= 0 and 0.0 <= left.resets_in < 1e10)
+    assert wait is None or 0.0 <= wait <= 1e12

@@ -6,7 +6,22 @@ Only the transport acts on it.
 from __future__ import annotations
 
 from .backoff import Backoff
-from .headers import retry_after
+from .breaker import Breaker, Ticket
+from .budget import RetryBudget
+from .headers import Quota, quota, retry_after
 from .profile import PROFILES, Profile, profile_named
+from .rate import RateLimit
 
-__all__ = ["PROFILES", "Backoff", "Profile", "profile_named", "retry_after"]
+__all__ = [
+    "PROFILES",
+    "Backoff",
+    "Breaker",
+    "Profile",
+    "Quota",
+    "RateLimit",
+    "RetryBudget",
+    "Ticket",
+    "profile_named",
+    "quota",
+    "retry_after",
+]

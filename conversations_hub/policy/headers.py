@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-__all__ = ["retry_after"]
+import msgspec
+
+__all__ = ["Quota", "quota", "retry_after"]
 
 _MOST_DIGITS = 10
 _TOO_LONG = float(10**_MOST_DIGITS)
+_QUOTED = re.compile(r'"[^"]*"')
+_LONGEST_FIELD = 1000
+_DAY = 86_400
+_MONTH = 31 * _DAY
+
+
+class Quota(msgspec.Struct, frozen=True):
+    """What is left of an account's requests. More than nothing is no promise."""
+
+    remaining: int
+    resets_in: float
+    """Seconds."""
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
@@ -24,6 +39,68 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     if at is None:
         return None
     return max(0.0, (at - (_http_date(headers.get("date", "")) or now)).total_seconds())
+
+
+def quota(headers: Mapping[str, str], now: datetime) -> Quota | None:
+    """Read what is left of an account's requests; None where nothing says so clearly, or `Retry-After` does."""
+    if "ratelimit" not in headers and "x-ratelimit-remaining" not in headers:
+        return None
+    # https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers
+    if retry_after(headers, now) is not None:
+        return None
+    return _by_policy(headers) or _by_custom(headers, now)
+
+
+def _by_policy(headers: Mapping[str, str]) -> Quota | None:
+    """Read `RateLimit: "name";r=0;t=7`; of several policies the tightest."""
+    policies = _items(_field(headers, "ratelimit-policy"))
+    found: list[Quota] = []
+    for name, limit in _items(_field(headers, "ratelimit")).items():
+        window = policies.get(name, {}).get("w", "")
+        each = _quota(limit.get("r", ""), _whole(limit.get("t", window)))
+        if each is None:
+            return None
+        found.append(each)
+    return min(found, key=lambda each: (each.remaining, -each.resets_in), default=None)
+
+
+def _by_custom(headers: Mapping[str, str], now: datetime) -> Quota | None:
+    """Read `X-RateLimit-Remaining` and `X-RateLimit-Reset`, which is a span or an instant of Unix time."""
+    remaining = _field(headers, "x-ratelimit-remaining")
+    reset = _whole(_field(headers, "x-ratelimit-reset"))
+    if reset is None or reset <= _MONTH:
+        return _quota(remaining, reset)
+    ahead = reset - (_http_date(headers.get("date", "")) or now).timestamp()
+    return _quota(remaining, max(0.0, ahead)) if abs(ahead) <= _DAY else None
+
+
+def _quota(remaining: str, resets_in: float | None) -> Quota | None:
+    left = _whole(remaining)
+    return None if left is None or resets_in is None else Quota(left, float(resets_in))
+
+
+def _field(headers: Mapping[str, str], name: str) -> str:
+    """Return a header as one line, with all its repetitions: two numbers are none, and so not clear."""
+    if name not in headers:
+        return ""
+    size = len(name)
+    return ", ".join([value for key, value in headers.items() if len(key) == size and key.lower() == name]).strip()
+
+
+def _items(field: str) -> dict[str, dict[str, str]]:
+    """Read `"name";key=value, "name";key=value;key=value`; nothing of it where anything is doubtful."""
+    items: dict[str, dict[str, str]] = {}
+    for item in field.split(",") if len(field) <= _LONGEST_FIELD else ():
+        name, *pairs = (part.strip() for part in item.split(";"))
+        parameters = {key: value for key, _, value in (pair.partition("=") for pair in pairs)}
+        if not _QUOTED.fullmatch(name) or name in items or len(parameters) < len(pairs):
+            return {}
+        items[name] = parameters
+    return items
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else None
 
 
 def _http_date(value: str) -> datetime | None:

@@ -27,6 +27,10 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     largest_body: int
     """Of an answer, decompressed."""
     backoff: Backoff
+    parks: bool = False
+    """Whether a request waits where the provider was down a moment ago; otherwise it fails at once."""
+    breaks: bool = True
+    """Whether a provider that is down is left alone for a while."""
 
 
 PROFILES: Mapping[str, Profile] = {
@@ -45,6 +49,7 @@ PROFILES: Mapping[str, Profile] = {
         connect_timeout=5.0,
         largest_body=64 * 1024 * 1024,
         backoff=Backoff(transient_base=0.5, cap=20.0, longest_retry_after=900.0),
+        parks=True,
     ),
 }
 """`interactive` for web back ends and agents, `bulk` for jobs."""
