@@ -17,7 +17,8 @@ from conversations_hub.adapters import BUILTIN
 from conversations_hub.policy import PROFILES
 from conversations_hub.schema import Status, TranscriptState
 from conversations_hub.testing import Faults, Simulator
-from conversations_hub.transport import Clock
+
+from .clock import FakeClock
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 CONVERSATIONS = 240
@@ -33,10 +34,6 @@ class Present:
         return self.seconds
 
 
-async def _at_once(_seconds: float) -> None:
-    await asyncio.sleep(0)
-
-
 @asynccontextmanager
 async def simulated(
     faults: Faults = Faults(),  # noqa: B008  (a frozen value)
@@ -47,7 +44,7 @@ async def simulated(
     async with Simulator(
         conversations=CONVERSATIONS, seed=7, faults=faults, now=NOW, clock=present or Present()
     ) as simulator:
-        options.setdefault("clock", Clock(sleep=_at_once))
+        options.setdefault("clock", FakeClock().clock)
         async with Hub.from_env(environ=simulator.environment() | (environ or {}), **options) as hub:
             yield hub, simulator
 
@@ -83,7 +80,7 @@ async def test_a_row_and_its_details_agree() -> None:
 
 async def test_hostile_providers_lose_nothing() -> None:
     faults = Faults(throttle=0.05, throttle_bare=0.05, outage=0.1, reset=0.05, truncate=0.05)
-    patient = msgspec.structs.replace(PROFILES["bulk"], attempts=40)
+    patient = msgspec.structs.replace(PROFILES["bulk"], attempts=40, deadline=1e9, breaks=False)
     async with simulated(faults, profile=patient) as (hub, simulator):
         walk = hub.list(transcripts=True)
         found = [conversation async for conversation in walk]

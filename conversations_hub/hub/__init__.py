@@ -16,14 +16,15 @@ from ..adapters import BUILTIN, load
 from ..errors import ConfigurationError, HubClosedError, HubError, InvalidRefError
 from ..policy import Profile, profile_named
 from ..schema import Conversation, Status, TranscriptTurn
-from ..transport import Clock, Lane
+from ..signals import Signal
+from ..transport import Clock, Lane, Limiter
 from .crew import Crew
 from .reader import Reader, unsupported
 from .refs import Ref, Target
 from .report import AccountReport, Report
 from .walk import Page, Plan, Walk
 
-__all__ = ["AccountReport", "Hub", "Outcome", "Page", "Report", "Walk"]
+__all__ = ["AccountReport", "Hub", "Limiter", "Outcome", "Page", "Report", "Walk"]
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -45,6 +46,8 @@ class Hub:
         keep_raw: whether conversations keep the provider's JSON, known secrets scrubbed.
         proxy: the URL of an HTTP proxy; the environment's is not used.
         ssl: what to trust instead of the system's certificates.
+        limiter: a rate shared with other processes, in place of the one the hub keeps for each account by itself.
+        on_signal: called with each `conversations_hub.signals.Signal`; it must be quick and must not raise.
         clock: time and chance, for tests.
 
     Raises:
@@ -59,6 +62,8 @@ class Hub:
         keep_raw: bool = False,
         proxy: str | None = None,
         ssl: SSLContext | None = None,
+        limiter: Limiter | None = None,
+        on_signal: Callable[[Signal], object] | None = None,
         clock: Clock | None = None,
     ) -> None:
         numbers = profile_named(profile)
@@ -69,7 +74,16 @@ class Hub:
             where = Target(account.provider, account.name)
             if where in self._readers:
                 raise ConfigurationError("two accounts of one name: give each its own", provider=account.provider)
-            lane = Lane(account, load(account.provider), numbers, clock=clock or Clock(), proxy=proxy, ssl=ssl)
+            lane = Lane(
+                account,
+                load(account.provider),
+                numbers,
+                clock=clock or Clock(),
+                proxy=proxy,
+                ssl=ssl,
+                limiter=limiter,
+                on_signal=on_signal,
+            )
             self._readers[where] = Reader(lane, keep_raw=keep_raw)
 
     @classmethod
@@ -82,6 +96,8 @@ class Hub:
         keep_raw: bool = False,
         proxy: str | None = None,
         ssl: SSLContext | None = None,
+        limiter: Limiter | None = None,
+        on_signal: Callable[[Signal], object] | None = None,
         clock: Clock | None = None,
     ) -> Self:
         """Make a hub of the accounts the environment names.
@@ -106,7 +122,16 @@ class Hub:
                     settings={name: value for name, value in settings.items() if value},
                 )
             )
-        return cls(accounts, profile=profile, keep_raw=keep_raw, proxy=proxy, ssl=ssl, clock=clock)
+        return cls(
+            accounts,
+            profile=profile,
+            keep_raw=keep_raw,
+            proxy=proxy,
+            ssl=ssl,
+            limiter=limiter,
+            on_signal=on_signal,
+            clock=clock,
+        )
 
     async def get(self, ref: str) -> Conversation:
         """Get one conversation with all the provider has of it: `tavus:c123`, or `tavus/eu:c123`.

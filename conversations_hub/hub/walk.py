@@ -13,6 +13,7 @@ import msgspec
 from ..adapter import Query
 from ..errors import HubClosedError, HubError, NotFoundError, PaginationError, PartialError
 from ..schema import Conversation, Issue
+from ..signals import PageRead
 from .crew import Crew, Put
 from .reader import Reader, Rows
 from .report import AccountReport, Report
@@ -214,6 +215,14 @@ class Walk:
             report.filtered += len(new) - len(wanted)
             rejected = () if progress.is_second_look else tuple(rows.rejected)
             report.rejected += rejected
+            reader.lane.tell(
+                PageRead,
+                "list",
+                listed=len(rows.conversations) + len(rows.rejected),
+                new=len(new),
+                duplicates=len(rows.conversations) - len(new),
+                rejected=len(rows.rejected),
+            )
             whole = Page(
                 provider=account.provider,
                 account=account.name,

@@ -8,24 +8,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import version
 from ssl import SSLContext
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import aiohttp
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 from yarl import URL
 
 from ..adapter import Account, Adapter, Operation
-from ..errors import DeadlineError, HubClosedError, HubError, PayloadError
+from ..errors import CircuitOpenError, DeadlineError, HubClosedError, HubError, PayloadError, RateLimitError
 from ..payload import decompressed, well_formed
-from ..policy import Profile, retry_after
+from ..policy import Profile, RetryBudget, retry_after
+from ..signals import AttemptEnded, RetryScheduled, Signal
 from ..wire import Flow, Request, Response, target
 from .clock import Clock
 from .failures import LibraryError, Lost, failure_of, is_disconnect, name_of, sent_once
+from .gate import Gate, Limiter
 
-__all__ = ["Clock", "Counts", "Lane"]
+__all__ = ["Clock", "Counts", "Lane", "Limiter"]
 
 T = TypeVar("T")
 
@@ -49,12 +52,12 @@ class _Exchange:
     __slots__ = ("attempts", "deadline", "is_stale", "mended", "operation", "started")
 
     def __init__(self, operation: Operation, started: float, deadline: float) -> None:
-        self.operation = operation
+        self.operation: Operation = operation
         self.started = started
         self.deadline = deadline  # a monotonic instant, set once: every attempt, wait and sleep lies before it
         self.attempts = 0
         self.mended = 0
-        self.is_stale = False  # the first attempt ended in a disconnect before a byte of the answer
+        self.is_stale = False  # the first attempt met a kept connection that the server was just closing
 
 
 _LARGEST_REFUSAL: Final = 64 * 1024
@@ -75,6 +78,8 @@ class Lane:
         clock: Clock,
         proxy: str | None = None,
         ssl: SSLContext | None = None,
+        limiter: Limiter | None = None,
+        on_signal: Callable[[Signal], object] | None = None,
     ) -> None:
         self.account = account
         self.adapter = adapter
@@ -86,7 +91,18 @@ class Lane:
         self._host = URL(self._base_url).host or self._base_url
         self._timeout = self._time_out_after(profile.attempt_timeout)
         self._session: aiohttp.ClientSession | None = None
-        self._places = asyncio.Semaphore(profile.in_flight)
+        self._answered_at = -math.inf
+        self._on_signal = on_signal
+        self._budget = RetryBudget()
+        self._gate = Gate(
+            f"{account.provider}/{account.name}",
+            profile,
+            clock,
+            sleep=self._sleep,
+            documented_rate=adapter.requests_per_second,
+            limiter=limiter,
+            tell=self.tell,
+        )
         self._closing: asyncio.Future[None] | None = None
         self._is_closed = False
 
@@ -129,16 +145,20 @@ class Lane:
 
     async def _ask(self, request: Request, exchange: _Exchange) -> Response:
         try:
-            return await self._attempt(request, exchange)
+            response = await self._attempt(request, exchange)
         except HubError as error:
             failure = error
-        if not (failure.retryable and request.is_safe):
+        else:
+            self._budget.give_back(None)
+            return response
+        if not (failure.retryable and request.is_safe) or isinstance(failure, CircuitOpenError):
             raise failure
         return await self._retry(request, exchange, failure)
 
     async def _retry(self, request: Request, exchange: _Exchange, failure: HubError) -> Response:
         """Try again, as the policy says; entered after a first failure only, for it costs more than an attempt."""
         failures = [failure]
+        last_cost: int | None = None
 
         async def attempt() -> Response:
             if failures:
@@ -146,27 +166,49 @@ class Lane:
             return await self._attempt(request, exchange)
 
         def wait(state: RetryCallState) -> float:
+            nonlocal last_cost
             error = state.outcome.exception() if state.outcome else None
-            if not isinstance(error, HubError):
+            delay = self._delay(error, state.attempt_number, exchange)
+            if not isinstance(error, HubError) or delay is None:
                 return math.inf
-            if exchange.is_stale and exchange.attempts == 1:
-                return 0.0  # most likely a kept connection that the server was just closing
-            delay = self._profile.backoff.delay(error, state.attempt_number - 1, self.clock.roll())
-            return math.inf if delay is None else delay
-
-        def stop(state: RetryCallState) -> bool:
-            is_last = state.attempt_number >= self._profile.attempts
-            return is_last or self.clock.monotonic() + state.upcoming_sleep >= exchange.deadline
+            # Paid for before the wait: all who wait at once would otherwise find the same tokens.
+            last_cost = self._budget.take(error)
+            if last_cost is None:
+                return math.inf
+            self.tell(
+                RetryScheduled,
+                exchange.operation,
+                number=state.attempt_number,
+                delay=delay,
+                cause=type(error).__name__,
+                budget=self._budget.level,
+            )
+            return delay
 
         # A fresh one each time: shared between tasks it mixes up their attempts.
         retrying = AsyncRetrying(
             retry=retry_if_exception(lambda error: isinstance(error, HubError) and error.retryable),
             wait=wait,
-            stop=stop,
+            stop=lambda state: state.upcoming_sleep == math.inf,
             sleep=self._sleep,
             reraise=True,
         )
-        return await retrying(attempt)
+        response: Response = await retrying(attempt)
+        self._budget.give_back(last_cost)
+        return response
+
+    def _delay(self, error: BaseException | None, attempt: int, exchange: _Exchange) -> float | None:
+        """Return how long to wait before the next attempt; None: there should be none."""
+        if not isinstance(error, HubError) or attempt >= self._profile.attempts:
+            return None
+        if self._gate.is_broken and not self._profile.parks:
+            return None
+        if exchange.is_stale and exchange.attempts == 1:
+            return 0.0  # it says nothing about the provider
+        delay = self._profile.backoff.delay(error, attempt - 1, self.clock.roll())
+        if delay is None or self.clock.monotonic() + delay >= exchange.deadline:
+            return None
+        return delay
 
     async def _sleep(self, delay: float) -> None:
         """Sleep, but no longer than the lane is open."""
@@ -177,35 +219,44 @@ class Lane:
         finally:
             sleeping.cancel()
             await asyncio.gather(sleeping, return_exceptions=True)
+        self._open()
 
     async def _attempt(self, request: Request, exchange: _Exchange) -> Response:
+        """Send a request once, when its turn has come, and believe the answer only if it is whole."""
         session, _ = self._open()
         url = target(request, self._base_url)
-        if self._places.locked():
-            await self._wait_for_place(exchange)
-        else:
-            await self._places.acquire()
+        ticket = await self._gate.enter(exchange.deadline)
+        failure: HubError
         try:
-            response = await self._send(session, url, request, exchange)
+            response = self._believed(await self._send(session, url, request, exchange), request, exchange)
+            if "ratelimit" in response.headers or "x-ratelimit-remaining" in response.headers:
+                await self._gate.heed(response.headers)
+        except HubError as error:
+            failure = error
+        except BaseException:
+            self._gate.gave_up(ticket)
+            raise
+        else:
+            self._gate.succeeded(ticket)
+            return response
         finally:
-            self._places.release()
+            self._gate.leave()
+        if exchange.is_stale and exchange.attempts == 1:
+            self._gate.gave_up(ticket)
+        else:
+            await self._gate.failed(ticket, failure)
+        raise failure
+
+    def _believed(self, response: Response, request: Request, exchange: _Exchange) -> Response:
         if not response.ok:
             raise self._refusal(response)
         if not request.json:
             return response
         body, was_mended = well_formed(response.body)
-        if was_mended:
-            exchange.mended += 1
-            response = Response(response.status, response.headers, body)
-        return response
-
-    async def _wait_for_place(self, exchange: _Exchange) -> None:
-        # Waiting here counts against the operation's deadline, never against an attempt's time-out.
-        with suppress(TimeoutError):
-            async with asyncio.timeout(exchange.deadline - self.clock.monotonic()):
-                await self._places.acquire()
-                return
-        raise DeadlineError("no place among this account's requests came free in time")
+        if not was_mended:
+            return response
+        exchange.mended += 1
+        return Response(response.status, response.headers, body)
 
     async def _send(self, session: aiohttp.ClientSession, url: str, request: Request, exchange: _Exchange) -> Response:
         started = self.clock.monotonic()
@@ -229,14 +280,16 @@ class Lane:
             ) as answer:
                 response = Response(answer.status, answer.headers, await self._read(answer))
         except Lost as lost:
-            exchange.is_stale = exchange.attempts == 1 and is_disconnect(lost.error)
+            was_kept = self.clock.monotonic() - self._answered_at < _KEEP_ALIVE
+            exchange.is_stale = was_kept and exchange.attempts == 1 and is_disconnect(lost.error)
             failure = self._failure(lost.error, exchange)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             failure = self._failure(error, exchange)
         else:
-            if log.isEnabledFor(logging.DEBUG):
-                self._log(request, response, exchange, self.clock.monotonic() - started)
+            self._answered_at = self.clock.monotonic()
+            self._ended(request, exchange, started, response)
             return response
+        self._ended(request, exchange, started, failure)
         raise failure
 
     async def _read(self, answer: aiohttp.ClientResponse) -> bytes:
@@ -284,6 +337,8 @@ class Lane:
         error = self.adapter.refusal(Response(response.status, response.headers, said))
         if error.retry_after is None:
             error.retry_after = retry_after(response.headers, self.clock.now())
+        if error.retry_after is None and isinstance(error, RateLimitError):
+            error.retry_after = self._gate.quota_wait(response.headers)
         error.request_id = next(filter(None, map(response.headers.get, _REQUEST_IDS)), None)
         return error
 
@@ -291,7 +346,8 @@ class Lane:
         if self._is_closed:
             return HubClosedError("the hub was closed while the request was under way")
         if isinstance(error, TimeoutError) and self.clock.monotonic() >= exchange.deadline:
-            return DeadlineError(f"no whole answer within {self._profile.deadline:g} s")
+            reason = f"no whole answer within {self._profile.deadline:g} s"
+            return DeadlineError(reason, attempts=exchange.attempts)
         return failure_of(error, self._host, self._profile)
 
     def _sign_off(self, error: HubError, exchange: _Exchange) -> None:
@@ -302,18 +358,46 @@ class Lane:
         error.attempts = exchange.attempts
         error.elapsed = self.clock.monotonic() - exchange.started
 
-    def _log(self, request: Request, response: Response, exchange: _Exchange, seconds: float) -> None:
-        log.debug(
-            "%s/%s %s %s -> %d, %d bytes, %.3f s, attempt %d",
-            self.account.provider,
-            self.account.name,
-            request.method,
-            request.path if request.path.startswith("/") else "(next page)",
-            response.status,
-            len(response.body),
-            seconds,
-            exchange.attempts,
+    def _ended(self, request: Request, exchange: _Exchange, started: float, outcome: Response | HubError) -> None:
+        """Log an attempt, and tell whoever listens: templates, sizes and times, never ids or content."""
+        is_logged = log.isEnabledFor(logging.DEBUG)
+        if not is_logged and self._on_signal is None:
+            return
+        seconds = self.clock.monotonic() - started
+        path = request.path if request.path.startswith("/") else "(next page)"
+        answered = outcome if isinstance(outcome, Response) else None
+        size = len(answered.body) if answered else 0
+        error = None if answered else type(outcome).__name__
+        if is_logged:
+            log.debug(
+                "%s/%s %s %s -> %s, %d bytes, %.3f s, attempt %d",
+                self.account.provider,
+                self.account.name,
+                request.method,
+                path,
+                error or outcome.status,
+                size,
+                seconds,
+                exchange.attempts,
+            )
+        self.tell(
+            AttemptEnded,
+            exchange.operation,
+            method=request.method,
+            path=path,
+            number=exchange.attempts,
+            status=answered.status if answered else None,
+            size=size,
+            seconds=seconds,
+            error=error,
         )
+
+    def tell(self, kind: type[Signal], operation: Operation | None = None, **facts: Any) -> None:
+        """Pass a signal on, if anybody listens."""
+        if self._on_signal is not None:
+            self._on_signal(
+                kind(provider=self.account.provider, account=self.account.name, operation=operation, **facts)
+            )
 
     def _time_out_after(self, seconds: float) -> aiohttp.ClientTimeout:
         # `total` is the only bound a dripping server cannot stretch; rounding it up would overrun the deadline.

@@ -1,0 +1,76 @@
+"""What a hub tells while it works: typed, and without secrets, ids or anything people said.
+
+`Hub(on_signal=…)` takes a function that is called with each; it must be quick and must not raise.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+__all__ = ["AttemptEnded", "BreakerChanged", "PageRead", "RetryScheduled", "Signal", "Waited"]
+
+
+class Signal(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happened to one account's operation."""
+
+    provider: str
+    account: str
+    operation: str | None = None
+    """`get`, `list`, `start`, `end`, `delete` or `send`; None: it concerns all alike."""
+
+
+class AttemptEnded(Signal, frozen=True, kw_only=True):
+    """A request was sent, and answered or not."""
+
+    method: str
+    path: str
+    """The template, `/v2/conversations/{id}`, or "(next page)"."""
+    number: int
+    """Which request of the operation it was, from 1."""
+    status: int | None = None
+    """None: no whole answer."""
+    size: int = 0
+    """Bytes of the body."""
+    seconds: float = 0.0
+    error: str | None = None
+    """The class of what went wrong."""
+
+
+class RetryScheduled(Signal, frozen=True, kw_only=True):
+    """An attempt failed, and another will be made."""
+
+    number: int
+    """Which retry of the exchange it is, from 1."""
+    delay: float
+    """Seconds until then."""
+    cause: str
+    """The class of what went wrong."""
+    budget: int
+    """Tokens left for the account's retries."""
+
+
+class Waited(Signal, frozen=True, kw_only=True):
+    """A request was held back before it was sent."""
+
+    seconds: float
+    reason: Literal["place", "rate", "breaker"]
+    """No free place among the requests under way, the rate or a pause, or a provider that was down."""
+
+
+class BreakerChanged(Signal, frozen=True, kw_only=True):
+    """The account's breaker opened, because the provider is down, or closed again."""
+
+    is_open: bool
+    seconds: float = 0.0
+    """How long it stays open."""
+
+
+class PageRead(Signal, frozen=True, kw_only=True):
+    """A page of a list was read. Numbers count rows."""
+
+    listed: int
+    new: int
+    duplicates: int
+    rejected: int

@@ -1,0 +1,223 @@
+"""What stands before every attempt, retries included: a breaker, a place among the requests under way, and a rate.
+
+Waiting here counts against the operation's deadline, never against an attempt's time-out. Who came first goes first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, Protocol
+
+from ..errors import CircuitOpenError, DeadlineError, HubError, ProviderError, RateLimitError
+from ..policy import Breaker, Profile, RateLimit, Ticket, quota
+from ..signals import BreakerChanged, Waited
+from .clock import Clock
+
+__all__ = ["Gate", "Limiter", "Tell"]
+
+Tell = Callable[..., None]
+"""Passes a signal on: its class, then its facts by name."""
+
+_LONGEST_UNPROBED: Final = 60.0  # what a header says of the remaining quota is believed no longer
+
+
+class Limiter(Protocol):
+    """A rate that several processes share; it takes the place of the one each hub keeps for itself."""
+
+    async def reserve(self, account: str) -> float:
+        """Take the next place for "provider/account" and return 0, or return the seconds until there is one."""
+        ...
+
+    async def pause(self, account: str, seconds: float) -> None:
+        """Let nobody go for so long: the provider asked for it."""
+        ...
+
+
+class Gate:
+    """One account's gate."""
+
+    def __init__(
+        self,
+        account: str,
+        profile: Profile,
+        clock: Clock,
+        *,
+        sleep: Callable[[float], Awaitable[None]],
+        documented_rate: float | None,
+        limiter: Limiter | None,
+        tell: Tell,
+    ) -> None:
+        self._account = account
+        self._profile = profile
+        self._clock = clock
+        self._sleep = sleep
+        self._limiter = limiter
+        self._tell = tell
+        self._places = asyncio.Semaphore(profile.in_flight)
+        self._in_line = 0  # who waits for the rate
+        self._turn = asyncio.Lock()  # held by the one in front of them
+        self._rate = RateLimit(documented_rate)
+        self._breaker = Breaker()
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the provider is left alone for now."""
+        return self._profile.breaks and self._breaker.retry_at(self._clock.monotonic()) is not None
+
+    async def enter(self, deadline: float) -> Ticket:
+        """Wait until a request may go; leave with `leave`.
+
+        Raises `CircuitOpenError` where the provider was down a moment ago, and `DeadlineError` or `RateLimitError`
+        where the wait would not end in time.
+        """
+        if self._is_free():
+            await self._places.acquire()  # at once
+            now = self._clock.monotonic()
+            if self._rate.wait(now) <= 0 and (ticket := self._breaker.enter(now)):
+                self._rate.take(now)
+                return ticket
+            self._places.release()
+        return await self._stand_in_line(deadline)
+
+    def _is_free(self) -> bool:
+        return not self._in_line and self._limiter is None and not self._places.locked()
+
+    async def _stand_in_line(self, deadline: float) -> Ticket:
+        while True:
+            await self._pass_breaker(deadline)
+            await self._take_place(deadline)
+            ticket: Ticket | None = None
+            try:
+                await self._pass_rate(deadline)
+                ticket = self._breaker.enter(self._clock.monotonic())
+            finally:
+                if ticket is None:
+                    self._places.release()
+            if ticket is not None:
+                return ticket
+
+    def leave(self) -> None:
+        """Give the place back."""
+        self._places.release()
+
+    def succeeded(self, ticket: Ticket) -> None:
+        """Learn from an answer."""
+        openings = self._breaker.openings
+        self._breaker.succeeded(ticket)
+        if openings:
+            self._tell_of_change(openings)
+        self._rate.succeeded(self._clock.monotonic())
+
+    async def failed(self, ticket: Ticket, error: HubError) -> None:
+        """Learn from a failure."""
+        now = self._clock.monotonic()
+        if self._profile.breaks:
+            openings = self._breaker.openings
+            self._breaker.failed(ticket, error, now, self._clock.roll())
+            self._tell_of_change(openings)
+        # Any other refusal got through the provider's limit as well as an answer does. Other words than 429 for "too
+        # much", such as too many rooms at once, say nothing about the rate.
+        if error.status == 429:
+            self._rate.throttled(now)
+        elif isinstance(error, ProviderError):
+            self._rate.succeeded(now)
+        if isinstance(error, RateLimitError) and error.retry_after is not None:
+            await self._pause(now, error.retry_after)
+
+    def gave_up(self, ticket: Ticket) -> None:
+        """Learn nothing: the request was cancelled."""
+        self._breaker.gave_up(ticket)
+
+    async def heed(self, headers: Mapping[str, str]) -> None:
+        """Pause where the headers say that nothing is left; more than nothing is no promise."""
+        wait = self.quota_wait(headers)
+        if wait is not None:
+            await self._pause(self._clock.monotonic(), wait)
+
+    def quota_wait(self, headers: Mapping[str, str]) -> float | None:
+        """Return how long to wait where the headers say that nothing is left; None where they do not."""
+        left = quota(headers, self._clock.now())
+        return min(left.resets_in, _LONGEST_UNPROBED) if left is not None and left.remaining == 0 else None
+
+    def _tell_of_change(self, openings: int) -> None:
+        if self._breaker.openings > openings:
+            now = self._clock.monotonic()
+            self._tell(BreakerChanged, is_open=True, seconds=(self._breaker.retry_at(now) or now) - now)
+        elif openings and self._breaker.is_closed:
+            self._tell(BreakerChanged, is_open=False)
+
+    async def _pause(self, now: float, seconds: float) -> None:
+        if self._limiter is None:
+            self._rate.pause(now + seconds)
+        else:
+            await self._limiter.pause(self._account, seconds)
+
+    async def _pass_breaker(self, deadline: float) -> None:
+        while (until := self._breaker.retry_at(now := self._clock.monotonic())) is not None:
+            if not self._profile.parks or until >= deadline:
+                raise CircuitOpenError(
+                    "the provider failed several times in a row a moment ago, so it is left alone for a while",
+                    retry_after=until - now,
+                )
+            await self._hold(until - now, "breaker")
+
+    async def _take_place(self, deadline: float) -> None:
+        if not self._places.locked():
+            await self._places.acquire()
+            return
+        began = self._clock.monotonic()
+        await self._acquire(self._places, deadline)
+        self._tell(Waited, seconds=self._clock.monotonic() - began, reason="place")
+
+    async def _pass_rate(self, deadline: float) -> None:
+        wait = 0.0
+        if not self._in_line:
+            wait = await self._wait_for_rate()
+            if wait <= 0:
+                return
+        self._in_line += 1
+        try:
+            await self._acquire(self._turn, deadline)
+            try:
+                await self._wait_in_front(wait, deadline)
+            finally:
+                self._turn.release()
+        finally:
+            self._in_line -= 1
+
+    async def _wait_in_front(self, wait: float, deadline: float) -> None:
+        while True:
+            if self._clock.monotonic() + wait >= deadline:
+                raise RateLimitError("the provider's limit leaves no room before the deadline", retry_after=wait)
+            if wait > 0:
+                await self._hold(wait, "rate")
+            wait = await self._wait_for_rate()
+            if wait <= 0:
+                return
+
+    async def _acquire(self, line: asyncio.Lock | asyncio.Semaphore, deadline: float) -> None:
+        """Stand in line, but no longer than the deadline."""
+        try:
+            async with asyncio.timeout(deadline - self._clock.monotonic()):
+                await line.acquire()
+        except TimeoutError:
+            is_late = True
+        else:
+            is_late = False
+        if is_late:
+            raise DeadlineError("too many of this account's requests were waiting before this one")
+
+    async def _wait_for_rate(self) -> float:
+        """Take a request's share of the rate and return 0, or return the seconds until there is one."""
+        if self._limiter is not None:
+            return await self._limiter.reserve(self._account)
+        now = self._clock.monotonic()
+        wait = self._rate.wait(now)
+        if wait <= 0:
+            self._rate.take(now)
+        return wait
+
+    async def _hold(self, seconds: float, reason: str) -> None:
+        await self._sleep(seconds)
+        self._tell(Waited, seconds=seconds, reason=reason)
