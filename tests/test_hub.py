@@ -14,8 +14,10 @@ import pytest
 
 from conversations_hub import Account, Conversation, Hub, errors
 from conversations_hub.adapters import tavus as tavus_adapter
+from conversations_hub.policy import PROFILES
 from conversations_hub.schema import Status, TranscriptState
 
+from .clock import FakeClock
 from .server import Answer, Asked, Scripted, answer, serving
 
 T = TypeVar("T")
@@ -355,6 +357,7 @@ async def test_details_that_fail_for_good_leave_the_row_and_are_counted() -> Non
     assert [c.transcript_state for c in found] == ["available", "not_loaded", "available"]
     assert "NotFoundError" in found[1].issues[-1].reason
     assert walk.report.accounts[0].not_loaded == 1
+    assert walk.report.accounts[0].failures == {"NotFoundError": 1}
     assert not walk.report.complete
 
 
@@ -565,6 +568,25 @@ async def test_raw_is_kept_only_where_it_was_asked_for() -> None:
     async with tavus(keep_raw=True) as (hub, _):
         raw = (await hub.get("tavus:c1")).raw
     assert msgspec.json.decode(raw or b"") == details(1)
+
+
+async def test_a_call_can_have_numbers_of_its_own() -> None:
+    impatient = PROFILES["interactive"].but(attempts=1)
+    async with (
+        serving(answer({"message": "down"}, 503)) as server,
+        Hub([Account("tavus", key="key", base_url=server.url)], clock=FakeClock().clock) as hub,
+    ):
+        with pytest.raises(errors.OutageError) as caught:
+            await hub.get("tavus:c1", profile=impatient)
+        assert caught.value.attempts == 1
+        [outcome] = [outcome async for outcome in hub.get_many(["tavus:c1"], profile=impatient)]
+        assert outcome.error is not None
+        assert outcome.error.attempts == 1
+        with pytest.raises(errors.OutageError) as caught:
+            _ = [c async for c in hub.list("tavus", profile=impatient)]
+        assert caught.value.attempts == 1
+        with pytest.raises(errors.ConfigurationError, match="unknown profile"):
+            await hub.get("tavus:c1", profile="fast")  # type: ignore[arg-type]
 
 
 # accounts

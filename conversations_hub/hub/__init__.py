@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from ssl import SSLContext
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -25,6 +26,9 @@ from .report import AccountReport, Report
 from .walk import Page, Plan, Walk
 
 __all__ = ["AccountReport", "Hub", "Limiter", "Outcome", "Page", "Report", "Walk"]
+
+
+ProfileName = Literal["interactive", "bulk"]
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -58,7 +62,7 @@ class Hub:
         self,
         accounts: Iterable[Account] = (),
         *,
-        profile: Literal["interactive", "bulk"] | Profile = "interactive",
+        profile: ProfileName | Profile = "interactive",
         keep_raw: bool = False,
         proxy: str | None = None,
         ssl: SSLContext | None = None,
@@ -92,7 +96,7 @@ class Hub:
         providers: Iterable[str] = BUILTIN,
         *,
         environ: Mapping[str, str] | None = None,
-        profile: Literal["interactive", "bulk"] | Profile = "interactive",
+        profile: ProfileName | Profile = "interactive",
         keep_raw: bool = False,
         proxy: str | None = None,
         ssl: SSLContext | None = None,
@@ -133,8 +137,10 @@ class Hub:
             clock=clock,
         )
 
-    async def get(self, ref: str) -> Conversation:
+    async def get(self, ref: str, *, profile: ProfileName | Profile | None = None) -> Conversation:
         """Get one conversation with all the provider has of it: `tavus:c123`, or `tavus/eu:c123`.
+
+        `profile` takes the place of the hub's own for this call.
 
         Raises:
             InvalidRefError: the ref cannot be right; nothing was sent.
@@ -142,7 +148,7 @@ class Hub:
             HubError: whatever else went wrong, see `conversations_hub.errors`.
         """
         parsed = Ref.parse(ref)
-        return await self._reader(parsed.target).get(parsed.id)
+        return await self._reader(parsed.target).get(parsed.id, _profile(profile))
 
     def list(
         self,
@@ -156,6 +162,7 @@ class Hub:
         page_size: int | None = None,
         transcripts: bool = False,
         verify: bool = False,
+        profile: ProfileName | Profile | None = None,
         on_error: Callable[[HubError], object] | None = None,
         provider_options: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> Walk:
@@ -176,6 +183,7 @@ class Hub:
             transcripts: also `get` each conversation whose list row lacks what only `get` brings.
             verify: walk again, at most twice, until nothing new turns up: lists by page number lose rows when others
                 are deleted meanwhile. `walk.report` says whether it is "verified".
+            profile: takes the place of the hub's own for this walk.
             on_error: takes the error of each account that fails, instead of having it raised.
             provider_options: more of a provider's own filters, by provider.
 
@@ -206,23 +214,30 @@ class Hub:
             limit=limit,
             transcripts=transcripts,
             verify=verify,
+            profile=_profile(profile),
             on_error=on_error,
         )
         return Walk(readers, plan, self._crew)
 
-    def get_many(self, refs: Iterable[str] | AsyncIterable[str], *, concurrency: int = 16) -> AsyncGenerator[Outcome]:
+    def get_many(
+        self,
+        refs: Iterable[str] | AsyncIterable[str],
+        *,
+        concurrency: int = 16,
+        profile: ProfileName | Profile | None = None,
+    ) -> AsyncGenerator[Outcome]:
         """Get many conversations, at most `concurrency` at a time; yield one outcome per ref, as they complete.
 
         Refs are taken from the input only as fast as outcomes are taken from here. A malformed ref and a failed fetch
-        are outcomes too; only what is wrong with the hub itself is raised.
+        are outcomes too; only what is wrong with the hub itself is raised. `profile` takes the place of the hub's own.
         """
         if concurrency < 1:
             raise InvalidRefError("concurrency must be 1 or more")
-        return self._crew.as_completed(refs, self._outcome, concurrency)
+        return self._crew.as_completed(refs, partial(self._outcome, _profile(profile)), concurrency)
 
-    async def _outcome(self, ref: str) -> Outcome:
+    async def _outcome(self, profile: Profile | None, ref: str) -> Outcome:
         try:
-            return Outcome(ref, conversation=await self.get(ref))
+            return Outcome(ref, conversation=await self.get(ref, profile=profile))
         except HubClosedError:
             raise
         except HubError as error:
@@ -234,6 +249,7 @@ class Hub:
         *,
         agent: str | None = None,
         to: str | None = None,
+        profile: ProfileName | Profile | None = None,
         provider_options: Mapping[str, Any] | None = None,
     ) -> Started:
         """Start a conversation; it is sent once and never again, since a second one would be a second call.
@@ -242,6 +258,7 @@ class Hub:
             target: the account to start it with, as in `list`.
             agent: the provider's id of the agent.
             to: who is called, where the channel needs one.
+            profile: takes the place of the hub's own for this call.
             provider_options: more members of the provider's own request.
 
         Raises:
@@ -252,26 +269,33 @@ class Hub:
         if lane.adapter.start is None:
             raise unsupported(lane, "start")
         wanted = Start(agent=agent, to=to, options=provider_options or {})
-        started = await lane.run("start", lane.adapter.start(lane.account, wanted))
+        started = await lane.run("start", lane.adapter.start(lane.account, wanted), profile=_profile(profile))
         return msgspec.structs.replace(started, conversation=reader.own(started.conversation))
 
-    async def end(self, ref: str) -> None:
+    async def end(self, ref: str, *, profile: ProfileName | Profile | None = None) -> None:
         """End a running conversation; `UnsupportedError` where the provider cannot."""
         parsed = Ref.parse(ref)
         lane = self._reader(parsed.target).lane
         if lane.adapter.end is None:
             raise unsupported(lane, "end")
-        await lane.run("end", lane.adapter.end(lane.account, parsed.id))
+        await lane.run("end", lane.adapter.end(lane.account, parsed.id), profile=_profile(profile))
 
-    async def delete(self, ref: str, *, provider_options: Mapping[str, Any] | None = None) -> None:
+    async def delete(
+        self,
+        ref: str,
+        *,
+        profile: ProfileName | Profile | None = None,
+        provider_options: Mapping[str, Any] | None = None,
+    ) -> None:
         """Delete a conversation at the provider; `UnsupportedError` where the provider cannot."""
         parsed = Ref.parse(ref)
         lane = self._reader(parsed.target).lane
         if lane.adapter.delete is None:
             raise unsupported(lane, "delete")
-        await lane.run("delete", lane.adapter.delete(lane.account, parsed.id, provider_options or {}))
+        flow = lane.adapter.delete(lane.account, parsed.id, provider_options or {})
+        await lane.run("delete", flow, profile=_profile(profile))
 
-    async def send(self, ref: str, text: str) -> TranscriptTurn:
+    async def send(self, ref: str, text: str, *, profile: ProfileName | Profile | None = None) -> TranscriptTurn:
         """Say something in a running text conversation and return the agent's answer.
 
         `UnsupportedError` where the provider cannot.
@@ -280,7 +304,7 @@ class Hub:
         lane = self._reader(parsed.target).lane
         if lane.adapter.send is None:
             raise unsupported(lane, "send")
-        return await lane.run("send", lane.adapter.send(lane.account, parsed.id, text))
+        return await lane.run("send", lane.adapter.send(lane.account, parsed.id, text), profile=_profile(profile))
 
     async def close(self) -> None:
         """Free every connection; what is still under way ends with `HubClosedError`. Closing again does nothing."""
@@ -342,6 +366,10 @@ class Hub:
             choices = ", ".join(f"{target.provider}/{where.account}" for where in accounts)
             raise ConfigurationError(f"no account {target.account!r}; there is {choices}", provider=target.provider)
         return target
+
+
+def _profile(profile: str | Profile | None) -> Profile | None:
+    return None if profile is None else profile_named(profile)
 
 
 def _status(status: Status | str | None) -> Status | None:

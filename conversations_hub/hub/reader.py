@@ -9,6 +9,7 @@ import msgspec
 from ..adapter import Query
 from ..errors import AuthError, ForbiddenError, HubClosedError, HubError, PayloadError, UnsupportedError
 from ..payload import scrubbed
+from ..policy import Profile
 from ..schema import Conversation, Issue, TranscriptState
 from ..transport import Counts, Lane
 from ..transport.failures import name_of
@@ -40,11 +41,11 @@ class Reader:
         """The account, as "provider/account"."""
         return f"{self.lane.account.provider}/{self.lane.account.name}"
 
-    async def get(self, id: str, counts: Counts | None = None) -> Conversation:
+    async def get(self, id: str, profile: Profile | None = None, counts: Counts | None = None) -> Conversation:
         """Get one conversation; an answer about another one is refused."""
         if self.lane.adapter.get is None:
             raise unsupported(self.lane, "get")
-        found = await self.lane.run("get", self.lane.adapter.get(self.lane.account, id), counts)
+        found = await self.lane.run("get", self.lane.adapter.get(self.lane.account, id), counts, profile)
         if found.id != id:
             raise PayloadError(
                 "the answer is about another conversation than the one asked for",
@@ -61,12 +62,14 @@ class Reader:
             raw = scrubbed(raw, self.lane.adapter.secret_fields)
         return msgspec.structs.replace(conversation, account=self.lane.account.name, raw=raw)
 
-    async def rows(self, query: Query, cursor: str | None, report: AccountReport) -> Rows:
+    async def rows(
+        self, query: Query, cursor: str | None, report: AccountReport, profile: Profile | None = None
+    ) -> Rows:
         """Read a page of the list, row by row: a bad row is set apart and never sinks its page."""
         adapter = self.lane.adapter
         if adapter.list_page is None:
             raise unsupported(self.lane, "list")
-        listing = await self.lane.run("list", adapter.list_page(self.lane.account, query, cursor), report)
+        listing = await self.lane.run("list", adapter.list_page(self.lane.account, query, cursor), report, profile)
         report.pages += 1
         report.listed += len(listing.rows)
         conversations: list[Conversation] = []
@@ -86,10 +89,10 @@ class Reader:
                 rejected.append(Issue(place, f"the adapter could not read it: {name_of(bug)}"))
         return Rows(conversations, rejected, listing.cursor, listing.warning)
 
-    async def hydrate(self, row: Conversation, report: AccountReport) -> Conversation:
+    async def hydrate(self, row: Conversation, report: AccountReport, profile: Profile | None = None) -> Conversation:
         """Return a row with what `get` brings; where that fails for good, the row as it is, which then says so."""
         try:
-            details = await self.get(row.id, report)
+            details = await self.get(row.id, profile, report)
         except HubClosedError:
             raise
         except HubError as error:
@@ -97,6 +100,7 @@ class Reader:
             if isinstance(error, AuthError) and not isinstance(error, ForbiddenError):
                 raise
             report.not_loaded += 1
+            report.failures[type(error).__name__] += 1
             issue = Issue("get", f"details could not be loaded: {type(error).__name__}")
             return msgspec.structs.replace(
                 row, transcript_state=TranscriptState.NOT_LOADED, issues=(*row.issues, issue)

@@ -34,6 +34,8 @@ class AccountReport(Counts):
         """What was delivered, by the state of the transcript."""
         self.not_loaded = 0
         """Delivered without what `get` would have brought, because it failed for good."""
+        self.failures: Counter[str] = Counter()
+        """What failed for good, by the class of the error: details, and the walk itself."""
         self.warnings: list[str] = []
         self.error: HubError | None = None
         """What ended the walk."""

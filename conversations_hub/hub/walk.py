@@ -12,6 +12,7 @@ import msgspec
 
 from ..adapter import Query
 from ..errors import HubClosedError, HubError, NotFoundError, PaginationError, PartialError
+from ..policy import Profile
 from ..schema import Conversation, Issue
 from ..signals import PageRead
 from .crew import Crew, Put
@@ -59,6 +60,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     limit: int | None = None
     transcripts: bool = False
     verify: bool = False
+    profile: Profile | None = None
     on_error: Callable[[HubError], object] | None = None
 
     def wants(self, row: Conversation) -> bool:
@@ -155,6 +157,7 @@ class Walk:
             raise
         except HubError as error:
             report.error = error
+            report.failures[type(error).__name__] += 1
             if self._plan.on_error is not None:
                 self._plan.on_error(error)
         finally:
@@ -167,7 +170,7 @@ class Walk:
                 async for row in rows:
                     yield row
             return
-        work = partial(reader.hydrate, report=report)
+        work = partial(reader.hydrate, report=report, profile=self._plan.profile)
         async with aclosing(rows), aclosing(self._crew.in_order(rows, work, _WIDTH)) as hydrated:
             async for conversation in hydrated:
                 yield conversation
@@ -179,7 +182,7 @@ class Walk:
                     yield row
 
     async def _pages_of(self, reader: Reader, report: AccountReport) -> AsyncGenerator[tuple[Page, str | None]]:
-        work = partial(reader.hydrate, report=report)
+        work = partial(reader.hydrate, report=report, profile=self._plan.profile)
         async with aclosing(self._listed(reader, report)) as pages:
             async for page, begins in pages:
                 if not self._hydrates(reader):
@@ -201,7 +204,7 @@ class Walk:
         progress = _Progress(cursor)
         while True:
             try:
-                rows = await reader.rows(query, cursor, report)
+                rows = await reader.rows(query, cursor, report, self._plan.profile)
             except NotFoundError as error:
                 progress.start_over(error, cursor)
                 report.restarts += 1

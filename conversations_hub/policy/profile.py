@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -31,6 +32,10 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a request waits where the provider was down a moment ago; otherwise it fails at once."""
     breaks: bool = True
     """Whether a provider that is down is left alone for a while."""
+
+    def but(self, **numbers: Any) -> Profile:
+        """Return the profile with some of its numbers replaced: `PROFILES["bulk"].but(attempts=10)`."""
+        return msgspec.structs.replace(self, **numbers)
 
 
 PROFILES: Mapping[str, Profile] = {

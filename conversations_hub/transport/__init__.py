@@ -20,10 +20,11 @@ from yarl import URL
 
 from ..adapter import Account, Adapter, Operation
 from ..errors import CircuitOpenError, DeadlineError, HubClosedError, HubError, PayloadError, RateLimitError
-from ..payload import decompressed, well_formed
+from ..payload import well_formed
 from ..policy import Profile, RetryBudget, retry_after
 from ..signals import AttemptEnded, RetryScheduled, Signal
 from ..wire import Flow, Request, Response, target
+from .body import read
 from .clock import Clock
 from .failures import LibraryError, Lost, failure_of, is_disconnect, name_of, sent_once
 from .gate import Gate, Limiter
@@ -49,18 +50,20 @@ class Counts:
 class _Exchange:
     """One operation under way."""
 
-    __slots__ = ("attempts", "deadline", "is_stale", "mended", "operation", "started")
+    __slots__ = ("attempts", "deadline", "is_stale", "mended", "operation", "profile", "started")
 
-    def __init__(self, operation: Operation, started: float, deadline: float) -> None:
+    def __init__(self, operation: Operation, profile: Profile, started: float) -> None:
         self.operation: Operation = operation
+        self.profile = profile
         self.started = started
-        self.deadline = deadline  # a monotonic instant, set once: every attempt, wait and sleep lies before it
+        self.deadline = (
+            started + profile.deadline
+        )  # a monotonic instant, set once: every attempt, wait and sleep lies before it
         self.attempts = 0
         self.mended = 0
         self.is_stale = False  # the first attempt met a kept connection that the server was just closing
 
 
-_LARGEST_REFUSAL: Final = 64 * 1024
 _KEEP_ALIVE: Final = 10.0  # below what servers commonly allow, so that they seldom close as we send
 _CLOSING: Final = 2.0
 _REQUEST_IDS: Final = ("x-request-id", "request-id", "x-amzn-requestid", "cf-ray")
@@ -89,7 +92,7 @@ class Lane:
         self._ssl = ssl
         self._base_url = account.base_url or adapter.base_url
         self._host = URL(self._base_url).host or self._base_url
-        self._timeout = self._time_out_after(profile.attempt_timeout)
+        self._timeout = _time_out(profile, profile.attempt_timeout)
         self._session: aiohttp.ClientSession | None = None
         self._answered_at = -math.inf
         self._on_signal = on_signal
@@ -106,10 +109,14 @@ class Lane:
         self._closing: asyncio.Future[None] | None = None
         self._is_closed = False
 
-    async def run(self, operation: Operation, flow: Flow[T], counts: Counts | None = None) -> T:
-        """Run a flow to its end and return what it found; raise a `HubError` that says who, what and how often."""
-        started = self.clock.monotonic()
-        exchange = _Exchange(operation, started, started + self._profile.deadline)
+    async def run(
+        self, operation: Operation, flow: Flow[T], counts: Counts | None = None, profile: Profile | None = None
+    ) -> T:
+        """Run a flow to its end and return what it found; raise a `HubError` that says who, what and how often.
+
+        `profile` takes the place of the lane's own for this one time, but for the number of requests under way.
+        """
+        exchange = _Exchange(operation, profile or self._profile, self.clock.monotonic())
         failure: HubError
         try:
             return await self._drive(flow, exchange)
@@ -199,13 +206,13 @@ class Lane:
 
     def _delay(self, error: BaseException | None, attempt: int, exchange: _Exchange) -> float | None:
         """Return how long to wait before the next attempt; None: there should be none."""
-        if not isinstance(error, HubError) or attempt >= self._profile.attempts:
+        if not isinstance(error, HubError) or attempt >= exchange.profile.attempts:
             return None
-        if self._gate.is_broken and not self._profile.parks:
+        if self._gate.is_broken and not exchange.profile.parks:
             return None
         if exchange.is_stale and exchange.attempts == 1:
             return 0.0  # it says nothing about the provider
-        delay = self._profile.backoff.delay(error, attempt - 1, self.clock.roll())
+        delay = exchange.profile.backoff.delay(error, attempt - 1, self.clock.roll())
         if delay is None or self.clock.monotonic() + delay >= exchange.deadline:
             return None
         return delay
@@ -225,7 +232,7 @@ class Lane:
         """Send a request once, when its turn has come, and believe the answer only if it is whole."""
         session, _ = self._open()
         url = target(request, self._base_url)
-        ticket = await self._gate.enter(exchange.deadline)
+        ticket = await self._gate.enter(exchange.deadline, parks=exchange.profile.parks)
         failure: HubError
         try:
             response = self._believed(await self._send(session, url, request, exchange), request, exchange)
@@ -263,7 +270,9 @@ class Lane:
         left = exchange.deadline - started
         if left <= 0:
             raise DeadlineError("the operation's deadline passed before the request was sent")
-        timeout = self._timeout if left >= self._profile.attempt_timeout else self._time_out_after(left)
+        profile = exchange.profile
+        is_usual = profile is self._profile and left >= profile.attempt_timeout
+        timeout = self._timeout if is_usual else _time_out(profile, left)
         signed = self.adapter.sign(request, self.account, self.clock.now())
         headers = signed.headers if signed.body is None else {**signed.headers, "Content-Type": "application/json"}
         exchange.attempts += 1
@@ -278,7 +287,7 @@ class Lane:
                 allow_redirects=False,
                 proxy=self._proxy,
             ) as answer:
-                response = Response(answer.status, answer.headers, await self._read(answer))
+                response = Response(answer.status, answer.headers, await read(answer, profile.largest_body))
         except Lost as lost:
             was_kept = self.clock.monotonic() - self._answered_at < _KEEP_ALIVE
             exchange.is_stale = was_kept and exchange.attempts == 1 and is_disconnect(lost.error)
@@ -291,43 +300,6 @@ class Lane:
             return response
         self._ended(request, exchange, started, failure)
         raise failure
-
-    async def _read(self, answer: aiohttp.ClientResponse) -> bytes:
-        """Read a body whole, bounded on the wire and decompressed."""
-        is_refusal = answer.status >= 300
-        limit = _LARGEST_REFUSAL if is_refusal else self._profile.largest_body
-        declared = answer.content_length
-        if declared is not None and declared <= limit:
-            body = await answer.read()
-        else:
-            body = await self._read_up_to(limit, answer, declared, is_refusal=is_refusal)
-        encoding = answer.headers.get("Content-Encoding")
-        if encoding is None or not body:  # what has no content needs no decoder, and may still be labelled
-            return body
-        try:
-            return decompressed(body, encoding.strip().lower(), limit)
-        except HubError:
-            if not is_refusal:
-                raise
-        return b""  # its status says enough
-
-    async def _read_up_to(
-        self, limit: int, answer: aiohttp.ClientResponse, declared: int | None, *, is_refusal: bool
-    ) -> bytes:
-        parts: list[bytes] = []
-        size = 0
-        if declared is None or is_refusal:
-            async for part in answer.content.iter_any():
-                parts.append(part)
-                size += len(part)
-                if size > limit:
-                    break
-            else:
-                return b"".join(parts)
-        answer.close()
-        if is_refusal:
-            return b"".join(parts)[:limit]
-        raise PayloadError(f"the answer is larger than {limit} bytes")
 
     def _refusal(self, response: Response) -> HubError:
         if response.status < 400:
@@ -346,9 +318,9 @@ class Lane:
         if self._is_closed:
             return HubClosedError("the hub was closed while the request was under way")
         if isinstance(error, TimeoutError) and self.clock.monotonic() >= exchange.deadline:
-            reason = f"no whole answer within {self._profile.deadline:g} s"
+            reason = f"no whole answer within {exchange.profile.deadline:g} s"
             return DeadlineError(reason, attempts=exchange.attempts)
-        return failure_of(error, self._host, self._profile)
+        return failure_of(error, self._host, exchange.profile)
 
     def _sign_off(self, error: HubError, exchange: _Exchange) -> None:
         error.reason = self.account.key.hidden_in(error.reason)
@@ -399,12 +371,6 @@ class Lane:
                 kind(provider=self.account.provider, account=self.account.name, operation=operation, **facts)
             )
 
-    def _time_out_after(self, seconds: float) -> aiohttp.ClientTimeout:
-        # `total` is the only bound a dripping server cannot stretch; rounding it up would overrun the deadline.
-        return aiohttp.ClientTimeout(
-            total=seconds, sock_connect=min(seconds, self._profile.connect_timeout), ceil_threshold=math.inf
-        )
-
     def _open(self) -> tuple[aiohttp.ClientSession, asyncio.Future[None]]:
         if self._is_closed:
             raise HubClosedError("the hub is closed: make a new one, or use it inside its `async with`")
@@ -444,3 +410,9 @@ class Lane:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_CLOSING):
                     await self._session.close()
+
+
+def _time_out(profile: Profile, left: float) -> aiohttp.ClientTimeout:
+    # `total` is the only bound a dripping server cannot stretch; rounding it up would overrun the deadline.
+    total = min(left, profile.attempt_timeout)
+    return aiohttp.ClientTimeout(total=total, sock_connect=min(total, profile.connect_timeout), ceil_threshold=math.inf)

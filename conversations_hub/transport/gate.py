@@ -65,8 +65,8 @@ class Gate:
         """Whether the provider is left alone for now."""
         return self._profile.breaks and self._breaker.retry_at(self._clock.monotonic()) is not None
 
-    async def enter(self, deadline: float) -> Ticket:
-        """Wait until a request may go; leave with `leave`.
+    async def enter(self, deadline: float, *, parks: bool) -> Ticket:
+        """Wait until a request may go; leave with `leave`. With `parks` it also waits for a provider that is down.
 
         Raises `CircuitOpenError` where the provider was down a moment ago, and `DeadlineError` or `RateLimitError`
         where the wait would not end in time.
@@ -78,14 +78,14 @@ class Gate:
                 self._rate.take(now)
                 return ticket
             self._places.release()
-        return await self._stand_in_line(deadline)
+        return await self._stand_in_line(deadline, parks=parks)
 
     def _is_free(self) -> bool:
         return not self._in_line and self._limiter is None and not self._places.locked()
 
-    async def _stand_in_line(self, deadline: float) -> Ticket:
+    async def _stand_in_line(self, deadline: float, *, parks: bool) -> Ticket:
         while True:
-            await self._pass_breaker(deadline)
+            await self._pass_breaker(deadline, parks=parks)
             await self._take_place(deadline)
             ticket: Ticket | None = None
             try:
@@ -153,9 +153,9 @@ class Gate:
         else:
             await self._limiter.pause(self._account, seconds)
 
-    async def _pass_breaker(self, deadline: float) -> None:
+    async def _pass_breaker(self, deadline: float, *, parks: bool) -> None:
         while (until := self._breaker.retry_at(now := self._clock.monotonic())) is not None:
-            if not self._profile.parks or until >= deadline:
+            if not parks or until >= deadline:
                 raise CircuitOpenError(
                     "the provider failed several times in a row a moment ago, so it is left alone for a while",
                     retry_after=until - now,
