@@ -11,7 +11,10 @@ _USED = 0.98  # of a documented limit
 _LATENESS = 0.02  # seconds a late request may make up for: the only burst there is
 
 _CUT = 0.7  # what a throttle leaves of the measured rate
-_GROWTH = 0.02  # how the rate climbs back, in requests per second per cubed second
+# How the rate climbs back, in requests per second per cubed second: fast after the first cut, for what was measured by
+# then, in the first moments, is too little; slowly after that.
+_FIRST_GROWTH = 0.4
+_GROWTH = 0.005
 _SLOWEST = 0.5  # requests per second
 
 _BUCKET = 0.5  # seconds counted together
@@ -31,6 +34,7 @@ class RateLimit:
         "_count",
         "_counted_from",
         "_cut_at",
+        "_growth",
         "_has_sent",
         "_measured",
         "_most",
@@ -48,6 +52,7 @@ class RateLimit:
         self._measured = 0.0
         self._too_fast: float | None = None
         self._cut_at = -math.inf
+        self._growth = _FIRST_GROWTH
         self._has_sent = True
 
     @property
@@ -78,6 +83,7 @@ class RateLimit:
         measured = self._measure(now, 0)
         if not self._has_sent or now - self._cut_at < _BUCKET:
             return
+        self._growth = _FIRST_GROWTH if self._too_fast is None else _GROWTH
         self._too_fast = min(self._rate, measured)
         self._cut_at = now
         self._has_sent = False
@@ -89,8 +95,8 @@ class RateLimit:
         if self._too_fast is None:
             return
         # https://www.rfc-editor.org/rfc/rfc9438#name-window-increase-function
-        plateau = math.cbrt(self._too_fast * (1.0 - _CUT) / _GROWTH)
-        climbed = self._too_fast + _GROWTH * (now - self._cut_at - plateau) ** 3
+        plateau = math.cbrt(self._too_fast * (1.0 - _CUT) / self._growth)
+        climbed = self._too_fast + self._growth * (now - self._cut_at - plateau) ** 3
         # A rate that nobody made use of was never tried; the one before the cut was.
         self._set_rate(min(climbed, max(self._too_fast, 2.0 * measured)))
 
