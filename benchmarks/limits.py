@@ -61,6 +61,7 @@ async def use(base_url: str, operations: int, *, documented: float | None) -> No
             assert outcome.conversation is not None, outcome.error
     skipped = FOUND_AFTER if documented is None else 0.0
     counted = [instant for instant in answered if instant >= began + skipped]
+    assert len(counted) > 1, f"too few operations to measure anything after {skipped:g} s"
     used = len(counted) / (answered[-1] - began - skipped) / RATE
     name = "unknown" if documented is None else "known"
     print(f"{name:8} {used:6.1%} of the rate used, {refused / (len(answered) + refused):.2%} of answers were 429")
