@@ -145,14 +145,22 @@ def test_f043_a_falling_limit_is_followed_and_so_is_its_return(travel: float) ->
     assert throughput(answers, 80.0, 120.0) >= 40.0
 
 
-def test_the_way_back_from_nothing_is_short() -> None:
+def test_the_way_back_from_next_to_nothing_is_short() -> None:
     limit = RateLimit()
+    limit.succeeded(-2.0)
+    limit.succeeded(-1.0)
     limit.throttled(0.0)
-    limit.throttled(0.0)
-    assert limit.rate == 0.5
+    assert 0.5 <= limit.rate < 0.7
     answers = simulated(limit, Bucket(lambda _: 1000.0), until=60.0, workers=64)
     assert throughput(answers, 10.0, 12.0) >= 10.0
     assert throughput(answers, 25.0, 27.0) >= 100.0
+
+
+def test_a_throttle_before_anything_got_through_cuts_nothing() -> None:
+    limit = RateLimit()
+    for _ in range(100):
+        limit.throttled(0.0)
+    assert limit.rate == math.inf
 
 
 # a limit that is documented
@@ -234,7 +242,7 @@ def test_the_climb_is_slow_around_what_was_too_fast_and_quick_beyond(cuts: int, 
     assert rates[2 * plateau] / too_fast == pytest.approx(1.3, rel=0.01)
 
 
-@pytest.mark.parametrize(("through", "rate"), [(1, 0.5), (2, 1.4), (11, 14.0)])
+@pytest.mark.parametrize(("through", "rate"), [(1, math.inf), (2, 1.4), (11, 14.0)])
 def test_a_burst_is_measured_before_its_half_second_is_over(through: int, rate: float) -> None:
     limit = RateLimit()
     for _ in range(through):
@@ -274,6 +282,7 @@ def test_the_rate_never_falls_below_one_request_in_two_seconds(documented: float
     limit = RateLimit(documented)
     for second in range(100):
         limit.take(float(second))
+        limit.succeeded(second + 0.25)
         limit.throttled(second + 0.5)
     assert limit.rate == 0.5
     limit.take(200.0)

@@ -79,7 +79,9 @@ async def test_a_request_is_sent_as_it_is_meant() -> None:
 
 
 async def test_a_cookie_is_never_sent_back() -> None:
-    async with serving(answer({}, headers={"Set-Cookie": "tenant=a; Path=/"})) as server, lane_to(server.url) as lane:
+    said = answer({}, headers={"Set-Cookie": "tenant=a; Path=/"})
+    # By name: of a bare address the library keeps no cookies anyway.
+    async with serving(said) as server, lane_to(server.url.replace("127.0.0.1", "localhost")) as lane:
         await ask(lane)
         await ask(lane)
     assert "cookie" not in server.asked[1].headers

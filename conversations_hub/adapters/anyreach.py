@@ -404,11 +404,13 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listi
     reply = yield Request("GET", "/core/conversations", asked)
     rows = answered(reply, _rows, _words)
     oldest, is_between = _oldest(rows, size, boundary)
+    if oldest and query.since and (reached := instant(oldest, "created_at", [])) and reached < query.since:
+        oldest = None  # newest first, so all that is left is older still, whether or not the filter was obeyed
     return Listing(
         rows=rows,
         normalize=normalize,
         cursor=f"{size}:{_cursor(oldest)}" if oldest else None,
-        warning=_MAY_BE_MORE if is_between else None,
+        warning=_MAY_BE_MORE if oldest and is_between else None,
     )
 
 

@@ -59,16 +59,17 @@ class Crew:
         self._supervisors: set[asyncio.Task[None]] = set()
 
     async def collect(self, producers: Iterable[Callable[[Put[R]], Awaitable[None]]], room: int) -> AsyncGenerator[R]:
-        """Run producers concurrently and yield what they put, as it comes; at most `room` results wait.
+        """Run producers concurrently and yield what they put, as it comes.
 
-        A producer's exception ends the others and is raised here, after what was put before it.
+        A producer goes on once its result is taken, or while no more than `room` results wait to be. A producer's
+        exception ends the others and is raised here, after what was put before it.
         """
         results: asyncio.Queue[R | _End] = asyncio.Queue()
         places = asyncio.Semaphore(room)
 
         async def put(result: R) -> None:
-            await places.acquire()
             results.put_nowait(result)
+            await places.acquire()
 
         async def supervise() -> None:
             end = _End(_closed())

@@ -15,8 +15,9 @@ from ..transport import Counts, Lane
 from ..transport.failures import name_of
 from .report import AccountReport
 
-__all__ = ["Reader", "Rows"]
+__all__ = ["MOST_TOLD", "Reader", "Rows", "unsupported"]
 
+MOST_TOLD = 100  # bad rows that are told one by one; a page may hold any number
 _PAUSE_EVERY = 256 * 1024  # bytes decoded between two turns of the event loop
 
 
@@ -25,6 +26,7 @@ class Rows(NamedTuple):
 
     conversations: list[Conversation]
     rejected: list[Issue]
+    unreadable: int
     cursor: str | None
     warning: str | None
 
@@ -74,20 +76,24 @@ class Reader:
         report.listed += len(listing.rows)
         conversations: list[Conversation] = []
         rejected: list[Issue] = []
+        unreadable = 0
         undisturbed = 0
         for position, row in enumerate(listing.rows):
             undisturbed += memoryview(row).nbytes
             if undisturbed > _PAUSE_EVERY:
                 undisturbed = 0
                 await self.lane.clock.sleep(0)
-            place = f"page {report.pages}, row {position}"
             try:
                 conversations.append(self.own(listing.normalize(row)))
+                continue
             except HubError as error:
-                rejected.append(Issue(place, error.reason))
+                reason = error.reason
             except Exception as bug:  # noqa: BLE001  (one row's surprise must not cost the others)
-                rejected.append(Issue(place, f"the adapter could not read it: {name_of(bug)}"))
-        return Rows(conversations, rejected, listing.cursor, listing.warning)
+                reason = f"the adapter could not read it: {name_of(bug)}"
+            unreadable += 1
+            if unreadable <= MOST_TOLD:
+                rejected.append(Issue(f"page {report.pages}, row {position}", reason))
+        return Rows(conversations, rejected, unreadable, listing.cursor, listing.warning)
 
     async def hydrate(self, row: Conversation, report: AccountReport, profile: Profile | None = None) -> Conversation:
         """Return a row with what `get` brings; where that fails for good, the row as it is, which then says so."""

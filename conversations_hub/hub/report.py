@@ -28,8 +28,10 @@ class AccountReport(Counts):
         """Rows that had been there before in this walk, dropped."""
         self.filtered = 0
         """Rows the provider sent though they are not what was asked for, dropped."""
+        self.unreadable = 0
+        """Rows nobody could read."""
         self.rejected: list[Issue] = []
-        """Rows nobody could read, and where."""
+        """Where those were, and why; of very many the first hundred."""
         self.transcripts: Counter[TranscriptState] = Counter()
         """What was delivered, by the state of the transcript."""
         self.not_loaded = 0
@@ -50,7 +52,7 @@ class AccountReport(Counts):
     @property
     def has_gaps(self) -> bool:
         """Whether something is missing that the walk came by."""
-        return bool(self.error or self.rejected or self.not_loaded or self.warnings)
+        return bool(self.error or self.unreadable or self.not_loaded or self.warnings)
 
     @property
     def complete(self) -> bool:
@@ -67,7 +69,7 @@ class AccountReport(Counts):
         for number, what in (
             (self.duplicates, "seen before"),
             (self.filtered, "not asked for"),
-            (len(self.rejected), "unreadable"),
+            (self.unreadable, "unreadable"),
             (self.not_loaded, "without details"),
             (self.transcripts[TranscriptState.PENDING], "transcripts pending"),
             (self.transcripts[TranscriptState.RESTRICTED], "transcripts restricted"),

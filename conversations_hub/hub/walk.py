@@ -16,6 +16,7 @@ from ..policy import Profile
 from ..schema import Conversation, Issue
 from ..signals import PageRead
 from .crew import Crew, Put
+from .reader import MOST_TOLD as _MOST_TOLD
 from .reader import Reader, Rows
 from .report import AccountReport, Report
 
@@ -24,6 +25,7 @@ __all__ = ["Page", "Plan", "Walk"]
 T = TypeVar("T")
 
 _WIDTH = 16  # details asked for at a time, per account
+_ROOM = 4  # conversations of an account that may wait for the caller; pages may not
 _MOST_PAGES = 100_000
 _MOST_REPEATS = 3  # pages in a row that bring only what was there before
 _MOST_BARREN = 20  # pages in a row that bring nothing at all, or nothing readable
@@ -42,7 +44,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     brings some conversations again and loses none.
     """
     rejected: tuple[Issue, ...] = ()
-    """Rows nobody could read, and why."""
+    """Rows nobody could read, and why; of very many the first hundred."""
 
     def cut_to(self, most: int | None, begins: str | None) -> Page:
         """Return the page with no more items than that."""
@@ -101,7 +103,7 @@ class Walk:
         left = self._plan.limit
         if left == 0:
             return
-        async with aclosing(self._over_accounts(self._conversations_of)) as found:
+        async with aclosing(self._over_accounts(self._conversations_of, _ROOM)) as found:
             async for report, conversation in found:
                 report.count(conversation)
                 yield conversation
@@ -113,7 +115,7 @@ class Walk:
         left = self._plan.limit
         if left == 0:
             return
-        async with aclosing(self._over_accounts(self._pages_of)) as found:
+        async with aclosing(self._over_accounts(self._pages_of, 0)) as found:
             async for report, (page, begins) in found:
                 cut = page.cut_to(left, begins)
                 for conversation in cut.items:
@@ -123,16 +125,16 @@ class Walk:
                     return
 
     async def _over_accounts(
-        self, walk: Callable[[Reader, AccountReport], AsyncGenerator[T]]
+        self, walk: Callable[[Reader, AccountReport], AsyncGenerator[T]], room: int
     ) -> AsyncGenerator[tuple[AccountReport, T]]:
-        """Walk all accounts at once; afterwards raise what failed, unless somebody took it."""
+        """Walk all accounts at once, none far ahead; afterwards raise what failed, unless somebody took it."""
         reports = [AccountReport(reader.where) for reader in self._readers]
         self.report = Report(reports)
         walks = [partial(self._watch, walk, *pair) for pair in zip(self._readers, reports, strict=True)]
         if len(walks) == 1:
             stream = walks[0]()
         else:
-            stream = self._crew.collect([partial(_hand_over, one) for one in walks], _WIDTH * len(walks))
+            stream = self._crew.collect([partial(_hand_over, one) for one in walks], room * len(walks))
         async with aclosing(stream):
             async for found in stream:
                 yield found
@@ -217,14 +219,16 @@ class Walk:
             report.duplicates += len(rows.conversations) - len(new) if progress.is_first_pass else 0
             report.filtered += len(new) - len(wanted)
             rejected = () if progress.is_second_look else tuple(rows.rejected)
-            report.rejected += rejected
+            if not progress.is_second_look:
+                report.unreadable += rows.unreadable
+                report.rejected += rejected[: _MOST_TOLD - len(report.rejected)]
             reader.lane.tell(
                 PageRead,
                 "list",
-                listed=len(rows.conversations) + len(rows.rejected),
+                listed=len(rows.conversations) + rows.unreadable,
                 new=len(new),
                 duplicates=len(rows.conversations) - len(new),
-                rejected=len(rows.rejected),
+                rejected=rows.unreadable,
             )
             whole = Page(
                 provider=account.provider,

@@ -83,6 +83,8 @@ class RateLimit:
         measured = self._measure(now, 0)
         if not self._has_sent or now - self._cut_at < _BUCKET:
             return
+        if not measured:
+            return  # nothing got through yet, so nothing is known but that it was too much: the pause has to do
         self._growth = _FIRST_GROWTH if self._too_fast is None else _GROWTH
         self._too_fast = min(self._rate, measured)
         self._cut_at = now

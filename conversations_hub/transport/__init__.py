@@ -281,13 +281,33 @@ class Lane:
         left = exchange.deadline - started
         if left <= 0:
             raise DeadlineError("the operation's deadline passed before the request was sent")
-        profile = exchange.profile
-        is_usual = profile is self._profile and left >= profile.attempt_timeout
-        timeout = self._timeout if is_usual else _time_out(profile, left)
+        is_usual = exchange.profile is self._profile and left >= exchange.profile.attempt_timeout
+        timeout = self._timeout if is_usual else _time_out(exchange.profile, left)
+        outcome = await self._trade(session, url, request, timeout, exchange)
+        self._ended(request, exchange, started, outcome)
+        if isinstance(outcome, HubError):
+            raise outcome
+        self._answered_at = self.clock.monotonic()
+        return outcome
+
+    async def _trade(
+        self,
+        session: aiohttp.ClientSession,
+        url: str,
+        request: Request,
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  (the library's own, enforced by it)
+        exchange: _Exchange,
+    ) -> Response | HubError:
+        """Send a request and return what came of it.
+
+        It raises nothing once the request is signed: a traceback shows the variables of its frames to whoever collects
+        them, and here alone the key is one.
+        """
         signed = self.adapter.sign(request, self.account, self.clock.now())
+        if signed.query is not request.query or signed.path is not request.path:
+            url = target(signed, self._base_url)
         headers = signed.headers if signed.body is None else {**signed.headers, "Content-Type": "application/json"}
         exchange.attempts += 1
-        failure: HubError
         try:
             async with session.request(
                 request.method,
@@ -298,19 +318,15 @@ class Lane:
                 allow_redirects=False,
                 proxy=self._proxy,
             ) as answer:
-                response = Response(answer.status, answer.headers, await read(answer, profile.largest_body))
+                return Response(answer.status, answer.headers, await read(answer, exchange.profile.largest_body))
         except Lost as lost:
             was_kept = self.clock.monotonic() - self._answered_at < _KEEP_ALIVE
             exchange.is_stale = was_kept and exchange.attempts == 1 and is_disconnect(lost.error)
-            failure = self._failure(lost.error, exchange)
+            return self._failure(lost.error, exchange)
+        except HubError as error:
+            return error.with_traceback(None)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            failure = self._failure(error, exchange)
-        else:
-            self._answered_at = self.clock.monotonic()
-            self._ended(request, exchange, started, response)
-            return response
-        self._ended(request, exchange, started, failure)
-        raise failure
+            return self._failure(error, exchange)
 
     def _refusal(self, response: Response) -> HubError:
         if response.status < 400:

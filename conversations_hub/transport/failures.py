@@ -54,8 +54,10 @@ def failure_of(error: LibraryError, host: str, profile: Profile) -> HubError:
             return TransportError(f"no connection to {host} within {profile.connect_timeout:g} s")
         case TimeoutError():
             return TransportError(f"no whole answer within {profile.attempt_timeout:g} s")
-        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError():
+        case aiohttp.ClientConnectorCertificateError():
             return TransportError(f"no trusted connection to {host}: its certificate was refused", retryable=False)
+        case aiohttp.ClientSSLError():
+            return TransportError(f"no secure connection to {host}: it does not speak TLS as due", retryable=False)
         case aiohttp.ClientConnectorDNSError():
             is_unknown = error.os_error.errno == socket.EAI_NONAME
             return TransportError(f"the name {host} could not be resolved", retryable=not is_unknown)

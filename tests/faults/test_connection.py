@@ -1,0 +1,272 @@
+"""Connection and framing: F001 to F021."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import struct
+import time
+import tracemalloc
+from collections.abc import AsyncGenerator, Generator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+
+import pytest
+
+from conversations_hub.errors import PayloadError, TransportError
+from conversations_hub.signals import RetryScheduled
+from conversations_hub.transport import Clock
+
+from ..server import Answer, Asked, Handler, Scripted, answer, serving
+from .conftest import Fault, ask
+
+OK = answer({"fine": True})
+
+
+async def test_f001_a_refused_connection_is_tried_as_often_as_the_profile_says(fault: Fault) -> None:
+    async with serving(b"") as server:
+        nobody = server.url
+    error = await fault.failure(ask(await fault.lane(nobody)))
+    assert isinstance(error, TransportError)
+    assert (error.attempts, len(fault.time.slept)) == (3, 2)
+
+
+@contextmanager
+def _black_hole() -> Generator[str]:
+    """Listen with a line so short that the next connection is neither taken nor refused."""
+    with ExitStack() as stack:
+        listening = stack.enter_context(socket.socket())
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)  # noqa: FBT003
+            waiting.connect_ex(listening.getsockname())
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+async def test_f003_a_connection_nobody_takes_ends_at_the_limit_for_connecting(fault: Fault) -> None:
+    with _black_hole() as url:
+        lane = await fault.lane(url, clock=Clock(), attempts=1, connect_timeout=0.1, attempt_timeout=60.0)
+        began = time.monotonic()
+        error = await fault.failure(ask(lane))
+        assert 0.1 <= time.monotonic() - began < 0.35
+    assert type(error) is TransportError
+    assert error.reason == "no connection to 127.0.0.1 within 0.1 s"
+    assert error.retryable
+
+
+async def test_f005_the_second_try_on_a_connection_that_was_just_closed_is_paid_for(fault: Fault) -> None:
+    async def closing(asked: Asked, writer: asyncio.StreamWriter) -> Answer:
+        return None if asked.number_on_connection else OK
+
+    async with serving(closing) as server:
+        lane = await fault.lane(server.url)
+        await ask(lane)
+        await ask(lane)
+        assert len(server.asked) == fault.wire_requests == 3
+    assert fault.time.slept == [0.0]
+    [retry] = [signal for signal in fault.signals if isinstance(signal, RetryScheduled)]
+    assert (retry.delay, retry.budget) == (0.0, 500 - 14)
+
+
+_BODY = b'{"fine": true}'
+_HEAD = OK.removesuffix(_BODY)
+_CUTS = [*(len(_HEAD) * part // 5 + 1 for part in range(5)), *(len(_HEAD) + 3 * part for part in range(5))]
+
+
+@pytest.mark.parametrize("sent", _CUTS)
+async def test_f006_a_reset_is_tried_again_and_no_part_is_believed(fault: Fault, sent: int) -> None:
+    async def reset(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(OK[:sent])
+        await writer.drain()
+        for _turn in range(3):  # so that it has arrived
+            await asyncio.sleep(0)
+        connection = writer.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    async with serving(reset, OK) as server:
+        assert (await ask(await fault.lane(server.url))).body == _BODY
+        assert len(server.asked) == 2
+    async with serving(reset) as server:
+        error = await fault.failure(ask(await fault.lane(server.url)))
+        assert len(server.asked) == error.attempts == 3
+    assert isinstance(error, TransportError)
+
+
+async def _silent_after_headers(asked: Asked, writer: asyncio.StreamWriter) -> None:
+    writer.write(_HEAD)
+    await asyncio.Event().wait()
+
+
+async def _endless_informational(asked: Asked, writer: asyncio.StreamWriter) -> None:
+    while not writer.is_closing():
+        writer.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 300)
+        await writer.drain()
+        await asyncio.sleep(0.005)
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        pytest.param(_silent_after_headers, id="f008 headers and then silence"),
+        pytest.param(_endless_informational, id="f009 endless 100 Continue"),
+    ],
+)
+async def test_f008_f009_an_answer_that_never_begins_ends_at_the_attempt_s_time_out(
+    fault: Fault, handler: Handler
+) -> None:
+    async with serving(handler) as server:
+        lane = await fault.lane(server.url, clock=Clock(), attempts=1, attempt_timeout=0.2)
+        tracemalloc.start()
+        try:
+            began = time.monotonic()
+            error = await fault.failure(ask(lane))
+            assert 0.2 <= time.monotonic() - began < 0.45
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert len(server.asked) == 1
+    assert type(error) is TransportError
+    assert error.reason == "no whole answer within 0.2 s"
+    assert most < 2_000_000
+
+
+@asynccontextmanager
+async def _sliced(server: Scripted) -> AsyncGenerator[str]:
+    """Pass everything on to a server and back, a byte at a time and unevenly."""
+    roll = random.Random(10).random  # noqa: S311  (jitter is no secret)
+    passing: set[asyncio.Task[None]] = set()
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while one := await reader.read(1):
+                writer.write(one)
+                await asyncio.sleep(0.002 * roll())
+        finally:
+            writer.close()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there = await asyncio.open_connection("127.0.0.1", int(server.url.rpartition(":")[2]))
+        passing.update(map(asyncio.create_task, (pass_on(reader, there[1]), pass_on(there[0], writer))))
+
+    proxy = await asyncio.start_server(accept, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
+    finally:
+        proxy.close()
+        for one in passing:
+            one.cancel()
+        await asyncio.gather(*passing, return_exceptions=True)
+        await proxy.wait_closed()
+
+
+async def test_f010_an_exchange_a_byte_at_a_time_is_whole(fault: Fault) -> None:
+    async with serving(OK) as server, _sliced(server) as url:
+        lane = await fault.lane(url, clock=Clock())
+        assert (await ask(lane)).body == _BODY
+        assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 20_000 + b"\r\n\r\n{}", id="a long line"),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: y\r\n" % number for number in range(20_000)) + b"\r\n{}",
+            id="many lines",
+        ),
+    ],
+)
+async def test_f017_headers_without_end_cost_neither_time_nor_memory(fault: Fault, said: bytes) -> None:
+    async with serving(OK, said) as server:
+        lane = await fault.lane(server.url, attempts=1)
+        await ask(lane)  # the first use of a lane has costs of its own
+        began = time.process_time()
+        error = await fault.failure(ask(lane))
+        assert time.process_time() - began < 0.05
+        tracemalloc.start()
+        try:
+            await fault.failure(ask(lane))
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert type(error) is PayloadError
+    assert error.status is None
+    assert most < 2_000_000
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(answer(b"", 302), id="302 to nowhere"),
+        pytest.param(b"HTTP/1.1 304 Not Modified\r\n\r\n", id="304 unasked"),
+        pytest.param(b"HTTP/1.1 204 No Content\r\n\r\n", id="204"),
+        pytest.param(answer(b""), id="empty 200"),
+    ],
+)
+async def test_f018_an_answer_without_the_json_that_is_due_is_no_answer(fault: Fault, said: bytes) -> None:
+    async with serving(said) as server:
+        error = await fault.failure(ask(await fault.lane(server.url)))
+        assert len(server.asked) <= 3
+    assert type(error) is PayloadError
+
+
+async def test_f019_a_provider_that_hangs_holds_up_no_other(fault: Fault) -> None:
+    answers = asyncio.Event()
+
+    async def hanging(asked: Asked, writer: asyncio.StreamWriter) -> Answer:
+        await answers.wait()
+        return OK
+
+    async with serving(hanging) as slow, serving(OK) as fast:
+        one, other = await fault.lane(slow.url, clock=Clock()), await fault.lane(fast.url, clock=Clock())
+        running = [asyncio.ensure_future(ask(one)) for _ in range(50)]
+        await slow.has_been_asked(50)
+        took: list[float] = []
+        for _ in range(50):
+            began = time.monotonic()
+            await ask(other)
+            took.append(time.monotonic() - began)
+        answers.set()
+        await asyncio.gather(*running)
+    assert sorted(took)[47] <= 0.05
+
+
+async def test_f020_waiting_for_a_place_is_not_the_attempt_s_time(fault: Fault) -> None:
+    async def slow(asked: Asked, writer: asyncio.StreamWriter) -> Answer:
+        await asyncio.sleep(0.02)
+        return OK
+
+    async with serving(slow) as server:
+        lane = await fault.lane(server.url, clock=Clock(), in_flight=2, attempt_timeout=0.2, deadline=10.0)
+        began = time.monotonic()
+        replies = await asyncio.gather(*(ask(lane) for _ in range(40)))
+        assert time.monotonic() - began > 0.2
+        assert all(reply.ok for reply in replies)
+        assert (len(server.asked), server.at_once) == (40, 2)
+
+
+async def test_f021_an_answer_nobody_asked_for_is_not_the_next_one_s(fault: Fault) -> None:
+    async def two(asked: Asked, writer: asyncio.StreamWriter) -> Answer:
+        if asked.number:
+            return answer({"for": "the second"})
+        return answer({"for": "the first"}) + answer({"for": "nobody"})
+
+    async with serving(two) as server:
+        lane = await fault.lane(server.url)
+        assert (await ask(lane)).body == b'{"for": "the first"}'
+        assert (await ask(lane)).body == b'{"for": "the second"}'
+
+
+async def test_f012_a_server_without_tls_is_no_connection(fault: Fault) -> None:
+    async with serving(OK) as server:
+        url = server.url.replace("http:", "https:")
+        lane = await fault.lane(url, clock=Clock(), attempts=1, connect_timeout=0.1, attempt_timeout=60.0)
+        began = time.monotonic()
+        error = await fault.failure(ask(lane))
+        assert time.monotonic() - began < 0.35
+        assert server.asked == []
+    assert type(error) is TransportError
+    assert error.reason == "no connection to 127.0.0.1 within 0.1 s"

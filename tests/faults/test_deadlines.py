@@ -1,0 +1,357 @@
+"""Deadlines, cancellation and concurrency: F053 to F065."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+import tracemalloc
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import pytest
+
+from conversations_hub import Account, Hub
+from conversations_hub.adapter import Listing, Query
+from conversations_hub.adapters import tavus
+from conversations_hub.errors import (
+    AuthError,
+    CircuitOpenError,
+    DeadlineError,
+    HubClosedError,
+    HubError,
+    OutageError,
+    PartialError,
+    PayloadError,
+    RateLimitError,
+)
+from conversations_hub.policy import PROFILES
+from conversations_hub.policy.backoff import Backoff
+from conversations_hub.transport import Clock
+from conversations_hub.wire import Flow, Request
+
+from ..server import Answer, Asked, Handler, answer, serving
+from ..test_hub import Tavus, details, until_it_fails
+from .conftest import CANARY, Fault, ask, asking
+
+OK = answer({"fine": True})
+DOWN = answer({"message": "down"}, 500)
+GRACE = 0.25
+
+
+async def _silent(asked: Asked, writer: asyncio.StreamWriter) -> None:
+    await asyncio.Event().wait()
+
+
+async def _silent_in_the_body(asked: Asked, writer: asyncio.StreamWriter) -> None:
+    writer.write(OK[:-5])
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [pytest.param(_silent, id="before the headers"), pytest.param(_silent_in_the_body, id="in the body")],
+)
+async def test_f053_an_answer_that_does_not_come_ends_at_the_deadline(fault: Fault, handler: Handler) -> None:
+    async with serving(handler) as server:
+        lane = await fault.lane(server.url, clock=Clock(), deadline=0.1)
+        began = time.monotonic()
+        error = await fault.failure(ask(lane))
+        assert 0.1 <= time.monotonic() - began < 0.1 + GRACE
+        assert len(server.asked) == 1
+    assert type(error) is DeadlineError
+    assert error.reason == "no whole answer within 0.1 s"
+
+
+async def test_f053_a_place_that_does_not_come_free_ends_at_the_deadline(fault: Fault) -> None:
+    async with serving(_silent) as server:
+        lane = await fault.lane(server.url, clock=Clock(), in_flight=1)
+        first = asyncio.ensure_future(ask(lane))
+        await server.has_been_asked(1)
+        began = time.monotonic()
+        hurried = PROFILES["interactive"].but(deadline=0.1)
+        error = await fault.failure(lane.run("get", asking(), profile=hurried))
+        assert 0.1 <= time.monotonic() - began < 0.1 + GRACE
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        assert len(server.asked) == 1
+    assert type(error) is DeadlineError
+    assert "were waiting before" in error.reason
+
+
+@pytest.mark.parametrize(
+    ("said", "attempts", "profile", "kind"),
+    [
+        pytest.param(DOWN, 3, "interactive", OutageError, id="backoff"),
+        pytest.param(answer({}, 429, {"Retry-After": "5"}), 1, "interactive", RateLimitError, id="pause"),
+        pytest.param(DOWN, 1, "bulk", CircuitOpenError, id="parked before the breaker"),
+    ],
+)
+async def test_f053_a_wait_that_does_not_fit_is_not_begun(
+    fault: Fault, said: bytes, attempts: int, profile: str, kind: type[HubError]
+) -> None:
+    slow = Backoff(transient_base=60.0, cap=600.0, longest_retry_after=10.0)
+    async with serving(said) as server:
+        lane = await fault.lane(
+            server.url, profile=profile, clock=Clock(roll=lambda: 0.9), attempts=attempts, deadline=0.5, backoff=slow
+        )
+        for _ in range(5 if kind is CircuitOpenError else 1 if kind is RateLimitError else 0):
+            await fault.failure(ask(lane))
+        began = time.monotonic()
+        error = await fault.failure(ask(lane))
+        assert time.monotonic() - began < 0.1
+    assert type(error) is kind
+
+
+@asynccontextmanager
+async def _in_backoff(fault: Fault) -> AsyncGenerator[Callable[[], Any]]:
+    slow = Backoff(transient_base=20.0, cap=20.0, longest_retry_after=10.0)
+    async with serving(DOWN) as server:
+        lane = await fault.lane(server.url, clock=Clock(roll=lambda: 0.9), backoff=slow)
+        yield lambda: ask(lane)
+
+
+@asynccontextmanager
+async def _in_the_body(fault: Fault) -> AsyncGenerator[Callable[[], Any]]:
+    async with serving(_silent_in_the_body) as server:
+        lane = await fault.lane(server.url, clock=Clock())
+        yield lambda: ask(lane)
+
+
+@asynccontextmanager
+async def _in_the_queue(fault: Fault) -> AsyncGenerator[Callable[[], Any]]:
+    async with serving(_silent) as server:
+        lane = await fault.lane(server.url, clock=Clock(), in_flight=1)
+        first = asyncio.ensure_future(ask(lane))
+        await server.has_been_asked(1)
+        yield lambda: ask(lane)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+
+
+@pytest.mark.parametrize("place", [_in_backoff, _in_the_body, _in_the_queue])
+async def test_f054_a_caller_s_own_time_out_is_the_caller_s(fault: Fault, place: Callable[[Fault], Any]) -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    async with place(fault) as call:
+        began = time.monotonic()
+        with pytest.raises(TimeoutError) as caught:
+            async with asyncio.timeout(0.05):
+                await call()
+        assert time.monotonic() - began < 0.05 + 0.1
+    assert type(caught.value) is TimeoutError
+    assert task.cancelling() == 0
+
+
+async def test_f055_cancelled_at_any_step_it_gives_back_what_it_held(fault: Fault) -> None:
+    async with serving(*[DOWN, OK] * 100) as server:
+        lane = await fault.lane(server.url, in_flight=1, breaks=False)
+        steps = cancelled = 0
+        while cancelled == steps:  # until a call comes to its end before it is cancelled
+            running = asyncio.ensure_future(ask(lane))
+            for _step in range(steps):
+                await asyncio.sleep(0)
+            running.cancel()
+            [outcome] = await asyncio.gather(running, return_exceptions=True)
+            cancelled += isinstance(outcome, asyncio.CancelledError)
+            steps += 1
+            async with asyncio.timeout(1):
+                assert (await ask(lane)).ok
+        assert server.at_once == 1
+    assert cancelled > 10
+
+
+async def test_f057_iterators_left_open_hold_no_connection(fault: Fault) -> None:
+    narrow = PROFILES["interactive"].but(in_flight=2)
+    async with serving(Tavus(200)) as server:
+        hub = await fault.hub(server.url, profile=narrow)
+        held = [aiter(hub.list("tavus", page_size=10)) for _ in range(50)]
+        for iterator in held:
+            async for _first in iterator:
+                break
+        assert server.at_once <= 2
+        began = time.monotonic()
+        assert (await hub.get("tavus:c1")).id == "c1"
+        assert time.monotonic() - began < GRACE
+        began = time.monotonic()
+        await hub.close()
+        assert time.monotonic() - began < 2
+        for iterator in held:
+            await iterator.aclose()
+
+
+@asynccontextmanager
+async def _three_of_five_fail(fault: Fault) -> AsyncGenerator[Hub]:
+    refused = answer({"message": "Invalid access token"}, 401)
+    async with (
+        serving(_silent) as hanging,
+        serving(DOWN) as down,
+        serving(refused) as locked,
+        serving(Tavus()) as one,
+        serving(Tavus()) as other,
+    ):
+        urls = (server.url for server in (hanging, down, locked, one, other))
+        yield await fault.hub(*urls, clock=Clock(), profile=PROFILES["interactive"].but(deadline=0.3))
+
+
+FAILING = {"tavus/a": DeadlineError, "tavus/b": OutageError, "tavus/c": AuthError}
+
+
+async def test_f058_a_fan_out_brings_what_the_healthy_have_and_then_says_who_failed(fault: Fault) -> None:
+    async with _three_of_five_fail(fault) as hub:
+        walk = hub.list(page_size=10)
+        began = time.monotonic()
+        found, error = await until_it_fails(walk)
+        assert time.monotonic() - began < 0.3 + GRACE
+    assert isinstance(error, PartialError)
+    fault.errors += [error, *error.errors.values()]
+    assert {where: type(error) for where, error in error.errors.items()} == FAILING
+    assert all(where in str(error) for where in FAILING)
+    assert sorted((c.account, c.id) for c in found) == sorted((name, f"c{n}") for name in "de" for n in range(25))
+    assert [report.complete for report in walk.report.accounts] == [False, False, False, True, True]
+
+
+async def test_f059_failures_can_be_taken_one_by_one(fault: Fault) -> None:
+    taken: list[HubError] = []
+    async with _three_of_five_fail(fault) as hub:
+        walk = hub.list(page_size=10, on_error=taken.append)
+        began = time.monotonic()
+        assert len([c async for c in walk]) == 50
+        assert time.monotonic() - began < 0.3 + GRACE
+    fault.errors += taken
+    assert {f"{error.provider}/{error.account}": type(error) for error in taken} == FAILING
+    assert len(taken) == 3
+    assert not walk.report.complete
+    assert walk.report.errors.keys() == FAILING.keys()
+
+
+async def test_f060_a_bug_in_one_adapter_is_that_one_s_alone(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_account: Account, _query: Query, _cursor: str | None) -> Flow[Listing]:
+        yield Request("GET", "/v2/conversations")
+        raise KeyError("personal data")
+
+    monkeypatch.setattr(tavus, "ADAPTER", msgspec.structs.replace(tavus.ADAPTER, list_page=broken))
+    async with (
+        serving(OK) as bad,
+        serving(answer({"data": {"items": [{"id": "v1"}]}})) as good,
+        Hub(
+            [
+                Account("tavus", key=CANARY, base_url=bad.url),
+                Account("voiceable", key=CANARY, base_url=good.url),
+            ],
+            clock=fault.time.clock,
+        ) as hub,
+    ):
+        walk = hub.list()
+        found, error = await until_it_fails(walk)
+    assert [c.ref for c in found] == ["voiceable:v1"]
+    assert isinstance(error, PartialError)
+    [bug] = error.errors.values()
+    fault.errors += [error, bug]
+    assert type(bug) is PayloadError
+    assert bug.provider == "tavus"
+    assert str(bug).startswith("tavus/default list: ")
+    assert "KeyError" in bug.reason
+    assert "personal data" not in str(error) + str(bug)
+
+
+async def test_f061_closing_ends_twenty_requests_in_time(fault: Fault) -> None:
+    async with serving(_silent) as server:
+        hub = await fault.hub(server.url, clock=Clock())
+        running = [asyncio.ensure_future(fault.failure(hub.get(f"tavus:c{number}"))) for number in range(20)]
+        await server.has_been_asked(20)
+        began = time.monotonic()
+        await hub.close()
+        outcomes = await asyncio.gather(*running)
+        assert time.monotonic() - began < 2
+        await hub.close()
+        later = await fault.failure(hub.get("tavus:c1"))
+        assert len(server.asked) == 20
+    assert {type(error) for error in [*outcomes, later]} == {HubClosedError}
+
+
+async def test_f063_a_slow_reader_of_one_account_is_at_most_a_page_behind(fault: Fault) -> None:
+    async with serving(Tavus(500)) as server:
+        hub = await fault.hub(server.url)
+
+        async def taken(found: AsyncIterable[object]) -> int:
+            count = 0
+            async for _item in found:
+                count += 1
+                for _turn in range(20):  # slower than the provider
+                    await asyncio.sleep(0)
+                ahead = len(server.asked) - 1 - count // size
+                assert ahead <= 1
+            return count
+
+        size = 10
+        assert await taken(hub.list("tavus", page_size=10)) == 500
+        server.asked.clear()
+        size = 1
+        assert await taken(hub.list("tavus", page_size=10).pages()) == 50
+
+
+async def test_f063_a_long_walk_keeps_no_page(fault: Fault) -> None:
+    async def endless(asked: Asked, writer: asyncio.StreamWriter) -> Answer:
+        rows = [details(number) for number in range(asked.number * 100, asked.number * 100 + 100)]
+        return answer({"data": rows, "total_count": 4_000})
+
+    async with serving(endless) as server:
+        hub = await fault.hub(server.url, keep_raw=True)
+        levels: list[int] = []
+        tracemalloc.start()
+        try:
+            async for page in hub.list("tavus").pages():
+                assert len(page.items) == 100
+                server.asked[:] = server.asked[-1:] * len(server.asked)
+                fault.signals.clear()
+                levels.append(tracemalloc.get_traced_memory()[0])
+        finally:
+            tracemalloc.stop()
+    assert len(levels) == 40
+    assert levels[-1] - levels[4] < 600_000  # ids and little more
+
+
+_WATCHED = """
+import importlib, os, pkgutil, sys, threading
+import conversations_hub
+
+ours = ["conversations_hub", *(
+    module.name for module in pkgutil.walk_packages(conversations_hub.__path__, "conversations_hub.")
+    if not module.name.startswith(("conversations_hub.cli", "conversations_hub.__main__"))  # a program may look around
+)]
+
+def load():
+    for name in ours:
+        importlib.import_module(name)
+
+load()  # once, so that what others do when they are imported is done
+for name in ours:
+    del sys.modules[name]
+seen = []
+
+class Watched(type(os.environ)):
+    def __getitem__(self, name):
+        seen.append(f"environment {name}")
+        return super().__getitem__(name)
+
+def watch(event, arguments):  # a new event loop is a pair of sockets, and a task needs one
+    if event.startswith(("socket.", "subprocess.", "os.system", "os.posix_spawn", "os.fork")):
+        seen.append(event)
+    if event == "open" and not str(arguments[0]).endswith((".py", ".pyc")) and ".pyc." not in str(arguments[0]):
+        seen.append(f"open {arguments[0]}")
+
+os.environ.__class__ = Watched
+threading.Thread.start = lambda thread: seen.append("thread")
+sys.addaudithook(watch)
+load()
+print(seen, threading.active_count())
+"""
+
+
+def test_f065_importing_the_package_does_nothing_else() -> None:
+    done = subprocess.run([sys.executable, "-c", _WATCHED], capture_output=True, text=True, check=True)  # noqa: S603
+    assert done.stdout.strip() == "[] 1"
