@@ -438,12 +438,15 @@ async def test_the_operation_ends_at_its_deadline(attempt_timeout: float) -> Non
 
 
 async def test_waiting_for_a_place_counts_against_the_deadline_and_not_the_attempt() -> None:
-    async with (
-        serving(_silent) as server,
-        lane_to(server.url, Clock(), in_flight=1, deadline=0.2, attempt_timeout=60.0) as lane,
-    ):
-        outcomes = await asyncio.gather(ask(lane), ask(lane), return_exceptions=True)
-    assert [type(outcome) for outcome in outcomes] == [DeadlineError, DeadlineError]
+    hurried = INTERACTIVE.but(deadline=0.1, attempt_timeout=60.0)
+    async with serving(_silent) as server, lane_to(server.url, Clock(), in_flight=1) as lane:
+        first = asyncio.create_task(ask(lane))
+        await server.has_been_asked(1)
+        with pytest.raises(DeadlineError, match="were waiting before this one") as caught:
+            await lane.run("get", asking(Request("GET", "/x")), profile=hurried)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+    assert caught.value.attempts == 0
     assert len(server.asked) == 1
 
 

@@ -172,4 +172,4 @@ async def test_f031_a_hundred_told_to_wait_a_second_come_back_spread_out(fault: 
         assert server.at_once <= 100
     assert (len(refusals), len(answers)) == (100, 100)
     assert min(answers) >= refusals[0] + 1.0
-    assert max(answers) <= refusals[-1] + 1.5
+    assert max(answers) <= refusals[-1] + 4.0  # well before a lane that was slowed to a crawl
