@@ -127,9 +127,9 @@ async def test_f115h_a_provider_s_words_are_one_short_line(
             CliRunner().invoke, cli, ["get", "tavus:c1"], env={"TAVUS_API_KEY": CANARY, "TAVUS_BASE_URL": server.url}
         )
     assert told.exit_code == 1
-    assert told.stderr.startswith("Error: ")
-    assert told.stderr.endswith("\n")
-    lines = [*caplog.messages, str(error), told.stderr[:-1]]
+    assert told.output.startswith("Error: ")
+    assert told.output.endswith("\n")
+    lines = [*caplog.messages, str(error), told.output[:-1]]
     assert not any(_STEERING & set(line) for line in lines)
     assert max(map(len, lines)) <= 400  # 200 of theirs, and ours around them
 
