@@ -7,9 +7,9 @@ the caller's own task between two steps of its loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import aclosing
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from ..errors import HubClosedError
 
@@ -58,7 +58,9 @@ class Crew:
     def __init__(self) -> None:
         self._supervisors: set[asyncio.Task[None]] = set()
 
-    async def collect(self, producers: Iterable[Callable[[Put[R]], Awaitable[None]]], room: int) -> AsyncGenerator[R]:
+    async def collect(
+        self, producers: Iterable[Callable[[Put[R]], Coroutine[Any, Any, None]]], room: int
+    ) -> AsyncGenerator[R]:
         """Run producers concurrently and yield what they put, as it comes.
 
         A producer goes on once its result is taken, or while no more than `room` results wait to be. A producer's
@@ -76,7 +78,7 @@ class Crew:
             try:
                 async with asyncio.TaskGroup() as group:
                     for produce in producers:
-                        group.create_task(_run(produce, put))
+                        group.create_task(produce(put))
                 end = _End(None)
             except* Exception as failures:  # noqa: BLE001  (raised to the caller)
                 end = _End(failures.exceptions[0])
@@ -158,10 +160,6 @@ class Crew:
 
 def _closed() -> HubClosedError:
     return HubClosedError("the hub was closed before this came to its end")
-
-
-async def _run(produce: Callable[[Put[R]], Awaitable[None]], put: Put[R]) -> None:
-    await produce(put)
 
 
 def _puller(source: AsyncIterable[S] | Iterable[S]) -> Callable[[], Awaitable[S]]:

@@ -16,8 +16,7 @@ from ..policy import Profile
 from ..schema import Conversation, Issue
 from ..signals import PageRead
 from .crew import Crew, Put
-from .reader import MOST_TOLD as _MOST_TOLD
-from .reader import Reader, Rows
+from .reader import MOST_TOLD, Reader, Rows
 from .report import AccountReport, Report
 
 __all__ = ["Page", "Plan", "Walk"]
@@ -221,7 +220,7 @@ class Walk:
             rejected = () if progress.is_second_look else tuple(rows.rejected)
             if not progress.is_second_look:
                 report.unreadable += rows.unreadable
-                report.rejected += rejected[: _MOST_TOLD - len(report.rejected)]
+                report.rejected += rejected[: MOST_TOLD - len(report.rejected)]
             reader.lane.tell(
                 PageRead,
                 "list",

@@ -61,7 +61,9 @@ class _Exchange:
         )  # a monotonic instant, set once: every attempt, wait and sleep lies before it
         self.attempts = 0
         self.mended = 0
-        self.is_stale = False  # the first attempt met a kept connection that the server was just closing
+        self.is_stale = (
+            False  # the last attempt was the first, and met a kept connection that the server was just closing
+        )
 
 
 _LARGE: Final = 1024 * 1024
@@ -211,7 +213,7 @@ class Lane:
             return None
         if self._gate.is_broken and not exchange.profile.parks:
             return None
-        if exchange.is_stale and exchange.attempts == 1:
+        if exchange.is_stale:
             return 0.0  # it says nothing about the provider
         delay = exchange.profile.backoff.delay(error, attempt - 1, self.clock.roll())
         if delay is None or self.clock.monotonic() + delay >= exchange.deadline:
@@ -254,7 +256,7 @@ class Lane:
             return response
         finally:
             self._gate.leave()
-        if exchange.is_stale and exchange.attempts == 1:
+        if exchange.is_stale:
             self._gate.gave_up(ticket)
         else:
             await self._gate.failed(ticket, failure)
@@ -308,6 +310,7 @@ class Lane:
             url = target(signed, self._base_url)
         headers = signed.headers if signed.body is None else {**signed.headers, "Content-Type": "application/json"}
         exchange.attempts += 1
+        exchange.is_stale = False
         try:
             async with session.request(
                 request.method,
