@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from .errors import ConfigurationError, HubError, PayloadError, ProviderError, RejectedError, for_status
+from .payload import decoded_or_none
 from .schema import Conversation, Status, TranscriptTurn
 from .signing import Secret
 from .wire import Flow, Request, Response
@@ -183,10 +184,7 @@ _reason = msgspec.json.Decoder(dict[str, Any])
 
 def by_status(response: Response) -> HubError:
     """Return the error of a refusal by its status, with the words of its `message`, `error` or `detail`."""
-    try:
-        body = _reason.decode(response.body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return refused(response, None)
+    body = decoded_or_none(response.body, _reason) or {}
     words = (body.get(name) for name in ("message", "error", "detail"))
     return refused(response, next((word for word in words if isinstance(word, str) and word), None))
 

@@ -16,7 +16,7 @@ from .schema import Issue
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-__all__ = ["Json", "decode", "decompressed", "scrubbed", "well_formed"]
+__all__ = ["Json", "decode", "decoded_or_none", "decompressed", "scrubbed", "well_formed"]
 
 T = TypeVar("T")
 
@@ -102,6 +102,14 @@ def decode(body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T], issues: 
     if issues is not None and misfit.is_value:
         return _decode_without(misfit, bytes(body), decoder, issues)
     raise misfit.as_error()
+
+
+def decoded_or_none(body: bytes | str, decoder: msgspec.json.Decoder[T]) -> T | None:
+    """Decode what need not be JSON at all, such as the body of a refusal; None where it cannot be read."""
+    try:
+        return decoder.decode(body)
+    except _UNREADABLE:
+        return None
 
 
 # Only the first is msgspec's own.

@@ -18,7 +18,7 @@ import msgspec
 from ..adapter import Account, Adapter, Listing, Query, Start, Started, answered, refused
 from ..coerce import AnyJson, Id, Instant, Seconds, after, instant, json_text, place_of, seconds, text, timestamp
 from ..errors import ConfigurationError, HubError, InvalidRefError, PaginationError, PayloadError
-from ..payload import decode
+from ..payload import decode, decoded_or_none
 from ..schema import (
     Agent,
     Channel,
@@ -545,10 +545,7 @@ def refusal(response: Response) -> HubError:
 
 def _words(response: Response) -> str | None:
     # https://docs.anyreach.ai/api-reference/errors
-    try:
-        sent = _refusal.decode(response.body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
+    sent = decoded_or_none(response.body, _refusal) or _Refusal()
     if isinstance(sent.detail, list):
         return "; ".join(f"{'.'.join(map(str, said.loc))}: {said.msg}" for said in sent.detail)
     return sent.detail or sent.error

@@ -16,7 +16,7 @@ import msgspec
 from ..adapter import Account, Adapter, Listing, Query, Start, Started, answered, refused
 from ..coerce import Id, Instant, Seconds, UnixSeconds, instant, json_text, not_before, place_of, text
 from ..errors import HubError, InvalidRefError, NotFoundError, PayloadError, RateLimitError, UnsupportedError
-from ..payload import decode
+from ..payload import decode, decoded_or_none
 from ..schema import (
     Agent,
     Analysis,
@@ -500,10 +500,7 @@ def refusal(response: Response) -> HubError:
 
 
 def _words(response: Response) -> str | None:
-    try:
-        sent = _refusal.decode(response.body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
+    sent = decoded_or_none(response.body, _refusal) or _Refusal()
     return next((words for words in (sent.message, sent.error) if isinstance(words, str) and words), None)
 
 

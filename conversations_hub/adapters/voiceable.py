@@ -32,7 +32,7 @@ from ..coerce import (
     timestamp,
 )
 from ..errors import AuthError, HubError, InvalidRefError, OutageError, PaginationError, PayloadError, for_status
-from ..payload import decode
+from ..payload import decode, decoded_or_none
 from ..schema import (
     Agent,
     Analysis,
@@ -478,10 +478,7 @@ _API_KEY = re.compile("api[ _-]?key", re.IGNORECASE)
 
 def refusal(response: Response) -> HubError:
     """Read a refusal; a missing key comes as 400, and not every 401 is about the account's key."""
-    try:
-        sent = _refusal.decode(response.body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        sent = _Refusal()
+    sent = decoded_or_none(response.body, _refusal) or _Refusal()
     words = _words(sent)
     # HTTP is believed first: the envelope's code counts where HTTP tells of no error.
     code = max(response.status, _code(sent.status)) if response.ok else response.status
