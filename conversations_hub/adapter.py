@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
@@ -19,16 +20,23 @@ from .errors import ConfigurationError, HubError, PayloadError, ProviderError, R
 from .payload import decoded_or_none
 from .schema import Conversation, Status, TranscriptTurn
 from .signing import Secret
+from .signing.schemes import Scheme
 from .wire import Flow, Request, Response
 
 __all__ = [
     "Account",
     "Adapter",
+    "Event",
+    "EventKind",
+    "Feature",
+    "Filter",
     "Listing",
     "Operation",
     "Query",
     "Start",
     "Started",
+    "Support",
+    "Webhook",
     "answered",
     "by_status",
     "cut",
@@ -39,6 +47,15 @@ T = TypeVar("T")
 
 Operation = Literal["list", "get", "start", "end", "delete", "send"]
 """What a hub can be asked to do."""
+
+Filter = Literal["since", "until", "status", "agent"]
+"""What a list can be narrowed by."""
+
+Feature = Literal["tool calls", "interruptions", "word timing", "recording"]
+"""What some providers tell of a conversation, and others do not."""
+
+Support = Literal["specification", "documentation", "inferred"]
+"""What an adapter was checked against, the strongest first."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.IGNORECASE)
 
@@ -161,6 +178,55 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
     """What a participant shows to join; `token.reveal()` gives the text."""
 
 
+class EventKind(StrEnum):
+    """What a webhook tells."""
+
+    STARTED = "started"
+    ENDED = "ended"
+    TRANSCRIPT_READY = "transcript_ready"
+    RECORDING_READY = "recording_ready"
+    ANALYSIS_READY = "analysis_ready"
+    UPDATED = "updated"
+    OTHER = "other"
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing a provider's webhook told."""
+
+    provider: str
+    kind: EventKind
+    provider_kind: str | None = None
+    """The provider's word for the kind, as sent."""
+    id: str | None = None
+    """What tells this event from every other, for those who must not handle it twice; None where nothing does."""
+    conversation_id: str | None = None
+    """The provider's id of the conversation; None where it is about none."""
+    conversation: Conversation | None = None
+    """What it brought of the conversation, read as `get` reads it."""
+    occurred_at: datetime | None = None
+    """UTC."""
+    verified: bool = False
+    """Whether its signature was checked; whoever knows the address can send what was not."""
+
+    @property
+    def to_fetch(self) -> str | None:
+        """The ref to give to `hub.get`, because the transcript was not part of the event; None where it was."""
+        if self.conversation_id is None or (self.conversation and self.conversation.transcript is not None):
+            return None
+        return f"{self.provider}:{self.conversation_id}"
+
+
+class Webhook(msgspec.Struct, frozen=True, kw_only=True):
+    """How to read what a provider delivers by itself."""
+
+    events: Callable[[bytes], Sequence[Event]]
+    """Reads a well-formed body whose signature was checked."""
+    scheme: Scheme | None = None
+    """How deliveries are signed; None: they are not."""
+    largest_body: int = 2 * 1024 * 1024
+    """Bytes; larger deliveries are refused unread."""
+
+
 _LONGEST_WORDS = 200
 
 
@@ -222,6 +288,17 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True):
     """Members of the provider's JSON that are scrubbed from `raw`, at any depth."""
     requests_per_second: float | None = None
     """The documented limit of an account; None: not documented."""
+    webhook: Webhook | None = None
+    filters: tuple[Filter, ...] = ()
+    """What the provider itself narrows its lists by; the rest is checked on the rows."""
+    shows: tuple[Feature, ...] = ()
+    """What the provider tells, where it tells it."""
+    support: Support = "inferred"
+    """What this was checked against."""
+    payloads: tuple[type, ...] = ()
+    """The types that `raw` is read with; a member that none of them has is unknown."""
+    left_to_raw: Mapping[str, str] = {}
+    """Members known and not read, each with the reason: `events[].properties.*`, "a star stands for all below"."""
 
     @property
     def operations(self) -> tuple[Operation, ...]:

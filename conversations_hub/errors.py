@@ -17,7 +17,8 @@ HubError
 │     └─ CircuitOpenError not asked: it was down a moment ago
 ├─ PayloadError           an answer nobody can trust
 ├─ PaginationError        a walk that loops or cannot go on
-└─ PartialError           some of several walks failed
+├─ PartialError           some of several walks failed
+└─ WebhookError           a delivery that is not to be believed
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ __all__ = [
     "RejectedError",
     "TransportError",
     "UnsupportedError",
+    "WebhookError",
     "for_status",
 ]
 
@@ -205,6 +207,10 @@ class PayloadError(HubError):
 
 class PaginationError(HubError):
     """A walk that loops or cannot go on. What was delivered before it stands."""
+
+
+class WebhookError(HubError):
+    """A delivery that is not to be believed; `status` is the HTTP status to answer it with."""
 
 
 class PartialError(HubError):

@@ -15,7 +15,19 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from ..adapter import Account, Adapter, Listing, Query, Start, Started, answered, refused
+from ..adapter import (
+    Account,
+    Adapter,
+    Event,
+    EventKind,
+    Listing,
+    Query,
+    Start,
+    Started,
+    Webhook,
+    answered,
+    refused,
+)
 from ..coerce import AnyJson, Id, Instant, Seconds, after, instant, json_text, place_of, seconds, text, timestamp
 from ..errors import ConfigurationError, HubError, InvalidRefError, PaginationError, PayloadError
 from ..payload import decode, decoded_or_none
@@ -40,7 +52,7 @@ from ..schema import (
 from ..signing import Secret, bearer
 from ..wire import Flow, Request, Response
 
-__all__ = ["ADAPTER", "end", "get", "list_page", "normalize", "refusal", "send", "start"]
+__all__ = ["ADAPTER", "end", "events", "get", "list_page", "normalize", "refusal", "send", "start"]
 
 # what AnyReach sends
 
@@ -128,6 +140,16 @@ class _Complaint(msgspec.Struct):
     msg: str = ""
 
 
+class _Trigger(msgspec.Struct):
+    type: str | None = None
+    conversation_id: Id | None = None
+
+
+class _Notice(msgspec.Struct):
+    conversation_id: Id | None = None
+    trigger: _Trigger | None = None
+
+
 class _Refusal(msgspec.Struct):
     detail: str | list[_Complaint] | None = None
     error: str | None = None
@@ -141,6 +163,7 @@ _page = msgspec.json.Decoder(list[msgspec.Raw])
 _stamped = msgspec.json.Decoder(_Stamped)
 _created = msgspec.json.Decoder(_Created, strict=False)
 _reply = msgspec.json.Decoder(_Reply, strict=False)
+_notice = msgspec.json.Decoder(_Notice, strict=False)
 _refusal = msgspec.json.Decoder(_Refusal, strict=False)
 
 # what it means
@@ -551,6 +574,32 @@ def _words(response: Response) -> str | None:
     return sent.detail or sent.error
 
 
+# https://docs.anyreach.ai/workflows/triggers/agent-embedded
+_EVENT_KINDS = {
+    "pre_call": EventKind.STARTED,
+    "ongoing_conversation": EventKind.UPDATED,
+    "post_call": EventKind.TRANSCRIPT_READY,
+}
+
+
+def events(body: bytes) -> Sequence[Event]:
+    """Read what a customer's workflow sends: whatever its author wrote, as long as it names the conversation."""
+    sent = decode(body, _notice, [])
+    trigger = sent.trigger or _Trigger()
+    id = text(sent.conversation_id) or text(trigger.conversation_id)
+    if id is None:
+        raise PayloadError("the delivery names no conversation: have the workflow send its conversation_id")
+    return (
+        Event(
+            provider="anyreach",
+            kind=_EVENT_KINDS.get(trigger.type or "", EventKind.OTHER),
+            provider_kind=trigger.type,
+            id=f"{id}:{trigger.type}" if trigger.type else None,
+            conversation_id=id,
+        ),
+    )
+
+
 ADAPTER = Adapter(
     name="anyreach",
     base_url="https://api.anyreach.ai",
@@ -564,4 +613,9 @@ ADAPTER = Adapter(
     send=send,
     settings=("org_id",),
     secret_fields=frozenset({"access_token", "join_token", "token"}),
+    webhook=Webhook(events=events),
+    filters=("since", "until", "agent"),
+    shows=("tool calls", "interruptions", "recording"),
+    support="documentation",
+    payloads=(_Conversation, _Created),
 )

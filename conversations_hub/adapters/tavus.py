@@ -13,7 +13,19 @@ from typing import Any
 
 import msgspec
 
-from ..adapter import Account, Adapter, Listing, Query, Start, Started, answered, refused
+from ..adapter import (
+    Account,
+    Adapter,
+    Event,
+    EventKind,
+    Listing,
+    Query,
+    Start,
+    Started,
+    Webhook,
+    answered,
+    refused,
+)
 from ..coerce import Id, Instant, Seconds, UnixSeconds, instant, json_text, not_before, place_of, text
 from ..errors import HubError, InvalidRefError, NotFoundError, PayloadError, RateLimitError, UnsupportedError
 from ..payload import decode, decoded_or_none
@@ -38,7 +50,7 @@ from ..schema import (
 from ..signing import Secret, header
 from ..wire import Flow, Request, Response
 
-__all__ = ["ADAPTER", "delete", "end", "get", "list_page", "normalize", "refusal", "start"]
+__all__ = ["ADAPTER", "delete", "end", "events", "get", "list_page", "normalize", "refusal", "start"]
 
 # what Tavus sends
 
@@ -127,6 +139,12 @@ class _Created(msgspec.Struct):
     meeting_token: str | None = None
 
 
+class _Delivery(msgspec.Struct):
+    conversation_id: Id
+    event_type: str | None = None
+    timestamp: Instant = None
+
+
 class _Refusal(msgspec.Struct):
     message: Any = None
     error: Any = None
@@ -135,7 +153,17 @@ class _Refusal(msgspec.Struct):
 _conversation = msgspec.json.Decoder(_Conversation, strict=False)
 _page: msgspec.json.Decoder[_Page | list[msgspec.Raw]] = msgspec.json.Decoder(_Page | list[msgspec.Raw], strict=False)
 _created = msgspec.json.Decoder(_Created, strict=False)
+_delivery = msgspec.json.Decoder(_Delivery, strict=False)
 _refusal = msgspec.json.Decoder(_Refusal, strict=False)
+
+_LEFT_TO_RAW = {
+    "events[].properties.face_id": "the conversation's own says it",
+    "events[].properties.replica_id": "the conversation's own says it",
+    "events[].properties.storage_provider": "the recording's address says it",
+    "events[].properties.request.url": "the customer's own server",
+    "events[].properties.response.*": "what the customer's own server answered",
+    "events[].properties.response": "what the customer's own server answered",
+}
 
 # what it means
 
@@ -404,6 +432,45 @@ def _metadata(sent: _Conversation, happened: _Happened) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None and value != ""}
 
 
+# https://docs.tavus.io/sections/webhooks-and-callbacks
+_EVENT_KINDS = {
+    "system.pal_joined": EventKind.STARTED,
+    "system.replica_joined": EventKind.STARTED,
+    "system.shutdown": EventKind.ENDED,
+    "application.transcription_ready": EventKind.TRANSCRIPT_READY,
+    "application.recording_ready": EventKind.RECORDING_READY,
+    "application.perception_analysis": EventKind.ANALYSIS_READY,
+}
+
+
+def events(body: bytes) -> Sequence[Event]:
+    """Read a callback: one event, as the verbose conversation lists it. Nothing tells apart who sent it."""
+    issues: list[Issue] = []
+    sent = decode(body, _delivery, issues)
+    kind = _EVENT_KINDS.get(sent.event_type or "", EventKind.OTHER)
+    id = str(sent.conversation_id)
+    return (
+        Event(
+            provider="tavus",
+            kind=kind,
+            provider_kind=sent.event_type,
+            id=f"{id}:{sent.event_type}" if sent.event_type else None,
+            conversation_id=id,
+            conversation=None if kind is EventKind.OTHER else _told_by(body, id, kind),
+            occurred_at=instant(sent.timestamp, "timestamp", issues),
+        ),
+    )
+
+
+def _told_by(body: bytes, id: str, kind: EventKind) -> Conversation:
+    """Return the conversation as far as one event tells of it."""
+    status = "active" if kind is EventKind.STARTED else "ended"
+    told = {"conversation_id": id, "status": status, "events": [msgspec.Raw(body)]}
+    conversation = normalize(msgspec.json.encode(told))
+    estimated = ("status", *conversation.estimated)
+    return msgspec.structs.replace(conversation, provider_status=None, estimated=estimated, raw=body)
+
+
 # how to ask
 
 _LARGEST_PAGE = 100
@@ -515,6 +582,12 @@ ADAPTER = Adapter(
     start=start,
     end=end,
     delete=delete,
+    webhook=Webhook(events=events),
     complete_lists=False,
     secret_fields=frozenset({"meeting_token"}),
+    filters=("status",),
+    shows=("tool calls", "recording"),
+    support="documentation",
+    payloads=(_Conversation, _Created),
+    left_to_raw=_LEFT_TO_RAW,
 )

@@ -510,4 +510,8 @@ ADAPTER = Adapter(
     get=get,
     # Rows may hold a transcript, but nothing says that they do.
     complete_lists=False,
+    filters=("since", "until", "agent"),
+    shows=("tool calls", "interruptions", "recording"),
+    support="inferred",
+    payloads=(_Conversation, _Answer),
 )

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .flows import Driven, drive
+from .members import unknown_members, unseen_members
 from .mutants import Mutant, mutants
-from .replay import Case, Replayed, account_of, cases_in, read_exchange, replay, walk
+from .replay import Case, Replayed, account_of, cases_in, delivered, read_exchange, replay, walk
 
 if TYPE_CHECKING:
     from .simulator import Faults, Simulator
@@ -32,9 +33,12 @@ __all__ = [
     "Simulator",
     "account_of",
     "cases_in",
+    "delivered",
     "drive",
     "mutants",
     "read_exchange",
     "replay",
+    "unknown_members",
+    "unseen_members",
     "walk",
 ]

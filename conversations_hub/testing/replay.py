@@ -1,7 +1,8 @@
 """Recorded exchanges, replayed: a folder of answers, and what an adapter makes of them.
 
 A folder holds `<operation>[.<label>].<n>.http`, the answers of one flow in order, `error.<status>[.<label>].http`, a
-refusal, and `fixture.toml`: the account, and for each case where it comes from and what the operation was called with.
+refusal, `webhook.<event>.http`, a delivery, and `fixture.toml`: the account, and for each case where it comes from and
+what the operation was called with; for a delivery its secret and the instant it came.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from typing import Any
 
 import msgspec
 
-from ..adapter import Account, Adapter, Listing, Query, Start, Started
+from ..adapter import Account, Adapter, Event, Listing, Query, Start, Started
 from ..errors import HubError
 from ..schema import Conversation, TranscriptTurn
+from ..webhooks import verify
 from ..wire import Flow, Request, Response
 from .flows import Driven, drive
 
-__all__ = ["Case", "Replayed", "account_of", "cases_in", "read_exchange", "replay", "walk"]
+__all__ = ["Case", "Replayed", "account_of", "cases_in", "delivered", "read_exchange", "replay", "walk"]
 
 
 class Case(msgspec.Struct, frozen=True):
@@ -33,7 +35,7 @@ class Case(msgspec.Struct, frozen=True):
 
     @property
     def operation(self) -> str:
-        """What was done; `error` for a refusal."""
+        """What was done; `error` for a refusal, `webhook` for a delivery."""
         return self.name.partition(".")[0]
 
     @property
@@ -57,12 +59,14 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     started: Started | None = None
     turn: TranscriptTurn | None = None
     refusal: HubError | None = None
+    events: tuple[Event, ...] = ()
 
     @property
     def conversations(self) -> tuple[Conversation, ...]:
         """All conversations that came of it."""
         listed = tuple(page.normalize(row) for page in self.pages for row in page.rows)
-        return listed if self.conversation is None else (self.conversation,)
+        delivered = tuple(event.conversation for event in self.events if event.conversation is not None)
+        return listed + delivered if self.conversation is None else (self.conversation,)
 
 
 def cases_in(folder: Path) -> dict[str, Case]:
@@ -82,7 +86,7 @@ def account_of(folder: Path, adapter: Adapter) -> Account:
 
 def _case_of(path: Path) -> str:
     name, _, number = path.stem.rpartition(".")
-    return name if number.isdigit() and not path.stem.startswith("error.") else path.stem
+    return name if number.isdigit() and not path.stem.startswith(("error.", "webhook.")) else path.stem
 
 
 def _order(path: Path) -> tuple[str, int]:
@@ -91,19 +95,23 @@ def _order(path: Path) -> tuple[str, int]:
 
 
 def read_exchange(path: Path) -> Response:
-    """Read a recorded answer: a status line, headers, a blank line, the body."""
+    """Read a recorded answer: a status line, headers, a blank line, the body.
+
+    A delivery begins with its request line instead; it has the status 0.
+    """
     head, _, body = path.read_bytes().partition(b"\n\n")
-    status, *headers = head.decode().splitlines()
+    line, *headers = head.decode().splitlines()
+    status = int(line.split()[1]) if line.startswith("HTTP/") else 0
     named = (header.partition(":") for header in headers)
-    return Response(
-        int(status.split()[1]), {name.strip().lower(): value.strip() for name, _, value in named}, body.strip()
-    )
+    return Response(status, {name.strip().lower(): value.strip() for name, _, value in named}, body.strip())
 
 
 def replay(adapter: Adapter, account: Account, case: Case) -> Replayed:
     """Run a case over its answers; raise what the adapter raises."""
     if case.operation == "error":
         return Replayed(refusal=adapter.refusal(case.answers[0]))
+    if case.operation == "webhook":
+        return Replayed(events=tuple(delivered(adapter, case)))
     if case.operation == "list":
         driven = tuple(walk(adapter, account, case))
         requests = tuple(request for page in driven for request in page.requests)
@@ -118,6 +126,15 @@ def replay(adapter: Adapter, account: Account, case: Case) -> Replayed:
             return Replayed(requests=done.requests, turn=turn)
         case _:
             return Replayed(requests=done.requests)
+
+
+def delivered(adapter: Adapter, case: Case) -> list[Event]:
+    """Receive a recorded delivery with its secret, at the instant it came."""
+    [delivery] = case.answers
+    secret = case.facts.get("secret")
+    now = case.facts["now"]
+    unsigned = secret is None
+    return verify(adapter.name, delivery.body, delivery.headers, secret, now, insecure_accept_unsigned=unsigned)
 
 
 def walk(

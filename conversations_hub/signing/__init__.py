@@ -1,4 +1,7 @@
-"""Request signers, as data: each puts an account's key where its provider looks for it, and nowhere else."""
+"""Who asks, and who has sent: request signers here, webhook schemes in `schemes`.
+
+A signer puts an account's key where its provider looks for it, and nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from .errors import ConfigurationError
-from .wire import Request
+from ..errors import ConfigurationError
+from ..wire import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

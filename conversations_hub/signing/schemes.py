@@ -1,0 +1,219 @@
+"""How providers sign what they deliver, as data: where the signature stands, what it covers, and with which key.
+
+A scheme reads a delivery's headers and says whether a signature is good for a key. It compares in constant time, over
+the body as it was sent, and knows no clock.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from ..errors import ConfigurationError
+
+__all__ = ["STANDARD_WEBHOOKS", "Claim", "Scheme", "ed25519_signed", "hmac_signed", "shared_secret", "standard_key"]
+
+Headers = Mapping[str, str]
+"""By name in lower case."""
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """What a delivery's headers claim."""
+
+    signatures: tuple[bytes, ...]
+    """Any one of them is enough."""
+    message: bytes
+    """What they cover."""
+    sent_at: float | None = None
+    """Unix seconds; None: the scheme has no time, so an old delivery can be sent again."""
+
+    def __repr__(self) -> str:
+        return f"Claim({len(self.signatures)} signatures over {len(self.message)} bytes)"
+
+
+class Scheme(msgspec.Struct, frozen=True, kw_only=True):
+    """One way to sign a delivery."""
+
+    name: str
+    """As in `HMAC-SHA256`."""
+    headers: tuple[str, ...]
+    """Those it needs, in lower case; each must come exactly once."""
+    claim: Callable[[Headers, bytes], Claim]
+    """Reads the headers over the body; raises `ValueError` for what nobody can read."""
+    matches: Callable[[bytes, bytes, bytes], bool]
+    """Whether a signature is good for a message and a key."""
+    key: Callable[[str], bytes] = str.encode
+    """Reads the key from what the provider's console shows; raises `ValueError` for what cannot be one."""
+
+
+_MOST_SIGNATURES = 16
+
+Digest = Literal["sha1", "sha256", "sha512"]
+Encoding = Literal["hex", "base64"]
+TimeForm = Literal["seconds", "milliseconds", "iso"]
+
+
+def hmac_signed(
+    signature: str,
+    *,
+    timestamp: str | None = None,
+    id: str | None = None,
+    message: str = "{timestamp}.{body}",
+    times: TimeForm = "seconds",
+    digest: Digest = "sha256",
+    encoding: Encoding = "hex",
+    prefix: str = "",
+    separator: str = ",",
+    key: Callable[[str], bytes] = str.encode,
+) -> Scheme:
+    """Return a scheme that signs with an HMAC.
+
+    Args:
+        signature: the header with the signatures; `header/name` for the parts `name=…` of a header.
+        timestamp: the header with the time, in the same form.
+        id: the header with the delivery's id.
+        message: what is signed, of `{timestamp}`, `{id}` and `{body}`.
+        times: how the time is written.
+        digest: which hash the HMAC is made with.
+        encoding: how the signature is written.
+        prefix: what stands before each signature: `v1,` or `sha256=`. Others are of an unknown version and skipped.
+        separator: what stands between several signatures.
+        key: reads the key from the secret's text.
+    """
+    headers = tuple(dict.fromkeys(name.partition("/")[0] for name in (signature, timestamp, id) if name))
+    before, _, after = message.partition("{body}")
+    decoded = bytes.fromhex if encoding == "hex" else _from_base64
+
+    def claim(sent: Headers, body: bytes) -> Claim:
+        stamp = _only(_values(sent, timestamp)) if timestamp else ""
+        facts = {"timestamp": stamp, "id": _only(_values(sent, id)) if id else ""}
+        said = [one for value in _values(sent, signature) for one in value.split(separator)]
+        signatures: list[bytes] = []
+        for one in said[:_MOST_SIGNATURES]:
+            if one.strip().startswith(prefix):
+                with suppress(ValueError):  # one that cannot be read is one that does not match
+                    signatures.append(decoded(one.strip().removeprefix(prefix)))
+        signed = before.format_map(facts).encode() + body + after.format_map(facts).encode()
+        return Claim(tuple(signatures), signed, _instant(stamp, times) if timestamp else None)
+
+    def matches(sent: bytes, signed: bytes, secret: bytes) -> bool:
+        import hmac  # noqa: PLC0415  (4 ms, and only receivers need it)
+
+        return hmac.compare_digest(sent, hmac.digest(secret, signed, digest))
+
+    return Scheme(name=f"HMAC-{digest.upper()}", headers=headers, claim=claim, matches=matches, key=key)
+
+
+def shared_secret(header: str, *, prefix: str = "") -> Scheme:
+    """Return a scheme that sends the secret itself: weak, since whoever sees one delivery can make others."""
+
+    def claim(sent: Headers, body: bytes) -> Claim:
+        value = sent[header]
+        return Claim((value.removeprefix(prefix).encode(),) if value.startswith(prefix) else (), body)
+
+    def matches(sent: bytes, _signed: bytes, secret: bytes) -> bool:
+        import hmac  # noqa: PLC0415
+
+        return hmac.compare_digest(sent, secret)
+
+    return Scheme(name="shared secret", headers=(header,), claim=claim, matches=matches)
+
+
+def ed25519_signed(signature: str, *, timestamp: str, message: str) -> Scheme:
+    """Return a scheme that signs with an Ed25519 key pair; the secret is the public key, in Base64.
+
+    It needs the extra `ed25519`.
+    """
+    before, _, after = message.partition("{body}")
+
+    def claim(sent: Headers, body: bytes) -> Claim:
+        stamp = sent[timestamp]
+        signed = before.format(timestamp=stamp).encode() + body + after.format(timestamp=stamp).encode()
+        return Claim((_from_base64(sent[signature]),), signed, _instant(stamp, "seconds"))
+
+    return Scheme(
+        name="Ed25519", headers=(signature, timestamp), claim=claim, matches=_is_signed_with_ed25519, key=_public_key
+    )
+
+
+_PUBLIC_KEY_SIZE = 32
+
+
+def _public_key(text: str) -> bytes:
+    key = _from_base64(text)
+    if len(key) != _PUBLIC_KEY_SIZE:
+        raise ValueError
+    return key
+
+
+def _is_signed_with_ed25519(signature: bytes, message: bytes, key: bytes) -> bool:
+    try:
+        from cryptography.exceptions import InvalidSignature  # noqa: PLC0415
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415
+    except ModuleNotFoundError:
+        is_missing = True
+    else:
+        is_missing = False
+        with suppress(InvalidSignature):
+            Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
+            return True
+    if is_missing:
+        raise ConfigurationError("Ed25519 signatures need an extra: pip install 'conversations-hub[ed25519]'")
+    return False
+
+
+def standard_key(text: str) -> bytes:
+    """Read a Standard Webhooks secret, `whsec_` and Base64."""
+    return _from_base64(text.removeprefix("whsec_"))
+
+
+def _values(sent: Headers, where: str) -> list[str]:
+    """Return what stands in a header, or in the parts of that name in it."""
+    header, _, part = where.partition("/")
+    if not part:
+        return [sent[header]]
+    found = (one.strip().partition("=") for one in sent[header].split(","))
+    return [value for name, _, value in found if name == part]
+
+
+def _only(values: list[str]) -> str:
+    if len(values) != 1 or not values[0]:
+        raise ValueError
+    return values[0]
+
+
+def _from_base64(text: str) -> bytes:
+    return base64.b64decode(text, validate=True)  # its error is a ValueError
+
+
+_DIGITS = re.compile(r"[0-9]{1,16}")
+
+
+def _instant(stamp: str, form: TimeForm) -> float:
+    if form == "iso":
+        moment = datetime.fromisoformat(stamp)
+        if moment.tzinfo is None:
+            raise ValueError
+        return moment.timestamp()
+    if not _DIGITS.fullmatch(stamp):
+        raise ValueError
+    return int(stamp) / (1000 if form == "milliseconds" else 1)
+
+
+# https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+STANDARD_WEBHOOKS = hmac_signed(
+    "webhook-signature",
+    timestamp="webhook-timestamp",
+    id="webhook-id",
+    message="{id}.{timestamp}.{body}",
+    encoding="base64",
+    prefix="v1,",
+    separator=" ",
+    key=standard_key,
+)

@@ -1,0 +1,105 @@
+"""Which members of a payload an adapter knows: those its types read, and those it leaves to `raw` and says why.
+
+Paths are written `events[].properties.name`; in `Adapter.left_to_raw` a `*` stands for anything below.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from msgspec import inspect
+
+from ..adapter import Adapter
+from ..payload import Json
+
+__all__ = ["left_to_raw", "unknown_members", "unseen_members"]
+
+
+def unknown_members(adapter: Adapter, payload: Json) -> list[str]:
+    """Return the members of a payload, decoded untyped, that the adapter neither reads nor leaves to `raw`."""
+    left = left_to_raw(adapter.left_to_raw)
+    found = dict.fromkeys(path for path, is_read in _walked(payload, _kinds(adapter)) if not is_read)
+    return [path for path in found if not left.fullmatch(path)]
+
+
+def unseen_members(adapter: Adapter, payloads: Iterable[Json]) -> list[str]:
+    """Return the members that the adapter reads and no payload has, though what they stand in is there."""
+    kinds = _kinds(adapter)
+    seen: set[str] = set()
+    for payload in payloads:
+        seen.update(path for path, is_read in _walked(payload, kinds) if is_read)
+    return [path for path in dict.fromkeys(_readable(kinds, seen)) if path not in seen]
+
+
+def left_to_raw(paths: Iterable[str]) -> re.Pattern[str]:
+    """Return a pattern of such paths, for those of one payload as for those with every position as `[]`."""
+    escaped = (re.escape(path).replace(r"\[\]", r"\[\d*\]").replace(r"\*", ".*") for path in paths)
+    return re.compile("|".join(escaped) or r"(?!)")
+
+
+_Kinds = tuple[inspect.Type, ...]
+
+
+def _kinds(adapter: Adapter) -> _Kinds:
+    return _flat(inspect.multi_type_info(adapter.payloads))
+
+
+def _flat(kinds: Iterable[inspect.Type]) -> _Kinds:
+    found: list[inspect.Type] = []
+    for kind in kinds:
+        match kind:
+            case inspect.UnionType(types=types):
+                found += _flat(types)
+            case inspect.Metadata(type=inner):
+                found += _flat((inner,))
+            case _:
+                found.append(kind)
+    return tuple(found)
+
+
+def _walked(value: Json, kinds: _Kinds, path: str = "") -> Iterator[tuple[str, bool]]:
+    """Yield every member's path and whether it is read; nothing below one that is not, or that is read whole."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            below = f"{path}.{name}".removeprefix(".")
+            known = _member(name, kinds)
+            yield below, bool(known)
+            if known:
+                yield from _walked(inner, known, below)
+    elif isinstance(value, list):
+        items = _flat(kind.item_type for kind in kinds if isinstance(kind, inspect.ListType))
+        items += tuple(kind for kind in kinds if isinstance(kind, inspect.AnyType | inspect.RawType))
+        for inner in value:
+            yield from _walked(inner, items, f"{path}[]")
+
+
+def _member(name: str, kinds: _Kinds) -> _Kinds:
+    found: list[inspect.Type] = []
+    for kind in kinds:
+        match kind:
+            case inspect.StructType(fields=fields):
+                found += [field.type for field in fields if field.encode_name == name]
+            case inspect.DictType(value_type=value_type):
+                found.append(value_type)
+            case inspect.AnyType() | inspect.RawType():
+                found.append(kind)
+            case _:
+                pass
+    return _flat(found)
+
+
+def _readable(kinds: _Kinds, seen: set[str], path: str = "") -> Iterator[str]:
+    """Yield the members that the types name, below what was seen."""
+    for kind in kinds:
+        match kind:
+            case inspect.StructType(fields=fields):
+                for field in fields:
+                    below = f"{path}.{field.encode_name}".removeprefix(".")
+                    yield below
+                    if below in seen:
+                        yield from _readable(_flat((field.type,)), seen, below)
+            case inspect.ListType(item_type=item_type):
+                yield from _readable(_flat((item_type,)), seen, f"{path}[]")
+            case _:
+                pass

@@ -1,0 +1,168 @@
+"""Webhooks: raw body, headers and secret → verified events; no hub, no framework and no network needed.
+
+    events = verify("elevenlabs", await request.read(), request.headers, secret, datetime.now(UTC))
+
+Nothing of a body is parsed before its signature was found to be good. What an event brings is read as `get` reads it;
+where it brings no transcript, `event.to_fetch` names what to give to `hub.get`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from .adapter import Event, EventKind
+from .adapters import load
+from .errors import ConfigurationError, HubError, UnsupportedError, WebhookError
+from .payload import well_formed
+from .signing import Secret
+from .signing.schemes import Claim, Scheme
+
+__all__ = ["Event", "EventKind", "Headers", "Secrets", "verify"]
+
+
+class Headers(Protocol):
+    """A delivery's headers, in whatever case: a mapping, or what any framework has."""
+
+    def items(self) -> Iterable[tuple[str, str]]:
+        """Return names and values; a name may come twice."""
+        ...
+
+
+Secrets = str | Secret | Sequence[str | Secret]
+"""What the provider signs with; several while one takes the place of another."""
+
+_LEAST = 16
+_TOLERANCE = 300.0
+
+
+def verify(
+    provider: str,
+    body: bytes,
+    headers: Headers,
+    secret: Secrets | None,
+    now: datetime,
+    *,
+    scheme: Scheme | None = None,
+    tolerance: float = _TOLERANCE,
+    insecure_accept_unsigned: bool = False,
+) -> list[Event]:
+    """Check a delivery and return its events; most deliveries hold one.
+
+    The same delivery may come again, also from somebody who recorded it: keep each `event.id` for a day, or longer
+    than `tolerance`, and handle it once.
+
+    Args:
+        provider: whose webhook it is, by name.
+        body: the bytes as they were sent; a framework that decoded and encoded them again breaks the signature.
+        headers: all of them.
+        secret: what the provider's console shows. None for a provider that does not sign, together with
+            `insecure_accept_unsigned`; the events then say that they are not verified.
+        now: an aware datetime.
+        scheme: another than the provider's usual one, from `conversations_hub.signing.schemes`.
+        tolerance: seconds that the delivery's own time may differ from `now`, either way.
+        insecure_accept_unsigned: accept what anybody may have sent.
+
+    Raises:
+        WebhookError: refused; `status` is the HTTP status to answer with.
+        ConfigurationError: no secret, or one that cannot be right.
+        UnsupportedError: the provider has no webhooks.
+    """
+    adapter = load(provider)
+    webhook = adapter.webhook
+    if webhook is None:
+        raise UnsupportedError(f"{provider} has no webhooks", provider=provider)
+    if now.utcoffset() is None:
+        raise ConfigurationError("now has no time zone: give an aware datetime, such as datetime.now(UTC)")
+    scheme = scheme or webhook.scheme
+    keys = _keys(provider, scheme, secret, insecure_accept_unsigned=insecure_accept_unsigned)
+    if len(body) > webhook.largest_body:
+        raise _refused(provider, 413, f"the body is larger than {webhook.largest_body} bytes")
+    sent = _checked(provider, headers, scheme)
+    if scheme is not None and keys:
+        claim = _claim(provider, scheme, sent, body)
+        _check_age(provider, claim, now, tolerance)
+        good = [scheme.matches(one, claim.message, key) for key in keys for one in claim.signatures]
+        if not any(good):
+            raise _refused(provider, 401, "no signature is good for the secret: is it the secret of this endpoint?")
+    return [msgspec.structs.replace(event, verified=bool(keys)) for event in _events(provider, webhook.events, body)]
+
+
+def _keys(
+    provider: str, scheme: Scheme | None, secret: Secrets | None, *, insecure_accept_unsigned: bool
+) -> list[bytes]:
+    if secret is None:
+        if insecure_accept_unsigned:
+            return []
+        how = "pass its secret" if scheme else f"{provider} does not sign: have its deliveries carry a secret"
+        raise ConfigurationError(
+            f"nothing to verify with: {how}, or pass insecure_accept_unsigned=True", provider=provider
+        )
+    if scheme is None:
+        raise ConfigurationError(f"{provider} does not sign its deliveries: pass scheme=, or no secret")
+    secrets = [secret] if isinstance(secret, str | Secret) else list(secret)
+    if not secrets:
+        raise ConfigurationError("the list of secrets is empty", provider=provider)
+    return [_key(provider, scheme, one.reveal() if isinstance(one, Secret) else one) for one in secrets]
+
+
+def _key(provider: str, scheme: Scheme, text: str) -> bytes:
+    try:
+        key = scheme.key(text)
+    except ValueError:
+        key = b""
+    if len(key) < _LEAST:
+        raise ConfigurationError(
+            f"the webhook secret cannot be right: {_LEAST} bytes are the least. Copy it whole from the console of"
+            f" {provider}",
+            provider=provider,
+        )
+    return key
+
+
+def _refused(provider: str, status: int, reason: str) -> WebhookError:
+    return WebhookError(reason, provider=provider, operation="webhook", status=status)
+
+
+def _checked(provider: str, headers: Headers, scheme: Scheme | None) -> Mapping[str, str]:
+    """Return the headers by name in lower case; refuse what nobody can have meant."""
+    found = [(name.lower(), value) for name, value in headers.items()]
+    counts = Counter(name for name, _ in found)
+    if counts["content-encoding"]:
+        raise _refused(provider, 415, "the body is compressed, which no signature is made over")
+    for name in scheme.headers if scheme else ():
+        if counts[name] != 1:
+            wrong = "is missing" if not counts[name] else "came more than once"
+            raise _refused(provider, 401, f"the header {name} {wrong}")
+    return dict(found)
+
+
+def _claim(provider: str, scheme: Scheme, sent: Mapping[str, str], body: bytes) -> Claim:
+    try:
+        return scheme.claim(sent, body)
+    except (ValueError, OverflowError):
+        pass
+    raise _refused(provider, 401, f"the headers hold no {scheme.name} signature that can be read")
+
+
+def _check_age(provider: str, claim: Claim, now: datetime, tolerance: float) -> None:
+    if claim.sent_at is None:
+        return
+    age = now.timestamp() - claim.sent_at
+    if abs(age) > tolerance:
+        when = "too long ago" if age > 0 else "in the future"
+        raise _refused(provider, 401, f"it was signed {when}: more than {tolerance:g} s from now")
+
+
+def _events(provider: str, read: Callable[[bytes], Sequence[Event]], body: bytes) -> Sequence[Event]:
+    try:
+        return read(well_formed(body)[0])
+    except HubError as error:
+        reason = error.reason
+    except Exception as bug:  # noqa: BLE001  (a delivery nobody can read must not look like our outage)
+        reason = f"the adapter could not read it: {type(bug).__name__}"
+    raise _refused(provider, 400, reason)
