@@ -7,7 +7,7 @@ else. A failed exchange is thrown into the flow at its `yield`.
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from typing import TypeVar
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
@@ -26,8 +26,8 @@ class Request(msgspec.Struct, frozen=True):
     method: str
     path: str
     """A template, `/v2/conversations/{id}`; logs show it so. Or a whole URL of the account's own origin."""
-    query: Mapping[str, str | int | None] = {}
-    """None is left out."""
+    query: Mapping[str, str | int | Sequence[str | int] | None] = {}
+    """None is left out, a truth is written `true` or `false`, and a list repeats its name."""
     ids: Mapping[str, str] = {}
     """Fills the template; each becomes exactly one quoted segment."""
     headers: Mapping[str, str] = {}
@@ -120,14 +120,18 @@ def target(request: Request, base_url: str) -> str:
     path = request.path
     if request.ids:
         path = path.format_map({name: quote(check_id(id), safe="") for name, id in request.ids.items()})
-    query = {name: value for name, value in request.query.items() if value is not None}
+    query = {name: _spelled(value) for name, value in request.query.items() if value is not None}
     if not query:
         return base_url + path
     try:
-        return f"{base_url}{path}?{urlencode(query, quote_via=quote)}"
+        return f"{base_url}{path}?{urlencode(query, doseq=True, quote_via=quote)}"
     except UnicodeEncodeError:
         pass  # raised below, without what could not be encoded
     raise InvalidRefError("the query holds a lone surrogate, which is no text")
+
+
+def _spelled(value: str | int | Sequence[str | int]) -> str | int | Sequence[str | int]:
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None, bool] | None:

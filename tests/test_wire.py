@@ -226,3 +226,8 @@ def test_only_reading_may_be_sent_twice(method: str, safe: bool | None, is_safe:
 )
 def test_two_hundreds_are_fine(status: int, ok: bool) -> None:  # noqa: FBT001
     assert Response(status, {}, b"").ok is ok
+
+
+def test_lists_repeat_their_name_and_truths_are_spelled_as_json_spells_them() -> None:
+    request = Request("GET", "/x", {"tag": ["a b", "c"], "all": True, "none": [], "size": 3})
+    assert target(request, "https://example.com") == "https://example.com/x?tag=a%20b&tag=c&all=true&size=3"

@@ -21,7 +21,7 @@ from ...wire import Response
 from .corpus import Corpus
 from .truth import Phase, Truth, Turn
 
-__all__ = ["Call", "Simulated", "World", "iso", "one_of", "positive", "reply", "whole"]
+__all__ = ["Call", "Delivery", "Simulated", "World", "iso", "one_of", "positive", "reply", "whole"]
 
 _MAY_RUN = 16
 """How many of the newest conversations of a corpus may still run."""
@@ -218,6 +218,17 @@ class World:
         return replace(truth, answered=answered, ended=ended, ending=EndReason.API_ENDED)
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One delivery of a provider's webhook."""
+
+    moment: float
+    """When it is sent first, in Unix seconds."""
+    kind: str
+    """The provider's word for the event."""
+    body: bytes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simulated:
     """How one provider answers."""
@@ -233,5 +244,13 @@ class Simulated:
     """A key it accepts."""
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
     """What an account needs beside the key."""
+    deliveries: Callable[[World, Truth], Sequence[Delivery]] | None = None
+    """What its webhook delivers about one conversation in all, in the order it happens; None: it delivers nothing."""
+    signed: Callable[[Delivery, str], Mapping[str, str]] | None = None
+    """The headers that sign a delivery, sent at its moment, with the provider's own half of the secret."""
+    webhook_secret: str = ""
+    """What the provider's console would show, and who receives verifies with."""
+    signing_secret: str | None = None
+    """The provider's own half; None: the same."""
     limit_headers: tuple[str, str, str] | None = None
     """Under which names it tells the rate limit, what is left of it, and the seconds to its reset."""
