@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from ssl import SSLContext
 
 import msgspec
 
@@ -56,9 +57,10 @@ class Scripted:
         self._news = asyncio.Event()
         self.url = ""
 
-    async def open(self) -> None:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+    async def open(self, ssl: SSLContext | None) -> None:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=ssl)
+        scheme = "http" if ssl is None else "https"
+        self.url = f"{scheme}://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     async def close(self) -> None:
         if self._server is not None:
@@ -116,7 +118,7 @@ class Scripted:
 
 
 @asynccontextmanager
-async def serving(*answers: Answer | Handler) -> AsyncGenerator[Scripted]:
+async def serving(*answers: Answer | Handler, ssl: SSLContext | None = None) -> AsyncGenerator[Scripted]:
     """Serve answers in order, the last one for ever; or let one function answer each request."""
 
     async def handle(asked: Asked, writer: asyncio.StreamWriter) -> Answer:
@@ -124,7 +126,7 @@ async def serving(*answers: Answer | Handler) -> AsyncGenerator[Scripted]:
         return await said(asked, writer) if callable(said) else said
 
     server = Scripted(handle)
-    await server.open()
+    await server.open(ssl)
     try:
         yield server
     finally:

@@ -95,14 +95,14 @@ MORE = "may hold a path, but no query, fragment, backslash or blank"
         ("https://user:sk-canary@\u2100.example", "is malformed"),
     ],
 )
-def test_an_unsafe_base_url_is_refused_and_not_repeated(base_url: str, wrong: str) -> None:
+def test_f013_an_unsafe_base_url_is_refused_and_not_repeated(base_url: str, wrong: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         Account("tavus", key="k", base_url=base_url)
     assert (caught.value.reason, caught.value.provider) == (f"the base URL {wrong}", "tavus")
     assert caught.value.__context__ is None
 
 
-def test_plain_http_takes_the_callers_own_word() -> None:
+def test_f013_plain_http_takes_the_callers_own_word() -> None:
     account = Account("tavus", key="k", base_url="http://api.example.com/", allow_insecure=True)
     assert account.base_url == "http://api.example.com"
 
@@ -126,7 +126,7 @@ def test_an_account_that_no_ref_could_name_is_refused(name: str) -> None:
         ),
     ],
 )
-def test_what_no_header_can_carry_is_refused(arguments: dict[str, Any], reason: str) -> None:
+def test_f115e_what_no_header_can_carry_is_refused(arguments: dict[str, Any], reason: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         Account("tavus", name="eu", **arguments)
     assert caught.value.reason.startswith(reason)

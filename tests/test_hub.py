@@ -501,7 +501,7 @@ async def test_get_many_takes_an_async_input_and_passes_its_failure_on() -> None
 # one
 
 
-async def test_an_answer_about_another_conversation_is_refused() -> None:
+async def test_f082_an_answer_about_another_conversation_is_refused() -> None:
     provider = Tavus()
     provider.special["c1"] = answer(details(2))
     async with tavus(provider) as (hub, _):

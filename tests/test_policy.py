@@ -43,7 +43,7 @@ def test_the_ceiling_doubles_up_to_the_cap(retry: int, transient: float, throttl
 
 
 @pytest.mark.parametrize(("retry", "ceiling"), [(0, 0.25), (3, 2.0), (5000, 5.0)])
-def test_full_jitter_spreads_evenly_below_the_ceiling(retry: int, ceiling: float) -> None:
+def test_f025_full_jitter_spreads_evenly_below_the_ceiling(retry: int, ceiling: float) -> None:
     roll = random.Random(1).random  # noqa: S311  (waits are no secret)
     waits = [QUICK.delay(OutageError("down"), retry, roll()) or 0.0 for _ in range(10_000)]
     assert 0 <= min(waits) <= max(waits) <= ceiling
@@ -63,7 +63,7 @@ def test_full_jitter_spreads_evenly_below_the_ceiling(retry: int, ceiling: float
         (3600.0, 0.5, None),
     ],
 )
-def test_what_the_provider_asked_for_is_a_floor(asked: float, roll: float, wait: float | None) -> None:
+def test_f026_what_the_provider_asked_for_is_a_floor(asked: float, roll: float, wait: float | None) -> None:
     found = QUICK.delay(OutageError("down", retry_after=asked), 0, roll)
     assert found == (None if wait is None else pytest.approx(wait))
 
@@ -153,7 +153,7 @@ DATE = "Sun, 06 Nov 1994 08:49:30 GMT"
     ],
     ids=lambda value: ascii(value)[:30],
 )
-def test_seconds_are_read_and_garbage_is_as_if_absent(value: str, wait: float | None) -> None:
+def test_f029_seconds_are_read_and_garbage_is_as_if_absent(value: str, wait: float | None) -> None:
     assert retry_after({"retry-after": value}, NOW) == wait
 
 
@@ -167,7 +167,7 @@ def test_seconds_are_read_and_garbage_is_as_if_absent(value: str, wait: float | 
     ],
     ids=["11 digits", "20 digits", "5000 digits", "date"],
 )
-def test_too_long_is_not_absent(value: str, asked: float) -> None:
+def test_f029_too_long_is_not_absent(value: str, asked: float) -> None:
     assert retry_after({"retry-after": value}, NOW) == asked
     for profile in PROFILES.values():
         assert profile.backoff.delay(RateLimitError("slow", retry_after=asked), 0, 0.5) is None
@@ -186,7 +186,7 @@ def test_too_long_is_not_absent(value: str, asked: float) -> None:
         ({}, 37.0),
     ],
 )
-def test_a_date_is_measured_from_the_answers_own(value: str, date: dict[str, str], wait: float) -> None:
+def test_f028_a_date_is_measured_from_the_answers_own(value: str, date: dict[str, str], wait: float) -> None:
     assert retry_after({"retry-after": value, **date}, NOW) == wait
 
 

@@ -86,7 +86,7 @@ def test_a_copy_is_the_same_secret() -> None:
     ],
     ids=lambda value: ascii(value)[:30],
 )
-def test_what_no_header_can_carry_is_refused_and_not_repeated(value: str, reason: str) -> None:
+def test_f115e_what_no_header_can_carry_is_refused_and_not_repeated(value: str, reason: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         Secret(value)
     assert caught.value.reason.startswith(reason)

@@ -78,7 +78,7 @@ async def test_a_request_is_sent_as_it_is_meant() -> None:
     assert asked.body == b"{}"
 
 
-async def test_a_cookie_is_never_sent_back() -> None:
+async def test_f115b_a_cookie_is_never_sent_back() -> None:
     said = answer({}, headers={"Set-Cookie": "tenant=a; Path=/"})
     # By name: of a bare address the library keeps no cookies anyway.
     async with serving(said) as server, lane_to(server.url.replace("127.0.0.1", "localhost")) as lane:
@@ -94,14 +94,14 @@ async def test_connections_are_reused_within_a_lane_and_never_between_lanes() ->
     assert server.connections == 2
 
 
-async def test_the_environment_s_proxy_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_f115c_the_environment_s_proxy_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     async with serving(OK) as server, lane_to(server.url) as lane:
         assert (await ask(lane)).ok
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 304])
-async def test_a_redirect_is_not_followed(status: int) -> None:
+async def test_f115a_a_redirect_is_not_followed(status: int) -> None:
     async with (
         serving(OK) as elsewhere,
         serving(answer(b"", status, {"Location": f"{elsewhere.url}/y"})) as server,
@@ -150,7 +150,7 @@ async def test_a_next_page_at_another_origin_is_not_asked_for() -> None:
         (529, OutageError, 3),
     ],
 )
-async def test_each_status_has_its_class_and_its_number_of_tries(
+async def test_f023_f024_each_status_has_its_class_and_its_number_of_tries(
     status: int, kind: type[HubError], attempts: int
 ) -> None:
     refusal = answer({"message": "not today"}, status, {"X-Request-Id": "req-7"})
@@ -203,7 +203,7 @@ async def test_an_answer_that_may_be_empty_may_be_empty() -> None:
         pytest.param(b"", id="nothing"),
     ],
 )
-async def test_a_cut_answer_is_tried_again_and_never_believed(said: bytes) -> None:
+async def test_f014_f015_f067_a_cut_answer_is_tried_again_and_never_believed(said: bytes) -> None:
     async def cut(asked: Asked, writer: asyncio.StreamWriter) -> None:
         writer.write(said)
         await writer.drain()
@@ -230,7 +230,7 @@ async def test_a_cut_answer_is_tried_again_and_never_believed(said: bytes) -> No
         b"HTTP/1.1 200 OK\r\nX: " + b"y" * 20_000 + b"\r\n\r\n{}",
     ],
 )
-async def test_broken_framing_is_never_taken_for_a_refusal(said: bytes) -> None:
+async def test_f016_broken_framing_is_never_taken_for_a_refusal(said: bytes) -> None:
     async with serving(said) as server, lane_to(server.url) as lane:
         with pytest.raises(PayloadError) as caught:
             await ask(lane)
@@ -413,7 +413,7 @@ async def test_fifty_operations_at_once_retry_each_for_itself() -> None:
 # time
 
 
-async def test_an_attempt_that_drips_is_ended_by_its_time_out() -> None:
+async def test_f007_an_attempt_that_drips_is_ended_by_its_time_out() -> None:
     async def drip(asked: Asked, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
         while not writer.is_closing():
@@ -472,7 +472,7 @@ async def _silent(asked: Asked, writer: asyncio.StreamWriter) -> None:
 # the end
 
 
-async def test_after_a_cancelled_request_the_next_gets_its_own_answer() -> None:
+async def test_f056_after_a_cancelled_request_the_next_gets_its_own_answer() -> None:
     late = asyncio.Event()
 
     async def slow_then_fast(asked: Asked, writer: asyncio.StreamWriter) -> bytes:

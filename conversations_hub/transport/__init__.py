@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import version
@@ -28,6 +29,7 @@ from .body import read
 from .clock import Clock
 from .failures import LibraryError, Lost, failure_of, is_disconnect, name_of, sent_once
 from .gate import Gate, Limiter
+from .pool import KEEP_ALIVE, Progress, drop, pool, under_way
 
 __all__ = ["Clock", "Counts", "Lane", "Limiter"]
 
@@ -47,12 +49,13 @@ class Counts:
         """Answers whose JSON had to be mended before it could be read."""
 
 
-class _Exchange:
+class _Exchange(Progress):
     """One operation under way."""
 
     __slots__ = ("attempts", "deadline", "is_stale", "mended", "operation", "profile", "started")
 
     def __init__(self, operation: Operation, profile: Profile, started: float) -> None:
+        super().__init__()
         self.operation: Operation = operation
         self.profile = profile
         self.started = started
@@ -67,7 +70,6 @@ class _Exchange:
 
 
 _LARGE: Final = 1024 * 1024
-_KEEP_ALIVE: Final = 10.0  # below what servers commonly allow, so that they seldom close as we send
 _CLOSING: Final = 2.0
 _REQUEST_IDS: Final = ("x-request-id", "request-id", "x-amzn-requestid", "cf-ray")
 
@@ -97,6 +99,7 @@ class Lane:
         self._host = URL(self._base_url).host or self._base_url
         self._timeout = _time_out(profile, profile.attempt_timeout)
         self._session: aiohttp.ClientSession | None = None
+        self._dropped: weakref.finalize[..., Lane] | None = None
         self._answered_at = -math.inf
         self._on_signal = on_signal
         self._budget = RetryBudget()
@@ -311,6 +314,8 @@ class Lane:
         headers = signed.headers if signed.body is None else {**signed.headers, "Content-Type": "application/json"}
         exchange.attempts += 1
         exchange.is_stale = False
+        exchange.stage = "connecting"
+        under_way.set(exchange)
         try:
             async with session.request(
                 request.method,
@@ -321,9 +326,10 @@ class Lane:
                 allow_redirects=False,
                 proxy=self._proxy,
             ) as answer:
+                exchange.stage = "reading the answer"
                 return Response(answer.status, answer.headers, await read(answer, exchange.profile.largest_body))
         except Lost as lost:
-            was_kept = self.clock.monotonic() - self._answered_at < _KEEP_ALIVE
+            was_kept = self.clock.monotonic() - self._answered_at < KEEP_ALIVE
             exchange.is_stale = was_kept and exchange.attempts == 1 and is_disconnect(lost.error)
             return self._failure(lost.error, exchange)
         except HubError as error:
@@ -348,9 +354,9 @@ class Lane:
         if self._is_closed:
             return HubClosedError("the hub was closed while the request was under way")
         if isinstance(error, TimeoutError) and self.clock.monotonic() >= exchange.deadline:
-            reason = f"no whole answer within {exchange.profile.deadline:g} s"
+            reason = f"no whole answer within {exchange.profile.deadline:g} s: it was still {exchange.stage}"
             return DeadlineError(reason, attempts=exchange.attempts)
-        return failure_of(error, self._host, exchange.profile)
+        return failure_of(error, self._host, exchange.profile, exchange.stage)
 
     def _sign_off(self, error: HubError, exchange: _Exchange) -> None:
         error.reason = self.account.key.hidden_in(error.reason)
@@ -408,11 +414,7 @@ class Lane:
         if self._session is None or self._closing is None:
             self._closing = loop.create_future()
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=self._profile.in_flight,
-                    keepalive_timeout=_KEEP_ALIVE,
-                    ssl=True if self._ssl is None else self._ssl,
-                ),
+                connector=pool(self._profile.in_flight, self._ssl),
                 # The default jar would send one tenant's session with another's key.
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={
@@ -425,6 +427,7 @@ class Lane:
                 auto_decompress=False,
                 trust_env=False,
             )
+            self._dropped = weakref.finalize(self, drop, self._session, f"{self.account.provider}/{self.account.name}")
         elif self._closing.get_loop() is not loop:
             raise HubClosedError("a hub belongs to the event loop that first used it: make one for this loop")
         return self._session, self._closing
@@ -436,6 +439,8 @@ class Lane:
         self._is_closed = True
         if self._closing is not None and not self._closing.done():
             self._closing.set_result(None)
+        if self._dropped is not None:
+            self._dropped.detach()
         if self._session is not None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_CLOSING):

@@ -47,13 +47,13 @@ def is_disconnect(error: LibraryError) -> bool:
     )
 
 
-def failure_of(error: LibraryError, host: str, profile: Profile) -> HubError:
-    """Return ours for one of the library's."""
+def failure_of(error: LibraryError, host: str, profile: Profile, stage: str) -> HubError:
+    """Return ours for one of the library's; `stage` says how far the request had come."""
     match error:
         case aiohttp.ConnectionTimeoutError():
             return TransportError(f"no connection to {host} within {profile.connect_timeout:g} s")
         case TimeoutError():
-            return TransportError(f"no whole answer within {profile.attempt_timeout:g} s")
+            return TransportError(f"no whole answer within {profile.attempt_timeout:g} s: it was still {stage}")
         case aiohttp.ClientConnectorCertificateError():
             return TransportError(f"no trusted connection to {host}: its certificate was refused", retryable=False)
         case aiohttp.ClientSSLError():

@@ -12,6 +12,7 @@ import os
 import traceback
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import AsyncExitStack
+from ssl import SSLContext
 from typing import Any
 from urllib.parse import quote
 
@@ -46,7 +47,15 @@ class Fault:
         """Requests our own side says it sent (the server's count is the judge)."""
         return sum(isinstance(signal, AttemptEnded) for signal in self.signals)
 
-    async def lane(self, url: str, *, profile: str = "interactive", clock: Clock | None = None, **numbers: Any) -> Lane:
+    async def lane(
+        self,
+        url: str,
+        *,
+        profile: str = "interactive",
+        clock: Clock | None = None,
+        ssl: SSLContext | None = None,
+        **numbers: Any,
+    ) -> Lane:
         """Return a lane to a provider at `url`; `numbers` replace the profile's."""
         base = PROFILES[profile]
         chosen = Profile(**({name: getattr(base, name) for name in base.__struct_fields__} | numbers))
@@ -56,6 +65,7 @@ class Fault:
             adapter,
             chosen,
             clock=clock or self.time.clock,
+            ssl=ssl,
             on_signal=self.signals.append,
         )
         self._stack.push_async_callback(lane.close)

@@ -10,8 +10,11 @@ import time
 import tracemalloc
 from collections.abc import AsyncGenerator, Generator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
+from datetime import UTC, datetime, timedelta
+from ssl import PROTOCOL_TLS_SERVER, SSLContext, create_default_context
 
 import pytest
+import trustme
 
 from conversations_hub.errors import PayloadError, TransportError
 from conversations_hub.signals import RetryScheduled
@@ -108,14 +111,14 @@ async def _endless_informational(asked: Asked, writer: asyncio.StreamWriter) -> 
 
 
 @pytest.mark.parametrize(
-    "handler",
+    ("handler", "stage"),
     [
-        pytest.param(_silent_after_headers, id="f008 headers and then silence"),
-        pytest.param(_endless_informational, id="f009 endless 100 Continue"),
+        pytest.param(_silent_after_headers, "reading the answer", id="f008 headers and then silence"),
+        pytest.param(_endless_informational, "waiting for the answer to begin", id="f009 endless 100 Continue"),
     ],
 )
 async def test_f008_f009_an_answer_that_never_begins_ends_at_the_attempt_s_time_out(
-    fault: Fault, handler: Handler
+    fault: Fault, handler: Handler, stage: str
 ) -> None:
     async with serving(handler) as server:
         lane = await fault.lane(server.url, clock=Clock(), attempts=1, attempt_timeout=0.2)
@@ -129,7 +132,7 @@ async def test_f008_f009_an_answer_that_never_begins_ends_at_the_attempt_s_time_
             tracemalloc.stop()
         assert len(server.asked) == 1
     assert type(error) is TransportError
-    assert error.reason == "no whole answer within 0.2 s"
+    assert error.reason == f"no whole answer within 0.2 s: it was still {stage}"
     assert most < 2_000_000
 
 
@@ -167,6 +170,45 @@ async def test_f010_an_exchange_a_byte_at_a_time_is_whole(fault: Fault) -> None:
         lane = await fault.lane(url, clock=Clock())
         assert (await ask(lane)).body == _BODY
         assert len(server.asked) == 1
+
+
+def _trusting(authority: trustme.CA) -> SSLContext:
+    return create_default_context(cadata=authority.cert_pem.bytes().decode())
+
+
+def _presenting(certificate: trustme.LeafCert) -> SSLContext:
+    context = SSLContext(PROTOCOL_TLS_SERVER)
+    with certificate.private_key_and_cert_chain_pem.tempfile() as path:
+        context.load_cert_chain(path)
+    return context
+
+
+@pytest.mark.parametrize(
+    ("host", "days", "is_trusted"),
+    [
+        pytest.param("127.0.0.1", 9, False, id="signed by nobody known"),
+        pytest.param("elsewhere.example.com", 9, True, id="of another host"),
+        pytest.param("127.0.0.1", -1, True, id="expired"),
+    ],
+)
+async def test_f011_a_certificate_that_cannot_be_trusted_is_asked_once(
+    fault: Fault, host: str, days: int, *, is_trusted: bool
+) -> None:
+    authority = trustme.CA()
+    begins = datetime.now(UTC) - timedelta(days=90)
+    certificate = authority.issue_cert(host, not_before=begins, not_after=datetime.now(UTC) + timedelta(days=days))
+    async with serving(OK, ssl=_presenting(certificate)) as server:
+        error = await fault.failure(ask(await fault.lane(server.url, ssl=_trusting(authority) if is_trusted else None)))
+        assert server.asked == []
+    assert type(error) is TransportError
+    assert (error.attempts, error.retryable, fault.time.slept) == (1, False, [])
+    assert error.reason == "no trusted connection to 127.0.0.1: its certificate was refused"
+
+
+async def test_f011_a_certificate_of_an_authority_the_caller_trusts_is_taken(fault: Fault) -> None:
+    authority = trustme.CA()
+    async with serving(OK, ssl=_presenting(authority.issue_cert("127.0.0.1"))) as server:
+        assert (await ask(await fault.lane(server.url, ssl=_trusting(authority)))).body == _BODY
 
 
 @pytest.mark.parametrize(

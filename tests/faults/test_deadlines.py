@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import subprocess
 import sys
 import time
 import tracemalloc
+import warnings
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -52,10 +54,15 @@ async def _silent_in_the_body(asked: Asked, writer: asyncio.StreamWriter) -> Non
 
 
 @pytest.mark.parametrize(
-    "handler",
-    [pytest.param(_silent, id="before the headers"), pytest.param(_silent_in_the_body, id="in the body")],
+    ("handler", "stage"),
+    [
+        pytest.param(_silent, "waiting for the answer to begin", id="before the headers"),
+        pytest.param(_silent_in_the_body, "reading the answer", id="in the body"),
+    ],
 )
-async def test_f053_an_answer_that_does_not_come_ends_at_the_deadline(fault: Fault, handler: Handler) -> None:
+async def test_f053_an_answer_that_does_not_come_ends_at_the_deadline(
+    fault: Fault, handler: Handler, stage: str
+) -> None:
     async with serving(handler) as server:
         lane = await fault.lane(server.url, clock=Clock(), deadline=0.1)
         began = time.monotonic()
@@ -63,7 +70,47 @@ async def test_f053_an_answer_that_does_not_come_ends_at_the_deadline(fault: Fau
         assert 0.1 <= time.monotonic() - began < 0.1 + GRACE
         assert len(server.asked) == 1
     assert type(error) is DeadlineError
-    assert error.reason == "no whole answer within 0.1 s"
+    assert error.reason == f"no whole answer within 0.1 s: it was still {stage}"
+
+
+async def test_f053_a_name_that_does_not_resolve_ends_at_the_deadline(
+    fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hanging(*_arguments: object, **_named: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", hanging)
+    lane = await fault.lane("http://localhost:1", clock=Clock(), deadline=0.1)
+    began = time.monotonic()
+    error = await fault.failure(ask(lane))
+    assert 0.1 <= time.monotonic() - began < 0.1 + GRACE
+    assert type(error) is DeadlineError
+    assert error.reason == "no whole answer within 0.1 s: it was still resolving the name"
+
+
+async def test_f053_a_server_that_never_agrees_on_tls_ends_at_the_deadline(fault: Fault) -> None:
+    async with serving(_silent) as server:  # it waits for a request, and is greeted in TLS
+        lane = await fault.lane(server.url.replace("http:", "https:"), clock=Clock(), deadline=0.1)
+        began = time.monotonic()
+        error = await fault.failure(ask(lane))
+        assert 0.1 <= time.monotonic() - began < 0.1 + GRACE
+    assert type(error) is DeadlineError
+    assert error.reason == "no whole answer within 0.1 s: it was still connecting"
+
+
+async def test_f062_a_hub_that_was_dropped_says_so_once_and_leaves_nothing_open(
+    fault: Fault,
+) -> None:
+    async with serving(Tavus()) as server:
+        hub = Hub([Account("tavus", key=CANARY, base_url=server.url)], clock=fault.time.clock)
+        await hub.get("tavus:c1")
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            del hub
+            gc.collect()
+    assert [(one.category, str(one.message)) for one in told] == [
+        (ResourceWarning, "the hub of tavus/default was not closed: use `async with Hub(…)`")
+    ]
 
 
 async def test_f053_a_place_that_does_not_come_free_ends_at_the_deadline(fault: Fault) -> None:

@@ -1,0 +1,62 @@
+"""A lane's pool of connections: it knows how far each request has come, and is closed with its lane."""
+
+from __future__ import annotations
+
+import socket
+import warnings
+from contextvars import ContextVar
+from ssl import SSLContext
+from typing import Any, Final
+
+import aiohttp
+from aiohttp.abc import ResolveResult
+
+__all__ = ["KEEP_ALIVE", "Progress", "drop", "pool", "under_way"]
+
+KEEP_ALIVE: Final = 10.0
+"""Seconds a connection is kept: below what servers commonly allow, so that they seldom close as we send."""
+
+
+class Progress:
+    """How far a request has come, in words for the error where it comes no further."""
+
+    __slots__ = ("stage",)
+
+    def __init__(self) -> None:
+        self.stage = "connecting"
+
+
+under_way: ContextVar[Progress] = ContextVar("under_way")
+"""The request that this task, or one made for it, is sending."""
+
+
+class _Resolver(aiohttp.ThreadedResolver):
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        progress = under_way.get()
+        progress.stage = "resolving the name"
+        found = await super().resolve(host, port, family)
+        progress.stage = "connecting"
+        return found
+
+
+class _Connector(aiohttp.TCPConnector):
+    async def connect(self, *arguments: Any, **named: Any) -> Any:
+        connection = await super().connect(*arguments, **named)
+        under_way.get().stage = "waiting for the answer to begin"
+        return connection
+
+
+def pool(most: int, ssl: SSLContext | None) -> aiohttp.TCPConnector:
+    """Return a pool of at most so many connections; it belongs to the running loop."""
+    return _Connector(limit=most, keepalive_timeout=KEEP_ALIVE, ssl=True if ssl is None else ssl, resolver=_Resolver())
+
+
+def drop(session: aiohttp.ClientSession, whose: str) -> None:
+    """Close what was left open, at once and without the loop: for a lane that nobody can reach any more."""
+    warnings.warn(f"the hub of {whose} was not closed: use `async with Hub(…)`", ResourceWarning, stacklevel=1)
+    connector = session.connector
+    session.detach()
+    if connector is not None:
+        connector.__exit__(None, None, None)  # the only way to close it that waits for nothing
