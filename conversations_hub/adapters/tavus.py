@@ -160,6 +160,7 @@ _LEFT_TO_RAW = {
     "events[].properties.face_id": "the conversation's own says it",
     "events[].properties.replica_id": "the conversation's own says it",
     "events[].properties.storage_provider": "the recording's address says it",
+    "events[].properties.request.method": "the customer's own server",
     "events[].properties.request.url": "the customer's own server",
     "events[].properties.response.*": "what the customer's own server answered",
     "events[].properties.response": "what the customer's own server answered",

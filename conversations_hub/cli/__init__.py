@@ -180,6 +180,20 @@ def _get(*, ref: str, form: str | None) -> None:
     get(ref, form=form)
 
 
+@cli.command("doctor", epilog=_examples("conversations-hub doctor tavus", "conversations-hub doctor --json"))
+@click.argument("providers", nargs=-1)
+@_json
+def _doctor(*, providers: tuple[str, ...], form: str | None) -> None:
+    """Examine the accounts of PROVIDERS, or all there are.
+
+    Key, reachability, rights, clock and limits; and whether the provider still sends what its adapter knows: unknown
+    and missing members, unknown words. It reads a page of the list and a few conversations, and changes nothing.
+    """
+    from .doctor import examine  # noqa: PLC0415
+
+    _end(is_good=examine(providers, as_json=form == "json"))
+
+
 @cli.command(
     "simulate",
     epilog=_examples(

@@ -20,6 +20,7 @@ from ..schema import Conversation, Status, TranscriptTurn
 from ..signals import Signal
 from ..transport import Clock, Lane, Limiter
 from .crew import Crew
+from .environment import accounts_in
 from .reader import Reader, unsupported
 from .refs import Ref, Target
 from .report import AccountReport, Report
@@ -110,22 +111,7 @@ class Hub:
         nothing else. A provider without a key is left out; without any the hub has no accounts, and says so when it is
         first used.
         """
-        variables = os.environ if environ is None else environ
-        accounts: list[Account] = []
-        for provider in providers:
-            prefix = provider.upper()
-            key = variables.get(f"{prefix}_API_KEY")
-            if not key:
-                continue
-            settings = {name: variables.get(f"{prefix}_{name.upper()}", "") for name in load(provider).settings}
-            accounts.append(
-                Account(
-                    provider,
-                    key=key,
-                    base_url=variables.get(f"{prefix}_BASE_URL") or None,
-                    settings={name: value for name, value in settings.items() if value},
-                )
-            )
+        accounts = accounts_in(os.environ if environ is None else environ, providers)
         return cls(
             accounts,
             profile=profile,

@@ -1,0 +1,264 @@
+"""One account, examined: what its key opens, how its provider's clock and limits stand, and whether payloads drifted.
+
+Few requests are sent, each once: a page of the list, and `get` for some of its rows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import partial
+from typing import Literal, TypeVar
+
+import msgspec
+
+from ..adapter import Account, Listing, Query, cut
+from ..adapters import load
+from ..errors import AuthError, ForbiddenError, HubError, ProviderError
+from ..payload import Json
+from ..policy import PROFILES, quota
+from ..schema import Conversation, EndReason, Role, Status, TranscriptState
+from ..testing import unknown_members, unseen_members
+from ..transport import Clock, Lane
+from ..wire import Flow, Request, Response
+
+__all__ = ["Diagnosis", "Finding", "Verdict", "examined"]
+
+T = TypeVar("T")
+
+_ROWS = 25
+_DETAILS = 3
+_MOST_SKEW = 5.0
+
+Verdict = Literal["ok", "note", "failed", "skipped"]
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What one check found."""
+
+    check: str
+    verdict: Verdict
+    said: str
+    found: tuple[str, ...] = ()
+    """Members, words or places, one by one; never what people said."""
+
+
+class Diagnosis(msgspec.Struct, frozen=True):
+    """What was found about one account."""
+
+    provider: str
+    account: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nothing failed."""
+        return all(finding.verdict != "failed" for finding in self.findings)
+
+
+class _Evidence(msgspec.Struct):
+    """What the requests brought."""
+
+    answers: list[tuple[Response, datetime]] = []
+    """Each with the instant it came."""
+    conversations: list[Conversation] = []
+    unreadable: list[str] = []
+
+
+async def examined(account: Account, clock: Clock) -> Diagnosis:
+    """Examine an account; whatever goes wrong is a finding."""
+    lane = Lane(account, load(account.provider), PROFILES["interactive"].but(attempts=1), clock=clock)
+    evidence = _Evidence()
+    try:
+        findings = await _access(lane, evidence)
+    finally:
+        await lane.close()
+    adapter = lane.adapter
+    if evidence.answers:
+        findings += [_skew(evidence), _limits(evidence, adapter.requests_per_second)]
+    if evidence.conversations or evidence.unreadable:
+        payloads: list[Json] = [json.loads(conversation.raw or b"null") for conversation in evidence.conversations]
+        findings += [
+            _readable(evidence),
+            _found(
+                "unknown members",
+                (member for payload in payloads for member in unknown_members(adapter, payload)),
+                "the provider sends what the adapter has never heard of",
+                "none",
+            ),
+            _found(
+                "unknown words",
+                (word for conversation in evidence.conversations for word in _unknown_words(conversation)),
+                "the provider says what the adapter has no word for",
+                "none",
+            ),
+            _found(
+                "missing members",
+                unseen_members(adapter, payloads),
+                f"in none of {len(payloads)} payloads, though the adapter reads them; many come only at times",
+                "none",
+                verdict="ok",
+            ),
+        ]
+    return Diagnosis(account.provider, account.name, tuple(findings))
+
+
+# what the key opens
+
+
+async def _access(lane: Lane, evidence: _Evidence) -> list[Finding]:
+    adapter, account = lane.adapter, lane.account
+    if adapter.list_page is None:
+        return [Finding("list", "skipped", "the provider has no list, so there is nothing to begin with")]
+    began = lane.clock.monotonic()
+    flow = adapter.list_page(account, Query(page_size=_ROWS), None)
+    listing: Listing | HubError = await _run(lane, "list", flow, evidence)
+    took = f"{lane.clock.monotonic() - began:.2f} s"
+    if isinstance(listing, HubError):
+        return _refused(listing, took)
+    findings = [
+        Finding("reachable", "ok", f"an answer in {took}"),
+        Finding("key", "ok", "accepted"),
+        Finding("list", "ok", f"{len(listing.rows)} rows" + (f"; {listing.warning}" if listing.warning else "")),
+    ]
+    rows = list(_normalized(listing, evidence))
+    evidence.conversations += rows
+    findings.append(await _details(lane, rows, evidence))
+    return [*findings, _transcripts(evidence)]
+
+
+def _refused(error: HubError, took: str) -> list[Finding]:
+    reachable = Finding("reachable", "ok", f"an answer in {took}")
+    if isinstance(error, ForbiddenError):
+        return [reachable, Finding("key", "ok", "accepted"), Finding("list", "failed", str(error))]
+    if isinstance(error, AuthError):
+        return [reachable, Finding("key", "failed", str(error))]
+    if isinstance(error, ProviderError) and error.status is not None and error.status < 500:
+        return [reachable, Finding("list", "failed", str(error))]
+    return [Finding("reachable", "failed", str(error))]
+
+
+def _normalized(listing: Listing, evidence: _Evidence) -> Iterator[Conversation]:
+    for position, row in enumerate(listing.rows):
+        try:
+            yield listing.normalize(row)
+        except HubError as error:
+            evidence.unreadable.append(f"row {position}: {error.reason}")
+
+
+async def _details(lane: Lane, rows: list[Conversation], evidence: _Evidence) -> Finding:
+    get = lane.adapter.get
+    if get is None:
+        return Finding("get", "skipped", "the provider has no way to get one conversation")
+    # Those that ended long ago show the most; most lists begin with the newest.
+    wanted = ([row for row in rows if row.is_finished] or rows)[-_DETAILS:]
+    if not wanted:
+        return Finding("get", "skipped", "the list is empty, so there is nothing to get")
+    for row in wanted:
+        found = await _run(lane, "get", get(lane.account, row.id), evidence)
+        if isinstance(found, HubError):
+            return Finding("get", "failed", str(found))
+        evidence.conversations.append(found)
+    return Finding("get", "ok", f"{len(wanted)} conversations")
+
+
+def _transcripts(evidence: _Evidence) -> Finding:
+    states = [conversation.transcript_state for conversation in evidence.conversations]
+    if TranscriptState.RESTRICTED in states:
+        return Finding("transcripts", "failed", "the key's role may not read them: grant it the right, or use another")
+    read = states.count(TranscriptState.AVAILABLE)
+    if read:
+        return Finding("transcripts", "ok", f"{read} read")
+    return Finding("transcripts", "skipped", "none of these conversations has one yet")
+
+
+async def _run(lane: Lane, operation: Literal["list", "get"], flow: Flow[T], evidence: _Evidence) -> T | HubError:
+    def hear(answer: Response) -> None:
+        evidence.answers.append((answer, lane.clock.now()))
+
+    try:
+        return await lane.run(operation, _overheard(flow, hear))
+    except HubError as error:
+        return error
+
+
+def _overheard(flow: Flow[T], hear: Callable[[Response], None]) -> Flow[T]:
+    """Run a flow, and hear the answers it gets."""
+    proceed: Callable[[], Request] = partial(next, flow)
+    while True:
+        try:
+            request = proceed()
+        except StopIteration as stop:
+            found: T = stop.value
+            return found
+        try:
+            answer = yield request
+        except HubError as error:
+            proceed = partial(flow.throw, error)
+        else:
+            hear(answer)
+            proceed = partial(flow.send, answer)
+
+
+# what the headers say
+
+
+def _skew(evidence: _Evidence) -> Finding:
+    answer, came = evidence.answers[0]
+    try:
+        told = parsedate_to_datetime(answer.headers.get("date", ""))
+    except ValueError:
+        return Finding("clock", "skipped", "the provider does not tell the time")
+    # It tells whole seconds, cut off.
+    ahead = (came - (told if told.tzinfo else told.replace(tzinfo=UTC))).total_seconds() - 0.5
+    if abs(ahead) <= _MOST_SKEW:
+        return Finding("clock", "ok", "agrees with the provider's")
+    way = "ahead of" if ahead > 0 else "behind"
+    return Finding(
+        "clock", "note", f"this machine is {abs(ahead):.0f} s {way} the provider: signed webhooks fail at 300 s"
+    )
+
+
+def _limits(evidence: _Evidence, documented: float | None) -> Finding:
+    known = "no documented limit" if documented is None else f"documented limit {documented:g}/s"
+    answer, came = evidence.answers[-1]
+    left = quota(answer.headers, came)
+    if left is None:
+        named = sorted(name.lower() for name in answer.headers if "ratelimit" in name.lower().replace("-", ""))
+        return Finding("rate limit", "ok", f"{known}; no header tells what is left", tuple(named))
+    said = f"{known}; the headers say {left.remaining} left, for {left.resets_in:.0f} s"
+    return Finding("rate limit", "note" if left.remaining == 0 else "ok", said)
+
+
+# what the payloads hold
+
+
+def _readable(evidence: _Evidence) -> Finding:
+    total = len(evidence.conversations) + len(evidence.unreadable)
+    if evidence.unreadable:
+        return Finding(
+            "payloads", "failed", f"{len(evidence.unreadable)} of {total} unreadable", tuple(evidence.unreadable)
+        )
+    issues = dict.fromkeys(
+        f"{issue.place}: {issue.reason}" for conversation in evidence.conversations for issue in conversation.issues
+    )
+    if issues:
+        return Finding("payloads", "note", f"{total} read, but not all that is in them", tuple(issues))
+    return Finding("payloads", "ok", f"{total} read whole")
+
+
+def _unknown_words(conversation: Conversation) -> Iterator[str]:
+    if conversation.status is Status.UNKNOWN and conversation.provider_status:
+        yield f"status: {cut(conversation.provider_status)}"
+    if conversation.end_reason is EndReason.UNKNOWN and conversation.provider_end_reason:
+        yield f"end reason: {cut(conversation.provider_end_reason)}"
+    for turn in conversation.transcript or ():
+        if turn.role is Role.UNKNOWN and turn.participant is not None:
+            yield f"role: {cut(conversation.participants[turn.participant].name or '')}"
+
+
+def _found(check: str, found: Iterable[str], said: str, otherwise: str, *, verdict: Verdict = "note") -> Finding:
+    each = tuple(dict.fromkeys(found))
+    return Finding(check, verdict, f"{len(each)}: {said}", each) if each else Finding(check, "ok", otherwise)

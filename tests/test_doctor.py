@@ -1,0 +1,161 @@
+"""`doctor`: what it finds in an account that works, and in one that does not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from click.testing import CliRunner
+
+from conversations_hub import Account
+from conversations_hub.adapters import BUILTIN
+from conversations_hub.cli import cli
+from conversations_hub.cli.examination import Diagnosis, Finding, examined
+from conversations_hub.hub.environment import accounts_in
+from conversations_hub.testing import Faults, Simulator
+from conversations_hub.transport import Clock
+
+from .server import Answer, Scripted, answer, serving
+
+KEY = "key-of-the-doctor"
+ROW = {"conversation_id": "c1", "status": "ended", "created_at": "2026-11-20T09:00:00Z"}
+
+
+def _listed(*rows: Mapping[str, object], headers: dict[str, str] | None = None) -> bytes:
+    return answer({"data": rows, "total_count": len(rows)}, headers=headers)
+
+
+async def _found(url: str, provider: str = "tavus", key: str = KEY, clock: Clock | None = None) -> dict[str, Finding]:
+    diagnosis = await examined(Account(provider, key=key, base_url=url), clock or Clock())
+    return {finding.check: finding for finding in diagnosis.findings}
+
+
+@asynccontextmanager
+async def _examining(
+    *answers: Answer, clock: Clock | None = None
+) -> AsyncGenerator[tuple[dict[str, Finding], Scripted]]:
+    async with serving(*answers) as server:
+        yield await _found(server.url, clock=clock), server
+
+
+@pytest.mark.parametrize("provider", BUILTIN)
+async def test_an_account_that_works_is_said_to_work(provider: str) -> None:
+    async with Simulator(conversations=60) as simulator:
+        [account] = accounts_in(simulator.environment(), [provider])
+        diagnosis = await examined(account, Clock())
+    assert diagnosis.is_good
+    found = {finding.check: finding for finding in diagnosis.findings}
+    assert [finding.check for finding in diagnosis.findings] == [
+        "reachable",
+        "key",
+        "list",
+        "get",
+        "transcripts",
+        "clock",
+        "rate limit",
+        "payloads",
+        "unknown members",
+        "unknown words",
+        "missing members",
+    ]
+    assert {name for name, finding in found.items() if finding.verdict == "failed"} == set()
+    assert found["unknown members"] == Finding("unknown members", "ok", "none")
+
+
+async def test_a_refused_key_is_told_from_a_provider_that_is_away() -> None:
+    async with _examining(answer({"message": "Invalid access token"}, 401)) as (found, server):
+        assert len(server.asked) == 1
+    assert (found["reachable"].verdict, found["key"].verdict) == ("ok", "failed")
+    assert "TAVUS_API_KEY" in found["key"].said
+    away = await _found(server.url)
+    assert list(away) == ["reachable"]
+    assert away["reachable"].verdict == "failed"
+    async with _examining(answer({"message": "down"}, 503)) as (found, _):
+        assert found["reachable"].verdict == "failed"
+
+
+async def test_a_key_that_may_not_list_is_a_good_key() -> None:
+    async with _examining(answer({"message": "not for you"}, 403)) as (found, _):
+        assert (found["key"].verdict, found["list"].verdict) == ("ok", "failed")
+    async with _examining(_listed(ROW), answer({"message": "not for you"}, 403)) as (found, _):
+        assert (found["list"].verdict, found["get"].verdict) == ("ok", "failed")
+
+
+async def test_an_empty_account_has_nothing_to_get() -> None:
+    async with _examining(_listed()) as (found, server):
+        assert len(server.asked) == 1
+    assert (found["list"].said, found["get"].verdict) == ("0 rows", "skipped")
+
+
+async def test_what_the_adapter_has_never_heard_of_is_named() -> None:
+    event = {"event_type": "application.transcription_ready", "timestamp": "2026-11-20T09:10:00Z"}
+    turns = [{"role": "robot", "content": "private words", "mood": "private mood"}]
+    whole = {**ROW, "status": "archived", "region": "eu", "events": [{**event, "properties": {"transcript": turns}}]}
+    async with _examining(_listed({**ROW, "created_at": "soon"}), answer(whole)) as (found, _):
+        pass
+    assert found["unknown members"].found == ("region", "events[].properties.transcript[].mood")
+    assert found["unknown words"].found == ("status: archived", "role: robot")
+    assert found["payloads"].found == ("created_at: not a date",)
+    assert "title" not in found["missing members"].found
+    assert {"conversation_name", "events[].properties.transcript[].duration"} <= set(found["missing members"].found)
+    assert [found[check].verdict for check in ("unknown members", "unknown words", "payloads")] == ["note"] * 3
+    assert "private" not in str(found)
+
+
+async def test_a_row_nobody_can_read_fails() -> None:
+    async with _examining(_listed({"status": "ended"}, ROW), answer(ROW)) as (found, _):
+        pass
+    assert found["payloads"].verdict == "failed"
+    assert found["payloads"].found[0].startswith("row 0: ")
+    assert not Diagnosis("tavus", "default", tuple(found.values())).is_good
+
+
+@pytest.mark.parametrize(
+    ("ahead", "said"),
+    [(0, "agrees"), (4, "agrees"), (90, "90 s ahead of"), (-90, "90 s behind")],
+)
+async def test_the_clocks_are_compared(ahead: int, said: str) -> None:
+    now = datetime(2026, 11, 20, 12, 0, 0, 500_000, tzinfo=UTC)
+    date = {"Date": format_datetime(now - timedelta(seconds=ahead), usegmt=True)}
+    async with _examining(_listed(headers=date), clock=Clock(now=lambda: now)) as (found, _):
+        assert said in found["clock"].said
+
+
+async def test_what_is_left_of_a_limit_is_told() -> None:
+    headers = {"X-RateLimit-Remaining": "7", "X-RateLimit-Reset": "30"}
+    async with _examining(_listed(headers=headers)) as (found, _):
+        assert found["rate limit"].said == "no documented limit; the headers say 7 left, for 30 s"
+    async with Simulator(conversations=5, faults=Faults(requests_per_second=50)) as simulator:
+        told = await _found(simulator.base_url("voiceable"), "voiceable")
+    assert "left, for" in told["rate limit"].said
+
+
+def test_the_command_writes_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    diagnosis = Diagnosis(
+        "tavus", "default", (Finding("key", "ok", "accepted"), Finding("get", "failed", "no \x1b[2J", ("a", "b")))
+    )
+
+    async def canned(_account: Account, _clock: Clock) -> Diagnosis:
+        return diagnosis
+
+    monkeypatch.setattr("conversations_hub.cli.doctor.examined", canned)
+    environ = {f"{provider.upper()}_API_KEY": None for provider in BUILTIN} | {"TAVUS_API_KEY": KEY}
+    shown = CliRunner().invoke(cli, ["doctor", "tavus"], env=environ)
+    assert shown.exit_code == 1
+    assert shown.output.splitlines() == [
+        "tavus/default",
+        "  ✓ key              accepted",
+        "  ✗ get              no \\x1b[2J",
+        "      a",
+        "      b",
+        "  --json names all that was found",
+    ]
+    told = CliRunner().invoke(cli, ["doctor", "--json"], env=environ)
+    assert json.loads(told.output)["findings"][1]["found"] == ["a", "b"]
+    missing = CliRunner().invoke(cli, ["doctor", "anyreach"], env=environ)
+    assert (missing.exit_code, "ANYREACH_API_KEY" in missing.output) == (2, True)
+    assert CliRunner().invoke(cli, ["doctor", "nobody"], env=environ).exit_code == 2
