@@ -40,10 +40,21 @@ def _offences(source: str) -> Iterator[str]:
                     isinstance(inner, ast.Raise) and inner.exc is None for inner in ast.walk(ast.Module(body, []))
                 ):
                     yield "an except that swallows a cancellation"
+            case ast.Compare(left=left, ops=[ast.Eq() | ast.NotEq(), *_], comparators=others) if any(
+                _may_be_signature(side) for side in (left, *others)
+            ):
+                yield "a signature compared in a time that tells of it"
             case ast.Call(func=ast.Attribute(value=ast.Name(id="asyncio" | "time"), attr="sleep")):
                 yield "a sleep outside the clock"
             case _:
                 continue
+
+
+def _may_be_signature(node: ast.expr) -> bool:
+    """Whether it is a digest, or is named for a signature, a secret or a token; a length or a status is none."""
+    names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+    names |= {each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute)}
+    return bool(names & {"signature", "signatures", "secret", "token", "digest", "hexdigest"}) and "len" not in names
 
 
 def _names_base(kind: ast.expr) -> bool:
@@ -51,7 +62,7 @@ def _names_base(kind: ast.expr) -> bool:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_f039_f115k_nothing_forbidden_stands_in_the_code(path: Path) -> None:
+def test_f039_f113_f115k_nothing_forbidden_stands_in_the_code(path: Path) -> None:
     assert list(_offences(path.read_text())) == []
 
 
@@ -68,6 +79,8 @@ def test_f039_f115k_nothing_forbidden_stands_in_the_code(path: Path) -> None:
         "session(trust_env=True)",
         "import pickle",
         "eval('1')",
+        "ok = hmac.new(key, body, 'sha256').hexdigest() == sent",
+        "if signature != expected: raise ValueError",
     ],
 )
 def test_what_is_planted_is_found(planted: str) -> None:

@@ -1,0 +1,283 @@
+"""Webhooks: whom to believe, and what to say to the others."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+import tracemalloc
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from multidict import CIMultiDict
+
+from conversations_hub.adapter import Event, EventKind
+from conversations_hub.adapters import tavus
+from conversations_hub.errors import ConfigurationError, UnsupportedError, WebhookError
+from conversations_hub.signing import Secret
+from conversations_hub.signing.schemes import (
+    STANDARD_WEBHOOKS,
+    Scheme,
+    ed25519_signed,
+    hmac_signed,
+    shared_secret,
+)
+from conversations_hub.webhooks import verify
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+BODY = json.dumps(
+    {"conversation_id": "c1", "event_type": "system.shutdown", "timestamp": "2026-11-20T11:59:59Z"}
+).encode()
+SECRET = "whsec_" + base64.b64encode(b"an invented secret of 32 bytes..").decode()
+OTHER = "whsec_" + base64.b64encode(b"another one, of another endpoint").decode()
+
+
+def _signature(secret: str, id: str, stamp: str, body: bytes) -> str:
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    return "v1," + base64.b64encode(hmac.digest(key, f"{id}.{stamp}.".encode() + body, "sha256")).decode()
+
+
+def _headers(secret: str = SECRET, *, body: bytes = BODY, at: datetime = NOW, id: str = "msg_1") -> dict[str, str]:
+    stamp = str(int(at.timestamp()))
+    return {
+        "Webhook-Id": id,
+        "Webhook-Timestamp": stamp,
+        "Webhook-Signature": _signature(secret, id, stamp, body),
+    }
+
+
+def _verify(
+    body: bytes = BODY, headers: Any = None, secret: Any = SECRET, now: datetime = NOW, **options: Any
+) -> list[Event]:
+    options.setdefault("scheme", STANDARD_WEBHOOKS)
+    return verify("tavus", body, _headers() if headers is None else headers, secret, now, **options)
+
+
+def _refused(status: int = 401, **arguments: Any) -> WebhookError:
+    with pytest.raises(WebhookError) as caught:
+        _verify(**arguments)
+    assert caught.value.status == status
+    assert "whsec_" not in str(caught.value)
+    return caught.value
+
+
+def test_a_delivery_that_was_signed_is_read_and_says_so() -> None:
+    [event] = _verify()
+    assert (event.verified, event.kind, event.conversation_id) == (True, EventKind.ENDED, "c1")
+    assert event.to_fetch == "tavus:c1"
+
+
+def test_the_published_example_of_standard_webhooks_passes() -> None:
+    # https://github.com/standard-webhooks/standard-webhooks
+    claim = STANDARD_WEBHOOKS.claim(
+        {
+            "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+            "webhook-timestamp": "1614265330",
+            "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+        },
+        b'{"test": 2432232314}',
+    )
+    key = STANDARD_WEBHOOKS.key("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    assert [STANDARD_WEBHOOKS.matches(one, claim.message, key) for one in claim.signatures] == [True]
+    assert claim.sent_at == 1614265330
+
+
+# whom not to believe
+
+
+def test_f112_what_was_changed_by_one_byte_is_never_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def parsed(_body: bytes) -> list[Event]:
+        raise AssertionError("it was parsed")
+
+    assert tavus.ADAPTER.webhook is not None
+    monkeypatch.setattr("conversations_hub.webhooks.well_formed", parsed)
+    for place in range(len(BODY)):
+        changed = BODY[:place] + bytes([BODY[place] ^ 1]) + BODY[place + 1 :]
+        _refused(body=changed)
+    headers = _headers()
+    for name, value in headers.items():
+        changed_value = value[:-2] + ("1" if value[-2] != "1" else "2") + value[-1]
+        _refused(headers={**headers, name: changed_value})
+    _refused(secret=OTHER)
+    _refused(headers=_headers(OTHER))
+
+
+@pytest.mark.parametrize(("seconds", "is_good"), [(-299, True), (299, True), (-301, False), (301, False)])
+def test_f112_time_may_differ_by_five_minutes_either_way(seconds: int, *, is_good: bool) -> None:
+    headers = _headers(at=NOW + timedelta(seconds=seconds))
+    if is_good:
+        assert _verify(headers=headers)
+        return
+    assert "it was signed " + ("in the future" if seconds > 0 else "too long ago") in _refused(headers=headers).reason
+    assert _verify(headers=headers, tolerance=600)
+
+
+def test_f112_two_secrets_and_several_signatures_pass_by_any_match() -> None:
+    assert _verify(secret=[OTHER, Secret(SECRET)])
+    headers = _headers()
+    signatures = f"v9,unheard-of {_headers(OTHER)['Webhook-Signature']} {headers['Webhook-Signature']}"
+    assert _verify(headers={**headers, "Webhook-Signature": signatures})
+
+
+def test_f112_a_body_that_was_decoded_and_encoded_again_fails() -> None:
+    _refused(body=json.dumps(json.loads(BODY), separators=(",", ":")).encode())
+
+
+# bad input
+
+
+@pytest.mark.parametrize(
+    ("status", "arguments"),
+    [
+        pytest.param(413, {"body": b" " * (3 * 1024 * 1024)}, id="3 MiB"),
+        pytest.param(415, {"headers": {**_headers(), "Content-Encoding": "gzip"}}, id="compressed"),
+        pytest.param(401, {"headers": {}}, id="no headers"),
+        pytest.param(401, {"headers": _headers(id="")}, id="an empty id"),
+        pytest.param(401, {"headers": {**_headers(), "Webhook-Timestamp": "١٢٣"}}, id="other digits"),
+        pytest.param(401, {"headers": {**_headers(), "Webhook-Timestamp": "1e9"}}, id="an exponent"),
+        pytest.param(401, {"headers": {**_headers(), "Webhook-Timestamp": "9" * 400}}, id="too many digits"),
+        pytest.param(401, {"headers": {**_headers(), "Webhook-Timestamp": "\udcff"}}, id="no text"),
+        pytest.param(401, {"headers": {**_headers(), "Webhook-Signature": "v1,***"}}, id="no base64"),
+        pytest.param(401, {"headers": {**_headers(), "Webhook-Signature": "v1,é"}}, id="not ascii"),
+        pytest.param(401, {"headers": {**_headers(), "Webhook-Signature": ""}}, id="an empty signature"),
+        pytest.param(401, {"headers": CIMultiDict([*_headers().items(), *_headers().items()])}, id="headers twice"),
+    ],
+)
+def test_f113_malformed_deliveries_are_refused_and_never_an_outage(status: int, arguments: dict[str, Any]) -> None:
+    _refused(status, **arguments)
+
+
+def test_f113_a_thousand_signatures_cost_next_to_nothing() -> None:
+    headers = _headers()
+    flood = " ".join(["v1," + "A" * 44] * 1000)
+    tracemalloc.start()
+    try:
+        began = time.process_time()
+        _refused(headers={**headers, "Webhook-Signature": f"{flood} {headers['Webhook-Signature']}"})
+        assert time.process_time() - began < 0.05
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b"[]", b"<html>", b'{"event_type": "system.shutdown"}', b'"\xff"'])
+def test_f113_what_is_signed_and_cannot_be_read_is_a_bad_request(body: bytes) -> None:
+    _refused(400, body=body, headers=_headers(body=body))
+
+
+def test_f113_a_bug_of_the_adapter_is_no_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_arguments: object) -> None:
+        raise KeyError("personal data")
+
+    monkeypatch.setattr(tavus, "_told_by", broken)
+    assert "personal data" not in str(_refused(400))
+
+
+@pytest.mark.parametrize("secret", ["", "short", "whsec_" + "=" * 9, "whsec_c2hvcnQ=", [], [SECRET, "short"], None])
+def test_f113_no_secret_or_one_that_cannot_be_right_is_refused_at_once(secret: Any) -> None:
+    with pytest.raises(ConfigurationError):
+        _verify(secret=secret)
+
+
+def test_now_must_be_aware() -> None:
+    with pytest.raises(ConfigurationError, match="time zone"):
+        _verify(now=NOW.replace(tzinfo=None))
+
+
+# who does not sign
+
+
+def test_what_nobody_signed_takes_the_receiver_s_own_word() -> None:
+    with pytest.raises(ConfigurationError, match="insecure_accept_unsigned"):
+        verify("tavus", BODY, {}, None, NOW)
+    with pytest.raises(ConfigurationError, match="does not sign"):
+        verify("tavus", BODY, {}, SECRET, NOW)
+    [event] = verify("tavus", BODY, {}, None, NOW, insecure_accept_unsigned=True)
+    assert not event.verified
+
+
+def test_a_provider_without_webhooks_says_so() -> None:
+    with pytest.raises(UnsupportedError, match="voiceable has no webhooks"):
+        verify("voiceable", BODY, {}, SECRET, NOW)
+
+
+# the schemes
+
+
+def _passes(scheme: Scheme, headers: Mapping[str, str], secret: str) -> bool:
+    return bool(_verify(headers=headers, secret=secret, scheme=scheme))
+
+
+KEY = "an invented key of many bytes"
+STAMP = str(int(NOW.timestamp()))
+
+
+def test_parts_of_one_header_hold_time_and_signatures() -> None:
+    scheme = hmac_signed("x-signature/v0", timestamp="x-signature/t")
+    good = hmac.new(KEY.encode(), f"{STAMP}.".encode() + BODY, hashlib.sha256).hexdigest()
+    assert _passes(scheme, {"X-Signature": f"t={STAMP},v0={good}"}, KEY)
+    assert _passes(scheme, {"X-Signature": f"t={STAMP}, v0={'0' * 64}, v0={good}, v1=other"}, KEY)
+    for wrong in (f"t={STAMP}", f"v0={good}", f"t={STAMP},t={STAMP},v0={good}", "", "=,=,"):
+        _refused(headers={"X-Signature": wrong}, secret=KEY, scheme=scheme)
+
+
+@pytest.mark.parametrize("digest", ["sha1", "sha256", "sha512"])
+@pytest.mark.parametrize("encoding", ["hex", "base64"])
+def test_a_signature_may_be_written_and_made_in_several_ways(digest: Any, encoding: Any) -> None:
+    scheme = hmac_signed("x-signature", message="{body}", digest=digest, encoding=encoding, prefix=f"{digest}=")
+    made = hmac.digest(KEY.encode(), BODY, digest)
+    written = made.hex() if encoding == "hex" else base64.b64encode(made).decode()
+    assert _passes(scheme, {"x-signature": f"{digest}={written}"}, KEY)
+    _refused(headers={"x-signature": written}, secret=KEY, scheme=scheme)
+
+
+@pytest.mark.parametrize(
+    ("times", "stamp"),
+    [("seconds", STAMP), ("milliseconds", f"{STAMP}123"), ("iso", "2026-11-20T13:00:10+01:00")],
+)
+def test_time_is_written_in_several_ways(times: Any, stamp: str) -> None:
+    scheme = hmac_signed("x-signature", timestamp="x-time", message="{body}{timestamp}", times=times)
+    made = hmac.new(KEY.encode(), BODY + stamp.encode(), hashlib.sha256).hexdigest()
+    assert _passes(scheme, {"x-signature": made, "x-time": stamp}, KEY)
+    for wrong in ("", "soon", "2026-11-20T12:00:00", "-1"):
+        _refused(headers={"x-signature": made, "x-time": wrong}, secret=KEY, scheme=scheme)
+
+
+def test_a_secret_sent_as_it_is_is_compared() -> None:
+    assert _passes(shared_secret("x-secret"), {"x-secret": KEY}, KEY)
+    assert _passes(shared_secret("authorization", prefix="Bearer "), {"Authorization": f"Bearer {KEY}"}, KEY)
+    _refused(headers={"x-secret": KEY + "x"}, secret=KEY, scheme=shared_secret("x-secret"))
+    _refused(headers={"authorization": KEY}, secret=KEY, scheme=shared_secret("authorization", prefix="Bearer "))
+
+
+def test_a_key_pair_signs() -> None:
+    scheme = ed25519_signed("x-signature", timestamp="x-time", message="{timestamp}|{body}")
+    pair = Ed25519PrivateKey.generate()
+    public = base64.b64encode(pair.public_key().public_bytes_raw()).decode()
+    signature = base64.b64encode(pair.sign(f"{STAMP}|".encode() + BODY)).decode()
+    headers = {"x-signature": signature, "x-time": STAMP}
+    assert _passes(scheme, headers, public)
+    stranger = base64.b64encode(Ed25519PrivateKey.generate().public_key().public_bytes_raw()).decode()
+    _refused(headers=headers, secret=stranger, scheme=scheme)
+    _refused(headers={**headers, "x-signature": "***"}, secret=public, scheme=scheme)
+    _refused(headers={**headers, "x-signature": "AAAA"}, secret=public, scheme=scheme)
+    with pytest.raises(ConfigurationError):
+        _passes(scheme, headers, base64.b64encode(b"too short for a key").decode())
+
+
+def test_a_key_pair_needs_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "cryptography.exceptions", None)
+    scheme = ed25519_signed("x-signature", timestamp="x-time", message="{timestamp}|{body}")
+    with pytest.raises(ConfigurationError, match=r"conversations-hub\[ed25519\]"):
+        scheme.matches(b"", b"", b"")
+
+
+def test_a_claim_shows_no_content() -> None:
+    assert repr(STANDARD_WEBHOOKS.claim({n.lower(): v for n, v in _headers().items()}, BODY)) == (
+        f"Claim(1 signatures over {len(BODY) + 17} bytes)"
+    )
