@@ -26,6 +26,7 @@ from .wire import Flow, Request, Response
 __all__ = [
     "Account",
     "Adapter",
+    "Coverage",
     "Event",
     "EventKind",
     "Feature",
@@ -56,6 +57,15 @@ Feature = Literal["tool calls", "interruptions", "word timing", "recording"]
 
 Support = Literal["specification", "documentation", "inferred"]
 """What an adapter was checked against, the strongest first."""
+
+
+class Coverage(msgspec.Struct, frozen=True):
+    """How much of a conversation, as the provider's own specification describes it, an adapter reads."""
+
+    read: int
+    members: int
+    """Of all payloads of a conversation; what is not read is left to `raw`, with a reason."""
+
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.IGNORECASE)
 
@@ -295,6 +305,8 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True):
     """What the provider tells, where it tells it."""
     support: Support = "inferred"
     """What this was checked against."""
+    coverage: Coverage | None = None
+    """How much of the provider's own specification is read; None where there is none."""
     payloads: tuple[type, ...] = ()
     """The types that `raw` is read with; a member that none of them has is unknown."""
     left_to_raw: Mapping[str, str] = {}

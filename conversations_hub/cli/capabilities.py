@@ -1,4 +1,4 @@
-"""`providers`: what each provider can do, computed from its adapter."""
+"""`providers`: what each provider can do and tell, computed from its adapter."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import get_args
 
 import click
 import msgspec
-from rich import box
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ..adapter import Adapter, Operation
+from ..adapter import Adapter, Coverage, Feature, Filter, Operation, Support
 from ..adapters import BUILTIN, load
 from .show import console
 from .terminal import write_json
@@ -18,41 +18,71 @@ from .terminal import write_json
 __all__ = ["Capabilities", "write"]
 
 _OPERATIONS: tuple[Operation, ...] = get_args(Operation)
-_HEADINGS = ("provider", *_OPERATIONS, "transcripts in list", "rate limit", "settings")
+_FEATURES: tuple[Feature, ...] = get_args(Feature)
+_HEADINGS = (
+    "provider",
+    *_OPERATIONS,
+    "transcripts in list",
+    "filters",
+    *_FEATURES,
+    "webhooks",
+    "rate limit",
+    "settings",
+    "checked against",
+)
 _NO = "-"
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
-    """What one provider can do."""
+    """What one provider can do and tell."""
 
     provider: str
     operations: tuple[Operation, ...]
     transcripts_in_list: bool
     """Whether a list brings the transcripts; if not, each takes a `get`."""
+    filters: tuple[Filter, ...]
+    """What the provider itself narrows its lists by."""
+    shows: tuple[Feature, ...]
+    webhooks: str | None
+    """How deliveries are signed, or "unsigned"; None: there are none."""
     requests_per_second: float | None
     """The documented limit of an account; None: not documented."""
     settings: tuple[str, ...]
     """What an account may need beside its key."""
+    support: Support
+    """What the adapter was checked against."""
+    coverage: Coverage | None
     docs: str
 
     @classmethod
     def of(cls, adapter: Adapter) -> Capabilities:
         """Compute them from what an adapter holds."""
+        scheme = adapter.webhook.scheme if adapter.webhook else None
         return cls(
             provider=adapter.name,
             operations=adapter.operations,
             transcripts_in_list=adapter.complete_lists,
+            filters=adapter.filters,
+            shows=adapter.shows,
+            webhooks=scheme.name if scheme else "unsigned" if adapter.webhook else None,
             requests_per_second=adapter.requests_per_second,
             settings=adapter.settings,
+            support=adapter.support,
+            coverage=adapter.coverage,
             docs=adapter.docs,
         )
 
-    def cells(self, provider: str) -> tuple[str, ...]:
-        """Return a table's row, with the provider shown as given."""
-        able = (operation in self.operations for operation in _OPERATIONS)
-        marks = ("✓" if is_able else _NO for is_able in (*able, self.transcripts_in_list))
-        rate = _NO if self.requests_per_second is None else f"{self.requests_per_second:g}/s"
-        return (provider, *marks, rate, ", ".join(self.settings) or _NO)
+    @property
+    def rate(self) -> str:
+        """The documented limit, for people."""
+        return _NO if self.requests_per_second is None else f"{self.requests_per_second:g}/s"
+
+    @property
+    def checked_against(self) -> str:
+        """What the adapter was checked against, for people."""
+        if self.coverage is None:
+            return self.support
+        return f"{self.support}: {self.coverage.read} of {self.coverage.members} members read"
 
 
 def write(form: str | None) -> None:
@@ -64,23 +94,52 @@ def write(form: str | None) -> None:
     elif form == "markdown":
         click.echo(_markdown(found))
     else:
-        out = console()
-        out.print(_table(found))
-        for one in found:
-            out.print(f"{one.provider}: {one.docs}", soft_wrap=True)
+        _show(found)
 
 
 def _markdown(found: list[Capabilities]) -> str:
-    rows = [_HEADINGS, ("---", *(":-:" for _ in _HEADINGS[1:]))]
-    rows += [one.cells(f"[{one.provider}]({one.docs})") for one in found]
+    rows = [_HEADINGS, ("---", *(":-:" for _ in _HEADINGS[1:])), *map(_cells, found)]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def _table(found: list[Capabilities]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 0, 0, 1))
-    table.add_column(_HEADINGS[0], no_wrap=True)
-    for heading in _HEADINGS[1:]:
-        table.add_column(heading.replace(" ", "\n", 1), justify="center", no_wrap=True)
+def _cells(one: Capabilities) -> tuple[str, ...]:
+    return (
+        f"[{one.provider}]({one.docs})",
+        *(_mark(operation in one.operations) for operation in _OPERATIONS),
+        _mark(one.transcripts_in_list),
+        ", ".join(one.filters) or _NO,
+        *(_mark(feature in one.shows) for feature in _FEATURES),
+        one.webhooks or _NO,
+        one.rate,
+        ", ".join(one.settings) or _NO,
+        one.checked_against,
+    )
+
+
+def _mark(is_so: bool) -> str:  # noqa: FBT001  (a truth, as a sign)
+    return "✓" if is_so else _NO
+
+
+def _show(found: list[Capabilities]) -> None:
+    out = console()
     for one in found:
-        table.add_row(*map(Text, one.cells(one.provider)))
-    return table
+        out.print(Text(one.provider, style="bold"), Text(one.docs, style="dim"), soft_wrap=True)
+        facts = Table.grid(padding=(0, 2))
+        facts.add_column(no_wrap=True, style="dim")
+        for heading, said in _facts(one):
+            facts.add_row(heading, said)
+        out.print(Padding(facts, (0, 0, 1, 2)))
+
+
+def _facts(one: Capabilities) -> list[tuple[str, str]]:
+    transcripts = "in its lists" if one.transcripts_in_list else "by get, one by one"
+    return [
+        ("can", ", ".join(one.operations)),
+        ("transcripts", transcripts),
+        ("filters", ", ".join(one.filters) or "none; all are checked here"),
+        ("tells", ", ".join(one.shows) or _NO),
+        ("webhooks", one.webhooks or "none"),
+        ("rate limit", "not documented" if one.requests_per_second is None else one.rate),
+        *([("settings", ", ".join(one.settings))] if one.settings else []),
+        ("checked against", one.checked_against),
+    ]
