@@ -388,7 +388,7 @@ def _read(terminal: int) -> bytes:
 def test_every_fault_has_its_option() -> None:
     options = {parameter.name for parameter in cli.commands["simulate"].params}
     faults = {field.name for field in dataclasses.fields(Faults)}
-    assert options - faults == {"host", "port", "conversations", "seed", "form"}
+    assert options - faults == {"host", "port", "conversations", "seed", "webhooks_to", "form"}
     assert faults <= options
 
 

@@ -199,6 +199,7 @@ def _doctor(*, providers: tuple[str, ...], form: str | None) -> None:
     epilog=_examples(
         "conversations-hub simulate --port 8080",
         "conversations-hub simulate --latency 0.2 --outage 0.05 --requests-per-second 10",
+        "conversations-hub simulate --webhooks-to http://127.0.0.1:8000/hooks --duplicate 0.1",
     ),
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
@@ -218,12 +219,25 @@ def _doctor(*, providers: tuple[str, ...], form: str | None) -> None:
 @click.option("--slow-seconds", type=_span, help="How long such a body takes.")
 @click.option("--retry-after", type=_count, help="Seconds a throttled client is told to wait.")
 @click.option("--requests-per-second", type=float, help="Rate per key, above which the answer is 429.")
+@click.option("--webhooks-to", metavar="URL", help="Deliver every provider's events, signed, to URL/<provider>.")
+@click.option("--duplicate", type=_share, help="Share of webhook deliveries that come twice.")
+@click.option("--late", type=_share, help="Share of webhook deliveries that come late and out of order.")
+@click.option("--late-seconds", type=_span, help="Up to how late.")
 @click.option("--burst", type=click.IntRange(min=1), help="Requests per key that may come at once.")
 @click.option(
     "--provider", "providers", multiple=True, help="Whom the faults hit; may be repeated; everybody otherwise."
 )
 @_json
-def _simulate(*, host: str, port: int, conversations: int, seed: int, form: str | None, **faults: Any) -> None:
+def _simulate(
+    *,
+    host: str,
+    port: int,
+    conversations: int,
+    seed: int,
+    webhooks_to: str | None,
+    form: str | None,
+    **faults: Any,
+) -> None:
     """Serve every provider's API on this machine.
 
     To try things out and to test against. Any key is accepted; one that starts with "bad" is refused as the provider
@@ -232,7 +246,15 @@ def _simulate(*, host: str, port: int, conversations: int, seed: int, form: str 
     from .serving import serve  # noqa: PLC0415
 
     set_faults = {name: value for name, value in faults.items() if value is not None}
-    serve(host=host, port=port, conversations=conversations, seed=seed, faults=set_faults, as_json=form == "json")
+    serve(
+        host=host,
+        port=port,
+        conversations=conversations,
+        seed=seed,
+        webhooks_to=webhooks_to,
+        faults=set_faults,
+        as_json=form == "json",
+    )
 
 
 def _end(*, is_good: bool) -> None:

@@ -18,10 +18,26 @@ from .terminal import write_json
 __all__ = ["serve"]
 
 
-def serve(*, host: str, port: int, conversations: int, seed: int, faults: dict[str, Any], as_json: bool) -> None:
+def serve(
+    *,
+    host: str,
+    port: int,
+    conversations: int,
+    seed: int,
+    webhooks_to: str | None,
+    faults: dict[str, Any],
+    as_json: bool,
+) -> None:
     """Serve until SIGTERM, which is no failure, or an interrupt, which is passed on."""
     try:
-        simulator = Simulator(conversations=conversations, seed=seed, faults=Faults(**faults), host=host, port=port)
+        simulator = Simulator(
+            conversations=conversations,
+            seed=seed,
+            faults=Faults(**faults),
+            host=host,
+            port=port,
+            webhooks_to=webhooks_to,
+        )
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     asyncio.run(_serve(simulator, conversations, as_json=as_json))

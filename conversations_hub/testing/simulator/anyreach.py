@@ -11,10 +11,12 @@ from itertools import islice, takewhile
 from math import inf
 from typing import Any
 
+import msgspec
+
 from ...schema import Channel, Direction, EndReason, Role
 from ...wire import Response
-from .truth import Phase, Truth, Turn
-from .world import Call, Simulated, World, iso, one_of, positive, reply, whole
+from .truth import TRANSCRIPT_DELAY, Phase, Truth, Turn
+from .world import Call, Delivery, Simulated, World, iso, one_of, positive, reply, whole
 
 __all__ = ["SIMULATED", "answer"]
 
@@ -358,6 +360,19 @@ def _end(world: World, truth: Truth) -> Response:
     return reply(200, {"conversation_id": world.id(truth), "status": "completed", **said})
 
 
+# https://docs.anyreach.ai/workflows/triggers/agent-embedded
+# A workflow sends whatever its author wrote; this one passes its trigger on.
+def _deliveries(world: World, truth: Truth) -> list[Delivery]:
+    def told(kind: str) -> bytes:
+        number = truth.phone if truth.channel == Channel.PHONE else None
+        trigger = {"type": kind, "conversation_id": world.id(truth), "phone_number": number}
+        return msgspec.json.encode({"trigger": trigger})
+
+    after = truth.ended + TRANSCRIPT_DELAY
+    moments = {"pre_call": truth.created, "post_call": after}
+    return [Delivery(moment, kind, told(kind)) for kind, moment in moments.items()]
+
+
 def _refusal(status: int, words: str) -> Response:
     return reply(status, {"detail": words})
 
@@ -371,4 +386,5 @@ SIMULATED = Simulated(
     key=lambda call: call.bearer,
     api_key="ak_simulated.key",
     settings={"org_id": _ORGANIZATION},
+    deliveries=_deliveries,
 )

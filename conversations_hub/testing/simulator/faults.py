@@ -55,6 +55,12 @@ class Faults:
     """Rate per key, above which the answer is 429 with `Retry-After`; None: no limit."""
     burst: int | None = None
     """Requests per key that may come at once; None: a second's worth."""
+    duplicate: float = 0.0
+    """Share of webhook deliveries that are sent twice."""
+    late: float = 0.0
+    """Share of webhook deliveries that come late, and so out of order."""
+    late_seconds: float = 5.0
+    """Up to how late."""
     providers: tuple[str, ...] = ()
     """Whom this concerns; empty: everybody."""
 
@@ -62,7 +68,9 @@ class Faults:
         shares = [getattr(self, fault) for fault in Fault]
         if any(not 0 <= share <= 1 for share in shares) or sum(shares) > 1:
             raise ValueError("the shares of faults are fractions from 0 to 1 that add up to at most 1")
-        if min(self.latency, self.jitter, self.slow_seconds, self.retry_after) < 0:
+        if not (0 <= self.duplicate <= 1 and 0 <= self.late <= 1):
+            raise ValueError("the shares of webhook deliveries are fractions from 0 to 1")
+        if min(self.latency, self.jitter, self.slow_seconds, self.late_seconds, self.retry_after) < 0:
             raise ValueError("no time-span of a fault is negative")
         if self.requests_per_second is not None and self.requests_per_second <= 0:
             raise ValueError("requests_per_second is positive, or None for no limit")

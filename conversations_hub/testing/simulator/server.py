@@ -22,6 +22,7 @@ from ...adapters import BUILTIN
 from ...wire import Response
 from .corpus import Corpus, fraction
 from .faults import Bucket, Fault, Faults
+from .webhooks import Deliveries, Sent, sent_now
 from .world import Call, Simulated, World, reply
 
 __all__ = ["Simulator"]
@@ -43,6 +44,8 @@ class Simulator:
         faults: How the providers misbehave; `simulator.faults` may be replaced at any time.
         host: The address to listen on.
         port: The port to listen on; 0: a free one.
+        webhooks_to: Where the providers deliver their events, each below a path of its own name; None: nowhere.
+        providers: Which are served.
         now: The aware instant at which time begins; None: the current minute.
         clock: Seconds that only go up; they move the simulated present.
     """
@@ -55,6 +58,8 @@ class Simulator:
         faults: Faults = _NO_FAULTS,
         host: str = "127.0.0.1",
         port: int = 0,
+        webhooks_to: str | None = None,
+        providers: Iterable[str] = BUILTIN,
         now: datetime | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -69,7 +74,7 @@ class Simulator:
         self.worlds: dict[str, World] = {}
         """What each provider answers from."""
         self._providers: dict[str, Simulated] = {}
-        for name in BUILTIN:
+        for name in providers:
             simulated: Simulated = import_module(f".{name}", __package__).SIMULATED
             corpus = Corpus(name, prefix=simulated.prefix, size=conversations, seed=seed, now=begin.timestamp())
             self._providers[name] = simulated
@@ -82,6 +87,11 @@ class Simulator:
         self._buckets: dict[tuple[str, str], Bucket] = {}
         self._serving: set[asyncio.Task[object]] = set()
         self._runner: web.ServerRunner | None = None
+        self._delivering: asyncio.Task[None] | None = None
+        self.deliveries: Deliveries | None = None
+        """What the providers deliver, where they deliver anywhere."""
+        if webhooks_to is not None:
+            self.deliveries = Deliveries(webhooks_to, self._providers, self.worlds, lambda: self.faults, self._rolls)
 
     async def __aenter__(self) -> Self:
         self._runner = web.ServerRunner(web.Server(self._serve, access_log=None), shutdown_timeout=_GRACE)
@@ -91,6 +101,8 @@ class Simulator:
         except BaseException:
             await self._close()
             raise
+        if self.deliveries is not None:
+            self._delivering = asyncio.create_task(self.deliveries.run())
         return self
 
     async def __aexit__(
@@ -100,9 +112,10 @@ class Simulator:
 
     async def _close(self) -> None:
         runner, self._runner = self._runner, None
-        for task in self._serving:
+        running = [*self._serving, *([self._delivering] if self._delivering else [])]
+        for task in running:
             task.cancel()
-        await asyncio.gather(*self._serving, return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
         if runner is not None:
             await runner.cleanup()
 
@@ -119,13 +132,28 @@ class Simulator:
         return f"{self.url}/{self._known(provider)}"
 
     def environment(self) -> dict[str, str]:
-        """Return the environment in which `Hub.from_env()` finds every provider here."""
+        """Return the environment in which `Hub.from_env()` finds every provider here, and the secrets of webhooks."""
         found: dict[str, str] = {}
         for name, simulated in self._providers.items():
             found[f"{name.upper()}_BASE_URL"] = self.base_url(name)
             found[f"{name.upper()}_API_KEY"] = simulated.api_key
             found |= {f"{name}_{setting}".upper(): value for setting, value in simulated.settings.items()}
+            if simulated.webhook_secret:
+                found[f"{name.upper()}_WEBHOOK_SECRET"] = simulated.webhook_secret
         return found
+
+    def delivered(self, provider: str, id: str) -> list[Sent]:
+        """Return what a provider's webhook has delivered about a conversation so far, as it would be sent now."""
+        simulated, world = self._providers[self._known(provider)], self.worlds[provider]
+        truth = world.find(id)
+        if truth is None or simulated.deliveries is None:
+            return []
+        present = world.present
+        return [
+            sent_now(simulated, delivery, present)
+            for delivery in simulated.deliveries(world, truth)
+            if delivery.moment <= present
+        ]
 
     def script(self, provider: str, answers: Iterable[int | str | Response]) -> None:
         """Decide a provider's next answers, before any other fault.

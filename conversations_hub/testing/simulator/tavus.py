@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ import msgspec
 from ...schema import EndReason, Role
 from ...wire import Response
 from .truth import TRANSCRIPT_DELAY, Phase, ToolUse, Truth
-from .world import Call, Simulated, World, iso, one_of, positive, reply
+from .world import Call, Delivery, Simulated, World, iso, one_of, positive, reply
 
 __all__ = ["SIMULATED", "answer"]
 
@@ -235,6 +236,19 @@ def _afterthoughts(world: World, truth: Truth) -> list[dict[str, Any]]:
     return found
 
 
+# https://docs.tavus.io/sections/webhooks-and-callbacks
+def _deliveries(world: World, truth: Truth) -> list[Delivery]:
+    about = {"conversation_id": world.id(truth), "webhook_url": "https://hooks.example.org/tavus"}
+    return [
+        Delivery(
+            datetime.fromisoformat(event["timestamp"]).timestamp(),
+            event["event_type"],
+            msgspec.json.encode({**event, **about, "message_type": event["event_type"].partition(".")[0]}),
+        )
+        for event in _verbose(world, truth)["events"] or ()
+    ]
+
+
 # https://docs.tavus.io/api-reference/conversations/create-conversation
 def _create(call: Call, world: World) -> Response:
     body = call.json
@@ -289,4 +303,6 @@ def _refusal(status: int, words: str) -> Response:
 
 _UNKNOWN = reply(400, {"error": "Invalid conversation_id"})
 
-SIMULATED = Simulated(prefix="c", answer=answer, refusal=_refusal, key=_key, api_key="simulated-key")
+SIMULATED = Simulated(
+    prefix="c", answer=answer, refusal=_refusal, key=_key, api_key="simulated-key", deliveries=_deliveries
+)
