@@ -11,12 +11,18 @@ from types import ModuleType
 import pytest
 
 from conversations_hub.adapter import Account, Adapter, Query
+from conversations_hub.payload import Json
 from conversations_hub.schema import Role, Status, TranscriptState
 from conversations_hub.testing import drive, unknown_members
 from conversations_hub.wire import Response
 
 PAGE = Path(__file__).parent.parent / "docs" / "adding-a-provider.md"
-CALL = {"id": 7, "state": "done", "created": 1763630000, "turns": [{"speaker": "bot", "text": "Hello.", "at": 0.5}]}
+CALL: dict[str, Json] = {
+    "id": 7,
+    "state": "done",
+    "created": 1763630000,
+    "turns": [{"speaker": "bot", "text": "Hello.", "at": 0.5}],
+}
 
 
 @pytest.fixture
@@ -47,7 +53,12 @@ def test_the_example_lists_and_gets(adapter: Adapter) -> None:
 
 def test_the_example_survives_what_it_does_not_know(adapter: Adapter) -> None:
     assert adapter.get is not None
-    odd = {"id": "x", "state": "paused", "created": "soon", "turns": [None, {"speaker": "dog", "at": -1}]}
+    odd: dict[str, Json] = {
+        "id": "x",
+        "state": "paused",
+        "created": "soon",
+        "turns": [None, {"speaker": "dog", "at": -1}],
+    }
     answer = Response(200, {}, json.dumps(odd).encode())
     found = drive(adapter.get(Account("acme", key="key-of-the-example"), "x"), answer).result
     assert (found.status, found.provider_status, found.transcript_state) == (
