@@ -14,8 +14,9 @@ import pytest
 
 from conversations_hub import Account, Conversation, Hub, errors
 from conversations_hub.adapters import tavus as tavus_adapter
+from conversations_hub.hub import reader
 from conversations_hub.policy import PROFILES
-from conversations_hub.schema import Status, TranscriptState
+from conversations_hub.schema import Agent, Analysis, Status, TranscriptState
 
 from .clock import FakeClock
 from .server import Answer, Asked, Scripted, answer, serving
@@ -346,6 +347,21 @@ async def test_details_keep_what_only_the_row_had() -> None:
     both = msgspec.json.decode(found.raw or b"")
     assert both["list"]["conversation_name"] == "Only the row knows"
     assert both["get"]["events"]
+
+
+def test_details_keep_what_only_the_row_s_analysis_and_agent_had() -> None:
+    row = Conversation(
+        provider="acme",
+        id="c1",
+        agent=Agent(id="a1", name="Desk"),
+        analysis=Analysis(sentiment="positive", success=False),
+        estimated=("title",),
+    )
+    details = Conversation(provider="acme", id="c1", agent=Agent(id="a1", version="3"), analysis=Analysis(success=True))
+    merged = reader._merged(row, details)
+    assert merged.agent == Agent(id="a1", name="Desk", version="3")
+    assert merged.analysis == Analysis(sentiment="positive", success=True)
+    assert merged.estimated == ()
 
 
 async def test_details_that_fail_for_good_leave_the_row_and_are_counted() -> None:

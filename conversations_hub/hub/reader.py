@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -10,7 +10,7 @@ from ..adapter import Query
 from ..errors import AuthError, ForbiddenError, HubClosedError, HubError, PayloadError, UnsupportedError
 from ..payload import scrubbed
 from ..policy import Profile
-from ..schema import Conversation, Issue, TranscriptState
+from ..schema import Agent, Analysis, Conversation, Issue, TranscriptState
 from ..transport import Counts, Lane
 from ..transport.failures import name_of
 from .report import AccountReport
@@ -125,17 +125,21 @@ def unsupported(lane: Lane, operation: str) -> UnsupportedError:
     )
 
 
-_ABSENT = {field.name: field.default for field in msgspec.structs.fields(Conversation)}
+_ABSENT = {
+    kind: {field.name: field.default for field in msgspec.structs.fields(kind)}
+    for kind in (Conversation, Agent, Analysis)
+}
+_PARTS = ("agent", "analysis")
 _NAMED = ("metadata", "links", "related_ids")
 
 
 def _merged(row: Conversation, details: Conversation) -> Conversation:
     """Return the details, with what only the row had."""
-    only_row = {
-        name: value
-        for name, absent in _ABSENT.items()
-        if name not in _NAMED and getattr(details, name) == absent and (value := getattr(row, name)) != absent
-    }
+    only_row = {name: value for name, value in _only_in(row, details).items() if name not in _NAMED}
+    for name in _PARTS:
+        part, whole = getattr(row, name), getattr(details, name)
+        if part is not None and whole is not None and (more := _only_in(part, whole)):
+            only_row[name] = msgspec.structs.replace(whole, **more)
     for name in _NAMED:
         if getattr(row, name).keys() - getattr(details, name).keys():
             only_row[name] = {**getattr(row, name), **getattr(details, name)}
@@ -143,3 +147,11 @@ def _merged(row: Conversation, details: Conversation) -> Conversation:
         only_row["raw"] = msgspec.json.encode({"list": msgspec.Raw(row.raw), "get": msgspec.Raw(details.raw)})
     only_row["estimated"] = (*details.estimated, *(name for name in row.estimated if name in only_row))
     return msgspec.structs.replace(details, **only_row)
+
+
+def _only_in(row: msgspec.Struct, details: msgspec.Struct) -> dict[str, Any]:
+    return {
+        name: value
+        for name, absent in _ABSENT[type(row)].items()
+        if getattr(details, name) == absent and (value := getattr(row, name)) != absent
+    }
