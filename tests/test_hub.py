@@ -358,10 +358,10 @@ def test_details_keep_what_only_the_row_s_analysis_and_agent_had() -> None:
         estimated=("title",),
     )
     details = Conversation(provider="acme", id="c1", agent=Agent(id="a1", version="3"), analysis=Analysis(success=True))
-    merged = reader._merged(row, details)
-    assert merged.agent == Agent(id="a1", name="Desk", version="3")
-    assert merged.analysis == Analysis(sentiment="positive", success=True)
-    assert merged.estimated == ()
+    found = reader.merged(row, details)
+    assert found.agent == Agent(id="a1", name="Desk", version="3")
+    assert found.analysis == Analysis(sentiment="positive", success=True)
+    assert found.estimated == ()
 
 
 async def test_details_that_fail_for_good_leave_the_row_and_are_counted() -> None:

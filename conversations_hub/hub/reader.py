@@ -15,7 +15,7 @@ from ..transport import Counts, Lane
 from ..transport.failures import name_of
 from .report import AccountReport
 
-__all__ = ["MOST_TOLD", "Reader", "Rows", "unsupported"]
+__all__ = ["MOST_TOLD", "Reader", "Rows", "merged", "unsupported"]
 
 MOST_TOLD = 100  # bad rows that are told one by one; a page may hold any number
 _PAUSE_EVERY = 256 * 1024  # bytes decoded between two turns of the event loop
@@ -111,7 +111,7 @@ class Reader:
             return msgspec.structs.replace(
                 row, transcript_state=TranscriptState.NOT_LOADED, issues=(*row.issues, issue)
             )
-        return _merged(row, details)
+        return merged(row, details)
 
 
 def unsupported(lane: Lane, operation: str) -> UnsupportedError:
@@ -125,7 +125,7 @@ def unsupported(lane: Lane, operation: str) -> UnsupportedError:
     )
 
 
-_ABSENT = {
+_ABSENT: dict[type[msgspec.Struct], dict[str, Any]] = {
     kind: {field.name: field.default for field in msgspec.structs.fields(kind)}
     for kind in (Conversation, Agent, Analysis)
 }
@@ -133,7 +133,7 @@ _PARTS = ("agent", "analysis")
 _NAMED = ("metadata", "links", "related_ids")
 
 
-def _merged(row: Conversation, details: Conversation) -> Conversation:
+def merged(row: Conversation, details: Conversation) -> Conversation:
     """Return the details, with what only the row had."""
     only_row = {name: value for name, value in _only_in(row, details).items() if name not in _NAMED}
     for name in _PARTS:
