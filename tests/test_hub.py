@@ -615,7 +615,7 @@ def test_the_environment_names_the_accounts() -> None:
         "ANYREACH_API_KEY": "pat_x",
         "ANYREACH_ORG_ID": "org_1",
         "VOICEABLE_API_KEY": "",
-        "VAPI_API_KEY": "nobody asked",
+        "HUME_API_KEY": "nobody asked",
     }
     assert repr(Hub.from_env(environ=environ)) == "<Hub: tavus/default, anyreach/default>"
     assert repr(Hub.from_env(["tavus"], environ=environ)) == "<Hub: tavus/default>"
