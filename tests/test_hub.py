@@ -354,13 +354,18 @@ def test_details_keep_what_only_the_row_s_analysis_and_agent_had() -> None:
         provider="acme",
         id="c1",
         agent=Agent(id="a1", name="Desk"),
-        analysis=Analysis(sentiment="positive", success=False),
+        analysis=Analysis(sentiment="positive", success=False, scores={"mood": 0.4, "success": 0.1}),
         estimated=("title",),
     )
-    details = Conversation(provider="acme", id="c1", agent=Agent(id="a1", version="3"), analysis=Analysis(success=True))
+    details = Conversation(
+        provider="acme",
+        id="c1",
+        agent=Agent(id="a1", version="3"),
+        analysis=Analysis(success=True, scores={"success": 0.9}),
+    )
     found = reader.merged(row, details)
     assert found.agent == Agent(id="a1", name="Desk", version="3")
-    assert found.analysis == Analysis(sentiment="positive", success=True)
+    assert found.analysis == Analysis(sentiment="positive", success=True, scores={"mood": 0.4, "success": 0.9})
     assert found.estimated == ()
 
 

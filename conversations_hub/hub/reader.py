@@ -130,19 +130,15 @@ _ABSENT: dict[type[msgspec.Struct], dict[str, Any]] = {
     for kind in (Conversation, Agent, Analysis)
 }
 _PARTS = ("agent", "analysis")
-_NAMED = ("metadata", "links", "related_ids")
 
 
 def merged(row: Conversation, details: Conversation) -> Conversation:
     """Return the details, with what only the row had."""
-    only_row = {name: value for name, value in _only_in(row, details).items() if name not in _NAMED}
+    only_row = _only_in(row, details)
     for name in _PARTS:
         part, whole = getattr(row, name), getattr(details, name)
         if part is not None and whole is not None and (more := _only_in(part, whole)):
             only_row[name] = msgspec.structs.replace(whole, **more)
-    for name in _NAMED:
-        if getattr(row, name).keys() - getattr(details, name).keys():
-            only_row[name] = {**getattr(row, name), **getattr(details, name)}
     if row.raw is not None and details.raw is not None:
         only_row["raw"] = msgspec.json.encode({"list": msgspec.Raw(row.raw), "get": msgspec.Raw(details.raw)})
     only_row["estimated"] = (*details.estimated, *(name for name in row.estimated if name in only_row))
@@ -150,8 +146,11 @@ def merged(row: Conversation, details: Conversation) -> Conversation:
 
 
 def _only_in(row: msgspec.Struct, details: msgspec.Struct) -> dict[str, Any]:
-    return {
-        name: value
-        for name, absent in _ABSENT[type(row)].items()
-        if getattr(details, name) == absent and (value := getattr(row, name)) != absent
-    }
+    found: dict[str, Any] = {}
+    for name, absent in _ABSENT[type(row)].items():
+        ours, theirs = getattr(row, name), getattr(details, name)
+        if theirs == absent and ours != absent:
+            found[name] = ours
+        elif isinstance(ours, dict) and ours.keys() - theirs.keys():
+            found[name] = {**ours, **theirs}
+    return found
