@@ -3,14 +3,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test check lint types layers coverage matrix lock clean
+.PHONY: help demo test check lint types layers coverage reliability outside matrix lock clean
 
 help:
-	@echo "make demo     watch conversations of every provider arrive, from a simulator on this machine"
-	@echo "make test     run the tests"
-	@echo "make check    run everything CI runs: lint, types, layers, tests with branch coverage"
-	@echo "make matrix   run the tests on every CPython from 3.11 up that is installed here"
-	@echo "make lock     renew requirements-dev.txt (needs uv)"
+	@echo "make demo         watch conversations of every provider arrive, from a simulator on this machine"
+	@echo "make test         run the tests"
+	@echo "make check        run everything CI runs: lint, types, layers, tests with branch coverage"
+	@echo "make reliability  run the tests and write how the fault cases ended to docs/reliability.md"
+	@echo "make outside      try the adapters against the providers' specifications and SDKs (needs Node.js)"
+	@echo "make matrix       run the tests on every CPython from 3.11 up that is installed here"
+	@echo "make lock         renew requirements-dev.txt (needs uv)"
 
 demo: .venv/ready
 	$(BIN)/conversations-hub demo
@@ -33,6 +35,13 @@ layers: .venv/ready
 
 coverage: .venv/ready
 	$(BIN)/pytest -n auto -q --cov --cov-branch --cov-fail-under=95
+
+reliability: .venv/ready
+	$(BIN)/pytest -n auto -q --reliability
+
+outside: .venv/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check $(shell $(PYTHON) -c 'import tomllib; print(*map(repr, tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["outside"]))')
+	$(BIN)/pytest -q -m outside -s
 
 matrix:
 	@.ci/matrix

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import re
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Annotated, Any
 
@@ -84,9 +83,11 @@ def timestamp(value: Instant, place: str, issues: list[Issue]) -> float | None:
         return None
     if isinstance(value, float) and 0 < value < _SECONDS_BELOW:
         return value
-    if isinstance(value, str) and value.endswith("Z"):  # what most send, and every turn may have one
-        with suppress(ValueError):
+    if isinstance(value, str) and value.endswith(("Z", "+00:00")):  # what most send, and every turn may have one
+        try:
             return datetime.fromisoformat(value).timestamp()
+        except ValueError:
+            pass
     moment = instant(value, place, issues)
     return None if moment is None else moment.timestamp()
 

@@ -89,7 +89,7 @@ class HubError(Exception):
         self.operation = operation
         """`get`, `list`, `start`, `end`, `delete` or `send`."""
         self.attempts = attempts
-        """Requests that were sent for the operation."""
+        """How often the request that failed was sent; an operation may make several."""
         self.elapsed = elapsed
         """Seconds from the call to this error."""
         self.status = status

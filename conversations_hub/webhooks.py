@@ -82,7 +82,7 @@ def verify(
     keys = _keys(provider, scheme, secret, insecure_accept_unsigned=insecure_accept_unsigned)
     if len(body) > webhook.largest_body:
         raise _refused(provider, 413, f"the body is larger than {webhook.largest_body} bytes")
-    sent = _checked(provider, headers, scheme)
+    sent = _checked(provider, headers, scheme if keys else None)
     if scheme is not None and keys:
         claim = _claim(provider, scheme, sent, body)
         _check_age(provider, claim, now, tolerance)

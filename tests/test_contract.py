@@ -28,6 +28,7 @@ from conversations_hub.testing import (
     Case,
     Mutant,
     Replayed,
+    WrongNumberOfAnswers,
     account_of,
     cases_in,
     delivered,
@@ -293,7 +294,7 @@ def test_raw_is_what_the_provider_sent_less_the_secrets(provider: str, case: Cas
     else:
         [raw] = kept
         held: dict[str, Json] = json.loads(raw)
-        parts = [part for value in held.values() for part in (value if isinstance(value, list) else [value])]
+        parts = [part for value in held.values() for part in (value, *(value if isinstance(value, list) else ()))]
         assert all(json.loads(body) in parts for body in bodies), "a body that was read is not in raw"
     for raw in kept:
         document = json.loads(scrubbed(raw, secret_fields))
@@ -314,6 +315,8 @@ def test_every_mutant_is_a_conversation_or_a_payload_error(provider: str, case: 
             found = _replay(provider, Case(case.name, answers, case.facts))
         except PayloadError as error:
             _check_refused(mutant, error)
+        except WrongNumberOfAnswers:
+            continue  # the change ended it sooner, or made it ask for more
         except ProviderError:
             continue  # the change made it an error envelope
         except PaginationError:

@@ -28,6 +28,7 @@ from conversations_hub.errors import (
     RejectedError,
     TransportError,
     UnsupportedError,
+    WebhookError,
     for_status,
 )
 
@@ -50,6 +51,7 @@ TREE: dict[type[HubError], type[Exception]] = {
     PayloadError: HubError,
     PaginationError: HubError,
     PartialError: HubError,
+    WebhookError: HubError,
 }
 PLAIN = [kind for kind in TREE if kind is not PartialError]
 PASSING = {TransportError, DeadlineError, RateLimitError, OutageError, CircuitOpenError}

@@ -294,7 +294,7 @@ async def test_a_flow_can_catch_what_fails() -> None:
 # when it tries again
 
 
-async def test_it_waits_longer_each_time_and_then_succeeds() -> None:
+async def test_f022_it_waits_longer_each_time_and_then_succeeds() -> None:
     time = FakeClock(roll=0.5)
     async with serving(answer({}, 503), answer({}, 503), OK) as server, lane_to(server.url, time.clock) as lane:
         counts = Counts()

@@ -201,6 +201,12 @@ def test_what_nobody_signed_takes_the_receiver_s_own_word() -> None:
     assert not event.verified
 
 
+def test_a_provider_that_can_sign_need_not_have_been_told_to() -> None:
+    body = b'{"call_id": "c1", "completed": true}'
+    [event] = verify("bland", body, {}, None, NOW, insecure_accept_unsigned=True)
+    assert (event.verified, event.conversation_id) == (False, "c1")
+
+
 def test_a_provider_without_webhooks_says_so() -> None:
     with pytest.raises(UnsupportedError, match="voiceable has no webhooks"):
         verify("voiceable", BODY, {}, SECRET, NOW)

@@ -16,6 +16,12 @@ BUILTIN = (
     "tavus",
     "anyreach",
     "voiceable",
+    "vapi",
+    "bland",
+    "elevenlabs",
+    "retell",
+    "telnyx",
+    "ultravox",
 )
 """The providers that come with the package; each is the module of that name here."""
 

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from ..adapters import BUILTIN, load
+from ..adapters import BUILTIN
 from ..hub import AccountReport, Hub, Report, Walk
 from ..schema import Conversation, Status, TranscriptState
 from ..testing import Faults, Simulator
@@ -123,7 +123,7 @@ def _numbers(fetched: _Fetched) -> tuple[dict[str, _Row], dict[str, _Row]]:
     for account in fetched.report.accounts:
         provider = account.where.partition("/")[0]
         came[provider] = _contents([found for found in fetched.conversations if found.provider == provider])
-        how[provider] = _course(account, provider)
+        how[provider] = _course(account)
     return came, how
 
 
@@ -156,12 +156,10 @@ def _contents(found: Sequence[Conversation]) -> _Row:
     return {"conversations": len(found), "turns": turns, **kinds}
 
 
-def _course(account: AccountReport, provider: str) -> _Row:
+def _course(account: AccountReport) -> _Row:
     states = {name: sum(account.transcripts[state] for state in states) for name, states in _STATES.items()}
-    gets = 0 if load(provider).complete_lists else account.delivered
-    retried = account.requests - account.pages - gets
     speed = account.delivered / account.elapsed
-    return {**states, "requests": account.requests, "retried": retried, "per second": speed}
+    return {**states, "requests": account.requests, "retried": account.retries, "per second": speed}
 
 
 def _sum(rows: Iterable[_Row]) -> _Row:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .flows import Driven, drive
+from .flows import Driven, WrongNumberOfAnswers, drive
 from .members import unknown_members, unseen_members
 from .mutants import Mutant, mutants
 from .replay import Case, Replayed, account_of, cases_in, delivered, read_exchange, replay, walk
@@ -31,6 +31,7 @@ __all__ = [
     "Mutant",
     "Replayed",
     "Simulator",
+    "WrongNumberOfAnswers",
     "account_of",
     "cases_in",
     "delivered",

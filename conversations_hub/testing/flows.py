@@ -9,7 +9,7 @@ import msgspec
 from ..payload import well_formed
 from ..wire import Flow, Request, Response
 
-__all__ = ["Driven", "drive"]
+__all__ = ["Driven", "WrongNumberOfAnswers", "drive"]
 
 T = TypeVar("T")
 
@@ -21,11 +21,15 @@ class Driven(msgspec.Struct, Generic[T], frozen=True):
     requests: tuple[Request, ...]
 
 
+class WrongNumberOfAnswers(AssertionError):  # noqa: N818  (a test that fails, not an error of the library)
+    """A flow asked for more answers than it was given, or for fewer."""
+
+
 def drive(flow: Flow[T], *answers: Response | Exception) -> Driven[T]:
     """Run a flow over canned answers, in order; an exception among them is thrown into the flow.
 
     As on a socket, a 2xx body must be well-formed JSON where the request says so. Raises what the flow raises, and
-    `AssertionError` where it asks for more answers or for fewer.
+    `WrongNumberOfAnswers`.
     """
     left = list(answers)
     requests: list[Request] = []
@@ -34,11 +38,11 @@ def drive(flow: Flow[T], *answers: Response | Exception) -> Driven[T]:
         while True:
             requests.append(request)
             if not left:
-                raise AssertionError(f"the flow asks for more than {len(answers)} answers: {request}")
+                raise WrongNumberOfAnswers(f"the flow asks for more than {len(answers)} answers: {request}")
             request = _answer(flow, request, left.pop(0))
     except StopIteration as stop:
         if left:
-            raise AssertionError(f"the flow ended with {len(left)} answers to come") from None
+            raise WrongNumberOfAnswers(f"the flow ended with {len(left)} answers to come") from None
         return Driven(stop.value, tuple(requests))
 
 

@@ -13,7 +13,7 @@ from msgspec import inspect
 from ..adapter import Adapter
 from ..payload import Json
 
-__all__ = ["left_to_raw", "unknown_members", "unseen_members"]
+__all__ = ["landings", "left_to_raw", "unknown_members", "unseen_members"]
 
 
 def unknown_members(adapter: Adapter, payload: Json) -> list[str]:
@@ -21,6 +21,16 @@ def unknown_members(adapter: Adapter, payload: Json) -> list[str]:
     left = left_to_raw(adapter.left_to_raw)
     found = dict.fromkeys(path for path, is_read in _walked(payload, _kinds(adapter)) if not is_read)
     return [path for path in found if not left.fullmatch(path)]
+
+
+def landings(adapter: Adapter, payload: Json) -> dict[str, str]:
+    """Return where each member lands: "read", the reason why it is left to `raw`, or "unknown"."""
+    left = {path: left_to_raw([path]) for path in adapter.left_to_raw}
+    found: dict[str, str] = {}
+    for path, is_read in _walked(payload, _kinds(adapter)):
+        reason = next((adapter.left_to_raw[name] for name, pattern in left.items() if pattern.fullmatch(path)), None)
+        found[path] = "read" if is_read else reason or "unknown"
+    return found
 
 
 def unseen_members(adapter: Adapter, payloads: Iterable[Json]) -> list[str]:

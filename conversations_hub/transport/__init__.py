@@ -45,6 +45,8 @@ class Counts:
     def __init__(self) -> None:
         self.requests = 0
         """Requests sent, retries included."""
+        self.retries = 0
+        """Requests that were sent again."""
         self.mended = 0
         """Answers whose JSON had to be mended before it could be read."""
 
@@ -52,7 +54,7 @@ class Counts:
 class _Exchange(Progress):
     """One operation under way."""
 
-    __slots__ = ("attempts", "deadline", "is_stale", "mended", "operation", "profile", "started")
+    __slots__ = ("attempts", "deadline", "is_stale", "mended", "operation", "profile", "requests", "retries", "started")
 
     def __init__(self, operation: Operation, profile: Profile, started: float) -> None:
         super().__init__()
@@ -62,7 +64,9 @@ class _Exchange(Progress):
         self.deadline = (
             started + profile.deadline
         )  # a monotonic instant, set once: every attempt, wait and sleep lies before it
-        self.attempts = 0
+        self.attempts = 0  # of the request that is being made
+        self.requests = 0
+        self.retries = 0
         self.mended = 0
         self.is_stale = (
             False  # the last attempt was the first, and met a kept connection that the server was just closing
@@ -130,7 +134,8 @@ class Lane:
             failure = error
         finally:
             if counts is not None:
-                counts.requests += exchange.attempts
+                counts.requests += exchange.requests
+                counts.retries += exchange.retries
                 counts.mended += exchange.mended
         self._sign_off(failure, exchange)
         raise failure
@@ -157,6 +162,7 @@ class Lane:
             raise PayloadError(f"the adapter could not read the answer: {name_of(bug)}")
 
     async def _ask(self, request: Request, exchange: _Exchange) -> Response:
+        exchange.attempts = 0
         try:
             response = await self._attempt(request, exchange)
         except HubError as error:
@@ -313,6 +319,8 @@ class Lane:
             url = target(signed, self._base_url)
         headers = signed.headers if signed.body is None else {**signed.headers, "Content-Type": "application/json"}
         exchange.attempts += 1
+        exchange.requests += 1
+        exchange.retries += exchange.attempts > 1
         exchange.is_stale = False
         exchange.stage = "connecting"
         under_way.set(exchange)
@@ -393,7 +401,7 @@ class Lane:
             exchange.operation,
             method=request.method,
             path=path,
-            number=exchange.attempts,
+            number=exchange.requests,
             status=answered.status if answered else None,
             size=size,
             seconds=seconds,

@@ -142,6 +142,10 @@ class Simulator:
                 found[f"{name.upper()}_WEBHOOK_SECRET"] = simulated.webhook_secret
         return found
 
+    def secret(self, provider: str) -> str:
+        """Return what verifies a provider's deliveries here; empty where it does not sign."""
+        return self._providers[self._known(provider)].webhook_secret
+
     def delivered(self, provider: str, id: str) -> list[Sent]:
         """Return what a provider's webhook has delivered about a conversation so far, as it would be sent now."""
         simulated, world = self._providers[self._known(provider)], self.worlds[provider]

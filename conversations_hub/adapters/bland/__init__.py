@@ -1,0 +1,277 @@
+"""Bland AI: GET /v1/calls, by index, oldest first: calls made meanwhile move none. Only `get` brings the transcript.
+
+Minutes, seconds as text and US dollars stand side by side, and three members tell of the status. Only a transcript made
+anew from the recording has timings; an account with the setting `transcript` = `corrected` gets that one where it can.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from ...adapter import Account, Adapter, Event, EventKind, Listing, Query, Start, Started, Webhook, answered, refused
+from ...coerce import AnyJson, instant, text
+from ...errors import HubError, InvalidRefError, NotFoundError, PayloadError, RateLimitError, RejectedError
+from ...payload import decode, decoded_or_none
+from ...schema import Agent, Channel, Conversation, Direction, Participant, ParticipantKind, Status
+from ...signing import header
+from ...signing.schemes import hmac_signed
+from ...wire import Flow, Request, Response
+from .conversation import normalize
+from .payload import (
+    CREATED,
+    DELIVERY,
+    LEFT_TO_RAW,
+    PAGE,
+    REFUSAL,
+    SECRET_FIELDS,
+    Call,
+    CallAndCorrection,
+    Created,
+    Delivery,
+    Refusal,
+)
+
+__all__ = ["ADAPTER", "delete", "end", "events", "get", "list_page", "normalize", "refusal", "start"]
+
+# what it means
+
+# What is told of a call after its end, beside the call itself, and later.
+# https://docs.bland.ai/tutorials/post-call-webhooks
+_LATER = {
+    None: EventKind.ENDED,
+    "citations": EventKind.ANALYSIS_READY,
+    "evals": EventKind.ANALYSIS_READY,
+    "multiple": EventKind.ANALYSIS_READY,
+    "post_transfer_transcript": EventKind.TRANSCRIPT_READY,
+}
+# https://docs.bland.ai/api-v1/post/calls
+_MEANWHILE = {"queue": EventKind.UPDATED, "call": EventKind.UPDATED}
+
+
+def events(body: bytes) -> Sequence[Event]:
+    """Read a delivery: of a call that is over, of what was made of it later, of a running call, or of a text message.
+
+    Text messages belong to no call: `get` does not know their conversation, so the event names none.
+    """
+    sent = decode(body, DELIVERY, [])
+    if sent.call_id is None and sent.conversation_id is not None:
+        return (_texted(sent),)
+    if sent.call_id is not None and sent.category:
+        kind = _MEANWHILE.get(sent.category, EventKind.OTHER)
+        id = str(sent.call_id)
+        return (Event(provider="bland", kind=kind, provider_kind=sent.category, conversation_id=id),)
+    conversation = normalize(body, is_whole=not sent.event_type)
+    has_turns = conversation.transcript is not None
+    made = "+".join(filter(None, sent.contents or ())) or sent.event_type or "call"
+    return (
+        Event(
+            provider="bland",
+            kind=EventKind.TRANSCRIPT_READY if has_turns else _LATER.get(sent.event_type, EventKind.OTHER),
+            provider_kind=sent.event_type,
+            id=f"{conversation.id}:{made}",  # the same when it is sent again, which anybody may ask for
+            conversation_id=conversation.id,
+            conversation=conversation,
+            occurred_at=instant(sent.timestamp, "timestamp", []),
+        ),
+    )
+
+
+def _texted(sent: Delivery) -> Event:
+    is_over = sent.status in {"ended", "timeout", "blacklisted", "inactive"}
+    kind = EventKind.ENDED if is_over else EventKind.OTHER if sent.status else EventKind.UPDATED
+    id = f"{sent.conversation_id}:{sent.status}" if is_over else None
+    return Event(provider="bland", kind=kind, provider_kind=sent.status or "message", id=id)
+
+
+# how to ask
+
+_LARGEST_PAGE = 1000
+_COMPLETED = {Status.ENDED: True, Status.QUEUED: False, Status.RINGING: False, Status.IN_PROGRESS: False}
+
+
+def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listing]:
+    """List a page; a cursor is "index:page size". `options` may turn the order round: `ascending=False`."""
+    index, size = _read_cursor(cursor) if cursor else (0, min(query.page_size or _LARGEST_PAGE, _LARGEST_PAGE))
+    told: dict[str, str | int | None] = {
+        # Both bounds count; the hub leaves the later one out again.
+        "start_date": query.since.isoformat() if query.since else None,
+        "end_date": query.until.isoformat() if query.until else None,
+        "completed": _COMPLETED.get(query.status) if query.status else None,
+        # An index; the phone number is called `from_number` here.
+        "from": index,
+        "limit": size,
+    }
+    ordered = {"ascending": True, "sort_by": "created_at"}
+    asked = {**ordered, **query.options, **{name: value for name, value in told.items() if value is not None}}
+    # https://docs.bland.ai/api-v1/get/calls
+    reply = yield Request("GET", "/v1/calls", asked)
+    rows, total = answered(reply, _rows, _words)
+    seen = index + len(rows)
+    # Older answers tell no total: there a page that is not full is the last.
+    is_last = len(rows) < size if total is None else not rows or seen >= total
+    warning = None
+    if is_last and total is not None and seen < total:
+        warning = f"possibly truncated: the list ended after {seen} of {total:.0f} calls"
+    elif query.status is not None and query.status not in _COMPLETED:
+        warning = f"Bland's lists seldom tell {query.status} from ended"
+    return Listing(rows=rows, normalize=normalize, cursor=None if is_last else f"{seen}:{size}", warning=warning)
+
+
+def _rows(body: bytes) -> tuple[list[msgspec.Raw], float | None]:
+    page = decode(body, PAGE, [])
+    if page.calls is None:
+        raise PayloadError("the answer holds no list of calls")
+    return page.calls, page.total_count
+
+
+_CURSOR = re.compile(r"(?P<index>[0-9]{1,12}):(?P<size>[1-9][0-9]{0,3})")
+
+
+def _read_cursor(cursor: str) -> tuple[int, int]:
+    read = _CURSOR.fullmatch(cursor)
+    if read is None:
+        raise InvalidRefError("not a cursor of Bland: it reads index:page size")
+    return int(read["index"]), int(read["size"])
+
+
+def get(account: Account, id: str) -> Flow[Conversation]:
+    """Get a call with its transcript; a corrected one takes its time, so it is asked for only where it is wanted."""
+    # https://docs.bland.ai/api-v1/get/calls-id
+    reply = yield Request("GET", "/v1/calls/{id}", ids={"id": id})
+    conversation = answered(reply, partial(normalize, is_whole=True), _words)
+    if account.settings.get("transcript") != "corrected" or not conversation.recordings:
+        return conversation
+    try:
+        # https://docs.bland.ai/api-v1/get/calls-corrected-transcript
+        correction = yield Request("GET", "/v1/calls/{id}/correct", ids={"id": id})
+    except (NotFoundError, RejectedError):
+        return conversation  # a call may be too short to be transcribed again
+    return normalize(reply.body, is_whole=True, correction=correction.body)
+
+
+def start(_account: Account, wanted: Start) -> Flow[Started]:
+    """Call a phone number; `agent` is a pathway. `options` may hold a `task` or a `persona_id` instead."""
+    body = dict(wanted.options)
+    if wanted.to is not None:
+        body["phone_number"] = wanted.to
+    if wanted.agent is not None:
+        body["pathway_id"] = wanted.agent
+    if not body.get("phone_number"):
+        raise InvalidRefError("nobody to call: give `to` as +E.164")
+    # https://docs.bland.ai/api-v1/post/calls
+    reply = yield Request("POST", "/v1/calls", body=msgspec.json.encode(body))
+    created = answered(reply, _queued, _words)
+    conversation = Conversation(
+        provider="bland",
+        id=str(created.call_id),
+        status=Status.QUEUED,
+        channel=Channel.PHONE,
+        direction=Direction.OUTBOUND,
+        agent=Agent(id=wanted.agent) if wanted.agent else None,
+        participants=(
+            Participant(kind=ParticipantKind.AI_AGENT, id=wanted.agent),
+            Participant(kind=ParticipantKind.CUSTOMER, phone=wanted.to),
+        ),
+        metadata={"batch_id": created.batch_id} if text(created.batch_id) else {},
+        estimated=("status",),
+        raw=reply.body,
+    )
+    return Started(conversation=conversation)
+
+
+def _queued(body: bytes) -> Created:
+    created = decode(body, CREATED, [])
+    if created.status == "error":
+        raise PayloadError("the call was not queued")
+    return created
+
+
+def end(_account: Account, id: str) -> Flow[None]:
+    """End a running call or cancel a scheduled one; one that has ended is not found."""
+    # https://docs.bland.ai/api-v1/post/calls-id-stop
+    reply = yield Request("POST", "/v1/calls/{id}/stop", ids={"id": id}, json=False)
+    if _refusal_in(reply).status == "error":
+        raise refusal(reply)
+
+
+def delete(_account: Account, id: str, options: Mapping[str, Any]) -> Flow[None]:
+    """Delete a call, which not every organization may; `delete_recording=True` deletes its recording too."""
+    body = msgspec.json.encode({"delete_recording": bool(options.get("delete_recording"))})
+    # https://docs.bland.ai/api-v1/delete/calls-id
+    yield Request("DELETE", "/v1/calls/{id}", ids={"id": id}, body=body, json=False)
+
+
+def _sign(request: Request, account: Account, now: datetime) -> Request:
+    # The key stands there bare; the other one is that of a Twilio account of the customer's own.
+    # https://docs.bland.ai/api-v1/get/calls
+    signed = header("authorization")(request, account, now)
+    encrypted_key = account.settings.get("encrypted_key")
+    if encrypted_key is None:
+        return signed
+    return msgspec.structs.replace(signed, headers={**signed.headers, "encrypted_key": encrypted_key})
+
+
+def refusal(response: Response) -> HubError:
+    """Read a refusal; some come under HTTP 200, and one 429 will never pass."""
+    words = _words(response)
+    said = (words or "").lower()
+    # https://docs.bland.ai/api-v1/post/calls
+    if response.status == 429 and "blacklisted" in said:
+        return refused(response, words, RejectedError, retryable=False)
+    if response.ok or response.status == 400:
+        # https://docs.bland.ai/api-v1/post/calls-id-stop
+        if "not found" in said:
+            return refused(response, words, NotFoundError)
+        if "rate limit" in said:
+            return refused(response, words, RateLimitError)
+    return refused(response, words)
+
+
+def _words(response: Response) -> str | None:
+    sent = _refusal_in(response)
+    if sent.status == "success":
+        return None
+    errors = sent.errors if isinstance(sent.errors, list) else ()
+    said = [sent.message, *map(_complaint, errors), sent.error]
+    return "; ".join(words for words in said if isinstance(words, str) and words) or None
+
+
+def _refusal_in(response: Response) -> Refusal:
+    return decoded_or_none(response.body, REFUSAL) or Refusal()
+
+
+def _complaint(sent: AnyJson) -> str | None:
+    if not isinstance(sent, dict):
+        return sent if isinstance(sent, str) else None
+    told = (sent.get("error"), sent.get("message"))
+    return ": ".join(words for words in told if isinstance(words, str))
+
+
+ADAPTER = Adapter(
+    name="bland",
+    base_url="https://api.bland.ai",
+    docs="https://docs.bland.ai/api-v1/get/calls",
+    sign=_sign,
+    refusal=refusal,
+    list_page=list_page,
+    get=get,
+    start=start,
+    end=end,
+    delete=delete,
+    complete_lists=False,
+    settings=("encrypted_key", "transcript"),
+    secret_fields=SECRET_FIELDS,
+    # https://docs.bland.ai/tutorials/webhook-signing
+    webhook=Webhook(events=events, scheme=hmac_signed("x-webhook-signature", message="{body}")),
+    filters=("since", "until", "status"),
+    shows=("recording",),
+    support="documentation",
+    payloads=(Call, CallAndCorrection, Created),
+    left_to_raw=LEFT_TO_RAW,
+)

@@ -1,0 +1,407 @@
+"""What it means: a call of Bland AI as a conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from operator import ge
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from ...coerce import AnyJson, after, instant, not_before, place_of, seconds, text
+from ...errors import PayloadError
+from ...payload import decode
+from ...schema import (
+    Agent,
+    Analysis,
+    Channel,
+    Conversation,
+    Cost,
+    Direction,
+    EndReason,
+    Issue,
+    Participant,
+    ParticipantKind,
+    Recording,
+    RecordingAccess,
+    Role,
+    Status,
+    TranscriptState,
+    TranscriptTurn,
+    Visibility,
+)
+from .payload import CALL, CORRECTION, SECRET_FIELDS, Call, Leg, Row, Segment, Told
+
+__all__ = ["normalize"]
+
+# what it means
+
+# https://docs.bland.ai/api-v1/get/calls-id
+_STATUSES = {
+    "queued": Status.QUEUED,
+    "in-progress": Status.IN_PROGRESS,
+    "completed": Status.ENDED,
+    "failed": Status.FAILED,
+    "busy": Status.FAILED,
+    "no-answer": Status.NO_ANSWER,
+    "canceled": Status.CANCELLED,
+}
+_QUEUE_STATUSES = {
+    "new": Status.QUEUED,
+    "queued": Status.QUEUED,
+    "allocated": Status.QUEUED,
+    "started": Status.IN_PROGRESS,
+    "complete": Status.ENDED,
+    "completed": Status.ENDED,
+    "pre_queue_error": Status.FAILED,
+    "queue_error": Status.FAILED,
+    "call_error": Status.FAILED,
+    "complete_error": Status.ENDED,  # the call was over by then; a webhook failed, for one
+}
+_RUNNING = {Status.QUEUED, Status.IN_PROGRESS}
+_HELD = {Status.IN_PROGRESS, Status.ENDED}
+_UNHELD = {
+    Status.FAILED: EndReason.ERROR,
+    Status.NO_ANSWER: EndReason.NO_ANSWER,
+    Status.CANCELLED: EndReason.CANCELLED,
+}
+_HUNG_UP_BY = {"USER": EndReason.CUSTOMER_ENDED, "ASSISTANT": EndReason.AGENT_ENDED}
+
+# Each with the position of its participant: the agent is the first, the other party the second.
+_SPEAKERS: dict[str | None, tuple[Role, int | None, Visibility]] = {
+    "user": (Role.USER, 1, Visibility.PUBLIC),
+    "assistant": (Role.ASSISTANT, 0, Visibility.PUBLIC),
+    "robot": (Role.ASSISTANT, 0, Visibility.PUBLIC),
+    "agent-action": (Role.SYSTEM, None, Visibility.INTERNAL),
+}
+
+_NOTHING: tuple[Any, ...] = (None, "")
+
+
+def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, correction: bytes | None = None) -> Conversation:
+    """Read a call: a row of a list or, with `is_whole`, all that Bland has of it; and its transcript made anew."""
+    issues: list[Issue] = []
+    raw = bytes(body)
+    sent = decode(raw, CALL, issues)
+    id = text(sent.call_id) or text(sent.c_id)
+    if id is None:
+        raise PayloadError("the answer holds no id of a call")
+    if correction is not None:
+        sent.corrected_transcript = decode(correction, CORRECTION, issues).corrected
+        raw = msgspec.json.encode({"call": msgspec.Raw(raw), "corrected": msgspec.Raw(correction)})
+    status = _status(sent)
+    end_reason, provider_end_reason = _ending(sent, status)
+
+    created_at = instant(sent.created_at, "created_at", issues)
+    connected_at = instant(sent.started_at, "started_at", issues)
+    # Not of a row, which may not tell a call that was held from one that was not.
+    started_at = connected_at or (created_at if is_whole and status in _HELD else None)
+    duration = _duration(sent, issues)
+    end_at = instant(sent.end_at, "end_at", issues)
+    ended_at = _ended_at(status, end_at, after(started_at, duration, "corrected_duration", issues))
+    ended_at = not_before(ended_at, started_at, "end_at", issues)
+
+    agent = Agent(id=text(sent.pathway_id) or text(sent.persona_id), version=text(sent.pathway_version))
+    participants = _participants(sent, agent)
+    turns = tuple(_turns(sent, started_at, participants, issues))
+    derived = {
+        "started_at": started_at is not connected_at,
+        "ended_at": ended_at is not None and ended_at is not end_at,
+        "transcript.start": not sent.corrected_transcript and any(turn.start is not None for turn in turns),
+    }
+    return Conversation(
+        provider="bland",
+        id=id,
+        status=status,
+        provider_status=sent.status or sent.queue_status or None,
+        channel=Channel.PHONE,
+        direction=_direction(sent),
+        agent=agent if agent != Agent() else None,
+        participants=tuple(participants),
+        created_at=created_at,
+        started_at=started_at,
+        ended_at=ended_at,
+        duration=duration,
+        end_reason=end_reason,
+        provider_end_reason=provider_end_reason,
+        transcript=turns or None,
+        transcript_state=_transcript_state(sent, status, turns, is_whole=is_whole),
+        summary=sent.summary or None,
+        analysis=_analysis(sent),
+        recordings=_recordings(sent, id, issues),
+        cost=_cost(sent.price, issues),
+        language=_language(sent.variables),
+        tags=tuple(filter(None, sent.pathway_tags or ())),
+        metadata=_metadata(sent, turns),
+        related_ids={f"proxy_agent_call_{place}": leg for place, leg in enumerate(_other_calls(sent), start=1)},
+        estimated=tuple(name for name, is_derived in derived.items() if is_derived),
+        issues=tuple(issues),
+        raw=raw,
+    )
+
+
+def _status(sent: Call) -> Status:
+    if sent.status and sent.status != "unknown":
+        return _STATUSES.get(sent.status, Status.UNKNOWN)
+    status = _QUEUE_STATUSES.get(sent.queue_status or "", Status.UNKNOWN)
+    # Where they differ, `completed` is the newer one.
+    # https://docs.bland.ai/api-v1/get/calls-id
+    if sent.completed and status is not Status.FAILED:
+        status = Status.ENDED
+    elif sent.completed is False and (status is Status.ENDED or not sent.queue_status):
+        status = Status.IN_PROGRESS
+    return Status.NO_ANSWER if status is Status.ENDED and sent.answered_by == "no-answer" else status
+
+
+def _ending(sent: Call, status: Status) -> tuple[EndReason | None, str | None]:
+    # An error message alone is no failure: calls that went well may have one.
+    # https://docs.bland.ai/tutorials/post-call-webhooks
+    if status in _UNHELD:
+        reason = EndReason.BUSY if sent.status == "busy" else _UNHELD[status]
+        word = sent.answered_by if status is Status.NO_ANSWER else sent.queue_status
+        return reason, sent.error_message or sent.status or word
+    if status is not Status.ENDED:
+        return None, None
+    if sent.answered_by == "voicemail":
+        return EndReason.VOICEMAIL, sent.answered_by
+    if _took_over(sent):
+        return EndReason.TRANSFERRED, sent.call_ended_by or None
+    if sent.call_ended_by:
+        return _HUNG_UP_BY.get(sent.call_ended_by, EndReason.UNKNOWN), sent.call_ended_by
+    return None, None
+
+
+def _duration(sent: Call, issues: list[Issue]) -> float | None:
+    span = seconds(sent.corrected_duration, "corrected_duration", issues)
+    if span is not None:
+        return span
+    # https://docs.bland.ai/api-v1/get/calls-id
+    minutes = seconds(sent.call_length, "call_length", issues)
+    return None if minutes is None else round(minutes * 60, 6)
+
+
+# Seconds by which the end as sent may differ from the one we count, as `started_at` may be when it began to ring.
+_EARLIEST, _LATEST = -2.0, 60.0
+
+
+def _ended_at(status: Status, sent: datetime | None, counted: datetime | None) -> datetime | None:
+    """Return the end as sent; but before the end, and where it lies far off, that is when the longest call ends."""
+    # https://docs.bland.ai/api-v1/get/calls-id
+    if status in _RUNNING or status is Status.UNKNOWN:
+        return None
+    if sent is None or counted is None:
+        return counted or (sent if status is Status.ENDED else None)
+    return sent if _EARLIEST <= (sent - counted).total_seconds() <= _LATEST else counted
+
+
+def _direction(sent: Call) -> Direction:
+    if sent.inbound is None:
+        return Direction.UNKNOWN
+    return Direction.INBOUND if sent.inbound else Direction.OUTBOUND
+
+
+def _participants(sent: Call, agent: Agent) -> list[Participant]:
+    agents = customers = None
+    if sent.inbound is not None:
+        agents, customers = (sent.to, sent.from_) if sent.inbound else (sent.from_, sent.to)
+    # The call to a human who is to take over is a call of its own.
+    other = ParticipantKind.HUMAN_AGENT if sent.is_proxy_agent_call else ParticipantKind.CUSTOMER
+    participants = [
+        Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, phone=text(agents)),
+        Participant(kind=other, phone=text(customers)),
+    ]
+    for phone in _took_over(sent):
+        place_of(Participant(kind=ParticipantKind.HUMAN_AGENT, phone=phone), participants)
+    return participants
+
+
+def _legs(sent: Call) -> Iterator[Leg]:
+    if sent.warm_transfer_call and sent.warm_transfer_call.proxy_agent_calls:
+        yield from filter(None, sent.warm_transfer_call.proxy_agent_calls)
+
+
+def _took_over(sent: Call) -> list[str]:
+    """Return the numbers of the humans to whom the call was transferred."""
+    merged = (leg.phone_number for leg in _legs(sent) if leg.state == "MERGED")
+    return list(filter(None, map(text, (sent.transferred_to, *merged))))
+
+
+def _other_calls(sent: Call) -> Iterator[str]:
+    return filter(None, (text(leg.call_id) for leg in _legs(sent)))
+
+
+def _turns(
+    sent: Call, started_at: datetime | None, participants: list[Participant], issues: list[Issue]
+) -> list[TranscriptTurn]:
+    turns: list[TranscriptTurn] = []
+    if sent.corrected_transcript:
+        # It differs from the rows in number, order and words, so the two are never laid upon each other.
+        turns += _heard(sent.corrected_transcript, "corrected_transcript", participants, issues)
+    elif sent.transcripts:
+        turns += _noted(sent.transcripts, started_at, participants, issues)
+    if turns and sent.post_transfer_transcript and sent.transfer_offset_seconds is not None:
+        place, offset = "post_transfer_transcript", sent.transfer_offset_seconds
+        turns += _heard(sent.post_transfer_transcript, place, participants, issues, first=len(turns), offset=offset)
+    return turns
+
+
+def _noted(
+    rows: Sequence[Row | None], started_at: datetime | None, participants: list[Participant], issues: list[Issue]
+) -> Iterator[TranscriptTurn]:
+    """Yield what was noted while the call ran."""
+    for index, (said_at, row) in enumerate(_in_order(rows, issues)):
+        role, participant, visibility = _SPEAKERS.get(row.user) or _stranger(row.user, participants)
+        start = None if said_at is None or started_at is None else (said_at - started_at).total_seconds()
+        yield TranscriptTurn(
+            index=index,
+            role=role,
+            text=row.text or "",
+            start=start if start is not None and start >= 0 else None,
+            timestamp=None if said_at is None else said_at.timestamp(),
+            participant=participant,
+            visibility=visibility,
+            provider_id=None if row.id is None else str(row.id),
+        )
+
+
+def _in_order(rows: Sequence[Row | None], issues: list[Issue]) -> list[tuple[datetime | None, Row]]:
+    """Return rows and their instants as they followed each other: they need not be sent so."""
+    noted = [row for row in rows if row is not None]
+    if len(noted) < len(rows):
+        issues += [Issue(f"transcripts[{position}]", "null") for position, row in enumerate(rows) if row is None]
+    try:
+        moments = [datetime.fromisoformat(row.created_at or "") for row in noted]
+        is_told = all(moment.tzinfo for moment in moments)
+    except ValueError:
+        moments, is_told = [], False
+    if not is_told:
+        places = ((f"transcripts[{position}].created_at", row) for position, row in enumerate(rows) if row is not None)
+        return [(instant(row.created_at, place, issues), row) for place, row in places]
+    if any(map(ge, moments, moments[1:])):
+        ranks = [(moment, row.id if isinstance(row.id, int) else 0) for moment, row in zip(moments, noted, strict=True)]
+        order = sorted(range(len(ranks)), key=ranks.__getitem__)
+        return [(moments[place], noted[place]) for place in order]
+    return list(zip(moments, noted, strict=True))
+
+
+def _heard(
+    segments: Sequence[Segment | None],
+    place: str,
+    participants: list[Participant],
+    issues: list[Issue],
+    *,
+    first: int = 0,
+    offset: float = 0.0,
+) -> list[TranscriptTurn]:
+    """Return what was transcribed from the recording; `offset` is where in the call its clock began."""
+    turns: list[TranscriptTurn] = []
+    for position, segment in enumerate(segments):
+        if segment is None:
+            issues.append(Issue(f"{place}[{position}]", "null"))
+            continue
+        start, end = segment.start, segment.end
+        role, participant, _ = _SPEAKERS.get(segment.speaker_label) or _stranger(segment.speaker_label, participants)
+        turns.append(
+            TranscriptTurn(
+                index=first + len(turns),
+                role=role,
+                text=segment.text or "",
+                start=None if start is None else round(offset + start, 6),
+                duration=None if start is None or end is None or end < start else round(end - start, 6),
+                participant=participant,
+                confidence=segment.confidence,
+            )
+        )
+    return turns
+
+
+def _stranger(word: str | None, participants: list[Participant]) -> tuple[Role, int | None, Visibility]:
+    """Return who took over; or for an unknown word an unknown role, and the participant that keeps the word."""
+    # https://docs.bland.ai/api-v1/get/calls-corrected-transcript
+    if word == "representative":
+        humans = (one for one in participants[2:] if one.kind is ParticipantKind.HUMAN_AGENT)
+        human = next(humans, Participant(kind=ParticipantKind.HUMAN_AGENT))
+        return Role.ASSISTANT, place_of(human, participants), Visibility.PUBLIC
+    return Role.UNKNOWN, place_of(Participant(name=word), participants) if word else None, Visibility.PUBLIC
+
+
+def _transcript_state(
+    sent: Call, status: Status, turns: tuple[TranscriptTurn, ...], *, is_whole: bool
+) -> TranscriptState:
+    if turns:
+        return TranscriptState.PENDING if status in _RUNNING else TranscriptState.AVAILABLE
+    if not is_whole:
+        return TranscriptState.NOT_LOADED
+    # A call that ended a moment ago has neither length nor price; one that has them and no words was a silent one.
+    is_settled = sent.corrected_duration is not None or _is_told(sent.price)
+    is_over = status in _UNHELD or (status is Status.ENDED and is_settled)
+    return TranscriptState.UNAVAILABLE if is_over else TranscriptState.PENDING
+
+
+def _analysis(sent: Call) -> Analysis | None:
+    cited = sent.citations or {}
+    if isinstance(cited, list):
+        cited = {citation.variable_name: citation.value for citation in cited if citation and citation.variable_name}
+    collected: dict[str, Any] = {}
+    for name, value in (("analysis", sent.analysis), ("dispositions", sent.dispositions), ("citations", cited)):
+        collected |= value if isinstance(value, dict) else {name: value}
+    collected["disposition_tag"] = sent.disposition_tag
+    found = {name: value for name, value in collected.items() if value not in _NOTHING}
+    return Analysis(collected=found) if found else None
+
+
+def _recordings(sent: Call, id: str, issues: list[Issue]) -> tuple[Recording, ...]:
+    if not sent.recording_url:
+        return ()
+    # https://docs.bland.ai/api-v1/get/calls-id-recording
+    location = f"/v1/recordings/{quote(id, safe='')}"
+    expires_at = instant(sent.recording_expiration, "recording_expiration", issues)
+    return (Recording(location=location, access=RecordingAccess.PROVIDER_KEY, expires_at=expires_at),)
+
+
+def _is_told(sent: msgspec.Raw) -> bool:
+    return bytes(sent) not in {b"", b"null", b'""'}
+
+
+def _cost(sent: msgspec.Raw, issues: list[Issue]) -> Cost | None:
+    if not _is_told(sent):
+        return None
+    try:
+        amount = Decimal(bytes(sent).decode().strip('"'))
+    except InvalidOperation:
+        amount = Decimal("nan")
+    if not amount.is_finite():
+        issues.append(Issue("price", "not a number"))
+        return None
+    return Cost(amount=amount, unit="USD")
+
+
+def _language(variables: AnyJson) -> str | None:
+    language = variables.get("language") if isinstance(variables, dict) else None
+    return language if isinstance(language, str) and language else None
+
+
+def _metadata(sent: Call, turns: tuple[TranscriptTurn, ...]) -> dict[str, Any]:
+    found = {name: getattr(sent, name) for name in Told.__struct_fields__}
+    # Under a key of its own: the names in it are the customer's.
+    found["custom"] = sent.metadata
+    if sent.inbound is None:  # then nobody says whose number is whose
+        found |= {"from": sent.from_, "to": sent.to}
+    if sent.warm_transfer_call:
+        found["warm_transfer_call"] = msgspec.to_builtins(sent.warm_transfer_call)
+    if sent.corrected_transcript and sent.transcripts:
+        found["live_transcript"] = msgspec.to_builtins(sent.transcripts)
+    if sent.post_transfer_transcript and not (turns and sent.transfer_offset_seconds is not None):
+        found["post_transfer_transcript"] = msgspec.to_builtins(sent.post_transfer_transcript)
+    return {name: _without_secrets(value) for name, value in found.items() if value not in _NOTHING}
+
+
+def _without_secrets(value: AnyJson) -> AnyJson:
+    """Return what a request said without the keys in it, as they are scrubbed from `raw`."""
+    if isinstance(value, dict):
+        hidden = SECRET_FIELDS & value.keys()
+        return {name: "***" if name in hidden else _without_secrets(inner) for name, inner in value.items()}
+    return [_without_secrets(inner) for inner in value] if isinstance(value, list) else value

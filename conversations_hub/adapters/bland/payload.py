@@ -1,0 +1,215 @@
+"""What Bland AI sends: calls, their transcripts, deliveries and refusals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ...coerce import AnyJson, Id, Instant, Number, Seconds
+
+__all__ = [
+    "CALL",
+    "CORRECTION",
+    "CREATED",
+    "DELIVERY",
+    "LEFT_TO_RAW",
+    "PAGE",
+    "REFUSAL",
+    "SECRET_FIELDS",
+    "Call",
+    "CallAndCorrection",
+    "Created",
+    "Delivery",
+    "Leg",
+    "Refusal",
+    "Row",
+    "Segment",
+    "Told",
+]
+
+# what Bland sends
+
+
+class Row(msgspec.Struct, gc=False):
+    """What was noted while the call ran; `created_at` is when the agent began or the user had ended."""
+
+    id: Id | None = None
+    created_at: str | None = None
+    text: str | None = None
+    user: str | None = None
+
+
+class Segment(msgspec.Struct, gc=False):
+    """What was transcribed from the recording; seconds from the start of the call, or of what followed a transfer."""
+
+    start: Seconds | None = None
+    end: Seconds | None = None
+    text: str | None = None
+    speaker_label: str | None = None
+    confidence: float | None = None
+
+
+class Leg(msgspec.Struct):
+    """The call to a human who is to take over."""
+
+    state: str | None = None
+    call_id: Id | None = None
+    phone_number: Id | None = None
+
+
+class WarmTransfer(msgspec.Struct):
+    """Calls to humans, until one took over."""
+
+    state: str | None = None
+    proxy_agent_calls: list[Leg | None] | None = None
+
+
+class Citation(msgspec.Struct):
+    """A value found in the conversation."""
+
+    variable_name: str | None = None
+    value: Any = None
+
+
+class Told(msgspec.Struct):
+    """What has no field of ours; the durations among it are in minutes."""
+
+    queue_status: str | None = None
+    completed: bool | None = None
+    error_message: str | None = None
+    answered_by: str | None = None
+    call_ended_by: str | None = None
+    persona_id: Id | None = None
+    is_proxy_agent_call: bool | None = None
+    transferred_at: AnyJson = None
+    pre_transfer_duration: AnyJson = None
+    post_transfer_duration: AnyJson = None
+    live_translation_transcript: AnyJson = None
+    analysis_schema: AnyJson = None
+    citation_schema_ids: AnyJson = None
+    evals: AnyJson = None
+    record: AnyJson = None
+    pathway_logs: AnyJson = None
+    voice_id: AnyJson = None
+    is_canary: AnyJson = None
+    batch_id: AnyJson = None
+    campaign_id: AnyJson = None
+    max_duration: AnyJson = None
+    local_dialing: AnyJson = None
+    endpoint_url: AnyJson = None
+    variables: AnyJson = None
+    request_data: AnyJson = None
+
+
+class Call(Told):
+    """A call, in a list, alone, or in a delivery."""
+
+    call_id: Id | None = None
+    c_id: Id | None = None
+    status: str | None = None
+    inbound: bool | None = None
+    from_: Id | None = msgspec.field(name="from", default=None)
+    to: Id | None = None
+    created_at: Instant = None
+    started_at: Instant = None
+    end_at: Instant = None
+    corrected_duration: Number = None
+    call_length: Number = None
+    transcripts: list[Row | None] | None = None
+    corrected_transcript: list[Segment | None] | None = None
+    post_transfer_transcript: list[Segment | None] | None = None
+    transfer_offset_seconds: Seconds | None = None
+    transferred_to: Id | None = None
+    warm_transfer_call: WarmTransfer | None = None
+    summary: str | None = None
+    analysis: AnyJson = None
+    citations: list[Citation | None] | dict[str, Any] | None = None
+    disposition_tag: str | None = None
+    dispositions: AnyJson = None
+    price: msgspec.Raw = msgspec.Raw()
+    recording_url: str | None = None
+    recording_expiration: Instant = None
+    pathway_id: Id | None = None
+    pathway_version: Id | None = None
+    pathway_tags: list[str | None] | None = None
+    metadata: AnyJson = None
+
+
+class Correction(msgspec.Struct):
+    """The transcript made anew from the recording."""
+
+    corrected: list[Segment | None] | None = None
+
+
+class CallAndCorrection(msgspec.Struct):
+    """What `raw` is where both were asked for."""
+
+    call: Call
+    corrected: Correction
+
+
+class Page(msgspec.Struct):
+    """A page of calls, and how many there are on all pages."""
+
+    calls: list[msgspec.Raw] | None = None
+    total_count: float | None = None
+
+
+class Created(msgspec.Struct):
+    """A call that was queued."""
+
+    call_id: Id
+    status: str | None = None
+    batch_id: Id | None = None
+
+
+class Delivery(msgspec.Struct):
+    """What tells the kinds of deliveries apart: only those of a running call have a category."""
+
+    call_id: Id | None = None
+    conversation_id: Id | None = None
+    category: str | None = None
+    event_type: str | None = None
+    contents: list[str | None] | None = None
+    timestamp: Instant = None
+    status: str | None = None
+
+
+class Refusal(msgspec.Struct):
+    """All members in which some refusal has its words."""
+
+    status: AnyJson = None
+    message: AnyJson = None
+    errors: AnyJson = None
+    error: AnyJson = None
+
+
+CALL = msgspec.json.Decoder(Call, strict=False)
+CORRECTION = msgspec.json.Decoder(Correction, strict=False)
+PAGE = msgspec.json.Decoder(Page, strict=False)
+CREATED = msgspec.json.Decoder(Created, strict=False)
+DELIVERY = msgspec.json.Decoder(Delivery, strict=False)
+REFUSAL = msgspec.json.Decoder(Refusal, strict=False)
+
+# A call repeats what its request said: headers for the customer's own servers, the key to the customer's Twilio.
+# https://docs.bland.ai/api-v1/post/calls
+SECRET_FIELDS = frozenset(
+    {"Authorization", "api_key", "authorization", "encrypted_key", "headers", "password", "token"}
+)
+
+LEFT_TO_RAW = {
+    "*c_id": "the call's id once more",
+    "*call_length": "in minutes; the duration has it in seconds",
+    "*concatenated_transcript": "the turns say it",
+    "*recording_url": "it may need Twilio's credentials; the recording's address at Bland does not",
+    "*transcripts[].status": "always null",
+    "*transcripts[].transcript_id": "rows are told apart by their id",
+    "*citations[].*": "where a value was said, and its type; the value itself is collected",
+    "*speaker": "a number; speaker_label is the word for it",
+    "corrected.aligned*": "deprecated: the same without confidence",
+    "corrected.original*": "the rows of the call, in no order",
+    "corrected.status": "of the request, not of the call",
+    "corrected.message": "of the request, not of the call",
+    "message": "of the request to start, not of the call",
+}

@@ -1,0 +1,264 @@
+"""ElevenLabs: GET /v1/convai/conversations, newest first, an opaque cursor; only `get` brings the transcript.
+
+A row holds flat, under the same names, what `get` brings in `metadata` and `analysis`; the mood of a conversation is in
+its row alone. Members and words are added all the time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from ...adapter import (
+    Account,
+    Adapter,
+    Coverage,
+    Event,
+    EventKind,
+    Listing,
+    Query,
+    Start,
+    Started,
+    Webhook,
+    answered,
+    refused,
+)
+from ...coerce import instant, text
+from ...errors import (
+    AuthError,
+    ForbiddenError,
+    HubError,
+    InvalidRefError,
+    NotFoundError,
+    PaginationError,
+    PayloadError,
+    ProviderError,
+    RateLimitError,
+    RejectedError,
+)
+from ...payload import decode, decoded_or_none
+from ...schema import Channel, Conversation, Issue, Status
+from ...signing import Secret, header
+from ...signing.schemes import hmac_signed
+from ...wire import Flow, Request, Response
+from . import payload
+from .conversation import STATUSES, normalize
+
+__all__ = ["ADAPTER", "delete", "events", "get", "list_page", "normalize", "refusal", "start"]
+
+# https://elevenlabs.io/docs/eleven-agents/workflows/post-call-webhooks
+_EVENT_KINDS = {
+    "post_call_transcription": EventKind.TRANSCRIPT_READY,
+    "post_call_audio": EventKind.RECORDING_READY,
+    "call_initiation_failure": EventKind.ENDED,
+}
+
+
+def events(body: bytes) -> Sequence[Event]:
+    """Read a delivery: a conversation, its recording, or that a call could not be placed.
+
+    The recording itself is not kept; the conversation that `get` brings has a handle to it.
+    """
+    issues: list[Issue] = []
+    sent = decode(body, payload.delivery, issues)
+    kind = _EVENT_KINDS.get(sent.type or "", EventKind.OTHER)
+    id = str(decode(sent.data, payload.named, issues).conversation_id)
+    tells = kind in {EventKind.TRANSCRIPT_READY, EventKind.ENDED}
+    return (
+        Event(
+            provider="elevenlabs",
+            kind=kind,
+            provider_kind=sent.type,
+            id=f"{id}:{sent.type}" if sent.type else None,
+            conversation_id=id,
+            conversation=normalize(sent.data) if tells else None,
+            occurred_at=instant(sent.event_timestamp, "event_timestamp", issues),
+        ),
+    )
+
+
+# how to ask
+
+_LARGEST_PAGE = 100
+
+
+def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listing]:
+    """List a page; a cursor is ElevenLabs' own."""
+    # Nobody says whether the bounds count, so they are a little wide.
+    # https://elevenlabs.io/docs/api-reference/conversations/list
+    filters = {
+        "page_size": min(query.page_size or _LARGEST_PAGE, _LARGEST_PAGE),
+        "cursor": cursor or None,
+        "agent_id": query.agent,
+        "call_start_after_unix": math.floor(query.since.timestamp()) - 1 if query.since else None,
+        "call_start_before_unix": math.ceil(query.until.timestamp()) if query.until else None,
+        "exclude_statuses": _all_but(query.status) if query.status else None,
+    }
+    asked = {name: value for name, value in filters.items() if value is not None}
+    # Unless asked for, summaries are left out.
+    reply = yield Request("GET", "/v1/convai/conversations", {"summary_mode": "include", **query.options, **asked})
+    page = answered(reply, _read_page, _words)
+    following = text(page.next_cursor)
+    if page.has_more and following is None:
+        raise PaginationError("the provider says that there is more, but not where")
+    if page.has_more is not False and following is not None and following == cursor:
+        raise PaginationError("the next page would be this one again")
+    return Listing(rows=page.conversations, normalize=normalize, cursor=None if page.has_more is False else following)
+
+
+def _all_but(status: Status) -> tuple[str, ...] | None:
+    """Return the words for all other statuses; None where ElevenLabs has none for this one."""
+    wanted = Status.QUEUED if status is Status.RINGING else status  # one word for both
+    others = tuple(word for word, known in STATUSES.items() if known is not wanted)
+    return others if len(others) < len(STATUSES) else None
+
+
+def _read_page(body: bytes) -> payload.Page:
+    return decode(body, payload.page)
+
+
+def get(_account: Account, id: str) -> Flow[Conversation]:
+    """Get a conversation with its transcript."""
+    # https://elevenlabs.io/docs/api-reference/conversations/get
+    reply = yield Request("GET", "/v1/convai/conversations/{id}", ids={"id": id})
+    return answered(reply, normalize, _words)
+
+
+_CARRIERS = {"twilio": "twilio", "sip_trunk": "sip-trunk", "exotel": "exotel"}
+
+
+def start(_account: Account, wanted: Start) -> Flow[Started]:
+    """Call a number; with no `to`, open a session for whoever has its token.
+
+    A call needs the option `agent_phone_number_id`, and where that number is not one of Twilio's, `provider`:
+    `sip_trunk` or `exotel`.
+    """
+    if not wanted.agent:
+        raise InvalidRefError("nobody to talk to: give the agent's id as `agent`")
+    options = dict(wanted.options)
+    if wanted.to is None:
+        # https://elevenlabs.io/docs/api-reference/conversations/get-webrtc-token
+        reply = yield Request("GET", "/v1/convai/conversation/token", {**options, "agent_id": wanted.agent})
+    else:
+        carrier = _CARRIERS.get(str(options.pop("provider", "twilio")))
+        if carrier is None:
+            raise InvalidRefError(f"the option `provider` is one of {', '.join(_CARRIERS)}")
+        body = msgspec.json.encode({**options, "agent_id": wanted.agent, "to_number": wanted.to})
+        # https://elevenlabs.io/docs/api-reference/twilio/outbound-call
+        reply = yield Request("POST", f"/v1/convai/{carrier}/outbound-call", body=body)
+    begun = answered(reply, _read_begun, _words)
+    # An answer 200, too, may say that nobody was called.
+    if begun.success is False:
+        raise refused(reply, begun.message, RejectedError)
+    return _started(begun, wanted, reply.body)
+
+
+def _read_begun(body: bytes) -> payload.Begun:
+    return decode(body, payload.begun, [])
+
+
+def _started(begun: payload.Begun, wanted: Start, body: bytes) -> Started:
+    if begun.conversation_id is None:
+        raise PayloadError("the answer names no conversation; it may have begun all the same")
+    told = {"conversation_id": begun.conversation_id, "agent_id": wanted.agent, "status": "initiated"}
+    conversation = normalize(msgspec.json.encode(told | ({"direction": "outbound"} if wanted.to else {})))
+    agent, customer = conversation.participants
+    ids = {"call_sid": begun.call_sid, "sip_call_id": begun.sip_call_id}
+    return Started(
+        conversation=msgspec.structs.replace(
+            conversation,
+            provider_status=None,
+            channel=Channel.PHONE if wanted.to else Channel.WEB,
+            participants=(agent, msgspec.structs.replace(customer, phone=wanted.to)),
+            related_ids={name: str(id) for name, id in ids.items() if id},
+            metadata={"message": begun.message} if begun.message else {},
+            estimated=("status",),
+            raw=body,
+        ),
+        token=Secret(begun.token, "session token") if begun.token else None,
+    )
+
+
+def delete(_account: Account, id: str, options: Mapping[str, Any]) -> Flow[None]:
+    """Delete a conversation with its audio."""
+    # https://elevenlabs.io/docs/api-reference/conversations/delete
+    yield Request("DELETE", "/v1/convai/conversations/{id}", ids={"id": id}, json=False)
+
+
+# The status alone misleads: a right that is missing and a quota that is spent come as 401, and what is unknown as 400.
+# https://elevenlabs.io/docs/eleven-api/resources/errors
+_REFUSALS: dict[str, type[ProviderError]] = {
+    "invalid_api_key": AuthError,
+    "missing_permissions": ForbiddenError,
+    "quota_exceeded": RejectedError,
+    "rate_limit_exceeded": RateLimitError,
+    "concurrent_limit_exceeded": RateLimitError,
+    "too_many_concurrent_requests": RateLimitError,
+    "system_busy": RateLimitError,
+}
+
+
+def refusal(response: Response) -> HubError:
+    """Read a refusal; below 500 the code in it decides, where it is known."""
+    sent = (decoded_or_none(response.body, payload.refusal) or payload.Refusal()).detail
+    codes = (sent.code, sent.status) if isinstance(sent, payload.Detail) else ()
+    code = next((code for code in codes if isinstance(code, str) and code), "")
+    kind = _REFUSALS.get(code)
+    if kind is None and response.status == 400 and code.endswith("_not_found"):
+        kind = NotFoundError
+    return refused(response, _words(response), kind if response.status < 500 else None)
+
+
+def _words(response: Response) -> str | None:
+    sent = (decoded_or_none(response.body, payload.refusal) or payload.Refusal()).detail
+    if isinstance(sent, list):
+        return "; ".join(f"{'.'.join(map(str, said.loc))}: {said.msg}" for said in sent)
+    if isinstance(sent, payload.Detail):
+        said = (sent.message, sent.code, sent.status)
+        return next((words for words in said if isinstance(words, str) and words), None)
+    return sent
+
+
+# What may hold a credential: the headers and parameters of the customer's own tools, what is handed to them, and what
+# opens a session or a file.
+_SECRET_FIELDS = {
+    "custom_llm_extra_body",
+    "dynamic_variables",
+    "file_url",
+    "headers",
+    "new_value",
+    "old_value",
+    "path_params",
+    "query_params",
+    "signed_url",
+    "token",
+}
+
+ADAPTER = Adapter(
+    name="elevenlabs",
+    base_url="https://api.elevenlabs.io",
+    docs="https://elevenlabs.io/docs/api-reference/conversations/list",
+    sign=header("xi-api-key"),
+    refusal=refusal,
+    list_page=list_page,
+    get=get,
+    start=start,
+    delete=delete,
+    complete_lists=False,
+    secret_fields=frozenset(_SECRET_FIELDS),
+    webhook=Webhook(
+        events=events,
+        # https://elevenlabs.io/docs/eleven-agents/workflows/post-call-webhooks
+        scheme=hmac_signed("elevenlabs-signature/v0", timestamp="elevenlabs-signature/t"),
+        largest_body=64 * 1024 * 1024,  # a recording in Base64, three quarters of an hour long
+    ),
+    filters=("since", "until", "status", "agent"),
+    shows=("tool calls", "interruptions", "recording"),
+    support="specification",
+    coverage=Coverage(read=315, members=385),
+    payloads=(payload.Conversation, payload.Metadata, payload.Analysis, payload.Begun),
+    left_to_raw=payload.LEFT_TO_RAW,
+)

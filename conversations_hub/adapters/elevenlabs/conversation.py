@@ -1,0 +1,352 @@
+"""What it means: rows, conversations and failed calls become the one `Conversation`."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from ...coerce import AnyJson, after, instant, not_before, number, text
+from ...payload import decode
+from ...schema import (
+    Agent,
+    Analysis,
+    Channel,
+    Conversation,
+    Cost,
+    Direction,
+    EndReason,
+    Issue,
+    Participant,
+    ParticipantKind,
+    Recording,
+    RecordingAccess,
+    Status,
+    TranscriptState,
+    TranscriptTurn,
+)
+from . import payload
+from .transcript import Cast, turns
+
+__all__ = ["STATUSES", "normalize"]
+
+# what it means
+
+STATUSES = {
+    "initiated": Status.QUEUED,
+    "in-progress": Status.IN_PROGRESS,
+    "processing": Status.PROCESSING,
+    "done": Status.ENDED,
+    "failed": Status.FAILED,
+}
+_OVER = {Status.PROCESSING, Status.ENDED, Status.FAILED, Status.NO_ANSWER}
+_FINISHED = _OVER - {Status.PROCESSING}
+
+# https://elevenlabs.io/docs/eleven-agents/workflows/post-call-webhooks
+_FAILURES = {
+    "busy": (Status.NO_ANSWER, EndReason.BUSY),
+    "no-answer": (Status.NO_ANSWER, EndReason.NO_ANSWER),
+}
+_FAILED = (Status.FAILED, EndReason.UNKNOWN)
+
+# Free text that no document lists: these words come from customers' own records, here in lower case.
+_END_REASONS = {
+    "voicemail_detection tool": EndReason.VOICEMAIL,
+    "end_call tool": EndReason.AGENT_ENDED,
+    "remote party": EndReason.CUSTOMER_ENDED,
+    "client disconnected": EndReason.CUSTOMER_ENDED,
+    "seconds of silence": EndReason.SILENCE,
+    "maximum duration": EndReason.MAX_DURATION,
+    "quota limit": EndReason.ERROR,
+    "generation failed": EndReason.ERROR,
+}
+
+_DIRECTIONS = {"inbound": Direction.INBOUND, "outbound": Direction.OUTBOUND, "unknown": Direction.UNKNOWN}
+_VERDICTS = {"success": True, "failure": False}
+
+# https://elevenlabs.io/docs/api-reference/conversations/list
+_SOURCES = {
+    "twilio": Channel.PHONE,
+    "sip_trunk": Channel.PHONE,
+    "exotel": Channel.PHONE,
+    "genesys": Channel.PHONE,
+    "genesys_bot_connector": Channel.PHONE,
+    "avaya": Channel.PHONE,
+    "audiocodes": Channel.PHONE,
+    "twilio_sms": Channel.SMS,
+    "whatsapp": Channel.CHAT,
+    "zendesk_integration": Channel.CHAT,
+    "slack_integration": Channel.CHAT,
+    "telegram_integration": Channel.CHAT,
+    "intercom_integration": Channel.CHAT,
+    "freshdesk_integration": Channel.CHAT,
+    "salesforce_integration": Channel.CHAT,
+    "widget": Channel.WEB,
+    "js_sdk": Channel.WEB,
+    "react_sdk": Channel.WEB,
+    "template_preview": Channel.WEB,
+}
+
+
+def normalize(body: bytes | msgspec.Raw) -> Conversation:
+    """Read a conversation as ElevenLabs sends it: a row of a list, a whole one, or a call that could not be placed."""
+    issues: list[Issue] = []
+    sent = decode(body, payload.conversation, issues)
+    if sent.transcript is msgspec.UNSET:
+        told = sent.metadata or decode(body, payload.metadata, issues)
+        judged = sent.analysis or decode(body, payload.analysis, issues)
+    else:
+        told, judged = sent.metadata or payload.Metadata(), sent.analysis or payload.Analysis()
+
+    channel, is_channel_told = _channel(sent, told)
+    direction = _DIRECTIONS.get(told.line.direction or sent.direction or "", Direction.UNKNOWN)
+    status = _status(sent, direction)
+    agent = Agent(id=text(sent.agent_id), name=text(sent.agent_name), version=text(sent.version_id))
+    cast = _cast(sent, told.line, agent)
+    transcript, transcript_state = _transcript(sent, told, status, cast, issues)
+
+    created_at = instant(told.start_time_unix_secs, "metadata.start_time_unix_secs", issues)
+    accepted_at = instant(told.accepted_time_unix_secs, "metadata.accepted_time_unix_secs", issues)
+    accepted_at = not_before(accepted_at, created_at, "metadata.accepted_time_unix_secs", issues)
+    started_at = accepted_at or (created_at if _has_begun(status, told) else None)
+    duration = told.call_duration_secs if status in _OVER or told.call_duration_secs else None  # 0 while it runs
+    ended_at = after(started_at, duration, "metadata.call_duration_secs", issues) if status in _OVER else None
+
+    is_handed_over = status in _OVER and cast.is_handed_over
+    derived = {
+        "status": bool(sent.failure_reason),
+        "channel": channel is not Channel.UNKNOWN and not is_channel_told,
+        "created_at": created_at is not None,
+        "ended_at": ended_at is not None,
+        "end_reason": is_handed_over,
+    }
+    return Conversation(
+        provider="elevenlabs",
+        id=str(sent.conversation_id),
+        status=status,
+        provider_status=sent.status,
+        title=text(judged.call_summary_title),
+        channel=channel,
+        direction=direction,
+        agent=agent if agent != Agent() else None,
+        participants=tuple(cast.all),
+        created_at=created_at,
+        started_at=started_at,
+        ended_at=ended_at,
+        duration=duration,
+        end_reason=EndReason.TRANSFERRED if is_handed_over else _end_reason(sent, told, status),
+        provider_end_reason=_last_words(sent, told),
+        transcript=transcript,
+        transcript_state=transcript_state,
+        summary=text(judged.transcript_summary),
+        analysis=_analysis(sent, judged),
+        recordings=(_recording(str(sent.conversation_id)),) if sent.has_audio else (),
+        cost=_cost(told, issues),
+        language=text(told.main_language),
+        tags=tuple(str(tag) for tag in sent.tag_ids or () if tag is not None),
+        metadata=_metadata(sent, told, judged),
+        links=_links(told),
+        related_ids=_related_ids(told),
+        estimated=tuple(name for name, is_derived in derived.items() if is_derived),
+        issues=tuple(issues),
+        raw=bytes(body),
+    )
+
+
+def _channel(sent: payload.Conversation, told: payload.Metadata) -> tuple[Channel, bool]:
+    """Return the medium, and whether ElevenLabs tells it."""
+    named = ((told.phone_call, Channel.PHONE), (told.sms, Channel.SMS), (told.whatsapp, Channel.CHAT))
+    found = next((channel for line, channel in named if line), None)
+    found = found or (Channel.CHAT if told.text_only else _SOURCES.get(told.conversation_initiation_source or ""))
+    if found:
+        return found, True
+    if sent.direction or sent.failure_reason:  # calls alone have one, or are placed at all
+        return Channel.PHONE, False
+    return Channel.UNKNOWN if sent.transcript is msgspec.UNSET else Channel.WEB, False
+
+
+def _status(sent: payload.Conversation, direction: Direction) -> Status:
+    if sent.failure_reason:
+        return _FAILURES.get(sent.failure_reason, _FAILED)[0]
+    status = STATUSES.get(sent.status or "", Status.UNKNOWN)
+    return Status.RINGING if status is Status.QUEUED and direction is Direction.OUTBOUND else status
+
+
+def _cast(sent: payload.Conversation, line: payload.Line, agent: Agent) -> Cast:
+    cast = Cast(
+        Participant(
+            kind=ParticipantKind.AI_AGENT,
+            id=agent.id,
+            name=agent.name,
+            phone=text(line.agent_number) or text(line.agent_phone_number),
+        ),
+        Participant(
+            kind=ParticipantKind.CUSTOMER,
+            id=text(sent.user_id) or text(sent.client.user_id) or text(line.whatsapp_user_id),
+            phone=text(line.external_number) or text(line.sms_user_phone_number),
+        ),
+    )
+    for visited in filter(None, sent.visited_agents or ()):
+        cast.agent(visited.agent_id)
+    return cast
+
+
+def _transcript(
+    sent: payload.Conversation, told: payload.Metadata, status: Status, cast: Cast, issues: list[Issue]
+) -> tuple[tuple[TranscriptTurn, ...] | None, TranscriptState]:
+    if sent.transcript is msgspec.UNSET:
+        return None, TranscriptState.NOT_LOADED
+    found = tuple(turns(sent.transcript or (), cast, issues))
+    if not found and _is_forgotten(told):
+        return None, TranscriptState.UNAVAILABLE
+    if status not in _FINISHED:
+        return found or None, TranscriptState.PENDING  # what is there may be a part
+    # One that ended well and has no turns is one in which nobody said anything.
+    if found or (sent.transcript is not None and status is Status.ENDED):
+        return found, TranscriptState.AVAILABLE
+    return None, TranscriptState.UNAVAILABLE
+
+
+def _is_forgotten(told: payload.Metadata) -> bool:
+    """Whether what was said was deleted, or never kept."""
+    # https://elevenlabs.io/docs/eleven-agents/customization/privacy/retention
+    deleted_at = payload.members(told.deletion_settings).get("deleted_transcript_at_time_unix_secs")
+    features = told.features_usage or payload.Features()
+    return bool(deleted_at is not None or features.pii_zrm_workspace or features.pii_zrm_agent)
+
+
+def _has_begun(status: Status, told: payload.Metadata) -> bool:
+    if status in {Status.FAILED, Status.NO_ANSWER}:
+        return bool(told.call_duration_secs)
+    return status not in {Status.QUEUED, Status.RINGING}
+
+
+def _last_words(sent: payload.Conversation, told: payload.Metadata) -> str | None:
+    return text(sent.failure_reason) or text(told.termination_reason) or payload.word(told.error, "reason")
+
+
+def _end_reason(sent: payload.Conversation, told: payload.Metadata, status: Status) -> EndReason | None:
+    if sent.failure_reason:
+        return _FAILURES.get(sent.failure_reason, _FAILED)[1]
+    words = (_last_words(sent, told) or "").lower()
+    if not words and not told.error:
+        return None
+    known = next((reason for part, reason in _END_REASONS.items() if part in words), None)
+    return known or (EndReason.ERROR if status is Status.FAILED or told.error else EndReason.UNKNOWN)
+
+
+def _analysis(sent: payload.Conversation, judged: payload.Analysis) -> Analysis | None:
+    mood = payload.members(sent.sentiment_analysis)
+    criteria = payload.members(judged.evaluation_criteria_results)
+    marks = {
+        "call_success_score": judged.call_success_score,
+        **mood,
+        **{name: payload.members(result).get("score") for name, result in criteria.items()},
+    }
+    scores = {name: score for name, mark in marks.items() if (score := number(mark)) is not None}
+    gathered = judged.data_collection_results
+    collected = {
+        # Now and then a bare value stands where it should be wrapped.
+        name: payload.members(result).get("value", result)
+        for name, result in payload.members(gathered).items()
+    }
+    analysis = Analysis(
+        success=_VERDICTS.get(judged.call_successful or ""),
+        sentiment=payload.word(mood, "overall_label"),
+        scores=scores or None,
+        collected=collected if isinstance(gathered, dict) else None,
+    )
+    return analysis if analysis != Analysis() else None
+
+
+def _recording(id: str) -> Recording:
+    # https://elevenlabs.io/docs/api-reference/conversations/get-audio
+    location = f"/v1/convai/conversations/{quote(id, safe='')}/audio"
+    return Recording(location=location, access=RecordingAccess.PROVIDER_KEY, media_type="audio/mpeg")
+
+
+def _cost(told: payload.Metadata, issues: list[Issue]) -> Cost | None:
+    # `cost` is no money: it counts credits.
+    # https://elevenlabs.io/docs/api-reference/conversations/get
+    for unit, name, sent in (("USD", "cost_fiat", told.cost_fiat), ("credits", "cost", told.cost)):
+        if sent in payload.ABSENT:
+            continue
+        try:
+            amount = Decimal(bytes(sent).decode().strip('"'))
+        except ArithmeticError:
+            amount = Decimal("nan")
+        if amount.is_finite():
+            return Cost(amount=amount, unit=unit)
+        issues.append(Issue(f"metadata.{name}", "not a number"))
+    return None
+
+
+def _metadata(sent: payload.Conversation, told: payload.Metadata, judged: payload.Analysis) -> dict[str, Any]:
+    line = told.line
+    is_cost_in_money = told.cost_fiat not in payload.ABSENT and told.cost not in payload.ABSENT
+    found = {
+        "conversation_initiation_source": told.conversation_initiation_source,
+        "conversation_product": sent.conversation_product,
+        "environment": sent.environment,
+        "branch_id": sent.branch_id,
+        "initiator_id": told.initiator_id,
+        "authorization_method": told.authorization_method,
+        "timezone": told.timezone,
+        "carrier": line.type,
+        "phone_number_id": line.phone_number_id or line.whatsapp_phone_number_id,
+        "sip_headers": line.sip_header_dynamic_variables,
+        "direction": None if (sent.direction or "unknown") in _DIRECTIONS else sent.direction,
+        "message_count": sent.message_count,
+        "tool_names": sent.tool_names,
+        "rating": sent.rating,
+        "call_successful": None if judged.call_successful in _VERDICTS else judged.call_successful,
+        "evaluation_criteria_results": judged.evaluation_criteria_results,
+        "scoped_analysis": judged.scoped,
+        "feedback": told.feedback,
+        "warnings": told.warnings,
+        "error": told.error,
+        "failure": {"type": told.type, "body": told.body} if told.type or told.body else None,
+        "credits": msgspec.json.decode(told.cost) if is_cost_in_money else None,
+        "deletion_settings": told.deletion_settings,
+        "async_delivery": told.async_metadata,
+        "dynamic_variables": _without_secrets(sent.client.dynamic_variables),
+        "conversation_config_override": sent.client.conversation_config_override,
+        "files": _files(sent),
+    }
+    return {name: value for name, value in found.items() if value is not None and value != ""}
+
+
+def _without_secrets(variables: AnyJson) -> AnyJson:
+    if not isinstance(variables, dict):
+        return variables
+    # Those of this prefix are for the headers of tools alone: tokens, most often.
+    # https://elevenlabs.io/docs/eleven-agents/customization/personalization/dynamic-variables
+    return {name: value for name, value in variables.items() if not name.startswith("secret__")}
+
+
+def _files(sent: payload.Conversation) -> list[dict[str, Any]] | None:
+    found = [
+        {"position": position, **msgspec.to_builtins(entry.file_input)}
+        for position, entry in enumerate(sent.transcript or ())
+        if entry is not None and entry.file_input is not None
+    ]
+    return found or None
+
+
+def _links(told: payload.Metadata) -> dict[str, str]:
+    link = payload.word(told.async_metadata, "external_link")
+    return {payload.word(told.async_metadata, "external_system") or "external": link} if link else {}
+
+
+def _related_ids(told: payload.Metadata) -> dict[str, str]:
+    line, batch = told.line, told.batch_call or payload.Batch()
+    found = {
+        "call_sid": line.call_sid or payload.word(told.body, "CallSid") or payload.word(told.body, "call_sid"),
+        "call_id": line.call_id,
+        "stream_sid": line.stream_sid,
+        "batch_call": batch.batch_call_id,
+        "batch_call_recipient": batch.batch_call_recipient_id,
+    }
+    return {name: str(id) for name, id in found.items() if id}

@@ -1,0 +1,419 @@
+"""What ElevenLabs sends: the members that are read, and why the others are not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from ...coerce import AnyJson, Id, Instant, Seconds
+
+__all__ = [
+    "ABSENT",
+    "LEFT_TO_RAW",
+    "Analysis",
+    "Begun",
+    "Conversation",
+    "Detail",
+    "Line",
+    "Metadata",
+    "Metric",
+    "Outcome",
+    "Page",
+    "Parts",
+    "Refusal",
+    "ToolCall",
+    "ToolResult",
+    "Turn",
+    "TurnMetrics",
+    "analysis",
+    "begun",
+    "conversation",
+    "delivery",
+    "members",
+    "metadata",
+    "named",
+    "outcome",
+    "page",
+    "refusal",
+    "word",
+]
+
+# what ElevenLabs sends
+
+
+class ToolCall(msgspec.Struct, gc=False):
+    """A tool the agent called."""
+
+    request_id: Id | None = None
+    tool_name: str | None = None
+    params_as_json: Any = None
+
+
+class ToolResult(msgspec.Struct, gc=False):
+    """What a tool answered."""
+
+    request_id: Id | None = None
+    type: str | None = None
+    result_value: Any = None
+    result: msgspec.Raw = msgspec.Raw()
+    is_error: bool | None = None
+    is_blocked: bool | None = None
+    raw_error_message: str | None = None
+    tool_latency_secs: Seconds | None = None
+
+
+class Outcome(msgspec.Struct):
+    """The `result` of a tool of the platform itself; a workflow's holds those of the tools it called."""
+
+    result_type: str | None = None
+    transfer_number: Id | None = None
+    steps: list[Step | None] | None = None
+
+
+class Step(msgspec.Struct):
+    """One step of a workflow."""
+
+    results: list[StepResult | None] | None = None
+
+
+class StepResult(msgspec.Struct):
+    """What a tool answered to a workflow."""
+
+    result: Outcome | None = None
+
+
+class Speaker(msgspec.Struct, gc=False):
+    """An agent that took part."""
+
+    agent_id: Id | None = None
+
+
+class Part(msgspec.Struct, gc=False):
+    """What one of several voices said."""
+
+    text: str | None = None
+
+
+class Parts(msgspec.Struct, gc=False):
+    """A turn in several voices."""
+
+    parts: list[Part | None] | None = None
+
+
+class Retrieval(msgspec.Struct, gc=False):
+    """What was looked up before a turn."""
+
+    rag_latency_secs: Seconds | None = None
+
+
+class File(msgspec.Struct, gc=False, omit_defaults=True):
+    """A file the customer sent."""
+
+    file_id: Id | None = None
+    original_filename: str | None = None
+    mime_type: str | None = None
+
+
+class Metric(msgspec.Struct, gc=False):
+    """How long something took."""
+
+    elapsed_time: Seconds | None = None
+
+
+class TurnMetrics(msgspec.Struct, gc=False):
+    """What was measured of a turn."""
+
+    metrics: dict[str, Metric | list[Any] | str | float | bool | None] | None = None
+    convai_llm_service_ttfb: Metric | None = None
+    convai_llm_service_ttf_sentence: Metric | None = None
+
+    @property
+    def flat(self) -> Mapping[str, object]:
+        """The measurements as the documentation shows them: without the level `metrics` of the specification."""
+        # https://elevenlabs.io/docs/eleven-agents/workflows/post-call-webhooks
+        return {
+            "convai_llm_service_ttfb": self.convai_llm_service_ttfb,
+            "convai_llm_service_ttf_sentence": self.convai_llm_service_ttf_sentence,
+        }
+
+
+class Turn(msgspec.Struct, gc=False):
+    """An entry of the transcript."""
+
+    id: Id | None = None
+    role: str | None = None
+    message: str | None = None
+    multivoice_message: Parts | None = None
+    time_in_call_secs: Seconds | None = None
+    interrupted: bool | None = None
+    agent_metadata: Speaker | None = None
+    user_identifier: Id | None = None
+    tool_calls: list[ToolCall | None] | None = None
+    tool_results: list[ToolResult | None] | None = None
+    conversation_turn_metrics: TurnMetrics | None = None
+    rag_retrieval_info: Retrieval | None = None
+    contextual_update_info: AnyJson = None
+    file_input: File | None = None
+
+
+class Line(msgspec.Struct):
+    """What connects agent and customer: a phone call, SMS or WhatsApp, each with names of its own."""
+
+    type: str | None = None
+    direction: str | None = None
+    phone_number_id: Id | None = None
+    whatsapp_phone_number_id: Id | None = None
+    agent_number: Id | None = None
+    agent_phone_number: Id | None = None
+    external_number: Id | None = None
+    sms_user_phone_number: Id | None = None
+    whatsapp_user_id: Id | None = None
+    call_sid: Id | None = None
+    call_id: Id | None = None
+    stream_sid: Id | None = None
+    sip_header_dynamic_variables: AnyJson = None
+
+
+class Batch(msgspec.Struct):
+    """The batch of calls that a call belongs to."""
+
+    batch_call_id: Id | None = None
+    batch_call_recipient_id: Id | None = None
+
+
+class Features(msgspec.Struct):
+    """Whether anything is kept at all."""
+
+    pii_zrm_workspace: bool | None = None
+    pii_zrm_agent: bool | None = None
+
+
+class Metadata(msgspec.Struct):
+    """The `metadata` of a conversation; in a row its members stand with all others."""
+
+    start_time_unix_secs: Instant = None
+    accepted_time_unix_secs: Instant = None
+    call_duration_secs: Seconds | None = None
+    termination_reason: str | None = None
+    error: AnyJson = None
+    main_language: str | None = None
+    text_only: bool | None = None
+    conversation_initiation_source: str | None = None
+    phone_call: Line | None = None
+    sms: Line | None = None
+    whatsapp: Line | None = None
+    batch_call: Batch | None = None
+    # As they were sent, to the last digit.
+    cost: msgspec.Raw = msgspec.Raw()
+    cost_fiat: msgspec.Raw = msgspec.Raw()
+    deletion_settings: AnyJson = None
+    features_usage: Features | None = None
+    async_metadata: AnyJson = None
+    feedback: AnyJson = None
+    warnings: AnyJson = None
+    authorization_method: str | None = None
+    initiator_id: Id | None = None
+    timezone: str | None = None
+    # Of a call that could not be placed: who says so, and what.
+    type: str | None = None
+    body: AnyJson = None
+
+    @property
+    def line(self) -> Line:
+        """What connects the two."""
+        return self.phone_call or self.sms or self.whatsapp or Line()
+
+
+class Analysis(msgspec.Struct):
+    """The `analysis` of a conversation; in a row its members stand with all others."""
+
+    call_successful: str | None = None
+    call_success_score: AnyJson = None
+    transcript_summary: str | None = None
+    call_summary_title: str | None = None
+    data_collection_results: AnyJson = None
+    evaluation_criteria_results: AnyJson = None
+    scoped: AnyJson = None
+
+
+class ClientData(msgspec.Struct):
+    """What the session was opened with."""
+
+    user_id: Id | None = None
+    dynamic_variables: AnyJson = None
+    conversation_config_override: AnyJson = None
+
+
+class Conversation(msgspec.Struct):
+    """A row of a list, or a whole conversation."""
+
+    conversation_id: Id
+    agent_id: Id | None = None
+    agent_name: str | None = None
+    branch_id: Id | None = None
+    version_id: Id | None = None
+    user_id: Id | None = None
+    status: str | None = None
+    transcript: list[Turn | None] | msgspec.UnsetType | None = msgspec.UNSET
+    metadata: Metadata | None = None
+    analysis: Analysis | None = None
+    conversation_initiation_client_data: ClientData | None = None
+    visited_agents: list[Speaker | None] | None = None
+    tag_ids: list[Id | None] | None = None
+    has_audio: bool | None = None
+    environment: str | None = None
+    conversation_product: str | None = None
+    # In rows only.
+    direction: str | None = None
+    message_count: AnyJson = None
+    rating: AnyJson = None
+    tool_names: AnyJson = None
+    sentiment_analysis: AnyJson = None
+    # Of a call that could not be placed.
+    failure_reason: str | None = None
+
+    @property
+    def client(self) -> ClientData:
+        """What the session was opened with."""
+        return self.conversation_initiation_client_data or ClientData()
+
+
+class Page(msgspec.Struct):
+    """A page of a list."""
+
+    conversations: list[msgspec.Raw]
+    next_cursor: Id | None = None
+    has_more: bool | None = None
+
+
+class Begun(msgspec.Struct):
+    """A call that was placed, or a session that may be joined."""
+
+    success: bool | None = None
+    message: str | None = None
+    conversation_id: Id | None = None
+    call_sid: Id | None = msgspec.field(default=None, name="callSid")
+    sip_call_id: Id | None = None
+    token: str | None = None
+
+
+class Delivery(msgspec.Struct):
+    """What a webhook delivers."""
+
+    data: msgspec.Raw
+    type: str | None = None
+    event_timestamp: Instant = None
+
+
+class Named(msgspec.Struct):
+    """Which conversation it is about."""
+
+    conversation_id: Id
+
+
+class Complaint(msgspec.Struct):
+    """What is wrong with one part of a request."""
+
+    loc: list[str | int] = []
+    msg: str = ""
+
+
+class Detail(msgspec.Struct):
+    """Why a request was refused."""
+
+    code: AnyJson = None
+    status: AnyJson = None
+    message: AnyJson = None
+
+
+class Refusal(msgspec.Struct):
+    """An answer to what was refused."""
+
+    detail: Detail | list[Complaint] | str | None = None
+
+
+conversation = msgspec.json.Decoder(Conversation, strict=False)
+metadata = msgspec.json.Decoder(Metadata, strict=False)
+analysis = msgspec.json.Decoder(Analysis, strict=False)
+outcome = msgspec.json.Decoder(Outcome, strict=False)
+page = msgspec.json.Decoder(Page, strict=False)
+begun = msgspec.json.Decoder(Begun, strict=False)
+delivery = msgspec.json.Decoder(Delivery, strict=False)
+named = msgspec.json.Decoder(Named, strict=False)
+refusal = msgspec.json.Decoder(Refusal, strict=False)
+
+ABSENT = (msgspec.Raw(), msgspec.Raw(b"null"))
+
+
+def members(sent: AnyJson) -> dict[str, Any]:
+    """Return the members of what should be an object."""
+    return sent if isinstance(sent, dict) else {}
+
+
+def word(sent: AnyJson, name: str) -> str | None:
+    """Return a member that should be text."""
+    value = members(sent).get(name)
+    return value if isinstance(value, str) and value else None
+
+
+LEFT_TO_RAW = {
+    "has_*_audio": "parts of the recording; the whole is the one to read",
+    "otlp_traces*": "the same conversation as a trace, on request",
+    "visited_agents[].branch_id": "a variant of that agent",
+    "conversation_initiation_client_data.branch_id": "the conversation's own says it",
+    "conversation_initiation_client_data.custom_llm_extra_body*": "for the customer's own model; may hold its key",
+    "conversation_initiation_client_data.environment": "the conversation's own says it",
+    "conversation_initiation_client_data.procedure_ids*": "how the session was set up",
+    "conversation_initiation_client_data.source_info*": "the metadata say where it came from",
+    "conversation_initiation_client_data.starting_workflow_node_id": "how the session was set up",
+    "metadata.agent_*_from": "how the agent was made",
+    "metadata.charging*": "how the costs are made up",
+    "metadata.conversation_initiation_source_version": "of the software it came from",
+    "metadata.eleven_assistant*": "the platform's own assistant",
+    "metadata.features_usage.*": "what the agent could do; the transcript shows what it did",
+    "metadata.rag_usage*": "the turns say what was looked up",
+    "metadata.voice_rewards*": "what the voice's owner earns",
+    "metadata.whatsapp.awaiting_first_user_message": "the transcript shows it",
+    "analysis.data_collection_results.*.data_collection_id": "the key says it",
+    "analysis.data_collection_results.*.json_schema*": "what the value was to be",
+    "analysis.data_collection_results.*.rationale": "why the value is what it is",
+    "analysis.*_results_list*": "the same results once more",
+    "transcript[].agent_metadata.branch_id": "a variant of that agent",
+    "transcript[].agent_metadata.version_id": "a variant of that agent",
+    "transcript[].agent_metadata.workflow_node_id": "where in the agent's workflow",
+    "transcript[].contextual_update_info.*": "which of the application's notes it was",
+    "transcript[].conversation_turn_metrics.convai_asr_provider": "which service was measured",
+    "transcript[].conversation_turn_metrics.convai_tts_cascade": "which service was measured",
+    "transcript[].conversation_turn_metrics.convai_tts_model": "which service was measured",
+    "transcript[].feedback*": "on a single turn; the metadata hold how many there are",
+    "transcript[].file_input.file_url": "whoever has it may read the file",
+    "transcript[].ignored_as_backchannel": "it was said all the same",
+    "transcript[].llm_*": "models, tokens and prices; the cost is told as a whole",
+    "transcript[].multivoice_message.parts[].time_in_call_secs": "when within the turn",
+    "transcript[].multivoice_message.parts[].voice_label": "in which voice",
+    "transcript[].original_message": "what would have been said without the interruption",
+    "transcript[].producing_llm": "the model",
+    "transcript[].rag_retrieval_info.chunks*": "what was looked up",
+    "transcript[].rag_retrieval_info.embedding_model": "what was looked up",
+    "transcript[].rag_retrieval_info.retrieval_query": "what was looked up",
+    "transcript[].rag_retrieval_info.used_chunk_ids*": "what was looked up",
+    "transcript[].reasoned": "how the words came about",
+    "transcript[].reasoning*": "how the words came about",
+    "transcript[].source_*": "whether it was spoken or typed",
+    "transcript[].tool_calls[].tool_details*": "the customer's own server and the keys to it; the arguments again",
+    "transcript[].tool_calls[].tool_has_been_called": "its result says it",
+    "transcript[].tool_calls[].type": "where the tool runs",
+    "transcript[].tool_results[].credential_id": "which connection served it",
+    "transcript[].tool_results[].dynamic_variable_updates*": "what it changed for the tools to come",
+    "transcript[].tool_results[].error_type": "the class of an error that the result tells",
+    "transcript[].tool_results[].integration_*": "which connection served it",
+    "transcript[].tool_results[].raw_error_message": "the same error, where the result tells one",
+    "transcript[].tool_results[].result.*": "the text of the result, parsed",
+    "transcript[].tool_results[].tool_has_been_called": "where it was not, the result is an error",
+    "transcript[].tool_results[].tool_name": "its call says it",
+    "transcript[].tool_results[].type": "where the tool runs",
+    "transcript[].triggered_guardrails*": "why words were held back",
+    "transcript[].used_static_kb_document_ids*": "what was looked up",
+}

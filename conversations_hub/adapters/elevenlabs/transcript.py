@@ -1,0 +1,176 @@
+"""What was said, by whom, with which tools."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from ...coerce import Id, json_text, place_of, text
+from ...payload import decoded_or_none
+from ...schema import (
+    Issue,
+    Participant,
+    ParticipantKind,
+    Role,
+    ToolCall,
+    ToolResult,
+    TranscriptTurn,
+    Visibility,
+)
+from . import payload
+from .payload import Metric
+
+__all__ = ["Cast", "turns"]
+
+
+# Each with the position of its participant: the agent is the first, the customer the second.
+_SPEAKERS: dict[str | None, tuple[Role, int | None]] = {"user": (Role.USER, 1), "agent": (Role.ASSISTANT, 0)}
+_STRANGER = (Role.UNKNOWN, None)
+
+_BUILT_IN = {"system", "workflow"}
+
+
+class Cast:
+    """Who took part, in order: the agent, the customer, then whoever turns up."""
+
+    def __init__(self, agent: Participant, customer: Participant) -> None:
+        self.all = [agent, customer]
+        self.main_agent = agent.id
+        self._agents: dict[Id | None, int] = {agent.id: 0}
+
+    def agent(self, id: Id | None) -> int:
+        """Return the position of an agent; one that is new joins."""
+        if id is None:
+            return 0
+        if id not in self._agents:
+            self._agents[id] = place_of(Participant(kind=ParticipantKind.AI_AGENT, id=str(id)), self.all)
+        return self._agents[id]
+
+    def other(self, role: Role, entry: payload.Turn) -> int | None:
+        """Return the position of somebody other than the agent and the customer."""
+        if role is Role.ASSISTANT:
+            return self.agent(entry.agent_metadata.agent_id if entry.agent_metadata else None)
+        if role is Role.USER and entry.user_identifier and str(entry.user_identifier) != self.all[1].id:
+            return place_of(Participant(kind=ParticipantKind.CUSTOMER, id=str(entry.user_identifier)), self.all)
+        if role is Role.UNKNOWN:
+            return place_of(Participant(name=entry.role), self.all) if entry.role else None
+        return 1
+
+    def take_over(self, phone: str) -> None:
+        """Add the person a call was handed to."""
+        place_of(Participant(kind=ParticipantKind.HUMAN_AGENT, phone=phone), self.all)
+
+    @property
+    def is_handed_over(self) -> bool:
+        """Whether a person took over from the agent."""
+        return any(one.kind is ParticipantKind.HUMAN_AGENT for one in self.all)
+
+
+def turns(entries: Sequence[payload.Turn | None], cast: Cast, issues: list[Issue]) -> Iterator[TranscriptTurn]:
+    """Yield the turns of a transcript; who is new among those who speak joins the cast."""
+    index = 0
+    main_agent = cast.main_agent
+    for position, entry in enumerate(entries):
+        if entry is None:
+            issues.append(Issue(f"transcript[{position}]", "null"))
+            continue
+        if entry.contextual_update_info:
+            yield _note(index, entry)
+            index += 1
+            continue
+        role, participant = _SPEAKERS.get(entry.role, _STRANGER)
+        speaker = entry.agent_metadata
+        if participant is None or entry.user_identifier or (speaker is not None and speaker.agent_id != main_agent):
+            participant = cast.other(role, entry)
+        said = entry.message or _voices(entry.multivoice_message)
+        calls = tuple(map(_tool_call, filter(None, entry.tool_calls))) if entry.tool_calls else ()
+        results = entry.tool_results
+        if said or calls or not results or entry.file_input:
+            yield TranscriptTurn(
+                index=index,
+                role=role,
+                text=said,
+                start=entry.time_in_call_secs,
+                participant=participant,
+                interrupted=entry.interrupted,
+                tool_calls=calls,
+                metrics=_metrics(entry) if entry.conversation_turn_metrics or entry.rag_retrieval_info else None,
+                provider_id=None if entry.id is None else str(entry.id),
+            )
+            index += 1
+        # An entry may hold what several tools answered; a turn holds one answer.
+        for result in filter(None, results) if results else ():
+            latency = result.tool_latency_secs
+            yield TranscriptTurn(
+                index=index,
+                role=Role.TOOL,
+                start=entry.time_in_call_secs,
+                tool_result=_tool_result(result),
+                metrics=None if latency is None else {"tool_latency_secs": latency},
+            )
+            index += 1
+            for phone in _transfers(_outcome(result)):
+                cast.take_over(phone)
+
+
+def _note(index: int, entry: payload.Turn) -> TranscriptTurn:
+    """Return what an application told the agent meanwhile; nobody said it."""
+    return TranscriptTurn(
+        index=index,
+        role=Role.SYSTEM,
+        text=entry.message or "",
+        start=entry.time_in_call_secs,
+        visibility=Visibility.INTERNAL,
+        provider_id=text(entry.id),
+    )
+
+
+def _voices(sent: payload.Parts | None) -> str:
+    parts = filter(None, sent.parts or ()) if sent else ()
+    return " ".join(part.text for part in parts if part.text)
+
+
+def _tool_call(sent: payload.ToolCall) -> ToolCall:
+    return ToolCall(id=text(sent.request_id), name=sent.tool_name, arguments=json_text(sent.params_as_json))
+
+
+def _tool_result(sent: payload.ToolResult) -> ToolResult:
+    content = json_text(sent.result_value) or sent.raw_error_message
+    if not content and sent.result not in payload.ABSENT:
+        content = msgspec.json.format(bytes(sent.result), indent=-1).decode()
+    is_error = True if sent.is_blocked else sent.is_error
+    return ToolResult(call_id=text(sent.request_id), content=content, is_error=is_error)
+
+
+def _outcome(sent: payload.ToolResult) -> payload.Outcome | None:
+    if sent.type not in _BUILT_IN:
+        return None
+    answer = (json_text(sent.result_value) or "") if sent.result in payload.ABSENT else bytes(sent.result)
+    return decoded_or_none(answer, payload.outcome)
+
+
+# https://elevenlabs.io/docs/eleven-agents/customization/tools/system-tools/transfer-to-human
+def _transfers(outcome: payload.Outcome | None) -> Iterator[str]:
+    """Yield the numbers a call was handed to, by the tool itself or by a workflow."""
+    if outcome is None:
+        return
+    kind = outcome.result_type or ""
+    if outcome.transfer_number and kind.startswith("transfer_to_number") and kind.endswith("success"):
+        yield str(outcome.transfer_number)
+    for step in filter(None, outcome.steps or ()):
+        for answer in filter(None, step.results or ()):
+            yield from _transfers(answer.result)
+
+
+def _metrics(entry: payload.Turn) -> dict[str, float] | None:
+    found: dict[str, float] = {}
+    if sent := entry.conversation_turn_metrics:
+        found = {
+            name: metric.elapsed_time
+            for name, metric in (sent.metrics or sent.flat).items()
+            if isinstance(metric, Metric) and metric.elapsed_time is not None
+        }
+    if entry.rag_retrieval_info is not None and entry.rag_retrieval_info.rag_latency_secs is not None:
+        found["rag_latency_secs"] = entry.rag_retrieval_info.rag_latency_secs
+    return found or None

@@ -1,0 +1,255 @@
+"""Retell: POST /v3/list-calls, newest first; only `get` brings the transcript.
+
+Chats have a list and paths of their own: the option `channel="chat"` lists and starts them, and their ids begin with
+`chat_`.
+"""
+
+# how to ask
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from ...adapter import Account, Adapter, Coverage, Listing, Query, Start, Started, answered, refused
+from ...coerce import text
+from ...errors import HubError, InvalidRefError, NotFoundError, PaginationError, PayloadError
+from ...payload import decode, decoded_or_none
+from ...schema import Conversation, Participant, Role, Status, TranscriptTurn
+from ...signing import Secret, bearer
+from ...wire import Flow, Request, Response
+from . import payload
+from .conversation import normalize, turns
+from .webhook import WEBHOOK, events
+
+__all__ = ["ADAPTER", "delete", "end", "events", "get", "list_page", "normalize", "refusal", "send", "start"]
+
+_created = msgspec.json.Decoder(payload.Created, strict=False)
+_page = msgspec.json.Decoder(payload.Page, strict=False)
+_reply = msgspec.json.Decoder(payload.Reply, strict=False)
+_refusal = msgspec.json.Decoder(payload.Refusal, strict=False)
+
+# Our choice, and always said: what v3 grants at most is not documented, and its default was seen to be 50.
+_PAGE_SIZE = 100
+
+# What a list can be narrowed to: `registered` it cannot.
+# https://docs.retellai.com/api-references/list-calls
+_FAILED = ("not_connected", "error")
+_STATUSES: dict[Status | None, tuple[str, ...]] = {
+    Status.IN_PROGRESS: ("ongoing",),
+    Status.ENDED: ("ended",),
+    Status.FAILED: _FAILED,
+    Status.NO_ANSWER: _FAILED,
+    Status.CANCELLED: _FAILED,
+}
+_CONNECTED = {Status.IN_PROGRESS, Status.ENDED}
+
+_NO_START = (
+    "a window is one of starts, and calls that never connected may have none: list those by status, without a window"
+)
+
+
+def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listing]:
+    """List a page of calls, or of chats with the option `channel="chat"`; a cursor is "calls:Retell's own key"."""
+    options = dict(query.options)
+    channel = options.pop("channel", None)
+    what, key = _read_cursor(cursor) if cursor else ("chats" if channel == "chat" else "calls", None)
+    asked: dict[str, Any] = {"sort_order": "descending", **options, "limit": query.page_size or _PAGE_SIZE}
+    criteria = {**options.get("filter_criteria", {}), **_criteria(query, what)}
+    if criteria:
+        asked["filter_criteria"] = criteria
+    if key is not None:
+        asked["pagination_key"] = key
+    # A search that is a POST: to ask it again changes nothing.
+    # https://docs.retellai.com/api-references/list-calls
+    reply = yield Request("POST", f"/v3/list-{what}", body=msgspec.json.encode(asked), safe=True)
+    rows, following = answered(reply, _rows, _words)
+    if following is not None and following == key:
+        raise PaginationError("the provider's list runs in a circle: a key led to itself")
+    is_windowed = query.since is not None or query.until is not None
+    misses_some = what == "calls" and is_windowed and query.status not in _CONNECTED
+    return Listing(
+        rows=rows,
+        normalize=normalize,
+        cursor=None if following is None else f"{what}:{following}",
+        warning=_NO_START if misses_some else None,
+    )
+
+
+def _read_cursor(cursor: str) -> tuple[str, str]:
+    what, _, key = cursor.partition(":")
+    if what not in {"calls", "chats"} or not key or not key.isprintable():
+        raise InvalidRefError("not a cursor of Retell: it reads calls:key or chats:key")
+    return what, key
+
+
+def _criteria(query: Query, what: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if query.agent is not None:
+        found["agent"] = [{"agent_id": query.agent}]
+    words = [word for word in _STATUSES.get(query.status, ()) if what == "calls" or word != "not_connected"]
+    if words:
+        found[f"{what[:-1]}_status"] = {"type": "enum", "op": "in", "value": words}
+    # Whether the bounds of a range count is not documented, so they are a little wide; the hub looks again.
+    since = None if query.since is None else math.floor(query.since.timestamp() * 1000) - 1
+    until = None if query.until is None else math.ceil(query.until.timestamp() * 1000)
+    if since is not None and until is not None:
+        found["start_timestamp"] = {"type": "range", "op": "bt", "value": [since, until]}
+    elif since is not None:
+        found["start_timestamp"] = {"type": "number", "op": "ge", "value": since}
+    elif until is not None:
+        found["start_timestamp"] = {"type": "number", "op": "lt", "value": until}
+    return found
+
+
+def _rows(body: bytes) -> tuple[list[msgspec.Raw], str | None]:
+    page = decode(body, _page, [])
+    if page.items is None:
+        raise PayloadError("the answer holds no list of items")
+    # The last page may carry a key as well, so only this tells the end.
+    if page.has_more is None:
+        raise PaginationError("the provider does not say whether there is more")
+    key = text(page.pagination_key)
+    if page.has_more and key is None:
+        raise PaginationError("the provider says that there is more, but not where")
+    return page.items, key if page.has_more else None
+
+
+def get(_account: Account, id: str) -> Flow[Conversation]:
+    """Get a call or a chat with its transcript."""
+    # https://docs.retellai.com/api-references/get-call
+    # https://docs.retellai.com/api-references/get-chat
+    reply = yield Request("GET", "/get-chat/{id}" if _is_chat(id) else "/v2/get-call/{id}", ids={"id": id})
+    return answered(reply, partial(normalize, is_whole=True), _words)
+
+
+def _is_chat(id: str) -> bool:
+    # What is handed out begins so, though the documentation's own examples show bare ids of both.
+    return id.startswith("chat_")
+
+
+# Whether it is written, and whether somebody is called → where to ask, and the name of the agent there.
+# https://docs.retellai.com/api-references/create-phone-call
+_STARTS = {
+    (False, True): ("/v2/create-phone-call", "override_agent_id"),
+    (False, False): ("/v3/create-web-call", "agent_id"),
+    (True, True): ("/create-sms-chat", "override_agent_id"),
+    (True, False): ("/create-chat", "agent_id"),
+}
+
+
+def start(_account: Account, wanted: Start) -> Flow[Started]:
+    """Call `to` from the option `from_number`, or open a web call; with `channel="chat"` the same in writing."""
+    body = dict(wanted.options)
+    is_chat, is_called = body.pop("channel", None) == "chat", wanted.to is not None
+    path, agent = _STARTS[is_chat, is_called]
+    body |= {agent: wanted.agent} if wanted.agent else {}
+    body |= {"to_number": wanted.to} if is_called else {}
+    reply = yield Request("POST", path, body=msgspec.json.encode(body))
+    if is_chat or is_called:
+        return Started(conversation=answered(reply, normalize, _words))
+    return answered(reply, partial(_web_call, agent=wanted.agent), _words)
+
+
+def _web_call(body: bytes, agent: str | None) -> Started:
+    # Of the call itself the answer has the id alone; what else it has is for the browser that joins.
+    # https://docs.retellai.com/api-references/create-web-call
+    created = decode(body, _created, [])
+    known = {"call_id": created.call_id, "call_type": "web_call", "call_status": "registered", "agent_id": agent}
+    for_browser = {name: getattr(created, name) for name in ("transport", "ice_servers", "expires_at")}
+    conversation = msgspec.structs.replace(
+        normalize(msgspec.json.encode(known)),
+        provider_status=None,
+        metadata={name: value for name, value in for_browser.items() if value is not None},
+        estimated=("status", "channel", "agent"),
+        raw=body,
+    )
+    token = Secret(created.access_token, "access token") if created.access_token else None
+    return Started(conversation=conversation, token=token)
+
+
+def send(_account: Account, id: str, words: str) -> Flow[TranscriptTurn]:
+    """Say something in a chat, and return the agent's reply with the tools it called for it.
+
+    A turn holds one tool's answer and a reply may rest on several: the transcript that `get` brings has them all.
+    """
+    body = msgspec.json.encode({"chat_id": id, "content": words})
+    # https://docs.retellai.com/api-references/create-chat-completion
+    reply = yield Request("POST", "/create-chat-completion", body=body)
+    return answered(reply, _replied, _words)
+
+
+def _replied(body: bytes) -> TranscriptTurn:
+    replied = turns(decode(body, _reply, []).messages, None, [], [], target=Participant())
+    said = [turn for turn in replied if turn.role is Role.ASSISTANT and turn.text]
+    return TranscriptTurn(
+        index=0,
+        role=Role.ASSISTANT,
+        text="\n".join(turn.text for turn in said),
+        timestamp=said[-1].timestamp if said else None,
+        participant=0,
+        tool_calls=tuple(call for turn in replied for call in turn.tool_calls),
+        provider_id=said[-1].provider_id if said else None,
+    )
+
+
+def end(_account: Account, id: str) -> Flow[None]:
+    """Stop a call, or end a chat."""
+    # https://docs.retellai.com/api-references/stop-call
+    # https://docs.retellai.com/api-references/end-chat
+    method, path = ("PATCH", "/end-chat/{id}") if _is_chat(id) else ("POST", "/v2/stop-call/{id}")
+    yield Request(method, path, ids={"id": id}, json=False)
+
+
+def delete(_account: Account, id: str, _options: Mapping[str, Any]) -> Flow[None]:
+    """Delete a call or a chat, with all that belongs to it."""
+    # https://docs.retellai.com/api-references/delete-call
+    # https://docs.retellai.com/api-references/delete-chat
+    path = "/delete-chat/{id}" if _is_chat(id) else "/v2/delete-call/{id}"
+    yield Request("DELETE", path, ids={"id": id}, json=False)
+
+
+_UNKNOWN_ID = re.compile("cannot find|not found", re.IGNORECASE)
+
+
+def refusal(response: Response) -> HubError:
+    """Read a refusal; an unknown id comes as 422."""
+    words = _words(response)
+    # https://docs.retellai.com/api-references/get-call
+    if response.status == 422 and _UNKNOWN_ID.search(words or ""):
+        return refused(response, words, NotFoundError)
+    return refused(response, words)
+
+
+def _words(response: Response) -> str | None:
+    message = (decoded_or_none(response.body, _refusal) or payload.Refusal()).message
+    return message if isinstance(message, str) and message else None
+
+
+ADAPTER = Adapter(
+    name="retell",
+    base_url="https://api.retellai.com",
+    docs="https://docs.retellai.com/api-references",
+    sign=bearer,
+    refusal=refusal,
+    list_page=list_page,
+    get=get,
+    start=start,
+    end=end,
+    delete=delete,
+    send=send,
+    webhook=WEBHOOK,
+    complete_lists=False,
+    secret_fields=payload.SECRETS,
+    filters=("since", "until", "status", "agent"),
+    shows=("tool calls", "word timing", "recording"),
+    support="specification",
+    coverage=Coverage(read=185, members=188),
+    payloads=(payload.Call, payload.Created),
+    left_to_raw=payload.LEFT_TO_RAW,
+)

@@ -1,0 +1,444 @@
+"""Retell's calls and chats as conversations."""
+
+# what it means
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+
+from ...coerce import AnyJson, after, instant, not_before, place_of, seconds, text
+from ...errors import PayloadError
+from ...payload import decode
+from ...schema import (
+    Agent,
+    Analysis,
+    Channel,
+    Conversation,
+    Cost,
+    Direction,
+    EndReason,
+    Issue,
+    Participant,
+    ParticipantKind,
+    Recording,
+    RecordingAccess,
+    Role,
+    Status,
+    ToolCall,
+    ToolResult,
+    TranscriptState,
+    TranscriptTurn,
+    Visibility,
+    Word,
+)
+from . import payload
+
+__all__ = ["normalize", "turns"]
+
+_call = msgspec.json.Decoder(payload.Call, strict=False)
+_items = msgspec.json.Decoder(list[payload.Item | None] | None, strict=False)
+
+# https://docs.retellai.com/api-references/get-call
+_STATUSES = {
+    "registered": Status.QUEUED,
+    "ongoing": Status.IN_PROGRESS,
+    "ended": Status.ENDED,
+    "not_connected": Status.FAILED,
+    "error": Status.FAILED,
+}
+_OVER = {Status.ENDED, Status.FAILED, Status.NO_ANSWER, Status.CANCELLED}
+_CHANNELS = {
+    "phone_call": Channel.PHONE,
+    "web_call": Channel.WEB,
+    "api_chat": Channel.CHAT,
+    "sms_chat": Channel.SMS,
+}
+_DIRECTIONS = {"inbound": Direction.INBOUND, "outbound": Direction.OUTBOUND}
+
+# https://docs.retellai.com/reliability/debug-call-disconnect
+_END_REASONS = {
+    "user_hangup": EndReason.CUSTOMER_ENDED,
+    "agent_hangup": EndReason.AGENT_ENDED,
+    "ivr_reached": EndReason.AGENT_ENDED,
+    "manual_stopped": EndReason.API_ENDED,
+    "call_transfer": EndReason.TRANSFERRED,
+    "call_take_over": EndReason.TRANSFERRED,
+    "transfer_bridged": EndReason.TRANSFERRED,
+    "transfer_cancelled": EndReason.CANCELLED,
+    "voicemail_reached": EndReason.VOICEMAIL,
+    "inactivity": EndReason.SILENCE,
+    "max_duration_reached": EndReason.MAX_DURATION,
+    "dial_busy": EndReason.BUSY,
+    "dial_no_answer": EndReason.NO_ANSWER,
+    "user_declined": EndReason.NO_ANSWER,
+    "registered_call_timeout": EndReason.NO_ANSWER,
+    "error_user_not_joined": EndReason.NO_ANSWER,
+    "dial_failed": EndReason.ERROR,
+    "invalid_destination": EndReason.ERROR,
+    "telephony_provider_permission_denied": EndReason.ERROR,
+    "telephony_provider_unavailable": EndReason.ERROR,
+    "sip_routing_error": EndReason.ERROR,
+    "marked_as_spam": EndReason.ERROR,
+    "scam_detected": EndReason.ERROR,
+    "concurrency_limit_reached": EndReason.ERROR,
+    "no_concurrency_fallback": EndReason.ERROR,
+    "no_valid_payment": EndReason.ERROR,
+}
+
+# What became of a call that its status says no more of than that it failed.
+_UNHELD = {
+    EndReason.NO_ANSWER: Status.NO_ANSWER,
+    EndReason.BUSY: Status.NO_ANSWER,
+    EndReason.API_ENDED: Status.CANCELLED,
+}
+
+# Each with the position of its participant: the agent is the first, the customer the second.
+_SPEAKERS: dict[str | None, tuple[Role, int | None]] = {
+    "agent": (Role.ASSISTANT, 0),
+    "user": (Role.USER, 1),
+    "dtmf": (Role.USER, 1),
+    "tool_call_invocation": (Role.ASSISTANT, 0),
+    "tool_call_result": (Role.TOOL, None),
+    "node_transition": (Role.SYSTEM, None),
+    "state_transition": (Role.SYSTEM, None),
+    "injected": (Role.SYSTEM, None),
+    "sms": (Role.SYSTEM, None),  # whose it is, is not said
+}
+_UNSPOKEN = {"node_transition", "state_transition", "injected"}
+_STEP = (
+    "former_node_id",
+    "former_node_name",
+    "new_node_id",
+    "new_node_name",
+    "transition_type",
+    "former_state_name",
+    "new_state_name",
+)
+
+# The mix of all parties, each on a channel of its own, and both again without personal data.
+_RECORDINGS = [
+    "recording_url",
+    "recording_multi_channel_url",
+    "scrubbed_recording_url",
+    "scrubbed_recording_multi_channel_url",
+]
+
+# What has no field, under Retell's own names.
+_KEPT = (
+    "call_type",
+    "chat_type",
+    "metadata",
+    "retell_llm_dynamic_variables",
+    "collected_dynamic_variables",
+    "custom_attributes",
+    "agent_tag",
+    "data_storage_setting",
+    "opt_out_sensitive_data_storage",
+    "opt_in_signed_url",
+    "transfer_destination",
+    "transfer_end_timestamp",
+    "call_cost",
+    "chat_cost",
+    "latency",
+    "llm_token_usage",
+)
+
+
+def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, is_over: bool = False) -> Conversation:
+    """Read a call or chat: a row of a list or, with `is_whole`, all that Retell has of it.
+
+    With `is_over` it has ended, whatever its status says.
+    """
+    issues: list[Issue] = []
+    sent = decode(body, _call, issues)
+    id = text(sent.call_id) or text(sent.chat_id)
+    if id is None:
+        raise PayloadError("the answer holds no id of a call or chat")
+    status, end_reason = _outcome(sent)
+    is_assumed = is_over and status not in _OVER
+    if is_assumed:
+        status = Status.ENDED
+
+    started_at = instant(sent.start_timestamp, "start_timestamp", issues)
+    ended_at = instant(sent.end_timestamp, "end_timestamp", issues)
+    ended_at = not_before(ended_at, started_at, "end_timestamp", issues)
+    duration = None if sent.duration_ms is None else sent.duration_ms / 1000
+    spanned = (ended_at - started_at).total_seconds() if duration is None and started_at and ended_at else None
+
+    agent = Agent(id=text(sent.agent_id), name=text(sent.agent_name), version=_version(sent))
+    direction = _DIRECTIONS.get(sent.direction or "", Direction.UNKNOWN)
+    participants = _participants(sent, agent, direction)
+    transcript, is_parsed = _transcript(sent, started_at, participants, issues)
+
+    has_words = any(turn.words for turn in transcript or ())
+    derived = {
+        "status": is_assumed,
+        "duration": spanned is not None,
+        "transcript": is_parsed,
+        "transcript.start": has_words or any(turn.timestamp and turn.start is not None for turn in transcript or ()),
+        "transcript.duration": has_words,
+    }
+    analysis = sent.call_analysis or sent.chat_analysis or payload.Analysis()
+    links = {"log": sent.public_log_url, "knowledge_base": sent.knowledge_base_retrieved_contents_url}
+    carrier = sent.telephony_identifier.twilio_call_sid if sent.telephony_identifier else None
+    return Conversation(
+        provider="retell",
+        id=id,
+        status=status,
+        provider_status=sent.call_status or sent.chat_status,
+        channel=_CHANNELS.get(sent.call_type or sent.chat_type or "", Channel.UNKNOWN),
+        direction=direction,
+        agent=agent if agent.id or agent.name or agent.version else None,
+        participants=tuple(participants),
+        started_at=started_at,
+        ended_at=ended_at,
+        duration=spanned if duration is None else duration,
+        end_reason=end_reason,
+        provider_end_reason=text(sent.disconnection_reason),
+        transcript=transcript,
+        transcript_state=_transcript_state(sent, status, transcript, is_whole=is_whole),
+        summary=analysis.call_summary or analysis.chat_summary or None,
+        analysis=_analysis(analysis),
+        recordings=tuple(_recording(name, url, issues) for name, url in _recorded(sent).items()),
+        cost=_cost(sent.chat_cost if sent.call_cost is None else sent.call_cost, issues),
+        metadata=_metadata(sent, analysis, direction),
+        links={name: url for name, url in links.items() if url},
+        related_ids={"twilio": carrier} if carrier else {},
+        estimated=tuple(name for name, is_derived in derived.items() if is_derived),
+        issues=tuple(issues),
+        raw=bytes(body),
+    )
+
+
+def _outcome(sent: payload.Call) -> tuple[Status, EndReason | None]:
+    status = _STATUSES.get(sent.call_status or sent.chat_status or "", Status.UNKNOWN)
+    word = sent.disconnection_reason
+    if not word:
+        return status, None
+    # New ones come every few months, and errors are named alike.
+    end_reason = _END_REASONS.get(word, EndReason.ERROR if word.startswith("error_") else EndReason.UNKNOWN)
+    return _UNHELD.get(end_reason, status) if status is Status.FAILED else status, end_reason
+
+
+def _version(sent: payload.Call) -> str | None:
+    return text(sent.version if sent.agent_version is None else sent.agent_version)
+
+
+def _participants(sent: payload.Call, agent: Agent, direction: Direction) -> list[Participant]:
+    ours, theirs = None, None
+    if direction is Direction.INBOUND:
+        ours, theirs = sent.to_number, sent.from_number
+    elif direction is Direction.OUTBOUND:
+        ours, theirs = sent.from_number, sent.to_number
+    participants = [
+        Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, name=agent.name, phone=text(ours)),
+        Participant(kind=ParticipantKind.CUSTOMER, phone=text(theirs)),
+    ]
+    return [*participants, _target(sent)] if sent.transfer_destination else participants
+
+
+def _target(sent: payload.Call) -> Participant:
+    """Return whom the call was transferred to; a SIP address is no phone number."""
+    destination = sent.transfer_destination
+    is_number = destination is not None and destination.startswith("+")
+    return Participant(kind=ParticipantKind.HUMAN_AGENT, phone=destination if is_number else None)
+
+
+def _transcript_state(
+    sent: payload.Call, status: Status, transcript: tuple[TranscriptTurn, ...] | None, *, is_whole: bool
+) -> TranscriptState:
+    if transcript is None and not is_whole:
+        return TranscriptState.NOT_LOADED
+    if status not in _OVER:
+        return TranscriptState.PENDING
+    if transcript is not None:
+        return TranscriptState.AVAILABLE
+    was_held = status is Status.ENDED or bool(sent.duration_ms)
+    is_withheld = sent.data_storage_setting == "basic_attributes_only" or sent.opt_out_sensitive_data_storage
+    # It is made from the transcript, so none comes after it.
+    is_analyzed = sent.call_analysis is not None or sent.chat_analysis is not None
+    is_late = was_held and not is_withheld and not is_analyzed
+    return TranscriptState.PENDING if is_late else TranscriptState.UNAVAILABLE
+
+
+_SPOKEN = re.compile(r"^(Agent|User): ", re.MULTILINE)
+
+
+def _transcript(
+    sent: payload.Call, started_at: datetime | None, participants: list[Participant], issues: list[Issue]
+) -> tuple[tuple[TranscriptTurn, ...] | None, bool]:
+    """Return the turns from the fullest of the places that may hold them, and whether plain text had to do."""
+    whole = sent.message_with_tool_calls if sent.transcript_with_tool_calls is None else sent.transcript_with_tool_calls
+    items = (
+        whole
+        or decode(sent.scrubbed_transcript_with_tool_calls or b"null", _items, issues)
+        or decode(sent.transcript_object or b"null", _items, issues)
+    )
+    plain = "" if items else sent.transcript or ""
+    if not items and not plain:
+        return (None if whole is None and sent.transcript is None else ()), False
+    spoken = items or _parsed(plain)
+    return turns(spoken, started_at, participants, issues, target=_target(sent)), bool(plain)
+
+
+def _parsed(plain: str) -> list[payload.Item]:
+    before, *parts = _SPOKEN.split(plain)
+    items = [payload.Item(content=before.strip())] if before.strip() else []
+    return items + [
+        payload.Item(role=who.lower(), content=said.strip()) for who, said in zip(parts[::2], parts[1::2], strict=True)
+    ]
+
+
+def turns(
+    items: Sequence[payload.Item | None],
+    started_at: datetime | None,
+    participants: list[Participant],
+    issues: list[Issue],
+    *,
+    target: Participant,
+) -> tuple[TranscriptTurn, ...]:
+    """Read the entries of a transcript; others than agent and customer are added to the participants."""
+    found: list[TranscriptTurn] = []
+    began = None if started_at is None else started_at.timestamp()
+    for position, item in enumerate(items):
+        if item is None:
+            issues.append(Issue(f"transcript[{position}]", "null"))
+            continue
+        role, participant = _SPEAKERS.get(item.role) or _other(item.role, target, participants)
+        said, start, duration = item.content or "", item.time_sec, None
+        moment, result = None, None
+        words: tuple[Word, ...] = ()
+        calls: tuple[ToolCall, ...] = ()
+        if item.words:
+            words = _timed(item.words)
+            start, duration = _span(item.words)
+        elif item.role == "tool_call_invocation":
+            calls = (ToolCall(id=text(item.tool_call_id), name=item.name, arguments=item.arguments),)
+        elif role is Role.TOOL:
+            said, result = "", _tool_result(item)
+        elif not said:
+            said = _unsaid(item)
+        if item.created_timestamp is not None:
+            moment = item.created_timestamp / 1000
+            if start is None and began is not None and moment >= began:
+                start = round(moment - began, 3)
+        found.append(
+            TranscriptTurn(
+                index=len(found),
+                role=role,
+                text=said,
+                start=start,
+                duration=duration,
+                timestamp=moment,
+                participant=participant,
+                tool_calls=calls,
+                tool_result=result,
+                words=words,
+                visibility=Visibility.INTERNAL if item.role in _UNSPOKEN else Visibility.PUBLIC,
+                provider_id=None if item.message_id is None else text(item.message_id),
+            )
+        )
+    return tuple(found)
+
+
+def _other(word: str | None, target: Participant, participants: list[Participant]) -> tuple[Role, int | None]:
+    """Return the role and the participant of one who is neither the agent nor the customer."""
+    if word == "transfer_target":
+        # Who takes over talks with the agent as the customer does.
+        return Role.USER, place_of(target, participants)
+    return Role.UNKNOWN, place_of(Participant(name=word), participants) if word else None
+
+
+def _timed(sent: Sequence[payload.Word | None]) -> tuple[Word, ...]:
+    words: list[Word] = []
+    for word in sent:
+        if word is not None:
+            # Not rounded, which would take longer than all else that is done for a word.
+            start, end = word.start, word.end
+            duration = None if start is None or end is None or end < start else end - start
+            words.append(Word(text=word.word or "", start=start, duration=duration))
+    return tuple(words)
+
+
+def _span(words: Sequence[payload.Word | None]) -> tuple[float | None, float | None]:
+    """Return start and duration of what was said in these words."""
+    first, last = words[0], words[-1]
+    start, end = first.start if first else None, last.end if last else None
+    return start, None if start is None or end is None or end < start else end - start
+
+
+def _tool_result(item: payload.Item) -> ToolResult:
+    is_error = None if item.successful is None else not item.successful
+    return ToolResult(call_id=text(item.tool_call_id), content=item.content, is_error=is_error)
+
+
+def _unsaid(item: payload.Item) -> str:
+    """Return what happened without words: a key that was pressed, or the JSON of a step in the agent's flow."""
+    if item.digit is not None:
+        return str(item.digit)
+    step = {name: value for name in _STEP if (value := getattr(item, name)) is not None}
+    return msgspec.json.encode(step).decode() if step else ""
+
+
+def _analysis(sent: payload.Analysis) -> Analysis | None:
+    collected = sent.custom_analysis_data
+    analysis = Analysis(
+        success=sent.chat_successful if sent.call_successful is None else sent.call_successful,
+        sentiment=None if sent.user_sentiment == "Unknown" else text(sent.user_sentiment),
+        collected=collected if isinstance(collected, dict) else None,
+    )
+    return analysis if analysis != Analysis() else None
+
+
+def _recorded(sent: payload.Call) -> dict[str, str]:
+    return {name: url for name in _RECORDINGS if (url := getattr(sent, name))}
+
+
+def _recording(name: str, url: str, issues: list[Issue]) -> Recording:
+    return Recording(location=url, access=RecordingAccess.SIGNED_URL, expires_at=_expiry(url, name, issues))
+
+
+def _expiry(url: str, place: str, issues: list[Issue]) -> datetime | None:
+    """Read when a signed URL stops working, as its signature says: how long is a setting of the agent."""
+    try:
+        query = dict(parse_qsl(urlsplit(url).query))
+    except ValueError:
+        issues.append(Issue(place, "not a URL"))
+        return None
+    signed_at = instant(query.get("X-Amz-Date"), place, issues)
+    lifetime = seconds(query.get("X-Amz-Expires"), place, issues)
+    return after(signed_at, lifetime, place, issues) or instant(query.get("Expires"), place, issues)
+
+
+def _cost(sent: AnyJson, issues: list[Issue]) -> Cost | None:
+    cents = sent.get("combined_cost") if isinstance(sent, dict) else None
+    if cents is None:
+        return None
+    try:
+        amount = Decimal(str(cents)) / 100
+    except ArithmeticError:
+        amount = Decimal("nan")
+    if not amount.is_finite():
+        issues.append(Issue("combined_cost", "not a number"))
+        return None
+    return Cost(amount=amount, unit="USD")
+
+
+def _metadata(sent: payload.Call, analysis: payload.Analysis, direction: Direction) -> dict[str, Any]:
+    told: dict[str, Any] = {name: getattr(sent, name) for name in _KEPT}
+    told["in_voicemail"] = analysis.in_voicemail
+    if not isinstance(analysis.custom_analysis_data, dict):
+        told["custom_analysis_data"] = analysis.custom_analysis_data
+    if direction is Direction.UNKNOWN:
+        told |= {name: getattr(sent, name) for name in ("direction", "from_number", "to_number")}
+    recorded = list(_recorded(sent))
+    if recorded != _RECORDINGS[:1]:
+        told["recordings"] = recorded  # which is which
+    return {name: value for name, value in told.items() if value is not None and value not in ("", [], {})}

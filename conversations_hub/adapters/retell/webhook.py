@@ -1,0 +1,92 @@
+"""What Retell delivers by itself: each event with the call or chat as it was then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from ...adapter import Event, EventKind, Webhook
+from ...coerce import instant
+from ...errors import PayloadError
+from ...payload import decode
+from ...schema import Conversation
+from ...signing.schemes import hmac_signed
+from . import payload
+from .conversation import normalize
+
+__all__ = ["WEBHOOK", "events"]
+
+_delivery = msgspec.json.Decoder(payload.Delivery, strict=False)
+
+# https://docs.retellai.com/features/webhook-overview
+_KINDS = {
+    "call_started": EventKind.STARTED,
+    "call_ended": EventKind.ENDED,
+    "call_analyzed": EventKind.ANALYSIS_READY,
+    "transcript_updated": EventKind.UPDATED,
+    "transfer_started": EventKind.UPDATED,
+    "transfer_bridged": EventKind.UPDATED,
+    "transfer_cancelled": EventKind.UPDATED,
+    "transfer_ended": EventKind.UPDATED,
+    "chat_started": EventKind.STARTED,
+    "chat_ended": EventKind.ENDED,
+    "chat_analyzed": EventKind.ANALYSIS_READY,
+}
+_NOTHING = (msgspec.Raw(), msgspec.Raw(b"null"))
+
+
+def events(body: bytes) -> Sequence[Event]:
+    """Read a delivery: one event; of a kind nobody knows, it may be about no conversation."""
+    sent = decode(body, _delivery, [])
+    kind = _KINDS.get(sent.event or "", EventKind.OTHER)
+    occurred_at = instant(sent.event_timestamp, "event_timestamp", [])
+    told = next((one for one in (sent.call, sent.chat) if one not in _NOTHING), None)
+    if told is None:
+        if kind is not EventKind.OTHER:
+            raise PayloadError("the delivery holds neither a call nor a chat")
+        return (Event(provider="retell", kind=kind, provider_kind=sent.event, occurred_at=occurred_at),)
+    # The documentation's own sample of a call that has ended says that it is registered.
+    # https://docs.retellai.com/features/webhook-overview
+    is_over = kind in {EventKind.ENDED, EventKind.ANALYSIS_READY}
+    conversation = normalize(told, is_whole=True, is_over=is_over)
+    return (
+        Event(
+            provider="retell",
+            kind=kind,
+            provider_kind=sent.event,
+            id=_id(sent.event, conversation),
+            conversation_id=conversation.id,
+            conversation=msgspec.structs.replace(conversation, metadata=_metadata(sent, conversation), raw=body),
+            occurred_at=occurred_at,
+        ),
+    )
+
+
+def _metadata(sent: payload.Delivery, conversation: Conversation) -> dict[str, object]:
+    hand_off = {"transfer_destination": sent.transfer_destination, "transfer_option": sent.transfer_option}
+    return {**conversation.metadata, **{name: value for name, value in hand_off.items() if value is not None}}
+
+
+def _id(event: str | None, conversation: Conversation) -> str | None:
+    # Nothing tells one update of a transcript from the next; a call may be transferred more than once.
+    # https://docs.retellai.com/features/webhook-overview
+    if not event or event == "transcript_updated":
+        return None
+    began = conversation.started_at
+    when = f":{began.isoformat()}" if began and event.startswith("transfer_") else ""
+    return f"{conversation.id}:{event}{when}"
+
+
+# The secret is the API key that the console marks with a webhook badge; what it signs are body and time, one after
+# the other.
+# https://docs.retellai.com/features/secure-webhook
+WEBHOOK = Webhook(
+    events=events,
+    scheme=hmac_signed(
+        "x-retell-signature/d",
+        timestamp="x-retell-signature/v",
+        message="{body}{timestamp}",
+        times="milliseconds",
+    ),
+)

@@ -1,0 +1,283 @@
+"""Telnyx: GET /ai/conversations, newest first, paged by the instant of creation; `get` reads messages and insights too.
+
+Nothing says where a conversation stands, so that is inferred: insights are made once a call is over, a call in which
+nobody has spoken for an hour is over too, and a thread of messages never ends. What hour it is, the `Date` of the
+answer says. Recordings are handles to the place that lists their URLs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+from ...adapter import Account, Adapter, Listing, Query, Start, Started, Webhook, answered, refused
+from ...coerce import instant, text
+from ...errors import (
+    ForbiddenError,
+    HubError,
+    InvalidRefError,
+    NotFoundError,
+    PaginationError,
+    PayloadError,
+    RateLimitError,
+    RejectedError,
+    UnsupportedError,
+)
+from ...payload import decode, decoded_or_none
+from ...schema import Conversation, Issue, Role, TranscriptTurn
+from ...signing import bearer
+from ...signing.schemes import ed25519_signed
+from ...wire import Flow, Request, Response
+from .conversation import normalize, read, word
+from .payload import Enclosed, Envelope, RawPage, Refusal, Reply, Row, Rows, Stamp, Whole
+from .webhook import events
+
+__all__ = ["ADAPTER", "delete", "events", "get", "list_page", "normalize", "refusal", "send", "start"]
+
+T = TypeVar("T")
+
+_envelope = msgspec.json.Decoder(Envelope, strict=False)
+_whole = msgspec.json.Decoder(Whole, strict=False)
+_page = msgspec.json.Decoder(RawPage, strict=False)
+_rows = msgspec.json.Decoder(Rows)
+_stamp = msgspec.json.Decoder(Stamp, strict=False)
+_enclosed = msgspec.json.Decoder(Enclosed)
+_reply = msgspec.json.Decoder(Reply, strict=False)
+_refusal = msgspec.json.Decoder(Refusal, strict=False)
+
+_LEFT_TO_RAW = {
+    "messages[].meta.*": "where the pages end",
+    "insights[].meta.*": "where the pages end",
+    "messages[].data[].created_at": "when it was stored; read where nothing says when it was sent",
+    "messages[].data[].tool_calls[].type": "always a function",
+    "messages[].data[].metadata.*": "of these a turn has a place for the latencies and the answered call",
+}
+
+# how to ask
+
+# Our choice, and always said: neither the default nor the maximum of `limit` is documented.
+_PAGE_SIZE = 100
+_LARGEST_PAGE = 100  # of messages
+
+_NO_STATUS = "Telnyx keeps no status: conversations of every status are listed"
+
+# Instants are told in milliseconds and may be kept in finer ones.
+_GRAIN = timedelta(milliseconds=1)
+
+_PageSize = Annotated[int, msgspec.Meta(ge=1)]
+_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+_cursor = msgspec.json.Decoder(tuple[_PageSize, _Moment, list[str]])
+
+
+def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listing]:
+    """List a page; a cursor is the JSON of page size, the instant to go on from, and the ids seen up to it."""
+    size, bound, seen = _read_cursor(cursor) if cursor else (query.page_size or _PAGE_SIZE, None, [])
+    until = bound or query.until
+    own = query.options.get("created_at")
+    told = {
+        "created_at": [
+            *([own] if isinstance(own, str) else own or ()),
+            *([f"gte.{_iso(query.since)}"] if query.since else ()),
+            *([f"lte.{_iso(until)}"] if until else ()),
+        ],
+        "metadata->assistant_id": f"eq.{query.agent}" if query.agent else None,
+        "order": "created_at.desc",  # whatever the options say: the walk goes by it
+        "limit": max(size, len(seen) + 1),
+    }
+    asked = {**query.options, **{name: value for name, value in told.items() if value}}
+    # https://developers.telnyx.com/api-reference/conversations/list-conversations
+    reply = yield Request("GET", "/ai/conversations", asked)
+    rows = _read(reply, _rows).data
+    stamps = [_stamped(row) for row in rows]
+    # A short page is no end, as nobody says how many rows are granted: the end is a page that brings nothing new.
+    fresh = [row for row, (id, _) in zip(rows, stamps, strict=True) if id not in seen]
+    following = _following(stamps, size, bound, query.since) if fresh else None
+    return Listing(
+        rows=fresh,
+        normalize=partial(normalize, present=_present(reply)),
+        cursor=msgspec.json.encode((size, *following)).decode() if following else None,
+        warning=_NO_STATUS if query.status else None,
+    )
+
+
+_Stamped = tuple[str | None, datetime | None]
+
+
+def _stamped(row: msgspec.Raw) -> _Stamped:
+    try:
+        stamp = decode(row, _stamp, [])
+    except PayloadError:
+        return None, None  # the hub sets such a row apart
+    return text(stamp.id), instant(stamp.created_at, "created_at", [])
+
+
+def _following(
+    stamps: Sequence[_Stamped], size: int, bound: datetime | None, since: datetime | None
+) -> tuple[str, list[str]] | None:
+    """Return where the next page begins, and what was seen up to there; None where all that is left is too old."""
+    moments = [moment for _, moment in stamps if moment is not None]
+    if not moments and len(stamps) >= size:
+        raise PaginationError("a full page of conversations that do not say when they were created leads no further")
+    if moments != sorted(moments, reverse=True) or (bound and moments and moments[0] > bound):
+        raise PaginationError("the list does not keep to the order and the bounds it was asked for")
+    if not moments or (since and moments[-1] < since):
+        return None
+    # What else was created in the last millisecond may be still to come; it comes together with what was seen.
+    begin = moments[-1] + _GRAIN
+    return _iso(begin), [id for id, moment in stamps if id and moment and moment <= begin]
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _read_cursor(cursor: str) -> tuple[int, datetime, list[str]]:
+    try:
+        return _cursor.decode(cursor)
+    except (msgspec.MsgspecError, UnicodeEncodeError):
+        raise InvalidRefError("not a cursor of Telnyx: it reads [page size, instant, ids]") from None
+
+
+def _read(reply: Response, decoder: msgspec.json.Decoder[T]) -> T:
+    return answered(reply, lambda body: decode(body, decoder, []), _words)
+
+
+def _present(reply: Response) -> datetime | None:
+    """Return when Telnyx answered, by its own clock; None where it does not say."""
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415  (9 ms, and most imports ask nothing)
+
+    try:
+        at = parsedate_to_datetime(reply.headers.get("date", ""))
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def get(_account: Account, id: str) -> Flow[Conversation]:
+    """Get a conversation with its messages and its insights."""
+    ids = {"id": id}
+    issues: list[Issue] = []
+    # https://developers.telnyx.com/api-reference/conversations/get-a-specific-ai-conversation-by-id
+    reply = yield Request("GET", "/ai/conversations/{id}", ids=ids)
+    _read(reply, _envelope)
+    # https://developers.telnyx.com/api-reference/conversations/get-conversation-messages
+    messages = yield from _pages("/ai/conversations/{id}/messages", ids, {"page[size]": _LARGEST_PAGE})
+    parts = {"conversation": msgspec.Raw(reply.body), "messages": messages}
+    try:
+        # https://developers.telnyx.com/api-reference/conversations/get-insights-for-a-conversation
+        parts["insights"] = yield from _pages("/ai/conversations/{id}/conversations-insights", ids, {})
+    except (ForbiddenError, NotFoundError, RejectedError) as error:
+        issues.append(Issue("insights", f"could not be loaded: {type(error).__name__}"))
+    raw = msgspec.json.encode(parts)
+    return read(decode(raw, _whole, issues), raw, _present(reply), issues)
+
+
+def _pages(path: str, ids: Mapping[str, str], query: Mapping[str, int]) -> Flow[list[msgspec.Raw]]:
+    bodies: list[msgspec.Raw] = []
+    seen = 0
+    while True:
+        number = len(bodies) + 1
+        reply = yield Request("GET", path, {**query, "page[number]": number if bodies else None}, ids)
+        page = _read(reply, _page)
+        is_again = bool(bodies) and reply.body == bytes(bodies[-1])
+        bodies.append(msgspec.Raw(reply.body))
+        seen += len(page.data)
+        if _is_last(page, number, seen):
+            return bodies
+        if not page.data or is_again:
+            raise PaginationError(f"page {number} brings nothing new, though it tells of more pages")
+
+
+def _is_last(page: RawPage, number: int, seen: int) -> bool:
+    if page.meta.total_pages is not None:
+        return number >= int(page.meta.total_pages)
+    if page.meta.total_results is not None:
+        return seen >= int(page.meta.total_results)
+    return len(page.data) < _LARGEST_PAGE
+
+
+def start(_account: Account, wanted: Start) -> Flow[Started]:
+    """Open a thread with an assistant, to be talked to with `send`."""
+    if wanted.to is not None:
+        raise UnsupportedError("nobody is called here: leave `to` out, and talk to the assistant with send")
+    body = dict(wanted.options)
+    if wanted.agent is not None:
+        body["metadata"] = {**(body.get("metadata") or {}), "assistant_id": wanted.agent}
+    # https://developers.telnyx.com/api-reference/conversations/create-a-conversation
+    reply = yield Request("POST", "/ai/conversations", body=msgspec.json.encode(body))
+    # Documented bare, while other answers have an envelope.
+    created = answered(reply, lambda sent: normalize(decode(sent, _enclosed).data or sent), _words)
+    return Started(conversation=msgspec.structs.replace(created, raw=reply.body))
+
+
+def send(_account: Account, id: str, words: str) -> Flow[TranscriptTurn]:
+    """Say something in a thread and return its assistant's answer; refused while a person has taken over."""
+    reply = yield Request("GET", "/ai/conversations/{id}", ids={"id": id})
+    attached = _read(reply, _envelope).data.metadata
+    agent = word(attached, "assistant_id") if isinstance(attached, dict) else None
+    if agent is None:
+        raise UnsupportedError("the conversation names no assistant, so nobody would answer")
+    body = msgspec.json.encode({"content": words, "conversation_id": id})
+    # https://developers.telnyx.com/api-reference/assistants/assistant-chat
+    reply = yield Request("POST", "/ai/assistants/{agent}/chat", ids={"agent": agent}, body=body)
+    return TranscriptTurn(index=0, role=Role.ASSISTANT, text=_read(reply, _reply).content or "", participant=0)
+
+
+def delete(_account: Account, id: str, options: Mapping[str, Any]) -> Flow[None]:
+    """Delete a conversation."""
+    # https://developers.telnyx.com/api-reference/conversations/delete-a-conversation
+    yield Request("DELETE", "/ai/conversations/{id}", ids={"id": id}, json=False)
+
+
+_TOO_MANY_REQUESTS = "10011"
+
+
+def refusal(response: Response) -> HubError:
+    """Read a refusal, in either of two shapes; too many requests have a code of their own."""
+    sent = decoded_or_none(response.body, _refusal) or Refusal()
+    # https://developers.telnyx.com/development/api-fundamentals/reliability/rate-limiting
+    is_throttled = any(text(error.code) == _TOO_MANY_REQUESTS for error in sent.errors or ())
+    return refused(response, _words(response), RateLimitError if is_throttled else None)
+
+
+def _words(response: Response) -> str | None:
+    sent = decoded_or_none(response.body, _refusal) or Refusal()
+    if isinstance(sent.detail, str):
+        return sent.detail
+    said = [f"{'.'.join(map(str, complaint.loc))}: {complaint.msg}" for complaint in sent.detail or ()]
+    for error in sent.errors or ():
+        where = f" ({error.source.pointer})" if error.source and error.source.pointer else ""
+        said += [f"{words}{where}"] if (words := error.detail or error.title) else []
+    return "; ".join(said) or None
+
+
+ADAPTER = Adapter(
+    name="telnyx",
+    base_url="https://api.telnyx.com/v2",
+    docs="https://developers.telnyx.com/api-reference/conversations/list-conversations",
+    sign=bearer,
+    refusal=refusal,
+    list_page=list_page,
+    get=get,
+    start=start,
+    delete=delete,
+    send=send,
+    complete_lists=False,
+    # What customers attach may hold anything; these are names that give a credential away.
+    secret_fields=frozenset({"access_token", "api_key", "authorization", "password", "secret", "token"}),
+    webhook=Webhook(
+        events=events,
+        # Not Standard Webhooks, though newer clients of the vendor's unwrap deliveries so.
+        # https://developers.telnyx.com/development/api-fundamentals/webhooks/receiving-webhooks
+        scheme=ed25519_signed("telnyx-signature-ed25519", timestamp="telnyx-timestamp", message="{timestamp}|{body}"),
+    ),
+    filters=("since", "until", "agent"),
+    shows=("tool calls", "recording"),
+    support="documentation",
+    payloads=(Whole, Row, Envelope),
+    left_to_raw=_LEFT_TO_RAW,
+)

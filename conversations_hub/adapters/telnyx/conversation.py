@@ -1,0 +1,390 @@
+"""What a conversation of Telnyx means."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from math import inf
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from ...coerce import AnyJson, Instant, instant, json_text, not_before, place_of, text, timestamp
+from ...payload import decode, decoded_or_none
+from ...schema import (
+    Agent,
+    Analysis,
+    Channel,
+    Conversation,
+    Direction,
+    EndReason,
+    Issue,
+    Participant,
+    ParticipantKind,
+    Recording,
+    RecordingAccess,
+    Role,
+    Status,
+    ToolCall,
+    ToolResult,
+    TranscriptState,
+    TranscriptTurn,
+)
+from . import payload
+from .payload import Envelope, Insights, Message, Page, Row, Whole
+
+__all__ = ["UNFINISHED", "Ending", "normalize", "read", "word"]
+
+_row = msgspec.json.Decoder(Row, strict=False)
+_document = msgspec.json.Decoder()
+
+# what it means
+
+# An open set: https://developers.telnyx.com/api-reference/conversations/list-conversations
+_CHANNELS = {
+    "phone_call": Channel.PHONE,
+    "voice": Channel.PHONE,
+    "pstn": Channel.PHONE,
+    "web_call": Channel.WEB,
+    "websocket_call": Channel.WEB,
+    "sms": Channel.SMS,
+    "sms_chat": Channel.SMS,
+    "web_chat": Channel.CHAT,
+    "whatsapp_chat": Channel.CHAT,
+}
+_THREADS = {Channel.SMS, Channel.CHAT}
+_CALL_IDS = ("call_session_id", "call_control_id", "call_leg_id")
+
+# https://developers.telnyx.com/api-reference/conversations/get-insights-for-a-conversation
+UNFINISHED = {"pending", "in_progress"}
+"""The words for insights that are still being made."""
+
+# https://developers.telnyx.com/api-reference/callbacks/call-conversation-ended
+_END_REASONS = {"customer_disconnect": EndReason.CUSTOMER_ENDED}
+
+# Each with the position of its participant: the agent is the first, the customer the second.
+_SPEAKERS: dict[str | None, tuple[Role, int | None]] = {
+    "user": (Role.USER, 1),
+    "assistant": (Role.ASSISTANT, 0),
+    "tool": (Role.TOOL, None),
+    "system": (Role.SYSTEM, None),
+    "developer": (Role.SYSTEM, None),
+}
+
+_SILENCE = timedelta(hours=1)  # longer than anybody pauses in a call
+
+_PHONE_NUMBER = re.compile(r"\+?[0-9]{3,15}")
+_NUMBERS = {int, float}
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """How it ended, which only a webhook tells."""
+
+    at: Instant
+    duration: float | None
+    reason: str | None
+
+
+_UNTOLD = Ending(None, None, None)
+
+
+def normalize(body: bytes | msgspec.Raw, *, present: datetime | None = None) -> Conversation:
+    """Read a conversation without its messages, as lists hold it; `present` is when Telnyx told of it."""
+    issues: list[Issue] = []
+    sent = decode(body, _row, issues)
+    return read(Whole(Envelope(sent)), bytes(body), present, issues)
+
+
+def read(
+    whole: Whole, raw: bytes, present: datetime | None, issues: list[Issue], ending: Ending | None = None
+) -> Conversation:
+    """Read a conversation as far as there are answers about it."""
+    sent = whole.conversation.data
+    attached: dict[str, Any] = sent.metadata if isinstance(sent.metadata, dict) else {}
+    channel_word = word(attached, "telnyx_conversation_channel") or word(attached, "calling_party_type")
+    channel = _CHANNELS.get(channel_word or "", Channel.UNKNOWN)
+    is_thread = channel in _THREADS
+    insights = [run for page in whole.insights or () for run in page.data if run is not None]
+
+    created_at = instant(sent.created_at, "created_at", issues)
+    updated_at = instant(sent.last_message_at, "last_message_at", issues)
+    quiet_since = updated_at or created_at
+    quiet = present - quiet_since if present and quiet_since else None
+    is_call = not is_thread and (channel is not Channel.UNKNOWN or "call_control_id" in attached)
+    status = Status.IN_PROGRESS if is_thread else _status_of_call(insights, quiet) if is_call else Status.UNKNOWN
+    if ending:
+        status = Status.ENDED
+
+    told = ending or _UNTOLD
+    ended_at = duration = None
+    if status in {Status.ENDED, Status.PROCESSING}:
+        ended_at = instant(told.at, "occurred_at", issues) or updated_at
+        ended_at = not_before(ended_at, created_at, "last_message_at", issues)
+        duration = told.duration
+    if duration is None and created_at and ended_at:
+        duration = (ended_at - created_at).total_seconds()
+
+    direction = _direction(attached)
+    participants = _participants(attached)
+    counted: set[str] = set()
+    began = created_at.timestamp() if created_at else inf
+    messages = None if whole.messages is None else _joined(whole.messages)
+    turns = None if messages is None else _turns(messages, began, participants, counted, issues)
+    there_are = whole.messages[0].meta.total_results if whole.messages else None
+    is_cut = messages is not None and len(messages) < int(there_are or 0)
+    results = _results(insights)
+    recordings = () if is_thread or status is Status.IN_PROGRESS else _recordings(attached)
+    agent = Agent(id=participants[0].id, version=word(attached, "assistant_version_id"))
+
+    derived = {
+        "status": status is not Status.UNKNOWN and not ending,
+        "direction": direction is not Direction.UNKNOWN,
+        "started_at": created_at is not None,
+        "ended_at": ended_at is not None and told.at is None,
+        "duration": duration is not None and told.duration is None,
+        "recordings": bool(recordings),
+        **dict.fromkeys(sorted(counted), True),
+    }
+    return Conversation(
+        provider="telnyx",
+        id=str(sent.id),
+        status=status,
+        title=text(sent.name),
+        channel=channel,
+        direction=direction,
+        agent=agent if agent != Agent() else None,
+        participants=tuple(participants),
+        created_at=created_at,
+        started_at=created_at,
+        ended_at=ended_at,
+        updated_at=updated_at,
+        duration=duration,
+        end_reason=_END_REASONS.get(told.reason, EndReason.UNKNOWN) if told.reason else None,
+        provider_end_reason=told.reason,
+        transcript=turns if turns or is_thread else None,
+        transcript_state=_transcript_state(turns, status, is_thread=is_thread, is_cut=is_cut),
+        summary=_summary(results),
+        analysis=Analysis(collected=results) if results else None,
+        recordings=recordings,
+        metadata=_metadata(sent, insights, attached),
+        related_ids={name: id for name in _CALL_IDS if (id := word(attached, name))},
+        estimated=tuple(name for name, is_derived in derived.items() if is_derived),
+        issues=tuple(issues),
+        raw=raw,
+    )
+
+
+def word(sent: Mapping[str, Any], name: str) -> str | None:
+    """Return a text or number among what was attached."""
+    value = sent.get(name)
+    return text(value) if isinstance(value, str | int) else None
+
+
+def _status_of_call(insights: Sequence[Insights], quiet: timedelta | None) -> Status:
+    if insights:
+        return Status.PROCESSING if any(run.status in UNFINISHED for run in insights) else Status.ENDED
+    if quiet is None:
+        return Status.UNKNOWN
+    return Status.ENDED if quiet > _SILENCE else Status.IN_PROGRESS
+
+
+def _transcript_state(
+    turns: tuple[TranscriptTurn, ...] | None, status: Status, *, is_thread: bool, is_cut: bool
+) -> TranscriptState:
+    if turns is None:
+        return TranscriptState.NOT_LOADED
+    # Until its insights are there, the last words of a call may not be.
+    is_running = not is_thread and status in {Status.IN_PROGRESS, Status.PROCESSING}
+    if is_running or (not turns and status is Status.UNKNOWN):
+        return TranscriptState.PENDING
+    if not turns and status is Status.ENDED:
+        return TranscriptState.UNAVAILABLE
+    return TranscriptState.TRUNCATED if is_cut else TranscriptState.AVAILABLE
+
+
+def _direction(attached: Mapping[str, Any]) -> Direction:
+    customer = word(attached, "telnyx_end_user_target")
+    if customer is None:
+        return Direction.UNKNOWN
+    if word(attached, "from") == customer:
+        return Direction.INBOUND
+    return Direction.OUTBOUND if word(attached, "to") == customer else Direction.UNKNOWN
+
+
+def _participants(attached: Mapping[str, Any]) -> list[Participant]:
+    ours, theirs = word(attached, "telnyx_agent_target"), word(attached, "telnyx_end_user_target")
+    number = _phone_number(theirs)
+    participants = [
+        Participant(kind=ParticipantKind.AI_AGENT, id=word(attached, "assistant_id"), phone=_phone_number(ours)),
+        Participant(kind=ParticipantKind.CUSTOMER, id=None if number else theirs, phone=number),
+    ]
+    # Set while a person has taken over from the assistant.
+    # https://developers.telnyx.com/api-reference/conversations/update-conversation-metadata
+    if str(attached.get("ai_disabled")).lower() == "true":
+        participants.append(Participant(kind=ParticipantKind.HUMAN_AGENT))
+    return participants
+
+
+def _phone_number(target: str | None) -> str | None:
+    return target if target and _PHONE_NUMBER.fullmatch(target) else None
+
+
+def _joined(pages: Sequence[Page[Message]]) -> list[Message | None]:
+    """Join pages; a thread that grows while it is read pushes the end of one page to the start of the next."""
+    joined: list[Message | None] = []
+    for page in pages:
+        before = joined[-len(page.data) :]
+        joined += [one for one in page.data if one is None or one.created_at is None or one not in before]
+    return joined
+
+
+def _turns(
+    messages: Sequence[Message | None],
+    began: float,
+    participants: list[Participant],
+    counted: set[str],
+    issues: list[Issue],
+) -> tuple[TranscriptTurn, ...]:
+    """Return the turns, the first first; `counted` receives the names of what was not told but counted."""
+    turns: list[TranscriptTurn] = []
+    unanswered: list[str] = []
+    for position, message in _from_the_start(messages):
+        if message is None:
+            issues.append(Issue(f"messages[{position}]", "null"))
+            continue
+        # `created_at` is when it was stored, which need not be when it was said.
+        # https://developers.telnyx.com/api-reference/conversations/get-conversation-messages
+        moment = _moment(message.sent_at, position, "sent_at", issues)
+        if moment is None and message.created_at is not None:
+            moment = _moment(message.created_at, position, "created_at", issues)
+            counted.add("transcript.timestamp")
+        role, participant = _SPEAKERS.get(message.role) or _stranger(message.role, participants)
+        said, result = message.text or "", None
+        calls: tuple[ToolCall, ...] = ()
+        if message.tool_calls:
+            calls = tuple(map(_tool_call, filter(None, message.tool_calls)))
+            unanswered += [call.id for call in calls if call.id is not None]
+        elif message.role == "tool":
+            said, result = "", _tool_result(message, unanswered, counted)
+        turns.append(
+            TranscriptTurn(
+                index=len(turns),
+                role=role,
+                text=said,
+                # In whole microseconds: what is left of large floats further on is noise.
+                start=None if moment is None or moment < began else round((moment - began) * 1e6) / 1e6,
+                timestamp=moment,
+                participant=participant,
+                tool_calls=calls,
+                tool_result=result,
+                metrics=_metrics(message.metadata) if message.metadata else None,
+            )
+        )
+    if any(turn.start is not None for turn in turns):
+        counted.add("transcript.start")
+    return tuple(turns)
+
+
+def _from_the_start(messages: Sequence[Message | None]) -> Iterable[tuple[int, Message | None]]:
+    """Return messages with their positions, the first first: no order is promised, and in practice the last is first.
+
+    They are turned round, never sorted: what was stored and what was sent lie on two clocks.
+    """
+    numbered = list(enumerate(messages))
+    first, last = _first_moment(numbered), _first_moment(reversed(numbered))
+    return reversed(numbered) if first and last and first > last else numbered
+
+
+def _first_moment(numbered: Iterable[tuple[int, Message | None]]) -> float | None:
+    for position, message in numbered:
+        if message is not None and (at := _moment(message.sent_at or message.created_at, position, "", [])):
+            return at
+    return None
+
+
+def _moment(value: Instant, position: int, name: str, issues: list[Issue]) -> float | None:
+    """Read an instant as `timestamp` does, at half the cost: every message has one."""
+    if isinstance(value, str) and value.endswith("Z"):
+        try:
+            return datetime.fromisoformat(value).timestamp()
+        except ValueError:
+            pass
+    return timestamp(value, f"messages[{position}].{name}", issues)
+
+
+def _stranger(role: str | None, participants: list[Participant]) -> tuple[Role, int | None]:
+    """Return an unknown role, and the participant that keeps its word."""
+    return Role.UNKNOWN, place_of(Participant(name=role), participants) if role else None
+
+
+def _tool_call(sent: payload.ToolCall) -> ToolCall:
+    function = sent.function or payload.Function()
+    return ToolCall(id=text(sent.id), name=function.name, arguments=json_text(function.arguments))
+
+
+def _tool_result(message: Message, unanswered: list[str], counted: set[str]) -> ToolResult:
+    """Read what a tool answered: to the call it names, else to the first that has no answer yet."""
+    named = word(message.metadata, "tool_call_id") if isinstance(message.metadata, dict) else None
+    call_id = text(message.tool_call_id) or named
+    if call_id is None and unanswered:
+        call_id = unanswered[0]
+        counted.add("transcript.tool_result")
+    if call_id in unanswered:
+        unanswered.remove(call_id)
+    return ToolResult(call_id=call_id, content=message.text)
+
+
+def _metrics(attached: AnyJson) -> dict[str, float] | None:
+    """Return what is told in milliseconds, in seconds."""
+    if not isinstance(attached, dict):
+        return None
+    spans = {
+        name.removesuffix("_ms"): span / 1000
+        for name, span in attached.items()
+        if name.endswith("_ms") and type(span) in _NUMBERS and 0 <= span < 1e9
+    }
+    return spans or None
+
+
+def _results(insights: Sequence[Insights]) -> dict[str, AnyJson]:
+    """Return the results by the ids of their insights; of several runs the latest counts."""
+    return {
+        str(one.insight_id): _opened(one.result)
+        for run in sorted(insights, key=lambda run: run.created_at or "")
+        for one in run.conversation_insights or ()
+        if one is not None and one.insight_id is not None and one.result is not None
+    }
+
+
+def _opened(result: AnyJson) -> AnyJson:
+    """Return an object or list that came as JSON in a text."""
+    if isinstance(result, str) and result[:1] in {"{", "["}:
+        return decoded_or_none(result, _document) or result
+    return result
+
+
+def _summary(results: Mapping[str, AnyJson]) -> str | None:
+    # Only a result with a schema names what it holds.
+    named = (result.get("summary") for result in results.values() if isinstance(result, dict))
+    return next((summary for summary in named if isinstance(summary, str) and summary), None)
+
+
+def _recordings(attached: Mapping[str, Any]) -> tuple[Recording, ...]:
+    # What is listed there are URLs for ten minutes, so they are best asked for when they are used.
+    # https://developers.telnyx.com/api-reference/call-recordings/list-all-call-recordings
+    for name in ("call_session_id", "call_control_id"):
+        if id := word(attached, name):
+            where = f"/recordings?filter%5B{name}%5D={quote(id, safe='')}"
+            return (Recording(location=where, access=RecordingAccess.PROVIDER_KEY, media_type="application/json"),)
+    return ()
+
+
+def _metadata(sent: Row, insights: Sequence[Insights], attached: Mapping[str, Any]) -> dict[str, Any]:
+    runs = [
+        {"id": text(run.id), "status": run.status, "created_at": run.created_at, "group_id": text(run.insight_group_id)}
+        for run in insights
+    ]
+    told = {"insights": runs or None, "metadata": None if isinstance(sent.metadata, dict) else sent.metadata}
+    return {**{name: value for name, value in told.items() if value is not None}, **attached}

@@ -1,0 +1,199 @@
+"""What Telnyx sends: a conversation, its messages and its insights are three resources, all but the first in pages."""
+
+from __future__ import annotations
+
+from typing import Annotated, Generic, TypeVar
+
+import msgspec
+
+from ...coerce import AnyJson, Id, Instant, Seconds
+
+__all__ = [
+    "Delivery",
+    "Enclosed",
+    "Envelope",
+    "Event",
+    "Function",
+    "Insights",
+    "Message",
+    "Meta",
+    "Page",
+    "Payload",
+    "RawPage",
+    "Refusal",
+    "Reply",
+    "Result",
+    "Row",
+    "Rows",
+    "Stamp",
+    "ToolCall",
+    "Whole",
+]
+
+T = TypeVar("T")
+
+_Count = Annotated[float, msgspec.Meta(ge=0, lt=1e9)]
+
+
+class Row(msgspec.Struct):
+    """A conversation, as lists hold it."""
+
+    id: Id
+    name: Id | None = None
+    created_at: Instant = None
+    last_message_at: Instant = None
+    metadata: AnyJson = None
+
+
+class Envelope(msgspec.Struct):
+    """One conversation, asked for by its id."""
+
+    data: Row
+
+
+class Function(msgspec.Struct):
+    """What a tool call calls."""
+
+    name: str | None = None
+    arguments: AnyJson = None
+
+
+class ToolCall(msgspec.Struct):
+    """One call of a tool."""
+
+    id: Id | None = None
+    function: Function | None = None
+
+
+class Message(msgspec.Struct, gc=False):
+    """One message."""
+
+    role: str | None = None
+    text: str | None = None
+    created_at: Instant = None
+    sent_at: Instant = None
+    tool_calls: list[ToolCall | None] | None = None
+    tool_call_id: Id | None = None
+    metadata: AnyJson = None
+
+
+class Result(msgspec.Struct):
+    """What one insight came to."""
+
+    insight_id: Id | None = None
+    result: AnyJson = None
+
+
+class Insights(msgspec.Struct):
+    """One run of a group of insights."""
+
+    id: Id | None = None
+    status: str | None = None
+    created_at: str | None = None
+    insight_group_id: Id | None = None
+    conversation_insights: list[Result | None] | None = None
+
+
+class Meta(msgspec.Struct):
+    """How far the pages go."""
+
+    total_pages: _Count | None = None
+    total_results: _Count | None = None
+
+
+class Page(msgspec.Struct, Generic[T]):
+    """One page of messages or insights."""
+
+    data: list[T | None]
+    meta: Meta
+
+
+class RawPage(msgspec.Struct):
+    """The same, not looked into."""
+
+    data: list[msgspec.Raw]
+    meta: Meta
+
+
+class Whole(msgspec.Struct):
+    """All answers about one conversation, as `raw` keeps them."""
+
+    conversation: Envelope
+    messages: list[Page[Message]] | None = None
+    insights: list[Page[Insights]] | None = None
+
+
+class Rows(msgspec.Struct):
+    """One page of the list; it does not say whether there are more."""
+
+    data: list[msgspec.Raw]
+
+
+class Stamp(msgspec.Struct):
+    """What the walk needs of a row."""
+
+    id: Id | None = None
+    created_at: Instant = None
+
+
+class Enclosed(msgspec.Struct):
+    """An answer that may have an envelope."""
+
+    data: msgspec.Raw = msgspec.Raw()
+
+
+class Reply(msgspec.Struct):
+    """What an assistant answers."""
+
+    content: str | None
+
+
+class Payload(msgspec.Struct):
+    """What an event is about; its other members are told as they are."""
+
+    conversation_id: Id | None = None
+    duration_sec: Seconds | None = None
+    reason: str | None = None
+    request_id: Id | None = None
+    status: str | None = None
+    insight_group_id: Id | None = None
+    results: list[Result | None] | None = None
+    metadata: AnyJson = None
+
+
+class Event(msgspec.Struct):
+    """One event."""
+
+    event_type: str | None = None
+    id: Id | None = None
+    occurred_at: Instant = None
+    payload: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class Delivery(Event):
+    """A webhook's body: an event, with or without an envelope."""
+
+    data: Event | None = None
+
+
+class _Source(msgspec.Struct):
+    pointer: str | None = None
+
+
+class _Error(msgspec.Struct):
+    code: Id | None = None
+    title: str | None = None
+    detail: str | None = None
+    source: _Source | None = None
+
+
+class _Complaint(msgspec.Struct):
+    loc: list[str | int] = []
+    msg: str = ""
+
+
+class Refusal(msgspec.Struct):
+    """A refusal: the platform's list of errors, or the detail of the service behind the assistants."""
+
+    errors: list[_Error] | None = None
+    detail: str | list[_Complaint] | None = None

@@ -1,0 +1,86 @@
+"""What Telnyx delivers by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from ...adapter import Event, EventKind
+from ...coerce import instant, text
+from ...payload import decode
+from ...schema import Conversation, Issue
+from . import payload
+from .conversation import UNFINISHED, Ending, read
+from .payload import Envelope, Insights, Meta, Page, Payload, Row, Whole
+
+__all__ = ["events"]
+
+_delivery = msgspec.json.Decoder(payload.Delivery, strict=False)
+_payload: msgspec.json.Decoder[Payload | None] = msgspec.json.Decoder(Payload | None, strict=False)
+_members: msgspec.json.Decoder[dict[str, Any] | None] = msgspec.json.Decoder(dict[str, Any] | None)
+
+# what it means
+
+# https://developers.telnyx.com/api-reference/callbacks/call-conversation-ended, and the pages beside it
+_KINDS = {
+    "call.initiated": EventKind.UPDATED,
+    "call.answered": EventKind.UPDATED,
+    "call.conversation.created": EventKind.STARTED,
+    "call.conversation.ended": EventKind.ENDED,
+    "call.hangup": EventKind.ENDED,
+    "call.recording.saved": EventKind.RECORDING_READY,
+    "call.conversation_insights.generated": EventKind.ANALYSIS_READY,
+    "conversation_insight_result": EventKind.ANALYSIS_READY,
+}
+
+
+def events(body: bytes) -> Sequence[Event]:
+    """Read a webhook: one event. Most events of a call name the call, but not the conversation held in it."""
+    issues: list[Issue] = []
+    delivery = decode(body, _delivery, issues)
+    sent = delivery.data or delivery
+    about = decode(sent.payload, _payload, issues) or Payload()
+    kind = _KINDS.get(sent.event_type or "", EventKind.OTHER)
+    if kind is EventKind.ANALYSIS_READY and about.status in UNFINISHED:
+        kind = EventKind.UPDATED
+    id = text(about.conversation_id)
+    # Deliveries come more than once and in any order.
+    # https://developers.telnyx.com/development/api-fundamentals/webhooks/receiving-webhooks
+    event_id = (
+        text(sent.id) or text(about.request_id) or (f"{id}:{sent.event_type}" if id and sent.event_type else None)
+    )
+    return (
+        Event(
+            provider="telnyx",
+            kind=kind,
+            provider_kind=sent.event_type,
+            id=event_id,
+            conversation_id=id,
+            conversation=_told_by(body, id, sent, about) if id and sent.event_type in _KINDS else None,
+            occurred_at=instant(sent.occurred_at, "occurred_at", issues),
+        ),
+    )
+
+
+def _told_by(body: bytes, id: str, sent: payload.Event, about: Payload) -> Conversation:
+    """Return the conversation as far as one event tells of it."""
+    issues: list[Issue] = []
+    members = decode(sent.payload, _members) or {}
+    told = {name: value for name, value in members.items() if name not in Payload.__struct_fields__}
+    attached = about.metadata if isinstance(about.metadata, dict) else {}
+    row = Row(id=id, metadata={**told, **attached})
+    insights, ending = None, None
+    match sent.event_type:
+        case "call.conversation.created":
+            row.created_at = sent.occurred_at
+        case "call.conversation.ended":
+            ending = Ending(sent.occurred_at, about.duration_sec, about.reason)
+        case _ if about.results is not None:
+            run = Insights(about.request_id, about.status, None, about.insight_group_id, about.results)
+            insights = [Page[Insights]([run], Meta())]
+        case _:
+            pass
+    present = instant(sent.occurred_at, "occurred_at", issues)
+    return read(Whole(Envelope(row), insights=insights), body, present, issues, ending)

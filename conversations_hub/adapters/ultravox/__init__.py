@@ -1,0 +1,205 @@
+"""Ultravox: GET /api/calls, newest first, each page naming the next by URL; the transcript is a paged list of its own.
+
+What it sends stands in `payload`, what that means in `normalize`; here is how to ask.
+"""
+
+# how to ask
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import msgspec
+
+from ...adapter import Account, Adapter, Coverage, Listing, Query, Start, Started, Webhook, refused
+from ...coerce import AnyJson, json_text
+from ...errors import AuthError, HubError, InvalidRefError, PaginationError
+from ...payload import decode, decoded_or_none
+from ...schema import Conversation, Issue
+from ...signing import header
+from ...signing.schemes import hmac_signed
+from ...wire import Flow, Request, Response
+from .conversation import events, normalize, text_at, with_messages
+from .payload import LEFT_TO_RAW, SECRET_FIELDS, Call, Created, Message, Page, Whole
+
+__all__ = ["ADAPTER", "delete", "end", "events", "get", "list_page", "normalize", "refusal", "start"]
+
+_calls = msgspec.json.Decoder(Page[msgspec.Raw], strict=False)
+_messages = msgspec.json.Decoder(Page[Message | None], strict=False)
+_created = msgspec.json.Decoder(Created, strict=False)
+_refusal: msgspec.json.Decoder[AnyJson] = msgspec.json.Decoder(AnyJson)
+
+# Neither the default nor the maximum is documented; the vendor's own samples go no further.
+# https://docs.ultravox.ai/agents/call-management
+_PAGE_SIZE = 100
+
+_Asked = dict[str, Any]
+
+
+def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listing]:
+    """List a page; a cursor is the query that asks for it."""
+    asked = _read_cursor(cursor) if cursor else _first_page(query)
+    # https://docs.ultravox.ai/api-reference/calls/calls-list
+    reply = yield Request("GET", "/api/calls", asked)
+    page = decode(reply.body, _calls, [])
+    following = _following(page.next)
+    return Listing(
+        rows=page.results,
+        normalize=partial(normalize, date=reply.headers.get("date", "")),
+        cursor=urlencode({**asked, **following}, doseq=True) if following else None,
+    )
+
+
+def _first_page(query: Query) -> _Asked:
+    told = {
+        "pageSize": query.page_size,
+        "agentIds": query.agent,
+        "fromDate": query.since.isoformat() if query.since else None,
+        # This one includes its instant; the hub leaves it out again.
+        "toDate": query.until.isoformat() if query.until else None,
+    }
+    asked = {"sort": "-created", "pageSize": _PAGE_SIZE, **query.options}
+    return asked | {name: value for name, value in told.items() if value is not None}
+
+
+def _read_cursor(cursor: str) -> _Asked:
+    asked: _Asked = dict(parse_qs(cursor))
+    if "cursor" not in asked:
+        raise InvalidRefError("not a cursor of Ultravox: it reads as the query of the next page")
+    return asked
+
+
+def _following(next_page: AnyJson) -> _Asked:
+    """Return the query of the next page's URL; empty after the last page, whatever the total says.
+
+    Host and path stay our own, so no answer can send the key elsewhere.
+    """
+    if not next_page:
+        return {}
+    try:
+        asked: _Asked = dict(parse_qs(urlsplit(next_page).query)) if isinstance(next_page, str) else {}
+    except ValueError:
+        asked = {}
+    if "cursor" not in asked:
+        raise PaginationError("the provider says that there is more, but not where")
+    return asked
+
+
+def get(_account: Account, id: str) -> Flow[Conversation]:
+    """Get a call, and all that was said in it."""
+    # https://docs.ultravox.ai/api-reference/calls/calls-get
+    call = yield Request("GET", "/api/calls/{id}", ids={"id": id})
+    # The default mode leaves out every stage but the last, and adds what was never said in this call.
+    # https://docs.ultravox.ai/api-reference/calls/calls-messages-list
+    asked: _Asked = {"mode": "in_call", "pageSize": _PAGE_SIZE}
+    messages: list[Message | None] = []
+    pages: list[msgspec.Raw] = []
+    issues: list[Issue] = []
+    seen: list[_Asked] = []
+    while asked not in seen:
+        seen.append(asked)
+        reply = yield Request("GET", "/api/calls/{id}/messages", asked, {"id": id})
+        page = decode(reply.body, _messages, issues)
+        messages += page.results
+        pages.append(msgspec.Raw(reply.body))
+        following = _following(page.next)
+        if not following:
+            raw = msgspec.json.encode({"call": msgspec.Raw(call.body), "messages": pages})
+            whole = with_messages(call.body, messages, issues, date=call.headers.get("date", ""))
+            return msgspec.structs.replace(whole, raw=raw)
+        asked = {**asked, **following}
+    raise PaginationError("the pages of the transcript lead back to one that was read")
+
+
+# Members that belong in the query; all others make the body.
+_IN_QUERY = ("enableGreetingPrompt", "priorCallId", "throttle")
+
+
+def start(_account: Account, wanted: Start) -> Flow[Started]:
+    """Open a call for somebody to join, or have Ultravox dial `to` over the carrier that the option `medium` names."""
+    body = dict(wanted.options)
+    query = {name: body.pop(name) for name in _IN_QUERY if name in body}
+    if wanted.to is not None:
+        body["medium"] = _dialling(body.get("medium"), wanted.to)
+    # https://docs.ultravox.ai/api-reference/agents/agents-calls-post
+    # https://docs.ultravox.ai/api-reference/calls/calls-post
+    path, ids = ("/api/calls", {}) if wanted.agent is None else ("/api/agents/{agent}/calls", {"agent": wanted.agent})
+    reply = yield Request("POST", path, query, ids, body=msgspec.json.encode(body))
+    return Started(conversation=normalize(reply.body), join_url=decode(reply.body, _created, []).join_url)
+
+
+def _dialling(medium: Any, to: str) -> dict[str, Any]:
+    try:
+        [(carrier, details)] = medium.items()
+        return {carrier: {**details, "outgoing": {**details["outgoing"], "to": to}}}
+    except (AttributeError, KeyError, TypeError, ValueError):
+        pass  # said below, without the caller's own values
+    example = '{"twilio": {"outgoing": {"from": "+15550100"}}}'
+    raise InvalidRefError(f"nothing to reach `to` with: give the option medium, such as {example}")
+
+
+def end(_account: Account, id: str) -> Flow[None]:
+    """Have the agent hang up; refused for a call that nobody has joined yet, or that has ended."""
+    body = msgspec.json.encode({"type": "hang_up"})
+    # https://docs.ultravox.ai/apps/datamessages
+    yield Request("POST", "/api/calls/{id}/send_data_message", ids={"id": id}, body=body, json=False, safe=True)
+
+
+def delete(_account: Account, id: str, _options: Mapping[str, Any]) -> Flow[None]:
+    """Delete a call with all that belongs to it; refused until it is billed."""
+    # https://docs.ultravox.ai/api-reference/calls/calls-delete
+    yield Request("DELETE", "/api/calls/{id}", ids={"id": id}, json=False)
+
+
+def refusal(response: Response) -> HubError:
+    """Read a refusal; a key that nobody knows may come as 403, and would look like a right that is missing."""
+    words = _words(response)
+    # https://docs.ultravox.ai/api-reference/introduction
+    is_about_the_key = response.status == 403 and "credentials" in (words or "").lower()
+    return refused(response, words, AuthError if is_about_the_key else None)
+
+
+def _words(response: Response) -> str | None:
+    # No body is documented: the usual member of such an API's framework is looked for, anything else is shown whole.
+    said = response.body.decode(errors="replace").strip()
+    if said[:1] == "<" or said in {"", "null", "[]", "{}"}:
+        return None
+    sent = decoded_or_none(said, _refusal)
+    return text_at(sent, "detail") or (said if sent is None else json_text(sent))
+
+
+ADAPTER = Adapter(
+    name="ultravox",
+    base_url="https://api.ultravox.ai",
+    docs="https://docs.ultravox.ai/api-reference/calls/overview",
+    sign=header("X-API-Key"),
+    refusal=refusal,
+    list_page=list_page,
+    get=get,
+    start=start,
+    end=end,
+    delete=delete,
+    webhook=Webhook(
+        events=events,
+        # https://docs.ultravox.ai/webhooks/securing-webhooks
+        scheme=hmac_signed(
+            "x-ultravox-webhook-signature",
+            timestamp="x-ultravox-webhook-timestamp",
+            message="{body}{timestamp}",
+            times="iso",
+        ),
+    ),
+    complete_lists=False,
+    secret_fields=SECRET_FIELDS,
+    # https://docs.ultravox.ai/gettingstarted/faq
+    requests_per_second=200,
+    filters=("since", "until", "agent"),
+    shows=("tool calls", "recording"),
+    support="specification",
+    coverage=Coverage(read=123, members=182),
+    payloads=(Call, Whole),
+    left_to_raw=LEFT_TO_RAW,
+)

@@ -1,0 +1,399 @@
+"""Ultravox's calls, messages and deliveries as ours. A call has no status: what has happened to it so far tells."""
+
+# what it means
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from ...adapter import Event, EventKind
+from ...coerce import AnyJson, Seconds, instant, not_before, place_of, text
+from ...payload import decode, decoded_or_none
+from ...schema import (
+    Agent,
+    Channel,
+    Conversation,
+    Direction,
+    EndReason,
+    Issue,
+    Participant,
+    ParticipantKind,
+    Recording,
+    RecordingAccess,
+    Role,
+    Status,
+    ToolCall,
+    ToolResult,
+    TranscriptState,
+    TranscriptTurn,
+)
+from . import payload
+from .payload import Call, Message
+
+__all__ = ["Messages", "events", "normalize", "text_at", "with_messages"]
+
+Messages = Sequence[Message | None]
+
+_call = msgspec.json.Decoder(Call, strict=False)
+_delivery = msgspec.json.Decoder(payload.Delivery, strict=False)
+_span = msgspec.json.Decoder(Seconds)
+_spans: msgspec.json.Decoder[list[Seconds | None]] = msgspec.json.Decoder(list[Seconds | None])
+
+# https://docs.ultravox.ai/api-reference/calls/calls-get
+_END_REASONS = {
+    "unjoined": (Status.NO_ANSWER, EndReason.NO_ANSWER),
+    "hangup": (Status.ENDED, EndReason.CUSTOMER_ENDED),
+    "agent_hangup": (Status.ENDED, EndReason.AGENT_ENDED),
+    "timeout": (Status.ENDED, EndReason.MAX_DURATION),
+    "connection_error": (Status.FAILED, EndReason.ERROR),
+    "system_error": (Status.FAILED, EndReason.ERROR),
+}
+# What became of a call that nobody joined, where the telephone network knows more.
+_SIP_ENDINGS = {
+    "SIP_TERMINATION_BUSY": (Status.NO_ANSWER, EndReason.BUSY),
+    "SIP_TERMINATION_TIMEOUT": (Status.NO_ANSWER, EndReason.NO_ANSWER),
+    "SIP_TERMINATION_DESTINATION_UNAVAILABLE": (Status.NO_ANSWER, EndReason.NO_ANSWER),
+    "SIP_TERMINATION_REJECTED": (Status.NO_ANSWER, EndReason.NO_ANSWER),
+    "SIP_TERMINATION_CANCELED": (Status.CANCELLED, EndReason.CANCELLED),
+    "SIP_TERMINATION_INVALID_NUMBER": (Status.FAILED, EndReason.ERROR),
+}
+_WAITING = {Status.QUEUED, Status.RINGING}
+_FINISHED = {Status.ENDED, Status.FAILED, Status.NO_ANSWER, Status.CANCELLED}
+
+# The medium `serverWebSocket` is none of these: it leads to the customer's own server.
+_CHANNELS = {
+    "webRtc": Channel.WEB,
+    "twilio": Channel.PHONE,
+    "telnyx": Channel.PHONE,
+    "plivo": Channel.PHONE,
+    "exotel": Channel.PHONE,
+    "sip": Channel.PHONE,
+}
+
+# Each with the position of its participant: the agent is the first, the customer the second.
+_TOOL_CALL = "MESSAGE_ROLE_TOOL_CALL"
+_TOOL_RESULT = "MESSAGE_ROLE_TOOL_RESULT"
+_SPEAKERS: dict[str | None, tuple[Role, int | None]] = {
+    "MESSAGE_ROLE_USER": (Role.USER, 1),
+    "MESSAGE_ROLE_AGENT": (Role.ASSISTANT, 0),
+    _TOOL_CALL: (Role.ASSISTANT, 0),
+    _TOOL_RESULT: (Role.TOOL, None),
+    "MESSAGE_ROLE_UNSPECIFIED": (Role.UNKNOWN, None),
+}
+
+
+def normalize(body: bytes | msgspec.Raw, *, date: str = "") -> Conversation:
+    """Read a call as Ultravox sends it, in a list or alone; `date` is the answer's own."""
+    return with_messages(body, None, [], date=date)
+
+
+def with_messages(
+    body: bytes | msgspec.Raw, messages: Messages | None, issues: list[Issue], *, date: str
+) -> Conversation:
+    """Read a call, and the messages that were asked for apart; what could not be read of those is in `issues`."""
+    sent = decode(body, _call, issues)
+    medium, line = _connected(sent)
+    outgoing = line and line.outgoing
+    status, end_reason = _outcome(sent, is_dialled=outgoing is not None)
+
+    created_at = instant(sent.created, "created", issues)
+    if status in _WAITING and _is_stale(created_at, _seconds(sent.join_timeout, "joinTimeout", issues), date):
+        status = Status.NO_ANSWER
+    joined_at = instant(sent.joined, "joined", issues)
+    ended_at = not_before(instant(sent.ended, "ended", issues), joined_at or created_at, "ended", issues)
+    # What is billed is rounded up, so it is no length.
+    duration = (ended_at - joined_at).total_seconds() if joined_at and ended_at else None
+    if sent.end_reason == "timeout":
+        # One word stands for both: the call was as long as it may be, or the customer was silent for too long.
+        longest = _seconds(sent.max_duration, "maxDuration", issues)
+        if duration is not None and longest is not None and duration < longest:
+            end_reason = EndReason.SILENCE
+
+    agent = sent.agent or payload.Agent()
+    agent_id, agent_name = text(agent.agent_id) or text(sent.agent_id), text(agent.name)
+    # https://docs.ultravox.ai/telephony/sip
+    caller_id, uri, name = (text_at(sent.request_context, "ultravox", "sip", told) for told in _TOLD_OF_CALLERS)
+    called, calling = (outgoing.to, outgoing.caller) if outgoing else (caller_id, None)
+    participants = [
+        Participant(kind=ParticipantKind.AI_AGENT, id=agent_id, name=agent_name, phone=calling or None),
+        Participant(kind=ParticipantKind.CUSTOMER, id=uri, name=name, phone=called or None),
+    ]
+    # A carrier's medium that does not dial says nothing: it serves calls either way.
+    is_incoming = (line and line.incoming is not None) or uri or caller_id
+    transcript, transcript_state = _transcript(sent, status, messages, participants, issues)
+    id = str(sent.call_id)
+    derived = {"status": True, "duration": duration is not None, "end_reason": sent.end_reason == "timeout"}
+    return Conversation(
+        provider="ultravox",
+        id=id,
+        status=status,
+        channel=_CHANNELS.get(medium or "", Channel.UNKNOWN),
+        direction=Direction.OUTBOUND if outgoing else Direction.INBOUND if is_incoming else Direction.UNKNOWN,
+        agent=Agent(id=agent_id, name=agent_name) if agent_id or agent_name else None,
+        participants=tuple(participants),
+        created_at=created_at,
+        started_at=joined_at,
+        ended_at=ended_at,
+        duration=duration,
+        end_reason=end_reason,
+        provider_end_reason=sent.end_reason or None,
+        transcript=transcript,
+        transcript_state=transcript_state,
+        summary=sent.summary or sent.short_summary or None,
+        recordings=(_recording(id),) if status in _FINISHED and sent.joined else (),
+        language=sent.language_hint or None,
+        metadata=_metadata(sent, medium, messages or ()),
+        related_ids=_related_ids(sent.metadata),
+        estimated=tuple(field for field, is_derived in derived.items() if is_derived),
+        issues=tuple(issues),
+        raw=bytes(body),
+    )
+
+
+_TOLD_OF_CALLERS = ("caller_id", "from_uri", "from_display_name")
+
+
+def text_at(sent: AnyJson, *path: str) -> str | None:
+    """Return the text at a path, None where there is no such thing."""
+    for name in path:
+        sent = sent.get(name) if isinstance(sent, dict) else None
+    return sent if isinstance(sent, str) and sent else None
+
+
+_MEDIA = {field.name: field.encode_name for field in msgspec.structs.fields(payload.Medium)}
+
+
+def _connected(sent: Call) -> tuple[str | None, payload.Line | None]:
+    """Return the one medium of a call, by name."""
+    lines = ((medium, getattr(sent.medium, name)) for name, medium in _MEDIA.items()) if sent.medium else ()
+    return next(((medium, line) for medium, line in lines if line is not None), (None, None))
+
+
+def _outcome(sent: Call, *, is_dialled: bool) -> tuple[Status, EndReason | None]:
+    if not sent.ended and not sent.end_reason:
+        # Ultravox itself dials some; the others wait for somebody to join.
+        return (Status.IN_PROGRESS if sent.joined else Status.RINGING if is_dialled else Status.QUEUED), None
+    word = sent.sip_details and sent.sip_details.termination_reason
+    if word in _SIP_ENDINGS and not sent.joined:
+        return _SIP_ENDINGS[word]
+    return _END_REASONS.get(sent.end_reason or "", (Status.ENDED, EndReason.UNKNOWN if sent.end_reason else None))
+
+
+_SLACK = 600.0
+
+
+# A call that nobody joins ends with its join timeout: one that still waits long after it was forgotten.
+# https://docs.ultravox.ai/webhooks/available-webhooks
+def _is_stale(created_at: datetime | None, waits: float | None, date: str) -> bool:
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415  (9 ms, and few calls wait)
+
+    try:
+        present = parsedate_to_datetime(date)
+        return created_at is not None and (present - created_at).total_seconds() > (waits or 0.0) + _SLACK
+    except (TypeError, ValueError):
+        return False
+
+
+def _seconds(sent: str | None, place: str, issues: list[Issue]) -> float | None:
+    """Read the duration of a protocol buffer, "12.345s"."""
+    if sent is None:
+        return None
+    span = decoded_or_none(sent.removesuffix("s"), _span)
+    if span is None:
+        issues.append(Issue(place, "not a duration"))
+    return span
+
+
+def _transcript(
+    sent: Call, status: Status, messages: Messages | None, participants: list[Participant], issues: list[Issue]
+) -> tuple[tuple[TranscriptTurn, ...] | None, TranscriptState]:
+    if messages is None:
+        return None, TranscriptState.NOT_LOADED
+    issues += [Issue(f"messages[{position}]", "null") for position, message in enumerate(messages) if message is None]
+    turns = _turns(messages, sent.system_prompt, participants, issues)
+    if status not in _FINISHED:
+        return turns or None, TranscriptState.PENDING
+    if turns:
+        return turns, TranscriptState.AVAILABLE
+    if not sent.joined:
+        return None, TranscriptState.UNAVAILABLE
+    # Nothing was said, or the call was read before its messages were there: once it is billed, they are.
+    # https://docs.ultravox.ai/webhooks/available-webhooks
+    is_early = sent.billing_status == "BILLING_STATUS_PENDING"
+    return (None, TranscriptState.PENDING) if is_early else ((), TranscriptState.AVAILABLE)
+
+
+def _turns(
+    messages: Messages, prompt: str | None, participants: list[Participant], issues: list[Issue]
+) -> tuple[TranscriptTurn, ...]:
+    """Return the turns in the provider's order, which their times may contradict."""
+    turns: list[TranscriptTurn] = []
+    last_stage = next((message.call_stage_id for message in reversed(messages) if message), None)
+    for message, (heard_from, heard_to, start, finish) in zip(messages, _offsets(messages, issues), strict=True):
+        if message is None:
+            continue
+        stage, word = message.call_stage_id, message.role
+        # The prompt that a call tells is that of its last stage.
+        # https://docs.ultravox.ai/agents/call-stages
+        if prompt and stage == last_stage:
+            turns.append(TranscriptTurn(index=len(turns), role=Role.SYSTEM, text=prompt))
+            prompt = None
+        role, participant = _SPEAKERS.get(word) or _stranger(word, participants)
+        is_call, is_result = word == _TOOL_CALL, word == _TOOL_RESULT
+        turns.append(
+            TranscriptTurn(
+                index=len(turns),
+                role=role,
+                text="" if is_call or is_result else message.text or "",
+                start=start,
+                duration=None if start is None or finish is None or finish < start else finish - start,
+                participant=participant,
+                tool_calls=(_tool_call(message),) if is_call else (),
+                tool_result=_tool_result(message) if is_result else None,
+                # Where it is in the recording, which follows the audio that was heard.
+                metrics=None if heard_from is None or heard_to is None else {_FROM: heard_from, _TO: heard_to},
+                # Where the provider keeps it, and its audio.
+                provider_id=None if stage is None else f"{stage}/{message.call_stage_message_index or 0}",
+            )
+        )
+    return tuple(turns)
+
+
+_FROM, _TO = "timespan.start", "timespan.end"
+_NEVER = payload.Timespan("null", "null")
+
+
+def _offsets(messages: Messages, issues: list[Issue]) -> Iterable[tuple[float | None, ...]]:
+    """Return when each message began and ended, by two clocks that drift apart: audio heard, then time passed.
+
+    All are read at once, as JSON: one by one they would cost more than everything else.
+    """
+    # A start of zero may be left out; older calls lack the second clock.
+    sent = [
+        f"{heard.start or 0},{heard.end or 'null'},{passed.start or 0},{passed.end or 'null'}"
+        for message in messages
+        for heard in [(message and message.timespan) or _NEVER]
+        for passed in [(message and message.wall_clock_timespan) or heard]
+    ]
+    read = _numbers(",".join(sent), 4 * len(sent))
+    if read is None:
+        read = [offset for position, ends in enumerate(sent) for offset in _four(ends, f"messages[{position}]", issues)]
+    return zip(*[iter(read)] * 4, strict=True)
+
+
+def _four(ends: str, place: str, issues: list[Issue]) -> Sequence[float | None]:
+    read = _numbers(ends, 4)
+    if read is None:
+        issues.append(Issue(place, "not a timespan"))
+    return read or (None,) * 4
+
+
+def _numbers(durations: str, count: int) -> list[float | None] | None:
+    read = decoded_or_none(f"[{durations.replace('s', '')}]", _spans)
+    return None if read is None or len(read) != count else read
+
+
+def _stranger(word: str | None, participants: list[Participant]) -> tuple[Role, int | None]:
+    """Return an unknown role, and the participant that keeps its word."""
+    return Role.UNKNOWN, place_of(Participant(name=word), participants) if word else None
+
+
+def _tool_call(message: Message) -> ToolCall:
+    return ToolCall(id=text(message.invocation_id), name=message.tool_name, arguments=message.text)
+
+
+def _tool_result(message: Message) -> ToolResult:
+    is_error = True if message.error_details else None
+    return ToolResult(call_id=text(message.invocation_id), content=message.text or "", is_error=is_error)
+
+
+def _recording(id: str) -> Recording:
+    # Whatever `recordingEnabled` says: recordings were found of calls where it was false. None at all is a 404.
+    # https://github.com/fixie-ai/ultravox/issues/308
+    location = f"/api/calls/{quote(id, safe='')}/recording"
+    return Recording(location=location, access=RecordingAccess.PROVIDER_KEY, media_type="audio/wav")
+
+
+_KEPT = {field.name: f"ultravox.{field.encode_name}" for field in msgspec.structs.fields(payload.Facts)}
+
+
+def _metadata(sent: Call, medium: str | None, messages: Messages) -> dict[str, Any]:
+    """Return the customer's own metadata; what else is told stands under the prefix that no customer may use.
+
+    https://docs.ultravox.ai/api-reference/calls/calls-post
+    """
+    sip = sent.sip_details or payload.SipDetails()
+    is_named = isinstance(sent.metadata, dict)
+    told: dict[str, AnyJson] = {key: getattr(sent, name) for name, key in _KEPT.items()}
+    told |= {
+        "ultravox.medium": medium,
+        "ultravox.sipDetails.billedDuration": sip.billed_duration,
+        "ultravox.sipDetails.terminationReason": sip.termination_reason,
+        "ultravox.shortSummary": sent.short_summary if sent.summary else None,
+        "ultravox.metadata": None if is_named else sent.metadata,
+    }
+    if messages:
+        # One agent hands over to another by a change of stage.
+        told["ultravox.stages"] = [
+            stage for stage in dict.fromkeys(one.call_stage_id for one in messages if one) if stage
+        ]
+        more = [_beside(one) for one in messages if one and (one.error_details or one.call_state or one.metadata)]
+        told["ultravox.messages"] = more or None
+    attached = sent.metadata if isinstance(sent.metadata, dict) else {}
+    return {**attached, **{key: value for key, value in told.items() if value is not None and value != ""}}
+
+
+def _beside(message: Message) -> AnyJson:
+    """Return what a message holds and a turn has no field for, and which message it is."""
+    told = {
+        "callStageId": message.call_stage_id,
+        "callStageMessageIndex": message.call_stage_message_index or 0,
+        "toolName": message.tool_name,
+        "errorDetails": message.error_details,
+        "callState": message.call_state,
+        "metadata": message.metadata,
+    }
+    return {name: value for name, value in told.items() if value is not None and value != ""}
+
+
+# What the vendor itself attaches to the calls of a carrier: `ultravox.plivo.call_id`.
+_ELSEWHERE = re.compile(r"ultravox\.(?P<name>\w+\.(call|stream)_id)")
+
+
+def _related_ids(metadata: AnyJson) -> dict[str, str]:
+    attached = metadata if isinstance(metadata, dict) else {}
+    found = ((_ELSEWHERE.fullmatch(key), value) for key, value in attached.items())
+    return {key["name"]: value for key, value in found if key and isinstance(value, str) and value}
+
+
+# https://docs.ultravox.ai/webhooks/available-webhooks
+_EVENT_KINDS = {
+    "call.started": EventKind.STARTED,
+    "call.joined": EventKind.UPDATED,
+    "call.ended": EventKind.ENDED,
+    "call.billed": EventKind.UPDATED,
+}
+
+
+def events(body: bytes) -> Sequence[Event]:
+    """Read a delivery: what happened to a call, and the call itself, never its messages."""
+    sent = decode(body, _delivery, [])
+    call = msgspec.structs.replace(normalize(sent.call), raw=body)
+    moments = {"call.started": call.created_at, "call.joined": call.started_at, "call.ended": call.ended_at}
+    return (
+        Event(
+            provider="ultravox",
+            kind=_EVENT_KINDS.get(sent.event or "", EventKind.OTHER),
+            provider_kind=sent.event,
+            id=f"{call.id}:{sent.event}" if sent.event else None,
+            conversation_id=call.id,
+            conversation=call,
+            occurred_at=moments.get(sent.event or ""),
+        ),
+    )

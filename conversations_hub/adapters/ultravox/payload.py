@@ -1,0 +1,191 @@
+"""What Ultravox sends: calls, their messages, pages of both; what is left of it to `raw`, and why.
+
+A member that holds its default may be left out: an empty text, an offset of zero.
+"""
+
+# what Ultravox sends
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+import msgspec
+
+from ...coerce import AnyJson, Id, Instant
+
+__all__ = [
+    "LEFT_TO_RAW",
+    "SECRET_FIELDS",
+    "Agent",
+    "Call",
+    "Created",
+    "Delivery",
+    "Facts",
+    "Line",
+    "Medium",
+    "Message",
+    "Outgoing",
+    "Page",
+    "SipDetails",
+    "Timespan",
+    "Whole",
+]
+
+T = TypeVar("T")
+
+
+class Agent(msgspec.Struct, rename="camel"):
+    """Who holds a call."""
+
+    agent_id: Id | None = None
+    name: str | None = None
+
+
+class Outgoing(msgspec.Struct):
+    """Whom Ultravox itself dials."""
+
+    to: str | None = None
+    caller: str | None = msgspec.field(default=None, name="from")
+
+
+class Line(msgspec.Struct):
+    """How a call is connected over one medium."""
+
+    outgoing: Outgoing | None = None
+    incoming: AnyJson = None
+
+
+class Medium(msgspec.Struct, rename="camel"):
+    """The media there are; a call has one."""
+
+    web_rtc: Line | None = None
+    server_web_socket: Line | None = None
+    twilio: Line | None = None
+    telnyx: Line | None = None
+    plivo: Line | None = None
+    exotel: Line | None = None
+    sip: Line | None = None
+
+
+class SipDetails(msgspec.Struct, rename="camel"):
+    """What the telephone network tells of a call."""
+
+    billed_duration: AnyJson = None
+    termination_reason: str | None = None
+
+
+class Facts(msgspec.Struct, rename="camel", kw_only=True):
+    """The part of a call that is kept as it is, for there is no field for any of it."""
+
+    model: AnyJson = None
+    voice: AnyJson = None
+    temperature: AnyJson = None
+    client_version: AnyJson = None
+    join_timeout: str | None = None
+    max_duration: str | None = None
+    recording_enabled: AnyJson = None
+    retention_policy: AnyJson = None
+    billing_status: str | None = None
+    billed_duration: AnyJson = None
+    billed_side_input_tokens: AnyJson = None
+    billed_side_output_tokens: AnyJson = None
+    initial_state: AnyJson = None
+    request_context: AnyJson = None
+
+
+class Call(Facts, rename="camel", kw_only=True):
+    """One call; never its messages."""
+
+    call_id: Id
+    created: Instant = None
+    joined: Instant = None
+    ended: Instant = None
+    end_reason: str | None = None
+    agent: Agent | None = None
+    agent_id: Id | None = None
+    medium: Medium | None = None
+    sip_details: SipDetails | None = None
+    language_hint: str | None = None
+    system_prompt: str | None = None
+    summary: str | None = None
+    short_summary: str | None = None
+    metadata: AnyJson = None
+
+
+class Timespan(msgspec.Struct, gc=False):
+    """From when to when, as in "12.345s"."""
+
+    start: str | None = None
+    end: str | None = None
+
+
+class Message(msgspec.Struct, rename="camel", gc=False):
+    """What somebody said, or a tool was asked or answered."""
+
+    role: str | None = None
+    text: str | None = None
+    invocation_id: Id | None = None
+    tool_name: str | None = None
+    error_details: AnyJson = None
+    call_stage_id: Id | None = None
+    call_stage_message_index: int | None = None
+    call_state: AnyJson = None
+    timespan: Timespan | None = None
+    wall_clock_timespan: Timespan | None = None
+    metadata: AnyJson = None
+
+
+class Page(msgspec.Struct, Generic[T]):
+    """A page of anything; its total was seen to be 0 above a page of rows."""
+
+    results: list[T]
+    next: AnyJson = None
+
+
+class Created(msgspec.Struct, rename="camel"):
+    """What only somebody who started a call needs of it."""
+
+    join_url: str | None = None
+
+
+class Delivery(msgspec.Struct):
+    """What a webhook delivers."""
+
+    call: msgspec.Raw
+    event: str | None = None
+
+
+class Whole(msgspec.Struct):
+    """What `raw` holds of a call that was got, or delivered."""
+
+    call: Call
+    messages: list[Page[Message | None]] = []
+    event: str | None = None
+
+
+_SETTINGS = (
+    "*callbacks*", "*dataConnectionConfig*", "*experimentalSettings*", "*externalVoice*", "*firstSpeaker*",
+    "*inactivityMessages*", "*initialOutputMedium", "*medium.*.dataMessages*", "*medium.*.dtmfHandling*",
+    "*medium.*.outgoing.additionalParams*", "*medium.serverWebSocket.*", "*medium.sip.outgoing.password",
+    "*medium.sip.outgoing.username", "*timeExceededMessage", "*transcriptOptional", "*vadSettings*", "*voiceOverrides*",
+)  # fmt: skip
+LEFT_TO_RAW = {
+    **dict.fromkeys(_SETTINGS, "how the call was set up, not what happened in it; credentials among it"),
+    "*joinUrl": "whoever has it may join: `start` hands it out",
+    "*systemPrompt": "it stands in the transcript, where there is one",
+    "messages[].results[].medium": "whether it was spoken or written; most often the call's own medium",
+    **dict.fromkeys(("messages[].next", "messages[].previous", "messages[].total"), "where the page stands"),
+}
+
+SECRET_FIELDS = frozenset(
+    {
+        "additionalParams",  # of a carrier's request, its SIP password among them
+        "dataConnectionConfig",
+        "experimentalSettings",
+        "headers",
+        "joinUrl",
+        "password",
+        "secrets",
+        "username",
+    }
+)

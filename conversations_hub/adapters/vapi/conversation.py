@@ -1,0 +1,517 @@
+"""Vapi's calls as conversations."""
+
+# what it means
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from ...coerce import AnyJson, instant, json_text, not_before, place_of, text
+from ...payload import decode
+from ...schema import (
+    Agent,
+    Analysis,
+    Channel,
+    Conversation,
+    Cost,
+    Direction,
+    EndReason,
+    Issue,
+    Participant,
+    ParticipantKind,
+    Recording,
+    RecordingAccess,
+    Role,
+    Status,
+    ToolCall,
+    ToolResult,
+    TranscriptState,
+    TranscriptTurn,
+    Word,
+)
+from . import payload
+from .payload import SECRETS, Artifact, Call, Heard, Message, call_decoder, messages_decoder
+
+__all__ = ["normalize"]
+
+# https://docs.vapi.ai/api-reference/calls/get
+_STATUSES = {
+    "scheduled": Status.QUEUED,
+    "queued": Status.QUEUED,
+    "ringing": Status.RINGING,
+    "in-progress": Status.IN_PROGRESS,
+    "forwarding": Status.IN_PROGRESS,
+    "ended": Status.ENDED,
+    "not-found": Status.FAILED,
+    "deletion-failed": Status.ENDED,
+}
+_FINISHED = {Status.ENDED, Status.FAILED, Status.NO_ANSWER, Status.CANCELLED}
+
+_TYPES = {
+    "inboundPhoneCall": (Channel.PHONE, Direction.INBOUND),
+    "outboundPhoneCall": (Channel.PHONE, Direction.OUTBOUND),
+    "webCall": (Channel.WEB, Direction.UNKNOWN),
+    "vapi.websocketCall": (Channel.WEB, Direction.UNKNOWN),
+}
+
+# Each with the position of its participant: the agent is the first, the customer the second.
+_SPEAKERS: dict[str | None, tuple[Role, int | None]] = {
+    "user": (Role.USER, 1),
+    "bot": (Role.ASSISTANT, 0),
+    "assistant": (Role.ASSISTANT, 0),
+    "tool_calls": (Role.ASSISTANT, 0),
+    "tool_call_result": (Role.TOOL, None),
+    "system": (Role.SYSTEM, None),
+}
+_STRANGER = (Role.UNKNOWN, None)
+_UNKNOWN, _TOOL = Role.UNKNOWN, Role.TOOL
+
+# There are more than six hundred, and more with every release: each is known by how it begins.
+# https://docs.vapi.ai/calls/call-ended-reason
+_END_REASONS = {
+    "customer-ended-call": (Status.ENDED, EndReason.CUSTOMER_ENDED),
+    "call.ringing.sip-inbound-caller-hungup": (Status.NO_ANSWER, EndReason.CUSTOMER_ENDED),
+    "assistant-ended-call": (Status.ENDED, EndReason.AGENT_ENDED),
+    "assistant-said-end-call-phrase": (Status.ENDED, EndReason.AGENT_ENDED),
+    "assistant-forwarded-call": (Status.ENDED, EndReason.TRANSFERRED),
+    "assistant-request-returned-forwarding-phone-number": (Status.ENDED, EndReason.TRANSFERRED),
+    "call.ringing.hook-executed-transfer": (Status.ENDED, EndReason.TRANSFERRED),
+    "call.ending.hook-executed-transfer": (Status.ENDED, EndReason.TRANSFERRED),
+    # Of the one it was handed to: the call itself was held.
+    "call.forwarding.operator-busy": (Status.ENDED, EndReason.BUSY),
+    "call.forwarding.no-answer": (Status.ENDED, EndReason.NO_ANSWER),
+    "silence-timed-out": (Status.ENDED, EndReason.SILENCE),
+    "exceeded-max-duration": (Status.ENDED, EndReason.MAX_DURATION),
+    "voicemail": (Status.ENDED, EndReason.VOICEMAIL),
+    "customer-did-not-answer": (Status.NO_ANSWER, EndReason.NO_ANSWER),
+    "customer-busy": (Status.NO_ANSWER, EndReason.BUSY),
+    "twilio-reported-customer-misdialed": (Status.NO_ANSWER, EndReason.NO_ANSWER),
+    "vonage-rejected": (Status.NO_ANSWER, EndReason.NO_ANSWER),
+    "manually-canceled": (Status.CANCELLED, EndReason.CANCELLED),
+    "scheduled-call-deleted": (Status.CANCELLED, EndReason.CANCELLED),
+    "call-deleted": (Status.CANCELLED, EndReason.CANCELLED),
+    "assistant-join-timed-out": (Status.FAILED, EndReason.ERROR),
+    "assistant-not-": (Status.FAILED, EndReason.ERROR),
+    "assistant-request-": (Status.FAILED, EndReason.ERROR),
+    "customer-did-not-give-microphone-permission": (Status.FAILED, EndReason.ERROR),
+    "phone-call-provider-": (Status.FAILED, EndReason.ERROR),
+    "pipeline-": (Status.FAILED, EndReason.ERROR),
+    "worker-shutdown": (Status.FAILED, EndReason.ERROR),
+}
+_TROUBLE = re.compile("error|fail")
+
+# What an evaluation says depends on its rubric; these alone are verdicts.
+# https://docs.vapi.ai/assistants/call-analysis
+_VERDICTS = {"true": True, "pass": True, "false": False, "fail": False}
+
+
+def normalize(body: bytes | msgspec.Raw) -> Conversation:
+    """Read a call as Vapi sends it, in a list or alone."""
+    issues: list[Issue] = []
+    sent = decode(body, call_decoder, issues)
+    artifact = sent.artifact or Artifact()
+    status, end_reason = _outcome(sent)
+    channel, direction = _TYPES.get(sent.type or "", (Channel.UNKNOWN, Direction.UNKNOWN))
+
+    started_at = instant(sent.started_at, "startedAt", issues)
+    ended_at = not_before(instant(sent.ended_at, "endedAt", issues), started_at, "endedAt", issues)
+    duration = (ended_at - started_at).total_seconds() if started_at and ended_at else None
+
+    agent = _agent(sent, artifact)
+    participants = _participants(sent, agent)
+    estimated = [] if duration is None else ["duration"]
+    messages = _messages(sent, artifact, issues)
+    transcript = _turns(messages, artifact, participants, estimated, issues) if messages else None
+    return Conversation(
+        provider="vapi",
+        id=str(sent.id),
+        status=status,
+        provider_status=sent.status,
+        title=text(sent.name),
+        channel=channel,
+        direction=direction,
+        agent=agent if agent != Agent() else None,
+        participants=tuple(participants),
+        created_at=instant(sent.created_at, "createdAt", issues),
+        started_at=started_at,
+        ended_at=ended_at,
+        updated_at=instant(sent.updated_at, "updatedAt", issues),
+        duration=duration,
+        end_reason=end_reason,
+        provider_end_reason=sent.ended_reason,
+        transcript=transcript,
+        transcript_state=_transcript_state(transcript, status, was_connected=started_at is not None),
+        summary=_summary(sent, artifact),
+        analysis=_analysis(sent, artifact),
+        recordings=tuple(_recordings(sent, artifact, issues)),
+        cost=_cost(sent.cost, issues),
+        metadata=_metadata(sent, artifact, has_messages=transcript is not None),
+        related_ids=_related_ids(sent),
+        estimated=tuple(estimated),
+        issues=tuple(issues),
+        raw=bytes(body),
+    )
+
+
+def _outcome(sent: Call) -> tuple[Status, EndReason | None]:
+    status = _STATUSES.get(sent.status or "", Status.UNKNOWN)
+    reason = sent.ended_reason
+    if not reason:
+        return status, None
+    known = (found for beginning, found in _END_REASONS.items() if reason.startswith(beginning))
+    unknown = (Status.FAILED, EndReason.ERROR) if _TROUBLE.search(reason) else (Status.ENDED, EndReason.UNKNOWN)
+    outcome, end_reason = next(known, unknown)
+    return (outcome if status is Status.ENDED else status), end_reason
+
+
+def _agent(sent: Call, artifact: Artifact) -> Agent:
+    id = text(sent.assistant_id)
+    # The call of a squad names no assistant: then it is the one that was active last.
+    active = [one for one in artifact.assistant_activations or () if one and id in {None, text(one.assistant_id)}]
+    last = active[-1] if active else payload.Activation()
+    return Agent(
+        id=id or text(last.assistant_id),
+        name=text(sent.assistant.name if sent.assistant else None) or text(last.assistant_name),
+        version=text(sent.assistant_version) or text(last.assistant_version),
+    )
+
+
+def _participants(sent: Call, agent: Agent) -> list[Participant]:
+    line = sent.phone_number or payload.PhoneNumber()
+    customer = sent.customer or payload.Customer()
+    phone = text(line.number) or text(line.twilio_phone_number)
+    return [
+        Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, name=agent.name, phone=phone),
+        Participant(
+            kind=ParticipantKind.CUSTOMER,
+            id=text(sent.customer_id) or text(customer.external_id),
+            name=text(customer.name),
+            phone=text(customer.number),
+        ),
+    ]
+
+
+def _transcript_state(
+    transcript: tuple[TranscriptTurn, ...] | None, status: Status, *, was_connected: bool
+) -> TranscriptState:
+    if status not in _FINISHED:
+        return TranscriptState.PENDING  # what is there of a running call is never all
+    if transcript is not None:
+        return TranscriptState.AVAILABLE
+    # It comes seconds after the end. Where the organization keeps no data it never does, and nothing tells.
+    is_late = was_connected and status in {Status.ENDED, Status.FAILED}
+    return TranscriptState.PENDING if is_late else TranscriptState.UNAVAILABLE
+
+
+def _messages(sent: Call, artifact: Artifact, issues: list[Issue]) -> Sequence[Message | None] | None:
+    if artifact.messages or not sent.messages:
+        return artifact.messages
+    misfits: list[Issue] = []
+    messages: Sequence[Message | None] | None = decode(sent.messages, messages_decoder, misfits)
+    issues.extend(Issue(misfit.place.replace("$", "messages", 1), misfit.reason) for misfit in misfits)
+    return messages
+
+
+def _turns(
+    messages: Sequence[Message | None],
+    artifact: Artifact,
+    participants: list[Participant],
+    estimated: list[str],
+    issues: list[Issue],
+) -> tuple[TranscriptTurn, ...]:
+    turns: list[TranscriptTurn] = []
+    # Of several assistants, one that is not named may be any.
+    unnamed = 0 if len(artifact.assistant_activations or ()) < 2 else None
+    replies, interrupted = _exchanges(messages)
+    metrics = _metrics(artifact, replies)
+    for position, entry in enumerate(messages):
+        if entry is None:
+            issues.append(Issue(f"artifact.messages[{position}]", "null"))
+            continue
+        role, participant = _SPEAKERS.get(entry.role, _STRANGER)
+        if entry.assistant_id or entry.assistant_name or entry.speaker_label or role is _UNKNOWN:
+            participant = _participant(entry, role, participants)
+        elif participant == 0:
+            participant = unnamed
+        time, until = entry.time, entry.end_time
+        turns.append(
+            TranscriptTurn(
+                index=len(turns),
+                role=role,
+                text=entry.message or "",
+                start=entry.seconds_from_start,
+                duration=(until - time) / 1000 if time and until and until >= time else _stated_duration(entry),
+                timestamp=time / 1000 if time else None,
+                participant=participant,
+                interrupted=True if position in interrupted else None,
+                tool_calls=tuple(map(_tool_call, filter(None, entry.tool_calls))) if entry.tool_calls else (),
+                tool_result=_tool_result(entry) if role is _TOOL else None,
+                words=_words(entry) if entry.metadata else (),
+                metrics=metrics.get(position) or None,
+            )
+        )
+    estimated += ["transcript.metrics"] * bool(metrics) + ["transcript.interrupted"] * bool(interrupted)
+    return tuple(turns)
+
+
+def _participant(entry: Message, role: Role, participants: list[Participant]) -> int | None:
+    """Return the position of somebody who is named: an assistant, one of several customers, or a stranger."""
+    agent, id, name = participants[0], text(entry.assistant_id), entry.assistant_name or None
+    if role is Role.ASSISTANT:
+        if id == agent.id if id and agent.id else name is not None and name == agent.name:
+            return 0
+        return place_of(Participant(kind=ParticipantKind.AI_AGENT, id=id, name=name), participants)
+    if role is Role.USER:
+        named = Participant(kind=ParticipantKind.CUSTOMER, name=entry.speaker_label)
+        return place_of(named, participants) if entry.speaker_label else 1
+    return place_of(Participant(name=entry.role), participants) if role is Role.UNKNOWN and entry.role else None
+
+
+_NOTICEABLE = 200  # milliseconds; a shorter overlap is how words are cut apart
+
+
+def _exchanges(messages: Sequence[Message | None]) -> tuple[list[int], set[int]]:
+    """Return the positions where the agent begins a reply, and of those entries that the customer talked over."""
+    replies: list[int] = []
+    talked_over: set[int] = set()
+    was_asked = is_due = False
+    said: Message | None = None
+    said_at = 0
+    for position, entry in enumerate(messages):
+        if entry is None:
+            continue
+        role = entry.role
+        if role == "user":
+            if said and said.end_time and entry.time and entry.time < said.end_time - _NOTICEABLE:
+                talked_over.add(said_at)
+            was_asked = is_due = True
+            said = None
+        elif role == "tool_calls":
+            is_due = was_asked  # what follows a tool's answer is a reply of its own
+        elif role in _AGENT:
+            if is_due:
+                replies.append(position)
+                is_due = False
+            said, said_at = entry, position
+    return replies, talked_over
+
+
+_AGENT = {"bot", "assistant"}
+
+
+def _metrics(artifact: Artifact, replies: Sequence[int]) -> Mapping[int, dict[str, float]]:
+    """Return the latencies by the position of the reply; none where their number is not that of the replies."""
+    sent = artifact.performance_metrics
+    listed = sent.get("turnLatencies") if isinstance(sent, dict) else None
+    latencies: list[AnyJson] = listed if isinstance(listed, list) else []
+    if len(latencies) != len(replies):
+        return {}
+    # https://docs.vapi.ai/api-reference/calls/get
+    # Milliseconds. A greeting, which nobody waited for, has none.
+    return {
+        position: {name: span / 1000 for name, span in latency.items() if type(span) in _NUMBERS}
+        for position, latency in zip(replies, latencies, strict=True)
+        if isinstance(latency, dict)
+    }
+
+
+_NUMBERS = {int, float}
+
+
+def _stated_duration(entry: Message) -> float | None:
+    # Documented in seconds and sent in milliseconds, so it is read only where the instants do not tell.
+    return None if entry.duration is None else entry.duration / 1000
+
+
+_UNLIKELY = 30  # times as late as it can be in seconds: then it is in milliseconds
+_EPOCH = 1e11  # more milliseconds than any call has
+
+
+def _words(entry: Message) -> tuple[Word, ...]:
+    heard = entry.metadata.word_level_confidence if isinstance(entry.metadata, Heard) else None
+    sent = [one for one in heard or () if one and one.word]
+    if not sent:
+        return ()
+    # They have been timed in seconds and in milliseconds from the start of the call, and in Unix milliseconds.
+    begin, last = entry.seconds_from_start or 0.0, sent[-1].end or sent[-1].start or 0.0
+    spoken = entry.end_time - entry.time if entry.time and entry.end_time else entry.duration or 0.0
+    unit = 1000.0 if last > _UNLIKELY * max(begin + spoken / 1000, 1.0) else 1.0
+    zero: float | None = 0.0
+    if last > _EPOCH:
+        zero = None if entry.time is None or entry.seconds_from_start is None else round(entry.time - begin * 1000)
+    return tuple(
+        [
+            Word(
+                text=one.word or "",
+                start=None if (start := one.start) is None or zero is None else (start - zero) / unit,
+                duration=None
+                if start is None or (end := one.end) is None or end < start
+                else round((end - start) / unit, 6),
+                confidence=one.confidence,
+            )
+            for one in sent
+        ]
+    )
+
+
+def _tool_call(sent: payload.SentToolCall) -> ToolCall:
+    function = sent.function or payload.Function()
+    return ToolCall(id=text(sent.id), name=function.name, arguments=json_text(function.arguments))
+
+
+def _tool_result(sent: Message) -> ToolResult:
+    return ToolResult(call_id=text(sent.tool_call_id), content=json_text(sent.result))
+
+
+def _outputs(artifact: Artifact) -> Iterator[tuple[str, str, Any]]:
+    """Yield the structured outputs: id, name, result."""
+    sent = artifact.structured_outputs
+    for id, output in sent.items() if isinstance(sent, dict) else ():
+        if isinstance(output, dict):
+            name = output.get("name")
+            yield id, (name if isinstance(name, str) and name else id), output.get("result")
+
+
+def _summary(sent: Call, artifact: Artifact) -> str | None:
+    told = text(sent.analysis.summary) if sent.analysis else None
+    named = (result for _, name, result in _outputs(artifact) if "summary" in name.lower() and isinstance(result, str))
+    return told or next(named, None) or text(sent.summary)
+
+
+def _verdict(sent: Call) -> str:
+    return (json_text(sent.analysis.success_evaluation) or "").strip().lower() if sent.analysis else ""
+
+
+_SCORE = re.compile(r"(-?[0-9]{1,15}(\.[0-9]+)?)\s?%?")
+
+
+def _analysis(sent: Call, artifact: Artifact) -> Analysis | None:
+    told = sent.analysis or payload.Analysis()
+    data = told.structured_data
+    collected: dict[str, Any] = {**data} if isinstance(data, dict) else {"structuredData": data} if data else {}
+    if told.structured_data_multi:
+        collected["structuredDataMulti"] = told.structured_data_multi
+    for id, name, result in _outputs(artifact):
+        collected[id if name in collected else name] = result
+    verdict = _verdict(sent)
+    score = _SCORE.fullmatch(verdict)
+    analysis = Analysis(
+        success=_VERDICTS.get(verdict),
+        scores={"successEvaluation": float(score[1])} if score else None,
+        collected=collected or None,
+    )
+    return analysis if analysis != Analysis() else None
+
+
+def _recordings(sent: Call, artifact: Artifact, issues: list[Issue]) -> Iterator[Recording]:
+    held = artifact.recording or payload.RecordingUrls()
+    mono = held.mono or payload.MonoRecording()
+    kinds = {
+        "mono": (mono.combined_url, artifact.recording_url, sent.recording_url, artifact.presigned_mono_url),
+        "stereo": (
+            held.stereo_url,
+            artifact.stereo_recording_url,
+            sent.stereo_recording_url,
+            artifact.presigned_stereo_url,
+        ),
+        "assistant": (mono.assistant_url, artifact.presigned_assistant_url),
+        "customer": (mono.customer_url, artifact.presigned_customer_url),
+        "video": (held.video_url, artifact.video_recording_url, artifact.presigned_video_url),
+    }
+    # https://docs.vapi.ai/assistants/retrieve-call-artifacts
+    # All but the last are of private files. What leads to them is a path for the account's key, at any time, and for a
+    # while the last, which is another in every answer.
+    expires_at = instant(artifact.presigned_urls_expires_at, "artifact.presignedUrlsExpiresAt", issues)
+    for kind, urls in kinds.items():
+        if any(urls):
+            path = f"/call/{quote(str(sent.id), safe='')}/{kind}-recording"
+            yield Recording(location=path, access=RecordingAccess.PROVIDER_KEY)
+        if signed := urls[-1]:
+            yield Recording(location=signed, access=RecordingAccess.SIGNED_URL, expires_at=expires_at)
+
+
+def _cost(sent: msgspec.Raw, issues: list[Issue]) -> Cost | None:
+    amount = bytes(sent)
+    if amount in {b"", b"null"}:
+        return None
+    try:
+        found = Decimal(amount.decode().strip('"'))
+    except ArithmeticError:
+        found = Decimal("nan")
+    if not found.is_finite():
+        issues.append(Issue("cost", "not a number"))
+        return None
+    return Cost(amount=found, unit="USD")
+
+
+_IDS_OF_THE_LINE = (
+    "callSid",
+    "sbcCallSid",
+    "callControlId",
+    "callLegId",
+    "callSessionId",
+    "conversationUUID",
+    "callUUID",
+)
+
+
+def _related_ids(sent: Call) -> dict[str, str]:
+    line = sent.transport if isinstance(sent.transport, dict) else {}
+    named = {
+        "squadId": sent.squad_id,
+        "workflowId": sent.workflow_id,
+        "campaignId": sent.campaign_id,
+        "phoneCallProviderId": sent.phone_call_provider_id,
+        **{name: id for name in _IDS_OF_THE_LINE if isinstance(id := line.get(name), str)},
+    }
+    return {name: str(id) for name, id in named.items() if id not in {None, ""}}
+
+
+def _metadata(sent: Call, artifact: Artifact, *, has_messages: bool) -> dict[str, Any]:
+    evaluation = sent.analysis.success_evaluation if sent.analysis else None
+    told = {
+        "orgId": sent.org_id,
+        "type": None if sent.type in _TYPES else sent.type,
+        "endedMessage": sent.ended_message,
+        "phoneNumberId": sent.phone_number_id,
+        "phoneCallTransport": sent.phone_call_transport,
+        "phoneCallProvider": sent.phone_call_provider,
+        "transport": _without_secrets(sent.transport),
+        "customer": msgspec.to_builtins(sent.customer),
+        "destination": _without_secrets(sent.destination),
+        "transfers": _without_secrets(artifact.transfers),
+        "assistantActivations": msgspec.to_builtins(artifact.assistant_activations),
+        "assistantOverrides": _without_secrets(msgspec.to_builtins(sent.assistant_overrides)),
+        "variableValues": _without_secrets(artifact.variable_values),
+        "schedulePlan": sent.schedule_plan,
+        "compliance": sent.compliance,
+        "subscriptionLimits": sent.subscription_limits,
+        "costBreakdown": sent.cost_breakdown,
+        "successEvaluation": None if _verdict(sent) in _VERDICTS else evaluation,
+        "performanceMetrics": artifact.performance_metrics,
+        "scorecards": artifact.scorecards,
+        "skippedStructuredOutputs": artifact.skipped_structured_outputs,
+        "structuredOutputsLastUpdatedAt": artifact.structured_outputs_last_updated_at,
+        "videoRecordingStartDelaySeconds": artifact.video_recording_start_delay_seconds,
+        "transcript": None if has_messages else artifact.transcript or sent.transcript,
+    }
+    return {name: value for name, value in told.items() if value not in (None, "", [], {})}
+
+
+def _without_secrets(value: AnyJson) -> AnyJson:
+    """Return what anybody may have put credentials into, without them; it is changed in place."""
+    left = [value]
+    while left:
+        inner = left.pop()
+        if isinstance(inner, dict):
+            inner.update(dict.fromkeys(SECRETS.intersection(inner), "***"))
+            left += inner.values()
+        elif isinstance(inner, list):
+            left += inner
+    return value

@@ -1,0 +1,277 @@
+"""Vapi's JSON: calls, what was said in them, and what else became of them."""
+
+# what Vapi sends
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from ...coerce import AnyJson, Id, Instant, Seconds
+
+__all__ = [
+    "LEFT_TO_RAW",
+    "SECRETS",
+    "Activation",
+    "Analysis",
+    "Artifact",
+    "Assistant",
+    "Call",
+    "Customer",
+    "Function",
+    "Heard",
+    "HeardWord",
+    "Message",
+    "MonoRecording",
+    "Overrides",
+    "PhoneNumber",
+    "RecordingUrls",
+    "SentToolCall",
+    "call_decoder",
+    "messages_decoder",
+]
+
+_Named = dict[str, AnyJson] | list[Any] | str | float | bool | None
+_Milliseconds = Annotated[float, msgspec.Meta(gt=0, lt=1e14)]
+
+
+class HeardWord(msgspec.Struct, gc=False):
+    """A word as the transcriber heard it; only its size tells the unit of its times."""
+
+    word: str | None = None
+    start: Seconds | None = None
+    end: Seconds | None = None
+    confidence: Seconds | None = None
+
+
+class Heard(msgspec.Struct, rename="camel", gc=False):
+    """What the transcriber says of a message."""
+
+    word_level_confidence: list[HeardWord | None] | None = None
+
+
+class Function(msgspec.Struct, gc=False):
+    """A tool's name, and what it was called with."""
+
+    name: str | None = None
+    arguments: AnyJson = None
+
+
+class SentToolCall(msgspec.Struct, gc=False):
+    """One call of a tool."""
+
+    id: Id | None = None
+    function: Function | None = None
+
+
+class Message(msgspec.Struct, rename="camel", gc=False):
+    """One entry of the transcript, its instants in Unix milliseconds."""
+
+    role: str | None = None
+    message: str | None = None
+    time: _Milliseconds | None = None
+    end_time: _Milliseconds | None = None
+    seconds_from_start: Seconds | None = None
+    duration: Seconds | None = None
+    speaker_label: str | None = None
+    metadata: Heard | list[Any] | str | float | bool | None = None
+    assistant_id: Id | None = None
+    assistant_name: str | None = None
+    tool_calls: list[SentToolCall | None] | None = None
+    tool_call_id: Id | None = None
+    result: AnyJson = None
+
+
+class MonoRecording(msgspec.Struct, rename="camel"):
+    """Recordings of one channel."""
+
+    combined_url: str | None = None
+    assistant_url: str | None = None
+    customer_url: str | None = None
+
+
+class RecordingUrls(msgspec.Struct, rename="camel"):
+    """Which recordings there are; the addresses are of private files."""
+
+    stereo_url: str | None = None
+    video_url: str | None = None
+    mono: MonoRecording | None = None
+
+
+class Activation(msgspec.Struct, rename="camel", omit_defaults=True):
+    """An assistant that took over."""
+
+    assistant_id: Id | None = None
+    assistant_name: str | None = None
+    assistant_version: str | None = None
+
+
+class Artifact(msgspec.Struct, rename="camel"):
+    """What was made of a call; much of it comes some seconds after the end."""
+
+    messages: list[Message | None] | None = None
+    transcript: str | None = None
+    recording: RecordingUrls | None = None
+    recording_url: str | None = None
+    stereo_recording_url: str | None = None
+    video_recording_url: str | None = None
+    video_recording_start_delay_seconds: Seconds | None = None
+    presigned_mono_url: str | None = None
+    presigned_stereo_url: str | None = None
+    presigned_assistant_url: str | None = None
+    presigned_customer_url: str | None = None
+    presigned_video_url: str | None = None
+    presigned_urls_expires_at: Instant = None
+    assistant_activations: list[Activation | None] | None = None
+    transfers: AnyJson = None
+    variable_values: AnyJson = None
+    performance_metrics: _Named = None
+    structured_outputs: _Named = None
+    skipped_structured_outputs: AnyJson = None
+    structured_outputs_last_updated_at: str | None = None
+    scorecards: AnyJson = None
+
+
+class Analysis(msgspec.Struct, rename="camel"):
+    """What Vapi makes of what was said."""
+
+    summary: str | None = None
+    structured_data: AnyJson = None
+    structured_data_multi: AnyJson = None
+    success_evaluation: AnyJson = None
+
+
+class Assistant(msgspec.Struct):
+    """An assistant given with the call instead of by its id."""
+
+    name: str | None = None
+
+
+class Overrides(msgspec.Struct, rename="camel", omit_defaults=True):
+    """What the customer attached to the call."""
+
+    variable_values: AnyJson = None
+    metadata: AnyJson = None
+
+
+class PhoneNumber(msgspec.Struct, rename="camel"):
+    """The agent's number, where it was given with the call instead of by its id."""
+
+    number: str | None = None
+    twilio_phone_number: str | None = None
+
+
+class Customer(msgspec.Struct, rename="camel", omit_defaults=True):
+    """Who called or was called."""
+
+    number: str | None = None
+    name: str | None = None
+    sip_uri: str | None = None
+    extension: str | None = None
+    email: str | None = None
+    external_id: Id | None = None
+
+
+class Call(msgspec.Struct, rename="camel"):
+    """A call, whole or as far as it went."""
+
+    id: Id
+    org_id: Id | None = None
+    type: str | None = None
+    status: str | None = None
+    ended_reason: str | None = None
+    ended_message: str | None = None
+    created_at: Instant = None
+    updated_at: Instant = None
+    started_at: Instant = None
+    ended_at: Instant = None
+    name: str | None = None
+    assistant_id: Id | None = None
+    assistant: Assistant | None = None
+    assistant_version: str | None = None
+    assistant_overrides: Overrides | None = None
+    squad_id: Id | None = None
+    workflow_id: Id | None = None
+    campaign_id: Id | None = None
+    phone_number_id: Id | None = None
+    phone_number: PhoneNumber | None = None
+    phone_call_transport: str | None = None
+    phone_call_provider: str | None = None
+    phone_call_provider_id: Id | None = None
+    transport: AnyJson = None
+    customer_id: Id | None = None
+    customer: Customer | None = None
+    destination: AnyJson = None
+    schedule_plan: AnyJson = None
+    compliance: AnyJson = None
+    subscription_limits: AnyJson = None
+    cost: msgspec.Raw = msgspec.Raw()
+    cost_breakdown: AnyJson = None
+    analysis: Analysis | None = None
+    artifact: Artifact | None = None
+    # As it was before there were artifacts. The messages still come twice, so these are read only where they must be.
+    messages: msgspec.Raw = msgspec.Raw()
+    transcript: str | None = None
+    summary: str | None = None
+    recording_url: str | None = None
+    stereo_recording_url: str | None = None
+
+
+call_decoder = msgspec.json.Decoder(Call, strict=False)
+messages_decoder = msgspec.json.Decoder(list[Message | None] | None, strict=False)
+
+# https://docs.vapi.ai/api-reference/calls/get
+# A call repeats the configuration it was held with, down to the keys of others' services.
+SECRETS = frozenset(
+    (
+        *("accessKeyId", "accessToken", "apiKey", "apiSecret", "authPassword", "authToken", "authUsername"),
+        *("authentication", "authenticationPlan", "authenticationSession", "authorization", "Authorization"),
+        *("awsAccessKeyId", "awsSecretAccessKey", "callSipUri", "callToken", "callUrl", "clientSecret", "controlUrl"),
+        *("credential", "credentials", "gcpKey", "headers", "hmacAccessKey", "hmacSecret", "listenUrl"),
+        *("ocpApimSubscriptionKey", "openAIKey", "outboundAuthenticationPlan", "password", "privateKey"),
+        *("privateKeyId", "refreshToken", "secret", "secretAccessKey", "secretKey", "serverUrlSecret", "sipHeaders"),
+        *("token", "twilioApiKey", "twilioApiSecret", "twilioAuthToken", "webCallSipUri", "webCallUrl", "webhookUrl"),
+    )
+)
+
+_SET_UP = "how the call was set up, not what became of it"
+_PRIVATE = "the address of a private file, to which the recording's path leads"
+_FAULTS = "for finding faults, with Vapi's own tools"
+_TWICE = "what was said, once more"
+_FILTERED = "what the security filter took out"
+LEFT_TO_RAW = {
+    "artifactPlan*": _SET_UP,
+    "assistant.*": _SET_UP,
+    "assistantOverrides.*": _SET_UP,
+    "customer.*": _SET_UP,
+    "phoneNumber.*": _SET_UP,
+    "squad": _SET_UP,
+    "squad.*": _SET_UP,
+    "squadOverrides*": _SET_UP,
+    "workflow": _SET_UP,
+    "workflow.*": _SET_UP,
+    "workflowOverrides*": _SET_UP,
+    "monitor*": "addresses that let anybody listen in and interfere",
+    "webCall*Url": "the way into a running call",
+    "webCallSipUri": "the way into a running call",
+    "costs*": "the cost by part, each with the configuration it was run up by; costBreakdown has the sums",
+    "recordingUrl": _PRIVATE,
+    "stereoRecordingUrl": _PRIVATE,
+    "artifact.*ecordingUrl": _PRIVATE,
+    "artifact.recording.*": _PRIVATE,
+    "artifact.*capUrl": _FAULTS,
+    "artifact.*ogUrl": _FAULTS,
+    "transcript": _TWICE,
+    "artifact.transcript": _TWICE,
+    "artifact.messagesOpenAIFormatted*": _TWICE,
+    "artifact.nodes*": _TWICE,
+    "artifact.messages[].source": "which part of Vapi spoke",
+    "artifact.messages[].isFiltered": _FILTERED,
+    "artifact.messages[].detectedThreats*": _FILTERED,
+    "artifact.messages[].originalMessage": _FILTERED,
+    "artifact.messages[].metadata.*": "what else is known of the transcriber, or of a tool's answer",
+    "artifact.messages[].name": "the call that was answered says it",
+    "artifact.messages[].warnings*": "of the size of an answer",
+    "artifact.messages[].toolCalls[].type": "always a function",
+}

@@ -1,0 +1,79 @@
+"""Where every member of a provider's conversation schema lands: read, left to `raw` with a reason, or unknown.
+
+`python -m tests.outside.coverage [PROVIDER…]` tells it member by member.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+
+from conversations_hub.adapter import Adapter, Coverage
+from conversations_hub.adapters import load
+from conversations_hub.payload import Json
+from conversations_hub.testing.members import landings
+
+from .documents import FOLDER, Specification
+
+__all__ = ["SPECIFIED", "covered", "landed"]
+
+_Payloads = Callable[[Specification], list[Json]]
+
+
+def _elevenlabs(specification: Specification) -> list[Json]:
+    page = specification.answer("get", "/v1/convai/conversations")
+    rows = page["conversations"] if isinstance(page, dict) else None
+    assert isinstance(rows, list)
+    return [rows[0], specification.answer("get", "/v1/convai/conversations/{conversation_id}")]
+
+
+def _ultravox(specification: Specification) -> list[Json]:
+    call = specification.answer("get", "/api/calls/{call_id}")
+    messages = specification.answer("get", "/api/calls/{call_id}/messages")
+    return [call, {"call": call, "messages": [messages]}]
+
+
+SPECIFIED: Mapping[str, tuple[str, _Payloads]] = {
+    "elevenlabs": ("elevenlabs.json", _elevenlabs),
+    "vapi": ("vapi.json", lambda specification: [specification.answer("get", "/call/{id}")]),
+    "retell": (
+        "retell.yaml",
+        lambda specification: [
+            specification.answer("get", "/v2/get-call/{call_id}"),
+            specification.answer("get", "/get-chat/{chat_id}"),
+        ],
+    ),
+    "ultravox": ("ultravox.yaml", _ultravox),
+}
+"""By provider: the file of its specification, and its payloads of a conversation."""
+
+
+def landed(adapter: Adapter) -> dict[str, str]:
+    """Return where each member lands: "read", the reason why it is left to `raw`, or "unknown"."""
+    file, payloads = SPECIFIED[adapter.name]
+    found: dict[str, str] = {}
+    for payload in payloads(Specification(FOLDER / file)):
+        found |= landings(adapter, payload)
+    return found
+
+
+def covered(adapter: Adapter) -> Coverage:
+    """Return how much of its specification an adapter reads."""
+    found = landed(adapter)
+    return Coverage(sum(where == "read" for where in found.values()), len(found))
+
+
+def _main(names: list[str]) -> None:
+    for name in names or SPECIFIED:
+        found = landed(load(name))
+        read = sum(where == "read" for where in found.values())
+        unknown = [member for member, where in found.items() if where == "unknown"]
+        print(f"{name}: {len(found)} members, {read} read, {len(found) - read - len(unknown)} left to raw,", end=" ")  # noqa: T201
+        print(f"{len(unknown)} unknown")  # noqa: T201
+        for member, where in found.items():
+            print(f"  {where if where in {'read', 'unknown'} else 'raw':<8} {member}", end="")  # noqa: T201
+            print("" if where in {"read", "unknown"} else f"  ({where})")  # noqa: T201
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1:])
