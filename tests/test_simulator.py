@@ -8,12 +8,12 @@ import errno
 import gc
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from itertools import pairwise
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import aiohttp
 import msgspec
@@ -28,13 +28,9 @@ from conversations_hub.testing.simulator.truth import Phase, Truth
 from conversations_hub.testing.simulator.world import Call, Simulated
 from conversations_hub.wire import Response
 
+from .vendors import LISTS
+
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-LISTS = {"tavus": "/v2/conversations", "anyreach": "/core/conversations", "voiceable": "/conversations"}
-KEYS: dict[str, Callable[[str], dict[str, str]]] = {
-    "tavus": lambda key: {"x-api-key": key},
-    "anyreach": lambda key: {"authorization": f"Bearer {key}"},
-    "voiceable": lambda key: {"x-api-key": key},
-}
 every_provider = pytest.mark.parametrize("provider", BUILTIN)
 
 
@@ -62,11 +58,19 @@ def simulated(provider: str) -> Simulated:
     return value
 
 
+def answer_to(simulator: Simulator, provider: str, call: Call) -> Response:
+    return simulated(provider).answer(call, simulator.worlds[provider])
+
+
 def ask(
     simulator: Simulator, provider: str, target: str, *, method: str = "GET", key: str = "any-key", **json: Any
 ) -> Response:
     body = msgspec.json.encode(json) if json else b""
-    return simulated(provider).answer(Call(method, target, KEYS[provider](key), body), simulator.worlds[provider])
+    return answer_to(simulator, provider, Call(method, target, LISTS[provider].key(key), body))
+
+
+def ask_list(simulator: Simulator, provider: str, asked: Mapping[str, Any] | None = None) -> Response:
+    return answer_to(simulator, provider, LISTS[provider].call(asked or {}))
 
 
 def read(response: Response) -> Any:
@@ -75,51 +79,14 @@ def read(response: Response) -> Any:
 
 def record(simulator: Simulator, provider: str, id: str) -> dict[str, Any]:
     verbose = "?verbose=true" if provider == "tavus" else ""
-    body = read(ask(simulator, provider, f"{LISTS[provider]}/{quote(id)}{verbose}"))
+    body = read(ask(simulator, provider, f"{LISTS[provider].path}/{quote(id)}{verbose}"))
     found: dict[str, Any] = body["data"] if provider == "voiceable" else body
     return found
 
 
 def walk(simulator: Simulator, provider: str, size: int, **filters: str) -> list[str]:
-    """Return the ids of all pages, each provider's pages turned as its documentation says."""
-    return list(WALKS[provider](simulator, size, filters))
-
-
-def _walk_tavus(simulator: Simulator, size: int, filters: dict[str, str]) -> Iterator[str]:
-    seen, total, page = 0, 1, 1
-    while seen < total:
-        query = urlencode({"limit": size, "page": page, **filters})
-        answer = read(ask(simulator, "tavus", f"/v2/conversations?{query}"))
-        assert answer["data"] or not answer["total_count"]
-        yield from (row["conversation_id"] for row in answer["data"])
-        seen, total, page = seen + len(answer["data"]), answer["total_count"], page + 1
-
-
-def _walk_anyreach(simulator: Simulator, size: int, filters: dict[str, str]) -> Iterator[str]:
-    rows: list[dict[str, Any]] = []
-    asked: dict[str, Any] = {"limit": size, **filters}
-    while len(rows := read(ask(simulator, "anyreach", f"/core/conversations?{urlencode(asked)}"))) == size:
-        yield from (row["id"] for row in rows)
-        asked["cursor"] = base64.b64encode(rows[-1]["created_at"].encode()).decode()
-    yield from (row["id"] for row in rows)
-
-
-def _walk_voiceable(simulator: Simulator, size: int, filters: dict[str, str]) -> Iterator[str]:
-    asked: dict[str, Any] = {"page_size": size, **filters}
-    more = True
-    while more:
-        data: Any = read(ask(simulator, "voiceable", f"/conversations?{urlencode(asked)}"))["data"]
-        page: dict[str, Any] = {"conversations": data, "has_more": False} if isinstance(data, list) else data
-        yield from (row.get("conversation_id") or row["id"] for row in page["conversations"])
-        more = page["has_more"]
-        asked["cursor"] = page.get("next_cursor")
-
-
-WALKS: dict[str, Callable[[Simulator, int, dict[str, str]], Iterator[str]]] = {
-    "tavus": _walk_tavus,
-    "anyreach": _walk_anyreach,
-    "voiceable": _walk_voiceable,
-}
+    """Return the ids of all pages."""
+    return list(LISTS[provider].walk(lambda asked: read(ask_list(simulator, provider, asked)), size, filters))
 
 
 def ids(simulator: Simulator, provider: str) -> list[str]:
@@ -219,14 +186,10 @@ def test_a_page_of_a_million_makes_no_more_than_the_page(provider: str, monkeypa
 
     monkeypatch.setattr(Corpus, "truth", counted)
     million = Simulator(conversations=1_000_000, now=NOW)
-    query = {
-        "tavus": "limit=50&page=19000",
-        "anyreach": "limit=50&created_before=2025-12-01",
-        "voiceable": "page_size=50",
-    }
-    answer = ask(million, provider, f"{LISTS[provider]}?{query[provider]}")
+    answer = ask_list(million, provider, LISTS[provider].far_down)
     assert answer.status == 200
-    assert 50 <= made.total() <= 80
+    assert sum(index < 900_000 for index in made) >= 50
+    assert made.total() <= 80
 
 
 # paging
@@ -419,6 +382,22 @@ def call_by_phone(simulator: Simulator) -> Response:
 # keys
 
 
+_NO_CREDENTIALS = "Could not find any usable credentials in the request"
+UNAUTHORIZED: dict[str, object] = {
+    "vapi": {
+        "message": "Invalid Key. Hot tip, you may be using the private key instead of the public key, or vice versa.",
+        "error": "Unauthorized",
+        "statusCode": 401,
+    },
+    "bland": {"data": None, "errors": [{"error": "AUTH_FAILURE", "message": "Unauthorized"}]},
+    "elevenlabs": {"detail": {"status": "invalid_api_key", "message": "Invalid API key"}},
+    "retell": {"status": "error", "message": "API key is missing or invalid."},
+    "telnyx": {"errors": [{"code": "10009", "title": _NO_CREDENTIALS, "detail": f"{_NO_CREDENTIALS}."}]},
+    "ultravox": {"detail": "Invalid API key."},
+}
+"""Of those who tell a missing key and a bad one the same."""
+
+
 @pytest.mark.parametrize(
     ("provider", "key", "status", "body"),
     [
@@ -436,13 +415,17 @@ def call_by_phone(simulator: Simulator) -> Response:
             401,
             {"status": {"code": 401, "message": "Authentication required."}, "error": "Authentication required."},
         ),
+        *((provider, key, 401, body) for provider, body in UNAUTHORIZED.items() for key in ("", "bad-key")),
+        ("retell", "key_bad", 401, UNAUTHORIZED["retell"]),
     ],
 )
 def test_a_bad_or_missing_key_is_refused_in_the_providers_words(
     simulator: Simulator, provider: str, key: str, status: int, body: object
 ) -> None:
-    for target in (LISTS[provider], f"{LISTS[provider]}/{ids(simulator, provider)[9]}"):
-        answer = ask(simulator, provider, target, key=key)
+    one = "/v2/get-call" if provider == "retell" else LISTS[provider].path
+    headers = LISTS[provider].key(key)
+    for call in (LISTS[provider].call({}, key), Call("GET", f"{one}/{ids(simulator, provider)[9]}", headers)):
+        answer = answer_to(simulator, provider, call)
         assert (answer.status, read(answer)) == (status, body)
 
 
@@ -809,8 +792,9 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def fetch(session: aiohttp.ClientSession, simulator: Simulator, provider: str, key: str = "any-key") -> Response:
-    url = simulator.base_url(provider) + LISTS[provider]
-    async with session.get(url, headers=KEYS[provider](key)) as answer:
+    call = LISTS[provider].call({}, key)
+    url = simulator.base_url(provider) + call.target
+    async with session.request(call.method, url, headers=call.headers, data=call.body or None) as answer:
         return Response(
             answer.status, {name.lower(): text for name, text in answer.headers.items()}, await answer.read()
         )
@@ -823,7 +807,7 @@ async def test_the_socket_gives_what_the_provider_answers(
     async with Simulator(conversations=40, now=NOW, clock=clock) as running:
         answer = await fetch(session, running, provider)
         assert answer.status == 200
-        assert answer.body == ask(running, provider, LISTS[provider]).body
+        assert answer.body == ask_list(running, provider).body
         assert answer.headers["content-type"] == "application/json"
         assert running.requests == {provider: 1}
 
@@ -846,8 +830,8 @@ async def test_the_environment_names_every_provider(session: aiohttp.ClientSessi
         environment = running.environment()
         for provider in BUILTIN:
             base, key = (environment[f"{provider.upper()}_{name}"] for name in ("BASE_URL", "API_KEY"))
-            async with session.get(base + LISTS[provider], headers=KEYS[provider](key)) as answer:
-                assert answer.status == 200
+            assert base == running.base_url(provider)
+            assert (await fetch(session, running, provider, key)).status == 200
         assert environment["ANYREACH_ORG_ID"]
 
 
@@ -858,13 +842,6 @@ async def test_an_unknown_prefix_is_told_the_providers(session: aiohttp.ClientSe
         words = (await answer.json())["error"]
         assert all(f"/{provider}" in words for provider in BUILTIN)
         assert not running.requests
-
-
-SHAPES: dict[str, Callable[[Any], object]] = {
-    "tavus": lambda body: body["message"],
-    "anyreach": lambda body: body["detail"],
-    "voiceable": lambda body: body["status"]["message"],
-}
 
 
 @every_provider
@@ -884,7 +861,7 @@ async def test_refusals_by_fault(
         answers = [await fetch(session, running, provider) for _ in range(20)]
         assert {answer.status for answer in answers} == statuses
         assert {answer.headers.get("retry-after") for answer in answers} == {waits}
-        assert all(SHAPES[provider](read(answer)) for answer in answers)
+        assert all(LISTS[provider].words(read(answer)) for answer in answers)
         running.faults = Faults()
         assert (await fetch(session, running, provider)).status == 200
 
@@ -911,7 +888,7 @@ async def test_a_slow_body_trickles_in_whole(session: aiohttp.ClientSession, clo
         began = asyncio.get_running_loop().time()
         answer = await fetch(session, running, "tavus")
         assert asyncio.get_running_loop().time() - began >= 0.09
-        assert answer.body == ask(running, "tavus", LISTS["tavus"]).body
+        assert answer.body == ask_list(running, "tavus").body
 
 
 async def test_latency_comes_before_every_answer(session: aiohttp.ClientSession) -> None:
@@ -946,12 +923,12 @@ async def test_a_key_above_its_rate_is_told_when_to_come_back(
         answers = [await fetch(session, running, provider) for _ in range(3)]
         assert [answer.status for answer in answers] == [200, 200, 429]
         assert answers[2].headers["retry-after"] == "2"
-        assert SHAPES[provider](read(answers[2]))
+        assert LISTS[provider].words(read(answers[2]))
         assert (await fetch(session, running, provider, key="another-key")).status == 200
         clock.seconds = 2
         assert (await fetch(session, running, provider)).status == 200
         told = [answer.headers.get("x-ratelimit-remaining") for answer in answers]
-        assert told == (["1", "0", "0"] if provider == "voiceable" else [None] * 3)
+        assert told == (["1", "0", "0"] if LISTS[provider].tells_limits else [None] * 3)
 
 
 async def test_a_script_decides_the_next_answers(session: aiohttp.ClientSession) -> None:
@@ -989,8 +966,8 @@ async def test_closing_leaves_nothing_behind_though_clients_still_wait(faults: F
     before = asyncio.all_tasks()
     async with aiohttp.ClientSession() as session:
         async with Simulator(conversations=5, now=NOW, faults=faults) as running:
-            url = running.base_url("tavus") + LISTS["tavus"]
-            waiting = [asyncio.create_task(session.get(url, headers=KEYS["tavus"]("any"))) for _ in range(3)]
+            url = running.base_url("tavus") + LISTS["tavus"].path
+            waiting = [asyncio.create_task(session.get(url, headers=LISTS["tavus"].key("any"))) for _ in range(3)]
             while running.requests["tavus"] < 3:  # noqa: ASYNC110  (nothing is awaited but the loop's turn)
                 await asyncio.sleep(0)
             began = asyncio.get_running_loop().time()

@@ -217,10 +217,10 @@ class Walk:
             wanted = tuple(filter(self._plan.wants, new))
             report.duplicates += len(rows.conversations) - len(new) if progress.is_first_pass else 0
             report.filtered += len(new) - len(wanted)
-            rejected = () if progress.is_second_look else tuple(rows.rejected)
-            if not progress.is_second_look:
-                report.unreadable += rows.unreadable
-                report.rejected += rejected[: MOST_TOLD - len(report.rejected)]
+            unreadable = progress.new_unreadable(rows.unreadable)
+            rejected = tuple(rows.rejected[-unreadable:]) if unreadable else ()
+            report.unreadable += unreadable
+            report.rejected += rejected[: MOST_TOLD - len(report.rejected)]
             reader.lane.tell(
                 PageRead,
                 "list",
@@ -243,7 +243,7 @@ class Walk:
             if left is not None and (left := left - len(page.items)) == 0:
                 return
             if rows.cursor is not None:
-                progress.check(rows, len(new))
+                progress.check(rows)
                 cursor = rows.cursor
             elif self._plan.verify and progress.may_look_again():
                 cursor = None
@@ -264,25 +264,24 @@ class _Progress:
         self._began_at = cursor
         self._restarts = 0
         self._passes = 0
-        self._pages_before = 0
+        self._most_unreadable = 0
         self._begin_pass(cursor)
 
     def _begin_pass(self, cursor: str | None) -> None:
         self._cursors = {cursor}
+        # What was seen before is seen again in a further pass, and says nothing of whether that moves on.
+        self._seen_in_this = self._ids if self.is_first_pass else set[str]()
+        self._moved_on = False
         self._pages = 0
         self._new = 0
         self._repeats = 0
         self._barren = 0
+        self._unreadable = 0
 
     @property
     def is_first_pass(self) -> bool:
         """Whether nothing was read before."""
         return self._passes == 0 and self._restarts == 0
-
-    @property
-    def is_second_look(self) -> bool:
-        """Whether all of this was read before, and is read again to see what was missed."""
-        return self._passes > 0
 
     @property
     def found_nothing_new(self) -> bool:
@@ -294,7 +293,6 @@ class _Progress:
         if self.found_nothing_new or self._passes + 1 >= _MOST_PASSES or self._began_at is not None:
             return False
         self._passes += 1
-        self._pages_before = max(self._pages_before, self._pages + 1)
         self._begin_pass(None)
         return True
 
@@ -305,11 +303,12 @@ class _Progress:
         self._restarts += 1
         if self._began_at is not None or self._restarts > _MOST_PASSES:
             raise PaginationError("the cursor has expired: begin without one")
-        self._pages_before = max(self._pages_before, self._pages + 1)
         self._begin_pass(None)
 
     def new_among(self, rows: Sequence[Conversation]) -> list[Conversation]:
         """Return the rows that this walk has not seen yet, each once."""
+        self._moved_on = any(row.id not in self._seen_in_this for row in rows)
+        self._seen_in_this.update(row.id for row in rows if self._seen_in_this is not self._ids)
         new: list[Conversation] = []
         for row in rows:
             if row.id not in self._ids:
@@ -318,13 +317,20 @@ class _Progress:
         self._new += len(new)
         return new
 
-    def check(self, rows: Rows, new: int) -> None:
+    def new_unreadable(self, rows: int) -> int:
+        """Return how many of a page's unreadable rows are more than an earlier pass met; no id tells them apart."""
+        self._unreadable += rows
+        new = max(0, self._unreadable - self._most_unreadable)
+        self._most_unreadable += new
+        return min(new, rows)
+
+    def check(self, rows: Rows) -> None:
         """Raise `PaginationError` where going on would only bring more of the same."""
         self._pages += 1
         if rows.cursor in self._cursors:
             raise PaginationError("the provider's list runs in a circle: a cursor came a second time")
         self._cursors.add(rows.cursor)
-        is_repeat = bool(rows.conversations) and not new and self._pages > self._pages_before
+        is_repeat = bool(rows.conversations) and not self._moved_on
         self._repeats = self._repeats + 1 if is_repeat else 0
         self._barren = 0 if rows.conversations else self._barren + 1
         if self._repeats >= _MOST_REPEATS:

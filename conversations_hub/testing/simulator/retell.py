@@ -183,12 +183,19 @@ def _list(call: Call, world: World, what: str) -> Response:
 
 def _newest(world: World, what: str, criteria: _Criteria, before: float | None) -> Iterator[Truth]:
     """Yield what matches by when it was created, which is the order of the starts too."""
-    first = -inf
-    if isinstance(criteria.start_timestamp, _Range):
-        first = criteria.start_timestamp.value[0] / 1000
-    elif criteria.start_timestamp and criteria.start_timestamp.op in {"ge", "gt"}:
-        first = criteria.start_timestamp.value / 1000
-    recent = takewhile(lambda truth: truth.created > first - _LONGEST_WAIT, world.newest(before=before))
+    first, last = -inf, inf
+    match criteria.start_timestamp:
+        case _Range(value=(since, until)):
+            first, last = since, until
+        case _Number(op="ge" | "gt", value=since):
+            first = since
+        case _Number(op="lt" | "le", value=until):
+            last = until
+        case _:
+            pass
+    # What starts within a millisecond may have been created a little later in it.
+    newest = world.newest(until=(last + 1) / 1000, before=before)
+    recent = takewhile(lambda truth: truth.created > first / 1000 - _LONGEST_WAIT, newest)
     return (
         truth for truth in recent if _is_chat(world, truth) == (what == "chats") and _matches(world, truth, criteria)
     )

@@ -1,0 +1,218 @@
+"""Each provider's list walked as its documentation says: how it is asked for, paged and refused."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import msgspec
+
+from conversations_hub.testing.simulator.world import Call
+
+__all__ = ["LISTS", "DocumentedList"]
+
+Ask = Callable[[Mapping[str, Any]], Any]
+"""Asks for a list with these parameters, and returns the answer's body."""
+Walk = Callable[[Ask, int, Mapping[str, Any]], Iterator[str]]
+"""Yields the ids of all pages of a size, of what the filters let through."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DocumentedList:
+    """One provider's list."""
+
+    path: str
+    key: Callable[[str], dict[str, str]]
+    """The headers that show a key."""
+    walk: Walk
+    far_down: Mapping[str, Any]
+    """Asks for fifty, far below the newest of a million."""
+    words: Callable[[Any], object]
+    """Where a refusal says why."""
+    method: str = "GET"
+    tells_limits: bool = False
+    """Whether answers come with `x-ratelimit-remaining` and the like."""
+
+    def call(self, asked: Mapping[str, Any], key: str = "any-key") -> Call:
+        """Return the request for a list: parameters stand in the query, or in the body where it is a search."""
+        if self.method == "POST":
+            return Call("POST", self.path, self.key(key), msgspec.json.encode(asked))
+        return Call(self.method, f"{self.path}?{urlencode(asked)}", self.key(key))
+
+
+def _api_key(key: str) -> dict[str, str]:
+    return {"x-api-key": key}
+
+
+def _bearer(key: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {key}"}
+
+
+# https://docs.tavus.io/api-reference/conversations/get-conversations
+def _tavus(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
+    seen, total, page = 0, 1, 1
+    while seen < total:
+        answer = ask({"limit": size, "page": page, **filters})
+        assert answer["data"] or not answer["total_count"]
+        yield from (row["conversation_id"] for row in answer["data"])
+        seen, total, page = seen + len(answer["data"]), answer["total_count"], page + 1
+
+
+# https://docs.anyreach.ai/api-reference/conversations/list-conversations
+def _anyreach(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
+    asked = {"limit": size, **filters}
+    while len(rows := ask(asked)) == size:
+        yield from (row["id"] for row in rows)
+        asked["cursor"] = base64.b64encode(rows[-1]["created_at"].encode()).decode()
+    yield from (row["id"] for row in rows)
+
+
+# https://docs.voiceable.dev/api-reference/conversations/list-conversations
+def _voiceable(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
+    asked = {"page_size": size, **filters}
+    more = True
+    while more:
+        data = ask(asked)["data"]
+        page: dict[str, Any] = {"conversations": data, "has_more": False} if isinstance(data, list) else data
+        yield from (row.get("conversation_id") or row["id"] for row in page["conversations"])
+        more, asked["cursor"] = page["has_more"], page.get("next_cursor")
+
+
+# https://docs.vapi.ai/api-reference/calls/list
+def _vapi(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
+    asked = {"limit": size, **filters}
+    while len(rows := ask(asked)) == size:
+        yield from (row["id"] for row in rows)
+        asked["createdAtLt"] = rows[-1]["createdAt"]
+    yield from (row["id"] for row in rows)
+
+
+# https://docs.bland.ai/api-v1/get/calls
+def _bland(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
+    seen, total = 0, 1
+    while seen < total:
+        answer = ask({"from": seen, "limit": size, **filters})
+        assert answer["calls"] or not answer["total_count"]
+        yield from (row["call_id"] for row in answer["calls"])
+        seen, total = seen + answer["count"], answer["total_count"]
+
+
+# https://elevenlabs.io/docs/api-reference/conversations/list
+def _elevenlabs(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
+    asked = {"page_size": size, **filters}
+    more = True
+    while more:
+        page = ask(asked)
+        yield from (row["conversation_id"] for row in page["conversations"])
+        more, asked["cursor"] = page["has_more"], page["next_cursor"]
+
+
+# https://docs.retellai.com/api-references/list-calls
+def _retell(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
+    asked = {"limit": size, **filters}
+    more = True
+    while more:
+        page = ask(asked)
+        yield from (row["call_id"] for row in page["items"])
+        # The last page has a key too; one without rows has none.
+        more, asked["pagination_key"] = page["has_more"], page.get("pagination_key")
+
+
+# https://developers.telnyx.com/api-reference/conversations/list-conversations
+def _telnyx(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
+    asked = {"limit": size, **filters}
+    while len(rows := ask(asked)["data"]) == size:
+        yield from (row["id"] for row in rows)
+        asked["created_at"] = f"lt.{rows[-1]['created_at']}"
+    yield from (row["id"] for row in rows)
+
+
+# https://docs.ultravox.ai/api-reference/calls/calls-list
+def _ultravox(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
+    asked: Mapping[str, Any] = {"pageSize": size, **filters}
+    while asked:
+        page = ask(asked)
+        yield from (row["callId"] for row in page["results"])
+        following = urlsplit(page["next"] or "")
+        assert following.path == ("/api/calls" if page["next"] else "")
+        asked = dict(parse_qsl(following.query))
+
+
+_DECEMBER = 1764547200
+"""2025-12-01, in Unix seconds."""
+
+LISTS = {
+    "tavus": DocumentedList(
+        path="/v2/conversations",
+        key=_api_key,
+        walk=_tavus,
+        far_down={"limit": 50, "page": 19000},
+        words=lambda body: body["message"],
+    ),
+    "anyreach": DocumentedList(
+        path="/core/conversations",
+        key=_bearer,
+        walk=_anyreach,
+        far_down={"limit": 50, "created_before": "2025-12-01"},
+        words=lambda body: body["detail"],
+    ),
+    "voiceable": DocumentedList(
+        path="/conversations",
+        key=_api_key,
+        walk=_voiceable,
+        far_down={"page_size": 50, "call_start_before_unix": _DECEMBER},
+        words=lambda body: body["status"]["message"],
+        tells_limits=True,
+    ),
+    "vapi": DocumentedList(
+        path="/call",
+        key=_bearer,
+        walk=_vapi,
+        far_down={"limit": 50, "createdAtLe": "2025-12-01T00:00:00Z"},
+        words=lambda body: body["message"] and body["error"] and body["statusCode"],
+    ),
+    "bland": DocumentedList(
+        path="/v1/calls",
+        key=lambda key: {"authorization": key},
+        walk=_bland,
+        far_down={"limit": 50, "from": 700_000, "ascending": "true"},
+        words=lambda body: body["message"],
+    ),
+    "elevenlabs": DocumentedList(
+        path="/v1/convai/conversations",
+        key=lambda key: {"xi-api-key": key},
+        walk=_elevenlabs,
+        far_down={"page_size": 50, "call_start_before_unix": _DECEMBER},
+        words=lambda body: body["detail"],
+    ),
+    "retell": DocumentedList(
+        path="/v3/list-calls",
+        key=_bearer,
+        walk=_retell,
+        far_down={
+            "limit": 50,
+            "filter_criteria": {"start_timestamp": {"type": "number", "op": "lt", "value": _DECEMBER * 1000}},
+        },
+        words=lambda body: body["message"],
+        method="POST",
+    ),
+    "telnyx": DocumentedList(
+        path="/ai/conversations",
+        key=_bearer,
+        walk=_telnyx,
+        far_down={"limit": 50, "created_at": "lt.2025-12-01"},
+        words=lambda body: body["errors"][0]["detail"],
+        tells_limits=True,
+    ),
+    "ultravox": DocumentedList(
+        path="/api/calls",
+        key=_api_key,
+        walk=_ultravox,
+        far_down={"pageSize": 50, "toDate": "2025-12-01"},
+        words=lambda body: body["detail"],
+    ),
+}
+"""By provider; each gives the newest first unless asked otherwise."""
