@@ -101,7 +101,8 @@ async def test_every_event_is_delivered_verified_and_true(provider: str) -> None
 async def test_a_receiver_that_is_away_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhooks, "_TRIED_AGAIN_AFTER", (0.0,))
     async with _delivering("tavus", refusing=1) as (simulator, receiver):
-        accepted = simulator.deliveries.accepted if simulator.deliveries else {}
+        assert simulator.deliveries is not None
+        accepted = simulator.deliveries.accepted
         await receiver.has(lambda: len(receiver.events) >= 12 and accepted["tavus"] > 0)
     assert receiver.requests > len(receiver.events)
 

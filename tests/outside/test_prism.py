@@ -10,6 +10,7 @@ import socket
 from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from uuid import UUID
 
 import pytest
 
@@ -25,6 +26,11 @@ from .documents import FOLDER
 
 PRISM = "@stoplight/prism-cli@5.14.2"
 TIMES = 40
+
+# Prism never gets ready with Vapi's, whose schemas hold each other in every direction.
+MOCKED = [provider for provider in SPECIFIED if provider != "vapi"]
+# Retell's specification is older than the list that is asked for.
+LISTED = [provider for provider in MOCKED if provider != "retell"]
 
 pytestmark = [
     pytest.mark.outside,
@@ -69,7 +75,7 @@ async def _lane(account: Account) -> AsyncGenerator[Lane]:
         await lane.close()
 
 
-@pytest.mark.parametrize("provider", SPECIFIED)
+@pytest.mark.parametrize("provider", MOCKED)
 async def test_random_bodies_become_conversations(provider: str) -> None:
     adapter = load(provider)
     assert adapter.list_page is not None
@@ -78,32 +84,32 @@ async def test_random_bodies_become_conversations(provider: str) -> None:
     async with _mocking(provider) as account, _lane(account) as lane, Hub([account], profile="bulk") as hub:
         for number in range(TIMES):
             try:
-                listing = await lane.run("list", adapter.list_page(account, Query(page_size=20), None))
+                if provider in LISTED:
+                    listing = await lane.run("list", adapter.list_page(account, Query(page_size=20), None))
+                    for row in listing.rows:
+                        assert isinstance(listing.normalize(row), Conversation)
+                        became["list: a conversation"] += 1
             except PaginationError:
                 became["list: a cursor nobody can follow"] += 1
-            else:
-                for row in listing.rows:
-                    assert isinstance(listing.normalize(row), Conversation)
-                    became["list: a conversation"] += 1
+            id = str(UUID(int=number))
             try:
-                got = await lane.run("get", adapter.get(account, f"conversation-{number}"))
+                got = await lane.run("get", adapter.get(account, id))
             except PaginationError:
                 became["get: a cursor nobody can follow"] += 1
             else:
                 assert isinstance(got, Conversation)
                 became["get: a conversation"] += 1
             try:
-                await hub.get(f"{provider}:conversation-{number}")
+                await hub.get(f"{provider}:{id}")
             except PayloadError:
                 became["hub.get: another's id refused"] += 1  # the mock server makes ids up
             except PaginationError:
                 became["hub.get: a cursor nobody can follow"] += 1
-        walk = hub.list(provider, limit=60)
         try:
-            became["hub.list: a conversation"] = len([conversation async for conversation in walk])
+            became["hub.list: a conversation"] = len([one async for one in hub.list(provider, limit=60)])
         except HubError as error:
             became[f"hub.list: {type(error).__name__}"] += 1
     print(provider, dict(became))  # noqa: T201
     assert became["get: a conversation"] + became["get: a cursor nobody can follow"] == TIMES
     assert became["get: a conversation"] > TIMES / 4
-    assert became["list: a conversation"] > 0
+    assert became["list: a conversation"] > 0 or provider not in LISTED
