@@ -37,7 +37,7 @@ coverage: .venv/ready
 	$(BIN)/pytest -n auto -q --cov --cov-branch --cov-fail-under=95
 
 reliability: .venv/ready
-	$(BIN)/pytest -n auto -q --reliability
+	$(BIN)/pytest -n auto -q --reliability --deselect tests/test_reliability_page.py
 
 outside: .venv/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check $(shell $(PYTHON) -c 'import tomllib; print(*map(repr, tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["outside"]))')

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from .cases import PAGE, cases_of, cases_table, filled, profiles_table
+
 FIXTURES = Path(__file__).parent / "fixtures"
 
 
@@ -13,3 +15,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--accept", action="store_true", help="write what the adapters make of the fixtures to expected.json"
     )
+    parser.addoption(
+        "--reliability", action="store_true", help="write how the fault cases ended to docs/reliability.md"
+    )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if not config.getoption("--reliability"):
+        return
+    outcomes: dict[str, tuple[int, int]] = {}
+    for outcome in ("passed", "failed", "error"):
+        for report in terminalreporter.getreports(outcome):
+            name = report.nodeid.rpartition("::")[2].partition("[")[0]
+            if report.when != "teardown" and cases_of(name)[0]:
+                passed, runs = outcomes.get(name, (0, 0))
+                outcomes[name] = (passed + (outcome == "passed"), runs + 1)
+    page = filled("profiles", PAGE.read_text(), profiles_table())
+    PAGE.write_text(filled("cases", page, cases_table(outcomes)))
