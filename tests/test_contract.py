@@ -165,8 +165,8 @@ def test_a_walk_ends_and_resumes_from_every_cursor(provider: str, case: Case) ->
 
 
 @pytest.mark.parametrize(("provider", "case"), _chosen("list", "get"))
-def test_every_leaf_is_in_the_conversation_or_known_to_be_left_to_raw(provider: str, case: Case) -> None:
-    left = [left_to_raw([path]) for path in case.facts.get("left_to_raw", ())]
+def test_every_leaf_is_in_the_conversation_or_known_to_be_said_otherwise(provider: str, case: Case) -> None:
+    left = [left_to_raw([path]) for path in case.facts.get("said_otherwise", ())]
     never_read = left_to_raw(load(provider).left_to_raw)
     used: set[int] = set()
     lost: list[str] = []
@@ -180,8 +180,8 @@ def test_every_leaf_is_in_the_conversation_or_known_to_be_left_to_raw(provider: 
             if not allowed:
                 lost.append(f"{path} = {value!r}")
     assert lost == []
-    unused = [case.facts["left_to_raw"][number] for number in range(len(left)) if number not in used]
-    assert unused == [], "listed as left to raw, though nothing needs it"
+    unused = [case.facts["said_otherwise"][number] for number in range(len(left)) if number not in used]
+    assert unused == [], "listed as said otherwise, though nothing needs it"
 
 
 def _sources(provider: str, case: Case) -> Iterator[tuple[Json, Conversation]]:
