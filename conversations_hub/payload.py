@@ -6,6 +6,7 @@ import json
 import math
 import re
 import zlib
+from codecs import getincrementaldecoder
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import msgspec
@@ -16,26 +17,32 @@ from .schema import Issue
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-__all__ = ["Json", "decode", "decoded_or_none", "decompressed", "scrubbed", "well_formed"]
+__all__ = ["LARGE", "Json", "decode", "decoded_or_none", "decompressed", "is_utf8", "scrubbed", "well_formed"]
 
 T = TypeVar("T")
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | float | bool | None"
 """A JSON document, untyped; `float` says int too."""
 
+LARGE = 1024 * 1024
+"""Bytes; what is done to a larger body takes long enough to let others have their turn in between."""
+
 _any = msgspec.json.Decoder(msgspec.Raw)
 _MENDABLE = 4 * 1024 * 1024  # read untyped, a body takes thirty times its size
 _MOST_MEMBERS = 64
 
 
-def well_formed(body: bytes) -> tuple[bytes, bool]:
+def well_formed(body: bytes, *, is_text: bool | None = None) -> tuple[bytes, bool]:
     """Return a body as JSON that every decoder takes, and whether it had to be mended.
 
-    Mended: a byte order mark, `NaN` and `Infinity` (null), lone surrogates and invalid UTF-8 (U+FFFD). Raises
-    `PayloadError` where that does not make it JSON: retryable where it was cut, is HTML or is empty.
+    `is_text` says whether it is UTF-8, where that was found out before. Mended: a byte order mark, `NaN` and `Infinity`
+    (null), lone surrogates and invalid UTF-8 (U+FFFD). Raises `PayloadError` where that does not make it JSON:
+    retryable where it was cut, is HTML or is empty.
     """
+    if len(body) > LARGE and _is_crowded(body):
+        raise PayloadError("the answer is made of more and smaller parts than any conversation")
     try:
-        if _stands(body):
+        if _stands(body, is_text=is_text):
             return body, False
         mended = _mend(body)
     except RecursionError:
@@ -47,12 +54,39 @@ def well_formed(body: bytes) -> tuple[bytes, bool]:
     raise failure
 
 
-def _stands(body: bytes) -> bool:
+def _stands(body: bytes, *, is_text: bool | None) -> bool:
     try:
         _any.decode(body)
-        return body.isascii() or bool(body.decode())
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except msgspec.MsgspecError:
         return False
+    return is_utf8(body) if is_text is None else is_text
+
+
+_PIECE = 64 * 1024
+
+
+def is_utf8(body: bytes) -> bool:
+    """Whether a body is UTF-8; of a large one in pieces, for as one text it would take several times its size."""
+    if body.isascii():
+        return True
+    decoder = getincrementaldecoder("utf-8")()
+    try:
+        for begin in range(0, len(body), _PIECE):
+            decoder.decode(body[begin : begin + _PIECE])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+_LEAST_PART = 20  # bytes; a timed word with three members takes more than thirty
+_STRIDE = 13
+
+
+def _is_crowded(body: bytes) -> bool:
+    """Whether a body is made of objects and lists so small that reading them would take many times its size."""
+    some = body[::_STRIDE]
+    return some.count(b"{") + some.count(b"[") > len(some) // _LEAST_PART
 
 
 # Half of a pair that JavaScript cut: no text, and msgspec refuses a whole page for it.

@@ -100,6 +100,17 @@ async def test_f041_a_429_closes_the_whole_lane_for_as_long_as_it_says() -> None
     assert min(sent[1:]) >= sent[0] + 2.0
 
 
+async def test_who_waits_for_the_rate_hears_at_once_that_the_provider_is_down() -> None:
+    time = FakeClock()
+    async with serving(DOWN) as server, lane_to(server, time.clock, documented=1.0, attempts=1) as lane:
+        began = time.time
+        errors = await asyncio.gather(*(outcome(lane) for _ in range(40)))
+        assert len(server.asked) <= 6
+    told = [error for error in errors if isinstance(error, CircuitOpenError)]
+    assert len(told) == 40 - len(server.asked)
+    assert time.time - began <= 8.0
+
+
 async def test_f044_nothing_left_pauses_until_the_reset() -> None:
     time = FakeClock()
     spent = answer({"fine": True}, headers={"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "7"})

@@ -117,7 +117,10 @@ def test_what_is_nested_too_deeply_is_refused_for_good(nested: Callable[[int], b
         depth, body = 2_000_000, nested(2_000_000)[:4_000_000]  # larger is not mended at all
     with pytest.raises(PayloadError) as caught:
         well_formed(body)
-    assert caught.value.reason == "the answer is nested too deeply"
+    assert caught.value.reason in {
+        "the answer is nested too deeply",
+        "the answer is made of more and smaller parts than any conversation",
+    }
     assert not caught.value.retryable
     assert caught.value.__context__ is None
 

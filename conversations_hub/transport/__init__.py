@@ -21,7 +21,7 @@ from yarl import URL
 
 from ..adapter import Account, Adapter, Operation
 from ..errors import CircuitOpenError, DeadlineError, HubClosedError, HubError, PayloadError, RateLimitError
-from ..payload import well_formed
+from ..payload import LARGE, is_utf8, well_formed
 from ..policy import Profile, RetryBudget, retry_after
 from ..signals import AttemptEnded, RetryScheduled, Signal
 from ..wire import Flow, Request, Response, target
@@ -73,7 +73,6 @@ class _Exchange(Progress):
         )
 
 
-_LARGE: Final = 1024 * 1024
 _CLOSING: Final = 2.0
 _REQUEST_IDS: Final = ("x-request-id", "request-id", "x-amzn-requestid", "cf-ray")
 
@@ -248,10 +247,13 @@ class Lane:
         failure: HubError
         try:
             response = await self._send(session, url, request, exchange)
-            if len(response.body) > _LARGE:
+            is_large, is_text = len(response.body) > LARGE, None
+            if is_large:
                 await self._make_way()
-            response = self._believed(response, request, exchange)
-            if len(response.body) > _LARGE:
+                is_text = is_utf8(response.body)
+                await self._make_way()
+            response = self._believed(response, request, exchange, is_text=is_text)
+            if is_large:
                 await self._make_way()
             if "ratelimit" in response.headers or "x-ratelimit-remaining" in response.headers:
                 await self._gate.heed(response.headers)
@@ -273,15 +275,15 @@ class Lane:
 
     async def _make_way(self) -> None:
         """Let the others have their turn before more is done to a large body."""
-        await self.clock.sleep(0)
-        await self.clock.sleep(0)  # a timer that is due only wakes its task in the first turn
+        for _turn in range(3):  # a timer that is due wakes its task in the first, and we would go on before it
+            await self.clock.sleep(0)
 
-    def _believed(self, response: Response, request: Request, exchange: _Exchange) -> Response:
+    def _believed(self, response: Response, request: Request, exchange: _Exchange, *, is_text: bool | None) -> Response:
         if not response.ok:
             raise self._refusal(response)
         if not request.json:
             return response
-        body, was_mended = well_formed(response.body)
+        body, was_mended = well_formed(response.body, is_text=is_text)
         if not was_mended:
             return response
         exchange.mended += 1

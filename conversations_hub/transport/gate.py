@@ -188,6 +188,8 @@ class Gate:
 
     async def _wait_in_front(self, wait: float, deadline: float) -> None:
         while True:
+            if self._breaker.retry_at(self._clock.monotonic()) is not None:
+                return  # it opened while we waited: whoever stands in line is told at once
             if self._clock.monotonic() + wait >= deadline:
                 raise RateLimitError("the provider's limit leaves no room before the deadline", retry_after=wait)
             if wait > 0:

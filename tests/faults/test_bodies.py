@@ -419,3 +419,31 @@ async def test_f081_a_page_of_nothing_readable_is_counted_and_not_kept(fault: Fa
     [report] = walk.report.accounts
     assert (report.unreadable, len(report.rejected), len(page.rejected)) == (thousands * 1000, 100, 100)
     assert not report.complete
+
+
+@pytest.mark.parametrize("part", [b"{}", b"[]", b'{"a":[]}', '{"\u00e9":0}'.encode()])
+@pytest.mark.parametrize(
+    "around",
+    [
+        (b'{"data": [', b'], "total_count": 1}'),
+        (b'{"conversation_id": "c1", "events": [{"properties": {"transcript": [', b"]}}]}"),
+        (b'{"conversation_id": "c1", "events": [{"properties": {"analysis": [', b"]}}]}"),
+    ],
+)
+async def test_f081_three_megabytes_of_next_to_nothing_are_not_read(
+    fault: Fault, around: tuple[bytes, bytes], part: bytes
+) -> None:
+    parts = b",".join([part] * (3_000_000 // (len(part) + 1)))
+    body = around[0] + parts + around[1]
+    async with serving(answer(body)) as server:
+        lane = await fault.lane(server.url)
+        tracemalloc.start()
+        try:
+            error = await fault.failure(ask(lane))
+            most = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert len(server.asked) == 1
+    assert type(error) is PayloadError
+    assert "smaller parts" in error.reason
+    assert most <= 6 * len(body) + 16 * 1024**2
