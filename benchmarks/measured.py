@@ -1,4 +1,4 @@
-"""What every benchmark does with its figures: print them beside their goals, and keep them with versions and machine."""
+"""What every benchmark does with its figures: print them beside their goals, and keep them with what they hang on."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     what: str
     against: str
     value: float
-    unit: str = "×"
+    unit: str = "×"  # noqa: RUF001  (times, not the letter)
     at_most: float | None = None
     """The goal; None where there is none."""
     at_least: float | None = None
