@@ -10,6 +10,7 @@ import math
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Annotated, Any
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
@@ -29,6 +30,7 @@ __all__ = [
     "number",
     "place_of",
     "seconds",
+    "signed_until",
     "text",
     "timestamp",
 ]
@@ -170,6 +172,18 @@ def not_before(moment: datetime | None, start: datetime | None, place: str, issu
         issues.append(Issue(place, "before the start"))
         return None
     return moment
+
+
+def signed_until(url: str, place: str, issues: list[Issue]) -> datetime | None:
+    """Read when a signed URL stops working, as the three large object stores write it; None where it does not say."""
+    try:
+        query = dict(parse_qsl(urlsplit(url).query))
+    except ValueError:
+        issues.append(Issue(place, "not a URL"))
+        return None
+    signed_at = instant(query.get("X-Amz-Date"), place, issues)
+    lifetime = seconds(query.get("X-Amz-Expires"), place, issues)
+    return after(signed_at, lifetime, place, issues) or instant(query.get("Expires") or query.get("se"), place, issues)
 
 
 def place_of(one: Participant, participants: list[Participant]) -> int:

@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
@@ -28,7 +27,19 @@ from ..adapter import (
     answered,
     refused,
 )
-from ..coerce import AnyJson, Id, Instant, Seconds, after, instant, json_text, place_of, seconds, text, timestamp
+from ..coerce import (
+    AnyJson,
+    Id,
+    Instant,
+    Seconds,
+    after,
+    instant,
+    json_text,
+    place_of,
+    signed_until,
+    text,
+    timestamp,
+)
 from ..errors import ConfigurationError, HubError, InvalidRefError, PaginationError, PayloadError
 from ..payload import decode, decoded_or_none
 from ..schema import (
@@ -364,20 +375,13 @@ def _recordings(details: AnyJson | msgspec.UnsetType, issues: list[Issue]) -> tu
     url = details.get("recording_url") if isinstance(details, dict) else None
     if not isinstance(url, str) or not url:
         return ()
-    return (Recording(location=url, access=RecordingAccess.SIGNED_URL, expires_at=_expiry(url, issues)),)
-
-
-def _expiry(url: str, issues: list[Issue]) -> datetime | None:
-    """Read when a signed URL stops working, as the three large object stores write it."""
-    place = "recording_details.recording_url"
-    try:
-        query = dict(parse_qsl(urlsplit(url).query))
-    except ValueError:
-        issues.append(Issue(place, "not a URL"))
-        return None
-    signed_at = instant(query.get("X-Amz-Date"), place, issues)
-    lifetime = seconds(query.get("X-Amz-Expires"), place, issues)
-    return after(signed_at, lifetime, place, issues) or instant(query.get("Expires") or query.get("se"), place, issues)
+    return (
+        Recording(
+            location=url,
+            access=RecordingAccess.SIGNED_URL,
+            expires_at=signed_until(url, "recording_details.recording_url", issues),
+        ),
+    )
 
 
 def _metadata(sent: _Conversation) -> dict[str, Any]:

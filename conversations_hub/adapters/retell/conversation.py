@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from ...coerce import AnyJson, after, instant, not_before, place_of, seconds, text
+from ...coerce import AnyJson, instant, not_before, place_of, signed_until, text
 from ...errors import PayloadError
 from ...payload import decode
 from ...schema import (
@@ -402,19 +401,7 @@ def _recorded(sent: payload.Call) -> dict[str, str]:
 
 
 def _recording(name: str, url: str, issues: list[Issue]) -> Recording:
-    return Recording(location=url, access=RecordingAccess.SIGNED_URL, expires_at=_expiry(url, name, issues))
-
-
-def _expiry(url: str, place: str, issues: list[Issue]) -> datetime | None:
-    """Read when a signed URL stops working, as its signature says: how long is a setting of the agent."""
-    try:
-        query = dict(parse_qsl(urlsplit(url).query))
-    except ValueError:
-        issues.append(Issue(place, "not a URL"))
-        return None
-    signed_at = instant(query.get("X-Amz-Date"), place, issues)
-    lifetime = seconds(query.get("X-Amz-Expires"), place, issues)
-    return after(signed_at, lifetime, place, issues) or instant(query.get("Expires"), place, issues)
+    return Recording(location=url, access=RecordingAccess.SIGNED_URL, expires_at=signed_until(url, name, issues))
 
 
 def _cost(sent: AnyJson, issues: list[Issue]) -> Cost | None:
