@@ -15,10 +15,10 @@ from typing import Protocol
 
 import msgspec
 
-from .adapter import Event, EventKind
+from .adapter import Adapter, Event, EventKind
 from .adapters import load
 from .errors import ConfigurationError, HubError, UnsupportedError, WebhookError
-from .payload import well_formed
+from .payload import scrubbed, well_formed
 from .signing import Secret
 from .signing.schemes import Claim, Scheme
 
@@ -89,7 +89,15 @@ def verify(
         good = [scheme.matches(one, claim.message, key) for key in keys for one in claim.signatures]
         if not any(good):
             raise _refused(provider, 401, "no signature is good for the secret: is it the secret of this endpoint?")
-    return [msgspec.structs.replace(event, verified=bool(keys)) for event in _events(provider, webhook.events, body)]
+    return [_own(event, adapter, verified=bool(keys)) for event in _events(provider, webhook.events, body)]
+
+
+def _own(event: Event, adapter: Adapter, *, verified: bool) -> Event:
+    conversation = event.conversation
+    if conversation is not None and conversation.raw is not None:
+        raw = scrubbed(conversation.raw, adapter.secret_fields)
+        conversation = msgspec.structs.replace(conversation, raw=raw)
+    return msgspec.structs.replace(event, conversation=conversation, verified=verified)
 
 
 def _keys(

@@ -590,7 +590,8 @@ def test_credentials_are_in_neither_raw_nor_metadata() -> None:
 
 
 def test_what_a_delivery_brings_is_scrubbed_as_well() -> None:
-    event = only(deliver("end-of-call-report", assistant={"server": {"headers": {"authorization": "hidden"}}}))
+    body = deliver("end-of-call-report", assistant={"server": {"headers": {"authorization": "hidden"}}})
+    (event,) = verify("vapi", body, {"X-Vapi-Secret": SECRET}, SECRET, NOW)
     assert event.conversation is not None
     assert event.conversation.raw is not None
     assert b"hidden" not in event.conversation.raw

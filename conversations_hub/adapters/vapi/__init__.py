@@ -31,7 +31,7 @@ from ...adapter import (
 )
 from ...coerce import AnyJson, Id, Instant, instant, text
 from ...errors import HubError, InvalidRefError, NotFoundError, PaginationError, PayloadError, RateLimitError
-from ...payload import decode, decoded_or_none, scrubbed
+from ...payload import decode, decoded_or_none
 from ...schema import Conversation, Issue, TranscriptState
 from ...signing import bearer
 from ...signing.schemes import shared_secret
@@ -269,11 +269,10 @@ def _told_by(message: msgspec.Raw, told: _Told, body: bytes) -> Conversation | N
         call["status"] = _ENDED
     kept = {name: value for name, value in call.items() if is_report or name not in _LATE}
     conversation = normalize(msgspec.json.encode(kept))
-    raw = scrubbed(body, SECRETS)
     if not is_report:
-        return msgspec.structs.replace(conversation, transcript_state=TranscriptState.PENDING, raw=raw)
+        return msgspec.structs.replace(conversation, transcript_state=TranscriptState.PENDING, raw=body)
     estimated = ("status", *conversation.estimated)
-    return msgspec.structs.replace(conversation, provider_status=None, estimated=estimated, raw=raw)
+    return msgspec.structs.replace(conversation, provider_status=None, estimated=estimated, raw=body)
 
 
 _OF_A_CALL = {field.encode_name for field in msgspec.structs.fields(Call)} - {"id", "type"}
