@@ -241,7 +241,7 @@ async def _three_of_five_fail(fault: Fault) -> AsyncGenerator[Hub]:
         serving(Tavus()) as other,
     ):
         urls = (server.url for server in (hanging, down, locked, one, other))
-        yield await fault.hub(*urls, clock=Clock(), profile=PROFILES["interactive"].but(deadline=0.3))
+        yield await fault.hub(*urls, clock=Clock(), profile=PROFILES["interactive"].but(deadline=1.0))
 
 
 FAILING = {"tavus/a": DeadlineError, "tavus/b": OutageError, "tavus/c": AuthError}
@@ -252,7 +252,7 @@ async def test_f058_a_fan_out_brings_what_the_healthy_have_and_then_says_who_fai
         walk = hub.list(page_size=10)
         began = time.monotonic()
         found, error = await until_it_fails(walk)
-        assert time.monotonic() - began < 0.3 + GRACE
+        assert time.monotonic() - began < 1.0 + GRACE
     assert isinstance(error, PartialError)
     fault.errors += [error, *error.errors.values()]
     assert {where: type(error) for where, error in error.errors.items()} == FAILING
@@ -267,7 +267,7 @@ async def test_f059_failures_can_be_taken_one_by_one(fault: Fault) -> None:
         walk = hub.list(page_size=10, on_error=taken.append)
         began = time.monotonic()
         assert len([c async for c in walk]) == 50
-        assert time.monotonic() - began < 0.3 + GRACE
+        assert time.monotonic() - began < 1.0 + GRACE
     fault.errors += taken
     assert {f"{error.provider}/{error.account}": type(error) for error in taken} == FAILING
     assert len(taken) == 3
