@@ -7,9 +7,9 @@ else. A failed exchange is thrown into the flow at its `yield`.
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import TypeVar
-from urllib.parse import quote, unquote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
 
@@ -19,6 +19,8 @@ __all__ = ["Flow", "Request", "Response", "check_id", "target"]
 
 T = TypeVar("T")
 
+QueryValue = str | int | Sequence[str | int] | None
+
 
 class Request(msgspec.Struct, frozen=True):
     """One HTTP request, as an adapter means it; the transport adds the base URL, the key and the time-outs."""
@@ -26,7 +28,7 @@ class Request(msgspec.Struct, frozen=True):
     method: str
     path: str
     """A template, `/v2/conversations/{id}`; logs show it so. Or a whole URL of the account's own origin."""
-    query: Mapping[str, str | int | Sequence[str | int] | None] = {}
+    query: Mapping[str, QueryValue] = {}
     """None is left out, a truth is written `true` or `false`, and a list repeats its name."""
     ids: Mapping[str, str] = {}
     """Fills the template; each becomes exactly one quoted segment."""
@@ -68,6 +70,7 @@ class Response(msgspec.Struct, frozen=True):
 Flow = Generator[Request, Response, T]
 """A conversation with a provider that ends in a `T`."""
 
+_PLAIN = re.compile(r"[A-Za-z0-9_.~-]*")  # what is the same in a URL
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,512}")
 _LONGEST_ID = 512
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -119,19 +122,28 @@ def target(request: Request, base_url: str) -> str:
         return request.path
     path = request.path
     if request.ids:
-        path = path.format_map({name: quote(check_id(id), safe="") for name, id in request.ids.items()})
-    query = {name: _spelled(value) for name, value in request.query.items() if value is not None}
-    if not query:
-        return base_url + path
+        path = path.format_map({name: _quoted(check_id(id)) for name, id in request.ids.items()})
     try:
-        return f"{base_url}{path}?{urlencode(query, doseq=True, quote_via=quote)}"
+        query = "&".join(_pairs(request.query))
     except UnicodeEncodeError:
-        pass  # raised below, without what could not be encoded
-    raise InvalidRefError("the query holds a lone surrogate, which is no text")
+        query = None  # raised below, without what could not be encoded
+    if query is None:
+        raise InvalidRefError("the query holds a lone surrogate, which is no text")
+    return f"{base_url}{path}?{query}" if query else base_url + path
 
 
-def _spelled(value: str | int | Sequence[str | int]) -> str | int | Sequence[str | int]:
-    return str(value).lower() if isinstance(value, bool) else value
+def _pairs(query: Mapping[str, QueryValue]) -> Iterator[str]:
+    for name, value in query.items():
+        if isinstance(value, str):
+            yield f"{_quoted(name)}={_quoted(value)}"
+        elif value is not None:
+            for one in (value,) if isinstance(value, int) else value:
+                text = str(one).lower() if isinstance(one, bool) else str(one)
+                yield f"{_quoted(name)}={_quoted(text)}"
+
+
+def _quoted(text: str) -> str:
+    return text if _PLAIN.fullmatch(text) else quote(text, safe="")
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None, bool] | None:
