@@ -19,7 +19,7 @@ __all__ = ["Flow", "Request", "Response", "check_id", "target"]
 
 T = TypeVar("T")
 
-QueryValue = str | int | Sequence[str | int] | None
+QueryValue = str | float | Sequence[str | float] | None
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -137,7 +137,7 @@ def _pairs(query: Mapping[str, QueryValue]) -> Iterator[str]:
         if isinstance(value, str):
             yield f"{_quoted(name)}={_quoted(value)}"
         elif value is not None:
-            for one in (value,) if isinstance(value, int) else value:
+            for one in (value,) if isinstance(value, int | float) else value:
                 text = str(one).lower() if isinstance(one, bool) else str(one)
                 yield f"{_quoted(name)}={_quoted(text)}"
 

@@ -229,5 +229,6 @@ def test_two_hundreds_are_fine(status: int, ok: bool) -> None:  # noqa: FBT001
 
 
 def test_lists_repeat_their_name_and_truths_are_spelled_as_json_spells_them() -> None:
-    request = Request("GET", "/x", {"tag": ["a b", "c"], "all": True, "none": [], "size": 3})
-    assert target(request, "https://example.com") == "https://example.com/x?tag=a%20b&tag=c&all=true&size=3"
+    request = Request("GET", "/x", {"tag": ["a b", "c"], "all": True, "none": [], "size": 3, "over": 0.5, "by": "~/é"})
+    url = "https://example.com/x?tag=a%20b&tag=c&all=true&size=3&over=0.5&by=~%2F%C3%A9"
+    assert target(request, "https://example.com") == url
