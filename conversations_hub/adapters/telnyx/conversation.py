@@ -235,8 +235,14 @@ def _joined(pages: Sequence[Page[Message]]) -> list[Message | None]:
     """Join pages; a thread that grows while it is read pushes the end of one page to the start of the next."""
     joined: list[Message | None] = []
     for page in pages:
-        before = joined[-len(page.data) :]
-        joined += [one for one in page.data if one is None or one.created_at is None or one not in before]
+        before: dict[Instant, list[Message]] = {}
+        for one in filter(None, joined[-len(page.data) :]):
+            before.setdefault(one.created_at, []).append(one)
+        joined += [
+            one
+            for one in page.data
+            if one is None or one.created_at is None or one not in before.get(one.created_at, ())
+        ]
     return joined
 
 
