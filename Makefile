@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test check lint types layers coverage reliability outside matrix lock clean
+.PHONY: help demo test check lint types layers coverage reliability outside bench bench-smoke matrix lock clean
 
 help:
 	@echo "make demo         watch conversations of every provider arrive, from a simulator on this machine"
@@ -11,6 +11,8 @@ help:
 	@echo "make check        run everything CI runs: lint, types, layers, tests with branch coverage"
 	@echo "make reliability  run the tests and write how the fault cases ended to docs/reliability.md"
 	@echo "make outside      try the adapters against the providers' specifications and SDKs (needs Node.js)"
+	@echo "make bench        measure against what one would use instead; ten minutes at most, best on a quiet machine"
+	@echo "make bench-smoke  only see that every benchmark runs"
 	@echo "make matrix       run the tests on every CPython from 3.11 up that is installed here"
 	@echo "make lock         renew requirements-dev.txt (needs uv)"
 
@@ -43,6 +45,12 @@ outside: .venv/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check $(shell $(PYTHON) -c 'import tomllib; print(*map(repr, tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["outside"]))')
 	$(BIN)/pytest -q -m outside -s
 
+bench: .venv-bench/ready
+	.venv-bench/bin/python benchmarks/run.py
+
+bench-smoke: .venv/ready
+	$(BIN)/python benchmarks/run.py --smoke
+
 matrix:
 	@.ci/matrix
 
@@ -55,6 +63,12 @@ lock:
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+.venv-bench/ready: pyproject.toml
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/pip install --quiet --disable-pip-version-check -e '.[cli]' \
+		$(shell $(PYTHON) -c 'import tomllib; print(*map(repr, tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["bench"]))')
 	@touch $@
 
 clean:

@@ -1,0 +1,183 @@
+"""Providers in a process of their own, quick enough that it is the client which is measured.
+
+    python benchmarks/answering.py tavus CONVERSATIONS TURNS [LANGUAGE]
+    python benchmarks/answering.py simulator CONVERSATIONS PROVIDER …
+
+The first makes every conversation of one mould. The second answers as the simulator does, and remembers: what is asked
+again costs it nothing. Both print their URL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from email.utils import formatdate
+from importlib import import_module
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from conversations_hub.testing.simulator.corpus import Corpus
+from conversations_hub.testing.simulator.world import Call, Simulated, World
+
+__all__ = ["REMEMBERED", "SENTENCES", "answering", "conversation_id", "mould"]
+
+REMEMBERED = "/remembered"
+"""Where the second tells what it was asked, as a list of method, target and body, in order."""
+
+SENTENCES = {
+    "English": "The order has not arrived yet; could you please check where it is, and tell me when to expect it?",
+    "Chinese": "订单还没有到；请您查一下它现在在哪里，并告诉我什么时候能收到，谢谢。",  # noqa: RUF001  (as it is written)
+}
+
+_Answer = Callable[[bytes, bytes], bytes]
+"""Takes head and body of a request, and returns the whole answer."""
+
+
+@contextmanager
+def answering(*arguments: object) -> Generator[str]:
+    """Run one of them, and hand out its URL."""
+    command = [sys.executable, __file__, *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:  # noqa: S603
+        try:
+            assert running.stdout is not None
+            yield running.stdout.readline().strip()
+        finally:
+            running.kill()
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, answer: _Answer) -> None:
+        self._answer = answer
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, end, rest = self._received.partition(b"\r\n\r\n")
+        if not end:
+            return
+        told = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+        if len(rest) >= (int(told[1]) if told else 0):
+            self._received = b""
+            self._transport.write(self._answer(head, rest))
+
+
+def _whole(body: bytes, head: bytes = b"HTTP/1.1 200 OK\r\nContent-Type: application/json") -> bytes:
+    return b"%b\r\nContent-Length: %d\r\n\r\n%b" % (head, len(body), body)
+
+
+# one mould
+
+
+def conversation_id(number: int) -> str:
+    """Return the id of one of the mould's conversations."""
+    return f"c{number:06}"
+
+
+def mould(turns: int | None, language: str = "English") -> tuple[bytes, bytes]:
+    """Return what stands before and behind the id of a Tavus conversation; `turns` None: as a list shows it."""
+    said = [
+        {
+            "role": "user" if turn % 2 else "assistant",
+            "content": SENTENCES[language],
+            "timestamp": 1793700000.84 + 5 * turn,
+            "seconds_from_start": 5.0 * turn,
+            "duration": 4.15,
+            "inference_id": f"inference-{turn}",
+        }
+        for turn in range(turns or 0)
+    ]
+    conversation: dict[str, Any] = {
+        "conversation_id": "%",
+        "conversation_name": "A call",
+        "conversation_url": "https://example.com/room",
+        "status": "ended",
+        "replica_id": "r1",
+        "persona_id": "p1",
+        "created_at": "2026-11-03T10:00:00Z",
+        "updated_at": "2026-11-03T10:04:30Z",
+    }
+    if turns is not None:
+        joined = {"event_type": "system.replica_joined", "timestamp": "2026-11-03T10:00:02Z"}
+        ready = {"event_type": "application.transcription_ready", "timestamp": "2026-11-03T10:04:30Z"}
+        conversation["events"] = [joined, {**ready, "properties": {"transcript": said}}]
+    before, _, behind = json.dumps(conversation, separators=(",", ":"), ensure_ascii=False).encode().partition(b"%")
+    return before, behind
+
+
+def _moulded(conversations: int, turns: int, language: str = "English") -> _Answer:
+    summary, details = mould(None), mould(turns, language)
+
+    def answer(head: bytes, _body: bytes) -> bytes:
+        target = urlsplit(head.split(maxsplit=2)[1].decode())
+        before, behind = details if "verbose=true" in target.query else summary
+        if not target.path.endswith("/conversations"):
+            return _whole(before + target.path.rpartition("/")[2].encode() + behind)
+        asked = parse_qs(target.query)
+        page, size = int(asked["page"][0]), int(asked["limit"][0])
+        numbers = range((page - 1) * size, min(page * size, conversations))
+        rows = b",".join([before + conversation_id(number).encode() + behind for number in numbers])
+        return _whole(b'{"data":[%b],"total_count":%d}' % (rows, conversations))
+
+    return answer
+
+
+# the simulator
+
+
+def _remembering(conversations: int, *providers: str) -> _Answer:
+    now = time.time()
+    simulated: dict[str, tuple[Simulated, World]] = {}
+    for name in providers:
+        provider: Simulated = import_module(f"conversations_hub.testing.simulator.{name}").SIMULATED
+        corpus = Corpus(name, prefix=provider.prefix, size=conversations, seed=0, now=now)
+        simulated[name] = provider, World(corpus, time.monotonic)
+    remembered: dict[bytes, bytes] = {}
+    asked: list[tuple[str, str, str]] = []
+
+    def answer(head: bytes, body: bytes) -> bytes:
+        key = head.partition(b"\r\n")[0] + body
+        if key not in remembered:
+            first, *lines = head.decode().split("\r\n")
+            method, target, _ = first.split()
+            if target == REMEMBERED:
+                return _whole(json.dumps(asked).encode())
+            _, name, below = target.split("/", 2)
+            provider, world = simulated[name]
+            headers = {header.lower(): value for header, _, value in (line.partition(": ") for line in lines)}
+            said = provider.answer(Call(method, f"/{below}", headers, body), world)
+            told = {**said.headers, "date": formatdate(now, usegmt=True)}
+            written = [f"HTTP/1.1 {said.status} Said", *(f"{header}: {value}" for header, value in told.items())]
+            remembered[key] = _whole(said.body, "\r\n".join(written).encode())
+            asked.append((method, target, body.decode()))
+        return remembered[key]
+
+    return answer
+
+
+async def _serve(answer: _Answer) -> None:
+    server = await asyncio.get_running_loop().create_server(lambda: _Connection(answer), "127.0.0.1", 0)
+    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+    await server.serve_forever()
+
+
+def main(kind: str, conversations: str, *more: str) -> None:
+    """Serve one of the two."""
+    if kind == "simulator":
+        asyncio.run(_serve(_remembering(int(conversations), *more)))
+    else:
+        turns, *language = more
+        asyncio.run(_serve(_moulded(int(conversations), int(turns), *language)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

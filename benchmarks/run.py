@@ -1,0 +1,97 @@
+"""Run every benchmark, one after the other, and put what they found into README.md.
+
+    python benchmarks/run.py [--smoke]
+
+It takes ten minutes at most: what has not ended by then is interrupted and counts as failed.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from measured import RESULTS, is_smoke
+
+SCRIPTS = ("normalize", "fetch", "walk", "memory", "stall", "limits", "start")
+LONGEST = 600.0
+"""Seconds for all of them."""
+
+HERE = Path(__file__).parent
+README = HERE / "README.md"
+BEGIN, END = "<!-- benchmarks -->\n", "<!-- /benchmarks -->\n"
+
+
+def passed(name: str, until: float) -> bool:
+    """Run a benchmark; return whether it ended well and in time."""
+    print(f"\n== {name}", flush=True)
+    began = time.monotonic()
+    with subprocess.Popen([sys.executable, str(HERE / f"{name}.py"), *sys.argv[1:]]) as running:  # noqa: S603
+        try:
+            status = running.wait(max(until - began, 0.0))
+        except subprocess.TimeoutExpired:
+            running.send_signal(signal.SIGINT)  # so that it ends the servers it began
+            status = running.wait()
+    print(f"== {name}: {'ended' if status == 0 else 'FAILED'} after {time.monotonic() - began:.0f} s", flush=True)
+    return status == 0
+
+
+def table() -> Iterator[str]:
+    """Yield the lines of what was found, in Markdown."""
+    files = [file for name in SCRIPTS if (file := RESULTS / f"{name}.json").exists()]
+    found: list[dict[str, Any]] = [json.loads(file.read_text()) for file in files]
+    yield from dict.fromkeys(_circumstances(result) for result in found)
+    yield ""
+    yield "| what | against | measured | goal | met |"
+    yield "| --- | --- | --: | --: | :-: |"
+    for result in found:
+        for figure in result["figures"]:
+            yield _row(figure)
+
+
+def _circumstances(result: dict[str, Any]) -> str:
+    machine = result["machine"]
+    packages = ", ".join(f"{name} {version}" for name, version in result["packages"].items())
+    where = f"{machine['system']} {machine['processor']}, {machine['cores']} cores, Python {result['python']}"
+    return f"Measured {result['measured']} on {where}, with {packages}."
+
+
+def _row(figure: dict[str, Any]) -> str:
+    value, least, most = figure["value"], figure["at_least"], figure["at_most"]
+    measured = f"{value:.{0 if value >= 100 else 1 if value >= 10 else 2}f} {figure['unit']}"
+    goals = [f"{sign} {goal:g}" for sign, goal in (("≤", most), ("≥", least)) if goal is not None]
+    met = "" if not goals else "✓" if figure["is_met"] else "✗"
+    return f"| {figure['what']} | {figure['against']} | {measured} | {', '.join(goals)} | {met} |"
+
+
+def publish(lines: str) -> None:
+    """Put the table into README.md, in place of the last one."""
+    before, _, rest = README.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    assert end, f"{README} has no place for the table"
+    README.write_text(f"{before}{BEGIN}{lines}\n{end}{after}")
+
+
+def main() -> None:
+    """Run those that are there."""
+    began = time.monotonic()
+    present = [name for name in SCRIPTS if (HERE / f"{name}.py").exists()]
+    failed = [name for name in present if not passed(name, began + LONGEST)]
+    print(f"\n{len(present) - len(failed)} of {len(present)} benchmarks ran, in {time.monotonic() - began:.0f} s")
+    if is_smoke():
+        print("So short a run shows that they work; its figures say nothing and were not kept.")
+    else:
+        lines = "\n".join(table())
+        print(f"\n{lines}")
+        publish(lines)
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()
