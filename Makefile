@@ -47,6 +47,7 @@ outside: .venv/ready
 
 bench: .venv-bench/ready
 	.venv-bench/bin/python benchmarks/run.py
+	.venv-bench/bin/python benchmarks/chart.py
 
 bench-smoke: .venv/ready
 	$(BIN)/python benchmarks/run.py --smoke
