@@ -308,7 +308,8 @@ class _Progress:
     def new_among(self, rows: Sequence[Conversation]) -> list[Conversation]:
         """Return the rows that this walk has not seen yet, each once."""
         self._moved_on = any(row.id not in self._seen_in_this for row in rows)
-        self._seen_in_this.update(row.id for row in rows if self._seen_in_this is not self._ids)
+        if self._seen_in_this is not self._ids:
+            self._seen_in_this.update(row.id for row in rows)
         new: list[Conversation] = []
         for row in rows:
             if row.id not in self._ids:
@@ -322,7 +323,7 @@ class _Progress:
         self._unreadable += rows
         new = max(0, self._unreadable - self._most_unreadable)
         self._most_unreadable += new
-        return min(new, rows)
+        return new
 
     def check(self, rows: Rows) -> None:
         """Raise `PaginationError` where going on would only bring more of the same."""

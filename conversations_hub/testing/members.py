@@ -69,7 +69,7 @@ def _flat(kinds: Iterable[inspect.Type]) -> _Kinds:
 
 
 def _walked(value: Json, kinds: _Kinds, path: str = "") -> Iterator[tuple[str, bool]]:
-    """Yield every member's path and whether it is read; nothing below one that is not, or that is read whole."""
+    """Yield every member's path and whether it is read; nothing below one that is not."""
     if isinstance(value, dict):
         for name, inner in value.items():
             below = f"{path}.{name}".removeprefix(".")
