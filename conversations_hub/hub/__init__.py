@@ -18,7 +18,7 @@ from ..errors import ConfigurationError, HubClosedError, HubError, InvalidRefErr
 from ..policy import Profile, profile_named
 from ..schema import Conversation, Status, TranscriptTurn
 from ..signals import Signal
-from ..transport import Clock, Lane, Limiter
+from ..transport import Clock, Lane, Limiter, Turns
 from .crew import Crew
 from .environment import accounts_in
 from .reader import Reader, unsupported
@@ -75,6 +75,7 @@ class Hub:
         self._readers: dict[Target, Reader] = {}
         self._crew = Crew()
         self._is_closed = False
+        turns = Turns()
         for account in accounts:
             where = Target(account.provider, account.name)
             if where in self._readers:
@@ -84,6 +85,7 @@ class Hub:
                 load(account.provider),
                 numbers,
                 clock=clock or Clock(),
+                turns=turns,
                 proxy=proxy,
                 ssl=ssl,
                 limiter=limiter,

@@ -98,7 +98,7 @@ class Crew:
             await asyncio.gather(supervisor, return_exceptions=True)
             self._supervisors.discard(supervisor)
 
-    async def as_completed(
+    def as_completed(
         self, source: AsyncIterable[S] | Iterable[S], work: Callable[[S], Awaitable[R]], width: int
     ) -> AsyncGenerator[R]:
         """Work on what the source yields, `width` at a time, and yield each result as soon as it is there."""
@@ -112,9 +112,8 @@ class Crew:
                     return
                 await put(await work(item))
 
-        async with aclosing(self.collect([worker] * width, width)) as results:
-            async for result in results:
-                yield result
+        # Without room: what is taken at once is still in the processor's caches, and its memory serves the next.
+        return self.collect([worker] * width, 0)
 
     async def in_order(
         self, source: AsyncIterator[S], work: Callable[[S], Awaitable[R]], width: int

@@ -18,7 +18,6 @@ from .report import AccountReport
 __all__ = ["MOST_TOLD", "Reader", "Rows", "merged", "unsupported"]
 
 MOST_TOLD = 100  # bad rows that are told one by one; a page may hold any number
-_PAUSE_EVERY = 256 * 1024  # bytes decoded between two turns of the event loop
 
 
 class Rows(NamedTuple):
@@ -77,12 +76,8 @@ class Reader:
         conversations: list[Conversation] = []
         rejected: list[Issue] = []
         unreadable = 0
-        undisturbed = 0
         for position, row in enumerate(listing.rows):
-            undisturbed += memoryview(row).nbytes
-            if undisturbed > _PAUSE_EVERY:
-                undisturbed = 0
-                await self.lane.clock.sleep(0)
+            await self.lane.turns.take(memoryview(row).nbytes)
             try:
                 conversations.append(self.own(listing.normalize(row)))
                 continue

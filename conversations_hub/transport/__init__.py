@@ -30,8 +30,9 @@ from .clock import Clock
 from .failures import LibraryError, Lost, failure_of, is_disconnect, name_of, sent_once
 from .gate import Gate, Limiter
 from .pool import KEEP_ALIVE, Progress, drop, pool, under_way
+from .turns import Turns
 
-__all__ = ["Clock", "Counts", "Lane", "Limiter"]
+__all__ = ["Clock", "Counts", "Lane", "Limiter", "Turns"]
 
 T = TypeVar("T")
 
@@ -87,6 +88,7 @@ class Lane:
         profile: Profile,
         *,
         clock: Clock,
+        turns: Turns | None = None,
         proxy: str | None = None,
         ssl: SSLContext | None = None,
         limiter: Limiter | None = None,
@@ -96,6 +98,7 @@ class Lane:
         self.adapter = adapter
         self._profile = profile
         self.clock = clock
+        self.turns = turns or Turns()
         self._proxy = proxy
         self._ssl = ssl
         self._base_url = account.base_url or adapter.base_url
@@ -248,6 +251,7 @@ class Lane:
         try:
             response = await self._send(session, url, request, exchange)
             is_large, is_text = len(response.body) > LARGE, None
+            await self.turns.take(len(response.body))
             if is_large:
                 await self._make_way()
                 is_text = is_utf8(response.body)

@@ -1,0 +1,41 @@
+"""Turns of the event loop: answers that came together are read in several, so that others have theirs in between."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Final
+
+__all__ = ["Turns"]
+
+_MOST: Final = 48 * 1024  # bytes; reading that much takes about a millisecond
+
+
+class Turns:
+    """Bounds what all who share it read in one turn of the event loop; who came first goes first."""
+
+    def __init__(self) -> None:
+        self._read = 0
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    async def take(self, size: int) -> None:
+        """Go on if this turn of the loop has room, else in a later one; `size` is in bytes and may exceed any room."""
+        if self._waiting or self._read >= _MOST:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiting.append((size, waiter))
+            await waiter
+        else:
+            self._count(size)
+
+    def _count(self, size: int) -> None:
+        if not self._read:
+            asyncio.get_running_loop().call_soon(self._begin)
+        self._read += size
+
+    def _begin(self) -> None:
+        self._read = 0
+        while self._waiting and self._read < _MOST:
+            size, waiter = self._waiting.popleft()
+            if not waiter.done():  # it is where its task was cancelled
+                waiter.set_result(None)
+                self._count(size)

@@ -1,0 +1,93 @@
+"""Turns of the event loop: who reads what in which."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+from conversations_hub.transport import Turns
+
+KIB = 1024
+
+
+class Loop:
+    """Counts the turns of the running loop."""
+
+    def __init__(self) -> None:
+        self.turn = 0
+        self._count()
+
+    def _count(self) -> None:
+        self.turn += 1
+        self._next = asyncio.get_running_loop().call_soon(self._count)
+
+    def stop(self) -> None:
+        self._next.cancel()
+
+
+async def read(turns: Turns, loop: Loop, sizes: list[int]) -> list[int]:
+    """Let one task read each size, all at once; return in which turn of the loop each did."""
+    read_in: list[int] = []
+
+    async def one(size: int) -> None:
+        await turns.take(size)
+        read_in.append(loop.turn)
+
+    async with asyncio.TaskGroup() as group:
+        for size in sizes:
+            group.create_task(one(size))
+    return read_in
+
+
+async def test_what_came_together_is_read_in_several_turns() -> None:
+    loop = Loop()
+    read_in = await read(Turns(), loop, [8 * KIB] * 40)
+    loop.stop()
+    together = Counter(read_in)
+    assert max(together.values()) * 8 <= 48
+    assert len(together) == 7
+
+
+async def test_who_came_first_goes_first() -> None:
+    loop, turns, order = Loop(), Turns(), list[int]()
+
+    async def one(place: int) -> None:
+        await turns.take(20 * KIB)
+        order.append(place)
+
+    async with asyncio.TaskGroup() as group:
+        for place in range(20):
+            group.create_task(one(place))
+    loop.stop()
+    assert order == list(range(20))
+
+
+async def test_more_than_a_turn_has_room_for_has_one_of_its_own() -> None:
+    loop = Loop()
+    first, *others = await read(Turns(), loop, [64 * KIB * KIB, 64 * KIB * KIB, KIB])
+    loop.stop()
+    assert first < others[0] < others[1]
+
+
+async def test_who_is_alone_never_waits() -> None:
+    loop, turns = Loop(), Turns()
+    for _ in range(100):
+        before = loop.turn
+        await turns.take(KIB)
+        assert loop.turn == before
+        await asyncio.sleep(0)
+    loop.stop()
+
+
+async def test_who_was_cancelled_holds_nobody_up() -> None:
+    turns = Turns()
+    waiting = [asyncio.create_task(turns.take(64 * KIB)) for _ in range(10)]
+    last = asyncio.create_task(turns.take(KIB))
+    await asyncio.sleep(0)
+    reading, *cancelled = waiting
+    for task in cancelled:
+        task.cancel()
+    async with asyncio.timeout(5):
+        await last
+    assert reading.done()
+    assert all(task.cancelled() for task in cancelled)
