@@ -120,8 +120,8 @@ def unsupported(lane: Lane, operation: str) -> UnsupportedError:
     )
 
 
-_ABSENT: dict[type[msgspec.Struct], dict[str, Any]] = {
-    kind: {field.name: field.default for field in msgspec.structs.fields(kind)}
+_FIELDS: dict[type[msgspec.Struct], list[tuple[str, Any]]] = {
+    kind: [(field.name, field.default) for field in msgspec.structs.fields(kind)]
     for kind in (Conversation, Agent, Analysis)
 }
 _PARTS = ("agent", "analysis")
@@ -142,8 +142,10 @@ def merged(row: Conversation, details: Conversation) -> Conversation:
 
 def _only_in(row: msgspec.Struct, details: msgspec.Struct) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name, absent in _ABSENT[type(row)].items():
-        ours, theirs = getattr(row, name), getattr(details, name)
+    values = zip(_FIELDS[type(row)], msgspec.structs.astuple(row), msgspec.structs.astuple(details), strict=True)
+    for (name, absent), ours, theirs in values:
+        if ours is theirs:
+            continue
         if theirs == absent and ours != absent:
             found[name] = ours
         elif isinstance(ours, dict) and ours.keys() - theirs.keys():
