@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from .schema import Issue, Participant
+from .schema import Issue, Participant, Role
 
 __all__ = [
     "AnyJson",
@@ -31,6 +31,7 @@ __all__ = [
     "place_of",
     "seconds",
     "signed_until",
+    "stranger",
     "text",
     "timestamp",
 ]
@@ -86,17 +87,18 @@ def instant(value: Instant, place: str, issues: list[Issue], *, zone: tzinfo = U
 
 def timestamp(value: Instant, place: str, issues: list[Issue]) -> float | None:
     """Read an instant as Unix seconds, from the same forms as `instant`."""
-    if value is None:
-        return None
-    if isinstance(value, float) and 0 < value < _SECONDS_BELOW:
-        return value
-    if isinstance(value, str) and value.endswith(("Z", "+00:00")):  # what most send, and every turn may have one
+    if isinstance(value, str):
         try:
-            return datetime.fromisoformat(value).timestamp()
+            moment = datetime.fromisoformat(value)
         except ValueError:
             pass
-    moment = instant(value, place, issues)
-    return None if moment is None else moment.timestamp()
+        else:
+            if moment.tzinfo is UTC:  # what most send, and every turn may have one
+                return moment.timestamp()
+    elif value is None or (isinstance(value, float) and 0 < value < _SECONDS_BELOW):
+        return value
+    found = instant(value, place, issues)
+    return None if found is None else found.timestamp()
 
 
 def seconds(value: Number, place: str, issues: list[Issue]) -> float | None:
@@ -116,13 +118,14 @@ def seconds(value: Number, place: str, issues: list[Issue]) -> float | None:
 
 def number(value: AnyJson) -> float | None:
     """Read a finite number; whatever else it may be is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, bool) or not isinstance(value, int):
         return None
     try:
-        found = float(value)
+        return float(value)
     except OverflowError:
         return None
-    return found if math.isfinite(found) else None
 
 
 def text(value: str | int | None) -> str | None:
@@ -182,10 +185,13 @@ def not_before(moment: datetime | None, start: datetime | None, place: str, issu
 def signed_until(url: str, place: str, issues: list[Issue]) -> datetime | None:
     """Read when a signed URL stops working, as the three large object stores write it; None where it does not say."""
     try:
-        query = dict(parse_qsl(urlsplit(url).query))
+        asked = urlsplit(url).query
     except ValueError:
         issues.append(Issue(place, "not a URL"))
         return None
+    if not asked:
+        return None
+    query = dict(parse_qsl(asked))
     signed_at = instant(query.get("X-Amz-Date"), place, issues)
     lifetime = seconds(query.get("X-Amz-Expires"), place, issues)
     return after(signed_at, lifetime, place, issues) or instant(query.get("Expires") or query.get("se"), place, issues)
@@ -196,3 +202,8 @@ def place_of(one: Participant, participants: list[Participant]) -> int:
     if one not in participants:
         participants.append(one)
     return participants.index(one)
+
+
+def stranger(word: str | None, participants: list[Participant]) -> tuple[Role, int | None]:
+    """Return the role of a speaker whose word nobody knows, and the position of the participant that keeps it."""
+    return Role.UNKNOWN, place_of(Participant(name=word), participants) if word else None

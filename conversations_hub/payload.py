@@ -62,7 +62,7 @@ def _stands(body: bytes, *, is_text: bool | None) -> bool:
     return is_utf8(body) if is_text is None else is_text
 
 
-_PIECE = 64 * 1024
+_PIECE = 16 * 1024  # larger ones are mapped anew each time, which takes longer than reading them
 
 
 def is_utf8(body: bytes) -> bool:
