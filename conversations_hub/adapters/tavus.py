@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from itertools import compress
 from typing import Any
 
 import msgspec
@@ -26,7 +27,7 @@ from ..adapter import (
     answered,
     refused,
 )
-from ..coerce import Id, Instant, Seconds, UnixSeconds, instant, json_text, not_before, place_of, text
+from ..coerce import Id, Instant, Seconds, UnixSeconds, instant, json_text, not_before, stranger, text
 from ..errors import HubError, InvalidRefError, NotFoundError, PayloadError, RateLimitError, UnsupportedError
 from ..payload import decode, decoded_or_none
 from ..schema import (
@@ -55,12 +56,12 @@ __all__ = ["ADAPTER", "delete", "end", "events", "get", "list_page", "normalize"
 # what Tavus sends
 
 
-class _Function(msgspec.Struct):
+class _Function(msgspec.Struct, gc=False):
     name: str | None = None
     arguments: Any = None
 
 
-class _ToolCall(msgspec.Struct):
+class _ToolCall(msgspec.Struct, gc=False):
     id: Id | None = None
     function: _Function | None = None
     name: str | None = None
@@ -78,11 +79,11 @@ class _Turn(msgspec.Struct, gc=False):
     tool_call_id: Id | None = None
 
 
-class _ActionRequest(msgspec.Struct):
+class _ActionRequest(msgspec.Struct, gc=False):
     body: Any = None
 
 
-class _Properties(msgspec.Struct):
+class _Properties(msgspec.Struct, gc=False):
     transcript: list[_Turn | None] | None = None
     transcript_url: str | None = None
     shutdown_reason: str | None = None
@@ -102,7 +103,7 @@ class _Properties(msgspec.Struct):
 _NOTHING = _Properties()
 
 
-class _Event(msgspec.Struct):
+class _Event(msgspec.Struct, gc=False):
     event_type: str | None = None
     timestamp: Instant = None
     properties: _Properties | None = None
@@ -112,7 +113,7 @@ class _Event(msgspec.Struct):
         return self.properties or _NOTHING
 
 
-class _Conversation(msgspec.Struct):
+class _Conversation(msgspec.Struct, gc=False):
     conversation_id: Id
     conversation_name: Id | None = None
     conversation_url: str | None = None
@@ -259,7 +260,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         recordings=recordings,
         metadata=_metadata(sent, happened),
         links={"conversation": sent.conversation_url} if sent.conversation_url else {},
-        estimated=tuple(name for name, is_derived in derived.items() if is_derived),
+        estimated=tuple(compress(derived, derived.values())),
         issues=tuple(issues),
         raw=bytes(body),
     )
@@ -325,11 +326,13 @@ def _turns(
         if entry is None:
             issues.append(Issue(f"transcript[{position}]", "null"))
             continue
-        role, participant = _SPEAKERS.get(entry.role) or _stranger(entry.role, participants)
+        role, participant = _SPEAKERS.get(entry.role) or stranger(entry.role, participants)
         said, result = entry.content or "", None
-        calls = _tool_calls(entry.tool_calls, called) if entry.tool_calls else ()
-        if entry.tool_calls and not calls and not said:
-            continue  # only the echo of calls already told
+        calls: tuple[ToolCall, ...] = ()
+        if entry.tool_calls:
+            calls = _tool_calls(entry.tool_calls, called)
+            if not calls and not said:
+                continue  # only the echo of calls already told
         if entry.tool_call_id is not None:
             said, result = "", ToolResult(call_id=_call_id(entry.tool_call_id), content=entry.content)
         turns.append(
@@ -347,11 +350,6 @@ def _turns(
             )
         )
     return tuple(turns)
-
-
-def _stranger(word: str | None, participants: list[Participant]) -> tuple[Role, int | None]:
-    """Return an unknown role, and the participant that keeps its word."""
-    return Role.UNKNOWN, place_of(Participant(name=word), participants) if word else None
 
 
 def _call_id(sent: Id) -> str:

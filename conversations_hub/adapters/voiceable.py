@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -26,8 +26,8 @@ from ..coerce import (
     instant,
     json_text,
     number,
-    place_of,
     seconds,
+    stranger,
     text,
     timestamp,
 )
@@ -138,9 +138,12 @@ _rows = msgspec.json.Decoder(list[msgspec.Raw] | _Rows | None, strict=False)
 _refusal = msgspec.json.Decoder(_Refusal, strict=False)
 
 
+_SCALARS = (str, int, float)
+
+
 def _member(sent: AnyJson, name: str) -> Number:
     value = sent.get(name) if isinstance(sent, dict) else None
-    return value if isinstance(value, str | int | float) else None
+    return value if isinstance(value, _SCALARS) else None
 
 
 def _word(sent: AnyJson, name: str) -> str | None:
@@ -162,21 +165,20 @@ _STATUSES = {
     "done": Status.ENDED,
     "failed": Status.FAILED,
 }
-_FINISHED = {Status.ENDED, Status.FAILED}
-_OVER = {*_FINISHED, Status.PROCESSING}
+_FINISHED = (Status.ENDED, Status.FAILED)
+_OVER = (*_FINISHED, Status.PROCESSING)
 
 _VERDICTS = {"success": True, "failure": False}
 _DIRECTIONS = {"inbound": Direction.INBOUND, "outbound": Direction.OUTBOUND}
 
 # Each with the position of its participant: the agent is the first, the customer the second.
-_SPEAKERS: dict[str, tuple[Role, int | None]] = {
+_SPEAKERS: dict[str | None, tuple[Role, int | None]] = {
     "user": (Role.USER, 1),
     "assistant": (Role.ASSISTANT, 0),
     "agent": (Role.ASSISTANT, 0),
     "system": (Role.SYSTEM, None),
     "tool": (Role.TOOL, None),
 }
-_STRANGER = (Role.UNKNOWN, None)
 
 # The metadata are those of ElevenLabs: the front end looks for the length of a call there.
 # https://github.com/voiceabledev/voiceable-client/blob/013cede36af0a1f48e669c2afd4627ec7715a810/src/lib/api.ts
@@ -201,7 +203,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False) -> Conversat
     created_at = instant(sent.created_at, "created_at", issues)
     told_at = created_at or instant(_member(sent.metadata, _START), f"metadata.{_START}", issues)
     dated_at = None
-    if told_at is None and _WHOLE_INSTANT.fullmatch(str(sent.date)):
+    if told_at is None and sent.date and _WHOLE_INSTANT.fullmatch(str(sent.date)):
         dated_at = instant(sent.date, "date", issues)
     started_at = told_at or dated_at
     duration = _duration(sent, issues)
@@ -212,19 +214,18 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False) -> Conversat
         Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, name=agent.name),
         Participant(kind=ParticipantKind.CUSTOMER, id=text(sent.user_id)),
     ]
-    counted: list[int] = []
-    transcript = None
+    transcript, is_counted = None, False
     if sent.transcript:  # an empty one says no more than none
         began = None if started_at is None else started_at.timestamp()
-        transcript = tuple(_turns(sent.transcript, began, participants, counted, issues))
+        transcript, is_counted = _turns(sent.transcript, began, participants, issues)
 
-    derived = {
-        "status": status is Status.ENDED and not sent.status,
-        "channel": bool(sent.direction),
-        "started_at": dated_at is not None,
-        "ended_at": ended_at is not None,
-        "transcript.start": bool(counted),
-    }
+    estimated = (
+        "status" if status is Status.ENDED and not sent.status else None,
+        "channel" if sent.direction else None,
+        "started_at" if dated_at else None,
+        "ended_at" if ended_at else None,
+        "transcript.start" if is_counted else None,
+    )
     return Conversation(
         provider="voiceable",
         id=id,
@@ -232,7 +233,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False) -> Conversat
         provider_status=sent.status,
         # Calls alone have a direction.
         channel=Channel.PHONE if sent.direction else Channel.UNKNOWN,
-        direction=_DIRECTIONS.get(sent.direction or "", Direction.UNKNOWN),
+        direction=_DIRECTIONS.get(sent.direction or "") or Direction.UNKNOWN,
         agent=agent if agent.id or agent.name else None,
         participants=tuple(participants),
         created_at=created_at,
@@ -248,7 +249,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False) -> Conversat
         metadata=_metadata(sent, id),
         # The ids of conversations, unlike those of agents, are ElevenLabs' own.
         related_ids={"elevenlabs": id} if id.startswith("conv_") else {},
-        estimated=tuple(name for name, is_derived in derived.items() if is_derived),
+        estimated=tuple(filter(None, estimated)),
         issues=tuple(issues),
         raw=bytes(body),
     )
@@ -256,20 +257,23 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False) -> Conversat
 
 def _status(sent: _Conversation) -> Status:
     if sent.status:
-        return _STATUSES.get(sent.status, Status.UNKNOWN)
+        return _STATUSES.get(sent.status) or Status.UNKNOWN
     # What has been judged is over; whatever else the front end shows as "In Progress" is a guess.
     return Status.ENDED if sent.call_successful in _VERDICTS else Status.UNKNOWN
 
 
 def _duration(sent: _Conversation, issues: list[Issue]) -> float | None:
-    told = {
-        "metadata.duration": _member(sent.metadata, "duration"),
-        f"metadata.{_LENGTH}": _member(sent.metadata, _LENGTH),
-        "duration": sent.duration,
-        "outcome.duration_seconds": _member(sent.outcome, "duration_seconds"),
-    }
-    spans = (seconds(span, place, issues) for place, span in told.items())
-    return next((span for span in spans if span is not None), None)
+    told = (
+        ("metadata.duration", _member(sent.metadata, "duration")),
+        (f"metadata.{_LENGTH}", _member(sent.metadata, _LENGTH)),
+        ("duration", sent.duration),
+        ("outcome.duration_seconds", _member(sent.outcome, "duration_seconds")),
+    )
+    for place, span in told:
+        duration = seconds(span, place, issues)
+        if duration is not None:
+            return duration
+    return None
 
 
 def _transcript_state(
@@ -283,48 +287,50 @@ def _transcript_state(
 
 
 def _turns(
-    entries: Sequence[_Turn | None],
-    began: float | None,
-    participants: list[Participant],
-    counted: list[int],
-    issues: list[Issue],
-) -> Iterator[TranscriptTurn]:
-    """Yield the turns; `counted` receives the positions of those whose start we counted from the instants."""
-    index = 0
+    entries: Sequence[_Turn | None], began: float | None, participants: list[Participant], issues: list[Issue]
+) -> tuple[tuple[TranscriptTurn, ...], bool]:
+    """Return the turns, and whether we counted the start of any from the instants."""
+    turns: list[TranscriptTurn] = []
+    unread: list[Issue] = []  # their place is written out afterwards: for every turn it would take a tenth of the time
+    is_counted = False
     for position, entry in enumerate(entries):
         if entry is None:
             issues.append(Issue(f"transcript[{position}]", "null"))
             continue
-        role, participant = _SPEAKERS.get(entry.role or "", _STRANGER)
-        if role is Role.UNKNOWN and entry.role:
-            participant = place_of(Participant(name=entry.role), participants)
-        moment = timestamp(entry.timestamp, f"transcript[{position}].timestamp", issues)
-        start = entry.time_in_call_secs
-        if start is None and moment is not None and began is not None and moment >= began:
-            start = moment - began
-            if not start.is_integer():
-                start = round(start, 6)  # what is left of large floats is noise further on
-            counted.append(position)
+        role, participant = _SPEAKERS.get(entry.role) or stranger(entry.role, participants)
+        start, moment = entry.time_in_call_secs, None
+        if entry.timestamp is not None:
+            moment = timestamp(entry.timestamp, "", unread)
+            if moment is None:
+                issues.append(Issue(f"transcript[{position}].timestamp", unread.pop().reason))
+            elif start is None and began is not None and moment >= began:
+                start = moment - began
+                if not start.is_integer():
+                    start = round(start, 6)  # what is left of large floats is noise further on
+                is_counted = True
         said = entry.content or entry.message or ""
         calls = tuple(map(_tool_call, filter(None, entry.tool_calls))) if entry.tool_calls else ()
         results = tuple(map(_tool_result, filter(None, entry.tool_results))) if entry.tool_results else ()
         if said or calls or not results:
-            yield TranscriptTurn(
-                index=index,
-                role=role,
-                text=said,
-                start=start,
-                timestamp=moment,
-                participant=participant,
-                interrupted=entry.interrupted,
-                tool_calls=calls,
-                metrics=_metrics(entry.conversation_turn_metrics) if entry.conversation_turn_metrics else None,
+            turns.append(
+                TranscriptTurn(
+                    index=len(turns),
+                    role=role,
+                    text=said,
+                    start=start,
+                    timestamp=moment,
+                    participant=participant,
+                    interrupted=entry.interrupted,
+                    tool_calls=calls,
+                    metrics=_metrics(entry.conversation_turn_metrics) if entry.conversation_turn_metrics else None,
+                )
             )
-            index += 1
         # An entry may hold what several tools answered; a turn holds one answer.
         for result in results:
-            yield TranscriptTurn(index=index, role=Role.TOOL, start=start, timestamp=moment, tool_result=result)
-            index += 1
+            turns.append(
+                TranscriptTurn(index=len(turns), role=Role.TOOL, start=start, timestamp=moment, tool_result=result)
+            )
+    return tuple(turns), is_counted
 
 
 def _tool_call(sent: _ToolCall) -> ToolCall:
@@ -346,14 +352,17 @@ def _metrics(sent: AnyJson) -> dict[str, float] | None:
 
 
 def _analysis(sent: _Conversation) -> Analysis | None:
-    verdict = sent.call_successful if sent.call_successful in _VERDICTS else _word(sent.outcome, "outcome")
+    success = _VERDICTS.get(sent.call_successful or "")
+    if not sent.outcome:
+        return None if success is None else Analysis(success=success)
+    if success is None:
+        success = _VERDICTS.get(_word(sent.outcome, "outcome") or "")
+    sentiment = _word(sent.outcome, "sentiment")
     confidence = number(_member(sent.outcome, "confidence_score"))
-    analysis = Analysis(
-        success=_VERDICTS.get(verdict or ""),
-        sentiment=_word(sent.outcome, "sentiment"),
-        scores=None if confidence is None else {"confidence_score": confidence},
-    )
-    return analysis if analysis != Analysis() else None
+    if success is None and sentiment is None and confidence is None:
+        return None
+    scores = None if confidence is None else {"confidence_score": confidence}
+    return Analysis(success=success, sentiment=sentiment, scores=scores)
 
 
 def _recording(id: str) -> Recording:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from itertools import compress
 from operator import ge
 from typing import Any
 from urllib.parse import quote
@@ -93,7 +94,9 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, correction: 
         sent.corrected_transcript = decode(correction, CORRECTION, issues).corrected
         raw = msgspec.json.encode({"call": msgspec.Raw(raw), "corrected": msgspec.Raw(correction)})
     status = _status(sent)
-    end_reason, provider_end_reason = _ending(sent, status)
+    legs = _legs(sent)
+    took_over = _took_over(sent, legs)
+    end_reason, provider_end_reason = _ending(sent, status, took_over)
 
     created_at = instant(sent.created_at, "created_at", issues)
     connected_at = instant(sent.started_at, "started_at", issues)
@@ -105,7 +108,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, correction: 
     ended_at = not_before(ended_at, started_at, "end_at", issues)
 
     agent = Agent(id=text(sent.pathway_id) or text(sent.persona_id), version=text(sent.pathway_version))
-    participants = _participants(sent, agent)
+    participants = _participants(sent, agent, took_over)
     turns = tuple(_turns(sent, started_at, participants, issues))
     derived = {
         "started_at": started_at is not connected_at,
@@ -119,7 +122,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, correction: 
         provider_status=sent.status or sent.queue_status or None,
         channel=Channel.PHONE,
         direction=_direction(sent),
-        agent=agent if agent != Agent() else None,
+        agent=agent if agent.id or agent.version else None,
         participants=tuple(participants),
         created_at=created_at,
         started_at=started_at,
@@ -136,8 +139,8 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, correction: 
         language=_language(sent.variables),
         tags=tuple(filter(None, sent.pathway_tags or ())),
         metadata=_metadata(sent, turns),
-        related_ids={f"proxy_agent_call_{place}": leg for place, leg in enumerate(_other_calls(sent), start=1)},
-        estimated=tuple(name for name, is_derived in derived.items() if is_derived),
+        related_ids=_related_ids(legs) if legs else {},
+        estimated=tuple(compress(derived, derived.values())),
         issues=tuple(issues),
         raw=raw,
     )
@@ -156,7 +159,7 @@ def _status(sent: Call) -> Status:
     return Status.NO_ANSWER if status is Status.ENDED and sent.answered_by == "no-answer" else status
 
 
-def _ending(sent: Call, status: Status) -> tuple[EndReason | None, str | None]:
+def _ending(sent: Call, status: Status, took_over: Sequence[str]) -> tuple[EndReason | None, str | None]:
     # An error message alone is no failure: calls that went well may have one.
     # https://docs.bland.ai/tutorials/post-call-webhooks
     if status in _UNHELD:
@@ -167,7 +170,7 @@ def _ending(sent: Call, status: Status) -> tuple[EndReason | None, str | None]:
         return None, None
     if sent.answered_by == "voicemail":
         return EndReason.VOICEMAIL, sent.answered_by
-    if _took_over(sent):
+    if took_over:
         return EndReason.TRANSFERRED, sent.call_ended_by or None
     if sent.call_ended_by:
         return _HUNG_UP_BY.get(sent.call_ended_by, EndReason.UNKNOWN), sent.call_ended_by
@@ -203,7 +206,7 @@ def _direction(sent: Call) -> Direction:
     return Direction.INBOUND if sent.inbound else Direction.OUTBOUND
 
 
-def _participants(sent: Call, agent: Agent) -> list[Participant]:
+def _participants(sent: Call, agent: Agent, took_over: Sequence[str]) -> list[Participant]:
     agents = customers = None
     if sent.inbound is not None:
         agents, customers = (sent.to, sent.from_) if sent.inbound else (sent.from_, sent.to)
@@ -213,24 +216,25 @@ def _participants(sent: Call, agent: Agent) -> list[Participant]:
         Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, phone=text(agents)),
         Participant(kind=other, phone=text(customers)),
     ]
-    for phone in _took_over(sent):
+    for phone in took_over:
         place_of(Participant(kind=ParticipantKind.HUMAN_AGENT, phone=phone), participants)
     return participants
 
 
-def _legs(sent: Call) -> Iterator[Leg]:
-    if sent.warm_transfer_call and sent.warm_transfer_call.proxy_agent_calls:
-        yield from filter(None, sent.warm_transfer_call.proxy_agent_calls)
+def _legs(sent: Call) -> list[Leg]:
+    calls = sent.warm_transfer_call.proxy_agent_calls if sent.warm_transfer_call else None
+    return [leg for leg in calls if leg is not None] if calls else []
 
 
-def _took_over(sent: Call) -> list[str]:
+def _took_over(sent: Call, legs: Sequence[Leg]) -> list[str]:
     """Return the numbers of the humans to whom the call was transferred."""
-    merged = (leg.phone_number for leg in _legs(sent) if leg.state == "MERGED")
-    return list(filter(None, map(text, (sent.transferred_to, *merged))))
+    numbers = [sent.transferred_to, *[leg.phone_number for leg in legs if leg.state == "MERGED"]]
+    return [phone for number in numbers if (phone := text(number))]
 
 
-def _other_calls(sent: Call) -> Iterator[str]:
-    return filter(None, (text(leg.call_id) for leg in _legs(sent)))
+def _related_ids(legs: Sequence[Leg]) -> dict[str, str]:
+    ids = filter(None, [text(leg.call_id) for leg in legs])
+    return {f"proxy_agent_call_{place}": id for place, id in enumerate(ids, start=1)}
 
 
 def _turns(
@@ -250,41 +254,52 @@ def _turns(
 
 def _noted(
     rows: Sequence[Row | None], started_at: datetime | None, participants: list[Participant], issues: list[Issue]
-) -> Iterator[TranscriptTurn]:
-    """Yield what was noted while the call ran."""
-    for index, (said_at, row) in enumerate(_in_order(rows, issues)):
+) -> list[TranscriptTurn]:
+    """Return what was noted while the call ran."""
+    turns: list[TranscriptTurn] = []
+    for said_at, row in _in_order(rows, issues):
         role, participant, visibility = _SPEAKERS.get(row.user) or _stranger(row.user, participants)
-        start = None if said_at is None or started_at is None else (said_at - started_at).total_seconds()
-        yield TranscriptTurn(
-            index=index,
-            role=role,
-            text=row.text or "",
-            start=start if start is not None and start >= 0 else None,
-            timestamp=None if said_at is None else said_at.timestamp(),
-            participant=participant,
-            visibility=visibility,
-            provider_id=None if row.id is None else str(row.id),
+        start = timestamp = None
+        if said_at is not None:
+            timestamp = said_at.timestamp()
+            if started_at is not None and said_at >= started_at:
+                start = (said_at - started_at).total_seconds()
+        turns.append(
+            TranscriptTurn(
+                index=len(turns),
+                role=role,
+                text=row.text or "",
+                start=start,
+                timestamp=timestamp,
+                participant=participant,
+                visibility=visibility,
+                provider_id=None if row.id is None else str(row.id),
+            )
         )
+    return turns
 
 
-def _in_order(rows: Sequence[Row | None], issues: list[Issue]) -> list[tuple[datetime | None, Row]]:
+def _in_order(rows: Sequence[Row | None], issues: list[Issue]) -> Iterable[tuple[datetime | None, Row]]:
     """Return rows and their instants as they followed each other: they need not be sent so."""
     noted = [row for row in rows if row is not None]
     if len(noted) < len(rows):
         issues += [Issue(f"transcripts[{position}]", "null") for position, row in enumerate(rows) if row is None]
     try:
         moments = [datetime.fromisoformat(row.created_at or "") for row in noted]
-        is_told = all(moment.tzinfo for moment in moments)
     except ValueError:
-        moments, is_told = [], False
-    if not is_told:
+        moments = []
+    if not moments or not all(moment.tzinfo for moment in moments):
         places = ((f"transcripts[{position}].created_at", row) for position, row in enumerate(rows) if row is not None)
         return [(instant(row.created_at, place, issues), row) for place, row in places]
+    told: Iterable[tuple[datetime, Row]] = zip(moments, noted, strict=True)
     if any(map(ge, moments, moments[1:])):
-        ranks = [(moment, row.id if isinstance(row.id, int) else 0) for moment, row in zip(moments, noted, strict=True)]
-        order = sorted(range(len(ranks)), key=ranks.__getitem__)
-        return [(moments[place], noted[place]) for place in order]
-    return list(zip(moments, noted, strict=True))
+        told = sorted(told, key=_moment_and_id)
+    return told
+
+
+def _moment_and_id(told: tuple[datetime, Row]) -> tuple[datetime, int]:
+    moment, row = told
+    return moment, row.id if isinstance(row.id, int) else 0
 
 
 def _heard(
@@ -342,6 +357,8 @@ def _transcript_state(
 
 
 def _analysis(sent: Call) -> Analysis | None:
+    if sent.analysis is None and sent.dispositions is None and not sent.citations and not sent.disposition_tag:
+        return None
     cited = sent.citations or {}
     if isinstance(cited, list):
         cited = {citation.variable_name: citation.value for citation in cited if citation and citation.variable_name}
@@ -402,6 +419,5 @@ def _metadata(sent: Call, turns: tuple[TranscriptTurn, ...]) -> dict[str, Any]:
 def _without_secrets(value: AnyJson) -> AnyJson:
     """Return what a request said without the keys in it, as they are scrubbed from `raw`."""
     if isinstance(value, dict):
-        hidden = SECRET_FIELDS & value.keys()
-        return {name: "***" if name in hidden else _without_secrets(inner) for name, inner in value.items()}
+        return {name: "***" if name in SECRET_FIELDS else _without_secrets(inner) for name, inner in value.items()}
     return [_without_secrets(inner) for inner in value] if isinstance(value, list) else value

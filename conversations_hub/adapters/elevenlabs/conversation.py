@@ -43,6 +43,8 @@ STATUSES = {
 }
 _OVER = {Status.PROCESSING, Status.ENDED, Status.FAILED, Status.NO_ANSWER}
 _FINISHED = _OVER - {Status.PROCESSING}
+_IN_VAIN = {Status.FAILED, Status.NO_ANSWER}
+_NOT_YET = {Status.QUEUED, Status.RINGING}
 
 # https://elevenlabs.io/docs/eleven-agents/workflows/post-call-webhooks
 _FAILURES = {
@@ -100,21 +102,24 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
     else:
         told, judged = sent.metadata or payload.Metadata(), sent.analysis or payload.Analysis()
 
+    line = told.line
     channel, is_channel_told = _channel(sent, told)
-    direction = _DIRECTIONS.get(told.line.direction or sent.direction or "", Direction.UNKNOWN)
+    direction = _DIRECTIONS.get(line.direction or sent.direction or "", Direction.UNKNOWN)
     status = _status(sent, direction)
     agent = Agent(id=text(sent.agent_id), name=text(sent.agent_name), version=text(sent.version_id))
-    cast = _cast(sent, told.line, agent)
+    cast = _cast(sent, line, agent)
     transcript, transcript_state = _transcript(sent, told, status, cast, issues)
 
     created_at = instant(told.start_time_unix_secs, "metadata.start_time_unix_secs", issues)
     accepted_at = instant(told.accepted_time_unix_secs, "metadata.accepted_time_unix_secs", issues)
     accepted_at = not_before(accepted_at, created_at, "metadata.accepted_time_unix_secs", issues)
     started_at = accepted_at or (created_at if _has_begun(status, told) else None)
-    duration = told.call_duration_secs if status in _OVER or told.call_duration_secs else None  # 0 while it runs
-    ended_at = after(started_at, duration, "metadata.call_duration_secs", issues) if status in _OVER else None
+    is_over = status in _OVER
+    duration = told.call_duration_secs if is_over or told.call_duration_secs else None  # 0 while it runs
+    ended_at = after(started_at, duration, "metadata.call_duration_secs", issues) if is_over else None
 
-    is_handed_over = status in _OVER and cast.is_handed_over
+    is_handed_over = is_over and cast.is_handed_over
+    last_words = text(sent.failure_reason) or text(told.termination_reason) or payload.word(told.error, "reason")
     derived = {
         "status": bool(sent.failure_reason),
         "channel": channel is not Channel.UNKNOWN and not is_channel_told,
@@ -130,14 +135,14 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         title=text(judged.call_summary_title),
         channel=channel,
         direction=direction,
-        agent=agent if agent != Agent() else None,
+        agent=agent if agent != _NOBODY else None,
         participants=tuple(cast.all),
         created_at=created_at,
         started_at=started_at,
         ended_at=ended_at,
         duration=duration,
-        end_reason=EndReason.TRANSFERRED if is_handed_over else _end_reason(sent, told, status),
-        provider_end_reason=_last_words(sent, told),
+        end_reason=EndReason.TRANSFERRED if is_handed_over else _end_reason(sent, told, status, last_words),
+        provider_end_reason=last_words,
         transcript=transcript,
         transcript_state=transcript_state,
         summary=text(judged.transcript_summary),
@@ -145,11 +150,11 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         recordings=(_recording(str(sent.conversation_id)),) if sent.has_audio else (),
         cost=_cost(told, issues),
         language=text(told.main_language),
-        tags=tuple(str(tag) for tag in sent.tag_ids or () if tag is not None),
+        tags=tuple([str(tag) for tag in sent.tag_ids or () if tag is not None]),
         metadata=_metadata(sent, told, judged),
         links=_links(told),
         related_ids=_related_ids(told),
-        estimated=tuple(name for name, is_derived in derived.items() if is_derived),
+        estimated=tuple([name for name, is_derived in derived.items() if is_derived]),
         issues=tuple(issues),
         raw=bytes(body),
     )
@@ -157,10 +162,13 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
 
 def _channel(sent: payload.Conversation, told: payload.Metadata) -> tuple[Channel, bool]:
     """Return the medium, and whether ElevenLabs tells it."""
-    named = ((told.phone_call, Channel.PHONE), (told.sms, Channel.SMS), (told.whatsapp, Channel.CHAT))
-    found = next((channel for line, channel in named if line), None)
-    found = found or (Channel.CHAT if told.text_only else _SOURCES.get(told.conversation_initiation_source or ""))
-    if found:
+    if told.phone_call:
+        return Channel.PHONE, True
+    if told.sms:
+        return Channel.SMS, True
+    if told.whatsapp or told.text_only:
+        return Channel.CHAT, True
+    if found := _SOURCES.get(told.conversation_initiation_source or ""):
         return found, True
     if sent.direction or sent.failure_reason:  # calls alone have one, or are placed at all
         return Channel.PHONE, False
@@ -198,7 +206,7 @@ def _transcript(
 ) -> tuple[tuple[TranscriptTurn, ...] | None, TranscriptState]:
     if sent.transcript is msgspec.UNSET:
         return None, TranscriptState.NOT_LOADED
-    found = tuple(turns(sent.transcript or (), cast, issues))
+    found = turns(sent.transcript or (), cast, issues)
     if not found and _is_forgotten(told):
         return None, TranscriptState.UNAVAILABLE
     if status not in _FINISHED:
@@ -218,34 +226,30 @@ def _is_forgotten(told: payload.Metadata) -> bool:
 
 
 def _has_begun(status: Status, told: payload.Metadata) -> bool:
-    if status in {Status.FAILED, Status.NO_ANSWER}:
-        return bool(told.call_duration_secs)
-    return status not in {Status.QUEUED, Status.RINGING}
+    return bool(told.call_duration_secs) if status in _IN_VAIN else status not in _NOT_YET
 
 
-def _last_words(sent: payload.Conversation, told: payload.Metadata) -> str | None:
-    return text(sent.failure_reason) or text(told.termination_reason) or payload.word(told.error, "reason")
-
-
-def _end_reason(sent: payload.Conversation, told: payload.Metadata, status: Status) -> EndReason | None:
+def _end_reason(
+    sent: payload.Conversation, told: payload.Metadata, status: Status, last_words: str | None
+) -> EndReason | None:
     if sent.failure_reason:
         return _FAILURES.get(sent.failure_reason, _FAILED)[1]
-    words = (_last_words(sent, told) or "").lower()
-    if not words and not told.error:
+    if not last_words and not told.error:
         return None
-    known = next((reason for part, reason in _END_REASONS.items() if part in words), None)
-    return known or (EndReason.ERROR if status is Status.FAILED or told.error else EndReason.UNKNOWN)
+    words = (last_words or "").lower()
+    for part, reason in _END_REASONS.items():
+        if part in words:
+            return reason
+    return EndReason.ERROR if status is Status.FAILED or told.error else EndReason.UNKNOWN
 
 
 def _analysis(sent: payload.Conversation, judged: payload.Analysis) -> Analysis | None:
     mood = payload.members(sent.sentiment_analysis)
     criteria = payload.members(judged.evaluation_criteria_results)
-    marks = {
-        "call_success_score": judged.call_success_score,
-        **mood,
-        **{name: payload.members(result).get("score") for name, result in criteria.items()},
-    }
-    scores = {name: score for name, mark in marks.items() if (score := number(mark)) is not None}
+    marks: dict[str, Any] = {"call_success_score": judged.call_success_score, **mood}
+    for name, result in criteria.items():
+        marks[name] = payload.members(result).get("score")
+    scores = {name: score for name, mark in marks.items() if mark is not None and (score := number(mark)) is not None}
     gathered = judged.data_collection_results
     collected = {
         # Now and then a bare value stands where it should be wrapped.
@@ -258,7 +262,10 @@ def _analysis(sent: payload.Conversation, judged: payload.Analysis) -> Analysis 
         scores=scores or None,
         collected=collected if isinstance(gathered, dict) else None,
     )
-    return analysis if analysis != Analysis() else None
+    return analysis if analysis != _NO_JUDGEMENT else None
+
+
+_NOBODY, _NO_JUDGEMENT = Agent(), Analysis()
 
 
 def _recording(id: str) -> Recording:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -130,30 +129,30 @@ class TurnMetrics(msgspec.Struct, gc=False):
     convai_llm_service_ttf_sentence: Metric | None = None
 
     @property
-    def flat(self) -> Mapping[str, object]:
+    def flat(self) -> tuple[tuple[str, Metric | None], ...]:
         """The measurements as the documentation shows them: without the level `metrics` of the specification."""
         # https://elevenlabs.io/docs/eleven-agents/workflows/post-call-webhooks
-        return {
-            "convai_llm_service_ttfb": self.convai_llm_service_ttfb,
-            "convai_llm_service_ttf_sentence": self.convai_llm_service_ttf_sentence,
-        }
+        return (
+            ("convai_llm_service_ttfb", self.convai_llm_service_ttfb),
+            ("convai_llm_service_ttf_sentence", self.convai_llm_service_ttf_sentence),
+        )
 
 
 class Turn(msgspec.Struct, gc=False):
-    """An entry of the transcript."""
+    """An entry of the transcript; its members in the order in which they come, so that each is found at once."""
 
-    id: Id | None = None
     role: str | None = None
+    agent_metadata: Speaker | None = None
     message: str | None = None
     multivoice_message: Parts | None = None
-    time_in_call_secs: Seconds | None = None
-    interrupted: bool | None = None
-    agent_metadata: Speaker | None = None
-    user_identifier: Id | None = None
     tool_calls: list[ToolCall | None] | None = None
     tool_results: list[ToolResult | None] | None = None
+    time_in_call_secs: Seconds | None = None
     conversation_turn_metrics: TurnMetrics | None = None
     rag_retrieval_info: Retrieval | None = None
+    interrupted: bool | None = None
+    user_identifier: Id | None = None
+    id: Id | None = None
     contextual_update_info: AnyJson = None
     file_input: File | None = None
 

@@ -37,6 +37,7 @@ class Cast:
     def __init__(self, agent: Participant, customer: Participant) -> None:
         self.all = [agent, customer]
         self.main_agent = agent.id
+        self.is_handed_over = False
         self._agents: dict[Id | None, int] = {agent.id: 0}
 
     def agent(self, id: Id | None) -> int:
@@ -60,58 +61,56 @@ class Cast:
     def take_over(self, phone: str) -> None:
         """Add the person a call was handed to."""
         place_of(Participant(kind=ParticipantKind.HUMAN_AGENT, phone=phone), self.all)
-
-    @property
-    def is_handed_over(self) -> bool:
-        """Whether a person took over from the agent."""
-        return any(one.kind is ParticipantKind.HUMAN_AGENT for one in self.all)
+        self.is_handed_over = True
 
 
-def turns(entries: Sequence[payload.Turn | None], cast: Cast, issues: list[Issue]) -> Iterator[TranscriptTurn]:
-    """Yield the turns of a transcript; who is new among those who speak joins the cast."""
-    index = 0
+def turns(entries: Sequence[payload.Turn | None], cast: Cast, issues: list[Issue]) -> tuple[TranscriptTurn, ...]:
+    """Return the turns of a transcript; who is new among those who speak joins the cast."""
+    found: list[TranscriptTurn] = []
     main_agent = cast.main_agent
     for position, entry in enumerate(entries):
         if entry is None:
             issues.append(Issue(f"transcript[{position}]", "null"))
             continue
         if entry.contextual_update_info:
-            yield _note(index, entry)
-            index += 1
+            found.append(_note(len(found), entry))
             continue
         role, participant = _SPEAKERS.get(entry.role, _STRANGER)
         speaker = entry.agent_metadata
         if participant is None or entry.user_identifier or (speaker is not None and speaker.agent_id != main_agent):
             participant = cast.other(role, entry)
-        said = entry.message or _voices(entry.multivoice_message)
-        calls = tuple(map(_tool_call, filter(None, entry.tool_calls))) if entry.tool_calls else ()
-        results = entry.tool_results
-        if said or calls or not results or entry.file_input:
-            yield TranscriptTurn(
-                index=index,
-                role=role,
-                text=said,
-                start=entry.time_in_call_secs,
-                participant=participant,
-                interrupted=entry.interrupted,
-                tool_calls=calls,
-                metrics=_metrics(entry) if entry.conversation_turn_metrics or entry.rag_retrieval_info else None,
-                provider_id=None if entry.id is None else str(entry.id),
+        calls, results = entry.tool_calls, entry.tool_results
+        said = entry.message or (_voices(entry.multivoice_message) if entry.multivoice_message else "")
+        tool_calls = tuple(map(_tool_call, filter(None, calls))) if calls else ()
+        if said or tool_calls or not results or entry.file_input:
+            found.append(
+                TranscriptTurn(
+                    index=len(found),
+                    role=role,
+                    text=said,
+                    start=entry.time_in_call_secs,
+                    participant=participant,
+                    interrupted=entry.interrupted,
+                    tool_calls=tool_calls,
+                    metrics=_metrics(entry) if entry.conversation_turn_metrics or entry.rag_retrieval_info else None,
+                    provider_id=None if entry.id is None else str(entry.id),
+                )
             )
-            index += 1
         # An entry may hold what several tools answered; a turn holds one answer.
         for result in filter(None, results) if results else ():
             latency = result.tool_latency_secs
-            yield TranscriptTurn(
-                index=index,
-                role=Role.TOOL,
-                start=entry.time_in_call_secs,
-                tool_result=_tool_result(result),
-                metrics=None if latency is None else {"tool_latency_secs": latency},
+            found.append(
+                TranscriptTurn(
+                    index=len(found),
+                    role=Role.TOOL,
+                    start=entry.time_in_call_secs,
+                    tool_result=_tool_result(result),
+                    metrics=None if latency is None else {"tool_latency_secs": latency},
+                )
             )
-            index += 1
             for phone in _transfers(_outcome(result)):
                 cast.take_over(phone)
+    return tuple(found)
 
 
 def _note(index: int, entry: payload.Turn) -> TranscriptTurn:
@@ -126,9 +125,8 @@ def _note(index: int, entry: payload.Turn) -> TranscriptTurn:
     )
 
 
-def _voices(sent: payload.Parts | None) -> str:
-    parts = filter(None, sent.parts or ()) if sent else ()
-    return " ".join(part.text for part in parts if part.text)
+def _voices(sent: payload.Parts) -> str:
+    return " ".join(part.text for part in sent.parts or () if part and part.text)
 
 
 def _tool_call(sent: payload.ToolCall) -> ToolCall:
@@ -165,12 +163,11 @@ def _transfers(outcome: payload.Outcome | None) -> Iterator[str]:
 
 def _metrics(entry: payload.Turn) -> dict[str, float] | None:
     found: dict[str, float] = {}
-    if sent := entry.conversation_turn_metrics:
-        found = {
-            name: metric.elapsed_time
-            for name, metric in (sent.metrics or sent.flat).items()
-            if isinstance(metric, Metric) and metric.elapsed_time is not None
-        }
-    if entry.rag_retrieval_info is not None and entry.rag_retrieval_info.rag_latency_secs is not None:
-        found["rag_latency_secs"] = entry.rag_retrieval_info.rag_latency_secs
+    sent, retrieval = entry.conversation_turn_metrics, entry.rag_retrieval_info
+    if sent is not None:
+        for name, metric in sent.metrics.items() if sent.metrics else sent.flat:
+            if isinstance(metric, Metric) and metric.elapsed_time is not None:
+                found[name] = metric.elapsed_time
+    if retrieval is not None and retrieval.rag_latency_secs is not None:
+        found["rag_latency_secs"] = retrieval.rag_latency_secs
     return found or None

@@ -20,7 +20,7 @@ from ...adapter import Account, Adapter, Coverage, Listing, Query, Start, Starte
 from ...coerce import text
 from ...errors import HubError, InvalidRefError, NotFoundError, PaginationError, PayloadError
 from ...payload import decode, decoded_or_none
-from ...schema import Conversation, Participant, Role, Status, TranscriptTurn
+from ...schema import Conversation, Role, Status, TranscriptTurn
 from ...signing import Secret, bearer
 from ...wire import Flow, Request, Response
 from . import payload
@@ -185,7 +185,7 @@ def send(_account: Account, id: str, words: str) -> Flow[TranscriptTurn]:
 
 
 def _replied(body: bytes) -> TranscriptTurn:
-    replied = turns(decode(body, _reply, []).messages, None, [], [], target=Participant())
+    replied = turns(decode(body, _reply, []).messages, None, [], [], destination=None)
     said = [turn for turn in replied if turn.role is Role.ASSISTANT and turn.text]
     return TranscriptTurn(
         index=0,

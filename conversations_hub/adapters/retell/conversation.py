@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from itertools import compress
 from typing import Any
 
 import msgspec
@@ -99,18 +100,17 @@ _UNHELD = {
 }
 
 # Each with the position of its participant: the agent is the first, the customer the second.
-_SPEAKERS: dict[str | None, tuple[Role, int | None]] = {
-    "agent": (Role.ASSISTANT, 0),
-    "user": (Role.USER, 1),
-    "dtmf": (Role.USER, 1),
-    "tool_call_invocation": (Role.ASSISTANT, 0),
-    "tool_call_result": (Role.TOOL, None),
-    "node_transition": (Role.SYSTEM, None),
-    "state_transition": (Role.SYSTEM, None),
-    "injected": (Role.SYSTEM, None),
-    "sms": (Role.SYSTEM, None),  # whose it is, is not said
+_SPEAKERS: dict[str | None, tuple[Role, int | None, Visibility]] = {
+    "agent": (Role.ASSISTANT, 0, Visibility.PUBLIC),
+    "user": (Role.USER, 1, Visibility.PUBLIC),
+    "dtmf": (Role.USER, 1, Visibility.PUBLIC),
+    "tool_call_invocation": (Role.ASSISTANT, 0, Visibility.PUBLIC),
+    "tool_call_result": (Role.TOOL, None, Visibility.PUBLIC),
+    "node_transition": (Role.SYSTEM, None, Visibility.INTERNAL),
+    "state_transition": (Role.SYSTEM, None, Visibility.INTERNAL),
+    "injected": (Role.SYSTEM, None, Visibility.INTERNAL),
+    "sms": (Role.SYSTEM, None, Visibility.PUBLIC),  # whose it is, is not said
 }
-_UNSPOKEN = {"node_transition", "state_transition", "injected"}
 _STEP = (
     "former_node_id",
     "former_node_name",
@@ -149,6 +149,8 @@ _KEPT = (
     "llm_token_usage",
 )
 
+_NOTHING: tuple[Any, ...] = (None, "", [], {})
+
 
 def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, is_over: bool = False) -> Conversation:
     """Read a call or chat: a row of a list or, with `is_whole`, all that Retell has of it.
@@ -185,6 +187,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, is_over: boo
         "transcript.duration": has_words,
     }
     analysis = sent.call_analysis or sent.chat_analysis or payload.Analysis()
+    recorded = _recorded(sent)
     links = {"log": sent.public_log_url, "knowledge_base": sent.knowledge_base_retrieved_contents_url}
     carrier = sent.telephony_identifier.twilio_call_sid if sent.telephony_identifier else None
     return Conversation(
@@ -205,12 +208,12 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, is_over: boo
         transcript_state=_transcript_state(sent, status, transcript, is_whole=is_whole),
         summary=analysis.call_summary or analysis.chat_summary or None,
         analysis=_analysis(analysis),
-        recordings=tuple(_recording(name, url, issues) for name, url in _recorded(sent).items()),
+        recordings=tuple(_recording(name, url, issues) for name, url in recorded.items()),
         cost=_cost(sent.chat_cost if sent.call_cost is None else sent.call_cost, issues),
-        metadata=_metadata(sent, analysis, direction),
+        metadata=_metadata(sent, analysis, direction, list(recorded)),
         links={name: url for name, url in links.items() if url},
         related_ids={"twilio": carrier} if carrier else {},
-        estimated=tuple(name for name, is_derived in derived.items() if is_derived),
+        estimated=tuple(compress(derived, derived.values())),
         issues=tuple(issues),
         raw=bytes(body),
     )
@@ -222,7 +225,7 @@ def _outcome(sent: payload.Call) -> tuple[Status, EndReason | None]:
     if not word:
         return status, None
     # New ones come every few months, and errors are named alike.
-    end_reason = _END_REASONS.get(word, EndReason.ERROR if word.startswith("error_") else EndReason.UNKNOWN)
+    end_reason = _END_REASONS.get(word) or (EndReason.ERROR if word.startswith("error_") else EndReason.UNKNOWN)
     return _UNHELD.get(end_reason, status) if status is Status.FAILED else status, end_reason
 
 
@@ -240,12 +243,11 @@ def _participants(sent: payload.Call, agent: Agent, direction: Direction) -> lis
         Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, name=agent.name, phone=text(ours)),
         Participant(kind=ParticipantKind.CUSTOMER, phone=text(theirs)),
     ]
-    return [*participants, _target(sent)] if sent.transfer_destination else participants
+    return [*participants, _target(sent.transfer_destination)] if sent.transfer_destination else participants
 
 
-def _target(sent: payload.Call) -> Participant:
+def _target(destination: str | None) -> Participant:
     """Return whom the call was transferred to; a SIP address is no phone number."""
-    destination = sent.transfer_destination
     is_number = destination is not None and destination.startswith("+")
     return Participant(kind=ParticipantKind.HUMAN_AGENT, phone=destination if is_number else None)
 
@@ -284,7 +286,7 @@ def _transcript(
     if not items and not plain:
         return (None if whole is None and sent.transcript is None else ()), False
     spoken = items or _parsed(plain)
-    return turns(spoken, started_at, participants, issues, target=_target(sent)), bool(plain)
+    return turns(spoken, started_at, participants, issues, destination=sent.transfer_destination), bool(plain)
 
 
 def _parsed(plain: str) -> list[payload.Item]:
@@ -301,7 +303,7 @@ def turns(
     participants: list[Participant],
     issues: list[Issue],
     *,
-    target: Participant,
+    destination: str | None,
 ) -> tuple[TranscriptTurn, ...]:
     """Read the entries of a transcript; others than agent and customer are added to the participants."""
     found: list[TranscriptTurn] = []
@@ -310,7 +312,7 @@ def turns(
         if item is None:
             issues.append(Issue(f"transcript[{position}]", "null"))
             continue
-        role, participant = _SPEAKERS.get(item.role) or _other(item.role, target, participants)
+        role, participant, visibility = _SPEAKERS.get(item.role) or _other(item.role, destination, participants)
         said, start, duration = item.content or "", item.time_sec, None
         moment, result = None, None
         words: tuple[Word, ...] = ()
@@ -340,19 +342,21 @@ def turns(
                 tool_calls=calls,
                 tool_result=result,
                 words=words,
-                visibility=Visibility.INTERNAL if item.role in _UNSPOKEN else Visibility.PUBLIC,
+                visibility=visibility,
                 provider_id=None if item.message_id is None else text(item.message_id),
             )
         )
     return tuple(found)
 
 
-def _other(word: str | None, target: Participant, participants: list[Participant]) -> tuple[Role, int | None]:
+def _other(
+    word: str | None, destination: str | None, participants: list[Participant]
+) -> tuple[Role, int | None, Visibility]:
     """Return the role and the participant of one who is neither the agent nor the customer."""
     if word == "transfer_target":
         # Who takes over talks with the agent as the customer does.
-        return Role.USER, place_of(target, participants)
-    return Role.UNKNOWN, place_of(Participant(name=word), participants) if word else None
+        return Role.USER, place_of(_target(destination), participants), Visibility.PUBLIC
+    return Role.UNKNOWN, place_of(Participant(name=word), participants) if word else None, Visibility.PUBLIC
 
 
 def _timed(sent: Sequence[payload.Word | None]) -> tuple[Word, ...]:
@@ -418,14 +422,15 @@ def _cost(sent: AnyJson, issues: list[Issue]) -> Cost | None:
     return Cost(amount=amount, unit="USD")
 
 
-def _metadata(sent: payload.Call, analysis: payload.Analysis, direction: Direction) -> dict[str, Any]:
+def _metadata(
+    sent: payload.Call, analysis: payload.Analysis, direction: Direction, recorded: list[str]
+) -> dict[str, Any]:
     told: dict[str, Any] = {name: getattr(sent, name) for name in _KEPT}
     told["in_voicemail"] = analysis.in_voicemail
     if not isinstance(analysis.custom_analysis_data, dict):
         told["custom_analysis_data"] = analysis.custom_analysis_data
     if direction is Direction.UNKNOWN:
         told |= {name: getattr(sent, name) for name in ("direction", "from_number", "to_number")}
-    recorded = list(_recorded(sent))
     if recorded != _RECORDINGS[:1]:
         told["recordings"] = recorded  # which is which
-    return {name: value for name, value in told.items() if value is not None and value not in ("", [], {})}
+    return {name: value for name, value in told.items() if value not in _NOTHING}

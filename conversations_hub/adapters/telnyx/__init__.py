@@ -173,7 +173,9 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     except (ForbiddenError, NotFoundError, RejectedError) as error:
         issues.append(Issue("insights", f"could not be loaded: {type(error).__name__}"))
     raw = msgspec.json.encode(parts)
-    return read(decode(raw, _whole, issues), raw, _present(reply), issues)
+    whole = decode(raw, _whole, issues)
+    # Where there are insights it is over, whatever hour it is.
+    return read(whole, raw, None if whole.runs else _present(reply), issues)
 
 
 def _pages(path: str, ids: Mapping[str, str], query: Mapping[str, int]) -> Flow[list[msgspec.Raw]]:

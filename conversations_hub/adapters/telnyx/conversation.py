@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from math import inf
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
-from ...coerce import AnyJson, Instant, instant, json_text, not_before, place_of, text, timestamp
+from ...coerce import AnyJson, Instant, instant, json_text, not_before, stranger, text, timestamp
 from ...payload import decode, decoded_or_none
 from ...schema import (
     Agent,
@@ -54,7 +54,8 @@ _CHANNELS = {
     "web_chat": Channel.CHAT,
     "whatsapp_chat": Channel.CHAT,
 }
-_THREADS = {Channel.SMS, Channel.CHAT}
+_THREADS = (Channel.SMS, Channel.CHAT)
+_OVER = (Status.ENDED, Status.PROCESSING)
 _CALL_IDS = ("call_session_id", "call_control_id", "call_leg_id")
 
 # https://developers.telnyx.com/api-reference/conversations/get-insights-for-a-conversation
@@ -75,6 +76,7 @@ _SPEAKERS: dict[str | None, tuple[Role, int | None]] = {
 
 _SILENCE = timedelta(hours=1)  # longer than anybody pauses in a call
 
+_TEXT = (str, int)
 _PHONE_NUMBER = re.compile(r"\+?[0-9]{3,15}")
 _NUMBERS = {int, float}
 
@@ -106,7 +108,7 @@ def read(
     channel_word = word(attached, "telnyx_conversation_channel") or word(attached, "calling_party_type")
     channel = _CHANNELS.get(channel_word or "", Channel.UNKNOWN)
     is_thread = channel in _THREADS
-    insights = [run for page in whole.insights or () for run in page.data if run is not None]
+    insights = whole.runs
 
     created_at = instant(sent.created_at, "created_at", issues)
     updated_at = instant(sent.last_message_at, "last_message_at", issues)
@@ -119,7 +121,7 @@ def read(
 
     told = ending or _UNTOLD
     ended_at = duration = None
-    if status in {Status.ENDED, Status.PROCESSING}:
+    if status in _OVER:
         ended_at = instant(told.at, "occurred_at", issues) or updated_at
         ended_at = not_before(ended_at, created_at, "last_message_at", issues)
         duration = told.duration
@@ -136,7 +138,7 @@ def read(
     is_cut = messages is not None and len(messages) < int(there_are or 0)
     results = _results(insights)
     recordings = () if is_thread or status is Status.IN_PROGRESS else _recordings(attached)
-    agent = Agent(id=participants[0].id, version=word(attached, "assistant_version_id"))
+    agent_id, version = participants[0].id, word(attached, "assistant_version_id")
 
     derived = {
         "status": status is not Status.UNKNOWN and not ending,
@@ -145,7 +147,6 @@ def read(
         "ended_at": ended_at is not None and told.at is None,
         "duration": duration is not None and told.duration is None,
         "recordings": bool(recordings),
-        **dict.fromkeys(sorted(counted), True),
     }
     return Conversation(
         provider="telnyx",
@@ -154,7 +155,7 @@ def read(
         title=text(sent.name),
         channel=channel,
         direction=direction,
-        agent=agent if agent != Agent() else None,
+        agent=Agent(id=agent_id, version=version) if agent_id or version else None,
         participants=tuple(participants),
         created_at=created_at,
         started_at=created_at,
@@ -170,7 +171,7 @@ def read(
         recordings=recordings,
         metadata=_metadata(sent, insights, attached),
         related_ids={name: id for name in _CALL_IDS if (id := word(attached, name))},
-        estimated=tuple(name for name, is_derived in derived.items() if is_derived),
+        estimated=(*[name for name, is_derived in derived.items() if is_derived], *sorted(counted)),
         issues=tuple(issues),
         raw=raw,
     )
@@ -179,7 +180,7 @@ def read(
 def word(sent: Mapping[str, Any], name: str) -> str | None:
     """Return a text or number among what was attached."""
     value = sent.get(name)
-    return text(value) if isinstance(value, str | int) else None
+    return text(value) if isinstance(value, _TEXT) else None
 
 
 def _status_of_call(insights: Sequence[Insights], quiet: timedelta | None) -> Status:
@@ -196,7 +197,7 @@ def _transcript_state(
     if turns is None:
         return TranscriptState.NOT_LOADED
     # Until its insights are there, the last words of a call may not be.
-    is_running = not is_thread and status in {Status.IN_PROGRESS, Status.PROCESSING}
+    is_running = not is_thread and (status is Status.IN_PROGRESS or status is Status.PROCESSING)
     if is_running or (not turns and status is Status.UNKNOWN):
         return TranscriptState.PENDING
     if not turns and status is Status.ENDED:
@@ -222,7 +223,7 @@ def _participants(attached: Mapping[str, Any]) -> list[Participant]:
     ]
     # Set while a person has taken over from the assistant.
     # https://developers.telnyx.com/api-reference/conversations/update-conversation-metadata
-    if str(attached.get("ai_disabled")).lower() == "true":
+    if "ai_disabled" in attached and str(attached["ai_disabled"]).lower() == "true":
         participants.append(Participant(kind=ParticipantKind.HUMAN_AGENT))
     return participants
 
@@ -266,7 +267,7 @@ def _turns(
         if moment is None and message.created_at is not None:
             moment = _moment(message.created_at, position, "created_at", issues)
             counted.add("transcript.timestamp")
-        role, participant = _SPEAKERS.get(message.role) or _stranger(message.role, participants)
+        role, participant = _SPEAKERS.get(message.role) or stranger(message.role, participants)
         said, result = message.text or "", None
         calls: tuple[ToolCall, ...] = ()
         if message.tool_calls:
@@ -298,31 +299,29 @@ def _from_the_start(messages: Sequence[Message | None]) -> Iterable[tuple[int, M
 
     They are turned round, never sorted: what was stored and what was sent lie on two clocks.
     """
-    numbered = list(enumerate(messages))
-    first, last = _first_moment(numbered), _first_moment(reversed(numbered))
-    return reversed(numbered) if first and last and first > last else numbered
+    first, last = _first_moment(messages), _first_moment(reversed(messages))
+    if first and last and first > last:
+        return zip(reversed(range(len(messages))), reversed(messages), strict=True)
+    return enumerate(messages)
 
 
-def _first_moment(numbered: Iterable[tuple[int, Message | None]]) -> float | None:
-    for position, message in numbered:
-        if message is not None and (at := _moment(message.sent_at or message.created_at, position, "", [])):
+def _first_moment(messages: Iterable[Message | None]) -> float | None:
+    for message in messages:
+        if message is not None and (at := _moment(message.sent_at or message.created_at, 0, "", [])):
             return at
     return None
 
 
 def _moment(value: Instant, position: int, name: str, issues: list[Issue]) -> float | None:
     """Read an instant as `timestamp` does, at half the cost: every message has one."""
-    if isinstance(value, str) and value.endswith("Z"):
+    if isinstance(value, str):
         try:
-            return datetime.fromisoformat(value).timestamp()
+            moment = datetime.fromisoformat(value)
+            if moment.tzinfo is UTC:
+                return moment.timestamp()
         except ValueError:
             pass
     return timestamp(value, f"messages[{position}].{name}", issues)
-
-
-def _stranger(role: str | None, participants: list[Participant]) -> tuple[Role, int | None]:
-    """Return an unknown role, and the participant that keeps its word."""
-    return Role.UNKNOWN, place_of(Participant(name=role), participants) if role else None
 
 
 def _tool_call(sent: payload.ToolCall) -> ToolCall:
@@ -346,11 +345,10 @@ def _metrics(attached: AnyJson) -> dict[str, float] | None:
     """Return what is told in milliseconds, in seconds."""
     if not isinstance(attached, dict):
         return None
-    spans = {
-        name.removesuffix("_ms"): span / 1000
-        for name, span in attached.items()
-        if name.endswith("_ms") and type(span) in _NUMBERS and 0 <= span < 1e9
-    }
+    spans: dict[str, float] = {}
+    for name, span in attached.items():
+        if name.endswith("_ms") and type(span) in _NUMBERS and 0 <= span < 1e9:
+            spans[name[:-3]] = span / 1000
     return spans or None
 
 
@@ -392,5 +390,7 @@ def _metadata(sent: Row, insights: Sequence[Insights], attached: Mapping[str, An
         {"id": text(run.id), "status": run.status, "created_at": run.created_at, "group_id": text(run.insight_group_id)}
         for run in insights
     ]
-    told = {"insights": runs or None, "metadata": None if isinstance(sent.metadata, dict) else sent.metadata}
-    return {**{name: value for name, value in told.items() if value is not None}, **attached}
+    told: dict[str, Any] = {"insights": runs} if runs else {}
+    if sent.metadata is not None and not isinstance(sent.metadata, dict):
+        told["metadata"] = sent.metadata
+    return {**told, **attached}

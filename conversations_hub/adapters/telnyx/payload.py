@@ -122,6 +122,11 @@ class Whole(msgspec.Struct):
     messages: list[Page[Message]] | None = None
     insights: list[Page[Insights]] | None = None
 
+    @property
+    def runs(self) -> list[Insights]:
+        """All runs of insights there were."""
+        return [run for page in self.insights or () for run in page.data if run is not None]
+
 
 class Rows(msgspec.Struct):
     """One page of the list; it does not say whether there are more."""

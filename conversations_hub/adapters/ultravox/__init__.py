@@ -98,9 +98,8 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     messages: list[Message | None] = []
     pages: list[msgspec.Raw] = []
     issues: list[Issue] = []
-    seen: list[_Asked] = []
-    while asked not in seen:
-        seen.append(asked)
+    seen: set[Any] = set()
+    while True:
         reply = yield Request("GET", "/api/calls/{id}/messages", asked, {"id": id})
         page = decode(reply.body, _messages, issues)
         messages += page.results
@@ -110,8 +109,10 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
             raw = msgspec.json.encode({"call": msgspec.Raw(call.body), "messages": pages})
             whole = with_messages(call.body, messages, issues, date=call.headers.get("date", ""))
             return msgspec.structs.replace(whole, raw=raw)
+        if page.next in seen:
+            raise PaginationError("the pages of the transcript lead back to one that was read")
+        seen.add(page.next)
         asked = {**asked, **following}
-    raise PaginationError("the pages of the transcript lead back to one that was read")
 
 
 # Members that belong in the query; all others make the body.

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 from ...adapter import Event, EventKind
-from ...coerce import AnyJson, Seconds, instant, not_before, place_of, text
+from ...coerce import AnyJson, Seconds, instant, not_before, stranger, text
 from ...payload import decode, decoded_or_none
 from ...schema import (
     Agent,
@@ -63,8 +63,8 @@ _SIP_ENDINGS = {
     "SIP_TERMINATION_CANCELED": (Status.CANCELLED, EndReason.CANCELLED),
     "SIP_TERMINATION_INVALID_NUMBER": (Status.FAILED, EndReason.ERROR),
 }
-_WAITING = {Status.QUEUED, Status.RINGING}
-_FINISHED = {Status.ENDED, Status.FAILED, Status.NO_ANSWER, Status.CANCELLED}
+_WAITING = (Status.QUEUED, Status.RINGING)
+_FINISHED = (Status.ENDED, Status.FAILED, Status.NO_ANSWER, Status.CANCELLED)
 
 # The medium `serverWebSocket` is none of these: it leads to the customer's own server.
 _CHANNELS = {
@@ -150,7 +150,7 @@ def with_messages(
         language=sent.language_hint or None,
         metadata=_metadata(sent, medium, messages or ()),
         related_ids=_related_ids(sent.metadata),
-        estimated=tuple(field for field, is_derived in derived.items() if is_derived),
+        estimated=tuple([field for field, is_derived in derived.items() if is_derived]),
         issues=tuple(issues),
         raw=bytes(body),
     )
@@ -171,8 +171,12 @@ _MEDIA = {field.name: field.encode_name for field in msgspec.structs.fields(payl
 
 def _connected(sent: Call) -> tuple[str | None, payload.Line | None]:
     """Return the one medium of a call, by name."""
-    lines = ((medium, getattr(sent.medium, name)) for name, medium in _MEDIA.items()) if sent.medium else ()
-    return next(((medium, line) for medium, line in lines if line is not None), (None, None))
+    if sent.medium:
+        for name, medium in _MEDIA.items():
+            line: payload.Line | None = getattr(sent.medium, name)
+            if line is not None:
+                return medium, line
+    return None, None
 
 
 def _outcome(sent: Call, *, is_dialled: bool) -> tuple[Status, EndReason | None]:
@@ -244,18 +248,23 @@ def _turns(
         if prompt and stage == last_stage:
             turns.append(TranscriptTurn(index=len(turns), role=Role.SYSTEM, text=prompt))
             prompt = None
-        role, participant = _SPEAKERS.get(word) or _stranger(word, participants)
-        is_call, is_result = word == _TOOL_CALL, word == _TOOL_RESULT
+        role, participant = _SPEAKERS.get(word) or stranger(word, participants)
+        said, result = message.text or "", None
+        calls: tuple[ToolCall, ...] = ()
+        if word == _TOOL_CALL:
+            said, calls = "", (_tool_call(message),)
+        elif word == _TOOL_RESULT:
+            said, result = "", _tool_result(message)
         turns.append(
             TranscriptTurn(
                 index=len(turns),
                 role=role,
-                text="" if is_call or is_result else message.text or "",
+                text=said,
                 start=start,
                 duration=None if start is None or finish is None or finish < start else finish - start,
                 participant=participant,
-                tool_calls=(_tool_call(message),) if is_call else (),
-                tool_result=_tool_result(message) if is_result else None,
+                tool_calls=calls,
+                tool_result=result,
                 # Where it is in the recording, which follows the audio that was heard.
                 metrics=None if heard_from is None or heard_to is None else {_FROM: heard_from, _TO: heard_to},
                 # Where the provider keeps it, and its audio.
@@ -299,11 +308,6 @@ def _numbers(durations: str, count: int) -> list[float | None] | None:
     return None if read is None or len(read) != count else read
 
 
-def _stranger(word: str | None, participants: list[Participant]) -> tuple[Role, int | None]:
-    """Return an unknown role, and the participant that keeps its word."""
-    return Role.UNKNOWN, place_of(Participant(name=word), participants) if word else None
-
-
 def _tool_call(message: Message) -> ToolCall:
     return ToolCall(id=text(message.invocation_id), name=message.tool_name, arguments=message.text)
 
@@ -328,25 +332,23 @@ def _metadata(sent: Call, medium: str | None, messages: Messages) -> dict[str, A
 
     https://docs.ultravox.ai/api-reference/calls/calls-post
     """
-    sip = sent.sip_details or payload.SipDetails()
-    is_named = isinstance(sent.metadata, dict)
     told: dict[str, AnyJson] = {key: getattr(sent, name) for name, key in _KEPT.items()}
-    told |= {
-        "ultravox.medium": medium,
-        "ultravox.sipDetails.billedDuration": sip.billed_duration,
-        "ultravox.sipDetails.terminationReason": sip.termination_reason,
-        "ultravox.shortSummary": sent.short_summary if sent.summary else None,
-        "ultravox.metadata": None if is_named else sent.metadata,
-    }
+    told["ultravox.medium"] = medium
+    if sent.sip_details:
+        told["ultravox.sipDetails.billedDuration"] = sent.sip_details.billed_duration
+        told["ultravox.sipDetails.terminationReason"] = sent.sip_details.termination_reason
+    if sent.summary:
+        told["ultravox.shortSummary"] = sent.short_summary
+    attached = sent.metadata if isinstance(sent.metadata, dict) else {}
+    if attached is not sent.metadata:
+        told["ultravox.metadata"] = sent.metadata
     if messages:
         # One agent hands over to another by a change of stage.
-        told["ultravox.stages"] = [
-            stage for stage in dict.fromkeys(one.call_stage_id for one in messages if one) if stage
-        ]
+        stages = dict.fromkeys([one.call_stage_id for one in messages if one])
+        told["ultravox.stages"] = [stage for stage in stages if stage]
         more = [_beside(one) for one in messages if one and (one.error_details or one.call_state or one.metadata)]
         told["ultravox.messages"] = more or None
-    attached = sent.metadata if isinstance(sent.metadata, dict) else {}
-    return {**attached, **{key: value for key, value in told.items() if value is not None and value != ""}}
+    return attached | {key: value for key, value in told.items() if value is not None and value != ""}
 
 
 def _beside(message: Message) -> AnyJson:
@@ -367,8 +369,9 @@ _ELSEWHERE = re.compile(r"ultravox\.(?P<name>\w+\.(call|stream)_id)")
 
 
 def _related_ids(metadata: AnyJson) -> dict[str, str]:
-    attached = metadata if isinstance(metadata, dict) else {}
-    found = ((_ELSEWHERE.fullmatch(key), value) for key, value in attached.items())
+    if not metadata or not isinstance(metadata, dict):
+        return {}
+    found = ((_ELSEWHERE.fullmatch(key), value) for key, value in metadata.items())
     return {key["name"]: value for key, value in found if key and isinstance(value, str) and value}
 
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
@@ -128,6 +128,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
     estimated = [] if duration is None else ["duration"]
     messages = _messages(sent, artifact, issues)
     transcript = _turns(messages, artifact, participants, estimated, issues) if messages else None
+    outputs = _outputs(artifact)
     return Conversation(
         provider="vapi",
         id=str(sent.id),
@@ -136,7 +137,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         title=text(sent.name),
         channel=channel,
         direction=direction,
-        agent=agent if agent != Agent() else None,
+        agent=agent if agent != _NOBODY else None,
         participants=tuple(participants),
         created_at=instant(sent.created_at, "createdAt", issues),
         started_at=started_at,
@@ -147,9 +148,9 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         provider_end_reason=sent.ended_reason,
         transcript=transcript,
         transcript_state=_transcript_state(transcript, status, was_connected=started_at is not None),
-        summary=_summary(sent, artifact),
-        analysis=_analysis(sent, artifact),
-        recordings=tuple(_recordings(sent, artifact, issues)),
+        summary=_summary(sent, outputs),
+        analysis=_analysis(sent, outputs),
+        recordings=_recordings(sent, artifact, issues),
         cost=_cost(sent.cost, issues),
         metadata=_metadata(sent, artifact, has_messages=transcript is not None),
         related_ids=_related_ids(sent),
@@ -161,19 +162,27 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
 
 def _outcome(sent: Call) -> tuple[Status, EndReason | None]:
     status = _STATUSES.get(sent.status or "", Status.UNKNOWN)
-    reason = sent.ended_reason
-    if not reason:
+    if not sent.ended_reason:
         return status, None
-    known = (found for beginning, found in _END_REASONS.items() if reason.startswith(beginning))
-    unknown = (Status.FAILED, EndReason.ERROR) if _TROUBLE.search(reason) else (Status.ENDED, EndReason.UNKNOWN)
-    outcome, end_reason = next(known, unknown)
+    outcome, end_reason = _ending(sent.ended_reason)
     return (outcome if status is Status.ENDED else status), end_reason
+
+
+def _ending(reason: str) -> tuple[Status, EndReason]:
+    for beginning, ending in _END_REASONS.items():
+        if reason.startswith(beginning):
+            return ending
+    return (Status.FAILED, EndReason.ERROR) if _TROUBLE.search(reason) else (Status.ENDED, EndReason.UNKNOWN)
+
+
+_NOBODY, _NO_JUDGEMENT = Agent(), Analysis()
 
 
 def _agent(sent: Call, artifact: Artifact) -> Agent:
     id = text(sent.assistant_id)
     # The call of a squad names no assistant: then it is the one that was active last.
-    active = [one for one in artifact.assistant_activations or () if one and id in {None, text(one.assistant_id)}]
+    activations = artifact.assistant_activations or ()
+    active = [one for one in activations if one and (id is None or id == text(one.assistant_id))]
     last = active[-1] if active else payload.Activation()
     return Agent(
         id=id or text(last.assistant_id),
@@ -345,19 +354,23 @@ def _words(entry: Message) -> tuple[Word, ...]:
     zero: float | None = 0.0
     if last > _EPOCH:
         zero = None if entry.time is None or entry.seconds_from_start is None else round(entry.time - begin * 1000)
-    return tuple(
-        [
+    words: list[Word] = []
+    for one in sent:
+        start, end = one.start, one.end
+        duration = None
+        if start is not None and end is not None and end >= start:
+            span = end - start
+            # Whole milliseconds leave nothing to round, and rounding takes as long as all else here.
+            duration = span / unit if span.is_integer() else round(span / unit, 6)
+        words.append(
             Word(
                 text=one.word or "",
-                start=None if (start := one.start) is None or zero is None else (start - zero) / unit,
-                duration=None
-                if start is None or (end := one.end) is None or end < start
-                else round((end - start) / unit, 6),
+                start=None if start is None or zero is None else (start - zero) / unit,
+                duration=duration,
                 confidence=one.confidence,
             )
-            for one in sent
-        ]
-    )
+        )
+    return tuple(words)
 
 
 def _tool_call(sent: payload.SentToolCall) -> ToolCall:
@@ -369,19 +382,22 @@ def _tool_result(sent: Message) -> ToolResult:
     return ToolResult(call_id=text(sent.tool_call_id), content=json_text(sent.result))
 
 
-def _outputs(artifact: Artifact) -> Iterator[tuple[str, str, Any]]:
-    """Yield the structured outputs: id, name, result."""
+def _outputs(artifact: Artifact) -> list[tuple[str, str, Any]]:
+    """Return the structured outputs: id, name, result."""
     sent = artifact.structured_outputs
+    found: list[tuple[str, str, Any]] = []
     for id, output in sent.items() if isinstance(sent, dict) else ():
         if isinstance(output, dict):
             name = output.get("name")
-            yield id, (name if isinstance(name, str) and name else id), output.get("result")
+            found.append((id, (name if isinstance(name, str) and name else id), output.get("result")))
+    return found
 
 
-def _summary(sent: Call, artifact: Artifact) -> str | None:
-    told = text(sent.analysis.summary) if sent.analysis else None
-    named = (result for _, name, result in _outputs(artifact) if "summary" in name.lower() and isinstance(result, str))
-    return told or next(named, None) or text(sent.summary)
+def _summary(sent: Call, outputs: Sequence[tuple[str, str, Any]]) -> str | None:
+    if sent.analysis and sent.analysis.summary:
+        return sent.analysis.summary
+    named = (result for _, name, result in outputs if "summary" in name.lower() and isinstance(result, str))
+    return next(named, None) or text(sent.summary)
 
 
 def _verdict(sent: Call) -> str:
@@ -391,49 +407,48 @@ def _verdict(sent: Call) -> str:
 _SCORE = re.compile(r"(-?[0-9]{1,15}(\.[0-9]+)?)\s?%?")
 
 
-def _analysis(sent: Call, artifact: Artifact) -> Analysis | None:
+def _analysis(sent: Call, outputs: Sequence[tuple[str, str, Any]]) -> Analysis | None:
     told = sent.analysis or payload.Analysis()
     data = told.structured_data
     collected: dict[str, Any] = {**data} if isinstance(data, dict) else {"structuredData": data} if data else {}
     if told.structured_data_multi:
         collected["structuredDataMulti"] = told.structured_data_multi
-    for id, name, result in _outputs(artifact):
+    for id, name, result in outputs:
         collected[id if name in collected else name] = result
     verdict = _verdict(sent)
-    score = _SCORE.fullmatch(verdict)
+    success = _VERDICTS.get(verdict)
+    score = _SCORE.fullmatch(verdict) if success is None else None
     analysis = Analysis(
-        success=_VERDICTS.get(verdict),
+        success=success,
         scores={"successEvaluation": float(score[1])} if score else None,
         collected=collected or None,
     )
-    return analysis if analysis != Analysis() else None
+    return analysis if analysis != _NO_JUDGEMENT else None
 
 
-def _recordings(sent: Call, artifact: Artifact, issues: list[Issue]) -> Iterator[Recording]:
+def _recordings(sent: Call, artifact: Artifact, issues: list[Issue]) -> tuple[Recording, ...]:
     held = artifact.recording or payload.RecordingUrls()
     mono = held.mono or payload.MonoRecording()
-    kinds = {
-        "mono": (mono.combined_url, artifact.recording_url, sent.recording_url, artifact.presigned_mono_url),
-        "stereo": (
-            held.stereo_url,
-            artifact.stereo_recording_url,
-            sent.stereo_recording_url,
-            artifact.presigned_stereo_url,
-        ),
-        "assistant": (mono.assistant_url, artifact.presigned_assistant_url),
-        "customer": (mono.customer_url, artifact.presigned_customer_url),
-        "video": (held.video_url, artifact.video_recording_url, artifact.presigned_video_url),
-    }
+    stereo_url = held.stereo_url or artifact.stereo_recording_url or sent.stereo_recording_url
+    kinds = (
+        ("mono", mono.combined_url or artifact.recording_url or sent.recording_url, artifact.presigned_mono_url),
+        ("stereo", stereo_url, artifact.presigned_stereo_url),
+        ("assistant", mono.assistant_url, artifact.presigned_assistant_url),
+        ("customer", mono.customer_url, artifact.presigned_customer_url),
+        ("video", held.video_url or artifact.video_recording_url, artifact.presigned_video_url),
+    )
     # https://docs.vapi.ai/assistants/retrieve-call-artifacts
-    # All but the last are of private files. What leads to them is a path for the account's key, at any time, and for a
-    # while the last, which is another in every answer.
+    # The first are of private files. What leads to them is a path for the account's key, at any time, and for a while
+    # the second, which is another in every answer.
     expires_at = instant(artifact.presigned_urls_expires_at, "artifact.presignedUrlsExpiresAt", issues)
-    for kind, urls in kinds.items():
-        if any(urls):
-            path = f"/call/{quote(str(sent.id), safe='')}/{kind}-recording"
-            yield Recording(location=path, access=RecordingAccess.PROVIDER_KEY)
-        if signed := urls[-1]:
-            yield Recording(location=signed, access=RecordingAccess.SIGNED_URL, expires_at=expires_at)
+    call = f"/call/{quote(str(sent.id), safe='')}"
+    found: list[Recording] = []
+    for kind, private, signed in kinds:
+        if private or signed:
+            found.append(Recording(location=f"{call}/{kind}-recording", access=RecordingAccess.PROVIDER_KEY))
+        if signed:
+            found.append(Recording(location=signed, access=RecordingAccess.SIGNED_URL, expires_at=expires_at))
+    return tuple(found)
 
 
 def _cost(sent: msgspec.Raw, issues: list[Issue]) -> Cost | None:
@@ -470,11 +485,13 @@ def _related_ids(sent: Call) -> dict[str, str]:
         "phoneCallProviderId": sent.phone_call_provider_id,
         **{name: id for name in _IDS_OF_THE_LINE if isinstance(id := line.get(name), str)},
     }
-    return {name: str(id) for name, id in named.items() if id not in {None, ""}}
+    return {name: str(id) for name, id in named.items() if id is not None and id != ""}
 
 
 def _metadata(sent: Call, artifact: Artifact, *, has_messages: bool) -> dict[str, Any]:
     evaluation = sent.analysis.success_evaluation if sent.analysis else None
+    overrides = msgspec.to_builtins(sent.assistant_overrides)
+    _hide_secrets([sent.transport, sent.destination, artifact.transfers, overrides, artifact.variable_values])
     told = {
         "orgId": sent.org_id,
         "type": None if sent.type in _TYPES else sent.type,
@@ -482,13 +499,13 @@ def _metadata(sent: Call, artifact: Artifact, *, has_messages: bool) -> dict[str
         "phoneNumberId": sent.phone_number_id,
         "phoneCallTransport": sent.phone_call_transport,
         "phoneCallProvider": sent.phone_call_provider,
-        "transport": _without_secrets(sent.transport),
+        "transport": sent.transport,
         "customer": msgspec.to_builtins(sent.customer),
-        "destination": _without_secrets(sent.destination),
-        "transfers": _without_secrets(artifact.transfers),
+        "destination": sent.destination,
+        "transfers": artifact.transfers,
         "assistantActivations": msgspec.to_builtins(artifact.assistant_activations),
-        "assistantOverrides": _without_secrets(msgspec.to_builtins(sent.assistant_overrides)),
-        "variableValues": _without_secrets(artifact.variable_values),
+        "assistantOverrides": overrides,
+        "variableValues": artifact.variable_values,
         "schedulePlan": sent.schedule_plan,
         "compliance": sent.compliance,
         "subscriptionLimits": sent.subscription_limits,
@@ -501,17 +518,17 @@ def _metadata(sent: Call, artifact: Artifact, *, has_messages: bool) -> dict[str
         "videoRecordingStartDelaySeconds": artifact.video_recording_start_delay_seconds,
         "transcript": None if has_messages else artifact.transcript or sent.transcript,
     }
-    return {name: value for name, value in told.items() if value not in (None, "", [], {})}
+    # What is 0 or False says something, what is empty does not.
+    return {name: value for name, value in told.items() if value or value == 0}
 
 
-def _without_secrets(value: AnyJson) -> AnyJson:
-    """Return what anybody may have put credentials into, without them; it is changed in place."""
-    left = [value]
+def _hide_secrets(left: list[AnyJson]) -> None:
+    """Take the credentials out of what anybody may have put them into, in place."""
     while left:
         inner = left.pop()
         if isinstance(inner, dict):
-            inner.update(dict.fromkeys(SECRETS.intersection(inner), "***"))
+            for name in SECRETS.intersection(inner):
+                inner[name] = "***"
             left += inner.values()
         elif isinstance(inner, list):
             left += inner
-    return value
