@@ -64,8 +64,7 @@ async def use(base_url: str, operations: int, *, documented: float | None) -> li
     assert len(counted) > 1, f"too few operations to measure anything after {skipped:g} s"
     used = len(counted) / (answered[-1] - began - skipped) / RATE
     name = "unknown" if documented is None else "known"
-    # The goals are for a rate that has to be found; of one that is documented nearly all can be used.
-    least, most = (80, 5) if documented is None else (None, None)
+    least, most = (85, None) if documented is None else (97, 0.1)
     against = f"{RATE:g} requests a second, burst {BURST}"
     refusals = refused / (len(answered) + refused)
     return [

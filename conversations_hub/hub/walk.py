@@ -165,22 +165,18 @@ class Walk:
             report.elapsed = clock.monotonic() - started
 
     async def _conversations_of(self, reader: Reader, report: AccountReport) -> AsyncGenerator[Conversation]:
-        rows = self._rows_of(reader, report)
         if not self._hydrates(reader):
-            async with aclosing(rows):
+            async with aclosing(_rows_of(self._listed(reader, report))) as rows:
                 async for row in rows:
                     yield row
             return
+        # One page ahead, so that nobody waits for the list while there are details to ask for.
+        listed = partial(_hand_over, partial(self._listed, reader, report))
+        rows = _rows_of(self._crew.collect([listed], 1))
         work = partial(reader.hydrate, report=report, profile=self._plan.profile)
         async with aclosing(rows), aclosing(self._crew.in_order(rows, work, _WIDTH)) as hydrated:
             async for conversation in hydrated:
                 yield conversation
-
-    async def _rows_of(self, reader: Reader, report: AccountReport) -> AsyncGenerator[Conversation]:
-        async with aclosing(self._listed(reader, report)) as pages:
-            async for page, _ in pages:
-                for row in page.items:
-                    yield row
 
     async def _pages_of(self, reader: Reader, report: AccountReport) -> AsyncGenerator[tuple[Page, str | None]]:
         work = partial(reader.hydrate, report=report, profile=self._plan.profile)
@@ -340,6 +336,13 @@ class _Progress:
             raise PaginationError(f"the provider's list does not end: {_MOST_BARREN} pages in a row were empty")
         if self._pages >= _MOST_PAGES:
             raise PaginationError(f"the provider's list does not end: {_MOST_PAGES} pages were read")
+
+
+async def _rows_of(pages: AsyncGenerator[tuple[Page, str | None]]) -> AsyncGenerator[Conversation]:
+    async with aclosing(pages):
+        async for page, _ in pages:
+            for row in page.items:
+                yield row
 
 
 async def _each(rows: Sequence[T]) -> AsyncGenerator[T]:
