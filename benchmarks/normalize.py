@@ -1,5 +1,7 @@
 """From bytes to a `Conversation`, against `json.loads` of the same bytes, for every provider and three lengths.
 
+Where a vendor's SDK is installed, also against the models it makes of them, at the middle length.
+
     python benchmarks/normalize.py [ROUNDS] [--smoke]
 
 The simulator writes the bodies, in several of the shapes that each provider is known to send, and in as many pages as
@@ -16,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import import_module
+from importlib.util import find_spec
 from itertools import chain, islice
 from statistics import median
 from typing import Any
@@ -32,12 +35,20 @@ from conversations_hub.testing.simulator.truth import Truth, Turn
 from conversations_hub.testing.simulator.world import Call, Simulated, World
 from conversations_hub.wire import Flow, Request, Response, target
 
-LENGTHS = (1, 40, 1000)
+TURNS = 40
+LENGTHS = (1, TURNS, 1000)
 SHAPES = 8
 """How many conversations of each length are read, each in another of the shapes that the provider may choose."""
 
 MOST_OF_JSON = {1: 1.0, 40: 0.5, 1000: 0.5}
 MOST_GROWTH = 1.3
+
+SDK_MODELS = {
+    "elevenlabs": ("elevenlabs.core.unchecked_base_model", "elevenlabs.types", "GetConversationResponseModel"),
+    "vapi": ("vapi.core.unchecked_base_model", "vapi.types", "Call"),
+    "retell": ("retell._models", "retell.types", "CallResponse"),
+}
+"""Where the SDKs have the function that they read an answer with, and the model they read it into."""
 
 _NOW = 1_793_700_000.0
 _SLOT = 6.0  # seconds from turn to turn
@@ -152,6 +163,24 @@ def measure(sent: Sequence[Sent], rounds: int) -> tuple[float, float]:
     return median(pair[0] for pair in pairs), median(pair[1] for pair in pairs)
 
 
+def against_models(provider: str, sent: Sequence[Sent], rounds: int) -> Iterator[Figure]:
+    """Yield how we compare to what the provider's SDK makes of the same bytes; nothing where it is not installed."""
+    if provider not in SDK_MODELS or find_spec(provider) is None:
+        return
+    reader, types, name = SDK_MODELS[provider]
+    construct, model = import_module(reader).construct_type, getattr(import_module(types), name)
+
+    def read(one: Sent) -> Callable[[], list[Any]]:
+        if provider == "retell":
+            return lambda: [construct(value=value, type_=model) for value in one.theirs()]
+        return lambda: [construct(object_=value, type_=model) for value in one.theirs()]
+
+    models, ours = [read(one) for one in sent], [one.ours for one in sent]
+    less = median(spent(models, 1) / spent(ours, 20) for _round in range(rounds))
+    what = f"{provider}, turns: {TURNS}"
+    yield Figure(what=what, against=f"models of the {provider} SDK", value=less, unit="× less")  # noqa: RUF001
+
+
 def main() -> None:
     """Measure every provider."""
     rounds = 1 if is_smoke() else next((int(word) for word in sys.argv[1:] if word.isdigit()), 15)
@@ -164,6 +193,8 @@ def main() -> None:
             for one in sent:
                 check(one)
             ours[length], theirs = measure(sent, rounds)
+            if length == TURNS:
+                figures += against_models(provider, sent, min(rounds, 5))
             what, most = f"{provider}, turns: {length}", MOST_OF_JSON[length]
             figures.append(Figure(what=what, against="json.loads", value=ours[length] / theirs, at_most=most))
             size = sum(len(answer.body) for one in sent for answer in one.answers) / len(sent)
