@@ -18,7 +18,7 @@ import msgspec
 
 from .errors import ConfigurationError, HubError, PayloadError, ProviderError, RejectedError, for_status
 from .payload import decoded_or_none
-from .schema import Conversation, Status, TranscriptTurn
+from .schema import Conversation, Recording, Status, TranscriptTurn
 from .signing import Secret
 from .signing.schemes import Scheme
 from .wire import Flow, Request, Response
@@ -299,6 +299,10 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True):
     requests_per_second: float | None = None
     """The documented limit of an account; None: not documented."""
     webhook: Webhook | None = None
+    recording: Callable[[Account, Recording], Flow[str]] | None = None
+    """Asks for the URL of a recording, where the location is none that gives it; needs no key any more."""
+    recording_hosts: tuple[str, ...] = ()
+    """Where the provider keeps recordings beside its own API: each stands for itself and all names below it."""
     filters: tuple[Filter, ...] = ()
     """What the provider itself narrows its lists by; the rest is checked on the rows."""
     shows: tuple[Feature, ...] = ()

@@ -18,7 +18,9 @@ HubError
 ├─ PayloadError           an answer nobody can trust
 ├─ PaginationError        a walk that loops or cannot go on
 ├─ PartialError           some of several walks failed
-└─ WebhookError           a delivery that is not to be believed
+├─ WebhookError           a delivery that is not to be believed
+├─ UnsafeURLError         a URL out of an answer that is not followed
+└─ StoreError             it cannot be kept: disk, file or another sync
 """
 
 from __future__ import annotations
@@ -45,7 +47,9 @@ __all__ = [
     "ProviderError",
     "RateLimitError",
     "RejectedError",
+    "StoreError",
     "TransportError",
+    "UnsafeURLError",
     "UnsupportedError",
     "WebhookError",
     "for_status",
@@ -87,7 +91,7 @@ class HubError(Exception):
         self.provider = provider
         self.account = account
         self.operation = operation
-        """`get`, `list`, `start`, `end`, `delete` or `send`."""
+        """`get`, `list`, `start`, `end`, `delete`, `send` or `download`."""
         self.attempts = attempts
         """How often the request that failed was sent; an operation may make several."""
         self.elapsed = elapsed
@@ -211,6 +215,14 @@ class PaginationError(HubError):
 
 class WebhookError(HubError):
     """A delivery that is not to be believed; `status` is the HTTP status to answer it with."""
+
+
+class UnsafeURLError(HubError):
+    """A URL out of an answer that is not followed: it leads where no recording should be. It says the host at most."""
+
+
+class StoreError(HubError):
+    """A store that cannot be read or written. What was committed before stands."""
 
 
 class PartialError(HubError):

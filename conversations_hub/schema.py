@@ -201,6 +201,12 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds."""
     expires_at: datetime | None = None
     """When the location stops working, UTC. None: never, or unknown."""
+    ref: str | None = None
+    """The conversation it belongs to, as `hub.get` takes it; None where no hub read it."""
+
+    def __repr__(self) -> str:
+        # What follows is what a signed URL is signed with: whoever has it may listen.
+        return f"<Recording {self.location.partition('?')[0]} {self.access.value}>"
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):

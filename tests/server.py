@@ -10,7 +10,7 @@ from ssl import SSLContext
 
 import msgspec
 
-__all__ = ["Answer", "Asked", "Scripted", "answer", "serving"]
+__all__ = ["Answer", "Asked", "Handler", "Scripted", "answer", "serving"]
 
 
 class Asked(msgspec.Struct, frozen=True):

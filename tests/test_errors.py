@@ -26,7 +26,9 @@ from conversations_hub.errors import (
     ProviderError,
     RateLimitError,
     RejectedError,
+    StoreError,
     TransportError,
+    UnsafeURLError,
     UnsupportedError,
     WebhookError,
     for_status,
@@ -52,6 +54,8 @@ TREE: dict[type[HubError], type[Exception]] = {
     PaginationError: HubError,
     PartialError: HubError,
     WebhookError: HubError,
+    UnsafeURLError: HubError,
+    StoreError: HubError,
 }
 PLAIN = [kind for kind in TREE if kind is not PartialError]
 PASSING = {TransportError, DeadlineError, RateLimitError, OutageError, CircuitOpenError}

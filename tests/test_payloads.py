@@ -66,7 +66,8 @@ async def test_get_brings_what_the_adapter_reads(mocked: Mocked, provider: str, 
     assert expected.conversation is not None
     async with Hub([account]) as hub:
         found = await hub.get(f"{provider}:{expected.conversation.id}")
-    assert found == msgspec.structs.replace(expected.conversation, raw=None)
+    recordings = tuple(msgspec.structs.replace(one, ref=found.ref) for one in expected.conversation.recordings)
+    assert found == msgspec.structs.replace(expected.conversation, raw=None, recordings=recordings)
 
 
 async def test_a_refusal_is_the_provider_s_own(mocked: Mocked) -> None:

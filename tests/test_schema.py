@@ -86,6 +86,7 @@ FULL = Conversation(
             media_type="audio/wav",
             duration=90.5,
             expires_at=datetime(2026, 3, 3, tzinfo=UTC),
+            ref="acme/eu:c-1",
         ),
     ),
     cost=Cost(amount=Decimal("0.10"), unit="USD"),

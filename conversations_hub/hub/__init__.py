@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from ssl import SSLContext
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -16,17 +17,18 @@ from ..adapter import Account, Query, Start, Started
 from ..adapters import BUILTIN, load
 from ..errors import ConfigurationError, HubClosedError, HubError, InvalidRefError
 from ..policy import Profile, profile_named
-from ..schema import Conversation, Status, TranscriptTurn
+from ..schema import Conversation, Recording, Status, TranscriptTurn
 from ..signals import Signal
 from ..transport import Clock, Lane, Limiter, Turns
 from .crew import Crew
 from .environment import accounts_in
 from .reader import Reader, unsupported
+from .recordings import Download, download
 from .refs import Ref, Target
 from .report import AccountReport, Report
 from .walk import Page, Plan, Walk
 
-__all__ = ["AccountReport", "Hub", "Limiter", "Outcome", "Page", "Report", "Walk"]
+__all__ = ["AccountReport", "Download", "Hub", "Limiter", "Outcome", "Page", "Report", "Walk"]
 
 
 ProfileName = Literal["interactive", "bulk"]
@@ -124,6 +126,46 @@ class Hub:
             on_signal=on_signal,
             clock=clock,
         )
+
+    @classmethod
+    def from_file(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        environ: Mapping[str, str] | None = None,
+        profile: ProfileName | Profile = "interactive",
+        keep_raw: bool = False,
+        proxy: str | None = None,
+        ssl: SSLContext | None = None,
+        limiter: Limiter | None = None,
+        on_signal: Callable[[Signal], object] | None = None,
+        clock: Clock | None = None,
+    ) -> Self:
+        """Make a hub of the accounts a TOML file names: one `[[account]]` each.
+
+        An account has `provider`, and the key as `key_env` (the variable that holds it), `key_file` (the file that
+        holds it, relative to this one) or `key`. There may be `name`, `base_url`, `allow_insecure` and `settings`, as
+        in `settings = { org_id = "…" }` or `{ org_id_env = "…" }`. A file with a key in it must be its owner's alone.
+
+        Raises:
+            ConfigurationError: a mistake in the file, or a variable that is not set; it says where, and never a key.
+        """
+        from .configuration import accounts_in_file  # noqa: PLC0415  (TOML is read by few)
+
+        return cls(
+            accounts_in_file(Path(path), os.environ if environ is None else environ),
+            profile=profile,
+            keep_raw=keep_raw,
+            proxy=proxy,
+            ssl=ssl,
+            limiter=limiter,
+            on_signal=on_signal,
+            clock=clock,
+        )
+
+    def accounts(self, *targets: str) -> tuple[str, ...]:
+        """Return the accounts of this hub, or those that targets name as in `list`, as "provider/account"."""
+        return tuple(reader.where for reader in self._readers_of(targets))
 
     async def get(self, ref: str, *, profile: ProfileName | Profile | None = None) -> Conversation:
         """Get one conversation with all the provider has of it: `tavus:c123`, or `tavus/eu:c123`.
@@ -293,6 +335,49 @@ class Hub:
         if lane.adapter.send is None:
             raise unsupported(lane, "send")
         return await lane.run("send", lane.adapter.send(lane.account, parsed.id, text), profile=_profile(profile))
+
+    async def download(
+        self,
+        recording: Recording,
+        path: str | os.PathLike[str],
+        *,
+        allow_any_public_host: bool = False,
+        largest: int = 2 * 1024**3,
+        deadline: float = 3600.0,
+        overwrite: bool = False,
+    ) -> Download:
+        """Download a recording of a conversation that a hub brought: `hub.download(conversation.recordings[0], path)`.
+
+        The file is there only once it is whole. What was interrupted is gone on with by the next call, where the server
+        can tell that the rest belongs to it. A URL that has expired is replaced by a new one.
+
+        Args:
+            recording: one of a conversation's `recordings`.
+            path: the file to write; it is readable by its owner only.
+            allow_any_public_host: also take it from hosts that are not known to be the provider's.
+            largest: bytes; what is larger is refused.
+            deadline: seconds it may take, all attempts included.
+            overwrite: replace the file if it is there.
+
+        Raises:
+            UnsafeURLError: it leads to a place no recording should be at.
+            UnsupportedError: it lies in the customer's own bucket.
+            StoreError: the file is there already, or cannot be written.
+            HubError: whatever else went wrong, see `conversations_hub.errors`.
+        """
+        if recording.ref is None:
+            raise InvalidRefError("the recording names no conversation: take it from one that a hub brought")
+        parsed = Ref.parse(recording.ref)
+        return await download(
+            self._reader(parsed.target),
+            parsed.id,
+            recording,
+            Path(path),
+            allow_any_public_host=allow_any_public_host,
+            largest=largest,
+            deadline=deadline,
+            overwrite=overwrite,
+        )
 
     async def close(self) -> None:
         """Free every connection; what is still under way ends with `HubClosedError`. Closing again does nothing."""

@@ -57,11 +57,15 @@ class Reader:
         return self.own(found)
 
     def own(self, conversation: Conversation) -> Conversation:
-        """Stamp a conversation with its account, and keep, scrub or drop its raw."""
+        """Stamp a conversation with its account and its recordings with its ref; keep, scrub or drop its raw."""
         raw = conversation.raw if self._keep_raw else None
         if raw is not None:
             raw = scrubbed(raw, self.lane.adapter.secret_fields)
-        return msgspec.structs.replace(conversation, account=self.lane.account.name, raw=raw)
+        owned = msgspec.structs.replace(conversation, account=self.lane.account.name, raw=raw)
+        if not owned.recordings:
+            return owned
+        recordings = tuple(msgspec.structs.replace(recording, ref=owned.ref) for recording in owned.recordings)
+        return msgspec.structs.replace(owned, recordings=recordings)
 
     async def rows(
         self, query: Query, cursor: str | None, report: AccountReport, profile: Profile | None = None

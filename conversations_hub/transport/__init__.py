@@ -9,11 +9,11 @@ import asyncio
 import logging
 import math
 import weakref
-from collections.abc import Callable
-from contextlib import suppress
-from importlib.metadata import version
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from ssl import SSLContext
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import aiohttp
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
@@ -29,10 +29,10 @@ from .body import read
 from .clock import Clock
 from .failures import LibraryError, Lost, failure_of, is_disconnect, name_of, sent_once
 from .gate import Gate, Limiter
-from .pool import KEEP_ALIVE, Progress, drop, pool, under_way
+from .pool import KEEP_ALIVE, Progress, SocketFactory, drop, session, under_way
 from .turns import Turns
 
-__all__ = ["Clock", "Counts", "Lane", "Limiter", "Turns"]
+__all__ = ["Clock", "Counts", "Exchange", "Lane", "Limiter", "Turns"]
 
 T = TypeVar("T")
 
@@ -52,14 +52,17 @@ class Counts:
         """Answers whose JSON had to be mended before it could be read."""
 
 
-class _Exchange(Progress):
+Task = Operation | Literal["download"]
+
+
+class Exchange(Progress):
     """One operation under way."""
 
     __slots__ = ("attempts", "deadline", "is_stale", "mended", "operation", "profile", "requests", "retries", "started")
 
-    def __init__(self, operation: Operation, profile: Profile, started: float) -> None:
+    def __init__(self, operation: Task, profile: Profile, started: float) -> None:
         super().__init__()
-        self.operation: Operation = operation
+        self.operation: Task = operation
         self.profile = profile
         self.started = started
         self.deadline = (
@@ -96,15 +99,16 @@ class Lane:
     ) -> None:
         self.account = account
         self.adapter = adapter
-        self._profile = profile
+        self.profile = profile
         self.clock = clock
         self.turns = turns or Turns()
-        self._proxy = proxy
+        self.proxy = proxy
         self._ssl = ssl
-        self._base_url = account.base_url or adapter.base_url
-        self._host = URL(self._base_url).host or self._base_url
+        self.base_url = account.base_url or adapter.base_url
+        self._host = URL(self.base_url).host or self.base_url
         self._timeout = _time_out(profile, profile.attempt_timeout)
         self._session: aiohttp.ClientSession | None = None
+        self._visits: set[aiohttp.ClientSession] = set()
         self._dropped: weakref.finalize[..., Lane] | None = None
         self._answered_at = -math.inf
         self._on_signal = on_signal
@@ -122,13 +126,13 @@ class Lane:
         self._is_closed = False
 
     async def run(
-        self, operation: Operation, flow: Flow[T], counts: Counts | None = None, profile: Profile | None = None
+        self, operation: Task, flow: Flow[T], counts: Counts | None = None, profile: Profile | None = None
     ) -> T:
         """Run a flow to its end and return what it found; raise a `HubError` that says who, what and how often.
 
         `profile` takes the place of the lane's own for this one time, but for the number of requests under way.
         """
-        exchange = _Exchange(operation, profile or self._profile, self.clock.monotonic())
+        exchange = Exchange(operation, profile or self.profile, self.clock.monotonic())
         failure: HubError
         try:
             return await self._drive(flow, exchange)
@@ -142,7 +146,17 @@ class Lane:
         self._sign_off(failure, exchange)
         raise failure
 
-    async def _drive(self, flow: Flow[T], exchange: _Exchange) -> T:
+    async def repeat(self, operation: Task, attempt: Callable[[Exchange], Awaitable[T]], profile: Profile) -> T:
+        """Attempt what no flow can, as often as a flow's request; raise the same errors as `run`."""
+        exchange = Exchange(operation, profile, self.clock.monotonic())
+        try:
+            return await self._tried(partial(attempt, exchange), exchange, is_safe=True)
+        except HubError as error:
+            failure = error
+        self._sign_off(failure, exchange)
+        raise failure
+
+    async def _drive(self, flow: Flow[T], exchange: Exchange) -> T:
         answer: Response | HubError | None = None
         while True:
             bug: Exception
@@ -157,34 +171,35 @@ class Lane:
                 bug = error
             else:
                 try:
-                    answer = await self._ask(request, exchange)
+                    attempt = partial(self._attempt, request, exchange)
+                    answer = await self._tried(attempt, exchange, is_safe=request.is_safe)
                 except HubError as error:
                     answer = error
                 continue
             raise PayloadError(f"the adapter could not read the answer: {name_of(bug)}")
 
-    async def _ask(self, request: Request, exchange: _Exchange) -> Response:
+    async def _tried(self, attempt: Callable[[], Awaitable[T]], exchange: Exchange, *, is_safe: bool) -> T:
         exchange.attempts = 0
         try:
-            response = await self._attempt(request, exchange)
+            found = await attempt()
         except HubError as error:
             failure = error
         else:
             self._budget.give_back(None)
-            return response
-        if not (failure.retryable and request.is_safe) or isinstance(failure, CircuitOpenError):
+            return found
+        if not (failure.retryable and is_safe) or isinstance(failure, CircuitOpenError):
             raise failure
-        return await self._retry(request, exchange, failure)
+        return await self._retry(attempt, exchange, failure)
 
-    async def _retry(self, request: Request, exchange: _Exchange, failure: HubError) -> Response:
+    async def _retry(self, attempt: Callable[[], Awaitable[T]], exchange: Exchange, failure: HubError) -> T:
         """Try again, as the policy says; entered after a first failure only, for it costs more than an attempt."""
         failures = [failure]
         last_cost: int | None = None
 
-        async def attempt() -> Response:
+        async def again() -> T:
             if failures:
                 raise failures.pop()
-            return await self._attempt(request, exchange)
+            return await attempt()
 
         def wait(state: RetryCallState) -> float:
             nonlocal last_cost
@@ -214,11 +229,11 @@ class Lane:
             sleep=self._sleep,
             reraise=True,
         )
-        response: Response = await retrying(attempt)
+        found: T = await retrying(again)
         self._budget.give_back(last_cost)
-        return response
+        return found
 
-    def _delay(self, error: BaseException | None, attempt: int, exchange: _Exchange) -> float | None:
+    def _delay(self, error: BaseException | None, attempt: int, exchange: Exchange) -> float | None:
         """Return how long to wait before the next attempt; None: there should be none."""
         if not isinstance(error, HubError) or attempt >= exchange.profile.attempts:
             return None
@@ -242,10 +257,10 @@ class Lane:
             await asyncio.gather(sleeping, return_exceptions=True)
         self._open()
 
-    async def _attempt(self, request: Request, exchange: _Exchange) -> Response:
+    async def _attempt(self, request: Request, exchange: Exchange) -> Response:
         """Send a request once, when its turn has come, and believe the answer only if it is whole."""
         session, _ = self._open()
-        url = target(request, self._base_url)
+        url = target(request, self.base_url)
         ticket = await self._gate.enter(exchange.deadline, parks=exchange.profile.parks)
         failure: HubError
         try:
@@ -277,14 +292,33 @@ class Lane:
             await self._gate.failed(ticket, failure)
         raise failure
 
+    @asynccontextmanager
+    async def turn(self, exchange: Exchange) -> AsyncGenerator[None]:
+        """Wait for a turn at the provider, for what no flow asks, and learn from how it ends."""
+        ticket = await self._gate.enter(exchange.deadline, parks=exchange.profile.parks)
+        try:
+            yield
+        except HubError as error:
+            failure = error
+        except BaseException:
+            self._gate.gave_up(ticket)
+            raise
+        else:
+            self._gate.succeeded(ticket)
+            return
+        finally:
+            self._gate.leave()
+        await self._gate.failed(ticket, failure)
+        raise failure
+
     async def _make_way(self) -> None:
         """Let the others have their turn before more is done to a large body."""
         for _turn in range(3):  # a timer that is due wakes its task in the first, and we would go on before it
             await self.clock.sleep(0)
 
-    def _believed(self, response: Response, request: Request, exchange: _Exchange, *, is_text: bool | None) -> Response:
+    def _believed(self, response: Response, request: Request, exchange: Exchange, *, is_text: bool | None) -> Response:
         if not response.ok:
-            raise self._refusal(response)
+            raise self.refusal(response)
         if not request.json:
             return response
         body, was_mended = well_formed(response.body, is_text=is_text)
@@ -293,15 +327,16 @@ class Lane:
         exchange.mended += 1
         return Response(response.status, response.headers, body)
 
-    async def _send(self, session: aiohttp.ClientSession, url: str, request: Request, exchange: _Exchange) -> Response:
+    async def _send(self, session: aiohttp.ClientSession, url: str, request: Request, exchange: Exchange) -> Response:
         started = self.clock.monotonic()
         left = exchange.deadline - started
         if left <= 0:
             raise DeadlineError("the operation's deadline passed before the request was sent")
-        is_usual = exchange.profile is self._profile and left >= exchange.profile.attempt_timeout
+        is_usual = exchange.profile is self.profile and left >= exchange.profile.attempt_timeout
         timeout = self._timeout if is_usual else _time_out(exchange.profile, left)
         outcome = await self._trade(session, url, request, timeout, exchange)
-        self._ended(request, exchange, started, outcome)
+        path = request.path if request.path.startswith("/") else "(next page)"
+        self.ended(request.method, path, exchange, started, outcome)
         if isinstance(outcome, HubError):
             raise outcome
         self._answered_at = self.clock.monotonic()
@@ -313,7 +348,7 @@ class Lane:
         url: str,
         request: Request,
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  (the library's own, enforced by it)
-        exchange: _Exchange,
+        exchange: Exchange,
     ) -> Response | HubError:
         """Send a request and return what came of it.
 
@@ -322,7 +357,7 @@ class Lane:
         """
         signed = self.adapter.sign(request, self.account, self.clock.now())
         if signed.query is not request.query or signed.path is not request.path:
-            url = target(signed, self._base_url)
+            url = target(signed, self.base_url)
         headers = signed.headers if signed.body is None else {**signed.headers, "Content-Type": "application/json"}
         exchange.attempts += 1
         exchange.requests += 1
@@ -338,20 +373,21 @@ class Lane:
                 data=signed.body,
                 timeout=timeout,
                 allow_redirects=False,
-                proxy=self._proxy,
+                proxy=self.proxy,
             ) as answer:
                 exchange.stage = "reading the answer"
                 return Response(answer.status, answer.headers, await read(answer, exchange.profile.largest_body))
         except Lost as lost:
             was_kept = self.clock.monotonic() - self._answered_at < KEEP_ALIVE
             exchange.is_stale = was_kept and exchange.attempts == 1 and is_disconnect(lost.error)
-            return self._failure(lost.error, exchange)
+            return self.failure(lost.error, exchange, self._host)
         except HubError as error:
             return error.with_traceback(None)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            return self._failure(error, exchange)
+            return self.failure(error, exchange, self._host)
 
-    def _refusal(self, response: Response) -> HubError:
+    def refusal(self, response: Response) -> HubError:
+        """Return the error for an answer outside 2xx, in the provider's words."""
         if response.status < 400:
             return PayloadError("the provider redirects to another place; not followed", status=response.status)
         # Some providers repeat the key they refuse; it is taken out before their words are cut to a length.
@@ -364,15 +400,16 @@ class Lane:
         error.request_id = next(filter(None, map(response.headers.get, _REQUEST_IDS)), None)
         return error
 
-    def _failure(self, error: LibraryError, exchange: _Exchange) -> HubError:
+    def failure(self, error: LibraryError, exchange: Exchange, host: str) -> HubError:
+        """Return ours for one of the library's errors."""
         if self._is_closed:
             return HubClosedError("the hub was closed while the request was under way")
         if isinstance(error, TimeoutError) and self.clock.monotonic() >= exchange.deadline:
             reason = f"no whole answer within {exchange.profile.deadline:g} s: it was still {exchange.stage}"
             return DeadlineError(reason, attempts=exchange.attempts)
-        return failure_of(error, self._host, exchange.profile, exchange.stage)
+        return failure_of(error, host, exchange.profile, exchange.stage)
 
-    def _sign_off(self, error: HubError, exchange: _Exchange) -> None:
+    def _sign_off(self, error: HubError, exchange: Exchange) -> None:
         error.reason = self.account.key.hidden_in(error.reason)
         error.provider = self.account.provider
         error.account = self.account.name
@@ -380,13 +417,12 @@ class Lane:
         error.attempts = exchange.attempts
         error.elapsed = self.clock.monotonic() - exchange.started
 
-    def _ended(self, request: Request, exchange: _Exchange, started: float, outcome: Response | HubError) -> None:
+    def ended(self, method: str, path: str, exchange: Exchange, started: float, outcome: Response | HubError) -> None:
         """Log an attempt, and tell whoever listens: templates, sizes and times, never ids or content."""
         is_logged = log.isEnabledFor(logging.DEBUG)
         if not is_logged and self._on_signal is None:
             return
         seconds = self.clock.monotonic() - started
-        path = request.path if request.path.startswith("/") else "(next page)"
         answered = outcome if isinstance(outcome, Response) else None
         size = len(answered.body) if answered else 0
         error = None if answered else type(outcome).__name__
@@ -395,7 +431,7 @@ class Lane:
                 "%s/%s %s %s -> %s, %d bytes, %.3f s, attempt %d",
                 self.account.provider,
                 self.account.name,
-                request.method,
+                method,
                 path,
                 error or outcome.status,
                 size,
@@ -405,7 +441,7 @@ class Lane:
         self.tell(
             AttemptEnded,
             exchange.operation,
-            method=request.method,
+            method=method,
             path=path,
             number=exchange.requests,
             status=answered.status if answered else None,
@@ -414,7 +450,7 @@ class Lane:
             error=error,
         )
 
-    def tell(self, kind: type[Signal], operation: Operation | None = None, **facts: Any) -> None:
+    def tell(self, kind: type[Signal], operation: Task | None = None, **facts: Any) -> None:
         """Pass a signal on, if anybody listens."""
         if self._on_signal is not None:
             self._on_signal(
@@ -427,24 +463,25 @@ class Lane:
         loop = asyncio.get_running_loop()
         if self._session is None or self._closing is None:
             self._closing = loop.create_future()
-            self._session = aiohttp.ClientSession(
-                connector=pool(self._profile.in_flight, self._ssl),
-                # The default jar would send one tenant's session with another's key.
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={
-                    "Accept": "application/json",
-                    "Accept-Encoding": "gzip",
-                    "User-Agent": f"conversations-hub/{version('conversations-hub')}",
-                },
-                middlewares=(sent_once,),
-                # The library's own neither bounds what comes out nor notices a stream that was cut.
-                auto_decompress=False,
-                trust_env=False,
-            )
+            headers = {"Accept": "application/json", "Accept-Encoding": "gzip"}
+            self._session = session(self.profile.in_flight, self._ssl, headers, middlewares=(sent_once,))
             self._dropped = weakref.finalize(self, drop, self._session, f"{self.account.provider}/{self.account.name}")
         elif self._closing.get_loop() is not loop:
             raise HubClosedError("a hub belongs to the event loop that first used it: make one for this loop")
         return self._session, self._closing
+
+    @asynccontextmanager
+    async def visit(
+        self, headers: Mapping[str, str], socket_factory: SocketFactory | None
+    ) -> AsyncGenerator[aiohttp.ClientSession]:
+        """Open a session for one place that is not the provider's API; it is closed with the lane at the latest."""
+        self._open()
+        async with session(1, self._ssl, headers, socket_factory=socket_factory) as visit:
+            self._visits.add(visit)
+            try:
+                yield visit
+            finally:
+                self._visits.discard(visit)
 
     async def close(self) -> None:
         """Close all connections; what is under way ends with `HubClosedError`. Closing again does nothing."""
@@ -458,7 +495,8 @@ class Lane:
         if self._session is not None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_CLOSING):
-                    await self._session.close()
+                    for each in (*self._visits, self._session):
+                        await each.close()
 
 
 def _time_out(profile: Profile, left: float) -> aiohttp.ClientTimeout:

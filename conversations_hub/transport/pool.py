@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import socket
 import warnings
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
+from functools import cache
+from importlib.metadata import version
 from ssl import SSLContext
 from typing import Any, Final
 
 import aiohttp
 from aiohttp.abc import ResolveResult
 
-__all__ = ["KEEP_ALIVE", "Progress", "drop", "pool", "under_way"]
+__all__ = ["KEEP_ALIVE", "AddressInfo", "Progress", "SocketFactory", "drop", "session", "under_way"]
+
+AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
+"""Family, kind, protocol, name and address, as a resolver gives them."""
+
+SocketFactory = Callable[[AddressInfo], socket.socket]
+"""Makes the socket for an address, or raises an `OSError` because there should be none."""
 
 KEEP_ALIVE: Final = 10.0
 """Seconds a connection is kept: below what servers commonly allow, so that they seldom close as we send."""
@@ -48,9 +57,36 @@ class _Connector(aiohttp.TCPConnector):
         return connection
 
 
-def pool(most: int, ssl: SSLContext | None) -> aiohttp.TCPConnector:
-    """Return a pool of at most so many connections; it belongs to the running loop."""
-    return _Connector(limit=most, keepalive_timeout=KEEP_ALIVE, ssl=True if ssl is None else ssl, resolver=_Resolver())
+def session(
+    most: int,
+    ssl: SSLContext | None,
+    headers: Mapping[str, str],
+    *,
+    middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
+    socket_factory: SocketFactory | None = None,
+) -> aiohttp.ClientSession:
+    """Return a session of at most so many connections; it belongs to the running loop."""
+    return aiohttp.ClientSession(
+        connector=_Connector(
+            limit=most,
+            keepalive_timeout=KEEP_ALIVE,
+            ssl=True if ssl is None else ssl,
+            resolver=_Resolver(),
+            socket_factory=socket_factory,
+        ),
+        # The default jar would send one tenant's session with another's key.
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={**headers, "User-Agent": f"conversations-hub/{_version()}"},
+        middlewares=middlewares,
+        # The library's own neither bounds what comes out nor notices a stream that was cut.
+        auto_decompress=False,
+        trust_env=False,
+    )
+
+
+@cache
+def _version() -> str:
+    return version("conversations-hub")
 
 
 def drop(session: aiohttp.ClientSession, whose: str) -> None:

@@ -245,6 +245,9 @@ ADAPTER = Adapter(
     send=send,
     webhook=WEBHOOK,
     complete_lists=False,
+    # The first as documented; the second is where recordings of calls have long been found.
+    # https://docs.retellai.com/api-references/get-call
+    recording_hosts=("retellai.s3.us-west-2.amazonaws.com", "dxc03zgurdly9.cloudfront.net"),
     secret_fields=payload.SECRETS,
     filters=("since", "until", "status", "agent"),
     shows=("tool calls", "word timing", "recording"),

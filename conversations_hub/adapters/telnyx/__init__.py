@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Annotated, Any, TypeVar
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -28,15 +29,15 @@ from ...errors import (
     UnsupportedError,
 )
 from ...payload import decode, decoded_or_none
-from ...schema import Conversation, Issue, Role, TranscriptTurn
+from ...schema import Conversation, Issue, Recording, Role, TranscriptTurn
 from ...signing import bearer
 from ...signing.schemes import ed25519_signed
 from ...wire import Flow, Request, Response
 from .conversation import normalize, read, word
-from .payload import Enclosed, Envelope, RawPage, Refusal, Reply, Row, Rows, Stamp, Whole
+from .payload import Enclosed, Envelope, RawPage, Recorded, Refusal, Reply, Row, Rows, Stamp, Whole
 from .webhook import events
 
-__all__ = ["ADAPTER", "delete", "events", "get", "list_page", "normalize", "refusal", "send", "start"]
+__all__ = ["ADAPTER", "delete", "events", "get", "list_page", "normalize", "recording", "refusal", "send", "start"]
 
 T = TypeVar("T")
 
@@ -46,6 +47,7 @@ _page = msgspec.json.Decoder(RawPage, strict=False)
 _rows = msgspec.json.Decoder(Rows)
 _stamp = msgspec.json.Decoder(Stamp, strict=False)
 _enclosed = msgspec.json.Decoder(Enclosed)
+_recorded = msgspec.json.Decoder(Recorded, strict=False)
 _reply = msgspec.json.Decoder(Reply, strict=False)
 _refusal = msgspec.json.Decoder(Refusal, strict=False)
 
@@ -202,6 +204,18 @@ def _is_last(page: RawPage, number: int, seen: int) -> bool:
     return len(page.data) < _LARGEST_PAGE
 
 
+def recording(_account: Account, recording: Recording) -> Flow[str]:
+    """Ask for the URL of a recording; it is good for ten minutes."""
+    path, _, query = recording.location.partition("?")
+    # https://developers.telnyx.com/api-reference/call-recordings/list-all-call-recordings
+    reply = yield Request("GET", path, dict(parse_qsl(query)))
+    for one in _read(reply, _recorded).data:
+        url = one.download_urls and (one.download_urls.wav or one.download_urls.mp3)
+        if url:
+            return url
+    raise NotFoundError("Telnyx has no recording of this call, or not yet")
+
+
 def start(_account: Account, wanted: Start) -> Flow[Started]:
     """Open a thread with an assistant, to be talked to with `send`."""
     if wanted.to is not None:
@@ -268,6 +282,9 @@ ADAPTER = Adapter(
     start=start,
     delete=delete,
     send=send,
+    recording=recording,
+    # https://developers.telnyx.com/docs/voice/programmable-voice/storing-call-recordings
+    recording_hosts=("s3.amazonaws.com",),
     complete_lists=False,
     # What customers attach may hold anything; these are names that give a credential away.
     secret_fields=frozenset({"access_token", "api_key", "authorization", "password", "secret", "token"}),

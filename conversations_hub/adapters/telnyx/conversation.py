@@ -381,7 +381,7 @@ def _recordings(attached: Mapping[str, Any]) -> tuple[Recording, ...]:
     for name in ("call_session_id", "call_control_id"):
         if id := word(attached, name):
             where = f"/recordings?filter%5B{name}%5D={quote(id, safe='')}"
-            return (Recording(location=where, access=RecordingAccess.PROVIDER_KEY, media_type="application/json"),)
+            return (Recording(location=where, access=RecordingAccess.PROVIDER_KEY),)
     return ()
 
 

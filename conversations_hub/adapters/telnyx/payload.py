@@ -20,6 +20,7 @@ __all__ = [
     "Page",
     "Payload",
     "RawPage",
+    "Recorded",
     "Refusal",
     "Reply",
     "Result",
@@ -113,6 +114,21 @@ class RawPage(msgspec.Struct):
 
     data: list[msgspec.Raw]
     meta: Meta
+
+
+class _Urls(msgspec.Struct):
+    mp3: str | None = None
+    wav: str | None = None
+
+
+class _Recording(msgspec.Struct):
+    download_urls: _Urls | None = None
+
+
+class Recorded(msgspec.Struct):
+    """The recordings of a call."""
+
+    data: list[_Recording]
 
 
 class Whole(msgspec.Struct):

@@ -1,0 +1,92 @@
+"""Which recording is meant, and where it is today: handles expire, and a conversation has new ones."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from ..errors import HubError, NotFoundError, RejectedError, UnsupportedError
+from ..schema import Recording, RecordingAccess
+from ..transport import Lane
+from ..transport.download import Download, fetched
+from ..transport.guard import Guard
+from .reader import Reader
+
+__all__ = ["Download", "download"]
+
+_GONE = frozenset({403, 404, 410})  # what a storage answers to a URL that was good once
+
+
+async def download(
+    reader: Reader,
+    id: str,
+    recording: Recording,
+    path: Path,
+    *,
+    allow_any_public_host: bool,
+    largest: int,
+    deadline: float,
+    overwrite: bool,
+) -> Download:
+    """Download a recording of the conversation with that id; an expired handle is replaced by a new one, once."""
+    lane = reader.lane
+    guard = Guard(lane.base_url, lane.adapter.recording_hosts, any_public_host=allow_any_public_host)
+    identity = f"{recording.ref}\n{recording.access.value}\n{_place(recording)}"
+    until = lane.clock.monotonic() + deadline
+    expires = recording.access is RecordingAccess.SIGNED_URL
+
+    async def fetch(one: Recording) -> Download:
+        signs = not expires and lane.adapter.recording is None
+        return await fetched(
+            lane,
+            await _url(lane, one),
+            path,
+            identity=identity,
+            guard=guard,
+            signs=signs,
+            largest=largest,
+            until=until,
+            overwrite=overwrite,
+        )
+
+    try:
+        if recording.access is RecordingAccess.CUSTOMER_BUCKET:
+            raise UnsupportedError("it lies in the customer's own bucket: read it there, with a key to that bucket")
+        if not expires:
+            return await fetch(recording)
+        if not _has_expired(recording, lane.clock.now()):
+            try:
+                return await fetch(recording)
+            except (NotFoundError, RejectedError) as error:
+                if error.status not in _GONE:
+                    raise
+        return await fetch(_same((await reader.get(id)).recordings, recording))
+    except HubError as error:
+        if error.provider is None:
+            error.provider, error.account, error.operation = lane.account.provider, lane.account.name, "download"
+        raise
+
+
+async def _url(lane: Lane, recording: Recording) -> str:
+    if recording.access is not RecordingAccess.PROVIDER_KEY:
+        return recording.location
+    if lane.adapter.recording is not None:
+        return await lane.run("download", lane.adapter.recording(lane.account, recording))
+    return lane.base_url + recording.location if recording.location.startswith("/") else recording.location
+
+
+def _has_expired(recording: Recording, now: datetime) -> bool:
+    return recording.expires_at is not None and recording.expires_at <= now
+
+
+def _same(recordings: tuple[Recording, ...], wanted: Recording) -> Recording:
+    """Return the one that is meant: at the same place but for the query, else the only one of its kind."""
+    alike = [one for one in recordings if (one.access, one.media_type) == (wanted.access, wanted.media_type)]
+    there = [one for one in alike if _place(one) == _place(wanted)] or alike
+    if len(there) != 1:
+        raise NotFoundError("the recording's URL has expired, and the conversation no longer has that one")
+    return there[0]
+
+
+def _place(recording: Recording) -> str:
+    return recording.location.partition("?")[0]

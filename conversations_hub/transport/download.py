@@ -1,0 +1,262 @@
+"""A recording's way from its place to a file: checked at every hop, resumed where it broke off, all or nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from contextlib import closing, nullcontext
+from pathlib import Path
+from typing import Final
+from urllib.parse import urljoin
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from ..errors import AuthError, HubError, PayloadError, RejectedError, TransportError, UnsafeURLError, for_status
+from ..policy import retry_after
+from ..wire import Request, Response, target
+from . import Exchange, Lane
+from .body import read
+from .failures import LibraryError
+from .guard import Guard, Refused, public_socket
+from .part import Part
+from .pool import under_way
+
+__all__ = ["Download", "fetched"]
+
+
+class Download(msgspec.Struct, frozen=True):
+    """A recording that was written to a file."""
+
+    path: Path
+    size: int
+    """Bytes."""
+    sha256: str
+    """In hexadecimal digits, of what is on the disk."""
+    media_type: str
+    """As the server says it: `audio/mpeg`."""
+
+
+_MOST_REDIRECTS: Final = 3
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_PIECE: Final = 1024 * 1024
+_MEDIA: Final = re.compile(r"(?:audio|video)/.+|application/(?:octet-stream|ogg|mp4)|binary/octet-stream")
+_RANGE: Final = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+# What is stored is to arrive as it is: its size and its ranges are those of what is sent.
+_HEADERS: Final = {"Accept": "audio/*, video/*, application/octet-stream;q=0.9", "Accept-Encoding": "identity"}
+
+
+async def fetched(
+    lane: Lane,
+    url: str,
+    path: Path,
+    *,
+    identity: str,
+    guard: Guard,
+    signs: bool,
+    largest: int,
+    until: float,
+    overwrite: bool,
+) -> Download:
+    """Write what is at a URL to a file and say what it is.
+
+    `signs` says whether the provider wants the key; `until` is a monotonic instant, `largest` is in bytes, and
+    `identity` tells this recording from every other, whatever its URL is today.
+    """
+    profile = lane.profile.but(deadline=until - lane.clock.monotonic())
+    part = await asyncio.to_thread(Part, path, identity, overwrite=overwrite)
+    try:
+        way = _Way(lane, guard, part, url, signs=signs, largest=largest)
+        media_type = await lane.repeat("download", way.attempt, profile)
+        sha256 = await asyncio.to_thread(part.finish)
+        return Download(path, part.size, sha256, media_type)
+    finally:
+        await asyncio.to_thread(part.close)
+
+
+class _Way:
+    """The way to one recording, with as many attempts as it takes."""
+
+    def __init__(self, lane: Lane, guard: Guard, part: Part, url: str, *, signs: bool, largest: int) -> None:
+        self._lane = lane
+        self._guard = guard
+        self._part = part
+        self._url = url
+        self._signs = signs
+        self._largest = largest
+
+    async def attempt(self, exchange: Exchange) -> str:
+        """Bring what is missing, and return its media type."""
+        exchange.attempts += 1
+        exchange.retries += exchange.attempts > 1
+        media_type = await self._follow(exchange)
+        if media_type is None:  # what there was is no part of what there is now
+            await asyncio.to_thread(self._part.begin, None)
+            media_type = await self._follow(exchange)
+        if media_type is None:
+            raise PayloadError("the server sends a part of the recording that nobody asked for")
+        return media_type
+
+    async def _follow(self, exchange: Exchange) -> str | None:
+        url, signs = self._guard.checked(self._url), self._signs
+        for _hop in range(_MOST_REDIRECTS + 1):
+            is_own = self._guard.is_own(url)
+            signs = signs and is_own
+            # A proxy makes the connections, and may well be at an address of the house.
+            is_checked = not is_own and self._lane.proxy is None
+            async with self._lane.visit(_HEADERS, public_socket if is_checked else None) as session:
+                async with self._lane.turn(exchange) if is_own else nullcontext():
+                    answer = await self._asked(session, url, exchange, signs=signs)
+                with closing(answer):
+                    if answer.status not in _REDIRECTS:
+                        return await self._taken(answer, url, exchange)
+                    where = answer.headers.get("Location")
+            if not where:
+                raise PayloadError("the recording is redirected, and nothing says where to")
+            url = self._guard.checked(urljoin(str(url), where), after=url)
+        raise PayloadError(f"the recording is redirected more than {_MOST_REDIRECTS} times")
+
+    async def _asked(
+        self, session: aiohttp.ClientSession, url: URL, exchange: Exchange, *, signs: bool
+    ) -> aiohttp.ClientResponse:
+        """Return an answer that is a recording or leads to one; raise what else came of it."""
+        started = self._lane.clock.monotonic()
+        outcome: aiohttp.ClientResponse | HubError = await self._sent(session, url, exchange, signs=signs)
+        told: Response | HubError
+        if isinstance(outcome, aiohttp.ClientResponse):
+            told = Response(outcome.status, outcome.headers, b"")
+            if outcome.status >= 400 and outcome.status != 416:
+                with closing(outcome):
+                    outcome = await self._refusal(outcome, url, exchange)
+        else:
+            told = outcome
+        self._lane.ended("GET", "(recording)", exchange, started, told)
+        if isinstance(outcome, HubError):
+            raise outcome
+        return outcome
+
+    async def _sent(
+        self, session: aiohttp.ClientSession, url: URL, exchange: Exchange, *, signs: bool
+    ) -> aiohttp.ClientResponse | HubError:
+        """Ask, and return what came of it; it raises nothing, for here alone the key is a variable."""
+        request = Request("GET", str(url), headers=self._wanted())
+        if signs:
+            request = self._lane.adapter.sign(request, self._lane.account, self._lane.clock.now())
+            url = URL(target(request, self._lane.base_url), encoded=True)
+        exchange.requests += 1
+        exchange.stage = "connecting"
+        under_way.set(exchange)
+        profile = exchange.profile
+        timeout = aiohttp.ClientTimeout(
+            total=max(exchange.deadline - self._lane.clock.monotonic(), 0.001),
+            sock_connect=profile.connect_timeout,
+            sock_read=profile.attempt_timeout,
+            ceil_threshold=float("inf"),
+        )
+        try:
+            return await session.get(
+                url, headers=request.headers, timeout=timeout, allow_redirects=False, proxy=self._lane.proxy
+            )
+        except (aiohttp.ClientError, OSError) as error:
+            return self._failure(error, exchange, url)
+
+    def _wanted(self) -> Mapping[str, str]:
+        part = self._part
+        if not part.size or part.validator is None:
+            return {}
+        return {"Range": f"bytes={part.size}-", "If-Range": part.validator}
+
+    async def _refusal(self, answer: aiohttp.ClientResponse, url: URL, exchange: Exchange) -> HubError:
+        status, headers = answer.status, answer.headers
+        if self._guard.is_own(url):
+            try:
+                return self._lane.refusal(Response(status, headers, await read(answer, exchange.profile.largest_body)))
+            except (aiohttp.ClientError, OSError) as error:
+                return self._failure(error, exchange, url)
+        # A storage's words may repeat what was signed, and its "forbidden" says nothing about the account's key.
+        kind = for_status(status)
+        return (RejectedError if issubclass(kind, AuthError) else kind)(
+            f"{url.host} does not give the recording",
+            status=status,
+            retry_after=retry_after(headers, self._lane.clock.now()),
+        )
+
+    def _failure(self, error: LibraryError, exchange: Exchange, url: URL) -> HubError:
+        match error:
+            case aiohttp.ClientConnectorError(os_error=Refused()):
+                return UnsafeURLError(f"{url.host} is at an address that is not public; not connected")
+            case aiohttp.SocketTimeoutError():
+                patience = exchange.profile.attempt_timeout
+                return TransportError(f"nothing came for {patience:g} s: it was still {exchange.stage}")
+            case _:
+                return self._lane.failure(error, exchange, url.host or "")
+
+    async def _taken(self, answer: aiohttp.ClientResponse, url: URL, exchange: Exchange) -> str | None:
+        """Write the body to the part and return its media type; None where it is no continuation of the part."""
+        part, headers = self._part, answer.headers
+        if answer.status == 416:
+            return None
+        media_type = _media_type(headers)
+        if answer.status == 200:
+            whole = answer.content_length
+            await asyncio.to_thread(part.begin, _validator(headers))
+        elif answer.status == 206 and (found := _RANGE.fullmatch(headers.get("Content-Range", ""))):
+            if not part.validator or int(found[1]) != part.size or _is_other(headers, part.validator):
+                return None
+            whole = int(found[2]) if found[2] != "*" else None
+        else:
+            return None
+        if whole is not None and whole > self._largest:
+            raise self._too_large()
+        failure = None
+        exchange.stage = "reading the recording"
+        try:
+            await self._stream(answer)
+        except (aiohttp.ClientError, OSError) as error:
+            failure = self._failure(error, exchange, url)
+        if failure is not None:
+            raise failure
+        if whole is not None and part.size != whole:
+            raise TransportError("the recording broke off")
+        if not part.size:
+            raise PayloadError("the recording is empty")
+        return media_type
+
+    async def _stream(self, answer: aiohttp.ClientResponse) -> None:
+        waiting = bytearray()
+        try:
+            async for chunk in answer.content.iter_any():
+                waiting += chunk
+                if self._part.size + len(waiting) > self._largest:
+                    raise self._too_large()
+                if len(waiting) >= _PIECE:
+                    piece, waiting = waiting, bytearray()
+                    await asyncio.to_thread(self._part.write, piece)
+        finally:
+            if waiting:
+                await asyncio.to_thread(self._part.write, waiting)
+
+    def _too_large(self) -> PayloadError:
+        return PayloadError(f"the recording is larger than {self._largest} bytes")
+
+
+def _validator(headers: Mapping[str, str]) -> str | None:
+    etag = headers.get("ETag", "")
+    if etag.startswith('"'):  # a weak one promises no equal bytes
+        return etag
+    return headers.get("Last-Modified")
+
+
+def _is_other(headers: Mapping[str, str], validator: str) -> bool:
+    return headers.get("ETag" if validator.startswith('"') else "Last-Modified", validator) != validator
+
+
+def _media_type(headers: Mapping[str, str]) -> str:
+    told = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if not _MEDIA.fullmatch(told):
+        raise PayloadError("the answer is no recording: it is neither audio, nor video, nor plain bytes")
+    if headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        raise PayloadError("the recording came compressed, which was not asked for")
+    return told

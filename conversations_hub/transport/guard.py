@@ -1,0 +1,129 @@
+"""Which URLs out of answers are followed: those of the account's own origin, and https to known or public hosts.
+
+What a name means is checked as the socket is made, so neither a literal address, nor a name that changes its meaning,
+nor a redirect gets past it. Through a proxy it is the proxy that decides what a name means.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Final
+
+from yarl import URL
+
+from ..errors import UnsafeURLError
+from .pool import AddressInfo
+
+__all__ = ["Guard", "Refused", "is_public", "public_socket"]
+
+_IN_URLS = re.compile(r"[!-\[\]-~]+")  # printable ASCII without the backslash, which some read as a slash
+_NAME = re.compile(r"(?:[a-z0-9_-]+\.)+[a-z][a-z0-9-]*")  # a last part in digits makes an address of it
+
+
+class Refused(OSError):  # noqa: N818  (the HTTP library takes an `OSError` only, and no caller sees it)
+    """No socket is made: the address is not public."""
+
+
+class Guard:
+    """Decides which URLs are followed for one account; `hosts` are suffixes."""
+
+    def __init__(self, base_url: str, hosts: Sequence[str], *, any_public_host: bool) -> None:
+        self._own = _origin(URL(base_url, encoded=True))
+        self._hosts = hosts
+        self._any_public_host = any_public_host
+
+    def is_own(self, url: URL) -> bool:
+        """Whether it is at the account's own origin, which alone is shown the key."""
+        return _origin(url) == self._own
+
+    def checked(self, text: str, *, after: URL | None = None) -> URL:
+        """Return a URL that may be followed, `after` the one that led to it; raise `UnsafeURLError` for any other."""
+        url = _parsed(text)
+        if url is None:
+            raise UnsafeURLError("the recording's URL is malformed; not followed")
+        if "@" in url.raw_authority:
+            raise UnsafeURLError("the recording's URL holds a user name; not followed")
+        if after is not None and after.scheme == "https" != url.scheme:
+            raise UnsafeURLError("the recording is redirected from https to what is not; not followed")
+        if not self.is_own(url):
+            self._check_stranger(url)
+        return url
+
+    def _check_stranger(self, url: URL) -> None:
+        host = url.host or ""
+        if url.scheme != "https" or url.port != 443:
+            raise UnsafeURLError("the recording's URL is not https, or names a port of its own; not followed")
+        address = None
+        with suppress(ValueError):
+            address = ip_address(host)
+        if not (_NAME.fullmatch(host) if address is None else is_public(address)):
+            raise UnsafeURLError("the recording's URL names no public host; not followed")
+        if not self._any_public_host and not any(host == own or host.endswith(f".{own}") for own in self._hosts):
+            raise UnsafeURLError(
+                f"the recording lies at {host}, which is not known to be a place of this provider's:"
+                " pass allow_any_public_host=True if you trust it"
+            )
+
+
+def _parsed(text: str) -> URL | None:
+    if not _IN_URLS.fullmatch(text):
+        return None
+    with suppress(ValueError):
+        url = URL(text, encoded=True)
+        if url.host and url.port:
+            return url
+    return None
+
+
+def _origin(url: URL) -> tuple[str, str | None, int | None]:
+    return url.scheme, url.host, url.port
+
+
+_NOT_PUBLIC: Final = (
+    # https://www.iana.org/assignments/iana-ipv4-special-registry
+    IPv4Network("192.0.0.0/24"),
+    IPv4Network("192.88.99.0/24"),
+    # https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16
+    IPv4Network("168.63.129.16/32"),
+    # All but 2000::/3, whatever it may carry.
+    # https://www.iana.org/assignments/ipv6-address-space
+    IPv6Network("::/3"),
+    IPv6Network("4000::/2"),
+    IPv6Network("8000::/1"),
+    # https://www.iana.org/assignments/iana-ipv6-special-registry
+    IPv6Network("2001::/23"),
+    IPv6Network("3fff::/20"),
+)
+_NAT64: Final = IPv6Network("64:ff9b::/96")
+_ISATAP: Final = frozenset({0x0000_5EFE, 0x0200_5EFE})
+
+
+def is_public(address: IPv4Address | IPv6Address) -> bool:
+    """Whether anybody may be there: `is_global`, and none of the ranges which the standard library takes for such."""
+    if isinstance(address, IPv6Address):
+        carried = _carried(address)
+        if carried is not None:
+            return is_public(carried)
+    if not address.is_global or address.is_multicast or address.is_reserved:
+        return False
+    return not any(address in network for network in _NOT_PUBLIC)
+
+
+def _carried(address: IPv6Address) -> IPv4Address | None:
+    """Return the IPv4 address that leads to; Teredo's and compatible ones are in no public range to begin with."""
+    low = int(address) & 0xFFFF_FFFF
+    if address in _NAT64 or int(address) >> 32 & 0xFFFF_FFFF in _ISATAP:
+        return IPv4Address(low)
+    return address.ipv4_mapped or address.sixtofour
+
+
+def public_socket(where: AddressInfo) -> socket.socket:
+    """Return a socket for an address; raise `Refused` for one that is not public."""
+    family, kind, protocol, _, address = where
+    if not is_public(ip_address(str(address[0]).partition("%")[0])):
+        raise Refused("not a public address")
+    return socket.socket(family, kind, protocol)

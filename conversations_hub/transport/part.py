@@ -1,0 +1,161 @@
+"""A file that is not all there yet: beside its target, with a note of what it takes to go on with it.
+
+Whatever is done with it waits for the disk, so it is done in a thread. All of it raises `StoreError`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from io import BufferedRandom
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from ..errors import StoreError
+
+__all__ = ["Part"]
+
+_KEPT_EVERY: Final = 16 * 1024 * 1024
+_LONGEST_NAME: Final = 48  # characters of the target's; a name may have 255 bytes
+
+
+class _Note(msgspec.Struct):
+    size: int
+    """Bytes that are certain to be on the disk."""
+    validator: str
+
+
+_note = msgspec.json.Decoder(_Note)
+
+
+class Part:
+    """What there is of a file so far; it takes up what an interrupted attempt left.
+
+    `identity` says what it is a part of, so that nothing else is ever appended to it. One at a time: a target that is
+    there already, or that somebody is at work on, is refused.
+    """
+
+    def __init__(self, target: Path, identity: str, *, overwrite: bool) -> None:
+        digest = hashlib.sha256(f"{target.name}\n{identity}".encode(errors="surrogatepass")).hexdigest()[:16]
+        self._target = target
+        self._overwrite = overwrite
+        self._path = target.with_name(f".{target.name[:_LONGEST_NAME]}.{digest}.part")
+        self._note = self._path.with_name(f"{self._path.name}.json")
+        self._kept = 0
+        self.size = 0
+        """Bytes there are."""
+        self.validator: str | None = None
+        """What tells whether the rest is the rest of the same: an ETag or a date. None: nothing does."""
+        with self._on_disk():
+            if not overwrite and os.path.lexists(target):
+                raise FileExistsError
+            self._file: BufferedRandom = os.fdopen(_opened(self._path, os.O_RDWR), "r+b")
+            try:
+                self._lock()
+                self._take_up()
+            except BaseException:
+                self._file.close()
+                raise
+
+    def _lock(self) -> None:
+        import fcntl  # noqa: PLC0415  (POSIX only, and only downloads ask for it)
+
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever held it may have moved it to its target meanwhile.
+            is_ours = os.path.samestat(os.fstat(self._file.fileno()), os.lstat(self._path))
+        except OSError:
+            is_ours = False
+        if not is_ours:
+            raise StoreError(f"another download to {self._target.name} is under way")
+
+    def _take_up(self) -> None:
+        note = None
+        with suppress(OSError, msgspec.DecodeError):
+            note = _note.decode(self._note.read_bytes())
+        if note is None or not 0 < note.size <= os.fstat(self._file.fileno()).st_size:
+            self._begin(None)
+            return
+        self._file.truncate(self._file.seek(note.size))
+        self.size = self._kept = note.size
+        self.validator = note.validator
+
+    def begin(self, validator: str | None) -> None:
+        """Begin anew, with something else."""
+        with self._on_disk():
+            self._begin(validator)
+
+    def _begin(self, validator: str | None) -> None:
+        self._note.unlink(missing_ok=True)
+        self._file.truncate(self._file.seek(0))
+        self.size = self._kept = 0
+        self.validator = validator
+
+    def write(self, piece: bytes | bytearray) -> None:
+        """Append a piece."""
+        with self._on_disk():
+            self._file.write(piece)
+            self.size += len(piece)
+            if self.size - self._kept >= _KEPT_EVERY:
+                self._keep()
+
+    def _keep(self) -> None:
+        if self.validator is None:
+            return
+        size = self.size
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        note = msgspec.json.encode(_Note(size, self.validator))
+        with os.fdopen(_opened(self._note, os.O_WRONLY | os.O_TRUNC), "wb") as file:
+            file.write(note)
+        self._kept = size
+
+    def finish(self) -> str:
+        """Move the whole to the target and return its SHA-256, as it is on the disk."""
+        with self._on_disk():
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.seek(0)
+            digest = hashlib.file_digest(self._file, "sha256").hexdigest()
+            if not self._overwrite:
+                os.close(_opened(self._target, os.O_WRONLY | os.O_EXCL))  # ours, if nobody was quicker
+            self._path.replace(self._target)
+            self._note.unlink(missing_ok=True)
+            self._file.close()
+            folder = os.open(self._target.parent, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        return digest
+
+    def close(self) -> None:
+        """Keep what can be gone on with, and remove what can not; after `finish` it does nothing."""
+        if self._file.closed:
+            return
+        with suppress(OSError), self._file:
+            if self.size and self.validator is not None:
+                self._keep()
+            else:
+                self._note.unlink(missing_ok=True)
+                self._path.unlink()
+
+    @contextmanager
+    def _on_disk(self) -> Generator[None]:
+        try:
+            yield
+        except FileExistsError:
+            reason = f"{self._target.name} is there already: pass overwrite=True to replace it"
+        except OSError as error:
+            reason = f"{self._target.name} cannot be written: {error.strerror or type(error).__name__}"
+        else:
+            return
+        raise StoreError(reason)
+
+
+def _opened(path: Path, how: int) -> int:
+    return os.open(path, how | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

@@ -1,0 +1,296 @@
+"""Recordings that break off, change, or lead astray: F110, F115f and F115g."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from conversations_hub import Hub
+from conversations_hub.errors import PayloadError, TransportError, UnsafeURLError
+from conversations_hub.policy import PROFILES
+from conversations_hub.schema import Recording, RecordingAccess
+
+from ..hosts import PUBLIC, Hosts, hosts, keeping, kept, media
+from ..server import Answer, Asked, Handler, serving
+from .conftest import CANARY, Fault
+
+BEFORE, AFTER = (bytes(range(start, start + 100)) * 30_000 for start in (0, 100))
+CUT = len(BEFORE) * 2 // 5
+AT_PROVIDER = Recording(location="/audio/c1", access=RecordingAccess.PROVIDER_KEY, ref="tavus:c1")
+
+
+def signed(url: str) -> Recording:
+    return Recording(location=url, access=RecordingAccess.SIGNED_URL, ref="tavus:c1")
+
+
+class Store:
+    """A storage that breaks off once, at forty per cent."""
+
+    def __init__(self, *, changes: bool = False, ranges: bool = True, tag: str | None = "ETag") -> None:
+        self.body = BEFORE
+        self.changes = changes
+        self.ranges = ranges
+        self.tag = tag
+        self.was_cut = False
+
+    async def __call__(self, asked: Asked, writer: asyncio.StreamWriter) -> Answer:
+        version = {
+            "ETag": f'"{self.body[0]}"',
+            "Last-Modified": f"Fri, 20 Nov 2026 09:00:{self.body[0] % 60:02} GMT",
+        }
+        headers = {self.tag: version[self.tag]} if self.tag else {}
+        if not self.was_cut:
+            self.was_cut = True
+            writer.write(media(self.body[:CUT], headers=headers, length=len(self.body)))
+            await writer.drain()
+            if self.changes:
+                self.body = AFTER
+            return None
+        start = asked.headers.get("range", "").removeprefix("bytes=").removesuffix("-")
+        if not start or not self.ranges or asked.headers["if-range"] != headers.get(self.tag or ""):
+            return media(self.body, headers=headers)
+        told = {**headers, "Content-Range": f"bytes {start}-{len(self.body) - 1}/{len(self.body)}"}
+        return media(self.body[int(start) :], 206, told)
+
+
+@pytest.mark.parametrize("tag", ["ETag", "Last-Modified"])
+@pytest.mark.parametrize("hubs", ["one hub", "two hubs"])
+async def test_f110_a_recording_that_broke_off_goes_on_where_it_did(
+    fault: Fault, tag: str, hubs: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "call.wav"
+    async with serving(Store(tag=tag)) as server:
+        if hubs == "one hub":
+            hub = await fault.hub(server.url)
+        else:
+            hub = await fault.hub(server.url, profile=PROFILES["interactive"].but(attempts=1))
+            assert type(await fault.failure(hub.download(AT_PROVIDER, path))) is TransportError
+            assert not path.exists()
+            hub = await fault.hub(server.url)
+        done = await hub.download(AT_PROVIDER, path)
+        first, second = server.asked
+    assert "range" not in first.headers
+    # What had come and was not read yet is lost with the connection.
+    assert 0 < int(second.headers["range"].removeprefix("bytes=").removesuffix("-")) <= CUT
+    _is_whole(done.sha256, path, BEFORE)
+
+
+@pytest.mark.parametrize(
+    "store",
+    [
+        pytest.param(lambda: Store(changes=True), id="it changed"),
+        pytest.param(lambda: Store(changes=True, tag="Last-Modified"), id="it changed, as its date says"),
+        pytest.param(lambda: Store(ranges=False), id="the range is ignored"),
+        pytest.param(lambda: Store(tag=None), id="nothing tells whether it changed"),
+    ],
+)
+async def test_f110_a_recording_that_changed_begins_anew(
+    fault: Fault, store: Callable[[], Store], tmp_path: Path
+) -> None:
+    path, storage = tmp_path / "call.wav", store()
+    async with serving(storage) as server:
+        hub = await fault.hub(server.url)
+        done = await hub.download(AT_PROVIDER, path)
+        assert len(server.asked) == 2
+        assert ("range" in server.asked[1].headers) == (storage.tag is not None)
+    _is_whole(done.sha256, path, storage.body)
+
+
+_TOLD = {"ETag": '"0"'}
+
+
+async def _another_version(asked: Asked, _writer: asyncio.StreamWriter) -> Answer:
+    start = int(asked.headers["range"].removeprefix("bytes=").removesuffix("-"))
+    told = {"ETag": '"1"', "Content-Range": f"bytes {start}-{len(AFTER) - 1}/{len(AFTER)}"}
+    return media(AFTER[start:], 206, told)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        media(b"", 416, {"Content-Range": f"bytes */{len(BEFORE)}"}),
+        media(BEFORE[1:], 206, _TOLD | {"Content-Range": f"bytes 1-{len(BEFORE) - 1}/{len(BEFORE)}"}),
+        media(BEFORE[CUT:], 206, _TOLD),
+        _another_version,
+    ],
+    ids=["416", "another range", "no range", "another version"],
+)
+async def test_f110_what_is_no_continuation_is_asked_for_anew(
+    fault: Fault, answer: bytes | Handler, tmp_path: Path
+) -> None:
+    path = tmp_path / "call.wav"
+    cut = media(BEFORE[:CUT], headers=_TOLD, length=len(BEFORE))
+
+    async def first(_asked: Asked, writer: asyncio.StreamWriter) -> Answer:
+        writer.write(cut)
+        await writer.drain()
+        return None
+
+    async with serving(first, answer, media(BEFORE, headers=_TOLD)) as server:
+        hub = await fault.hub(server.url)
+        done = await hub.download(AT_PROVIDER, path)
+        assert ["range" in asked.headers for asked in server.asked] == [False, True, False]
+    _is_whole(done.sha256, path, BEFORE)
+
+
+def _is_whole(sha256: str, path: Path, body: bytes) -> None:
+    assert path.read_bytes() == body
+    assert sha256 == hashlib.sha256(body).hexdigest()
+    assert kept(path.parent) == [path.name]
+
+
+NAMES = ("media.example.com", "cdn.media.example.com", "inside.example.com", "rebound.example.com")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://media.example.com/a.wav",
+        "file:///etc/hostname",
+        "ftp://media.example.com/a.wav",
+        "//media.example.com/a.wav",
+        "https://user@media.example.com/a.wav",
+        "https://user:word@media.example.com/a.wav",
+        "https://media.example.com:22/a.wav",
+        "https://media.example.com:99999/a.wav",
+        "https://media.example.com\\@inside.example.com/a.wav",
+        "https://media.example.com/a b.wav",
+        "https:///a.wav",
+        "https://127.0.0.1/a.wav",
+        "https://[::1]/a.wav",
+        "https://[::ffff:127.0.0.1]/a.wav",
+        "https://[::127.0.0.1]/a.wav",
+        "https://[64:ff9b::7f00:1]/a.wav",
+        "https://[2002:7f00:1::]/a.wav",
+        "https://[2606:4700::5efe:7f00:1]/a.wav",
+        "https://[2001:0:5db8:d822:0:0:80ff:fffe]/a.wav",
+        "https://[fd00:ec2::254]/a.wav",
+        "https://[fe80::1%25eth0]/a.wav",
+        "https://0.0.0.0/a.wav",
+        "https://169.254.169.254/latest/meta-data",
+        "https://168.63.129.16/metadata",
+        "https://192.0.0.192/opc",
+        "https://10.0.0.1/a.wav",
+        "https://100.64.0.1/a.wav",
+        "https://224.0.0.1/a.wav",
+        "https://2130706433/a.wav",
+        "https://017700000001/a.wav",
+        "https://0x7f000001/a.wav",
+        "https://0x7f.0.0.0x1/a.wav",
+        "https://127.1/a.wav",
+        "https://localhost/a.wav",
+        "https://inside.example.com/a.wav",
+    ],
+)
+async def test_f115f_a_recording_s_url_that_leads_inside_is_not_followed(
+    fault: Fault, url: str, tmp_path: Path
+) -> None:
+    async with hosts(media(), names=NAMES) as there:
+        there.meanings["inside.example.com"][0] = "127.0.0.1"
+        hub = await _hub(fault, there)
+        error = await fault.failure(hub.download(signed(url), tmp_path / "a.wav", allow_any_public_host=True))
+        assert type(error) is UnsafeURLError
+        assert there.connected == []
+        assert there.server.connections == 0
+    assert kept(tmp_path) == []
+
+
+async def test_f115f_a_name_that_changes_its_meaning_is_not_followed(fault: Fault, tmp_path: Path) -> None:
+    cut = media(BEFORE[:CUT], length=len(BEFORE), headers=_TOLD | {"Connection": "close"})
+
+    async def breaking(_asked: Asked, writer: asyncio.StreamWriter) -> Answer:
+        writer.write(cut)
+        await writer.drain()
+        return None
+
+    async with hosts(breaking, names=NAMES) as there:
+        there.meanings["rebound.example.com"].append("127.0.0.1")
+        hub = await _hub(fault, there)
+        recording = signed("https://rebound.example.com/a.wav?signature=invented")
+        error = await fault.failure(hub.download(recording, tmp_path / "a.wav", allow_any_public_host=True))
+        assert type(error) is UnsafeURLError
+        assert there.connected == [PUBLIC]
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["https://127.0.0.1/", "https://inside.example.com/", "http://media.example.com/", "//10.0.0.1/", "file:///etc"],
+)
+async def test_f115f_a_redirect_that_leads_inside_is_not_followed(fault: Fault, location: str, tmp_path: Path) -> None:
+    async with hosts(media(b"", 302, {"Location": location}), names=NAMES) as there:
+        there.meanings["inside.example.com"][0] = "10.0.0.1"
+        hub = await _hub(fault, there)
+        recording = signed("https://media.example.com/a.wav")
+        error = await fault.failure(hub.download(recording, tmp_path / "a.wav", allow_any_public_host=True))
+        assert type(error) is UnsafeURLError
+        assert there.connected == [PUBLIC]
+
+
+async def test_f115f_a_host_nobody_knows_is_named_and_not_asked(fault: Fault, tmp_path: Path) -> None:
+    async with hosts(media(), names=("media.example.com", "notmedia.example.com")) as there:
+        hub = await _hub(fault, there, "media.example.com")
+        error = await fault.failure(
+            hub.download(signed("https://notmedia.example.com/a.wav?key=invented"), tmp_path / "a.wav")
+        )
+        assert type(error) is UnsafeURLError
+        assert "notmedia.example.com" in str(error)
+        assert "invented" not in str(error)
+        assert there.server.connections == 0
+
+
+async def test_f115g_a_redirect_between_known_hosts_is_followed_without_the_key(fault: Fault, tmp_path: Path) -> None:
+    ways = [f"https://{host}/{number}" for number, host in enumerate(("cdn.media.example.com", "media.example.com"))]
+    answers = [media(b"", 302, {"Location": ways[0], "Set-Cookie": "a=b"}), media(b"", 307, {"Location": ways[1]})]
+    async with (
+        hosts(*answers, media(), names=NAMES) as there,
+        serving(media(b"", 302, {"Location": "https://media.example.com/a.wav?signature=invented"})) as provider,
+    ):
+        hub = await _hub(fault, there, "media.example.com", url=provider.url)
+        done = await hub.download(AT_PROVIDER, tmp_path / "a.wav")
+        assert done.path.read_bytes() == b"sound"
+        assert provider.asked[0].headers["x-api-key"] == CANARY
+        assert [asked.target for asked in there.asked] == ["/a.wav?signature=invented", "/0", "/1"]
+        for asked in there.asked:
+            assert CANARY not in f"{asked.target} {asked.headers}"
+            assert "cookie" not in asked.headers
+
+
+async def test_f115g_the_key_is_not_shown_to_who_was_reached_by_way_of_others(fault: Fault, tmp_path: Path) -> None:
+    back = media(b"", 302, {"Location": "https://api.example.com/secrets"})
+    away = media(b"", 302, {"Location": "https://media.example.com/a.wav"})
+    async with hosts(away, back, media(), names=("api.example.com", "media.example.com")) as there:
+        hub = await _hub(fault, there, "media.example.com")
+        await hub.download(AT_PROVIDER, tmp_path / "a.wav")
+        assert [asked.headers["host"] for asked in there.asked] == [
+            "api.example.com",
+            "media.example.com",
+            "api.example.com",
+        ]
+        assert [CANARY in f"{asked.headers}" for asked in there.asked] == [True, False, False]
+
+
+async def test_f115g_a_redirect_never_leaves_https(fault: Fault, tmp_path: Path) -> None:
+    async with serving(media()) as provider:
+        async with hosts(media(b"", 302, {"Location": f"{provider.url}/secrets"}), names=NAMES) as there:
+            hub = await _hub(fault, there, "media.example.com", url=provider.url)
+            recording = signed("https://media.example.com/a.wav")
+            assert type(await fault.failure(hub.download(recording, tmp_path / "a.wav"))) is UnsafeURLError
+        assert provider.connections == 0
+
+
+async def test_f115g_a_fourth_redirect_is_not_followed(fault: Fault, tmp_path: Path) -> None:
+    async with hosts(media(b"", 302, {"Location": "/again"}), names=NAMES) as there:
+        hub = await _hub(fault, there, "media.example.com")
+        error = await fault.failure(hub.download(signed("https://media.example.com/"), tmp_path / "a.wav"))
+        assert type(error) is PayloadError
+        assert len(there.asked) == 4
+
+
+async def _hub(fault: Fault, there: Hosts, *known: str, url: str = "https://api.example.com") -> Hub:
+    """Return a hub whose provider keeps its recordings at known hosts."""
+    with keeping("tavus", *known):
+        return await fault.hub(url, ssl=there.ssl)
