@@ -10,6 +10,7 @@ import errno
 import sys
 from datetime import datetime
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Any
 
 import click
@@ -90,6 +91,16 @@ _count = click.IntRange(min=0)
 _share = click.FloatRange(0, 1)
 _span = click.FloatRange(min=0)
 _json = click.option("--json", "form", flag_value="json", help="Write JSON, a document per line.")
+_config = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="A TOML file with the accounts, in place of the environment.",
+)
+_since = click.option(
+    "--since", type=moment, help="From this instant on: 2026-11-20, 2026-11-20T09:30Z, or 90d, 12h, 30m ago."
+)
+_until = click.option("--until", type=moment, help="Up to this instant, itself left out.")
+_STORE = "conversations.db"
 _seed = click.option("--seed", type=int, default=0, show_default=True, help="Another seed, other conversations.")
 
 
@@ -126,12 +137,16 @@ def _providers(*, form: str | None) -> None:
     ),
 )
 @click.argument("targets", nargs=-1)
-@click.option("--since", type=moment, help="From this instant on: 2026-11-20, 2026-11-20T09:30Z, or 90d, 12h, 30m ago.")
-@click.option("--until", type=moment, help="Up to this instant, itself left out.")
+@_since
+@_until
 @click.option("--status", help="Only of this status: ended, failed, in_progress …")
 @click.option("--agent", help="Only of the agent with this id.")
 @click.option("--limit", type=_count, help="No more than so many, over all accounts.")
 @click.option("--transcripts", is_flag=True, help="With transcripts, also where each takes a request of its own.")
+@click.option(
+    "--store", type=click.Path(path_type=Path), help="Of this store, whole and the newest first; nobody is asked."
+)
+@_config
 @_json
 def _list(
     *,
@@ -142,6 +157,8 @@ def _list(
     agent: str | None,
     limit: int | None,
     transcripts: bool,
+    store: Path | None,
+    config: Path | None,
     form: str | None,
 ) -> None:
     """List conversations.
@@ -149,6 +166,12 @@ def _list(
     Of all accounts, or of TARGETS such as tavus or tavus/eu. How complete the list is stands on standard error at the
     end.
     """
+    if store is not None:
+        from .stored import list_stored  # noqa: PLC0415
+
+        as_json = form == "json"
+        list_stored(store, targets, since=since, until=until, status=status, agent=agent, limit=limit, as_json=as_json)
+        return
     from .reading import list_all  # noqa: PLC0415
 
     is_complete = list_all(
@@ -159,6 +182,7 @@ def _list(
         agent=agent,
         limit=limit,
         transcripts=transcripts,
+        config=config,
         as_json=form == "json",
     )
     _end(is_good=is_complete)
@@ -170,14 +194,214 @@ def _list(
 @click.argument("ref")
 @_json
 @click.option("--raw", "form", flag_value="raw", help="Write what the provider sent, known secrets scrubbed.")
-def _get(*, ref: str, form: str | None) -> None:
+@click.option("--store", type=click.Path(path_type=Path), help="From this store; nobody is asked.")
+@_config
+def _get(*, ref: str, form: str | None, store: Path | None, config: Path | None) -> None:
     """Show one conversation with its transcript.
 
     REF is provider:id, or provider/account:id.
     """
+    if store is not None:
+        from .stored import get_stored  # noqa: PLC0415
+
+        get_stored(store, ref, form=form)
+        return
     from .reading import get  # noqa: PLC0415
 
-    get(ref, form=form)
+    get(ref, config=config, form=form)
+
+
+@cli.command(
+    "sync",
+    epilog=_examples(
+        "conversations-hub sync --since 90d",
+        "conversations-hub sync tavus --store jsonl:november.jsonl --since 2026-11-01 --until 2026-12-01",
+        "conversations-hub sync --follow --redact",
+    ),
+)
+@click.argument("targets", nargs=-1)
+@click.option("--provider", "providers", multiple=True, help="The same as a TARGET; may be repeated.")
+@click.option(
+    "--store",
+    default=_STORE,
+    show_default=True,
+    metavar="PLACE",
+    help="Where to: a path for SQLite, jsonl:PATH, or parquet:FOLDER.",
+)
+@_since
+@_until
+@click.option("--follow", is_flag=True, help="Go on, run after run, until stopped.")
+@click.option("--every", type=click.FloatRange(min=1), default=60.0, show_default=True, help="Seconds between runs.")
+@click.option(
+    "--redact", is_flag=True, help="Take e-mail addresses and phone, card and long numbers out before storing."
+)
+@click.option("--raw", is_flag=True, help="Keep what the providers sent as well, known secrets scrubbed.")
+@click.option(
+    "--recordings", type=click.Path(path_type=Path), metavar="FOLDER", help="Download recordings to here, too."
+)
+@click.option("--any-host", is_flag=True, help="Take recordings from any public host, not only from the provider's.")
+@click.option("--no-verify", is_flag=True, help="Walk each list once, though one that moves meanwhile may lose rows.")
+@_config
+@_json
+def _sync(
+    *,
+    targets: tuple[str, ...],
+    providers: tuple[str, ...],
+    store: str,
+    since: datetime | None,
+    until: datetime | None,
+    follow: bool,
+    every: float,
+    redact: bool,
+    raw: bool,
+    recordings: Path | None,
+    any_host: bool,
+    no_verify: bool,
+    config: Path | None,
+    form: str | None,
+) -> None:
+    """Bring a store up to date.
+
+    Of all accounts, or of TARGETS such as tavus or tavus/eu: whatever is not there yet, what has changed, and what was
+    not ready the last time. Stopped or killed, it goes on where it was.
+    """
+    from .syncing import run_sync  # noqa: PLC0415
+
+    is_complete = run_sync(
+        (*targets, *providers),
+        store,
+        config=config,
+        since=since,
+        until=until,
+        verify=not no_verify,
+        redact=redact,
+        raw=raw,
+        recordings=recordings,
+        any_host=any_host,
+        every=every if follow else None,
+        as_json=form == "json",
+    )
+    _end(is_good=is_complete)
+
+
+@cli.command(
+    "search",
+    epilog=_examples(
+        "conversations-hub search refund",
+        'conversations-hub search ""credit card" cancel*" --provider vapi --role user --since 30d',
+    ),
+)
+@click.argument("words")
+@click.option("--store", type=click.Path(path_type=Path), default=_STORE, show_default=True, help="The store's file.")
+@click.option("--provider", "providers", multiple=True, help="Only of this provider or account; may be repeated.")
+@_since
+@_until
+@click.option("--role", type=click.Choice(["user", "assistant", "system", "tool"]), help="Only what this one said.")
+@click.option("--limit", type=_count, default=20, show_default=True, help="No more than so many turns.")
+@_json
+def _search(
+    *,
+    words: str,
+    store: Path,
+    providers: tuple[str, ...],
+    since: datetime | None,
+    until: datetime | None,
+    role: str | None,
+    limit: int,
+    form: str | None,
+) -> None:
+    """Find what was said, the best match first.
+
+    All WORDS must have been said in one turn. Words "in quotes" count as they follow each other, and a star at the end
+    finds every word that begins so.
+    """
+    from .stored import search  # noqa: PLC0415
+
+    has_hits = search(words, store, providers, since=since, until=until, role=role, limit=limit, as_json=form == "json")
+    _end(is_good=has_hits)
+
+
+@cli.command(
+    "export",
+    epilog=_examples(
+        "conversations-hub export november.csv --since 2026-11-01 --until 2026-12-01",
+        "conversations-hub export all.parquet",
+        "conversations-hub export jsonl:- tavus | jq .summary",
+    ),
+)
+@click.argument("to")
+@click.argument("targets", nargs=-1)
+@click.option("--store", type=click.Path(path_type=Path), default=_STORE, show_default=True, help="The store's file.")
+@_since
+@_until
+@click.option("--overwrite", is_flag=True, help="Replace what is there.")
+@click.option("--formulas", is_flag=True, help="Leave texts in a CSV that a spreadsheet takes for formulas.")
+@_json
+def _export(
+    *,
+    to: str,
+    targets: tuple[str, ...],
+    store: Path,
+    since: datetime | None,
+    until: datetime | None,
+    overwrite: bool,
+    formulas: bool,
+    form: str | None,
+) -> None:
+    """Write what is in a store to a file.
+
+    Of everybody, or of TARGETS such as tavus or tavus/eu. The ending of TO tells the form: .jsonl or .csv (a line per
+    turn), either with .gz, or .parquet, a folder of two tables, which needs the extra duckdb. jsonl:- and csv:- write
+    to standard output.
+    """
+    from .exporting import export_store  # noqa: PLC0415
+
+    export_store(
+        store,
+        to,
+        targets,
+        since=since,
+        until=until,
+        overwrite=overwrite,
+        formulas=formulas,
+        as_json=form == "json",
+    )
+
+
+@cli.command("plan", epilog=_examples("conversations-hub plan --since 90d", "conversations-hub plan tavus --json"))
+@click.argument("targets", nargs=-1)
+@click.option("--store", default=_STORE, show_default=True, metavar="PLACE", help="What there is already.")
+@_since
+@_until
+@_config
+@_json
+def _plan(
+    *,
+    targets: tuple[str, ...],
+    store: str,
+    since: datetime | None,
+    until: datetime | None,
+    config: Path | None,
+    form: str | None,
+) -> None:
+    """Show what a sync would take.
+
+    How many requests, how long at the known limits, and what cannot be had. It reads the lists and at most three
+    conversations of each account, and writes nothing.
+    """
+    from .accounts import hub_of  # noqa: PLC0415
+    from .planning import show_plan  # noqa: PLC0415
+    from .syncing import present_store  # noqa: PLC0415
+
+    is_good = show_plan(
+        lambda: hub_of(config, targets, profile="bulk"),
+        present_store(store),
+        targets,
+        since=since,
+        until=until,
+        as_json=form == "json",
+    )
+    _end(is_good=is_good)
 
 
 @cli.command("doctor", epilog=_examples("conversations-hub doctor tavus", "conversations-hub doctor --json"))

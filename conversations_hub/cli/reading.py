@@ -1,25 +1,26 @@
-"""`list` and `get`: the conversations of the accounts that the environment names."""
+"""`list` and `get`: the conversations of the accounts there are."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import aclosing, nullcontext
 from datetime import datetime
+from pathlib import Path
 
 import click
 import msgspec
 
-from ..adapters import BUILTIN
 from ..errors import HubError
-from ..hub import Hub, Walk
+from ..hub import Walk
 from ..schema import Conversation
+from .accounts import hub_of
 from .show import Lines, console, whole
 from .terminal import escaped_lines, write_json
 
-__all__ = ["get", "list_all"]
+__all__ = ["get", "lines", "list_all", "write_conversation"]
 
 
 def list_all(
@@ -31,17 +32,18 @@ def list_all(
     agent: str | None,
     limit: int | None,
     transcripts: bool,
+    config: Path | None,
     as_json: bool,
 ) -> bool:
     """Write conversations as they come, then the report; say whether all that was asked for is there."""
 
     async def run() -> bool:
-        async with Hub.from_env(_providers(targets), profile="bulk") as hub:
+        async with hub_of(config, targets, profile="bulk") as hub:
             walk = hub.list(
                 *targets, since=since, until=until, status=status, agent=agent, limit=limit, transcripts=transcripts
             )
             try:
-                await _write(walk, _write_json if as_json else _lines().write)
+                await _write(walk, _write_json if as_json else lines().write)
             except HubError:
                 _tell(walk)
                 raise
@@ -63,7 +65,8 @@ async def _write(walk: Walk, write: Callable[[Conversation], None]) -> None:
                     status.update(f"{walk.report.delivered} conversations")
 
 
-def _lines() -> Lines:
+def lines() -> Lines:
+    """Return where a list is written, cut to the terminal where it is one."""
     out = console()
     return Lines(out, is_cut=out.is_terminal or "COLUMNS" in os.environ)
 
@@ -76,14 +79,18 @@ def _tell(walk: Walk) -> None:
     click.echo(escaped_lines(str(walk.report)), err=True)
 
 
-def get(ref: str, *, form: str | None) -> None:
-    """Write one conversation: set for people, as JSON, or as the provider sent it."""
+def get(ref: str, *, config: Path | None, form: str | None) -> None:
+    """Write one conversation."""
 
     async def run() -> Conversation:
-        async with Hub.from_env(_providers([ref]), keep_raw=form == "raw") as hub:
+        async with hub_of(config, [ref], keep_raw=form == "raw") as hub:
             return await hub.get(ref)
 
-    conversation = asyncio.run(run())
+    write_conversation(asyncio.run(run()), form=form)
+
+
+def write_conversation(conversation: Conversation, *, form: str | None) -> None:
+    """Write a conversation: set for people, as JSON, or as the provider sent it."""
     if form == "json":
         write_json(msgspec.json.encode(conversation))
     elif form == "raw":
@@ -91,8 +98,3 @@ def get(ref: str, *, form: str | None) -> None:
         write_json(msgspec.json.format(raw, indent=2) if sys.stdout.isatty() else raw)
     else:
         console().print(whole(conversation))
-
-
-def _providers(names: Iterable[str]) -> Iterable[str]:
-    """Return the built-in providers and those a target or ref names: of other packages only what was asked for."""
-    return dict.fromkeys((*BUILTIN, *(name.partition(":")[0].partition("/")[0] for name in names)))

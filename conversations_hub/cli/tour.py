@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import aclosing, contextmanager
 from itertools import product
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import msgspec
 from rich import box
@@ -20,8 +22,14 @@ from rich.text import Text
 from ..adapters import BUILTIN
 from ..hub import AccountReport, Hub, Report, Walk
 from ..schema import Conversation, Status, TranscriptState
+from ..sync.fingerprint import fingerprint
+from ..sync.sqlite import SQLiteStore
+from ..sync.sqlite.archive import Archive
+from ..sync.store import Entry, Kept
+from ..sync.store import Progress as Position
 from ..testing import Faults, Simulator
 from .show import Lines, console, whole
+from .stored import show_hit
 from .terminal import escaped, write_json
 
 __all__ = ["tour"]
@@ -55,6 +63,7 @@ def tour(*, conversations: int, seed: int, as_json: bool) -> bool:
         _show_numbers(out, fetched)
         _show_some(out, fetched.conversations)
         _show_one(out, fetched.conversations)
+        _show_search(out, fetched.conversations)
         _show_code(out)
     return not fetched.report.errors
 
@@ -215,6 +224,36 @@ def _interest(conversation: Conversation) -> tuple[bool, bool, int]:
     return has_tools, is_timed, -abs(len(turns) - _GOOD_LENGTH)
 
 
+# a search
+
+_WORDS = "refund"
+_MOST_HITS = 3
+
+
+def _show_search(out: Console, conversations: Sequence[Conversation]) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "conversations.db")
+        asyncio.run(_store(conversations, path))
+        began = time.perf_counter()
+        with Archive(path) as archive:
+            hits = archive.search(_WORDS, limit=1000)
+        spent = time.perf_counter() - began
+    turns = sum(len(one.transcript or ()) for one in conversations)
+    _title(out, f"All {turns:,} turns, in a store, searched for {_WORDS!r}: {len(hits)} found in {1000 * spent:.0f} ms")
+    for hit in list({hit.ref.partition(":")[0]: hit for hit in hits}.values())[:_MOST_HITS]:
+        show_hit(out, hit)
+
+
+async def _store(conversations: Sequence[Conversation], path: Path) -> None:
+    store = SQLiteStore(path)
+    await store.open({})
+    for provider in BUILTIN:
+        ours = [one for one in conversations if one.provider == provider]
+        entries = [Entry(one, Kept(b"", fingerprint(one), None)) for one in ours]
+        await store.commit(f"{provider}/default", entries, Position())
+    await store.close()
+
+
 _CODE = """\
 from conversations_hub import Hub
 
@@ -225,6 +264,7 @@ async with Hub.from_env() as hub:
 
 _NEXT = {
     "conversations-hub list": f"your own conversations, once {BUILTIN[0].upper()}_API_KEY is set",
+    "conversations-hub sync": "all of them into a store, for `search` and `export`",
     "conversations-hub providers": "what each provider can do",
     "conversations-hub simulate": "these providers, for your own code to ask",
 }

@@ -1,0 +1,216 @@
+"""What a store costs: time and bytes per conversation, memory over 200,000 of them, and how quickly a word is found.
+
+    python benchmarks/store.py [CONVERSATIONS] [--smoke]
+
+First a sync of 5,000 conversations of 40 turns is measured beside `get_many` of the same, in turn. Then a store is
+filled with conversations of which each turn says twelve words, some common and most rare, as people do, and searched.
+It takes ten minutes or more by nature, so `make bench` leaves it out. It needs Linux, and 5 GB in the folder for
+temporary files.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+from answering import answering, conversation_id
+from measured import Figure, is_smoke, keep
+
+from conversations_hub import Account, Conversation, Hub, TranscriptTurn
+from conversations_hub.schema import Agent, Participant, ParticipantKind, Role, Status, TranscriptState
+from conversations_hub.sync import sync
+from conversations_hub.sync.fingerprint import fingerprint
+from conversations_hub.sync.sqlite import SQLiteStore
+from conversations_hub.sync.sqlite.archive import Archive
+from conversations_hub.sync.store import Entry, Kept, Progress
+
+TURNS = 40
+WORDS = 12  # in a turn
+VOCABULARY = 30_000
+RARE = 0.01  # the share of the turns in which a rare word stands, at most
+QUERIES = 300
+MOST_OF_GET_MANY = 3.0
+MOST_GROWTH = 1.2
+SLOWEST = 50.0  # milliseconds
+_AT_ONCE = 500
+
+
+async def fetch(url: str, conversations: int) -> float:
+    """Return the seconds of processor time of getting them."""
+    refs = (f"tavus:{conversation_id(number)}" for number in range(conversations))
+    async with Hub([Account("tavus", key="key", base_url=url)], profile="bulk") as hub:
+        began = time.process_time()
+        async for outcome in hub.get_many(refs):
+            assert outcome.conversation is not None, outcome.error
+        return time.process_time() - began
+
+
+async def pull(url: str, conversations: int, path: Path) -> float:
+    """Return the seconds of processor time of syncing them."""
+    async with Hub([Account("tavus", key="key", base_url=url)], profile="bulk") as hub:
+        began = time.process_time()
+        report = await sync(hub, SQLiteStore(path))
+        spent = time.process_time() - began
+    assert report.complete, report
+    assert report.accounts[0].new == conversations, report
+    return spent
+
+
+def compare(conversations: int, rounds: int) -> Figure:
+    """Measure both in turn."""
+    ratios: list[float] = []
+    with answering("tavus", conversations, TURNS) as url, TemporaryDirectory() as folder:
+        asyncio.run(fetch(url, 100))  # imports
+        for number in range(rounds):
+            fetched = asyncio.run(fetch(url, conversations))
+            ratios.append(asyncio.run(pull(url, conversations, Path(folder, f"{number}.db"))) / fetched)
+    what = f"sync of {conversations:,} conversations, processor"
+    return Figure(what=what, against="get_many of the same", value=median(ratios), at_most=MOST_OF_GET_MANY)
+
+
+class Speech:
+    """Says turns of which the nth word of the vocabulary is about n times as rare as the first."""
+
+    def __init__(self) -> None:
+        self._chance = random.Random(0)  # noqa: S311  (no secret)
+        self.words = [_word(number) for number in range(VOCABULARY)]
+        self._weights = [1.0 / (number + 3) for number in range(VOCABULARY)]
+        self.turns: Counter[str] = Counter()
+        """In how many turns each word stands."""
+        self._ready = self._some()
+
+    def turn(self) -> str:
+        """Return what is said next."""
+        return next(self._ready)
+
+    def _some(self) -> Iterator[str]:
+        while True:
+            said = self._chance.choices(self.words, self._weights, k=WORDS * 1000)
+            for begin in range(0, len(said), WORDS):
+                words = said[begin : begin + WORDS]
+                self.turns.update(set(words))
+                yield " ".join(words)
+
+
+def _word(number: int) -> str:
+    letters = ""
+    while number or not letters:
+        number, place = divmod(number, 100)
+        letters += "bdfghjklmnprstvwxyzq"[place // 5] + "aeiou"[place % 5]
+    return letters
+
+
+def conversations(speech: Speech, count: int) -> Iterator[Conversation]:
+    """Yield so many conversations."""
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    roles = (Role.USER, Role.ASSISTANT)
+    for number in range(count):
+        started = begin + timedelta(minutes=number)
+        turns = tuple(
+            TranscriptTurn(
+                index=at, role=roles[at % 2], text=speech.turn(), start=6.0 * at, duration=5.5, participant=at % 2
+            )
+            for at in range(TURNS)
+        )
+        yield Conversation(
+            provider="tavus",
+            id=conversation_id(number),
+            status=Status.ENDED,
+            agent=Agent(id="p1", name="Agent"),
+            participants=(Participant(kind=ParticipantKind.CUSTOMER), Participant(kind=ParticipantKind.AI_AGENT)),
+            created_at=started,
+            started_at=started,
+            ended_at=started + timedelta(seconds=6 * TURNS),
+            duration=6.0 * TURNS,
+            transcript=turns,
+            transcript_state=TranscriptState.AVAILABLE,
+            metadata={"order": number},
+        )
+
+
+def held() -> float:
+    """Return how many MB of the machine's memory this process has."""
+    pages = Path("/proc/self/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+async def fill(path: Path, speech: Speech, count: int) -> list[float]:
+    """Fill a store; return the MB in use after each tenth."""
+    store = SQLiteStore(path)
+    await store.open({})
+    samples: list[float] = []
+    batch: list[Entry] = []
+    for number, one in enumerate(conversations(speech, count), start=1):
+        batch.append(Entry(one, Kept(b"row", fingerprint(one), None)))
+        if len(batch) == _AT_ONCE or number == count:
+            await store.commit("tavus/default", batch, Progress())
+            batch = []
+        if number % (count // 10) == 0:
+            samples.append(held())
+    await store.finish()
+    await store.close()
+    return samples
+
+
+def searched(path: Path, queries: Sequence[str]) -> list[float]:
+    """Return the milliseconds that each search took."""
+    spent: list[float] = []
+    with Archive(path) as archive:
+        for query in queries:
+            began = time.perf_counter()
+            archive.search(query)
+            spent.append(1000 * (time.perf_counter() - began))
+    return spent
+
+
+def main() -> None:
+    """Measure all of it."""
+    count = 500 if is_smoke() else next((int(word) for word in sys.argv[1:] if word.isdigit()), 200_000)
+    figures = [compare(200 if is_smoke() else 5000, 1 if is_smoke() else 3)]
+    speech = Speech()
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "conversations.db")
+        began = time.perf_counter()
+        samples = asyncio.run(fill(path, speech, count))
+        filled = time.perf_counter() - began
+        size = path.stat().st_size / count / 1000
+        rare = [word for word in speech.words if 0 < speech.turns[word] <= RARE * count * TURNS]
+        chance = random.Random(1)  # noqa: S311  (no secret)
+        queries = [" ".join(chance.sample(rare, 1 + number % 3)) for number in range(QUERIES)]
+        searched(path, queries[:3])
+        slow = sorted(searched(path, queries))[int(0.95 * QUERIES)]
+        # One word only, and one that stands in as many turns as a rare one may.
+        limit = max(rare, key=lambda word: speech.turns[word])
+        at_the_limit = median(searched(path, [limit] * 5))
+        common, stands_in = speech.turns.most_common(1)[0]
+        commonest = median(searched(path, [common] * 3))
+    named = f"{count:,} conversations of {TURNS} turns"
+    figures += [
+        Figure(
+            what=f"memory, {named}", against="itself at a tenth", value=samples[-1] / samples[0], at_most=MOST_GROWTH
+        ),
+        Figure(what=f"size of {named}", against="a conversation, the index with it", value=size, unit="kB"),
+        Figure(what=f"filling, {named}", against="a conversation", value=1e6 * filled / count, unit="µs"),
+        Figure(what="search, p95", against="one to three rare words", value=slow, unit="ms", at_most=SLOWEST),
+        Figure(
+            what="search, a word at the limit",
+            against=f"in {speech.turns[limit]:,} turns",
+            value=at_the_limit,
+            unit="ms",
+        ),
+        Figure(what="search, the commonest word", against=f"in {stands_in:,} turns", value=commonest, unit="ms"),
+    ]
+    keep("store", figures, {"MB": samples})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""`list`, `get` and `search` in a store: nobody is asked, so no key is needed."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Console
+from rich.text import Text
+
+from ..sync.sqlite.archive import Archive, Hit
+from .reading import lines, write_conversation
+from .show import console, span
+from .terminal import escaped, write_json
+
+__all__ = ["get_stored", "list_stored", "search", "show_hit"]
+
+
+def list_stored(
+    store: Path,
+    targets: tuple[str, ...],
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    status: str | None,
+    agent: str | None,
+    limit: int | None,
+    as_json: bool,
+) -> None:
+    """Write the conversations of a store, the newest first."""
+    with Archive(store) as archive:
+        found = archive.conversations(*targets, since=since, until=until, status=status, agent=agent, limit=limit)
+        write = None if as_json else lines().write
+        for conversation in found:
+            if write is None:
+                write_json(msgspec.json.encode(conversation))
+            else:
+                write(conversation)
+
+
+def get_stored(store: Path, ref: str, *, form: str | None) -> None:
+    """Write one conversation of a store."""
+    with Archive(store) as archive:
+        write_conversation(archive.get(ref), form=form)
+
+
+def search(
+    words: str,
+    store: Path,
+    providers: tuple[str, ...],
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    role: str | None,
+    limit: int,
+    as_json: bool,
+) -> bool:
+    """Write the turns in which the words were said, the best first; say whether there are any."""
+    with Archive(store) as archive:
+        hits = archive.search(words, *providers, since=since, until=until, role=role, limit=limit)
+    for hit in hits:
+        if as_json:
+            write_json(msgspec.json.encode(hit))
+        else:
+            show_hit(console(), hit)
+    if not hits:
+        click.echo("nobody said that", err=True)
+    return bool(hits)
+
+
+def show_hit(out: Console, hit: Hit) -> None:
+    """Write a turn that was found: where it is, and what was said around the words."""
+    day = "-" if hit.created_at is None else f"{hit.created_at:%Y-%m-%d %H:%M}"
+    heading = f"{hit.ref}  {day}  {span(hit.start)}  {hit.role.value}"
+    title = f"  {escaped(hit.title)}" if hit.title else ""
+    out.print(Text(escaped(heading), "bold").append(title, "dim"), soft_wrap=not sys.stdout.isatty())
+    snippet = Text("  ")
+    for number, part in enumerate(escaped(hit.snippet).replace("]", "[").split("[")):
+        snippet.append(part, "bold yellow" if number % 2 else "")
+    out.print(snippet, soft_wrap=True)

@@ -1,0 +1,109 @@
+"""All conversations of all accounts into a store, each exactly once, kept fresh, and with a word for what is missing.
+
+    from conversations_hub.sync.sqlite import SQLiteStore
+
+    store = SQLiteStore("conversations.db")
+    async with Hub.from_env(profile="bulk") as hub:
+        report = await sync(hub, store, since=datetime.now(UTC) - timedelta(days=90))
+
+A run may be killed at any instant: the next one goes on where it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from ..errors import HubError, InvalidRefError
+from ..hub import Hub
+from ..transport import Clock
+from .pull import Pull, Redact, Terms
+from .report import AccountSync, SyncReport
+from .store import Entry, Kept, Progress, Store, Window, Written
+
+__all__ = [
+    "AccountSync",
+    "Entry",
+    "Kept",
+    "Progress",
+    "Redact",
+    "Store",
+    "SyncReport",
+    "Window",
+    "Written",
+    "sync",
+]
+
+
+async def sync(
+    hub: Hub,
+    store: Store,
+    *targets: str,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    verify: bool = True,
+    patience: timedelta = timedelta(days=7),
+    redact: Redact | Sequence[Redact] = (),
+    report: SyncReport | None = None,
+    clock: Clock | None = None,
+) -> SyncReport:
+    """Bring a store up to date with every account of the hub, or with those named, and say how it went.
+
+    An account that fails stops no other. Whatever ends it early, what came until then is committed, and the next run
+    goes on from there.
+
+    Args:
+        hub: made with `profile="bulk"`, best; with `keep_raw=True` the store keeps the providers' JSON as well.
+        store: where to; it is opened here, and closed.
+        *targets: "tavus" for every Tavus account, "tavus/eu" for one; none for all.
+        since: the first instant that counts, aware; None for all there is.
+        until: the first instant that no longer counts, aware; None for now.
+        verify: walk each list again until nothing new turns up, for lists lose rows when others are deleted meanwhile.
+        patience: how long after its end a conversation is looked at again for what was not ready.
+        redact: what to do to each conversation before it is stored, one after the other.
+        report: is filled while it goes on, for those who want to watch.
+        clock: time, for tests.
+
+    Raises:
+        StoreError: it cannot be kept: the disk is full, somebody else's file, another sync is at work.
+        ConfigurationError: a provider or account this hub does not have.
+    """
+    for name, moment in (("since", since), ("until", until)):
+        if moment is not None and moment.utcoffset() is None:
+            raise InvalidRefError(f"{name} has no time zone: give an aware datetime, such as datetime.now(UTC)")
+    clock = clock or Clock()
+    redactors = (redact,) if callable(redact) else tuple(redact)
+    terms = Terms(
+        since=since,
+        until=until or clock.now(),
+        verify=verify,
+        patience=patience,
+        redact=redactors,
+    )
+    report = report or SyncReport()
+    report.accounts[:] = map(AccountSync, hub.accounts(*targets))
+    await store.open(_in_words(report, since, until))
+    failure: BaseException | None = None
+    try:
+        async with asyncio.TaskGroup() as group:
+            for account in report.accounts:
+                group.create_task(Pull(hub, store, terms, account, clock).run())
+    except* HubError as failures:
+        failure = failures.exceptions[0]
+    else:
+        if report.complete:
+            await store.finish()
+    finally:
+        for one in redactors:
+            report.redacted.update(getattr(one, "counts", {}))
+        await store.close()
+    if failure is not None:
+        raise failure
+    return report
+
+
+def _in_words(report: SyncReport, since: datetime | None, until: datetime | None) -> dict[str, str]:
+    # By the day, so that "the last 90 days" are the same in a minute, when a run that was killed is to go on.
+    days = {name: str(moment.date()) for name, moment in (("since", since), ("until", until)) if moment is not None}
+    return {"accounts": ", ".join(sorted(account.where for account in report.accounts)), **days}

@@ -1,0 +1,38 @@
+"""One writer at a time: a lock that dies with its process."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..errors import StoreError
+
+__all__ = ["Lock"]
+
+
+class Lock:
+    """An exclusive lock on a file beside the store; the file stays, for whoever removes it may remove another's lock.
+
+    Held with `flock`, so a process that was killed holds nothing. Raises `StoreError` where another one has it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        import fcntl  # noqa: PLC0415  (POSIX only, and nobody else may need this package's store)
+
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            reason = f"no place for its lock {path}: {error.strerror}"
+        else:
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                os.close(self._file)
+                reason = f"another sync is at work on it: {path} is locked. Wait for it to end, or stop it"
+            else:
+                return
+        raise StoreError(reason)
+
+    def release(self) -> None:
+        """Let the next one have it."""
+        os.close(self._file)

@@ -1,0 +1,165 @@
+"""Conversations as Parquet: a folder with two tables, written by DuckDB; it needs the extra `duckdb`.
+
+`conversations.parquet` has a row for each conversation, `turns.parquet` one for each turn; `ref` joins them. The
+columns are always there and always of the same type: instants are TIMESTAMPTZ in UTC, spans DOUBLE seconds, costs the
+nearest DOUBLE, tags lists, and what has parts of its own is JSON in a VARCHAR. `raw` is left to JSONL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from ..errors import ConfigurationError, StoreError
+from ..schema import Conversation
+from .export import check_free, replacing
+from .sqlite import SQLiteStore
+from .sqlite.archive import Archive
+from .sqlite.tables import CONVERSATION, TURN, conversation_row, instant_text, turn_rows
+
+__all__ = ["ParquetStore", "export_parquet"]
+
+_TABLES: Final = {
+    "conversations": ("ref", *(name for name in CONVERSATION if name != "raw"), "participants", "recordings"),
+    "turns": ("ref", "provider", "account", "id", "position", *TURN),
+}
+_NAMES: Final = {
+    "TIMESTAMPTZ": ("created_at", "started_at", "ended_at", "updated_at", "timestamp"),
+    "DOUBLE": ("duration", "cost", "start", "confidence"),
+    "INTEGER": ("turns", "position", "participant"),
+    "BOOLEAN": ("success", "interrupted"),
+    "VARCHAR[]": ("tags", "estimated"),
+}
+_TYPES: Final = {name: kind for kind, names in _NAMES.items() for name in names}
+_ROWS: Final = 20_480  # in a row group: as many are in memory at once
+_LARGEST: Final = 2**24  # bytes of a document that DuckDB reads unless told of more
+
+
+def export_parquet(conversations: Iterable[Conversation], folder: str | Path, *, overwrite: bool = False) -> int:
+    """Write both tables into a folder, which is made where it is missing, and return how many conversations.
+
+    Raises `StoreError` where they cannot be written, or are there already and not to be overwritten, and
+    `ConfigurationError` without the extra.
+    """
+    duckdb = _duckdb()
+    targets = _targets(Path(folder))
+    try:
+        Path(folder).mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{folder}: {error.strerror}") from None
+    with replacing(*targets, overwrite=overwrite) as lent:
+        count, largest = _write_json(conversations, lent)
+        # It may neither look for extensions nor put what does not fit into memory anywhere else.
+        limits = {"autoinstall_known_extensions": False, "threads": 1, "temp_directory": str(lent)}
+        try:
+            with duckdb.connect(config=limits) as connection:
+                for table, columns in _TABLES.items():
+                    connection.execute(_copy(lent, table, columns, largest))
+        except duckdb.Error as error:
+            # Others may quote what was said.
+            is_plain = isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException)
+            raise StoreError(f"{folder}: {error if is_plain else type(error).__name__}") from None
+    return count
+
+
+class ParquetStore(SQLiteStore):
+    """A store in a folder: `conversations.db`, a SQLite store, and both Parquet tables, written anew by every sync."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        super().__init__(self.folder / "conversations.db")
+        self._is_closed = False
+
+    async def open(self, terms: Mapping[str, str]) -> None:
+        """See `Store.open`."""
+        self._is_closed = False
+        await self._do(self._prepare)
+        await super().open(terms)
+
+    async def finish(self) -> None:
+        """Write the tables from all that is in the store."""
+        await super().finish()
+        await self._do(self._export)
+
+    async def close(self) -> None:
+        """See `Store.close`. Tables that are not finished are given up."""
+        self._is_closed = True
+        await super().close()
+
+    def _prepare(self) -> None:
+        _duckdb()  # rather now than when everything was fetched
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        if not self.path.exists():
+            check_free(*_targets(self.folder))
+
+    def _export(self) -> None:
+        with Archive(self.path) as archive:
+            export_parquet(self._until_closed(archive.conversations()), self.folder, overwrite=True)
+
+    def _until_closed(self, conversations: Iterable[Conversation]) -> Iterator[Conversation]:
+        for conversation in conversations:
+            if self._is_closed:
+                raise StoreError(f"{self.folder}: closed before its tables were written")
+            yield conversation
+
+
+def _duckdb() -> Any:
+    try:
+        return import_module("duckdb")
+    except ModuleNotFoundError:
+        raise ConfigurationError("Parquet needs an extra: pip install 'conversations-hub[duckdb]'") from None
+
+
+def _targets(folder: Path) -> list[Path]:
+    return [folder / f"{table}.parquet" for table in _TABLES]
+
+
+def _write_json(conversations: Iterable[Conversation], folder: Path) -> tuple[int, int]:
+    """Write both tables as JSON for DuckDB to read; return how many conversations, and the longest line in bytes."""
+    encoder = msgspec.json.Encoder()
+    count = largest = 0
+    with (folder / "conversations.json").open("xb") as rows, (folder / "turns.json").open("xb") as turns:
+        for conversation in conversations:
+            count += 1
+            rows.write(line := encoder.encode(_row(conversation)) + b"\n")
+            largest = max(largest, len(line))
+            for turn in _turns(conversation):
+                turns.write(line := encoder.encode(turn) + b"\n")
+                largest = max(largest, len(line))
+    return count, largest
+
+
+def _row(conversation: Conversation) -> dict[str, Any]:
+    columns = conversation_row(msgspec.structs.replace(conversation, raw=None))
+    row = {"ref": conversation.ref, **dict(zip(CONVERSATION, columns, strict=True))}
+    return row | {
+        "cost": conversation.cost and float(conversation.cost.amount),
+        "tags": conversation.tags,
+        "estimated": conversation.estimated,
+        "participants": msgspec.json.encode(conversation.participants).decode(),
+        "recordings": msgspec.json.encode(conversation.recordings).decode(),
+    }
+
+
+def _turns(conversation: Conversation) -> Iterator[dict[str, Any]]:
+    one = {name: getattr(conversation, name) for name in ("ref", "provider", "account", "id")}
+    for turn, (_, position, *columns) in zip(conversation.transcript or (), turn_rows(0, conversation), strict=True):
+        row = dict(zip(TURN, columns, strict=True))
+        yield one | {"position": position} | row | {"timestamp": instant_text(turn.started_at)}
+
+
+def _copy(folder: Path, table: str, columns: Sequence[str], largest: int) -> str:
+    """Return the statement that makes Parquet of JSON."""
+    source, target = (_quoted(str(folder / f"{table}.{ending}")) for ending in ("json", "parquet"))
+    types = {name: _TYPES.get(name, "VARCHAR") for name in columns}
+    options = f"format = 'newline_delimited', maximum_object_size = {max(largest, _LARGEST)}, hive_partitioning = false"
+    rows = f"SELECT * FROM read_json({source}, columns = {types}, {options})"  # noqa: S608  (all of it ours)
+    return f"COPY ({rows}) TO {target} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROWS})"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

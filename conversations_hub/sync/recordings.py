@@ -1,0 +1,117 @@
+"""Recordings into a folder: each once, under a name that its conversation gives it, whatever that is."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import aclosing
+from hashlib import blake2b
+from mimetypes import guess_extension
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+import msgspec
+
+from ..errors import HubClosedError, HubError, NotFoundError, StoreError, UnsupportedError
+from ..hub import Hub
+from ..hub.crew import Crew
+from ..schema import Recording
+
+__all__ = ["RecordingsReport", "download_recordings", "name_of"]
+
+_CONCURRENCY = 4
+_KNOWN: Final = frozenset({".mp3", ".wav", ".ogg", ".opus", ".m4a", ".mp4", ".webm", ".flac", ".aac", ".mkv", ".mov"})
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]+")
+
+
+class RecordingsReport(msgspec.Struct):
+    """How the downloads went."""
+
+    downloaded: int = 0
+    size: int = 0
+    """Bytes of those."""
+    present: int = 0
+    """There before."""
+    absent: int = 0
+    """The provider has none, not yet or no longer; the next run asks again."""
+    elsewhere: int = 0
+    """In the customer's own bucket."""
+    failures: Counter[str] = msgspec.field(default_factory=Counter[str])
+    """What else could not be had, by the reason; the next run tries again."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every recording is there that can be."""
+        return not self.failures
+
+    def __str__(self) -> str:
+        facts = [f"{self.downloaded:,} downloaded ({self.size / 1e6:,.1f} MB)", f"{self.present:,} there before"]
+        for number, what in ((self.absent, "not to be had"), (self.elsewhere, "in the customer's own bucket")):
+            if number:
+                facts.append(f"{number:,} {what}")
+        lines = [f"recordings: {', '.join(facts)}"]
+        lines += [f"  {count:,} failed: {reason}" for reason, count in self.failures.most_common()]
+        return "\n".join(lines)
+
+
+def name_of(recording: Recording, position: int) -> str:
+    """Return the path of a recording's file below the folder: readable, and no other's, whatever its id is.
+
+    `position` is that among the conversation's recordings.
+    """
+    ref = recording.ref or ""
+    provider, _, id = ref.partition(":")
+    slug = _UNSAFE.sub("-", id)[:40].strip("-") or "conversation"
+    digest = blake2b(ref.encode(), digest_size=6).hexdigest()
+    return f"{_UNSAFE.sub('-', provider)}/{slug}-{digest}-{position}{_suffix(recording)}"
+
+
+def _suffix(recording: Recording) -> str:
+    suffix = PurePosixPath(recording.location.partition("?")[0]).suffix.lower()
+    if suffix in _KNOWN:
+        return suffix
+    return guess_extension(recording.media_type or "") or ".audio"
+
+
+async def download_recordings(
+    hub: Hub,
+    recordings: Iterable[tuple[int, Recording]],
+    folder: Path,
+    *,
+    allow_any_public_host: bool = False,
+) -> RecordingsReport:
+    """Download what is not there yet, four at a time, each with its position in its conversation.
+
+    A recording that cannot be had stops no other. Raises `StoreError` where nothing can be written.
+    """
+    report = RecordingsReport()
+
+    async def one(numbered: tuple[int, Recording]) -> None:
+        position, recording = numbered
+        path = folder / name_of(recording, position)
+        if path.exists():
+            report.present += 1
+            return
+        try:
+            await asyncio.to_thread(path.parent.mkdir, mode=0o700, parents=True, exist_ok=True)
+            done = await hub.download(recording, path, allow_any_public_host=allow_any_public_host)
+        except OSError as error:
+            raise StoreError(f"{path}: {error.strerror}") from None
+        except (HubClosedError, StoreError):
+            raise
+        except NotFoundError:
+            report.absent += 1
+        except UnsupportedError:
+            report.elsewhere += 1
+        except HubError as error:
+            report.failures[f"{type(error).__name__}: {error.reason}"] += 1
+        else:
+            report.downloaded += 1
+            report.size += done.size
+
+    async with aclosing(Crew().as_completed(recordings, one, _CONCURRENCY)) as done:
+        async for _ in done:
+            pass
+    return report

@@ -1,0 +1,392 @@
+"""Personal data out of conversations before they are stored: what looks like an address or a number, not who is named.
+
+Found are patterns, so this lowers a risk and is no proof of anonymity. Covered are e-mail addresses; digits of any
+script, grouped by blanks, dashes, dots or brackets; and both as English speech: digits, "oh", "double", "triple",
+"ten" to "ninety", "hundred", in between "uh" and "dash", and "jane dot doe at example dot com". Not covered are names,
+postal addresses, numbers spoken in other languages or over several turns, and digits glued to Latin letters, which are
+ids (`conv_123456`). Dates, times, years, decimals and amounts with a unit beside them stay.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import accumulate
+from operator import is_
+from typing import Any, TypeVar, cast
+
+import msgspec
+
+from ..errors import ConfigurationError
+from ..schema import Analysis, Conversation, Participant, ToolCall, ToolResult, TranscriptTurn, Word
+
+__all__ = ["PersonalData"]
+
+_KINDS = ("email", "phone", "card", "number")
+
+# All patterns read lower case, and a repetition either gives nothing back or is bounded, so that each is linear.
+
+_ADDRESS = "a-z0-9à-ӿ_.+%'-"
+_EMAIL = re.compile(rf"(?<![{_ADDRESS}])[{_ADDRESS}]++@[{_ADDRESS}]*\.[a-zà-ӿ]{{2,}}+[a-z0-9à-ӿ_]*+")
+
+_ATOM = rf"(?:[a-z](?: [a-z](?![{_ADDRESS}]))++|[{_ADDRESS}]++)"
+_SPOKEN_EMAIL = re.compile(
+    # It begins where no earlier part of it stands: behind a joining word, or in a row of single letters, it does not.
+    rf"(?<![{_ADDRESS}])(?<!dot )(?<!underscore )(?<!dash )(?<!hyphen )(?<!plus )(?:(?<!(?<!')\b[a-z] )|(?![a-z] ))"
+    rf"{_ATOM}(?: (?:dot|underscore|dash|hyphen|plus) {_ATOM})*+"
+    rf"(?: at |@)(?:[{_ADDRESS}]+ ){{1,12}}?dot [a-z]{{2,}}+(?: dot [a-z]{{2,}}+)*+[a-z0-9à-ӿ_]*+"
+    rf"|(?<![{_ADDRESS}])(?=[{_ADDRESS}]*?[0-9._+])[{_ADDRESS}]++ at [a-z0-9-]++(?:\.[a-z0-9-]++)++"
+)
+
+_BETWEEN = r"[ ()\xa0\u2010-\u2015-]"
+# A group that runs on as a time or as an id is none; "x" begins an extension.
+_GROUP = r"\d++(?!:\d)(?!(?!x\d|ext)[a-z_])"
+_DIGITS = re.compile(
+    # So that what is too short for any of these is left at once.
+    r"(?=[0-9a-f]{8}-|[+( ]{0,3}\d(?:[^a-z\d,]{0,3}\d){2})(?:"
+    r"(?P<kept>(?<![a-z0-9])[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?![a-z0-9])"
+    r"|(?<![\d-])(?:19|20)\d\d([-./])[01]?\d\2[0-3]?\d(?![-./]?\d)(?:[t ]\d\d:?\d\d(?::?\d\d)?(?:\.\d{1,9})?)?"
+    r"(?:[+-]\d\d:?\d\d(?!\d))?"
+    r"|(?<![\d-])[0-3]?\d([-./])[0-3]?\d\3(?:19|20)\d\d(?![-./]?\d)"
+    r"|(?<!\d)\d{1,2}:\d\d(?!\d))"
+    r"|(?<![a-z\d])(?<!\d\.)\(?\d{1,4}\)?(?:\.\d{2,4}){2,5}+(?!\.?\d)"
+    rf"|(?<![a-z\d])(?<![a-z\d]_)(?<!\d\.)(?:\+ ?)?\(?(?=\d(?:{_BETWEEN}{{0,3}}\d){{5}})"
+    rf"{_GROUP}(?:{_BETWEEN}{{1,3}}+{_GROUP})*+)"
+)
+_ANY_DIGIT = re.compile(r"\d")
+_LOOSE_DIGIT = re.compile(r"(?<![a-z\d])\d")
+_GROUPS = re.compile(r"\d+")
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_THOUSANDS = re.compile(r"\d{1,3}(?:\.\d{3})+")
+_CURRENCY_BEFORE = re.compile(r"[$€£¥] ?$")
+_UNIT_BEHIND = re.compile(
+    r" ?(?:[$€£¥%]|(?:usd|eur|gbp|dollars?|euros?|pounds|cents|ms|milliseconds|seconds|minutes|hours|bytes|percent)\b)"
+)
+
+_DIGIT_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_TENS_WORDS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_UNITS = {word: str(number) for number, word in enumerate(_DIGIT_WORDS)}
+_TENS = {word: str(number) for number, word in enumerate(_TENS_WORDS, 2)}
+_TEENS = ("ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen")
+_SPOKEN = (
+    _UNITS
+    | dict.fromkeys(("oh", "o", "nought", "naught"), "0")
+    | {word: str(number) for number, word in enumerate(_TEENS, 10)}
+    | {word: digit + "0" for word, digit in _TENS.items()}
+)
+_TIMES = {"double": 2, "triple": 3}
+_NUMBER_WORD = (
+    rf"(?:(?:{'|'.join([*_SPOKEN, *_TIMES, 'hundred'])})(?![a-z0-9_'])"
+    # Digits among the words stand alone, and are no year.
+    r"|(?<!\S)(?!(?:19|20)\d\d(?!\d))\d{1,4}(?![^\s,]))"
+)
+_NUMBER_WORDS = re.compile(
+    rf"(?<![a-z0-9_'])(?=[zonftsedh\d]){_NUMBER_WORD}"
+    rf"(?:[\s,.-]{{1,3}}+(?:(?:uh|um|er|erm|dash|hyphen)[\s,.]{{1,2}}+)?+{_NUMBER_WORD}){{2,}}+"
+)
+_SPOKEN_OR_DIGITS = re.compile(r"[a-z]+|\d+")
+
+# What is longer than this is no phone and no card, whatever it says.
+_LONG = 400
+
+# Unix seconds, milliseconds and microseconds from 2001 to 2033; no phone number in use begins like this at this length.
+_INSTANTS = tuple(range(10**size, 2 * 10**size) for size in (9, 12, 15))
+_MEASURE = re.compile(r"(?:ms|millis|secs?|seconds|duration|latency|bytes|size|tokens|count)$", re.IGNORECASE)
+
+_Find = tuple[int, int, str]
+_T = TypeVar("_T")
+
+
+class PersonalData:
+    """Takes e-mail addresses, phone, card and other long numbers out of a conversation: a `redact=` for `sync`.
+
+    Each is replaced by `[email]`, `[phone]`, `[card]` (13 to 19 digits that pass Luhn) or `[number]` (6 digits or
+    more); which of the numbers it is, is a guess. `keep` names kinds to leave in.
+
+    It looks at the turns' text, timed words, tool arguments and results; title, summary, end reason, tags and links;
+    the participants' names, for such patterns only, and phones, which all go; at any depth of the metadata and of what
+    was collected. Of a find over several timed words, each word is replaced and keeps its time. Arguments and results
+    that are JSON stay JSON. `raw` becomes None, for it holds everything once more. Ids, keys, recordings and the
+    agent are left.
+
+    A number that is no text stays where it is below 6 digits, has a fraction, looks like a Unix instant between 2001
+    and 2033, or stands under a key that ends like a measure (`duration_ms`, `total_tokens`).
+
+    Raises:
+        ConfigurationError: `keep` names a kind there is not.
+    """
+
+    def __init__(self, keep: Collection[str] = ()) -> None:
+        unknown = sorted(set(keep) - set(_KINDS))
+        if unknown:
+            raise ConfigurationError(
+                f"nothing to keep is called {', '.join(unknown)}: it is one of {', '.join(_KINDS)}"
+            )
+        self._keep = frozenset(keep)
+        self.counts: Counter[str] = Counter()
+        """What was taken out of all conversations, by kind; timed words repeat the text and do not count again."""
+
+    def __call__(self, conversation: Conversation) -> Conversation:
+        """Return the conversation without; the same object where there was nothing to take out."""
+        changed: dict[str, Any] = {} if conversation.raw is None else {"raw": None}
+
+        def put(name: str, value: object) -> None:
+            if value is not getattr(conversation, name):
+                changed[name] = value
+
+        if conversation.transcript:
+            put("transcript", self._transcript(conversation.transcript))
+        put("participants", _each(conversation.participants, self._participant))
+        put("title", self._text(conversation.title))
+        put("summary", self._text(conversation.summary))
+        put("provider_end_reason", self._text(conversation.provider_end_reason))
+        put("tags", _each(conversation.tags, self._said))
+        put("links", self._json(conversation.links))
+        put("metadata", self._json(conversation.metadata))
+        if conversation.analysis is not None:
+            put("analysis", self._analysis(conversation.analysis))
+        return msgspec.structs.replace(conversation, **changed) if changed else conversation
+
+    def _transcript(self, turns: tuple[TranscriptTurn, ...]) -> tuple[TranscriptTurn, ...]:
+        # Most conversations hold nothing, and one look at all that was said costs less than one at every turn.
+        is_suspect = len(turns) == 1 or _is_suspect("\n".join([turn.text for turn in turns]).lower())
+        if not is_suspect and not any(turn.words or turn.tool_calls or turn.tool_result for turn in turns):
+            return turns
+        return _each(turns, self._turn)
+
+    def _turn(self, turn: TranscriptTurn) -> TranscriptTurn:
+        text = self._said(turn.text)
+        words = self._words(turn.words) if turn.words else turn.words
+        calls = _each(turn.tool_calls, self._call) if turn.tool_calls else turn.tool_calls
+        result = self._result(turn.tool_result) if turn.tool_result else turn.tool_result
+        if text is turn.text and words is turn.words and calls is turn.tool_calls and result is turn.tool_result:
+            return turn
+        return msgspec.structs.replace(turn, text=text, words=words, tool_calls=calls, tool_result=result)
+
+    def _words(self, words: tuple[Word, ...]) -> tuple[Word, ...]:
+        texts = [word.text.strip() for word in words]
+        finds = self._finds(" ".join(texts))
+        if not finds:
+            return words
+        redacted = list(words)
+        ends = list(accumulate(len(text) + 1 for text in texts))
+        place = 0
+        for start, end, kind in finds:
+            while ends[place] <= start:
+                place += 1
+            while place < len(words) and ends[place] - len(texts[place]) - 1 < end:
+                redacted[place] = msgspec.structs.replace(words[place], text=f"[{kind}]")
+                place += 1
+            place -= 1  # the next find may begin in the same word
+        return tuple(redacted)
+
+    def _call(self, call: ToolCall) -> ToolCall:
+        arguments = self._json_text(call.arguments)
+        return call if arguments is call.arguments else msgspec.structs.replace(call, arguments=arguments)
+
+    def _result(self, result: ToolResult) -> ToolResult:
+        content = self._json_text(result.content)
+        return result if content is result.content else msgspec.structs.replace(result, content=content)
+
+    def _participant(self, one: Participant) -> Participant:
+        name, phone = self._text(one.name), one.phone
+        if phone and phone != "[phone]" and "phone" not in self._keep:
+            self.counts["phone"] += 1
+            phone = "[phone]"
+        if name is one.name and phone is one.phone:
+            return one
+        return msgspec.structs.replace(one, name=name, phone=phone)
+
+    def _analysis(self, analysis: Analysis) -> Analysis:
+        collected = self._json(analysis.collected)
+        return analysis if collected is analysis.collected else msgspec.structs.replace(analysis, collected=collected)
+
+    def _json_text(self, text: str | None) -> str | None:
+        if text is not None and text.lstrip()[:1] in ("{", "["):
+            try:
+                value = msgspec.json.decode(text)
+                redacted = self._json(value)
+                return text if redacted is value else msgspec.json.encode(redacted).decode()
+            except (msgspec.MsgspecError, RecursionError, OverflowError, UnicodeError):
+                pass  # models write it, so it may be anything
+        return self._text(text)
+
+    def _json(self, value: Any) -> Any:
+        """Return the value itself, or a copy without; by a list of what is left to do, for it may be nested deeply."""
+        whole: list[Any] = [value]
+        left: list[dict[Any, Any] | list[Any]] = [whole]
+        is_changed = False
+        while left:
+            holder = left.pop()
+            for key, inner in holder.items() if isinstance(holder, dict) else enumerate(holder):
+                if isinstance(inner, dict):
+                    holder[key] = inner.copy()
+                    left.append(holder[key])
+                elif isinstance(inner, list | tuple):
+                    holder[key] = list(cast("Sequence[Any]", inner))
+                    left.append(holder[key])
+                else:
+                    redacted = self._text(inner) if isinstance(inner, str) else self._number(inner, key)
+                    if redacted is not inner:
+                        holder[key] = redacted
+                        is_changed = True
+        return whole[0] if is_changed else value
+
+    def _number(self, value: Any, key: str | int) -> Any:
+        if isinstance(value, float) and value.is_integer():
+            whole = int(value)
+        elif isinstance(value, int):
+            whole = value
+        else:
+            return value
+        size = abs(whole)
+        if size < 100_000 or any(size in span for span in _INSTANTS):
+            return value
+        if isinstance(key, str) and _MEASURE.search(key):
+            return value
+        kind = "number" if size >= 10**19 else _kind([str(size)])
+        if kind is None or kind in self._keep:
+            return value
+        self.counts[kind] += 1
+        return f"[{kind}]"
+
+    def _text(self, text: str | None) -> str | None:
+        return self._said(text) if text else text
+
+    def _said(self, text: str) -> str:
+        finds = self._finds(text)
+        if not finds:
+            return text
+        pieces: list[str] = []
+        done = 0
+        for start, end, kind in finds:
+            pieces += text[done:start], f"[{kind}]"
+            done = end
+        self.counts.update(kind for _, _, kind in finds)
+        return "".join(pieces) + text[done:]
+
+    def _finds(self, text: str) -> list[_Find]:
+        """Return where something is and what, in order."""
+        # The one letter that lower case makes longer would move all that follows.
+        lowered = text.replace("İ", "i").lower()
+        finds: list[_Find] = []
+        for look in (_emails, _spoken_emails, _digits, _spoken_digits):
+            # Again, for what a find was glued to begins anew behind it.
+            while found := list(look(lowered)):
+                lowered = _without(lowered, found)
+                finds += found
+        return sorted(find for find in finds if find[2] not in self._keep)
+
+
+def _each(values: tuple[_T, ...], redact: Callable[[_T], _T]) -> tuple[_T, ...]:
+    redacted = tuple([redact(value) for value in values])
+    return values if all(map(is_, redacted, values)) else redacted
+
+
+def _is_suspect(lowered: str) -> bool:
+    return (
+        "@" in lowered
+        or (" at " in lowered and ("dot " in lowered or "." in lowered))
+        # The first costs a third of the second, and most texts end there.
+        or (_ANY_DIGIT.search(lowered) is not None and _LOOSE_DIGIT.search(lowered) is not None)
+        or _NUMBER_WORDS.search(lowered) is not None
+    )
+
+
+def _without(text: str, finds: Sequence[_Find]) -> str:
+    pieces: list[str] = []
+    done = 0
+    for start, end, _ in finds:
+        # To the patterns this is what the word in brackets will be.
+        pieces += text[done:start], "]" * (end - start)
+        done = end
+    return "".join(pieces) + text[done:]
+
+
+def _emails(text: str) -> Iterator[_Find]:
+    if "@" in text:
+        for match in _EMAIL.finditer(text):
+            yield *match.span(), "email"
+
+
+def _spoken_emails(text: str) -> Iterator[_Find]:
+    if (" at " in text and "." in text) or "dot " in text:
+        for match in _SPOKEN_EMAIL.finditer(text):
+            yield *match.span(), "email"
+
+
+def _digits(text: str) -> Iterator[_Find]:
+    if _ANY_DIGIT.search(text):
+        for match in _DIGITS.finditer(text):
+            if match["kept"] is None:
+                kind = _written(text, *match.span())
+                if kind:
+                    yield *match.span(), kind
+
+
+def _written(text: str, start: int, end: int) -> str | None:
+    if end - start > _LONG:
+        return "number"
+    found = text[start:end]
+    groups = _GROUPS.findall(found)
+    is_short = sum(map(len, groups)) < 10
+    if is_short and (_CURRENCY_BEFORE.search(text, max(0, start - 2), start) or _UNIT_BEHIND.match(text, end)):
+        return None
+    if len(groups) == 1 and found[0].isdigit() and text[end : end + 1] == "." and text[end + 1 : end + 2].isdigit():
+        return None  # a decimal
+    if all(map(_YEAR.fullmatch, groups)) or _THOUSANDS.fullmatch(found):
+        return _kind(groups) if _is_card(groups) else None
+    return _kind(groups, is_phone=found[0] in "+(")
+
+
+def _spoken_digits(text: str) -> Iterator[_Find]:
+    for match in _NUMBER_WORDS.finditer(text):
+        start, end = match.span()
+        words = _SPOKEN_OR_DIGITS.findall(text, start, min(end, start + _LONG))
+        has_plus = text.endswith("plus ", 0, start)
+        digits = _read(words)
+        # Digits among the words may be an amount or a room: "in 1204 one or two".
+        numerals = sum(word.isdigit() for word in words)
+        if numerals < len(words) and len(digits) >= 6 + (numerals > 0):
+            kind = _kind([digits], is_phone=has_plus or len(digits) == 7) if end - start <= _LONG else "number"
+            yield start - 5 * has_plus, end, kind or "number"
+
+
+def _read(words: Sequence[str]) -> str:
+    """Return the digits that somebody reads out: "double five" is 55, "eight hundred" 800, "forty two" 42."""
+    digits: list[str] = []
+    times, last = 1, ""
+    for word in words:
+        if word in _TIMES:
+            times = _TIMES[word]
+            continue
+        if word == "hundred":
+            digits.append("00" if digits else "100")
+        elif last in _TENS and word in _UNITS and times == 1:
+            digits[-1] = _TENS[last] + _UNITS[word]
+        else:
+            digits.append(_SPOKEN.get(word, word if word.isdigit() else "") * times)
+        times, last = 1, word
+    return "".join(digits)
+
+
+def _kind(groups: Sequence[str], *, is_phone: bool = False) -> str | None:
+    digits = "".join(groups)
+    if len(digits) < 6:
+        return None
+    if _is_card(groups):
+        return "card"
+    if 7 <= len(digits) <= 15 and (is_phone or len(groups) > 1 or len(digits) in {10, 11} or digits.startswith("00")):
+        return "phone"
+    return "number"
+
+
+def _is_card(groups: Sequence[str]) -> bool:
+    # What is read out behind a card, as its month and year, must not hide it.
+    return any(13 <= len(digits) <= 19 and _passes_luhn(digits) for digits in accumulate(groups))
+
+
+def _passes_luhn(digits: str) -> bool:
+    backwards = [int(digit) for digit in reversed(digits)]
+    return (sum(backwards[::2]) + sum(sum(divmod(2 * digit, 10)) for digit in backwards[1::2])) % 10 == 0

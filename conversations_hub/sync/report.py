@@ -1,0 +1,127 @@
+"""How a sync went, account by account: what came, what is still to come, and what is missing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import msgspec
+
+from ..errors import HubError
+from ..schema import Issue
+from .store import Window, Written
+
+__all__ = ["AccountSync", "SyncReport"]
+
+
+class AccountSync:
+    """The sync of one account. Numbers count conversations."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        """"provider/account"."""
+        self.windows: list[Window] = []
+        """What was walked to its end."""
+        self.listed = 0
+        """Rows the provider sent, in the first pass over each window."""
+        self.fetched = 0
+        """Asked for one by one."""
+        self.new = 0
+        self.updated = 0
+        """There before, and now with other content."""
+        self.unchanged = 0
+        self.share: float | None = None
+        """How much of the time to be walked has been, from 0 to 1; None where nobody knows."""
+        self.pending = 0
+        """Written, and looked at again in the next run: running, or their transcript or analysis may still come."""
+        self.restricted = 0
+        """Written without a transcript, which the provider does not show."""
+        self.missing = 0
+        """Listed or written before, and no longer there when they were asked for."""
+        self.bad = 0
+        """Rows nobody could read."""
+        self.rejected: list[Issue] = []
+        """Where those were, and why; of very many the first hundred."""
+        self.failed = 0
+        """Written without what could not be fetched; the next run tries again."""
+        self.failures: Counter[str] = Counter()
+        """Why, by the class of the error."""
+        self.warnings: dict[str, None] = {}
+        """What the provider's lists may leave out."""
+        self.is_verified = True
+        """Whether another pass over each window found nothing that was missed."""
+        self.ended = False
+        """Whether everything was walked."""
+        self.error: HubError | None = None
+        """What ended it early."""
+        self.elapsed = 0.0
+        """Seconds."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything there was is in the store, as far as anybody can tell."""
+        return self.ended and not (self.error or self.bad or self.failed or self.warnings)
+
+    @property
+    def written(self) -> int:
+        """New or updated."""
+        return self.new + self.updated
+
+    def count(self, written: Written) -> None:
+        """Add up what became of entries."""
+        self.new += written.new
+        self.updated += written.updated
+        self.unchanged += written.unchanged
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        told = {name: value for name, value in vars(self).items() if name != "error"} | {"warnings": [*self.warnings]}
+        error = None if self.error is None else {"kind": type(self.error).__name__, "reason": self.error.reason}
+        found: dict[str, Any] = msgspec.to_builtins(told | {"error": error, "complete": self.complete})
+        return found
+
+    def __str__(self) -> str:
+        facts = [f"{self.new} new", f"{self.updated} updated", f"{self.unchanged} unchanged"]
+        for number, what in (
+            (self.pending, "pending"),
+            (self.restricted, "restricted"),
+            (self.missing, "missing"),
+            (self.bad, "bad"),
+            (self.failed, "failed"),
+        ):
+            if number:
+                facts.append(f"{number} {what}")
+        facts += [f"{kind}: {count}" for kind, count in self.failures.most_common()]
+        facts += self.warnings
+        if self.error is not None:
+            facts.append(f"{type(self.error).__name__}: {self.error.reason}")
+        end = "complete" if self.complete else "incomplete"
+        return f"{self.where}: {end}, {', '.join(facts)}, {self.elapsed:.1f} s"
+
+
+class SyncReport:
+    """A sync of one or several accounts; `print` shows it, a line each."""
+
+    def __init__(self) -> None:
+        self.accounts: list[AccountSync] = []
+        self.redacted: Counter[str] = Counter()
+        """What redactors took out, by what it was, where they count."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every account is complete."""
+        return bool(self.accounts) and all(account.complete for account in self.accounts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        accounts = [account.to_dict() for account in self.accounts]
+        return {"complete": self.complete, "accounts": accounts, "redacted": dict(self.redacted)}
+
+    def __str__(self) -> str:
+        lines = [*map(str, self.accounts)]
+        if self.redacted:
+            lines.append("taken out: " + ", ".join(f"{count} {what}" for what, count in self.redacted.most_common()))
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<SyncReport: {len(self.accounts)} accounts, {'complete' if self.complete else 'incomplete'}>"

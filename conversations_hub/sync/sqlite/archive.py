@@ -1,0 +1,234 @@
+"""What is in a store: conversations by name and by filter, and turns by what was said in them."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import msgspec
+
+from ...errors import InvalidRefError, NotFoundError, StoreError
+from ...hub.refs import Ref, Target
+from ...schema import Conversation, Recording, Role, Status
+from . import connected, has_index
+from .tables import CONVERSATION, PARTICIPANT, RECORDING, TURN, conversation_of, instant_text, recording_of
+
+__all__ = ["Archive", "Hit"]
+
+_AT_A_TIME: Final = 100  # conversations read together
+_SNIPPET: Final = 16  # words
+
+
+class Hit(msgspec.Struct, frozen=True, kw_only=True):
+    """A turn in which the words were found."""
+
+    ref: str
+    """The conversation, as `hub.get` takes it."""
+    created_at: datetime | None
+    """When the conversation was made, else when it started, UTC."""
+    title: str | None
+    position: int
+    """Of the turn in its conversation, from 0."""
+    role: Role
+    start: float | None
+    """Seconds from the conversation's start."""
+    snippet: str
+    """What was said around the words, which stand in brackets."""
+
+
+class Archive:
+    """A store's file, to read from; any number of readers may do so while a sync writes. To be closed, or `with`.
+
+    It reads at once and waits for the disk: in an event loop call it through `asyncio.to_thread`.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._connection = connected(self.path)
+        self._has_index = has_index(self._connection)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    def get(self, ref: str) -> Conversation:
+        """Return one conversation; raise `NotFoundError` where it is not there."""
+        parsed = Ref.parse(ref)
+        target = parsed.target
+        condition, values = "provider = ? AND id = ?", [target.provider, parsed.id]
+        if target.account is not None:
+            condition, values = f"{condition} AND account = ?", [*values, target.account]
+        found = list(self._conversations(condition, values, limit=2))
+        if len(found) > 1:
+            raise InvalidRefError(
+                f"{target.provider} has that id in several accounts: say which, as provider/account:id"
+            )
+        if not found:
+            raise NotFoundError("no such conversation in the store", provider=target.provider, account=target.account)
+        return found[0]
+
+    def conversations(
+        self,
+        *targets: str,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        status: Status | str | None = None,
+        agent: str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Conversation]:
+        """Yield conversations, the newest first; the filters are those of `hub.list`."""
+        conditions, values = _narrowed(targets, since, until)
+        for name, value in (("status", status), ("agent_id", agent)):
+            if value is not None:
+                conditions.append(f"{name} = ?")
+                values.append(value)
+        return self._conversations(" AND ".join(conditions) or "1", values, limit)
+
+    def recordings(
+        self, *targets: str, since: datetime | None = None, until: datetime | None = None
+    ) -> Iterator[tuple[int, Recording]]:
+        """Yield the recordings of those conversations, the newest first, each with its position in its own."""
+        conditions, values = _narrowed(targets, since, until)
+        rows = self._ask(
+            f"SELECT provider, account, id, position, {', '.join(f'recordings.{name}' for name in RECORDING)}"
+            " FROM recordings JOIN conversations ON conversations.key = recordings.conversation"
+            f" WHERE {' AND '.join(conditions) or '1'}"
+            " ORDER BY coalesce(conversations.created_at, conversations.started_at) DESC, conversation, position",
+            values,
+        )
+        for provider, account, id, position, *columns in rows:
+            yield position, recording_of(_ref(provider, account, id), columns)
+
+    def search(
+        self,
+        words: str,
+        *targets: str,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        role: Role | str | None = None,
+        limit: int = 20,
+    ) -> list[Hit]:
+        """Return the turns in which all the words were said, the best match first.
+
+        Words count in any form of case and accent; `"in quotes"` they count as they follow each other, and with a star
+        at the end as a beginning: `refund*`.
+        """
+        conditions, values = _narrowed(targets, since, until)
+        if role is not None:
+            conditions.append("role = ?")
+            values.append(Role(role).value)
+        terms = _TERM.findall(words)
+        if not terms:
+            return []
+        ask = self._search_index if self._has_index else self._search_text
+        return [_hit(row) for row in ask(terms, conditions, values, limit)]
+
+    def _search_index(
+        self, terms: Sequence[tuple[str, str, str]], conditions: Sequence[str], values: Sequence[Any], limit: int
+    ) -> Iterator[Sequence[Any]]:
+        wanted = " ".join(f'"{(phrase or word)}"{star}' for phrase, word, star in terms)
+        where = " AND ".join(("turns_text MATCH ?", *conditions))
+        return self._ask(
+            f"SELECT {_FOUND}, snippet(turns_text, 0, '[', ']', '…', {_SNIPPET}) FROM turns_text"
+            " JOIN turns ON turns.key = turns_text.rowid JOIN conversations ON conversations.key = turns.conversation"
+            f" WHERE {where} ORDER BY turns_text.rank LIMIT ?",
+            (wanted, *values, limit),
+        )
+
+    def _search_text(
+        self, terms: Sequence[tuple[str, str, str]], conditions: Sequence[str], values: Sequence[Any], limit: int
+    ) -> Iterator[Sequence[Any]]:
+        """Search without an index, in builds of SQLite that have none: slowly, and the newest first."""
+        said = [f"%{_LIKE.sub(_ESCAPED, phrase or word)}%" for phrase, word, _ in terms]
+        where = " AND ".join((*("text LIKE ? ESCAPE '\\'" for _ in said), *conditions))
+        return self._ask(
+            f"SELECT {_FOUND}, substr(text, 1, 200) FROM turns"
+            f" JOIN conversations ON conversations.key = turns.conversation WHERE {where}"
+            " ORDER BY coalesce(created_at, started_at) DESC LIMIT ?",
+            (*said, *values, limit),
+        )
+
+    def _conversations(self, condition: str, values: Sequence[Any], limit: int | None) -> Iterator[Conversation]:
+        names = ", ".join(CONVERSATION)
+        rows = self._ask(
+            f"SELECT key, {names} FROM conversations WHERE {condition}"
+            " ORDER BY coalesce(created_at, started_at) DESC, key LIMIT ?",
+            (*values, -1 if limit is None else limit),
+        )
+        for key, *columns in rows:
+            parts = (self._parts(table, names, key) for table, names in _PARTS)
+            yield conversation_of(columns, *parts)
+
+    def _parts(self, table: str, names: Sequence[str], key: int) -> list[Sequence[Any]]:
+        question = f"SELECT {', '.join(names)} FROM {table} WHERE conversation = ? ORDER BY position"
+        return list(self._ask(question, (key,)))
+
+    def _ask(self, question: str, values: Sequence[Any]) -> Iterator[Sequence[Any]]:
+        try:
+            yield from self._connection.execute(question, values)
+        except sqlite3.Error as error:
+            reason = f"{self.path}: {error}"
+        else:
+            return
+        raise StoreError(reason)
+
+
+_PARTS: Final = (("turns", TURN), ("participants", PARTICIPANT), ("recordings", RECORDING))
+_FOUND: Final = (
+    "provider, account, id, coalesce(conversations.created_at, conversations.started_at), title,"
+    " turns.position, role, start"
+)
+
+# A phrase in quotes, or a word; what else stands between words is no part of any.
+_TERM: Final = re.compile(r'"([^"\0]+)"|([^\s"*\0]+)(\*?)')
+_LIKE: Final = re.compile(r"[\\%_]")
+_ESCAPED: Final = r"\\\g<0>"
+
+
+def _narrowed(targets: Sequence[str], since: datetime | None, until: datetime | None) -> tuple[list[str], list[Any]]:
+    conditions: list[str] = []
+    values: list[Any] = []
+    if targets:
+        named: list[str] = []
+        for target in map(Target.parse, targets):
+            named.append("provider = ?" if target.account is None else "provider = ? AND account = ?")
+            values += [part for part in target if part is not None]
+        conditions.append(f"({' OR '.join(named)})")
+    for sign, moment in ((">=", since), ("<", until)):
+        if moment is not None:
+            conditions.append(f"coalesce(conversations.created_at, conversations.started_at) {sign} ?")
+            values.append(instant_text(moment))
+    return conditions, values
+
+
+def _hit(row: Sequence[Any]) -> Hit:
+    provider, account, id, created_at, title, position, role, start, snippet = row
+    return msgspec.convert(
+        {
+            "ref": _ref(provider, account, id),
+            "created_at": created_at,
+            "title": title,
+            "position": position,
+            "role": role,
+            "start": start,
+            "snippet": snippet,
+        },
+        Hit,
+    )
+
+
+def _ref(provider: str, account: str, id: str) -> str:
+    return f"{provider}:{id}" if account == "default" else f"{provider}/{account}:{id}"

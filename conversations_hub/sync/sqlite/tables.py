@@ -1,0 +1,310 @@
+"""The tables of a store, and what of a conversation stands in which column.
+
+Instants are ISO 8601 texts in UTC that sort as they follow each other; what has parts of its own is JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+from zlib import compress, decompress
+
+import msgspec
+
+from ...schema import Agent, Analysis, Conversation, Cost, Participant, Recording, TranscriptTurn
+
+__all__ = [
+    "APPLICATION",
+    "CONVERSATION",
+    "INDEX_TURNS",
+    "PARTICIPANT",
+    "RECORDING",
+    "TABLES",
+    "TEXT_SEARCH",
+    "TURN",
+    "VERSION",
+    "conversation_of",
+    "conversation_row",
+    "instant_text",
+    "participant_rows",
+    "recording_of",
+    "recording_rows",
+    "turn_rows",
+]
+
+APPLICATION: Final = 0x436F6E76  # "Conv", where https://www.sqlite.org/fileformat2.html#application_id stands
+VERSION: Final = 1
+
+CONVERSATION: Final = (
+    "provider",
+    "account",
+    "id",
+    "status",
+    "provider_status",
+    "title",
+    "channel",
+    "direction",
+    "agent_id",
+    "agent_name",
+    "agent_version",
+    "created_at",
+    "started_at",
+    "ended_at",
+    "updated_at",
+    "duration",
+    "end_reason",
+    "provider_end_reason",
+    "transcript_state",
+    "turns",
+    "summary",
+    "success",
+    "sentiment",
+    "scores",
+    "collected",
+    "cost",
+    "cost_unit",
+    "language",
+    "tags",
+    "metadata",
+    "links",
+    "related_ids",
+    "estimated",
+    "issues",
+    "raw",
+)
+PARTICIPANT: Final = ("kind", "participant_id", "name", "phone")
+RECORDING: Final = ("location", "access", "media_type", "duration", "expires_at")
+TURN: Final = (
+    "role",
+    "text",
+    "start",
+    "duration",
+    "timestamp",
+    "participant",
+    "language",
+    "interrupted",
+    "confidence",
+    "tool_calls",
+    "tool_result",
+    "words",
+    "metrics",
+    "visibility",
+    "provider_id",
+)
+
+TABLES: Final = """
+CREATE TABLE conversations (
+    key INTEGER PRIMARY KEY,
+    provider TEXT NOT NULL, account TEXT NOT NULL, id TEXT NOT NULL,
+    status TEXT NOT NULL, provider_status TEXT, title TEXT, channel TEXT NOT NULL, direction TEXT NOT NULL,
+    agent_id TEXT, agent_name TEXT, agent_version TEXT,
+    created_at TEXT, started_at TEXT, ended_at TEXT, updated_at TEXT, duration REAL,
+    end_reason TEXT, provider_end_reason TEXT,
+    transcript_state TEXT NOT NULL, turns INTEGER,
+    summary TEXT, success INTEGER, sentiment TEXT, scores TEXT, collected TEXT,
+    cost TEXT, cost_unit TEXT, language TEXT,
+    tags TEXT, metadata TEXT, links TEXT, related_ids TEXT, estimated TEXT, issues TEXT,
+    raw BLOB,
+    row_print BLOB NOT NULL, content_print BLOB NOT NULL, settles_at TEXT, listed BLOB,
+    UNIQUE (provider, account, id)
+);
+CREATE INDEX conversations_by_start ON conversations (coalesce(created_at, started_at));
+CREATE INDEX conversations_unsettled ON conversations (provider, account) WHERE settles_at IS NOT NULL;
+CREATE TABLE turns (
+    key INTEGER PRIMARY KEY,
+    conversation INTEGER NOT NULL REFERENCES conversations (key) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    role TEXT NOT NULL, text TEXT NOT NULL, start REAL, duration REAL, timestamp REAL,
+    participant INTEGER, language TEXT, interrupted INTEGER, confidence REAL,
+    tool_calls TEXT, tool_result TEXT, words TEXT, metrics TEXT, visibility TEXT NOT NULL, provider_id TEXT
+);
+CREATE INDEX turns_by_conversation ON turns (conversation);
+CREATE TABLE participants (
+    conversation INTEGER NOT NULL REFERENCES conversations (key) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    kind TEXT NOT NULL, participant_id TEXT, name TEXT, phone TEXT,
+    PRIMARY KEY (conversation, position)
+) WITHOUT ROWID;
+CREATE TABLE recordings (
+    conversation INTEGER NOT NULL REFERENCES conversations (key) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    location TEXT NOT NULL, access TEXT NOT NULL, media_type TEXT, duration REAL, expires_at TEXT,
+    PRIMARY KEY (conversation, position)
+) WITHOUT ROWID;
+CREATE TABLE accounts (
+    account TEXT PRIMARY KEY,
+    progress TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
+# The index holds no text of its own. What is added is indexed by whoever adds it, all at once, for a trigger takes
+# three times as long; what is removed or changed, by triggers, whoever does it.
+# https://www.sqlite.org/fts5.html#external_content_tables
+TEXT_SEARCH: Final = """
+CREATE VIRTUAL TABLE turns_text USING fts5 (
+    text, content="turns", content_rowid="key", tokenize="unicode61 remove_diacritics 2"
+);
+CREATE TRIGGER turns_removed AFTER DELETE ON turns BEGIN
+    INSERT INTO turns_text (turns_text, rowid, text) VALUES ('delete', old.key, old.text);
+END;
+CREATE TRIGGER turns_changed AFTER UPDATE OF text ON turns BEGIN
+    INSERT INTO turns_text (turns_text, rowid, text) VALUES ('delete', old.key, old.text);
+    INSERT INTO turns_text (rowid, text) VALUES (new.key, new.text);
+END;
+"""
+
+INDEX_TURNS: Final = "INSERT INTO turns_text (rowid, text) SELECT key, text FROM turns WHERE key > ?"
+"""Indexes all turns with a key above one."""
+
+_encoder = msgspec.json.Encoder()
+
+
+def instant_text(moment: datetime | None) -> str | None:
+    """Return an instant as text of one length, so that texts sort as instants do."""
+    if moment is None:
+        return None
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else _encoder.encode(value).decode()
+
+
+def conversation_row(conversation: Conversation) -> tuple[Any, ...]:
+    """Return the columns of a conversation, in the order of `CONVERSATION`."""
+    agent = conversation.agent or Agent()
+    analysis = conversation.analysis or Analysis()
+    cost = conversation.cost
+    return (
+        conversation.provider,
+        conversation.account,
+        conversation.id,
+        conversation.status.value,
+        conversation.provider_status,
+        conversation.title,
+        conversation.channel.value,
+        conversation.direction.value,
+        agent.id,
+        agent.name,
+        agent.version,
+        instant_text(conversation.created_at),
+        instant_text(conversation.started_at),
+        instant_text(conversation.ended_at),
+        instant_text(conversation.updated_at),
+        conversation.duration,
+        conversation.end_reason and conversation.end_reason.value,
+        conversation.provider_end_reason,
+        conversation.transcript_state.value,
+        None if conversation.transcript is None else len(conversation.transcript),
+        conversation.summary,
+        analysis.success,
+        analysis.sentiment,
+        _json(analysis.scores),
+        _json(analysis.collected),
+        cost and str(cost.amount),
+        cost and cost.unit,
+        conversation.language,
+        _json(conversation.tags or None),
+        _json(conversation.metadata or None),
+        _json(conversation.links or None),
+        _json(conversation.related_ids or None),
+        _json(conversation.estimated or None),
+        _json(conversation.issues or None),
+        None if conversation.raw is None else compress(conversation.raw),
+    )
+
+
+def turn_rows(key: int, conversation: Conversation) -> Iterator[tuple[Any, ...]]:
+    """Yield the turns: the conversation's key, the position, and the columns in the order of `TURN`."""
+    for position, turn in enumerate(conversation.transcript or ()):
+        yield (
+            key,
+            position,
+            turn.role.value,
+            turn.text,
+            turn.start,
+            turn.duration,
+            turn.timestamp,
+            turn.participant,
+            turn.language,
+            turn.interrupted,
+            turn.confidence,
+            _json(turn.tool_calls) if turn.tool_calls else None,
+            _json(turn.tool_result) if turn.tool_result else None,
+            _json(turn.words) if turn.words else None,
+            _json(turn.metrics) if turn.metrics is not None else None,
+            turn.visibility.value,
+            turn.provider_id,
+        )
+
+
+def participant_rows(key: int, conversation: Conversation) -> Iterator[tuple[Any, ...]]:
+    """Yield the participants: the conversation's key, the position, and the columns in the order of `PARTICIPANT`."""
+    for position, one in enumerate(conversation.participants):
+        yield key, position, one.kind.value, one.id, one.name, one.phone
+
+
+def recording_rows(key: int, conversation: Conversation) -> Iterator[tuple[Any, ...]]:
+    """Yield the recordings: the conversation's key, the position, and the columns in the order of `RECORDING`."""
+    for position, one in enumerate(conversation.recordings):
+        expires_at = instant_text(one.expires_at)
+        yield key, position, one.location, one.access.value, one.media_type, one.duration, expires_at
+
+
+def conversation_of(
+    row: Sequence[Any],
+    turns: Sequence[Sequence[Any]],
+    participants: Sequence[Sequence[Any]],
+    recordings: Sequence[Sequence[Any]],
+) -> Conversation:
+    """Return the conversation that the columns hold, each in the order of its names above."""
+    found: dict[str, Any] = dict(zip(CONVERSATION, row, strict=True))
+    for name in _JSON & found.keys():
+        found[name] = _parsed(found[name])
+    agent = {name: found.pop(f"agent_{name}") for name in ("id", "name", "version")}
+    analysis = {name: found.pop(name) for name in ("success", "sentiment", "scores", "collected")}
+    if analysis["success"] is not None:
+        analysis["success"] = bool(analysis["success"])
+    amount, unit, count, raw = (found.pop(name) for name in ("cost", "cost_unit", "turns", "raw"))
+    told = msgspec.convert({name: value for name, value in found.items() if value is not None}, Conversation)
+    return msgspec.structs.replace(
+        told,
+        agent=Agent(**agent) if any(agent.values()) else None,
+        analysis=Analysis(**analysis) if any(value is not None for value in analysis.values()) else None,
+        cost=None if amount is None else msgspec.convert({"amount": amount, "unit": unit}, Cost),
+        transcript=None if count is None else tuple(_turn(place, turn) for place, turn in enumerate(turns)),
+        participants=tuple(map(_participant, participants)),
+        recordings=tuple(recording_of(told.ref, recording) for recording in recordings),
+        raw=None if raw is None else decompress(raw),
+    )
+
+
+_JSON: Final = frozenset(
+    {"scores", "collected", "tags", "metadata", "links", "related_ids", "estimated", "issues"}
+    | {"tool_calls", "tool_result", "words", "metrics"}
+)
+
+
+def _parsed(text: str | None) -> Any:
+    return None if text is None else msgspec.json.decode(text)
+
+
+def _turn(position: int, row: Sequence[Any]) -> TranscriptTurn:
+    told = {name: value for name, value in zip(TURN, row, strict=True) if value is not None}
+    for name in _JSON & told.keys():
+        told[name] = _parsed(told[name])
+    if "interrupted" in told:
+        told["interrupted"] = bool(told["interrupted"])
+    return msgspec.convert(told | {"index": position}, TranscriptTurn)
+
+
+def _participant(row: Sequence[Any]) -> Participant:
+    kind, id, name, phone = row
+    return msgspec.convert({"kind": kind, "id": id, "name": name, "phone": phone}, Participant)
+
+
+def recording_of(ref: str, row: Sequence[Any]) -> Recording:
+    """Return the recording that the columns hold, in the order of `RECORDING`."""
+    told = {name: value for name, value in zip(RECORDING, row, strict=True) if value is not None}
+    return msgspec.convert(told | {"ref": ref}, Recording)

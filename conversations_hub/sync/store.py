@@ -1,0 +1,103 @@
+"""What a store must be able to do for `sync`: keep conversations, and how far each account has come, together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from ..schema import Conversation
+
+__all__ = ["Entry", "Kept", "Progress", "Store", "Window", "Written"]
+
+
+class Window(msgspec.Struct, frozen=True):
+    """A span of time whose conversations are walked: `since <= created < until`, aware UTC."""
+
+    since: datetime | None
+    """None: from the first there is."""
+    until: datetime
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far an account has come; it survives the process."""
+
+    covered: Window | None = None
+    """What was walked to its end."""
+    walking: Window | None = None
+    """What is being walked."""
+    cursor: str | None = None
+    """Where the walk goes on; None: at its beginning."""
+    passes: int = 0
+    """How often the window was walked to its end before."""
+    new: int = 0
+    """Conversations that this pass was the first to find."""
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """What a store remembers of a conversation, to tell whether it must be fetched or written again."""
+
+    row: bytes
+    """The fingerprint of the list row that it was last fetched for."""
+    content: bytes
+    """The fingerprint of what was written."""
+    settles_at: datetime | None
+    """Until when it is looked at again, for more of it may come; None: it is settled."""
+    listed: bytes | None = None
+    """The list row as JSON, as long as it is looked at again: what only the row says is to be there then, too."""
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A conversation to be written, and what to remember of it."""
+
+    conversation: Conversation
+    kept: Kept
+
+
+class Written(msgspec.Struct, frozen=True):
+    """What became of entries."""
+
+    new: int = 0
+    updated: int = 0
+    unchanged: int = 0
+
+
+class Store(Protocol):
+    """Where conversations are kept. One process writes at a time.
+
+    Accounts are named "provider/account". Whatever goes wrong is a `StoreError`; what was committed before stays.
+    """
+
+    async def open(self, terms: Mapping[str, str]) -> None:
+        """Take the store for this process alone, and bring what an earlier run left behind into order.
+
+        `terms` are what a run was asked for, in words. A store that can only go on with the run that began it refuses
+        other terms and says which differ.
+        """
+        ...
+
+    async def progress(self, account: str) -> Progress:
+        """Return how far an account has come."""
+        ...
+
+    async def kept(self, account: str, ids: Sequence[str]) -> Mapping[str, Kept]:
+        """Return what is remembered of those conversations that are there, by id."""
+        ...
+
+    async def unsettled(self, account: str) -> Mapping[str, Kept]:
+        """Return what is remembered of those conversations that are to be looked at again, by id."""
+        ...
+
+    async def commit(self, account: str, entries: Sequence[Entry], progress: Progress) -> Written:
+        """Write entries and progress together, or neither. An entry whose content is there already is not written."""
+        ...
+
+    async def finish(self) -> None:
+        """Complete what a run leaves behind that brought everything there was."""
+        ...
+
+    async def close(self) -> None:
+        """Let go; what was not committed is gone."""
+        ...

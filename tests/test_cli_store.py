@@ -1,0 +1,196 @@
+"""The command line's sync, search and stores: what they write, and how they end."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+
+from conversations_hub.cli import cli
+from conversations_hub.schema import Conversation
+
+from .killing import served
+
+EACH = 60
+COMMAND = (sys.executable, "-m", "conversations_hub")
+
+
+@pytest.fixture(scope="module")
+def environ() -> Iterator[dict[str, str]]:
+    with served(EACH) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def store(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("store") / "c.db"
+    assert run(environ, "sync", "--store", str(path)).exit_code == 0
+    return path
+
+
+def run(environ: dict[str, str], *arguments: str) -> Result:
+    return CliRunner().invoke(cli, arguments, env=environ)
+
+
+def test_a_sync_says_how_each_account_went(environ: dict[str, str], tmp_path: Path) -> None:
+    place = str(tmp_path / "c.db")
+    first, second = (run(environ, "sync", "--store", place) for _ in range(2))
+    assert first.exit_code == second.exit_code == 0, first.output
+    lines = first.stdout.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["tavus/default", "vapi/default", "elevenlabs/default"]
+    assert all(f"complete, {EACH} new, 0 updated, 0 unchanged" in line for line in lines)
+    assert all("complete, 0 new" in line for line in second.stdout.splitlines())
+
+
+def test_as_json_it_is_one_document(environ: dict[str, str], tmp_path: Path) -> None:
+    told = json.loads(run(environ, "sync", "tavus", "--store", str(tmp_path / "c.db"), "--json").stdout)
+    assert told["complete"] is True
+    [account] = told["accounts"]
+    assert (account["where"], account["new"], account["is_verified"]) == ("tavus/default", EACH, True)
+
+
+def test_an_incomplete_sync_says_so_in_its_exit_code(environ: dict[str, str], tmp_path: Path) -> None:
+    result = run(environ | {"VAPI_API_KEY": "bad-key"}, "sync", "--store", str(tmp_path / "c.db"))
+    assert result.exit_code == 1
+    assert "vapi/default: incomplete" in result.stdout
+    assert "AuthError" in result.stdout
+    assert f"tavus/default: complete, {EACH} new" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["sync", "nobody"], 2, "unknown provider"),
+        (["sync", "--store", "/nowhere/at/all.db"], 1, "there is no folder"),
+        (["sync", "--store", "jsonl:x.jsonl", "--recordings", "r"], 2, "SQLite store"),
+        (["search", "x", "--store", "/nowhere.db"], 1, "no such file"),
+        (["list", "--store", "/nowhere.db"], 1, "no such file"),
+        (["search", "x", "--role", "nobody"], 2, "'nobody' is not one of"),
+        (["sync", "--config", "/nowhere.toml"], 2, "nowhere.toml"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(environ: dict[str, str], arguments: list[str], code: int, said: str) -> None:
+    result = run(environ, *arguments)
+    assert result.exit_code == code, result.output
+    assert said in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_store_is_listed_and_read_without_any_account(store: Path) -> None:
+    listed = run({}, "list", "--store", str(store), "--json")
+    found = [msgspec.json.decode(line, type=Conversation) for line in listed.stdout.splitlines()]
+    assert len(found) == 3 * EACH
+    times = [one.created_at or one.started_at for one in found]
+    known = [at for at in times if at is not None]
+    assert known == sorted(known, reverse=True)
+    few = run({"COLUMNS": "200"}, "list", "tavus", "--limit", "5", "--store", str(store))
+    assert len(few.stdout.splitlines()) == 6
+    one = next(one for one in found if one.transcript)
+    got = run({}, "get", one.ref, "--store", str(store), "--json")
+    assert msgspec.json.decode(got.stdout, type=Conversation) == one
+    assert "Error: tavus: no such conversation" in run({}, "get", "tavus:none", "--store", str(store)).output
+
+
+def test_search_shows_where_it_was_said(store: Path) -> None:
+    result = run({}, "search", "order", "--store", str(store), "--limit", "3")
+    assert result.exit_code == 0
+    headings, snippets = result.stdout.splitlines()[::2], result.stdout.splitlines()[1::2]
+    assert len(headings) == 3
+    assert all("order" in snippet.lower() for snippet in snippets)
+    hits = [
+        json.loads(line) for line in run({}, "search", "order", "--store", str(store), "--json").stdout.splitlines()
+    ]
+    assert [hit["ref"] for hit in hits[:3]] == [heading.split()[0] for heading in headings]
+    only = run({}, "search", "order", "--store", str(store), "--provider", "vapi", "--role", "user", "--json")
+    assert {json.loads(line)["ref"].partition(":")[0] for line in only.stdout.splitlines()} == {"vapi"}
+    nothing = run({}, "search", "xylophone", "--store", str(store))
+    assert (nothing.exit_code, nothing.stdout) == (1, "")
+
+
+def test_other_tools_open_the_file(store: Path) -> None:
+    with closing(sqlite3.connect(store)) as database:
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        # What Datasette looks for to offer a search: https://docs.datasette.io/en/stable/full_text_search.html
+        index = "SELECT sql FROM sqlite_master WHERE name = 'turns_text'"
+        assert 'content="turns"' in database.execute(index).fetchone()[0]
+        database.execute("INSERT INTO turns_text (turns_text, rank) VALUES ('integrity-check', 1)")
+
+
+def started(environ: dict[str, str], path: Path) -> subprocess.Popen[str]:
+    """Start a sync, and return it once something is in the store."""
+    command = [*COMMAND, "sync", "--store", str(path)]
+    running = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        if path.exists() and count(path):
+            return running
+    raise AssertionError(running.communicate())
+
+
+def count(path: Path) -> int:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+        try:
+            found: int = database.execute("SELECT count(*) FROM conversations").fetchone()[0]
+        except sqlite3.OperationalError:  # not yet made
+            return 0
+    return found
+
+
+@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_f106_a_signal_ends_a_sync_within_five_seconds_and_the_next_run_goes_on(
+    kind: signal.Signals, tmp_path: Path
+) -> None:
+    path = tmp_path / "c.db"
+    with served(120, latency=0.15) as environ:
+        with started(environ, path) as running:
+            began = time.monotonic()
+            running.send_signal(kind)
+            _, said = running.communicate(timeout=30)
+        assert time.monotonic() - began < 5
+        assert running.returncode == 130
+        assert "what is whole is being committed" in said
+        assert "Traceback" not in said
+        assert 0 < count(path) < 360
+        assert run(environ, "sync", "--store", str(path)).exit_code == 0
+    assert count(path) == 360
+
+
+def test_f106_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "c.db"
+    with (
+        served(400, latency=0.15) as environ,
+        started(environ, path) as running,
+        closing(sqlite3.connect(path, isolation_level=None)) as other,
+    ):
+        other.execute("BEGIN IMMEDIATE")  # nothing can be committed for as long as it is patient
+        began = time.monotonic()
+        running.send_signal(signal.SIGTERM)
+        assert running.stderr is not None
+        assert "stopping" in running.stderr.readline()
+        running.send_signal(signal.SIGINT)
+        running.communicate(timeout=30)
+        assert time.monotonic() - began < 5
+        assert running.returncode == 130
+    assert count(path) < 1200
+
+
+def test_following_goes_on_until_it_is_stopped(environ: dict[str, str], tmp_path: Path) -> None:
+    command = [*COMMAND, "sync", "tavus", "--store", str(tmp_path / "c.db"), "--follow", "--every", "1"]
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as running:  # noqa: S603
+        assert running.stdout is not None
+        lines = [running.stdout.readline() for _ in range(3)]
+        running.send_signal(signal.SIGTERM)
+        running.communicate(timeout=30)
+    assert [line.partition(",")[0] for line in lines] == ["tavus/default: complete"] * 3
+    assert f" {EACH} new" in lines[0]
+    assert running.returncode == 130

@@ -1,0 +1,265 @@
+"""Personal data is gone from every place that holds what was said, and what only looks like it stays."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conversations_hub.errors import ConfigurationError
+from conversations_hub.schema import (
+    Analysis,
+    Conversation,
+    Participant,
+    Recording,
+    RecordingAccess,
+    ToolCall,
+    ToolResult,
+    TranscriptTurn,
+    Word,
+)
+from conversations_hub.sync.redaction import PersonalData
+
+MIB = 2**20
+
+
+def _conversation(**fields: Any) -> Conversation:
+    return Conversation(provider="tavus", id="c123456789", **fields)
+
+
+def _said(text: str, keep: tuple[str, ...] = ()) -> str:
+    redacted = PersonalData(keep)(_conversation(transcript=(TranscriptTurn(index=0, text=text),)))
+    assert redacted.transcript is not None
+    return redacted.transcript[0].text
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("Write to Jane.Doe+x@mail.example.com.", "Write to [email]."),
+        ("jürgen@example.de", "[email]"),
+        ("邮箱jane@example.com谢谢", "邮箱[email]谢谢"),
+        ("It is jane dot doe at example dot com", "It is [email]"),
+        ("it's jane underscore doe at mail dot example dot co dot uk, yes", "it's [email], yes"),
+        ("that is j a n e at g mail dot com", "that is [email]"),
+        ("jane.doe at example.com", "[email]"),
+        ("Call +1 (555) 010-0123 now", "Call [phone] now"),
+        ("(555) 010-0123", "[phone]"),
+        ("555.010.0123", "[phone]"),
+        ("5550100123 is mine", "[phone] is mine"),
+        ("555-0123", "[phone]"),
+        ("555-010-0123x12", "[phone]x12"),
+        ("+44 20 7946 0123", "[phone]"),
+        ("电话是5550100123谢谢", "电话是[phone]谢谢"),
+        ("٥٥٥٠١٠٠١٢٣", "[phone]"),
+        ("".join(chr(0xFF10 + int(digit)) for digit in "5550100123"), "[phone]"),
+        ("4111111111111111", "[card]"),
+        ("4111 1111 1111 1111", "[card]"),
+        ("4111-1111-1111-1111 exp 12/26", "[card] exp 12/26"),
+        ("4111 1111 1111 1111 123", "[card]"),
+        ("order 123456", "order [number]"),
+        ("ORD-1234567.", "ORD-[number]."),
+        ("1 2 3 4 5 6", "[number]"),
+        ("1" * 30, "[number]"),
+        ("four one one one, one one one one, one one one one, one one one one", "[card]"),
+        ("plus one five five five oh one double two", "[phone]"),
+        ("It's Five Five Five, oh one oh, oh one two three.", "It's [phone]."),
+        ("eight hundred five five five oh one double two", "[phone]"),
+        ("five five five uh oh one oh dash oh one two three", "[phone]"),
+        ("forty two, seventeen, ninety nine", "[number]"),
+        ("5 5 5 oh one two three", "[phone]"),
+        ("İ 555-010-0123 İ", "İ [phone] İ"),
+    ],
+)
+def test_what_identifies_a_person_goes(text: str, left: str) -> None:
+    assert _said(text) == left
+    assert _said(left) == left
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "No one told me. One moment, one of the two.",
+        "In 2026, or 2019-2021.",
+        "Born on 2026-03-02, 02.03.2026, 03/02/2026 or 2026/03/02.",
+        "at 2026-03-02T10:00:00.123456Z, 2026-03-02 10:00:00+05:30 or 20260302T100000Z",
+        "From 10:30 to 11:45:30, 10-12 and 14-16.",
+        "$1234567, € 123456, 1,234,567.89, 1.234.567 and 1 500 000 euros",
+        "It took 1200000 ms, 3.14159265 or 123456.789.",
+        "123e4567-e89b-12d3-a456-426614174000 and 12345678-1234-1234-1234-123456789012",
+        "conv_123456789, c000001, p5317866 and 1234567890abcdef",
+        "Version 1.2.3, 117.0.5938.149 and 2024.10.01.",
+        "twenty twenty-six at nine thirty",
+        "one hundred twenty three thousand four hundred fifty six",
+        "double double double",
+        "Look at example.com, at home dot.",
+        "@jane and jane@localhost",
+        "12345",
+    ],
+)
+def test_what_only_looks_like_it_stays(text: str) -> None:
+    conversation = _conversation(
+        transcript=(TranscriptTurn(index=0, text=text),), summary=text, metadata={"a": [text, {"b": text}]}
+    )
+    assert PersonalData()(conversation) is conversation
+
+
+def test_every_place_that_may_hold_it_is_looked_at() -> None:
+    recording = Recording(location="s3://recordings/5550100123", access=RecordingAccess.CUSTOMER_BUCKET)
+    conversation = _conversation(
+        title="for jane@example.com",
+        summary="Card 4111 1111 1111 1111",
+        provider_end_reason="forwarded to +15550100123",
+        tags=("vip", "jane@example.com"),
+        links={"jane@example.com": "https://example.com/?to=jane@example.com"},
+        recordings=(recording,),
+        participants=(Participant(name="Jane Doe", phone="sip:jane"), Participant(name="+15550100123")),
+        analysis=Analysis(collected={"deep": [{"phone": 15550100123}], "name": "Jane"}, success=True),
+        metadata={"phone": 5550100123.0, "at": 1772445600, "ms": 1772445600123, "duration_ms": 1200000, "no": None},
+        raw=b"jane@example.com",
+        transcript=(
+            TranscriptTurn(
+                index=0,
+                tool_calls=(
+                    ToolCall(id="5550100123", name="call", arguments='{"to": 5550100123, "n": 1}'),
+                    ToolCall(arguments='{"to": 5550100123'),
+                    ToolCall(arguments='{ "n": 1 }'),
+                ),
+                tool_result=ToolResult(call_id="5550100123", content="jane@example.com"),
+            ),
+        ),
+    )
+    redact = PersonalData()
+    assert redact(conversation) == _conversation(
+        title="for [email]",
+        summary="Card [card]",
+        provider_end_reason="forwarded to [phone]",
+        tags=("vip", "[email]"),
+        links={"jane@example.com": "https://example.com/?to=[email]"},
+        recordings=(recording,),
+        participants=(Participant(name="Jane Doe", phone="[phone]"), Participant(name="[phone]")),
+        analysis=Analysis(collected={"deep": [{"phone": "[phone]"}], "name": "Jane"}, success=True),
+        metadata={"phone": "[phone]", "at": 1772445600, "ms": 1772445600123, "duration_ms": 1200000, "no": None},
+        transcript=(
+            TranscriptTurn(
+                index=0,
+                tool_calls=(
+                    ToolCall(id="5550100123", name="call", arguments='{"to":"[phone]","n":1}'),
+                    ToolCall(arguments='{"to": [phone]'),
+                    ToolCall(arguments='{ "n": 1 }'),
+                ),
+                tool_result=ToolResult(call_id="5550100123", content="[email]"),
+            ),
+        ),
+    )
+    assert redact.counts == {"email": 4, "phone": 7, "card": 1}
+    assert conversation.metadata["phone"] == 5550100123.0
+    assert redact(redact(conversation)) == redact(conversation)
+
+
+def test_each_timed_word_of_a_find_is_replaced_and_keeps_its_time() -> None:
+    said = ["Call", "five", "five", "five", "oh ", "one", "two.", "Or", "jane@example.com,bob@example.com", "now"]
+    words = tuple(Word(text=text, start=float(place), duration=0.5) for place, text in enumerate(said))
+    turn = TranscriptTurn(index=7, words=words, start=1.5, timestamp=1772445600.0)
+    redacted = PersonalData()(_conversation(transcript=(turn,))).transcript
+    assert redacted is not None
+    assert [word.text for word in redacted[0].words] == ["Call", *["[number]"] * 6, "Or", "[email]", "now"]
+    assert msgspec.structs.replace(redacted[0], words=()) == msgspec.structs.replace(turn, words=())
+    assert [(word.start, word.duration) for word in redacted[0].words] == [(word.start, 0.5) for word in words]
+
+
+def test_only_raw_goes_where_nothing_is_found() -> None:
+    conversation = _conversation(raw=b"{}", transcript=(TranscriptTurn(index=0, text="Hello."),), metadata={"a": 1})
+    redacted = PersonalData()(conversation)
+    assert redacted.raw is None
+    assert redacted.transcript is conversation.transcript
+    assert redacted.metadata is conversation.metadata
+
+
+def test_kinds_may_be_kept_and_must_exist() -> None:
+    assert _said("123456 jane@example.com +15550100123", ("number", "email")) == "123456 jane@example.com [phone]"
+    assert PersonalData(["phone"])(_conversation(participants=(Participant(phone="+1555"),))).participants[0].phone
+    with pytest.raises(ConfigurationError, match="fax"):
+        PersonalData(["fax"])
+
+
+def test_metadata_may_be_nested_deeply() -> None:
+    metadata: Any = "jane@example.com"
+    for _ in range(10_000):
+        metadata = [metadata]
+    redacted: Any = PersonalData()(_conversation(metadata={"a": metadata})).metadata["a"]
+    while not isinstance(redacted, str):
+        redacted = redacted[0]
+    assert redacted == "[email]"
+
+
+_FINDS = st.sampled_from(
+    ["jane.doe@example.com", "+1 555 010 0123", "+15550100123", "4111 1111 1111 1111", "jane at example dot com"]
+)
+_PIECES = (
+    st.text()
+    | _FINDS
+    | st.sampled_from(
+        [
+            "one ",
+            "double ",
+            "plus ",
+            " dot ",
+            " at ",
+            "-",
+            "2026-03-02",
+            "10:30",
+            "12",
+            "555",
+            "x",
+            "a_",
+            "(",
+            "j a n e",
+        ]
+    )
+)
+
+
+@given(st.text(), _FINDS, st.text())
+@settings(deadline=None)
+def test_it_is_gone_whatever_stands_around_it(before: str, secret: str, after: str) -> None:
+    assert secret not in _said(f"{before} {secret} {after}")
+
+
+@given(st.lists(_PIECES).map("".join))
+@settings(deadline=None)
+def test_to_redact_twice_is_to_redact_once(text: str) -> None:
+    once = _said(text)
+    assert _said(once) == once
+
+
+def _cost(piece: str) -> float:
+    """Return the processor seconds that a mebibyte of it takes, the best of five."""
+    text = piece * (MIB // len(piece))
+    conversation = _conversation(transcript=(TranscriptTurn(index=0, text=text),))
+    costs: list[float] = []
+    for _ in range(5):
+        began = time.process_time()
+        PersonalData()(conversation)
+        costs.append(time.process_time() - began)
+    return min(costs)
+
+
+@pytest.mark.parametrize(
+    "piece", ["a", "1", "@.", "one ", "1-", "double ", "a@", "a@b.", "a.", "+", "(", "plus ", "2026-"]
+)
+def test_f115j_a_mebibyte_of_hostile_text_takes_a_tenth_of_a_second(piece: str) -> None:
+    assert _cost(piece) < 0.1
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["1,", "1 2,", "1.", "11.", "12:30 ", "o ", "dot ", "a dot ", "at dot ", "a at b dot ", "a@b.co ", "123456,"],
+)
+def test_f115j_even_a_mebibyte_full_of_small_numbers_and_addresses_takes_no_second(piece: str) -> None:
+    assert _cost(piece) < 1

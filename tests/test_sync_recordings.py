@@ -1,0 +1,86 @@
+"""Recordings into a folder: each once, under safe names; one that cannot be had stops no other."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from conversations_hub import Hub
+from conversations_hub.schema import Recording, RecordingAccess
+from conversations_hub.sync import sync
+from conversations_hub.sync.recordings import download_recordings, name_of
+from conversations_hub.sync.sqlite import SQLiteStore
+from conversations_hub.sync.sqlite.archive import Archive
+from conversations_hub.testing import Simulator
+from conversations_hub.transport import Clock
+
+from .clock import FakeClock
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def recording(ref: str, location: str = "/audio", media_type: str | None = None) -> Recording:
+    return Recording(location=location, access=RecordingAccess.PROVIDER_KEY, media_type=media_type, ref=ref)
+
+
+async def test_what_is_there_is_not_downloaded_again(tmp_path: Path) -> None:
+    async with Simulator(conversations=30, seed=7, now=NOW, providers=["voiceable", "tavus", "retell"]) as simulator:
+        clock = Clock(monotonic=lambda: 0.0, now=lambda: NOW)
+        async with Hub.from_env(environ=simulator.environment(), profile="bulk", clock=FakeClock().clock) as hub:
+            await sync(hub, SQLiteStore(tmp_path / "c.db"), clock=clock)
+            with Archive(tmp_path / "c.db") as archive:
+                there = list(archive.recordings())
+                assert list(archive.recordings("voiceable")) == [one for one in there if "voiceable" in str(one[1].ref)]
+            first = await download_recordings(hub, there, tmp_path / "recordings")
+            files = {path: path.stat().st_size for path in (tmp_path / "recordings").rglob("*.*")}
+            asked = simulator.requests.total()
+            second = await download_recordings(hub, there, tmp_path / "recordings")
+            asked = simulator.requests.total() - asked
+    assert first.downloaded > 10
+    assert first.downloaded == len(files)
+    assert first.size == sum(files.values())
+    assert first.elsewhere
+    assert not first.complete  # Retell's lie at a host that nobody knows
+    assert any("media.example.com" in reason for reason in first.failures)
+    assert (second.downloaded, second.present) == (0, first.downloaded)
+    assert asked <= second.absent
+    assert "there before" in str(second)
+
+
+@pytest.mark.parametrize(
+    "id", ["../../x", "a/b", "CON", "x" * 300, "a\0b", ".", "..", "-rf", "", "ünï", "a b", "a:b", "c1\n", "\\\\host"]
+)
+def test_a_name_is_one_file_below_the_folder_whatever_the_id(id: str, tmp_path: Path) -> None:
+    path = tmp_path / name_of(recording(f"tavus:{id}"), 0)
+    assert path.resolve().parent == tmp_path / "tavus"
+    assert len(path.name.encode()) < 100
+    assert path.name.isprintable()
+    assert not path.name.startswith(("-", "."))
+
+
+def test_names_tell_all_recordings_apart() -> None:
+    refs = ["tavus:a/b", "tavus:a-b", "tavus/eu:a-b", "tavus:A-b", "vapi:a-b"]
+    names = {name_of(recording(ref), position).lower() for ref in refs for position in (0, 1)}
+    assert len(names) == 10
+
+
+@pytest.mark.parametrize(
+    ("location", "media_type", "suffix"),
+    [
+        ("https://example.com/a.mp3?Signature=x.exe", None, ".mp3"),
+        ("/audio", "audio/mpeg", ".mp3"),
+        ("/audio", None, ".audio"),
+        ("https://example.com/a.exe", None, ".audio"),
+        ("https://example.com/a.WAV", None, ".wav"),
+    ],
+)
+def test_the_suffix_is_that_of_a_recording(location: str, media_type: str | None, suffix: str) -> None:
+    assert name_of(recording("tavus:c1", location, media_type), 0).endswith(f"-0{suffix}")
+
+
+def test_nobody_reads_a_signature_in_a_repr() -> None:
+    signed = msgspec.structs.replace(recording("tavus:c1", "https://example.com/a.mp3?Signature=abc"), media_type="x")
+    assert repr(signed) == "<Recording https://example.com/a.mp3 provider_key>"
