@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -298,6 +298,8 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True):
     """Members of the provider's JSON that are scrubbed from `raw`, at any depth."""
     requests_per_second: float | None = None
     """The documented limit of an account; None: not documented."""
+    retention: timedelta | None = None
+    """How long it keeps conversations unless an account has it otherwise; None: until they are deleted, or unknown."""
     webhook: Webhook | None = None
     recording: Callable[[Account, Recording], Flow[str]] | None = None
     """Asks for the URL of a recording, where the location is none that gives it; needs no key any more."""

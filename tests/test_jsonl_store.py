@@ -75,9 +75,9 @@ async def export(
 
 
 @asynccontextmanager
-async def opened(path: Path, **options: Any) -> AsyncGenerator[JSONLStore]:
+async def opened(path: Path, terms: dict[str, str] | None = None, **options: Any) -> AsyncGenerator[JSONLStore]:
     store = JSONLStore(path, **options)
-    await store.open(TERMS)
+    await store.open(terms or TERMS)
     try:
         yield store
     finally:
@@ -257,6 +257,7 @@ async def test_a_finished_file_may_be_gone_on_with_for_more_accounts(path: Path)
     await export(path, [page(0)])
     store = JSONLStore(path)
     await store.open(TERMS | {"accounts": "acme/default, acme/eu"})
+    await store.commit("acme/eu", [], Progress(passes=1))
     await store.close()
     with pytest.raises(StoreError, match="accounts was acme/default, acme/eu and is acme/default"):
         await export(path, [page(0)])
@@ -385,13 +386,21 @@ async def test_it_must_be_open(path: Path) -> None:
         await export(path / "c.jsonl", [page(0)])
 
 
-async def test_after_the_end_nothing_is_added(path: Path) -> None:
+async def test_a_finished_file_is_left_as_it_is_until_there_is_something_to_write(path: Path) -> None:
     async with opened(path) as store:
         await store.finish()
         await store.finish()
-        with pytest.raises(StoreError, match="open it again"):
-            await store.commit(ACCOUNT, page(0), Progress())
+    before = contents(path.parent)
+    async with opened(path, terms={"since": "another day"}) as store:
+        assert await store.unsettled(ACCOUNT) == {}
+    assert contents(path.parent) == before
+    async with opened(path) as store:
+        await store.finish()
+        await store.commit(ACCOUNT, page(0), Progress())
+        assert read(path) == b""
+        await store.finish()
     assert names(path.parent) == FINISHED
+    assert read(path).count(b"\n") == len(page(0))
 
 
 async def test_what_cannot_be_written_is_not_half_written(path: Path) -> None:

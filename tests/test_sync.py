@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +19,8 @@ from conversations_hub import Account, Conversation, Hub
 from conversations_hub.adapters import BUILTIN
 from conversations_hub.errors import AuthError, ConfigurationError, InvalidRefError, StoreError
 from conversations_hub.schema import TranscriptState
-from conversations_hub.sync import SyncReport, sync
+from conversations_hub.sync import Store, SyncReport, sync
+from conversations_hub.sync.jsonl import JSONLStore
 from conversations_hub.sync.sqlite import SQLiteStore
 from conversations_hub.sync.sqlite.archive import Archive
 from conversations_hub.sync.store import Entry, Progress, Window, Written
@@ -210,16 +211,24 @@ async def test_nothing_is_stored_that_was_not_redacted(tmp_path: Path) -> None:
 # what comes late
 
 
-async def test_late_transcripts_are_pending_until_they_are_there(tmp_path: Path) -> None:
+def in_lines(path: Path) -> dict[str, Conversation]:
+    found = (msgspec.json.decode(line, type=Conversation) for line in path.read_bytes().splitlines())
+    return {one.ref: one for one in found}
+
+
+@pytest.mark.parametrize(
+    ("make", "read"), [(SQLiteStore, stored), (JSONLStore, in_lines)], ids=["SQLite", "JSON lines"]
+)
+async def test_late_transcripts_are_pending_until_they_are_there(
+    make: Callable[[Path], Store], read: Callable[[Path], dict[str, Conversation]], tmp_path: Path
+) -> None:
     present = Present()
     async with simulated("tavus", present=present) as (hub, _):
-        first = await sync(hub, SQLiteStore(tmp_path / "c.db"), clock=present.clock)
-        waiting = {
-            ref for ref, one in stored(tmp_path / "c.db").items() if one.transcript_state is TranscriptState.PENDING
-        }
+        first = await sync(hub, make(tmp_path / "c"), clock=present.clock)
+        waiting = {ref for ref, one in read(tmp_path / "c").items() if one.transcript_state is TranscriptState.PENDING}
         present.seconds += 7200
-        second = await sync(hub, SQLiteStore(tmp_path / "c.db"), clock=present.clock)
-        found = stored(tmp_path / "c.db")
+        second = await sync(hub, make(tmp_path / "c"), clock=present.clock)
+        found = read(tmp_path / "c")
     assert len(waiting) >= 3
     assert first.accounts[0].pending >= len(waiting)
     assert all(found[ref].transcript_state is not TranscriptState.PENDING for ref in waiting)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -27,13 +27,13 @@ def recording(ref: str, location: str = "/audio", media_type: str | None = None)
 
 
 async def test_what_is_there_is_not_downloaded_again(tmp_path: Path) -> None:
-    async with Simulator(conversations=30, seed=7, now=NOW, providers=["voiceable", "tavus", "retell"]) as simulator:
+    async with Simulator(conversations=30, seed=7, now=NOW, providers=["voiceable", "tavus", "vapi"]) as simulator:
         clock = Clock(monotonic=lambda: 0.0, now=lambda: NOW)
         async with Hub.from_env(environ=simulator.environment(), profile="bulk", clock=FakeClock().clock) as hub:
             await sync(hub, SQLiteStore(tmp_path / "c.db"), clock=clock)
             with Archive(tmp_path / "c.db") as archive:
                 there = list(archive.recordings())
-                assert list(archive.recordings("voiceable")) == [one for one in there if "voiceable" in str(one[1].ref)]
+                assert list(archive.recordings("voiceable")) == [one for one in there if "voiceable" in str(one[0].ref)]
             first = await download_recordings(hub, there, tmp_path / "recordings")
             files = {path: path.stat().st_size for path in (tmp_path / "recordings").rglob("*.*")}
             asked = simulator.requests.total()
@@ -43,10 +43,13 @@ async def test_what_is_there_is_not_downloaded_again(tmp_path: Path) -> None:
     assert first.downloaded == len(files)
     assert first.size == sum(files.values())
     assert first.elsewhere
-    assert not first.complete  # Retell's lie at a host that nobody knows
-    assert any("media.example.com" in reason for reason in first.failures)
+    assert not first.complete  # Vapi's lie at a host that nobody knows
+    assert any("storage.example.com" in reason for reason in first.failures)
+    oldest = min(at for one, _, at in there if at is not None and str(one.ref).startswith("vapi"))
+    assert first.gone_at == oldest + timedelta(days=14)
+    assert f"gone on {first.gone_at:%Y-%m-%d}" in str(first)
     assert (second.downloaded, second.present) == (0, first.downloaded)
-    assert asked <= second.absent
+    assert asked <= second.absent + second.failures.total()
     assert "there before" in str(second)
 
 

@@ -20,7 +20,7 @@ from ..hub import Hub
 from ..transport import Clock
 from .pull import Pull, Redact, Terms
 from .report import AccountSync, SyncReport
-from .store import Entry, Kept, Progress, Store, Window, Written
+from .store import Entry, Kept, Progress, Store, Window, Written, terms_of
 
 __all__ = [
     "AccountSync",
@@ -83,7 +83,7 @@ async def sync(
     )
     report = report or SyncReport()
     report.accounts[:] = map(AccountSync, hub.accounts(*targets))
-    await store.open(_in_words(report, since, until))
+    await store.open(terms_of((account.where for account in report.accounts), since, until))
     failure: BaseException | None = None
     try:
         async with asyncio.TaskGroup() as group:
@@ -101,9 +101,3 @@ async def sync(
     if failure is not None:
         raise failure
     return report
-
-
-def _in_words(report: SyncReport, since: datetime | None, until: datetime | None) -> dict[str, str]:
-    # By the day, so that "the last 90 days" are the same in a minute, when a run that was killed is to go on.
-    days = {name: str(moment.date()) for name, moment in (("since", since), ("until", until)) if moment is not None}
-    return {"accounts": ", ".join(sorted(account.where for account in report.accounts)), **days}

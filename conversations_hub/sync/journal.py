@@ -123,6 +123,7 @@ class Remembered(msgspec.Struct, frozen=True, array_like=True):
     row: bytes
     content: bytes
     settles_at: datetime | None
+    listed: bytes | None = None
 
 
 class Begun(msgspec.Struct, frozen=True, kw_only=True, tag="begun"):
@@ -259,7 +260,7 @@ class Known:
             self.conversations[account] += 1
         elif entry.is_written:
             self.superseded[key] += 1
-        self._kept[key] = _packing.encode((entry.row, entry.content, entry.settles_at))
+        self._kept[key] = _packing.encode((entry.row, entry.content, entry.settles_at, entry.listed))
         if entry.settles_at is None:
             self._unsettled[account].discard(entry.id)
         else:
@@ -276,7 +277,7 @@ class Known:
 
 
 _packing = msgspec.msgpack.Encoder()
-_unpacking = msgspec.msgpack.Decoder(tuple[bytes, bytes, datetime | None])
+_unpacking = msgspec.msgpack.Decoder(tuple[bytes, bytes, datetime | None, bytes | None])
 
 
 def key_of(account: str, id: str) -> bytes:

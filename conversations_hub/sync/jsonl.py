@@ -162,10 +162,12 @@ class _Writer:
                 self.known.take(line)
             self._bring_into_order(overwrite=overwrite)
             held.callback(os.close, self._journal.open())
-            if self.known.finished is not None:
-                self._begin_with_a_copy(self.known.finished)
-            self._data = files.opened(self._partial, self.known.offset)
-            held.callback(os.close, self._data)
+            self._data: int | None = None
+            held.callback(self._close_data)
+            if self.known.finished is None:
+                self._data = files.opened(self._partial, self.known.offset)
+            else:
+                self._check_form(self.known.finished)
             self.close = held.pop_all().close
 
     def progress(self, account: str) -> Progress:
@@ -178,8 +180,6 @@ class _Writer:
         return self.known.unsettled(account)
 
     def commit(self, account: str, entries: Sequence[Entry], progress: Progress) -> Written:
-        if self.known.finished is not None:
-            raise StoreError(f"{self._path} is finished; open it again to go on with it")
         kept = self.known.kept(account, (entry.conversation.id for entry in entries))
         lines: list[bytes] = []
         remembered: list[Remembered] = []
@@ -192,11 +192,12 @@ class _Writer:
             if is_written:
                 lines.append(_encoder.encode(entry.conversation) + b"\n")
             if before != now:
-                remembered.append(Remembered(id, is_written, now.row, now.content, now.settles_at))
+                remembered.append(Remembered(id, is_written, now.row, now.content, now.settles_at, now.listed))
             new += before is None
             updated += before is not None and is_written
             unchanged += not is_written
         if remembered or progress != self.progress(account):
+            file = self._ready()
             data = self._packed(lines)
             line = Committed(
                 offset=self.known.offset + len(data),
@@ -206,7 +207,7 @@ class _Writer:
                 entries=remembered,
             )
             if data:
-                self._files.append(self._data, data)
+                self._files.append(file, data)
             self._journal.append(line)  # never before the disk has the data
             self.known.take(line)
         return Written(new, updated, unchanged)
@@ -220,7 +221,7 @@ class _Writer:
         if rewritten:
             self._files.replace(self._rewritten, self._lines_that_count())
         else:
-            self._files.fsync(self._data)
+            self._files.fsync(self._ready())
         finished = Finished(
             rewritten=rewritten, manifest=self._described(self._rewritten if rewritten else self._partial)
         )
@@ -286,15 +287,28 @@ class _Writer:
         self.known = Known()
         self.known.take(begun)
 
-    def _begin_with_a_copy(self, finished: Finished) -> None:
-        """Begin with what a finished file holds; it stays what it is until this run is finished too."""
+    def _check_form(self, finished: Finished) -> None:
         if finished.manifest.compress != self._compress:
             form = "compressed" if finished.manifest.compress else "not compressed"
             raise StoreError(f"{self._path} is {form}. Go on with it as it is, give another path, or overwrite it")
-        self._files.replace(self._partial, _pieces(self._path))
-        begun = Begun(terms=self._terms, compress=self._compress, offset=finished.manifest.size, replaces=True)
-        self._journal.append(begun)
-        self.known.take(begun)
+
+    def _ready(self) -> int:
+        """Return the data to add to; a finished file is begun with a copy of, and stays until there is a new one."""
+        finished = self.known.finished
+        if finished is not None:
+            self._close_data()
+            self._files.replace(self._partial, _pieces(self._path))
+            begun = Begun(terms=self._terms, compress=self._compress, offset=finished.manifest.size, replaces=True)
+            self._journal.append(begun)
+            self.known.take(begun)
+        if self._data is None:
+            self._data = self._files.opened(self._partial, self.known.offset)
+        return self._data
+
+    def _close_data(self) -> None:
+        file, self._data = self._data, None
+        if file is not None:
+            os.close(file)
 
     def _complete(self, finished: Finished) -> bool:
         """Give the files of a finished run their names, as often as it takes; return whether they have them."""

@@ -137,13 +137,13 @@ class Pull:
         is_last = window.until == self._terms.until  # nothing lies behind it yet, so that nobody need be asked to look
         since, until = (window.since, None if is_last else window.until) if self._narrows else (None, None)
         walk = self._hub.list(self._where, since=since, until=until, cursor=cursor)
-        async with aclosing(walk.pages()) as pages:
-            async for page in pages:
+        async with aclosing(walk.pages()) as pages, aclosing(_one_ahead(pages)) as found:
+            async for page in found:
                 [went] = walk.report.accounts
                 if went.warnings and self._narrows and (since or until):
                     raise _NarrowedTooFarError
                 self._report.warnings |= dict.fromkeys(went.warnings)
-                await self._take(page, [row for row in page.items if _lies_in(window, row)])
+                await self._take(page, [row for row in page.items if window.holds(row)])
                 self._report.share = self._share(window, page.items) or self._report.share
                 self._progress = msgspec.structs.replace(self._progress, cursor=page.cursor)
                 await self._commit_if_due()
@@ -274,13 +274,20 @@ class Pull:
         self._committed_at = self._clock.monotonic()
 
 
+async def _one_ahead(pages: AsyncGenerator[Page]) -> AsyncGenerator[Page]:
+    """Yield pages, and read the next one while the last is worked on."""
+    reading = asyncio.ensure_future(anext(pages, None))
+    try:
+        while (page := await reading) is not None:
+            reading = asyncio.ensure_future(anext(pages, None))
+            yield page
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+
+
 class _NarrowedTooFarError(Exception):
     """A list that the provider narrowed by time leaves out what has no time yet."""
-
-
-def _lies_in(window: Window, row: Conversation) -> bool:
-    at = row.created_at or row.started_at
-    return at is None or ((window.since is None or window.since <= at) and at < window.until)
 
 
 def _without_details(row: Conversation, error: HubError) -> Conversation:

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import aclosing
+from datetime import datetime
 from hashlib import blake2b
 from mimetypes import guess_extension
 from pathlib import Path, PurePosixPath
@@ -14,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from ..adapters import load
 from ..errors import HubClosedError, HubError, NotFoundError, StoreError, UnsupportedError
 from ..hub import Hub
 from ..hub.crew import Crew
@@ -41,6 +43,14 @@ class RecordingsReport(msgspec.Struct):
     failures: Counter[str] = msgspec.field(default_factory=Counter[str])
     """What else could not be had, by the reason; the next run tries again."""
 
+    gone_at: datetime | None = None
+    """When the first of those will be gone, as far as the providers' retention is known."""
+
+    def note(self, gone_at: datetime | None) -> None:
+        """Note when one that could not be had will be gone."""
+        if gone_at is not None and (self.gone_at is None or gone_at < self.gone_at):
+            self.gone_at = gone_at
+
     @property
     def complete(self) -> bool:
         """Whether every recording is there that can be."""
@@ -53,6 +63,8 @@ class RecordingsReport(msgspec.Struct):
                 facts.append(f"{number:,} {what}")
         lines = [f"recordings: {', '.join(facts)}"]
         lines += [f"  {count:,} failed: {reason}" for reason, count in self.failures.most_common()]
+        if self.gone_at is not None:
+            lines.append(f"  the first of those is gone on {self.gone_at:%Y-%m-%d}, by its provider's usual retention")
         return "\n".join(lines)
 
 
@@ -75,21 +87,28 @@ def _suffix(recording: Recording) -> str:
     return guess_extension(recording.media_type or "") or ".audio"
 
 
+def _gone_at(recording: Recording, made_at: datetime | None) -> datetime | None:
+    retention = load((recording.ref or "").partition(":")[0].partition("/")[0]).retention
+    return None if retention is None or made_at is None else made_at + retention
+
+
 async def download_recordings(
     hub: Hub,
-    recordings: Iterable[tuple[int, Recording]],
+    recordings: Iterable[tuple[Recording, int, datetime | None]],
     folder: Path,
     *,
     allow_any_public_host: bool = False,
 ) -> RecordingsReport:
-    """Download what is not there yet, four at a time, each with its position in its conversation.
+    """Download what is not there yet, four at a time.
 
-    A recording that cannot be had stops no other. Raises `StoreError` where nothing can be written.
+    `recordings` is what `Archive.recordings` yields: each with its position in its conversation, and with the instant
+    from which its provider counts how long it keeps it. One that cannot be had stops no other. Raises `StoreError`
+    where nothing can be written.
     """
     report = RecordingsReport()
 
-    async def one(numbered: tuple[int, Recording]) -> None:
-        position, recording = numbered
+    async def one(wanted: tuple[Recording, int, datetime | None]) -> None:
+        recording, position, made_at = wanted
         path = folder / name_of(recording, position)
         if path.exists():
             report.present += 1
@@ -107,6 +126,7 @@ async def download_recordings(
             report.elsewhere += 1
         except HubError as error:
             report.failures[f"{type(error).__name__}: {error.reason}"] += 1
+            report.note(_gone_at(recording, made_at))
         else:
             report.downloaded += 1
             report.size += done.size

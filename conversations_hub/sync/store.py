@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -10,7 +10,7 @@ import msgspec
 
 from ..schema import Conversation
 
-__all__ = ["Entry", "Kept", "Progress", "Store", "Window", "Written"]
+__all__ = ["Entry", "Kept", "Progress", "Store", "Window", "Written", "terms_of"]
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -19,6 +19,11 @@ class Window(msgspec.Struct, frozen=True):
     since: datetime | None
     """None: from the first there is."""
     until: datetime
+
+    def holds(self, one: Conversation) -> bool:
+        """Whether a conversation lies in it; one without any instant lies in every window."""
+        at = one.created_at or one.started_at
+        return at is None or ((self.since is None or self.since <= at) and at < self.until)
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +67,15 @@ class Written(msgspec.Struct, frozen=True):
     new: int = 0
     updated: int = 0
     unchanged: int = 0
+
+
+def terms_of(accounts: Iterable[str], since: datetime | None, until: datetime | None) -> dict[str, str]:
+    """Return what a run is asked for, in the words that `Store.open` takes.
+
+    By the day, so that "the last 90 days" are the same a minute later, when a run that was killed is to go on.
+    """
+    days = {name: str(moment.date()) for name, moment in (("since", since), ("until", until)) if moment is not None}
+    return {"accounts": ", ".join(sorted(accounts)), **days}
 
 
 class Store(Protocol):

@@ -339,7 +339,6 @@ async def test_f104_on_a_full_disk_it_says_what_is_safe_and_goes_on_when_there_i
     assert told == {
         f"No space left on device. {safe}. {advice}"
         for safe in (
-            "What was committed before is safe",
             "6 conversations are safe",
             "9 conversations are safe",
             "12 conversations are safe",

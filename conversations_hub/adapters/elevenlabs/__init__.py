@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -249,6 +250,8 @@ ADAPTER = Adapter(
     delete=delete,
     complete_lists=False,
     secret_fields=frozenset(_SECRET_FIELDS),
+    # https://elevenlabs.io/docs/eleven-agents/customization/privacy/retention
+    retention=timedelta(days=730),
     webhook=Webhook(
         events=events,
         # https://elevenlabs.io/docs/eleven-agents/workflows/post-call-webhooks

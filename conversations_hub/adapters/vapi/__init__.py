@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import msgspec
@@ -290,6 +290,8 @@ ADAPTER = Adapter(
     start=start,
     delete=delete,
     secret_fields=SECRETS,
+    # https://docs.vapi.ai/assistants/call-recording (pay as you go)
+    retention=timedelta(days=14),
     webhook=Webhook(
         events=events,
         # https://docs.vapi.ai/server-url/server-authentication

@@ -99,18 +99,23 @@ class Archive:
 
     def recordings(
         self, *targets: str, since: datetime | None = None, until: datetime | None = None
-    ) -> Iterator[tuple[int, Recording]]:
-        """Yield the recordings of those conversations, the newest first, each with its position in its own."""
+    ) -> Iterator[tuple[Recording, int, datetime | None]]:
+        """Yield the recordings of those conversations, the newest first.
+
+        Each comes with its position in its conversation, and with when that was made, else when it started.
+        """
         conditions, values = _narrowed(targets, since, until)
         rows = self._ask(
-            f"SELECT provider, account, id, position, {', '.join(f'recordings.{name}' for name in RECORDING)}"
+            "SELECT provider, account, id, coalesce(conversations.created_at, conversations.started_at), position,"
+            f" {', '.join(f'recordings.{name}' for name in RECORDING)}"
             " FROM recordings JOIN conversations ON conversations.key = recordings.conversation"
             f" WHERE {' AND '.join(conditions) or '1'}"
             " ORDER BY coalesce(conversations.created_at, conversations.started_at) DESC, conversation, position",
             values,
         )
-        for provider, account, id, position, *columns in rows:
-            yield position, recording_of(_ref(provider, account, id), columns)
+        for provider, account, id, made_at, position, *columns in rows:
+            at = None if made_at is None else datetime.fromisoformat(made_at)
+            yield recording_of(_ref(provider, account, id), columns), position, at
 
     def search(
         self,

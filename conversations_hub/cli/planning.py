@@ -1,0 +1,46 @@
+"""`plan`: what a sync would take, before it is begun."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import click
+import msgspec
+
+from ..hub import Hub
+from ..sync.plan import AccountPlan, plan
+from ..sync.store import Store
+from .show import console
+from .terminal import escaped_lines, write_json
+
+__all__ = ["show_plan"]
+
+
+def show_plan(
+    make_hub: Callable[[], Hub],
+    store: Store | None,
+    targets: Sequence[str],
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    as_json: bool,
+) -> bool:
+    """Plan a sync and write what it would take, account by account; say whether every account could be looked at.
+
+    `store` is None where there is none yet.
+    """
+
+    async def run() -> list[AccountPlan]:
+        async with make_hub() as hub:
+            return await plan(hub, store, *targets, since=since, until=until)
+
+    with console(stderr=True).status("reading the lists"):
+        plans = asyncio.run(run())
+    for account in plans:
+        if as_json:
+            write_json(msgspec.json.encode(account))
+        else:
+            click.echo(escaped_lines(str(account)))
+    return all(account.error is None for account in plans)
