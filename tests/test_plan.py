@@ -122,10 +122,10 @@ async def test_what_came_changed_and_stayed_is_told_apart(tmp_path: Path) -> Non
         provider.rows.append({"status": "ended"})
         asked.clear()
         [planned] = await plan(hub, store, clock=at(long_after))
-    # Looked back at are fifteen minutes, 14 to 28; the one that failed lies before them and is no less looked at again.
-    assert (planned.listed, planned.new, planned.again, planned.there, planned.bad) == (17, 1, 2, 14, 1)
+    # Looked back at are fifteen minutes before the newest, 13 to 28; the one that failed is no less looked at again.
+    assert (planned.listed, planned.new, planned.again, planned.there, planned.bad) == (18, 1, 2, 15, 1)
     assert (planned.list_requests, planned.detail_requests) == (2, 3)
-    said = "tavus/default: 17 conversations listed, 1 new, 2 to fetch again, 14 there already, 1 bad\n"
+    said = "tavus/default: 18 conversations listed, 1 new, 2 to fetch again, 15 there already, 1 bad\n"
     assert str(planned).startswith(
         said + "  at least 5 requests: 2 for the list, which is read at least 2 times, and 3"
     )

@@ -269,6 +269,23 @@ async def test_f095_what_appears_ten_minutes_late_comes_with_the_next_run(tmp_pa
     assert len(stored(tmp_path / "c.db")) == 11
 
 
+async def test_a_clock_that_was_a_year_ahead_costs_no_conversation(tmp_path: Path) -> None:
+    provider = Tavus(10)
+    async with scripted(provider) as (hub, _):
+        await sync(hub, SQLiteStore(tmp_path / "c.db"), clock=at(AFTER + timedelta(days=365)))
+        provider.rows += [row(number) for number in range(10, 5000, 100)]
+        report = await sync(hub, SQLiteStore(tmp_path / "c.db"), clock=at(START + timedelta(days=10)))
+    assert report.accounts[0].new == 50
+    assert len(stored(tmp_path / "c.db")) == 60
+
+
+async def test_a_clock_that_was_a_year_behind_costs_no_conversation(tmp_path: Path) -> None:
+    async with scripted(Tavus(10)) as (hub, _):
+        first = await sync(hub, SQLiteStore(tmp_path / "c.db"), clock=at(START - timedelta(days=365)))
+        second = await sync(hub, SQLiteStore(tmp_path / "c.db"), clock=at(AFTER))
+    assert (first.accounts[0].new, second.accounts[0].new) == (0, 10)
+
+
 # what moves
 
 

@@ -281,7 +281,7 @@ class _Look:
             progress = await self._store.progress(self.where)
             unsettled = await self._store.unsettled(self.where)
             self._unlisted = {id for id, kept in unsettled.items() if kept.listed and self._adapter.get is not None}
-        covered, walking = progress.covered, progress.walking if goes_on else None
+        covered, walking = progress.sure, progress.walking if goes_on else None
         if walking is not None:
             if not await self._walk(walking, None):
                 return False

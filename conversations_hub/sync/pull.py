@@ -92,16 +92,18 @@ class Pull:
         self._progress = await self._store.progress(self._where)
         while not await self._walk_all():
             self._narrows = False
-            self._progress = Progress(covered=self._progress.covered)
+            self._progress = Progress(covered=self._progress.covered, newest=self._progress.newest)
         await self._look_again()
 
     async def _walk_all(self) -> bool:
         """Walk what is left; return False where the provider's narrowed lists turn out to leave something out."""
         wanted = Window(self._terms.since, self._terms.until)
         try:
-            if self._progress.walking is not None:
-                await self._walk(self._progress.walking)
-            for window in windows(self._progress.covered, wanted, STEP if self._narrows else None):
+            covered, walking = self._progress.sure, self._progress.walking
+            if walking is not None:
+                await self._walk(walking)
+                covered = joined(covered, walking)
+            for window in windows(covered, wanted, STEP if self._narrows else None):
                 await self._walk(window)
         except _NarrowedTooFarError:
             return False
@@ -110,7 +112,7 @@ class Pull:
     async def _walk(self, window: Window) -> None:
         """Walk a window to its end, again until a pass finds nothing new, and note it as covered."""
         if self._progress.walking != window:
-            self._progress = Progress(covered=self._progress.covered, walking=window)
+            self._progress = Progress(covered=self._progress.covered, walking=window, newest=self._progress.newest)
         while True:
             await self._pass_over(window)
             found_nothing = self._progress.passes > 0 and self._progress.new == 0
@@ -120,7 +122,7 @@ class Pull:
             self._progress = msgspec.structs.replace(self._progress, cursor=None, passes=passes, new=0)
         self._report.is_verified &= found_nothing
         self._report.windows.append(window)
-        self._progress = Progress(covered=joined(self._progress.covered, window))
+        self._progress = Progress(covered=joined(self._progress.covered, window), newest=self._progress.newest)
         await self._commit()
 
     async def _pass_over(self, window: Window) -> None:
@@ -168,7 +170,9 @@ class Pull:
         kept = await self._store.kept(self._where, [row.id for row in rows])
         wanted = [(row, kept.get(row.id)) for row in rows if row.id not in waiting and self._is_to_fetch(row, kept)]
         new = sum(before is None for _, before in wanted)
-        self._progress = msgspec.structs.replace(self._progress, new=self._progress.new + new)
+        instants = [self._progress.newest, *(row.created_at or row.started_at for row in rows)]
+        newest = max((at for at in instants if at is not None), default=None)
+        self._progress = msgspec.structs.replace(self._progress, new=self._progress.new + new, newest=newest)
         if self._progress.passes == 0:
             report.unchanged += len(rows) - len(wanted)
         await self._fetch(wanted)

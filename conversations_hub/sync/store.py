@@ -39,6 +39,15 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """How often the window was walked to its end before."""
     new: int = 0
     """Conversations that this pass was the first to find."""
+    newest: datetime | None = None
+    """The instant of the newest conversation that was listed so far."""
+
+    @property
+    def sure(self) -> Window | None:
+        """What is covered up to the newest conversation; beyond it a clock that was wrong may have claimed too much."""
+        if self.covered is None or self.newest is None:
+            return None
+        return Window(self.covered.since, min(self.covered.until, self.newest))
 
 
 class Kept(msgspec.Struct, frozen=True):
