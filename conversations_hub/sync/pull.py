@@ -233,7 +233,10 @@ class Pull:
         row_print: bytes,
         error: HubError | None = None,
     ) -> None:
-        """Put a conversation down for the next commit, redacted: its row, with what was fetched of it."""
+        """Put a conversation down for the next commit, redacted: its row, with what was fetched of it.
+
+        What was stored before stays where nothing could be fetched now, whatever the reason.
+        """
         whole = row if details is None else merged(row, details)
         if error is not None:
             whole = _without_details(row, error)
@@ -241,6 +244,11 @@ class Pull:
         if settles_at is not None:
             self._looked_at.add(row.id)
             self._report.pending += error is None
+        if error is not None and before is not None:
+            seen = before.row if settles_at is not None else row_print  # what is gone is not asked for again
+            self._batch.append(Entry(row, msgspec.structs.replace(before, row=seen, settles_at=settles_at)))
+            await self._commit_if_due()
+            return
         self._report.restricted += whole.transcript_state is TranscriptState.RESTRICTED
         stored = self._redacted(whole)
         listed = None if settles_at is None else _encoder.encode(msgspec.structs.replace(self._redacted(row), raw=None))

@@ -76,7 +76,10 @@ class SQLiteStore:
 
     async def commit(self, account: str, entries: Sequence[Entry], progress: Progress) -> Written:
         """See `Store.commit`."""
-        return await self._do(partial(self._open_writer().commit, account, entries, progress))
+        writer = self._open_writer()
+        if writer.has_failed:  # whoever goes on after that would note a place that was never reached
+            raise StoreError(f"{self.path}: a commit failed; open it again")
+        return await self._do(partial(writer.commit, account, entries, progress))
 
     async def finish(self) -> None:
         """Let the search index and the planner put their things in order."""
@@ -155,6 +158,7 @@ class _Writer:
         path = path.resolve()
         if not path.parent.is_dir():
             raise StoreError(f"{path}: there is no folder {path.parent}")
+        self.has_failed = False
         self._lock = Lock(path.with_name(f"{path.name}.lock"))
         try:
             self._connection = connected(path, writes=True)
@@ -225,6 +229,7 @@ class _Writer:
             self._connection.execute("INSERT OR REPLACE INTO accounts VALUES (?, ?)", (account, told))
             self._connection.execute("COMMIT")
         except BaseException:
+            self.has_failed = True
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
