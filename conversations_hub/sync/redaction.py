@@ -107,8 +107,8 @@ class PersonalData:
     It looks at the turns' text, timed words, tool arguments and results; title, summary, end reason, tags and links;
     the participants' names, for such patterns only, and phones, which all go; at any depth of the metadata and of what
     was collected. Of a find over several timed words, each word is replaced and keeps its time. Arguments and results
-    that are JSON stay JSON. `raw` becomes None, for it holds everything once more. Ids, keys, recordings and the
-    agent are left.
+    that are JSON stay JSON. `raw` becomes None, for it holds everything once more. Keys, recordings, the agent and ids
+    are left, but for participants' ids that are an address or a number.
 
     A number that is no text stays where it is below 6 digits, has a fraction, looks like a Unix instant between 2001
     and 2033, or stands under a key that ends like a measure (`duration_ms`, `total_tokens`).
@@ -190,13 +190,15 @@ class PersonalData:
         return result if content is result.content else msgspec.structs.replace(result, content=content)
 
     def _participant(self, one: Participant) -> Participant:
-        name, phone = self._text(one.name), one.phone
+        name, phone, id = self._text(one.name), one.phone, one.id
+        if id is not None and ("@" in id or id.startswith("+")):  # some platforms name a person by these
+            id = self._text(id)
         if phone and phone != "[phone]" and "phone" not in self._keep:
             self.counts["phone"] += 1
             phone = "[phone]"
-        if name is one.name and phone is one.phone:
+        if name is one.name and phone is one.phone and id is one.id:
             return one
-        return msgspec.structs.replace(one, name=name, phone=phone)
+        return msgspec.structs.replace(one, name=name, phone=phone, id=id)
 
     def _analysis(self, analysis: Analysis) -> Analysis:
         collected = self._json(analysis.collected)
