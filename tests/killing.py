@@ -16,6 +16,9 @@ from pathlib import Path
 
 import msgspec
 
+from conversations_hub import Conversation
+from conversations_hub.sync.fingerprint import fingerprint
+
 __all__ = ["PROVIDERS", "killed_often", "rows_in", "served"]
 
 PROVIDERS = ("tavus", "elevenlabs", "vapi")
@@ -80,19 +83,28 @@ def synced_with_kills(store: str, environ: Mapping[str, str], kills: int, second
     return kills
 
 
-def killed_often(folder: Path, environ: Mapping[str, str], kills: int) -> Generator[Path]:
-    """Yield stores that were synced with so many kills in all, beside `folder/undisturbed.db`, which was not killed."""
-    seconds = synced(str(folder / "undisturbed.db"), environ)
+def killed_often(folder: Path, environ: Mapping[str, str], kills: int, kind: str = "") -> Generator[tuple[Path, Path]]:
+    """Yield stores that were synced with so many kills in all, each with the one that was synced without.
+
+    `kind` is what stands before the path of a store: nothing for SQLite, "jsonl:" for JSON lines.
+    """
+    undisturbed = folder / "undisturbed"
+    seconds = synced(f"{kind}{undisturbed}", environ)
     done = number = 0
     while done < kills:
         number += 1
-        path = folder / f"killed-{number}.db"
-        done += synced_with_kills(str(path), environ, kills - done, seconds, seed=number)
-        yield path
+        path = folder / f"killed-{number}"
+        done += synced_with_kills(f"{kind}{path}", environ, kills - done, seconds, seed=number)
+        yield path, undisturbed
 
 
 def rows_in(path: Path) -> list[tuple[object, ...]]:
-    """Return all that a SQLite store holds of what is settled, in an order that is always the same."""
+    """Return all that a store holds of what is settled, in an order that is always the same."""
+    is_database = path.read_bytes()[:6] == b"SQLite"
+    return sorted(_rows(path) if is_database else _lines(path), key=repr)
+
+
+def _rows(path: Path) -> list[tuple[object, ...]]:
     with closing(sqlite3.connect(path)) as database:
         found: list[tuple[object, ...]] = list(
             database.execute(f"SELECT {_COLUMNS} FROM conversations WHERE settles_at IS NULL")  # noqa: S608
@@ -102,4 +114,11 @@ def rows_in(path: Path) -> list[tuple[object, ...]]:
                 f"SELECT provider, account, id, position, {columns} FROM {table}"  # noqa: S608
                 f" JOIN conversations ON conversations.key = {table}.conversation WHERE settles_at IS NULL"
             )
-    return sorted(found, key=repr)
+    return found
+
+
+def _lines(path: Path) -> list[tuple[object, ...]]:
+    found = [msgspec.json.decode(line, type=Conversation) for line in path.read_bytes().splitlines()]
+    # Of a call that goes on one run knows more than another.
+    dated = [one for one in found if (one.created_at or one.started_at) and one.is_finished]
+    return [(one.ref, one.text, fingerprint(one)) for one in dated]

@@ -12,9 +12,9 @@ pytestmark = pytest.mark.nightly
 
 
 @pytest.mark.timeout(3600)
-def test_a_store_is_the_same_after_two_hundred_kills(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "least"), [("", 200_000), ("jsonl:", 15_000)], ids=["SQLite", "JSON lines"])
+def test_a_store_is_the_same_after_two_hundred_kills(kind: str, least: int, tmp_path: Path) -> None:
     with served(6700) as environ:
-        for path in killed_often(tmp_path, environ, kills=200):
-            found = rows_in(path)
-            assert len(found) > 200_000
-            assert found == rows_in(tmp_path / "undisturbed.db")
+        for killed, undisturbed in killed_often(tmp_path, environ, 200, kind):
+            assert len(rows_in(killed)) > least
+            assert rows_in(killed) == rows_in(undisturbed)
