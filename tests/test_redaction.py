@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Any
 
@@ -255,7 +256,8 @@ def _cost(piece: str, size: int = 2**20, times: int = 5) -> float:
     "piece", ["a", "1", "@.", "one ", "1-", "double ", "a@", "a@b.", "a.", "+", "(", "plus ", "2026-"]
 )
 def test_f115j_a_mebibyte_of_hostile_text_takes_a_tenth_of_a_second(piece: str) -> None:
-    assert _cost(piece) < 0.1
+    # A tracer that counts lines has its own share.
+    assert _cost(piece) < (0.1 if sys.gettrace() is None else 0.3)
 
 
 @pytest.mark.parametrize(
