@@ -17,8 +17,10 @@ class Lock:
     """
 
     def __init__(self, path: Path) -> None:
-        import fcntl  # noqa: PLC0415  (POSIX only, and nobody else may need this package's store)
-
+        try:
+            import fcntl  # noqa: PLC0415  (POSIX only)
+        except ImportError:
+            raise StoreError("a store needs a system with flock, such as Linux or macOS") from None
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
