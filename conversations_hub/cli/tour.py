@@ -264,7 +264,7 @@ async with Hub.from_env() as hub:
 
 _NEXT = {
     "conversations-hub list": f"your own conversations, once {BUILTIN[0].upper()}_API_KEY is set",
-    "conversations-hub sync": "all of them into a store, for `search` and `export`",
+    "conversations-hub sync": "all of them into a store that can be searched",
     "conversations-hub providers": "what each provider can do",
     "conversations-hub simulate": "these providers, for your own code to ask",
 }
