@@ -19,7 +19,7 @@ from ..schema import Conversation
 from .export import check_free, replacing
 from .sqlite import SQLiteStore
 from .sqlite.archive import Archive
-from .sqlite.tables import CONVERSATION, TURN, conversation_row, instant_text, turn_rows
+from .sqlite.tables import CONVERSATION, TURN, conversation_row, instant_text, turn_columns
 
 __all__ = ["ParquetStore", "export_parquet"]
 
@@ -147,8 +147,10 @@ def _row(conversation: Conversation) -> dict[str, Any]:
 
 def _turns(conversation: Conversation) -> Iterator[dict[str, Any]]:
     one = {name: getattr(conversation, name) for name in ("ref", "provider", "account", "id")}
-    for turn, (_, position, *columns) in zip(conversation.transcript or (), turn_rows(0, conversation), strict=True):
-        row = dict(zip(TURN, columns, strict=True))
+    turns = conversation.transcript or ()
+    columns = turn_columns(turns)
+    for position, turn in enumerate(turns):
+        row = {name: values[position] for name, values in columns.items()}
         yield one | {"position": position} | row | {"timestamp": instant_text(turn.started_at)}
 
 

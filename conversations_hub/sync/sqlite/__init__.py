@@ -7,14 +7,15 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
+from itertools import count, repeat
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import msgspec
 
 from ...errors import StoreError
-from ...schema import Conversation
+from ...schema import Conversation, TranscriptTurn
 from ..lock import Lock
 from ..store import Entry, Kept, Progress, Written
 from .tables import (
@@ -25,13 +26,12 @@ from .tables import (
     RECORDING,
     TABLES,
     TEXT_SEARCH,
-    TURN,
     VERSION,
     conversation_row,
     instant_text,
     participant_rows,
     recording_rows,
-    turn_rows,
+    turn_columns,
 )
 
 __all__ = ["SQLiteStore", "connected", "has_index"]
@@ -171,6 +171,10 @@ class _Writer:
 
     def _prepare(self) -> None:
         execute = self._connection.execute
+        # These three take a twelfth off the time that writing takes.
+        execute("PRAGMA page_size = 8192")
+        execute("PRAGMA cache_size = -65536")  # KiB
+        execute("PRAGMA wal_autocheckpoint = 4000")  # pages
         execute("PRAGMA journal_mode = WAL")
         execute("PRAGMA synchronous = NORMAL")
         execute("PRAGMA foreign_keys = ON")
@@ -258,11 +262,17 @@ class _Writer:
     def _add_parts(self, keys: Sequence[int], conversations: Sequence[Conversation]) -> None:
         (last,) = self._connection.execute("SELECT coalesce(max(key), 0) FROM turns").fetchone()
         for key, conversation in zip(keys, conversations, strict=True):
-            self._connection.executemany(_ADD_TURN, turn_rows(key, conversation))
+            self._add_turns(key, conversation.transcript or ())
             self._connection.executemany(_ADD_PARTICIPANT, participant_rows(key, conversation))
             self._connection.executemany(_ADD_RECORDING, recording_rows(key, conversation))
         if self._has_index:
             self._connection.execute(INDEX_TURNS, (last,))
+
+    def _add_turns(self, key: int, turns: Sequence[TranscriptTurn]) -> None:
+        if turns:
+            columns = turn_columns(turns)
+            numbered = zip(repeat(key), count(), *columns.values())
+            self._connection.executemany(_insert_into("turns", ("conversation", "position", *columns)), numbered)
 
 
 def _name(conversation: Conversation) -> tuple[str, str, str]:
@@ -282,7 +292,8 @@ def _has_text_search(connection: sqlite3.Connection) -> bool:
     return True
 
 
-def _insert_into(table: str, columns: Sequence[str]) -> str:
+@cache
+def _insert_into(table: str, columns: tuple[str, ...]) -> str:
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
 
 
@@ -292,6 +303,5 @@ _UPDATE = f"UPDATE conversations SET {', '.join(f'{name} = ?' for name in CONVER
 _NAMED = "WHERE provider = ? AND account = ? AND id = ?"
 _FIND = f"SELECT key FROM conversations {_NAMED}"
 _NOTE = f"UPDATE conversations SET {', '.join(f'{name} = ?' for name in _REMEMBERED)} {_NAMED}"
-_ADD_TURN = _insert_into("turns", ("conversation", "position", *TURN))
 _ADD_PARTICIPANT = _insert_into("participants", ("conversation", "position", *PARTICIPANT))
 _ADD_RECORDING = _insert_into("recordings", ("conversation", "position", *RECORDING))
