@@ -46,10 +46,13 @@ def test_a_sync_says_how_each_account_went(environ: dict[str, str], tmp_path: Pa
     place = str(tmp_path / "c.db")
     first, second = (run(environ, "sync", "--store", place) for _ in range(2))
     assert first.exit_code == second.exit_code == 0, first.output
-    lines = first.stdout.splitlines()
-    assert [line.partition(":")[0] for line in lines] == ["tavus/default", "vapi/default", "elevenlabs/default"]
-    assert all(f"complete, {EACH} new, 0 updated, 0 unchanged" in line for line in lines)
-    assert all("complete, 0 new" in line for line in second.stdout.splitlines())
+    heading, _, *rows = (line.split() for line in first.stdout.splitlines())
+    assert heading[:6] == ["account", "listed", "fetched", "new", "updated", "unchanged"]
+    assert [(row[0], row[3], row[-1]) for row in rows] == [
+        (f"{provider}/default", f"{EACH}", "complete") for provider in ("tavus", "vapi", "elevenlabs")
+    ]
+    again = dict(zip(*(line.split() for line in second.stdout.splitlines()[::2][:2]), strict=False))
+    assert (again["account"], again["new"]) == ("tavus/default", "0")
 
 
 def test_as_json_it_is_one_document(environ: dict[str, str], tmp_path: Path) -> None:
@@ -60,11 +63,11 @@ def test_as_json_it_is_one_document(environ: dict[str, str], tmp_path: Path) -> 
 
 
 def test_an_incomplete_sync_says_so_in_its_exit_code(environ: dict[str, str], tmp_path: Path) -> None:
-    result = run(environ | {"VAPI_API_KEY": "bad-key"}, "sync", "--store", str(tmp_path / "c.db"))
+    result = run(environ | {"VAPI_API_KEY": "bad-key", "COLUMNS": "200"}, "sync", "--store", str(tmp_path / "c.db"))
     assert result.exit_code == 1
-    assert "vapi/default: incomplete" in result.stdout
-    assert "AuthError" in result.stdout
-    assert f"tavus/default: complete, {EACH} new" in result.stdout
+    ends = {line.split()[0]: line.split()[-1] for line in result.stdout.splitlines()}
+    assert (ends["vapi/default"], ends["tavus/default"]) == ("incomplete", "complete")
+    assert "vapi/default: AuthError: " in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -188,9 +191,10 @@ def test_following_goes_on_until_it_is_stopped(environ: dict[str, str], tmp_path
     command = [*COMMAND, "sync", "tavus", "--store", str(tmp_path / "c.db"), "--follow", "--every", "1"]
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as running:  # noqa: S603
         assert running.stdout is not None
-        lines = [running.stdout.readline() for _ in range(3)]
+        lines = [running.stdout.readline().split() for _ in range(9)]
         running.send_signal(signal.SIGTERM)
         running.communicate(timeout=30)
-    assert [line.partition(",")[0] for line in lines] == ["tavus/default: complete"] * 3
-    assert f" {EACH} new" in lines[0]
+    new = [int(line[3]) for line in lines if line and line[0] == "tavus/default"]
+    assert new[0] == EACH
+    assert len(new) == 3
     assert running.returncode == 130

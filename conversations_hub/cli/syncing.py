@@ -15,16 +15,19 @@ from typing import Any, TypeVar
 
 import click
 import msgspec
+from rich import box
+from rich.table import Table
 
 from ..errors import ConfigurationError
 from ..hub import Hub
 from ..sync import AccountSync, Redact, Store, SyncReport, sync
 from ..sync.recordings import RecordingsReport, download_recordings
+from ..sync.report import COUNTED
 from ..sync.sqlite import SQLiteStore
 from ..sync.sqlite.archive import Archive
 from .accounts import hub_of
 from .show import console, span
-from .terminal import escaped_lines, write_json
+from .terminal import escaped, escaped_lines, write_json
 
 __all__ = ["present_store", "run_sync", "store_at"]
 
@@ -109,7 +112,7 @@ def run_sync(
             told = report.to_dict() | ({} if files is None else {"recordings": files})
             write_json(msgspec.json.encode(told))
         else:
-            click.echo(escaped_lines(str(report) if files is None else f"{report}\n{files}"))
+            _write(report, files)
         return report.complete and (files is None or files.complete)
 
     async def run() -> bool:
@@ -120,6 +123,33 @@ def run_sync(
         return is_complete
 
     return _until_stopped(run())
+
+
+def _write(report: SyncReport, files: RecordingsReport | None) -> None:
+    """Write how it went: a table, and below it why something is missing."""
+    names = [name for name in COUNTED if name in _ALWAYS or any(account.counts[name] for account in report.accounts)]
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 0, 0, 1))
+    table.add_column("account", no_wrap=True)
+    for name in names:
+        table.add_column(name, justify="right")
+    table.add_column("")
+    for account in report.accounts:
+        numbers = [f"{account.counts[name]:,}" for name in names]
+        table.add_row(account.where, *numbers, "complete" if account.complete else "incomplete")
+    out = console()
+    # On a terminal as wide as that, elsewhere as wide as it takes.
+    out.print(table, crop=out.is_terminal, soft_wrap=not out.is_terminal)
+    for account in report.accounts:
+        for reason in account.reasons:
+            click.echo(f"{account.where}: {escaped(reason)}")
+    if report.redacted:
+        taken = ", ".join(f"{number:,} {what}" for what, number in report.redacted.most_common())
+        click.echo(f"taken out: {taken}")
+    if files is not None:
+        click.echo(escaped_lines(str(files)))
+
+
+_ALWAYS = ("new", "updated", "unchanged")
 
 
 def _redactors() -> Sequence[Redact]:

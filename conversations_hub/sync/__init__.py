@@ -19,7 +19,7 @@ from ..errors import HubError, InvalidRefError
 from ..hub import Hub
 from ..transport import Clock
 from .pull import Pull, Redact, Terms
-from .report import AccountSync, SyncReport
+from .report import AccountSync, SyncReport, Walked
 from .store import Entry, Kept, Progress, Store, Window, Written, terms_of
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Redact",
     "Store",
     "SyncReport",
+    "Walked",
     "Window",
     "Written",
     "sync",

@@ -111,6 +111,7 @@ class Pull:
 
     async def _walk(self, window: Window) -> None:
         """Walk a window to its end, again until a pass finds nothing new, and note it as covered."""
+        before = self._report.counts
         if self._progress.walking != window:
             self._progress = Progress(covered=self._progress.covered, walking=window, newest=self._progress.newest)
         while True:
@@ -121,9 +122,9 @@ class Pull:
                 break
             self._progress = msgspec.structs.replace(self._progress, cursor=None, passes=passes, new=0)
         self._report.is_verified &= found_nothing
-        self._report.windows.append(window)
         self._progress = Progress(covered=joined(self._progress.covered, window), newest=self._progress.newest)
         await self._commit()
+        self._report.walked(window, before)
 
     async def _pass_over(self, window: Window) -> None:
         try:

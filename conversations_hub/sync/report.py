@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -11,7 +11,26 @@ from ..errors import HubError
 from ..schema import Issue
 from .store import Window, Written
 
-__all__ = ["AccountSync", "SyncReport"]
+__all__ = ["COUNTED", "AccountSync", "SyncReport", "Walked"]
+
+
+class Walked(msgspec.Struct, frozen=True, kw_only=True):
+    """What a window brought; numbers as in `AccountSync`. What is looked at again by itself belongs to no window."""
+
+    window: Window
+    listed: int
+    fetched: int
+    new: int
+    updated: int
+    unchanged: int
+    pending: int
+    restricted: int
+    missing: int
+    bad: int
+    failed: int
+
+
+COUNTED: Final = tuple(name for name in Walked.__struct_fields__ if name != "window")
 
 
 class AccountSync:
@@ -20,8 +39,8 @@ class AccountSync:
     def __init__(self, where: str) -> None:
         self.where = where
         """"provider/account"."""
-        self.windows: list[Window] = []
-        """What was walked to its end."""
+        self.windows: list[Walked] = []
+        """What was walked to its end, and what it brought."""
         self.listed = 0
         """Rows the provider sent, in the first pass over each window."""
         self.fetched = 0
@@ -67,6 +86,16 @@ class AccountSync:
         """New or updated."""
         return self.new + self.updated
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """What was counted so far, by name."""
+        return {name: getattr(self, name) for name in COUNTED}
+
+    def walked(self, window: Window, before: dict[str, int]) -> None:
+        """Note a window as walked to its end, with what was counted since it was begun."""
+        brought = {name: count - before[name] for name, count in self.counts.items()}
+        self.windows.append(Walked(window=window, **brought))
+
     def count(self, written: Written) -> None:
         """Add up what became of entries."""
         self.new += written.new
@@ -80,6 +109,15 @@ class AccountSync:
         found: dict[str, Any] = msgspec.to_builtins(told | {"error": error, "complete": self.complete})
         return found
 
+    @property
+    def reasons(self) -> list[str]:
+        """Why something is missing, a line each."""
+        found = [f"{kind}: {count}" for kind, count in self.failures.most_common()]
+        found += self.warnings
+        if self.error is not None:
+            found.append(f"{type(self.error).__name__}: {self.error.reason}")
+        return found
+
     def __str__(self) -> str:
         facts = [f"{self.new} new", f"{self.updated} updated", f"{self.unchanged} unchanged"]
         for number, what in (
@@ -91,10 +129,7 @@ class AccountSync:
         ):
             if number:
                 facts.append(f"{number} {what}")
-        facts += [f"{kind}: {count}" for kind, count in self.failures.most_common()]
-        facts += self.warnings
-        if self.error is not None:
-            facts.append(f"{type(self.error).__name__}: {self.error.reason}")
+        facts += self.reasons
         end = "complete" if self.complete else "incomplete"
         return f"{self.where}: {end}, {', '.join(facts)}, {self.elapsed:.1f} s"
 

@@ -248,7 +248,9 @@ class _Writer:
 
     def _insert(self, entry: Entry) -> int:
         """Add a conversation, and return its key; its parts are to follow."""
-        added = self._connection.execute(_INSERT, (*conversation_row(entry.conversation), *_remembered(entry.kept)))
+        row = (*conversation_row(entry.conversation), *_remembered(entry.kept))
+        told = {name: value for name, value in zip(_COLUMNS, row, strict=True) if value is not None}
+        added = self._connection.execute(_insert_into("conversations", tuple(told)), tuple(told.values()))
         return cast("int", added.lastrowid)
 
     def _clear(self, entry: Entry) -> int:
@@ -298,7 +300,7 @@ def _insert_into(table: str, columns: tuple[str, ...]) -> str:
 
 
 _REMEMBERED = ("row_print", "content_print", "settles_at", "listed")
-_INSERT = _insert_into("conversations", (*CONVERSATION, *_REMEMBERED))
+_COLUMNS = (*CONVERSATION, *_REMEMBERED)
 _UPDATE = f"UPDATE conversations SET {', '.join(f'{name} = ?' for name in CONVERSATION)} WHERE key = ?"
 _NAMED = "WHERE provider = ? AND account = ? AND id = ?"
 _FIND = f"SELECT key FROM conversations {_NAMED}"

@@ -12,7 +12,7 @@ from zlib import compress, decompress
 
 import msgspec
 
-from ...schema import Agent, Analysis, Conversation, Cost, Participant, Recording, TranscriptTurn
+from ...schema import Agent, Analysis, Conversation, Cost, Participant, Recording, TranscriptTurn, Visibility
 
 __all__ = [
     "APPLICATION",
@@ -117,7 +117,8 @@ CREATE TABLE turns (
     position INTEGER NOT NULL,
     role TEXT NOT NULL, text TEXT NOT NULL, start REAL, duration REAL, timestamp REAL,
     participant INTEGER, language TEXT, interrupted INTEGER, confidence REAL,
-    tool_calls TEXT, tool_result TEXT, words TEXT, metrics TEXT, visibility TEXT NOT NULL, provider_id TEXT
+    tool_calls TEXT, tool_result TEXT, words TEXT, metrics TEXT,
+    visibility TEXT NOT NULL DEFAULT 'public', provider_id TEXT
 );
 CREATE INDEX turns_by_conversation ON turns (conversation);
 CREATE TABLE participants (
@@ -215,6 +216,10 @@ def conversation_row(conversation: Conversation) -> tuple[Any, ...]:
     )
 
 
+def _is_public(turn: TranscriptTurn) -> bool:
+    return turn.visibility is Visibility.PUBLIC
+
+
 def turn_columns(turns: Sequence[TranscriptTurn]) -> dict[str, list[Any]]:
     """Return the columns of turns by their names in `TURN`, but for those in which nothing stands."""
     columns: dict[str, list[Any]] = {
@@ -231,7 +236,7 @@ def turn_columns(turns: Sequence[TranscriptTurn]) -> dict[str, list[Any]]:
         "tool_result": [_json(turn.tool_result) if turn.tool_result else None for turn in turns],
         "words": [_json(turn.words) if turn.words else None for turn in turns],
         "metrics": [_json(turn.metrics) if turn.metrics is not None else None for turn in turns],
-        "visibility": [turn.visibility.value for turn in turns],
+        "visibility": [turn.visibility.value for turn in turns] if not all(map(_is_public, turns)) else [],
         "provider_id": [turn.provider_id for turn in turns],
     }
     # To hand SQLite a None takes longer than to hand it a word.
