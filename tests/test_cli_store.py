@@ -104,6 +104,28 @@ def test_a_store_is_listed_and_read_without_any_account(store: Path) -> None:
     assert "Error: tavus: no such conversation" in run({}, "get", "tavus:none", "--store", str(store)).output
 
 
+def test_accounts_of_a_file_take_the_place_of_the_environment(environ: dict[str, str], tmp_path: Path) -> None:
+    config = tmp_path / "accounts.toml"
+    config.write_text(
+        f"""
+        [[account]]
+        provider = "tavus"
+        name = "eu"
+        key_env = "TAVUS_API_KEY"
+        base_url = "{environ["TAVUS_BASE_URL"]}"
+        """
+    )
+    given = ("--config", str(config))
+    listed = run(environ, "list", "--json", *given)
+    assert {msgspec.json.decode(line, type=Conversation).account for line in listed.stdout.splitlines()} == {"eu"}
+    assert "tavus/eu" in run(environ, "sync", "--store", str(tmp_path / "c.db"), *given).stdout
+    assert "tavus/eu: 60 conversations listed" in run(environ, "plan", *given).stdout
+    assert run(environ, "doctor", *given).stdout.startswith("tavus/eu\n")
+    assert run(environ, "doctor", "vapi", *given).exit_code == 2
+    one = run({}, "get", "tavus/eu:none", "--store", str(tmp_path / "c.db"))
+    assert "no such conversation" in one.output
+
+
 def test_search_shows_where_it_was_said(store: Path) -> None:
     result = run({}, "search", "order", "--store", str(store), "--limit", "3")
     assert result.exit_code == 0

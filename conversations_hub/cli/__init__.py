@@ -76,8 +76,8 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 def cli() -> None:
     """The conversations of every AI voice and video agent platform, in one form.
 
-    Accounts are found in the environment, by <PROVIDER>_API_KEY, as in TAVUS_API_KEY; `conversations-hub providers`
-    names the providers and what more they need.
+    Accounts are found in the environment, by <PROVIDER>_API_KEY, as in TAVUS_API_KEY, or in a TOML file (--config);
+    `conversations-hub providers` names the providers and what more they need.
 
     Exit codes: 0 done and complete, 1 failed or incomplete, 2 wrong usage or configuration, 130 interrupted.
     """
@@ -406,8 +406,9 @@ def _plan(
 
 @cli.command("doctor", epilog=_examples("conversations-hub doctor tavus", "conversations-hub doctor --json"))
 @click.argument("providers", nargs=-1)
+@_config
 @_json
-def _doctor(*, providers: tuple[str, ...], form: str | None) -> None:
+def _doctor(*, providers: tuple[str, ...], config: Path | None, form: str | None) -> None:
     """Examine the accounts of PROVIDERS, or all there are.
 
     Key, reachability, rights, clock and limits; and whether the provider still sends what its adapter knows: unknown
@@ -415,7 +416,7 @@ def _doctor(*, providers: tuple[str, ...], form: str | None) -> None:
     """
     from .doctor import examine  # noqa: PLC0415
 
-    _end(is_good=examine(providers, as_json=form == "json"))
+    _end(is_good=examine(providers, config=config, as_json=form == "json"))
 
 
 @cli.command(

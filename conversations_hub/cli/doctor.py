@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 import msgspec
@@ -12,6 +13,7 @@ import msgspec
 from ..adapter import Account
 from ..adapters import BUILTIN, load
 from ..errors import ConfigurationError
+from ..hub.configuration import accounts_in_file
 from ..hub.environment import accounts_in
 from ..transport import Clock
 from .examination import Diagnosis, Verdict, examined
@@ -28,9 +30,9 @@ _MARKS: dict[Verdict, tuple[str, str | None]] = {
 _MOST_SHOWN = 8
 
 
-def examine(providers: Sequence[str], *, as_json: bool) -> bool:
-    """Examine the accounts that the environment names and write what was found; say whether nothing failed."""
-    diagnoses = [asyncio.run(examined(account, Clock())) for account in _accounts(providers)]
+def examine(providers: Sequence[str], *, config: Path | None, as_json: bool) -> bool:
+    """Examine the accounts of a file or of the environment and write what was found; say whether nothing failed."""
+    diagnoses = [asyncio.run(examined(account, Clock())) for account in _accounts(providers, config)]
     for diagnosis in diagnoses:
         if as_json:
             write_json(msgspec.json.encode(diagnosis))
@@ -39,8 +41,12 @@ def examine(providers: Sequence[str], *, as_json: bool) -> bool:
     return all(diagnosis.is_good for diagnosis in diagnoses)
 
 
-def _accounts(providers: Sequence[str]) -> list[Account]:
-    accounts = accounts_in(os.environ, providers or BUILTIN)
+def _accounts(providers: Sequence[str], config: Path | None) -> list[Account]:
+    if config is None:
+        accounts = accounts_in(os.environ, providers or BUILTIN)
+    else:
+        there = accounts_in_file(config, os.environ)
+        accounts = [account for account in there if not providers or account.provider in providers]
     missing = [provider for provider in providers if not any(account.provider == provider for account in accounts)]
     for provider in missing:
         load(provider)  # an unknown provider is another mistake than a missing key
