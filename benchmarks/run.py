@@ -20,7 +20,7 @@ from measured import RESULTS, is_smoke
 
 SCRIPTS = ("normalize", "fetch", "walk", "memory", "stall", "limits", "start")
 LONG = ("store",)
-"""These take ten minutes by themselves: each is run alone, and here only to see that it works."""
+"""What there is no room for here: it is run by itself, and here only to see that it works."""
 LONGEST = 600.0
 """Seconds for all of them."""
 

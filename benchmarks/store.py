@@ -4,8 +4,7 @@
 
 First a sync of 5,000 conversations of 40 turns is measured beside `get_many` of the same, in turn. Then a store is
 filled with conversations of which each turn says twelve words, some common and most rare, as people do, and searched.
-It takes ten minutes or more by nature, so `make bench` leaves it out. It needs Linux, and 5 GB in the folder for
-temporary files.
+It takes four minutes, for which `make bench` has no room. It needs Linux, and 2 GB in the folder for temporary files.
 """
 
 from __future__ import annotations
