@@ -216,6 +216,9 @@ async def test_only_its_owner_may_read_the_file(tmp_path: Path) -> None:
     await kept_in(tmp_path / "c.db", said("Hello."))
     modes = [path.stat().st_mode & 0o777 for path in tmp_path.iterdir()]  # noqa: ASYNC240  (nobody else runs here)
     assert set(modes) == {0o600}
+    (tmp_path / "c.db").chmod(0o640)  # whoever wants others to read it may say so, and it stays
+    await kept_in(tmp_path / "c.db", said("Hello.", id="c2"))
+    assert (tmp_path / "c.db").stat().st_mode & 0o777 == 0o640
 
 
 async def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -161,8 +161,9 @@ class _Writer:
         self.has_failed = False
         self._lock = Lock(path.with_name(f"{path.name}.lock"))
         try:
+            if not path.exists():
+                path.touch(0o600)
             self._connection = connected(path, writes=True)
-            path.chmod(0o600)
             self._prepare()
             self._has_index = has_index(self._connection)
         except BaseException:
