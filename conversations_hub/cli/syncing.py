@@ -38,33 +38,39 @@ _SHOW_EVERY = 0.5  # seconds, on a terminal
 _TELL_EVERY = 10.0  # seconds, elsewhere
 
 
+def _read(place: str) -> tuple[str, Path]:
+    """Return the kind of store that a place names, and its path."""
+    kind, colon, path = place.partition(":")
+    return (kind, Path(path)) if colon and kind in {"jsonl", "parquet"} else ("sqlite", Path(place))
+
+
 def store_at(place: str) -> Store:
     """Return the store that a place names: a path for SQLite, `jsonl:PATH` or `parquet:FOLDER`."""
-    kind, colon, path = place.partition(":")
-    if colon and kind == "jsonl":
+    kind, path = _read(place)
+    if kind == "jsonl":
         from ..sync.jsonl import JSONLStore  # noqa: PLC0415
 
-        return JSONLStore(Path(path), compress=path.endswith(".gz"))
-    if colon and kind == "parquet":
+        return JSONLStore(path, compress=path.suffix == ".gz")
+    if kind == "parquet":
         from ..sync.parquet import ParquetStore  # noqa: PLC0415
 
-        return ParquetStore(Path(path))
-    return SQLiteStore(Path(place))
+        return ParquetStore(path)
+    return SQLiteStore(path)
 
 
 def present_store(place: str) -> Store | None:
     """Return the store that a place names; None where there is none yet."""
-    kind, colon, path = place.partition(":")
-    file = Path(path, "conversations.db") if colon and kind == "parquet" else Path(path if colon else place)
+    kind, path = _read(place)
+    file = path / "conversations.db" if kind == "parquet" else path
     there = (file, file.with_name(f"{file.name}.partial"))
     return store_at(place) if any(one.exists() for one in there) else None
 
 
 def _database(place: str) -> Path:
-    kind, colon, path = place.partition(":")
-    if colon and kind == "jsonl":
+    kind, path = _read(place)
+    if kind == "jsonl":
         raise ConfigurationError("recordings are found through a SQLite store: give --store a path")
-    return Path(path, "conversations.db") if colon and kind == "parquet" else Path(place)
+    return path / "conversations.db" if kind == "parquet" else path
 
 
 def run_sync(
@@ -83,7 +89,6 @@ def run_sync(
     as_json: bool,
 ) -> bool:
     """Bring a store up to date, every so many seconds if asked to; say whether the last run was complete."""
-    redactors = _redactors() if redact else ()
     database = _database(place) if recordings is not None else None
 
     async def heard(hub: Hub) -> RecordingsReport | None:
@@ -104,7 +109,7 @@ def run_sync(
                     since=since,
                     until=until,
                     verify=verify,
-                    redact=redactors,
+                    redact=_redactors() if redact else (),  # one for each run, for they count
                     report=report,
                 )
             files = await heard(hub)

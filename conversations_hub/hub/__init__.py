@@ -22,6 +22,7 @@ from ..signals import Signal
 from ..transport import Clock, Lane, Limiter, Turns
 from .crew import Crew
 from .environment import accounts_in
+from .instants import check_aware
 from .reader import Reader, unsupported
 from .recordings import Download, download
 from .refs import Ref, Target
@@ -229,9 +230,7 @@ class Hub:
         for name, least, value in (("limit", 0, limit), ("page_size", 1, page_size)):
             if value is not None and value < least:
                 raise InvalidRefError(f"{name} must be {least} or more")
-        for name, moment in (("since", since), ("until", until)):
-            if moment is not None and moment.utcoffset() is None:
-                raise InvalidRefError(f"{name} has no time zone: give an aware datetime, such as datetime.now(UTC)")
+        check_aware(since=since, until=until)
         options = provider_options or {}
         strangers = options.keys() - {reader.lane.account.provider for reader in readers}
         if strangers:

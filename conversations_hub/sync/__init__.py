@@ -11,16 +11,16 @@ A run may be killed at any instant: the next one goes on where it was.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from ..errors import HubError, InvalidRefError
 from ..hub import Hub
+from ..hub.instants import check_aware
 from ..transport import Clock
 from .pull import Pull, Redact, Terms
 from .report import AccountSync, SyncReport, Walked
 from .store import Entry, Kept, Progress, Store, Window, Written, terms_of
+from .together import together
 
 __all__ = [
     "AccountSync",
@@ -70,9 +70,7 @@ async def sync(
         StoreError: it cannot be kept: the disk is full, somebody else's file, another sync is at work.
         ConfigurationError: a provider or account this hub does not have.
     """
-    for name, moment in (("since", since), ("until", until)):
-        if moment is not None and moment.utcoffset() is None:
-            raise InvalidRefError(f"{name} has no time zone: give an aware datetime, such as datetime.now(UTC)")
+    check_aware(since=since, until=until)
     clock = clock or Clock()
     redactors = (redact,) if callable(redact) else tuple(redact)
     terms = Terms(
@@ -85,20 +83,12 @@ async def sync(
     report = report or SyncReport()
     report.accounts[:] = map(AccountSync, hub.accounts(*targets))
     await store.open(terms_of((account.where for account in report.accounts), since, until))
-    failure: BaseException | None = None
     try:
-        async with asyncio.TaskGroup() as group:
-            for account in report.accounts:
-                group.create_task(Pull(hub, store, terms, account, clock).run())
-    except* HubError as failures:
-        failure = failures.exceptions[0]
-    else:
+        await together(Pull(hub, store, terms, account, clock).run() for account in report.accounts)
         if report.complete:
             await store.finish()
     finally:
         for one in redactors:
             report.redacted.update(getattr(one, "counts", {}))
         await store.close()
-    if failure is not None:
-        raise failure
     return report

@@ -146,8 +146,6 @@ class _Writer:
 
     def __init__(self, path: Path, files: Files, terms: dict[str, str], *, compress: bool, overwrite: bool) -> None:
         self._path = path = path.resolve()
-        if not path.parent.is_dir():
-            raise StoreError(f"{path}: there is no folder {path.parent}")
         self._partial, self._rewritten, self._manifest = (
             path.with_name(path.name + end) for end in (".partial", ".rewritten", ".manifest.json")
         )
@@ -157,7 +155,7 @@ class _Writer:
         self._journal = Journal(path.with_name(f"{path.name}.journal"), files)
         self.known = Known()
         with ExitStack() as held:
-            held.callback(Lock(path.with_name(f"{path.name}.lock")).release)
+            held.callback(Lock(path).release)
             for line in self._journal.lines():
                 self.known.take(line)
             self._bring_into_order(overwrite=overwrite)

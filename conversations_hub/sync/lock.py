@@ -11,7 +11,7 @@ __all__ = ["Lock"]
 
 
 class Lock:
-    """An exclusive lock on a file beside the store; the file stays, for whoever removes it may remove another's lock.
+    """An exclusive lock on a store, in a file beside it that stays: whoever removed it might remove another's lock.
 
     Held with `flock`, so a process that was killed holds nothing. Raises `StoreError` where another one has it.
     """
@@ -21,6 +21,9 @@ class Lock:
             import fcntl  # noqa: PLC0415  (POSIX only)
         except ImportError:
             raise StoreError("a store needs a system with flock, such as Linux or macOS") from None
+        if not path.parent.is_dir():
+            raise StoreError(f"{path}: there is no folder {path.parent}")
+        path = path.with_name(f"{path.name}.lock")
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:

@@ -7,7 +7,6 @@ async with Hub.from_env(profile="bulk") as hub:
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import aclosing
 from datetime import datetime, timedelta
@@ -21,17 +20,18 @@ from ..errors import (
     ForbiddenError,
     HubClosedError,
     HubError,
-    InvalidRefError,
     NotFoundError,
     StoreError,
 )
 from ..hub import Hub, Page
+from ..hub.instants import check_aware
 from ..schema import Conversation, TranscriptState
 from ..transport import Clock
 from .candidates import Age, Candidates
 from .fingerprint import fingerprint
-from .store import Kept, Progress, Store, Window, terms_of
-from .windows import STEP, joined, windows
+from .store import Kept, Progress, Store, Window, terms_of, when
+from .together import together
+from .windows import STEP, bounds, joined, windows
 
 __all__ = ["AccountPlan", "Failure", "Sample", "plan"]
 
@@ -201,26 +201,17 @@ async def plan(
         StoreError: the store cannot be read, or a sync is at work on it.
         ConfigurationError: a provider or account this hub does not have.
     """
-    for name, moment in (("since", since), ("until", until)):
-        if moment is not None and moment.utcoffset() is None:
-            raise InvalidRefError(f"{name} has no time zone: give an aware datetime, such as datetime.now(UTC)")
+    check_aware(since=since, until=until)
     clock = clock or Clock()
     wanted = Window(since, until or clock.now())
     looks = [_Look(hub, store, where, wanted, clock) for where in hub.accounts(*targets)]
     if store is not None:
         await store.open(terms_of((look.where for look in looks), since, until))
-    failure: BaseException | None = None
     try:
-        async with asyncio.TaskGroup() as group:
-            for look in looks:
-                group.create_task(look.run())
-    except* HubError as failures:
-        failure = failures.exceptions[0]
+        await together(look.run() for look in looks)
     finally:
         if store is not None:
             await store.close()
-    if failure is not None:
-        raise failure
     return [look.found() for look in looks]
 
 
@@ -295,8 +286,7 @@ class _Look:
 
     async def _walk(self, window: Window, walked: Window | None) -> bool:
         """Walk a window and count its rows, but for those of a window walked before."""
-        is_last = window.until == self._wanted.until  # asked for as a sync does
-        since, until = (window.since, None if is_last else window.until) if self._narrows else (None, None)
+        since, until = bounds(window, self._wanted.until) if self._narrows else (None, None)
         walk = self._hub.list(self.where, since=since, until=until)
         began = self._clock.monotonic()
         is_whole = False
@@ -309,7 +299,7 @@ class _Look:
                     self._warnings |= dict.fromkeys(went.warnings)
                     rows = [row for row in page.items if window.holds(row)]
                     if walked is not None:
-                        rows = [row for row in rows if _when(row) is None or not walked.holds(row)]
+                        rows = [row for row in rows if when(row) is None or not walked.holds(row)]
                     await self._count(page, rows)
             is_whole = True
         finally:
@@ -336,7 +326,7 @@ class _Look:
             tally.again += before is not None
             tally.details += self._fetches
             self._unlisted.discard(row.id)
-            self._candidates.take(row.id, _when(row))
+            self._candidates.take(row.id, when(row))
 
     async def _sampled(self) -> tuple[Sample, ...]:
         chosen = self._candidates.chosen() if self._adapter.get is not None else {}
@@ -383,7 +373,3 @@ class _Look:
             kept_since=self._clock.now() - self._adapter.retention if self._adapter.retention else None,
             error=self._error,
         )
-
-
-def _when(row: Conversation) -> datetime | None:
-    return row.created_at or row.started_at

@@ -18,8 +18,8 @@ from ..schema import Conversation, Issue, TranscriptState
 from ..transport import Clock
 from .fingerprint import fingerprint
 from .report import AccountSync
-from .store import Entry, Kept, Progress, Store, Window
-from .windows import STEP, joined, windows
+from .store import Entry, Kept, Progress, Store, Window, when
+from .windows import STEP, bounds, joined, windows
 
 __all__ = ["Pull", "Redact", "Terms"]
 
@@ -137,8 +137,7 @@ class Pull:
             await self._pages_from(None, window)
 
     async def _pages_from(self, cursor: str | None, window: Window) -> None:
-        is_last = window.until == self._terms.until  # nothing lies behind it yet, so that nobody need be asked to look
-        since, until = (window.since, None if is_last else window.until) if self._narrows else (None, None)
+        since, until = bounds(window, self._terms.until) if self._narrows else (None, None)
         walk = self._hub.list(self._where, since=since, until=until, cursor=cursor)
         async with aclosing(walk.pages()) as pages, aclosing(_one_ahead(pages)) as found:
             async for page in found:
@@ -153,7 +152,7 @@ class Pull:
 
     def _share(self, window: Window, rows: Sequence[Conversation]) -> float | None:
         """Return how much of all there is to walk lies behind a page, by the instants of its first and last row."""
-        instants = [at for row in rows if (at := row.created_at or row.started_at) is not None]
+        instants = [at for row in rows if (at := when(row)) is not None]
         if self._terms.since is None or window.since is None or not instants:
             return None
         first, last = instants[0], instants[-1]
@@ -171,7 +170,7 @@ class Pull:
         kept = await self._store.kept(self._where, [row.id for row in rows])
         wanted = [(row, kept.get(row.id)) for row in rows if row.id not in waiting and self._is_to_fetch(row, kept)]
         new = sum(before is None for _, before in wanted)
-        instants = [self._progress.newest, *(row.created_at or row.started_at for row in rows)]
+        instants = [self._progress.newest, *map(when, rows)]
         newest = max((at for at in instants if at is not None), default=None)
         self._progress = msgspec.structs.replace(self._progress, new=self._progress.new + new, newest=newest)
         if self._progress.passes == 0:

@@ -10,7 +10,12 @@ import msgspec
 
 from ..schema import Conversation
 
-__all__ = ["Entry", "Kept", "Progress", "Store", "Window", "Written", "terms_of"]
+__all__ = ["Entry", "Kept", "Progress", "Store", "Window", "Written", "terms_of", "when"]
+
+
+def when(one: Conversation) -> datetime | None:
+    """Return the instant that windows are told by; None where a conversation has none."""
+    return one.created_at or one.started_at
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -22,7 +27,7 @@ class Window(msgspec.Struct, frozen=True):
 
     def holds(self, one: Conversation) -> bool:
         """Whether a conversation lies in it; one without any instant lies in every window."""
-        at = one.created_at or one.started_at
+        at = when(one)
         return at is None or ((self.since is None or self.since <= at) and at < self.until)
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from .store import Window
 
-__all__ = ["OVERLAP", "STEP", "joined", "windows"]
+__all__ = ["OVERLAP", "STEP", "bounds", "joined", "windows"]
 
 OVERLAP = timedelta(minutes=15)
 """How far a run looks back behind the end of the last one: calls end, and appear, late."""
@@ -35,6 +35,14 @@ def joined(covered: Window | None, walked: Window) -> Window:
         return walked
     begins = None if covered.since is None or walked.since is None else min(covered.since, walked.since)
     return Window(begins, max(covered.until, walked.until))
+
+
+def bounds(window: Window, until: datetime) -> tuple[datetime | None, datetime | None]:
+    """Return since and until when a provider is asked to narrow its list; `until` is where the last window ends.
+
+    Nothing lies behind that yet, so that nobody need be asked to look.
+    """
+    return window.since, None if window.until == until else window.until
 
 
 def _forwards(since: datetime | None, until: datetime, step: timedelta | None) -> Iterator[Window]:

@@ -156,10 +156,8 @@ class _Writer:
 
     def __init__(self, path: Path) -> None:
         path = path.resolve()
-        if not path.parent.is_dir():
-            raise StoreError(f"{path}: there is no folder {path.parent}")
         self.has_failed = False
-        self._lock = Lock(path.with_name(f"{path.name}.lock"))
+        self._lock = Lock(path)
         try:
             if not path.exists():
                 path.touch(0o600)
