@@ -429,6 +429,25 @@ async def test_what_is_whole_is_kept_when_a_run_is_cancelled(tmp_path: Path) -> 
     assert 0 < len(stored(tmp_path / "c.db")) < 30
 
 
+async def test_a_commit_that_was_cancelled_before_it_began_loses_nothing(tmp_path: Path) -> None:
+    class Crowded(SQLiteStore):
+        is_crowded = True
+
+        async def commit(self, account: str, entries: Sequence[Entry], progress: Progress) -> Written:
+            if entries and self.is_crowded:
+                self.is_crowded = False
+                running = asyncio.current_task()
+                assert running is not None
+                running.cancel()  # as it waits for its turn in the store's thread
+                await asyncio.sleep(0)
+            return await super().commit(account, entries, progress)
+
+    async with scripted(Tavus(30)) as (hub, _):
+        report = await sync(hub, Crowded(tmp_path / "c.db"), clock=at(AFTER))
+    assert not report.complete
+    assert report.accounts[0].fetched == len(stored(tmp_path / "c.db")) == 30
+
+
 async def test_a_place_the_provider_no_longer_knows_is_no_end(tmp_path: Path) -> None:
     provider = Tavus(450)
     provider.special["page 3"] = answer({"message": "down"}, 501)

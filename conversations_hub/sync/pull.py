@@ -282,7 +282,12 @@ class Pull:
 
     async def _commit(self) -> None:
         batch, self._batch = self._batch, []
-        self._report.count(await self._store.commit(self._where, batch, self._progress))
+        try:
+            written = await self._store.commit(self._where, batch, self._progress)
+        except asyncio.CancelledError:
+            self._batch = batch  # it may not even have begun; what is there already is not written twice
+            raise
+        self._report.count(written)
         self._committed_at = self._clock.monotonic()
 
 
