@@ -17,23 +17,19 @@ if TYPE_CHECKING:
     from .adapter import Account
     from .hub import Hub
     from .schema import Conversation, TranscriptTurn
-
-    __version__: str
+    from .version import __version__
 else:
     _HOMES = {
         "Account": "adapter",
         "Conversation": "schema",
         "Hub": "hub",
         "TranscriptTurn": "schema",
+        "__version__": "version",
     }
 
     def __getattr__(name: str) -> object:
         from importlib import import_module  # noqa: PLC0415
 
-        if name == "__version__":
-            from importlib.metadata import version  # noqa: PLC0415  (21 ms, for those who ask)
-
-            return version("conversations-hub")
         if name == "errors":
             return import_module(".errors", __name__)
         if name in _HOMES:

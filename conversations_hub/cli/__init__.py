@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from ..errors import ConfigurationError, HubError, InvalidRefError, PartialError
+from ..version import __version__
 from .moments import moment
 
 __all__ = ["cli"]
@@ -72,7 +73,7 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
     context_settings=_SETTINGS,
     epilog="New here? `conversations-hub demo` needs no key and no network.",
 )
-@click.version_option(package_name="conversations-hub", message="%(prog)s %(version)s")
+@click.version_option(__version__, message="%(prog)s %(version)s")
 def cli() -> None:
     """The conversations of every AI voice and video agent platform, in one form.
 

@@ -23,6 +23,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from ..errors import StoreError
+from ..version import __version__
 from .journal import Begun, Committed, Files, Finished, Journal, Known, Manifest, Remembered, Total, key_of
 from .lock import Lock
 from .store import Entry, Kept, Progress, Written
@@ -323,8 +324,6 @@ class _Writer:
         return True
 
     def _described(self, path: Path) -> Manifest:
-        from importlib.metadata import version  # noqa: PLC0415  (it takes as long as all the rest of the package)
-
         known = self.known
         providers: Counter[str] = Counter()
         for account, count in known.conversations.items():
@@ -342,7 +341,7 @@ class _Writer:
             sha256=sha256,
             compress=self._compress,
             terms=self._terms,
-            versions={"layout": "1", "conversations-hub": version("conversations-hub")},
+            versions={"layout": "1", "conversations-hub": __version__},
         )
 
     def _lines_that_count(self) -> Iterator[bytes]:

@@ -6,13 +6,13 @@ import socket
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
-from functools import cache
-from importlib.metadata import version
 from ssl import SSLContext
 from typing import Any, Final
 
 import aiohttp
 from aiohttp.abc import ResolveResult
+
+from ..version import __version__
 
 __all__ = ["KEEP_ALIVE", "AddressInfo", "Progress", "SocketFactory", "drop", "session", "under_way"]
 
@@ -76,17 +76,12 @@ def session(
         ),
         # The default jar would send one tenant's session with another's key.
         cookie_jar=aiohttp.DummyCookieJar(),
-        headers={**headers, "User-Agent": f"conversations-hub/{_version()}"},
+        headers={**headers, "User-Agent": f"conversations-hub/{__version__}"},
         middlewares=middlewares,
         # The library's own neither bounds what comes out nor notices a stream that was cut.
         auto_decompress=False,
         trust_env=False,
     )
-
-
-@cache
-def _version() -> str:
-    return version("conversations-hub")
 
 
 def drop(session: aiohttp.ClientSession, whose: str) -> None:
