@@ -1,76 +1,108 @@
-# make demo, make test and make check each set up what they need; nothing but Python 3.11+, make and git is assumed.
+# Each command sets up what it needs; nothing but Python 3.11+ with its pip, make and git is assumed.
 
 PYTHON ?= python3
-BIN := .venv/bin
+export PYTHON
 
-.PHONY: help demo test check lint types layers coverage reliability outside bench bench-smoke matrix lock clean
+ifeq ($(OS),Windows_NT)
+BIN := Scripts
+else
+BIN := bin
+endif
+DEMO := .venv-demo/$(BIN)/python
+DEV := .venv/$(BIN)/python
+BENCH := .venv-bench/$(BIN)/python
+OUTSIDE := .venv-outside/$(BIN)/python
+PYTEST := -m pytest -n auto -q
+# Extras are kept, or pip before 23.3 looks for their newest release and refuses it for want of a hash.
+LOCK := --universal --generate-hashes --no-strip-extras --no-header --no-annotate --upgrade
+
+.PHONY: help demo test check lint types layers coverage reliability outside newest lowest matrix \
+	bench bench-smoke lock locks dist clean set-up-demo set-up
 
 help:
 	@echo "make demo         watch conversations of every provider arrive, from a simulator on this machine"
 	@echo "make test         run the tests"
-	@echo "make check        run everything CI runs: lint, types, layers, tests with branch coverage"
-	@echo "make reliability  run the tests and write how the fault cases ended to docs/reliability.md"
+	@echo "make check        run everything CI runs: lint, types, layers, tests with branch coverage, locks"
+	@echo "make newest       run the tests with the newest releases that the ranges in pyproject.toml allow"
+	@echo "make lowest       run the tests with the lowest"
+	@echo "make matrix       run the tests on every CPython from 3.11 up that is installed here"
 	@echo "make outside      try the adapters against the providers' specifications and SDKs (needs Node.js)"
+	@echo "make reliability  run the tests and write how the fault cases ended to docs/reliability.md"
 	@echo "make bench        measure against what one would use instead; ten minutes at most, best on a quiet machine"
 	@echo "make bench-smoke  only see that every benchmark runs"
-	@echo "make matrix       run the tests on every CPython from 3.11 up that is installed here"
-	@echo "make lock         renew requirements-dev.txt (needs uv)"
+	@echo "make lock         write requirements.txt and requirements-dev.txt anew, with the newest releases"
+	@echo "make locks        see that old and new versions of pip can install both"
+	@echo "make dist         build the wheel and the sdist, and run the demo from each in an empty environment"
+	@echo "make clean        remove what all of these made"
 
-demo: .venv/ready
-	$(BIN)/conversations-hub demo
+demo: set-up-demo
+	$(DEMO) -m conversations_hub demo
 
-test: .venv/ready
-	$(BIN)/pytest -n auto -q
+test: set-up
+	@echo "Running the tests: about a minute on two quiet cores."
+	$(DEV) $(PYTEST)
 
-check: lint types layers coverage
+check: lint types layers coverage locks
 
-lint: .venv/ready
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
+lint: set-up
+	$(DEV) -m ruff format --check .
+	$(DEV) -m ruff check .
 
-types: .venv/ready
-	$(BIN)/mypy
-	$(BIN)/basedpyright
+types: set-up
+	$(DEV) -m mypy
+	$(DEV) -m basedpyright
 
-layers: .venv/ready
-	$(BIN)/lint-imports
+layers: set-up
+	.venv/$(BIN)/lint-imports
 
-coverage: .venv/ready
-	$(BIN)/pytest -n auto -q --cov --cov-branch --cov-fail-under=95
+coverage: set-up
+	$(DEV) $(PYTEST) --cov --cov-branch --cov-fail-under=95
 
-reliability: .venv/ready
-	$(BIN)/pytest -n auto -q --reliability --deselect tests/test_reliability_page.py
+reliability: set-up
+	$(DEV) $(PYTEST) --reliability --deselect tests/test_reliability_page.py
 
-outside: .venv/ready
-	$(BIN)/pip install --quiet --disable-pip-version-check $(shell $(PYTHON) -c 'import tomllib; print(*map(repr, tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["outside"]))')
-	$(BIN)/pytest -q -m outside -s
+newest: RESOLUTION := highest
+lowest: RESOLUTION := lowest-direct
+newest lowest:
+	.ci/uv venv --clear --python $(PYTHON) .venv-$@
+	.ci/uv pip install --python .venv-$@ --resolution $(RESOLUTION) -e '.[cli,duckdb,ed25519]' --group test
+	.ci/uv pip list --python .venv-$@
+	.venv-$@/$(BIN)/python $(PYTEST)
 
-bench: .venv-bench/ready
-	.venv-bench/bin/python benchmarks/run.py
-	.venv-bench/bin/python benchmarks/chart.py
-
-bench-smoke: .venv/ready
-	$(BIN)/python benchmarks/run.py --smoke
+outside: .venv-outside/made
+	$(OUTSIDE) -m pytest -q -m outside -s
 
 matrix:
 	@.ci/matrix
 
+bench: .venv-bench/made
+	$(BENCH) benchmarks/run.py
+	$(BENCH) benchmarks/chart.py
+
+bench-smoke: set-up
+	$(DEV) benchmarks/run.py --smoke
+
 lock:
-	uv pip compile pyproject.toml --extra cli --group test --group lint --group types \
-		--universal --generate-hashes --no-header --no-annotate --upgrade -q -o requirements-dev.txt
+	.ci/uv pip compile $(LOCK) --extra cli -o requirements.txt pyproject.toml
+	.ci/uv pip compile $(LOCK) --extra cli --extra duckdb --extra ed25519 --group build --group test --group lint \
+		--group types --constraint requirements.txt -o requirements-dev.txt pyproject.toml
 
-.venv/ready: requirements-dev.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, as in: make demo PYTHON=python3.12")'
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+locks: set-up
+	@.ci/try-locks
+
+dist:
+	@.ci/dist
+
+.venv-outside/made .venv-bench/made: .venv-%/made: pyproject.toml
+	.ci/uv venv --clear --python $(PYTHON) .venv-$*
+	.ci/uv pip install --python .venv-$* -e '.[cli,ed25519]' --group test --group $*
 	@touch $@
 
-.venv-bench/ready: pyproject.toml
-	$(PYTHON) -m venv .venv-bench
-	.venv-bench/bin/pip install --quiet --disable-pip-version-check -e '.[cli]' \
-		$(shell $(PYTHON) -c 'import tomllib; print(*map(repr, tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["bench"]))')
-	@touch $@
+set-up-demo:
+	@.ci/set-up .venv-demo requirements.txt
+
+set-up:
+	@.ci/set-up .venv requirements-dev.txt --project
 
 clean:
-	rm -rf .venv .venv-* .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* dist .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
