@@ -17,12 +17,12 @@ PYTEST := -m pytest -n auto -q
 LOCK := --universal --generate-hashes --no-strip-extras --no-header --no-annotate --upgrade
 
 .PHONY: help demo test check lint types layers coverage reliability outside newest lowest matrix \
-	bench bench-smoke lock locks dist clean set-up-demo set-up
+	bench bench-smoke lock locks fresh-demo dist clean set-up-demo set-up
 
 help:
 	@echo "make demo         watch conversations of every provider arrive, from a simulator on this machine"
 	@echo "make test         run the tests"
-	@echo "make check        run everything CI runs: lint, types, layers, tests with branch coverage, locks"
+	@echo "make check        run everything CI runs: lint, types, layers, branch coverage, benchmarks, locks, packages"
 	@echo "make newest       run the tests with the newest releases that the ranges in pyproject.toml allow"
 	@echo "make lowest       run the tests with the lowest"
 	@echo "make matrix       run the tests on every CPython from 3.11 up that is installed here"
@@ -37,12 +37,13 @@ help:
 
 demo: set-up-demo
 	$(DEMO) -m conversations_hub demo
+	@echo; echo "In this folder, conversations-hub is $(DEMO) -m conversations_hub"
 
 test: set-up
 	@echo "Running the tests: about a minute on two quiet cores."
 	$(DEV) $(PYTEST)
 
-check: lint types layers coverage locks
+check: lint types layers coverage bench-smoke locks fresh-demo dist
 
 lint: set-up
 	$(DEV) -m ruff format --check .
@@ -89,6 +90,9 @@ lock:
 
 locks: set-up
 	@.ci/try-locks
+
+fresh-demo:
+	@.ci/fresh-demo
 
 dist:
 	@.ci/dist
