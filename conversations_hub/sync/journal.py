@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 from zlib import crc32
 
 import msgspec
@@ -18,9 +18,6 @@ from ..errors import StoreError
 from .store import Kept, Progress, Window
 
 __all__ = ["Begun", "Committed", "Files", "Finished", "Journal", "Known", "Manifest", "Remembered", "Total", "key_of"]
-
-_APPEND: Final = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-_ANEW: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class Files(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +33,7 @@ class Files(msgspec.Struct, frozen=True, kw_only=True):
 
     def opened(self, path: Path, size: int) -> int:
         """Open a file to append to, cut to its first `size` bytes, and made where it is missing."""
-        file = self.open(path, _APPEND, 0o600)
+        file = self.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             if os.fstat(file).st_size > size:
                 self.truncate(file, size)
@@ -56,7 +53,7 @@ class Files(msgspec.Struct, frozen=True, kw_only=True):
         """Write a file beside it, and put it in its place once the disk has it."""
         new = path.with_name(f"{path.name}.new")
         try:
-            file = self.open(new, _ANEW, 0o600)
+            file = self.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             try:
                 for piece in pieces:
                     self._write(file, piece)

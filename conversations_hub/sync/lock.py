@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from ..errors import StoreError
+from ..flock import flock, needs_flock
 
 __all__ = ["Lock"]
 
@@ -13,14 +14,11 @@ __all__ = ["Lock"]
 class Lock:
     """An exclusive lock on a store, in a file beside it that stays: whoever removed it might remove another's lock.
 
-    Held with `flock`, so a process that was killed holds nothing. Raises `StoreError` where another one has it.
+    A process that was killed holds nothing. Raises `StoreError` where another one has it.
     """
 
     def __init__(self, path: Path) -> None:
-        try:
-            import fcntl  # noqa: PLC0415  (POSIX only)
-        except ImportError:
-            raise StoreError("a store needs a system with flock, such as Linux or macOS") from None
+        needs_flock()
         if not path.parent.is_dir():
             raise StoreError(f"{path}: there is no folder {path.parent}")
         path = path.with_name(f"{path.name}.lock")
@@ -29,13 +27,10 @@ class Lock:
         except OSError as error:
             reason = f"no place for its lock {path}: {error.strerror}"
         else:
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                os.close(self._file)
-                reason = f"another sync is at work on it: {path} is locked. Wait for it to end, or stop it"
-            else:
+            if flock(self._file):
                 return
+            os.close(self._file)
+            reason = f"another sync is at work on it: {path} is locked. Wait for it to end, or stop it"
         raise StoreError(reason)
 
     def release(self) -> None:

@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from ..errors import StoreError
+from ..flock import flock, needs_flock
 
 __all__ = ["Part"]
 
@@ -40,6 +41,7 @@ class Part:
     """
 
     def __init__(self, target: Path, identity: str, *, overwrite: bool) -> None:
+        needs_flock()
         digest = hashlib.sha256(f"{target.name}\n{identity}".encode(errors="surrogatepass")).hexdigest()[:16]
         self._target = target
         self._overwrite = overwrite
@@ -62,14 +64,11 @@ class Part:
                 raise
 
     def _lock(self) -> None:
-        import fcntl  # noqa: PLC0415  (POSIX only, and only downloads ask for it)
-
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Whoever held it may have moved it to its target meanwhile.
-            is_ours = os.path.samestat(os.fstat(self._file.fileno()), os.lstat(self._path))
-        except OSError:
-            is_ours = False
+        is_ours = False
+        with suppress(OSError):  # whoever held it may have moved it to its target meanwhile
+            is_ours = flock(self._file.fileno()) and os.path.samestat(
+                os.fstat(self._file.fileno()), os.lstat(self._path)
+            )
         if not is_ours:
             raise StoreError(f"another download to {self._target.name} is under way")
 

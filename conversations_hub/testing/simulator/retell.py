@@ -161,7 +161,7 @@ def _list(call: Call, world: World, what: str) -> Response:
     try:
         search = msgspec.json.decode(call.body or b"{}", type=_Search)
         boundary = None if search.pagination_key is None else _opened(search.pagination_key)
-    except ValueError as error:  # of the codec, of Base64 and of numbers
+    except (msgspec.MsgspecError, ValueError) as error:  # of the body, of Base64 and of numbers
         return _refusal(400, f"Invalid request format: {error}")
     criteria = search.filter_criteria
     if criteria.call_status and "registered" in criteria.call_status.value:
