@@ -3,20 +3,15 @@
 PYTHON ?= python3
 export PYTHON
 
-ifeq ($(OS),Windows_NT)
-BIN := Scripts
-else
-BIN := bin
-endif
-DEMO := .venv-demo/$(BIN)/python
-DEV := .venv/$(BIN)/python
-BENCH := .venv-bench/$(BIN)/python
-OUTSIDE := .venv-outside/$(BIN)/python
+DEMO := .venv-demo/bin/python
+DEV := .venv/bin/python
+BENCH := .venv-bench/bin/python
+OUTSIDE := .venv-outside/bin/python
 PYTEST := -m pytest -n auto -q
 # Extras are kept, or pip before 23.3 looks for their newest release and refuses it for want of a hash.
 LOCK := --universal --generate-hashes --no-strip-extras --no-header --no-annotate --upgrade
 
-.PHONY: help demo test check lint types layers coverage reliability outside newest lowest matrix \
+.PHONY: help demo test check lint types layers coverage reliability outside nightly newest lowest matrix \
 	bench bench-smoke lock locks fresh-demo dist clean set-up-demo set-up
 
 help:
@@ -26,6 +21,7 @@ help:
 	@echo "make newest       run the tests with the newest releases that the ranges in pyproject.toml allow"
 	@echo "make lowest       run the tests with the lowest"
 	@echo "make matrix       run the tests on every CPython from 3.11 up that is installed here"
+	@echo "make nightly      run the tests that take minutes"
 	@echo "make outside      try the adapters against the providers' specifications and SDKs (needs Node.js)"
 	@echo "make reliability  run the tests and write how the fault cases ended to docs/reliability.md"
 	@echo "make bench        measure against what one would use instead; ten minutes at most, best on a quiet machine"
@@ -54,7 +50,7 @@ types: set-up
 	$(DEV) -m basedpyright
 
 layers: set-up
-	.venv/$(BIN)/lint-imports
+	.venv/bin/lint-imports
 
 coverage: set-up
 	$(DEV) $(PYTEST) --cov --cov-branch --cov-fail-under=95
@@ -68,7 +64,10 @@ newest lowest:
 	.ci/uv venv --clear --python $(PYTHON) .venv-$@
 	.ci/uv pip install --python .venv-$@ --resolution $(RESOLUTION) -e '.[cli,duckdb,ed25519]' --group test
 	.ci/uv pip list --python .venv-$@
-	.venv-$@/$(BIN)/python $(PYTEST)
+	.venv-$@/bin/python $(PYTEST)
+
+nightly: set-up
+	$(DEV) -m pytest -q -m nightly
 
 outside: .venv-outside/made
 	$(OUTSIDE) -m pytest -q -m outside -s
