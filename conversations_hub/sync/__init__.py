@@ -82,8 +82,8 @@ async def sync(
     )
     report = report or SyncReport()
     report.accounts[:] = map(AccountSync, hub.accounts(*targets))
-    await store.open(terms_of((account.where for account in report.accounts), since, until))
     try:
+        await store.open(terms_of((account.where for account in report.accounts), since, until))
         await together(Pull(hub, store, terms, account, clock).run() for account in report.accounts)
         if report.complete:
             await store.finish()

@@ -7,13 +7,11 @@ the next run to go on with.
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import gzip
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from hashlib import file_digest
@@ -27,6 +25,7 @@ from ..version import __version__
 from .journal import Begun, Committed, Files, Finished, Journal, Known, Manifest, Remembered, Total, key_of
 from .lock import Lock
 from .store import Entry, Kept, Progress, Written
+from .thread import Thread
 
 __all__ = ["JSONLStore"]
 
@@ -62,14 +61,17 @@ class JSONLStore:
         self._compress = compress
         self._overwrite = overwrite
         self._files = files or Files()
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="conversations-store")
+        self._thread = Thread()
         self._writer: _Writer | None = None
         self._failure: str | None = None
 
     async def open(self, terms: Mapping[str, str]) -> None:
         """See `Store.open`."""
         make = partial(_Writer, self.path, self._files, compress=self._compress, overwrite=self._overwrite)
-        self._writer = await self._do(partial(make, dict(terms)))
+        await self._do(partial(self._take, partial(make, dict(terms))))
+
+    def _take(self, make: Callable[[], _Writer]) -> None:
+        self._writer = make()
 
     async def progress(self, account: str) -> Progress:
         """See `Store.progress`."""
@@ -93,9 +95,12 @@ class JSONLStore:
 
     async def close(self) -> None:
         """See `Store.close`."""
+        await self._thread.end(self._let_go)
+
+    def _let_go(self) -> None:
         writer, self._writer = self._writer, None
         if writer is not None:
-            await asyncio.get_running_loop().run_in_executor(self._thread, writer.close)
+            writer.close()
 
     def _open_writer(self) -> _Writer:
         if self._writer is None:
@@ -103,7 +108,7 @@ class JSONLStore:
         return self._writer
 
     async def _do(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, partial(self._told, work))
+        return await self._thread.do(partial(self._told, work))
 
     def _told(self, work: Callable[[], T]) -> T:
         """Do something with the files; say what is wrong with them in one sentence, and do nothing more after that.

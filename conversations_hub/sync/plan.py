@@ -205,9 +205,9 @@ async def plan(
     clock = clock or Clock()
     wanted = Window(since, until or clock.now())
     looks = [_Look(hub, store, where, wanted, clock) for where in hub.accounts(*targets)]
-    if store is not None:
-        await store.open(terms_of((look.where for look in looks), since, until))
     try:
+        if store is not None:
+            await store.open(terms_of((look.where for look in looks), since, until))
         await together(look.run() for look in looks)
     finally:
         if store is not None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import cache, partial
 from itertools import count, repeat
@@ -18,6 +16,7 @@ from ...errors import StoreError
 from ...schema import Conversation, TranscriptTurn
 from ..lock import Lock
 from ..store import Entry, Kept, Progress, Written
+from ..thread import Thread
 from .tables import (
     APPLICATION,
     CONVERSATION,
@@ -50,17 +49,15 @@ class SQLiteStore:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._thread: ThreadPoolExecutor | None = None
+        self._thread = Thread()
         self._writer: _Writer | None = None
 
     async def open(self, terms: Mapping[str, str]) -> None:  # noqa: ARG002  (any run may go on where another stopped)
         """See `Store.open`."""
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="conversations-store")
-        try:
-            self._writer = await self._do(partial(_Writer, self.path))
-        except StoreError:
-            await self.close()
-            raise
+        await self._do(self._take)
+
+    def _take(self) -> None:
+        self._writer = _Writer(self.path)
 
     async def progress(self, account: str) -> Progress:
         """See `Store.progress`."""
@@ -87,12 +84,12 @@ class SQLiteStore:
 
     async def close(self) -> None:
         """See `Store.close`."""
+        await self._thread.end(partial(_told, self.path, self._let_go))
+
+    def _let_go(self) -> None:
         writer, self._writer = self._writer, None
         if writer is not None:
-            await self._do(writer.close)
-        if self._thread is not None:
-            self._thread.shutdown(wait=False)
-            self._thread = None
+            writer.close()
 
     def _open_writer(self) -> _Writer:
         if self._writer is None:
@@ -100,7 +97,7 @@ class SQLiteStore:
         return self._writer
 
     async def _do(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, partial(_told, self.path, work))
+        return await self._thread.do(partial(_told, self.path, work))
 
 
 def _told(path: Path, work: Callable[[], T]) -> T:
