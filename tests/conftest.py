@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 from .cases import PAGE, cases_of, cases_table, filled, profiles_table
+from .virtual_time import WiredLoop
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -18,6 +21,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--reliability", action="store_true", help="write how the fault cases ended to docs/reliability.md"
     )
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    if "loop" in getattr(item, "fixturenames", ()):
+        return {"wired": WiredLoop}
+    return {"usual": asyncio.new_event_loop}
+
+
+@pytest.fixture
+async def loop() -> WiredLoop:
+    """Run the test that asks for it on a loop whose seconds cost nothing, and hand that out."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, WiredLoop)
+    return loop
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
