@@ -11,7 +11,7 @@ import logging
 import os
 import traceback
 from collections.abc import AsyncGenerator, Awaitable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from ssl import SSLContext
 from typing import Any
 from urllib.parse import quote
@@ -30,6 +30,7 @@ from conversations_hub.wire import Flow, Request, Response
 from ..clock import FakeClock
 
 CANARY = "canary/key+0123456789=="
+_AT_LAST = 10.0  # seconds; only what stays is waited for as long
 _FORMS = (CANARY, quote(CANARY, safe=""), base64.b64encode(CANARY.encode()).decode())
 
 
@@ -117,10 +118,10 @@ async def fault(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[s
     async with AsyncExitStack() as stack:
         case = Fault(stack)
         yield case
-    for _turn in range(50):  # what was closed needs some turns of the loop to be gone
-        if len(asyncio.all_tasks()) <= tasks and _descriptors() <= descriptors:
-            break
-        await asyncio.sleep(0.01)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_AT_LAST):  # what was closed is gone some turns of the loop later
+            while len(asyncio.all_tasks()) > tasks or _descriptors() > descriptors:  # noqa: ASYNC110  (they tell nobody)
+                await asyncio.sleep(0.001)
     assert len(asyncio.all_tasks()) <= tasks, f"still running: {asyncio.all_tasks()}"
     assert _descriptors() <= descriptors, "a socket is still open"
     assert complaints == []
