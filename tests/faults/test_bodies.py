@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-import time
 import tracemalloc
 import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
@@ -45,21 +44,50 @@ def _measured() -> Generator[list[int]]:
         tracemalloc.stop()
 
 
-async def test_f066_a_bomb_takes_no_more_memory_than_the_bound_and_no_time(fault: Fault) -> None:
-    packing = zlib.compressobj(wbits=31)
-    bomb = b"".join([*(packing.compress(bytes(MIB)) for _ in range(256)), packing.flush()])
-    assert len(bomb) < 256 * 1024
+class _Decompressor:
+    """The library's, which counts what it brings; and all there are."""
+
+    made: ClassVar[list[_Decompressor]] = []
+
+    def __init__(self, wbits: int) -> None:
+        self._library_s = _decompressobj(wbits)
+        self.brought = 0
+        self.made.append(self)
+
+    def decompress(self, packed: bytes, most: int = 0) -> bytes:
+        part = self._library_s.decompress(packed, most)
+        self.brought += len(part)
+        return part
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._library_s, name)
+
+
+_decompressobj = zlib.decompressobj
+
+
+@pytest.fixture
+def decompressors(monkeypatch: pytest.MonkeyPatch) -> list[_Decompressor]:
+    """Return a list of those that were made, which are counted."""
+    monkeypatch.setattr(_Decompressor, "made", [])
+    monkeypatch.setattr(zlib, "decompressobj", _Decompressor)
+    return _Decompressor.made
+
+
+async def test_f066_a_bomb_takes_no_more_memory_than_the_bound_and_no_time(
+    fault: Fault, decompressors: list[_Decompressor]
+) -> None:
+    bomb = gzip.compress(bytes(32 * MIB))
+    assert len(bomb) < 64 * 1024
     async with serving(_zipped(bomb)) as server:
-        lane = await fault.lane(server.url)
-        began = time.process_time()
-        error = await fault.failure(ask(lane))
-        assert time.process_time() - began < 0.5
-        assert len(server.asked) == 1
+        lane = await fault.lane(server.url, largest_body=MIB)
         with _measured() as most:
-            await fault.failure(ask(lane))
+            error = await fault.failure(ask(lane))
+        assert len(server.asked) == 1
     assert type(error) is PayloadError
     assert "larger than" in error.reason
-    assert most[0] <= (32 + 64) * MIB
+    assert [one.brought for one in decompressors] == [MIB + 1]  # what is not unpacked takes no time
+    assert most[0] <= 3 * MIB
 
 
 PLAIN = b'{"fine": true}'
@@ -87,16 +115,15 @@ async def test_f068_no_other_coding_reaches_a_decoder(
     assert type(error) is kind
 
 
-async def test_f069_thousands_of_empty_members_are_refused_at_once(fault: Fault) -> None:
+async def test_f069_thousands_of_empty_members_are_refused_at_once(
+    fault: Fault, decompressors: list[_Decompressor]
+) -> None:
     members = gzip.compress(b"") * 20_000
     assert len(members) == 400_000
-    async with serving(OK, _zipped(members)) as server:
-        lane = await fault.lane(server.url)
-        await ask(lane)  # the first use of a lane has costs of its own
-        began = time.process_time()
-        error = await fault.failure(ask(lane))
-        assert time.process_time() - began < 0.1
-        assert len(server.asked) == 2
+    async with serving(_zipped(members)) as server:
+        error = await fault.failure(ask(await fault.lane(server.url)))
+        assert len(server.asked) == 1
+    assert len(decompressors) < 100
     assert type(error) is PayloadError
     assert "pieces" in error.reason
 
@@ -140,8 +167,7 @@ async def test_f070_what_is_too_large_is_not_drained(fault: Fault, head: bytes, 
     endless = _Endless(head, part)
     async with serving(endless) as server:
         error = await fault.failure(ask(await fault.lane(server.url, largest_body=MIB)))
-        async with asyncio.timeout(1):
-            await endless.closed.wait()
+        await endless.closed.wait()
         assert (len(server.asked), server.connections) == (1, 1)
     assert type(error) is PayloadError
     assert error.reason == f"the answer is larger than {MIB} bytes"
@@ -154,8 +180,7 @@ async def test_f083_of_a_huge_refusal_only_the_beginning_is_read(fault: Fault) -
         lane = await fault.lane(server.url, attempts=1)
         with _measured() as most:
             error = await fault.failure(ask(lane))
-        async with asyncio.timeout(1):
-            await endless.closed.wait()
+        await endless.closed.wait()
         assert len(server.asked) == 1
     assert type(error) is OutageError
     assert error.status == 500
@@ -404,18 +429,14 @@ async def test_f080_an_instant_is_utc_or_null_and_said(fault: Fault, sent: str |
     assert [issue.place for issue in found.issues] == ([] if moment else ["created_at"])
 
 
-@pytest.mark.parametrize("thousands", [1, 100])
+@pytest.mark.parametrize("thousands", [1, 10])
 async def test_f081_a_page_of_nothing_readable_is_counted_and_not_kept(fault: Fault, thousands: int) -> None:
     body = b'{"data": [' + b",".join([b"{}"] * thousands * 1000) + b'], "total_count": 1}'
     async with serving(answer(body)) as server:
         walk = (await fault.hub(server.url)).list("tavus")
-        tracemalloc.start()
-        try:
+        with _measured() as most:
             [page] = [page async for page in walk.pages()]
-            most = tracemalloc.get_traced_memory()[1]
-        finally:
-            tracemalloc.stop()
-    assert most <= 6 * len(body) + 16 * 1024**2
+    assert most[0] <= 6 * len(body) + MIB
     [report] = walk.report.accounts
     assert (report.unreadable, len(report.rejected), len(page.rejected)) == (thousands * 1000, 100, 100)
     assert not report.complete
@@ -437,13 +458,9 @@ async def test_f081_three_megabytes_of_next_to_nothing_are_not_read(
     body = around[0] + parts + around[1]
     async with serving(answer(body)) as server:
         lane = await fault.lane(server.url)
-        tracemalloc.start()
-        try:
+        with _measured() as most:
             error = await fault.failure(ask(lane))
-            most = tracemalloc.get_traced_memory()[1]
-        finally:
-            tracemalloc.stop()
         assert len(server.asked) == 1
     assert type(error) is PayloadError
     assert "smaller parts" in error.reason
-    assert most <= 6 * len(body) + 16 * 1024**2
+    assert most[0] <= 6 * len(body) + 16 * 1024**2
