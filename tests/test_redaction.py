@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import Any
 
@@ -240,29 +239,39 @@ def test_to_redact_twice_is_to_redact_once(text: str) -> None:
     assert _said(once) == once
 
 
-def _cost(piece: str, size: int = 2**20, times: int = 5) -> float:
-    """Return the least processor time, in seconds, that a text made of one piece takes."""
-    text = (piece * (size // len(piece) + 1))[:size]
-    conversation = _conversation(transcript=(TranscriptTurn(index=0, text=text),))
-    costs: list[float] = []
-    for _ in range(times):
-        began = time.process_time()
-        PersonalData()(conversation)
-        costs.append(time.process_time() - began)
-    return min(costs)
+def _costs(*texts: str) -> list[float]:
+    """Return the least processor time of several that each text takes, one after the other in turn.
+
+    Only their proportion means anything: it is the same on a slow machine, and on a busy one.
+    """
+    conversations = [_conversation(transcript=(TranscriptTurn(index=0, text=text),)) for text in texts]
+    costs: list[list[float]] = [[] for _ in texts]
+    for _ in range(5):
+        for each, conversation in zip(costs, conversations, strict=True):
+            began = time.process_time()
+            PersonalData()(conversation)
+            each.append(time.process_time() - began)
+    return list(map(min, costs))
 
 
-@pytest.mark.parametrize(
-    "piece", ["a", "1", "@.", "one ", "1-", "double ", "a@", "a@b.", "a.", "+", "(", "plus ", "2026-"]
-)
-def test_f115j_a_mebibyte_of_hostile_text_takes_a_tenth_of_a_second(piece: str) -> None:
-    # A tracer that counts lines has its own share.
-    assert _cost(piece) < (0.1 if sys.gettrace() is None else 0.3)
+def _text(piece: str, size: int) -> str:
+    """Return a text of one piece, behind a beginning that makes every look look closer."""
+    return "@ at 1 dot. " + (piece * (size // len(piece) + 1))[:size]
 
 
-@pytest.mark.parametrize(
-    "piece",
-    ["1,", "1 2,", "1.", "11.", "12:30 ", "o ", "dot ", "a dot ", "at dot ", "a at b dot ", "a@b.co ", "123456,"],
-)
-def test_f115j_a_text_full_of_finds_takes_longer_only_in_step_with_its_length(piece: str) -> None:
-    assert _cost(piece, 2**18, times=2) < 16 * _cost(piece, 2**15)
+_HOSTILE = ["a", "1", "@.", "one ", "1-", "double ", "a@", "a@b.", "a.", "+", "(", "plus ", "2026-"]
+_FULL_OF_FINDS = [
+    "1,", "1 2,", "1.", "11.", "12:30 ", "o ", "dot ", "a dot ", "at dot ", "a at b dot ", "a@b.co ", "123456,",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("piece", _HOSTILE)
+def test_f115j_hostile_text_costs_about_what_any_text_does(piece: str) -> None:
+    hostile, any_other = _costs(_text(piece, 2**15), _text("The order has not arrived yet; where is it? ", 2**15))
+    assert hostile < 8 * any_other  # twice as much is usual
+
+
+@pytest.mark.parametrize("piece", [*_HOSTILE, *_FULL_OF_FINDS])
+def test_f115j_a_longer_text_costs_more_only_in_step_with_its_length(piece: str) -> None:
+    short, long = _costs(_text(piece, 2**13), _text(piece, 2**16))
+    assert long < 24 * short  # eight times as much is due; where each looked at all the others, it would be 64

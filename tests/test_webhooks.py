@@ -6,12 +6,11 @@ import base64
 import hashlib
 import hmac
 import json
-import time
-import tracemalloc
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from multidict import CIMultiDict
@@ -155,14 +154,16 @@ def test_f113_malformed_deliveries_are_refused_and_never_an_outage(status: int, 
 def test_f113_a_thousand_signatures_cost_next_to_nothing() -> None:
     headers = _headers()
     flood = " ".join(["v1," + "A" * 44] * 1000)
-    tracemalloc.start()
-    try:
-        began = time.process_time()
-        _refused(headers={**headers, "Webhook-Signature": f"{flood} {headers['Webhook-Signature']}"})
-        assert time.process_time() - began < 0.05
-        assert tracemalloc.get_traced_memory()[1] < 1_000_000
-    finally:
-        tracemalloc.stop()
+    tried: list[bytes] = []
+
+    def matches(sent: bytes, signed: bytes, key: bytes) -> bool:
+        tried.append(sent)
+        return STANDARD_WEBHOOKS.matches(sent, signed, key)
+
+    counting = msgspec.structs.replace(STANDARD_WEBHOOKS, matches=matches)
+    flooded = {**headers, "Webhook-Signature": f"{flood} {headers['Webhook-Signature']}"}
+    _refused(headers=flooded, scheme=counting)
+    assert 0 < len(tried) <= 20
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b"<html>", b'{"event_type": "system.shutdown"}', b'"\xff"'])
