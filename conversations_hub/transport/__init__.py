@@ -78,6 +78,7 @@ class Exchange(Progress):
 
 
 _CLOSING: Final = 2.0
+_TICK: Final = 0.02  # seconds; by so much a timer may go off before its instant, where the clock is coarse
 _REQUEST_IDS: Final = ("x-request-id", "request-id", "x-amzn-requestid", "cf-ray")
 
 
@@ -404,7 +405,7 @@ class Lane:
         """Return ours for one of the library's errors."""
         if self._is_closed:
             return HubClosedError("the hub was closed while the request was under way")
-        if isinstance(error, TimeoutError) and self.clock.monotonic() >= exchange.deadline:
+        if isinstance(error, TimeoutError) and self.clock.monotonic() >= exchange.deadline - _TICK:
             reason = f"no whole answer within {exchange.profile.deadline:g} s: it was still {exchange.stage}"
             return DeadlineError(reason, attempts=exchange.attempts)
         return failure_of(error, host, exchange.profile, exchange.stage)
