@@ -39,13 +39,13 @@ from conversations_hub.policy import PROFILES
 from conversations_hub.schema import Recording, RecordingAccess
 from conversations_hub.signals import AttemptEnded
 from conversations_hub.testing import Simulator
-from conversations_hub.transport import Clock
 from conversations_hub.transport.guard import is_public
 from conversations_hub.transport.part import Part
 
 from .clock import START, FakeClock
 from .hosts import hosts, keeping, kept, media
 from .server import Answer, Asked, answer, serving
+from .virtual_time import WiredLoop
 
 KEY = "invented-key-0123456789"
 AT_PROVIDER = Recording(location="/audio/c1", access=RecordingAccess.PROVIDER_KEY, ref="voiceable:c1")
@@ -391,19 +391,21 @@ async def test_the_only_one_is_taken_wherever_it_has_moved_to(tmp_path: Path) ->
 # time, and how it ends
 
 
-async def test_a_server_that_stalls_is_not_waited_for(tmp_path: Path) -> None:
+async def test_a_server_that_stalls_is_not_waited_for(loop: WiredLoop, tmp_path: Path) -> None:
     async def stalling(_asked: Asked, writer: asyncio.StreamWriter) -> Answer:
         writer.write(media(b"so", length=5))
         await asyncio.Event().wait()
         return None
 
     profile = PROFILES["interactive"].but(attempts=1, attempt_timeout=0.1)
-    async with serving(stalling) as server, hub_at(server.url, profile=profile) as hub:
+    async with serving(stalling) as server, hub_at(server.url, profile=profile, clock=loop.clock()) as hub:
+        began = loop.time()
         with pytest.raises(TransportError, match=r"nothing came for 0\.1 s: .*reading the recording"):
             await hub.download(AT_PROVIDER, tmp_path / "a")
+        assert loop.time() - began == pytest.approx(0.1)
 
 
-async def test_a_server_that_drips_is_cut_at_the_deadline(tmp_path: Path) -> None:
+async def test_a_server_that_drips_is_cut_at_the_deadline(loop: WiredLoop, tmp_path: Path) -> None:
     async def dripping(_asked: Asked, writer: asyncio.StreamWriter) -> Answer:
         writer.write(media(b"", length=10**6, headers={"ETag": '"1"'}))
         while True:
@@ -411,9 +413,11 @@ async def test_a_server_that_drips_is_cut_at_the_deadline(tmp_path: Path) -> Non
             await writer.drain()
             await asyncio.sleep(0.02)
 
-    async with serving(dripping) as server, hub_at(server.url, clock=Clock()) as hub:
+    async with serving(dripping) as server, hub_at(server.url, clock=loop.clock()) as hub:
+        began = loop.time()
         with pytest.raises(DeadlineError, match="reading the recording"):
             await hub.download(AT_PROVIDER, tmp_path / "a", deadline=0.3)
+        assert loop.time() - began == pytest.approx(0.3)
     assert not (tmp_path / "a").exists()
 
 
@@ -494,8 +498,9 @@ async def test_a_part_of_the_rest_is_gone_on_with_too(tmp_path: Path) -> None:
     assert (done.size, done.sha256) == (len(body), hashlib.sha256(body).hexdigest())
 
 
-async def test_a_large_one_is_whole(tmp_path: Path) -> None:
-    body = bytes(40 * 1024 * 1024)
+async def test_a_large_one_is_whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("conversations_hub.transport.part._KEPT_EVERY", 2 * 1024 * 1024)
+    body = bytes(range(250)) * 20_000
     async with serving(media(body, headers={"ETag": '"1"'})) as server, hub_at(server.url) as hub:
         done = await hub.download(AT_PROVIDER, tmp_path / "a")
     assert (done.size, done.sha256) == (len(body), hashlib.sha256(body).hexdigest())

@@ -34,6 +34,7 @@ from conversations_hub.wire import Flow, Request, Response
 
 from .clock import FakeClock
 from .server import Answer, Asked, answer, serving
+from .virtual_time import WiredLoop
 
 KEY = "canary-key-0123456789"
 ADAPTER = Adapter(name="acme", base_url="https://api.example.com", docs="https://example.com", sign=header("x-api-key"))
@@ -239,8 +240,8 @@ async def test_f016_broken_framing_is_never_taken_for_a_refusal(said: bytes) -> 
 
 async def test_compressed_answers_are_read_and_bombs_are_not() -> None:
     good = answer(gzip.compress(b'{"fine": true}'), headers={"Content-Encoding": "gzip"})
-    bomb = answer(gzip.compress(b" " * 50_000_000), headers={"Content-Encoding": "gzip"})
-    async with serving(good, bomb) as server, lane_to(server.url) as lane:
+    bomb = answer(gzip.compress(b" " * 3_000_000), headers={"Content-Encoding": "gzip"})
+    async with serving(good, bomb) as server, lane_to(server.url, largest_body=2_000_000) as lane:
         assert (await ask(lane)).body == b'{"fine": true}'
         with pytest.raises(PayloadError, match="larger than"):
             await ask(lane)
@@ -413,33 +414,37 @@ async def test_fifty_operations_at_once_retry_each_for_itself() -> None:
 # time
 
 
-async def test_f007_an_attempt_that_drips_is_ended_by_its_time_out() -> None:
+async def test_f007_an_attempt_that_drips_is_ended_by_its_time_out(loop: WiredLoop) -> None:
     async def drip(asked: Asked, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
         while not writer.is_closing():
             writer.write(b" ")
             await asyncio.sleep(0.01)
 
-    async with serving(drip) as server, lane_to(server.url, Clock(), attempts=1, attempt_timeout=0.1) as lane:
+    async with serving(drip) as server, lane_to(server.url, loop.clock(), attempts=1, attempt_timeout=0.1) as lane:
+        began = loop.time()
         with pytest.raises(TransportError, match=r"no whole answer within 0.1 s"):
             await ask(lane)
+        assert loop.time() - began == pytest.approx(0.1)
 
 
-@pytest.mark.parametrize("attempt_timeout", [0.05, 60.0])
-async def test_the_operation_ends_at_its_deadline(attempt_timeout: float) -> None:
-    started = asyncio.get_running_loop().time()
+@pytest.mark.parametrize(("attempt_timeout", "kind"), [(0.05, TransportError), (60.0, DeadlineError)])
+async def test_the_operation_ends_at_its_deadline(
+    loop: WiredLoop, attempt_timeout: float, kind: type[HubError]
+) -> None:
+    began = loop.time()
     async with (
         serving(_silent) as server,
-        lane_to(server.url, Clock(), deadline=0.2, attempts=99, attempt_timeout=attempt_timeout) as lane,
+        lane_to(server.url, loop.clock(), deadline=0.2, attempts=99, attempt_timeout=attempt_timeout) as lane,
     ):
-        with pytest.raises((DeadlineError, TransportError)):
+        with pytest.raises(kind):
             await ask(lane)
-    assert asyncio.get_running_loop().time() - started < 0.45
+    assert loop.time() - began <= 0.2 + 1e-9
 
 
-async def test_waiting_for_a_place_counts_against_the_deadline_and_not_the_attempt() -> None:
+async def test_waiting_for_a_place_counts_against_the_deadline_and_not_the_attempt(loop: WiredLoop) -> None:
     hurried = INTERACTIVE.but(deadline=0.1, attempt_timeout=60.0)
-    async with serving(_silent) as server, lane_to(server.url, Clock(), in_flight=1) as lane:
+    async with serving(_silent) as server, lane_to(server.url, loop.clock(), in_flight=1) as lane:
         first = asyncio.create_task(ask(lane))
         await server.has_been_asked(1)
         with pytest.raises(DeadlineError, match="were waiting before this one") as caught:
@@ -457,8 +462,8 @@ async def test_no_more_than_the_lane_s_number_are_under_way() -> None:
     assert len(server.asked) == 100
 
 
-async def test_a_caller_s_own_time_out_stays_the_caller_s() -> None:
-    async with serving(_silent) as server, lane_to(server.url, Clock()) as lane:
+async def test_a_caller_s_own_time_out_stays_the_caller_s(loop: WiredLoop) -> None:
+    async with serving(_silent) as server, lane_to(server.url, loop.clock()) as lane:
         with pytest.raises(TimeoutError) as caught:
             async with asyncio.timeout(0.05):
                 await ask(lane)
