@@ -63,12 +63,12 @@ async def hub_at(url: str, provider: str = "voiceable", **options: Any) -> Async
 async def test_every_provider_s_recordings_arrive(provider: str, tmp_path: Path) -> None:
     async with (
         hosts(media(), names=STORAGES) as storage,
-        Simulator(conversations=60, seed=3, now=START, providers=[provider], clock=lambda: 0.0) as simulator,
+        Simulator(conversations=24, seed=3, now=START, providers=[provider], clock=lambda: 0.0) as simulator,
         Hub.from_env(environ=simulator.environment(), clock=FakeClock().clock, ssl=storage.ssl) as hub,
     ):
         key = simulator.environment()[f"{provider.upper()}_API_KEY"]
         outcomes: set[str] = set()
-        async for one in hub.list(provider, transcripts=True, limit=40):
+        async for one in hub.list(provider, transcripts=True, limit=16):
             for recording in one.recordings:
                 assert recording.ref == one.ref
                 path = tmp_path / f"{len(outcomes)}-{hashlib.sha256(recording.location.encode()).hexdigest()}"
@@ -447,10 +447,11 @@ async def test_what_ends_under_way_leaves_only_what_can_be_gone_on_with(how: str
 _KILLED = """
 import os, sys
 from pathlib import Path
-from conversations_hub.transport.part import Part
-part = Part(Path(sys.argv[1]), "c1", overwrite=False)
+from conversations_hub.transport import part
+part._KEPT_EVERY = 4 * 1024 * 1024
+part = part.Part(Path(sys.argv[1]), "c1", overwrite=False)
 part.begin('"1"')
-for _ in range(40):
+for _ in range(10):
     part.write(bytes(1024 * 1024))
 os._exit(9)
 """
@@ -461,11 +462,11 @@ def test_what_a_killed_process_had_brought_is_there_up_to_what_is_certain(tmp_pa
     ended = subprocess.run([sys.executable, "-c", _KILLED, str(path)], check=False)  # noqa: S603
     assert ended.returncode == 9
     part = Part(path, "c1", overwrite=False)
-    assert (part.size, part.validator) == (32 * 1024 * 1024, '"1"')
+    assert (part.size, part.validator) == (8 * 1024 * 1024, '"1"')
     part.write(b"rest")
     digest = part.finish()
     part.close()
-    assert digest == hashlib.sha256(bytes(32 * 1024 * 1024) + b"rest").hexdigest()
+    assert digest == hashlib.sha256(bytes(8 * 1024 * 1024) + b"rest").hexdigest()
     assert path.stat().st_mode & 0o777 == 0o600
     assert kept(tmp_path) == ["a"]
 
