@@ -6,6 +6,7 @@ import copy
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, cast, get_args
 from urllib.parse import quote
@@ -53,9 +54,13 @@ def _chosen(*operations: str) -> list[Any]:
     ]
 
 
+@cache
+def _account(provider: str) -> Account:
+    return account_of(FIXTURES / provider, load(provider))
+
+
 def _replay(provider: str, case: Case) -> Replayed:
-    adapter = load(provider)
-    return replay(adapter, account_of(FIXTURES / provider, adapter), case)
+    return replay(load(provider), _account(provider), case)
 
 
 # what the adapters make of the fixtures
@@ -139,8 +144,7 @@ def _check(conversation: Conversation) -> None:
     turns = conversation.transcript or ()
     assert [turn.index for turn in turns] == list(range(len(turns)))
     assert all(turn.participant is None or turn.participant < len(conversation.participants) for turn in turns)
-    fields = {field.name for field in msgspec.structs.fields(Conversation)}
-    assert {name.partition(".")[0] for name in conversation.estimated} <= fields
+    assert {name.partition(".")[0] for name in conversation.estimated} <= set(Conversation.__struct_fields__)
 
 
 # paging
@@ -149,7 +153,7 @@ def _check(conversation: Conversation) -> None:
 @pytest.mark.parametrize(("provider", "case"), _chosen("list"))
 def test_a_walk_ends_and_resumes_from_every_cursor(provider: str, case: Case) -> None:
     adapter = load(provider)
-    account = account_of(FIXTURES / provider, adapter)
+    account = _account(provider)
     pages = [page.result for page in walk(adapter, account, case)]
     assert len(pages) == len(case.answers)
     assert pages[-1].cursor is None
@@ -410,7 +414,7 @@ def test_a_refusal_without_words_is_still_a_refusal(provider: str, body: bytes) 
 def test_the_key_is_in_its_header_and_nowhere_else(provider: str) -> None:
     adapter = load(provider)
     key = "canary-key-0123456789"
-    account = Account(provider, key=key, settings=account_of(FIXTURES / provider, adapter).settings)
+    account = Account(provider, key=key, settings=_account(provider).settings)
     request = Request("GET", "/x/{id}", {"a": 1}, {"id": "c1"}, body=b"{}")
     signed = adapter.sign(request, account, datetime(2026, 11, 20, tzinfo=UTC))
     assert any(key in value for value in signed.headers.values())
@@ -437,7 +441,7 @@ def test_a_cursor_of_another_make_is_refused_or_passed_on_for_the_provider_to_re
 ) -> None:
     adapter: Adapter = load(provider)
     assert adapter.list_page is not None
-    flow = adapter.list_page(account_of(FIXTURES / provider, adapter), Query(), cursor)
+    flow = adapter.list_page(_account(provider), Query(), cursor)
     try:
         request = next(flow)
         sent = target(request, "https://api.example.com") + (request.body or b"").decode()
@@ -485,7 +489,7 @@ _NARROWED: dict[Filter, Query] = {
 def test_the_filters_an_adapter_names_are_those_it_passes_on(provider: str) -> None:
     adapter = load(provider)
     assert adapter.list_page is not None
-    account = account_of(FIXTURES / provider, adapter)
+    account = _account(provider)
     plain = _shown(next(adapter.list_page(account, Query(), None)))
     passed_on = [
         name for name, query in _NARROWED.items() if _shown(next(adapter.list_page(account, query, None))) != plain
