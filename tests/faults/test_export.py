@@ -98,6 +98,21 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "c.jsonl"
 
 
+@pytest.fixture
+async def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let stores work in the test's own thread: of thousands, most of the time would be spent on waking theirs."""
+
+    def work(_executor: object, function: Callable[[], object]) -> asyncio.Future[object]:
+        done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        try:
+            done.set_result(function())
+        except BaseException as error:  # noqa: BLE001  (as an executor does; it is raised where it is awaited)
+            done.set_exception(error)
+        return done
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "run_in_executor", work)
+
+
 def place(folder: Path) -> Path:
     folder.mkdir()
     return folder / "c.jsonl"
@@ -127,6 +142,7 @@ async def undisturbed(
     return outcome(path), calls
 
 
+@pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize("lost", [(), ("",), (".partial",), (".journal",), ("", ".partial", ".journal")])
 @pytest.mark.parametrize("compress", [False, True])
 async def test_f101_killed_at_any_system_call_it_leaves_the_same(
@@ -147,6 +163,7 @@ async def test_f101_killed_at_any_system_call_it_leaves_the_same(
         assert outcome(path) == due, f"killed at call {at}"
 
 
+@pytest.mark.usefixtures("at_once")
 async def test_f101_killed_while_it_recovers_it_leaves_the_same(tmp_path: Path) -> None:
     due, (_, second) = await undisturbed(tmp_path / "due", FIRST, PAGES)
     await export(place(tmp_path / "begun"), FIRST)
@@ -254,6 +271,7 @@ def damaged(log: bytes) -> list[bytes]:
 SHORT: Sequence[Page] = [page(0, size=1), *(page(number, entry(one("c0-0", "late")), size=1) for number in (1, 2))]
 
 
+@pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize("state", ["unfinished", "finished", "gone on with"])
 async def test_f102_a_damaged_journal_loses_nothing_and_doubles_nothing(tmp_path: Path, state: str) -> None:
     """It falls back to what is whole, or refuses and changes nothing."""
@@ -317,6 +335,7 @@ class Full:
         return written
 
 
+@pytest.mark.usefixtures("at_once")
 async def test_f104_on_a_full_disk_it_says_what_is_safe_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
     due, _ = await undisturbed(tmp_path / "due", FIRST, PAGES)
     await export(place(tmp_path / "begun"), FIRST)
