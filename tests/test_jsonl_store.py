@@ -9,7 +9,7 @@ import hashlib
 import os
 import threading
 import tracemalloc
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -21,57 +21,16 @@ import pytest
 
 from conversations_hub.adapters import BUILTIN
 from conversations_hub.errors import StoreError
-from conversations_hub.schema import Conversation, TranscriptTurn
+from conversations_hub.schema import Conversation
 from conversations_hub.sync.fingerprint import fingerprint
 from conversations_hub.sync.journal import Files
 from conversations_hub.sync.jsonl import JSONLStore
 from conversations_hub.sync.store import Entry, Kept, Progress, Store, Window, Written
 
+from .exporting import ACCOUNT, TERMS, entry, export, one, page
 from .test_sqlite_store import recorded
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-ACCOUNT = "acme/default"
-TERMS = {"accounts": ACCOUNT, "since": "None"}
-
-
-def one(id: str, text: str = "hello") -> Conversation:
-    return Conversation(provider="acme", id=id, transcript=(TranscriptTurn(index=0, text=text),))
-
-
-def entry(conversation: Conversation, row: bytes = b"row", settles_at: datetime | None = None) -> Entry:
-    return Entry(conversation, Kept(row, fingerprint(conversation), settles_at))
-
-
-Page = Sequence[Entry]
-
-
-def page(number: int, *more: Entry, size: int = 3) -> Page:
-    """Return a page of conversations nobody else has, and more."""
-    return [*(entry(one(f"c{number}-{at}", f"said in {number}, {at}: “é”")) for at in range(size)), *more]
-
-
-async def export(
-    path: Path,
-    pages: Sequence[Page],
-    *,
-    files: Files | None = None,
-    compress: bool = False,
-    overwrite: bool = False,
-    finish: bool = True,
-    on_commit: Callable[[int], None] = lambda _: None,
-) -> None:
-    """Write what of the pages is not there yet, as a sync does, and finish."""
-    store = JSONLStore(path, files=files, compress=compress, overwrite=overwrite)
-    await store.open(TERMS)
-    try:
-        begin = int((await store.progress(ACCOUNT)).cursor or 0)
-        for number in range(begin, len(pages)):
-            await store.commit(ACCOUNT, pages[number], Progress(cursor=str(number + 1)))
-            on_commit(number)
-        if finish:
-            await store.finish()
-    finally:
-        await store.close()
 
 
 @asynccontextmanager

@@ -11,8 +11,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -28,9 +26,9 @@ from conversations_hub.sync.journal import Files
 from conversations_hub.sync.jsonl import JSONLStore
 from conversations_hub.sync.store import Entry, Progress
 
-from ..test_jsonl_store import ACCOUNT, FINISHED, TERMS, Page, contents, entry, export, names, one, page, said
-
-ROOT = Path(__file__).parents[2]
+from ..exporting import ACCOUNT, LONG, TERMS, Page, entry, export, export_long, one, page
+from ..test_jsonl_store import FINISHED, contents, names, said
+from ..warm import Warm
 
 # The first run ends after two pages; the second one goes on with what it finished. Both see conversations change.
 PAGES: Sequence[Page] = [
@@ -221,16 +219,6 @@ async def test_f101_killed_with_two_accounts_at_work_it_leaves_the_same_lines(tm
     assert at > 20
 
 
-_SCRIPT = """
-import asyncio, pathlib, sys
-from tests.faults.test_export import LONG
-from tests.test_jsonl_store import export
-asyncio.run(export(pathlib.Path(sys.argv[1]), LONG, on_commit=lambda number: print(number, flush=True)))
-"""
-
-LONG: Sequence[Page] = [page(number, entry(one(f"c{max(number - 9, 0)}-0", "late"))) for number in range(120)]
-
-
 @pytest.mark.parametrize(
     ("kills", "how"),
     [
@@ -249,15 +237,14 @@ def test_f101_f106_a_process_that_is_killed_again_and_again_leaves_the_same(
         path = place(tmp_path / str(killed))
         ended = False
         while not ended:
-            command = [sys.executable, "-c", _SCRIPT, str(path)]
-            with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:  # noqa: S603  (our own words)
-                assert process.stdout is not None
+            with Warm(export_long, path) as process:
                 for _ in range(chance.randrange(1, 60)):
                     process.stdout.readline()
                 process.send_signal(how)
-            ended = process.returncode == 0
+                code = process.wait()
+            ended = code == 0
             killed += not ended
-            assert process.returncode in (0, -how)
+            assert code in (0, -how)
         assert outcome(path) == due
 
 
