@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import random
+import selectors
 import signal
 import sqlite3
-import subprocess
 import sys
-import time
 from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import msgspec
@@ -19,12 +20,13 @@ import msgspec
 from conversations_hub import Conversation
 from conversations_hub.sync.fingerprint import fingerprint
 
+from .warm import Warm, command_line
+
 __all__ = ["PROVIDERS", "killed_often", "rows_in", "served"]
 
 PROVIDERS = ("tavus", "elevenlabs", "vapi")
 """Three whose answers do not hold the present, as freshly signed URLs do."""
 
-_STARTING = 0.25  # seconds that a process takes before it does anything
 _COLUMNS = "provider, account, id, status, turns, started_at, duration, metadata, row_print, content_print"
 _PARTS = {
     "turns": "role, text, start, timestamp, tool_calls, tool_result, metrics",
@@ -36,49 +38,52 @@ _PARTS = {
 @contextmanager
 def served(conversations: int, latency: float = 0.0) -> Generator[dict[str, str]]:
     """Serve simulated providers in a process of their own; yield the environment to find them by."""
-    command = [sys.executable, "-m", "conversations_hub", "simulate", "--json"]
     sizes = ["--conversations", f"{conversations}", "--latency", f"{latency}"]
-    with subprocess.Popen([*command, *sizes], stdout=subprocess.PIPE) as serving:  # noqa: S603  (our own command)
-        try:
-            assert serving.stdout is not None
-            told = msgspec.json.decode(serving.stdout.readline(), type=dict[str, str])
-            yield os.environ | {name: value for name, value in told.items() if name.lower().startswith(PROVIDERS)}
-        finally:
-            serving.terminate()
+    with Warm(command_line, "simulate", "--json", *sizes) as serving:
+        told = msgspec.json.decode(serving.stdout.readline(), type=dict[str, str])
+        yield os.environ | {name: value for name, value in told.items() if name.lower().startswith(PROVIDERS)}
 
 
-def _command(store: str) -> list[str]:
+def _sync(store: str, turns: Connection) -> None:
+    """Sync, and tell each turn of the event loop."""
+
+    class Telling(selectors.DefaultSelector):
+        def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+            os.write(turns.fileno(), b".")
+            return super().select(timeout)
+
+    selectors.DefaultSelector = Telling  # type: ignore[misc]
     until = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
-    command = [sys.executable, "-m", "conversations_hub", "sync", *PROVIDERS, "--store", store]
-    return [*command, "--until", until.isoformat()]
+    command_line("sync", *PROVIDERS, "--store", store, "--until", until.isoformat())
 
 
-def synced(store: str, environ: Mapping[str, str]) -> float:
-    """Sync without a disturbance; return the seconds it took."""
-    began = time.monotonic()
-    command = _command(store)
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)  # noqa: S603  (our own)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return time.monotonic() - began
+def synced(store: str, environ: Mapping[str, str], *, kill_after: int = sys.maxsize) -> int | None:
+    """Sync, and kill it after so many turns of its event loop; return how many it took, or None if it was killed.
+
+    It goes on while the signal is on its way, so it ends anywhere in what it and the threads of the store do.
+    """
+    told, telling = Pipe(duplex=False)
+    with told, Warm(_sync, store, telling, environ=environ) as running:
+        telling.close()
+        turns = 0
+        while some := os.read(told.fileno(), min(kill_after - turns, 4096)):
+            turns += len(some)
+        if turns == kill_after:
+            running.send_signal(signal.SIGKILL)
+        code = running.wait()
+        assert code in (0, -signal.SIGKILL), running.stdout.read() + running.stderr.read()
+        return None if code else turns
 
 
-def synced_with_kills(store: str, environ: Mapping[str, str], kills: int, seconds: float, seed: int) -> int:
+def synced_with_kills(store: str, environ: Mapping[str, str], kills: int, turns: int, seed: int) -> int:
     """Sync, and kill it that often, or until it ends; return how often it was killed.
 
-    `seconds` is how long it takes undisturbed; the instants are spread so that all the kills may happen before the end.
+    `turns` is how many it takes undisturbed; the instants are spread so that all the kills may happen before the end.
     """
     chance = random.Random(seed)  # noqa: S311  (no secret)
-    span = 2.0 * max(seconds - _STARTING, 0.1) / kills
     for killed in range(kills):
-        command = _command(store)
-        with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as running:  # noqa: S603  (our own)
-            try:
-                running.wait(_STARTING + chance.uniform(0.0, span))
-            except subprocess.TimeoutExpired:
-                running.send_signal(signal.SIGKILL)
-            else:
-                assert running.returncode == 0, running.communicate()
-                return killed
+        if synced(store, environ, kill_after=1 + chance.randrange(2 * turns // kills)) is not None:
+            return killed
     synced(store, environ)
     return kills
 
@@ -89,12 +94,13 @@ def killed_often(folder: Path, environ: Mapping[str, str], kills: int, kind: str
     `kind` is what stands before the path of a store: nothing for SQLite, "jsonl:" for JSON lines.
     """
     undisturbed = folder / "undisturbed"
-    seconds = synced(f"{kind}{undisturbed}", environ)
+    turns = synced(f"{kind}{undisturbed}", environ)
+    assert turns is not None
     done = number = 0
     while done < kills:
         number += 1
         path = folder / f"killed-{number}"
-        done += synced_with_kills(f"{kind}{path}", environ, kills - done, seconds, seed=number)
+        done += synced_with_kills(f"{kind}{path}", environ, kills - done, turns, seed=number)
         yield path, undisturbed
 
 
