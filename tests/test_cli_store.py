@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import signal
 import sqlite3
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import msgspec
@@ -18,11 +17,12 @@ from click.testing import CliRunner, Result
 
 from conversations_hub.cli import cli
 from conversations_hub.schema import Conversation
+from conversations_hub.testing.simulator import Fault, Faults, Simulator
 
-from .killing import served
+from .killing import PROVIDERS, served
+from .warm import Warm, command_line
 
 EACH = 60
-COMMAND = (sys.executable, "-m", "conversations_hub")
 
 
 @pytest.fixture(scope="module")
@@ -151,17 +151,6 @@ def test_other_tools_open_the_file(store: Path) -> None:
         database.execute("INSERT INTO turns_text (turns_text, rank) VALUES ('integrity-check', 1)")
 
 
-def started(environ: dict[str, str], path: Path) -> subprocess.Popen[str]:
-    """Start a sync, and return it once something is in the store."""
-    command = [*COMMAND, "sync", "--store", str(path)]
-    running = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        if path.exists() and count(path):
-            return running
-    raise AssertionError(running.communicate())
-
-
 def count(path: Path) -> int:
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
         try:
@@ -171,52 +160,62 @@ def count(path: Path) -> int:
     return found
 
 
+@asynccontextmanager
+async def endless(size: int) -> AsyncGenerator[Simulator]:
+    """Serve providers of which one soon has answers that never end, so that no sync of them does."""
+    async with Simulator(conversations=size, faults=Faults(slow_seconds=1e9), providers=PROVIDERS) as simulator:
+        simulator.script("tavus", [*[200] * 30, *[Fault.SLOW] * 10_000])
+        yield simulator
+
+
+def syncing(simulator: Simulator, path: Path) -> Warm:
+    return Warm(command_line, "sync", "--store", str(path), environ=os.environ | simulator.environment())
+
+
+async def until(holds: Callable[[], object]) -> None:
+    while not holds():  # noqa: ASYNC110  (another process makes it so)
+        await asyncio.sleep(0.01)
+
+
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
-def test_f106_a_signal_ends_a_sync_within_five_seconds_and_the_next_run_goes_on(
+async def test_f106_a_signal_ends_a_sync_whatever_is_under_way_and_the_next_run_goes_on(
     kind: signal.Signals, tmp_path: Path
 ) -> None:
     path = tmp_path / "c.db"
-    with served(120, latency=0.15) as environ:
-        with started(environ, path) as running:
-            began = time.monotonic()
+    async with endless(120) as simulator:
+        with syncing(simulator, path) as running:
+            await until(lambda: simulator.requests["tavus"] > 30 and path.exists() and count(path))
             running.send_signal(kind)
-            _, said = running.communicate(timeout=30)
-        assert time.monotonic() - began < 5
-        assert running.returncode == 130
+            assert await asyncio.to_thread(running.wait) == 130
+            said = running.stderr.read()
         assert "what is whole is being committed" in said
         assert "Traceback" not in said
         assert 0 < count(path) < 360
-        assert run(environ, "sync", "--store", str(path)).exit_code == 0
+    with served(120) as environ, Warm(command_line, "sync", "--store", str(path), environ=environ) as again:
+        assert again.wait() == 0
     assert count(path) == 360
 
 
-def test_f106_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+async def test_f106_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     path = tmp_path / "c.db"
-    with (
-        served(400, latency=0.15) as environ,
-        started(environ, path) as running,
-        closing(sqlite3.connect(path, isolation_level=None)) as other,
-    ):
-        other.execute("BEGIN IMMEDIATE")  # nothing can be committed for as long as it is patient
-        began = time.monotonic()
-        running.send_signal(signal.SIGTERM)
-        assert running.stderr is not None
-        assert "stopping" in running.stderr.readline()
-        running.send_signal(signal.SIGINT)
-        running.communicate(timeout=30)
-        assert time.monotonic() - began < 5
-        assert running.returncode == 130
+    async with endless(400) as simulator:
+        with syncing(simulator, path) as running:
+            await until(lambda: path.exists() and count(path))
+            with closing(sqlite3.connect(path, isolation_level=None)) as other:
+                other.execute("BEGIN IMMEDIATE")  # nothing can be committed for as long as it is patient
+                running.send_signal(signal.SIGTERM)
+                assert "stopping" in await asyncio.to_thread(running.stderr.readline)
+                running.send_signal(signal.SIGINT)
+                assert await asyncio.to_thread(running.wait) == 130
     assert count(path) < 1200
 
 
 def test_following_goes_on_until_it_is_stopped(environ: dict[str, str], tmp_path: Path) -> None:
-    command = [*COMMAND, "sync", "tavus", "--store", str(tmp_path / "c.db"), "--follow", "--every", "1"]
-    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as running:  # noqa: S603
-        assert running.stdout is not None
+    arguments = ("sync", "tavus", "--store", str(tmp_path / "c.db"), "--follow", "--every", "1")
+    with Warm(command_line, *arguments, environ=environ) as running:
         lines = [running.stdout.readline().split() for _ in range(9)]
         running.send_signal(signal.SIGTERM)
-        running.communicate(timeout=30)
+        assert running.wait() == 130
     new = [int(line[3]) for line in lines if line and line[0] == "tavus/default"]
     assert new[0] == EACH
     assert len(new) == 3
-    assert running.returncode == 130
