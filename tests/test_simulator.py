@@ -268,10 +268,20 @@ ANYREACH_FILTERS: list[tuple[dict[str, str], Callable[[dict[str, Any]], bool]]] 
 ]
 
 
-@pytest.mark.parametrize(("filters", "holds"), ANYREACH_FILTERS)
-def test_anyreach_filters(filters: dict[str, str], holds: Callable[[dict[str, Any]], bool]) -> None:
+@pytest.fixture(scope="module")
+def thousand() -> tuple[Simulator, dict[str, dict[str, Any]]]:
+    """Return a simulator whose time stands still, and AnyReach's thousand records there, by id."""
     simulator = Simulator(conversations=1000, now=NOW, clock=Clock())
-    rows = {id: record(simulator, "anyreach", id) for id in ids(simulator, "anyreach")}
+    return simulator, {id: record(simulator, "anyreach", id) for id in ids(simulator, "anyreach")}
+
+
+@pytest.mark.parametrize(("filters", "holds"), ANYREACH_FILTERS)
+def test_anyreach_filters(
+    thousand: tuple[Simulator, dict[str, dict[str, Any]]],
+    filters: dict[str, str],
+    holds: Callable[[dict[str, Any]], bool],
+) -> None:
+    simulator, rows = thousand
     wanted = [id for id, row in rows.items() if holds(row)]
     assert 0 < len(wanted) < len(rows)
     assert walk(simulator, "anyreach", 11, **filters) == wanted

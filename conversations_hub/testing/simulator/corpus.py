@@ -1,7 +1,8 @@
 """The simulated conversations.
 
-Conversation number i is a pure function of the corpus and i: it is made when asked for and never held, so a million
-cost nothing. Number 0 is the oldest; the newest few run when the simulator starts, a few more have just ended.
+Conversation number i is a pure function of the corpus and i: it is made when asked for, and only the last few hundred
+are remembered, so a million cost nothing. Number 0 is the oldest; the newest few run when the simulator starts, a few
+more have just ended.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import zlib
 from dataclasses import replace
+from functools import lru_cache
 from random import Random
 
 from ...schema import Channel, Direction, EndReason, Role
@@ -25,6 +27,7 @@ _SPACING = 2400.0
 _MOST_EXCHANGES = 18
 _MASK_64 = (1 << 64) - 1
 _IDS = 1 << 40
+_REMEMBERED = 500
 
 
 def _mix(*parts: int) -> int:
@@ -83,6 +86,9 @@ class Corpus:
         self._inverse = pow(self._factor, -1, _IDS)
         self._offset = _mix(self._salt, 2) % _IDS
         self._spacing = min(_SPACING, _LONGEST_SPAN / max(size, 1))
+        # The same few are asked for again and again, in lists and one by one.
+        self._truth = lru_cache(_REMEMBERED)(self._made)
+        self._said = lru_cache(_REMEMBERED)(self._told)
 
     def id(self, index: int) -> str:
         """Return the id of conversation number `index`."""
@@ -111,6 +117,9 @@ class Corpus:
 
     def truth(self, index: int) -> Truth:
         """Return conversation number `index`."""
+        return self._truth(index)
+
+    def _made(self, index: int) -> Truth:
         whole = self.fresh(index, self.created(index))
         rank = self.size - 1 - index
         if rank < _RUNNING:
@@ -155,6 +164,13 @@ class Corpus:
 
     def turns(self, truth: Truth) -> tuple[Turn, ...]:
         """Return everything that is said in a conversation nobody cuts short: 4 to 40 turns."""
+        # Of the corpus's own, the number alone decides what is said.
+        return self._said(truth.index) if truth.index < self.size else self._spoken(truth)
+
+    def _told(self, index: int) -> tuple[Turn, ...]:
+        return self._spoken(self._truth(index))
+
+    def _spoken(self, truth: Truth) -> tuple[Turn, ...]:
         rng = self._rng(6, truth.index)
         said = _script(truth, rng)
         slot = truth.planned / len(said)

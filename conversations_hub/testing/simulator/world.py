@@ -75,7 +75,7 @@ def reply(status: int, body: object, headers: Mapping[str, str] | None = None) -
 
 def iso(moment: float, zone: str = "Z") -> str:
     """Return a moment as ISO 8601 text with microseconds."""
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + zone
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + zone
 
 
 def whole(text: str) -> int | None:
