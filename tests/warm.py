@@ -80,6 +80,7 @@ def _begin(
     os.dup2(err.fileno(), 2)
     sys.stdout = os.fdopen(1, "w", closefd=False)  # what was there knows another kind of file
     sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had us ignore it
     os.environ.clear()
     os.environ.update(environ)
     work(*arguments)
