@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from typing import Any
 
 import pytest
+from yarl import URL
 
 from conversations_hub.adapter import Account, Adapter
 from conversations_hub.errors import (
@@ -26,6 +27,8 @@ from conversations_hub.wire import Flow, Request, Response
 
 from .clock import FakeClock
 from .server import Answer, Asked, Scripted, answer, serving
+from .unplugged import Unplugged
+from .virtual_time import VirtualLoop
 
 OK = answer({"fine": True})
 DOWN = answer({"message": "down"}, 500)
@@ -340,11 +343,30 @@ async def test_waits_are_told() -> None:
     assert {signal.reason for signal in told if isinstance(signal, Waited)} == {"rate", "place"}
 
 
-async def test_standing_in_line_ends_at_the_deadline() -> None:
-    async with (
-        serving(OK) as server,
-        lane_to(server, Clock(), documented=0.5, deadline=0.1) as lane,
-    ):
+def test_standing_in_line_ends_at_the_deadline() -> None:
+    asked: list[URL] = []
+
+    async def fine(url: URL) -> Response:
+        asked.append(url)
+        return Response(200, {}, b"{}")
+
+    async def ended(loop: VirtualLoop) -> list[HubError | None]:
+        adapter = Adapter(
+            name="acme",
+            base_url="https://example.com",
+            docs="https://example.com",
+            sign=header("x-api-key"),
+            requests_per_second=0.5,
+        )
+        profile = PROFILES["interactive"].but(deadline=0.1)
+        lane = Unplugged(adapter, profile, clock=Clock(monotonic=loop.time), provider=fine)
         errors = await asyncio.gather(*(outcome(lane) for _ in range(5)))
+        await lane.close()
+        return errors
+
+    with closing(VirtualLoop()) as loop:
+        began = loop.time()
+        errors = loop.run(ended(loop))
+        assert loop.time() - began < 0.1 + 1e-6
     assert {type(error) for error in errors} <= {type(None), RateLimitError, DeadlineError}
-    assert len(server.asked) == 1
+    assert len(asked) == 1

@@ -11,6 +11,7 @@ import pkgutil
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from types import TracebackType
@@ -52,9 +53,10 @@ class Warm:
             each.close()
 
     def send_signal(self, kind: signal.Signals) -> None:
-        """Send it a signal."""
+        """Send it a signal, if it has not ended."""
         assert self._process.pid is not None
-        os.kill(self._process.pid, kind)
+        with suppress(ProcessLookupError):
+            os.kill(self._process.pid, kind)
 
     def wait(self) -> int:
         """Wait until it ends; return its exit code, or the signal that ended it, less than 0."""
