@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from .cases import PAGE, cases_of, cases_table, filled, profiles_table
 from .virtual_time import WiredLoop
@@ -17,6 +18,10 @@ FIXTURES = Path(__file__).parent / "fixtures"
 
 _MEMORY = Path("/dev/shm")  # noqa: S108  (pytest makes a folder of its own there)
 _ENOUGH = 2**29  # bytes; a run leaves some forty million, and pytest keeps three runs
+
+# On a busy machine a pause is no defect, nor is it one to be slow.
+settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ours")
 
 
 def pytest_configure() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from conversations_hub.adapter import (
@@ -166,7 +166,6 @@ def test_a_providers_words_become_one_short_safe_line(words: str, line: str) -> 
     assert cut(words) == line
 
 
-@settings(deadline=None)  # on a busy machine a pause is no defect
 @given(st.text(max_size=5), st.integers(min_value=0, max_value=300))
 def test_any_words_become_one_short_safe_line(words: str, times: int) -> None:
     line = cut(words * times)

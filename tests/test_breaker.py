@@ -341,5 +341,5 @@ class _Outage(RuleBasedStateMachine):
         assert self.is_open or self.breaker.retry_at(self.now) is None
 
 
-_Outage.TestCase.settings = settings(max_examples=100, stateful_step_count=50, deadline=None, derandomize=True)
+_Outage.TestCase.settings = settings(max_examples=100, stateful_step_count=50, derandomize=True)
 TestOutage = _Outage.TestCase

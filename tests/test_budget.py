@@ -178,5 +178,5 @@ class _Spending(RuleBasedStateMachine):
         assert self.budget.level == self.tokens
 
 
-_Spending.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None, derandomize=True)
+_Spending.TestCase.settings = settings(max_examples=60, stateful_step_count=40, derandomize=True)
 TestSpending = _Spending.TestCase

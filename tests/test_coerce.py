@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from conversations_hub import coerce
@@ -109,7 +109,6 @@ def test_text_without_a_zone_is_taken_to_be_in_the_providers(value: str, zone: t
     assert instant(value, "at", [], zone=zone) == moment
 
 
-@settings(deadline=None)  # on a busy machine a pause is no defect
 @given(
     st.none()
     | st.integers()
@@ -195,7 +194,6 @@ def test_no_span_is_none_with_an_issue(value: coerce.Number, issues: list[Issue]
     assert noted == issues
 
 
-@settings(deadline=None)  # on a busy machine a pause is no defect
 @given(st.integers() | st.floats() | st.text() | st.text(alphabet="0123456789:.eE+- _", max_size=12))
 def test_a_span_is_finite_and_not_negative_or_none_with_an_issue(value: coerce.Number) -> None:
     issues: list[Issue] = []

@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from conversations_hub.coerce import Id, Instant, Number, Seconds, UnixSeconds
@@ -337,7 +337,6 @@ def bodies(draw: st.DrawFn) -> bytes:
     return body[:at] + draw(st.binary(max_size=3)) + (body[at:] if draw(st.booleans()) else b"")
 
 
-@settings(deadline=None)  # on a busy machine a pause is no defect
 @given(bodies() | st.binary(max_size=30))
 def test_nothing_but_a_payload_error_comes_of_any_body(body: bytes) -> None:
     issues: list[Issue] = []

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from conversations_hub.policy import RateLimit, quota, retry_after
@@ -403,7 +403,6 @@ def acted(limit: RateLimit, act: Act, now: float) -> float:
     return now
 
 
-@settings(deadline=None)  # on a busy machine a pause is no defect
 @given(documented=RATES, acts=ACTS, now=BOOT)
 def test_a_wait_is_never_negative_and_over_when_slept(documented: float | None, acts: list[Act], now: float) -> None:
     limit = RateLimit(documented)
@@ -415,7 +414,6 @@ def test_a_wait_is_never_negative_and_over_when_slept(documented: float | None, 
         assert limit.wait(now + wait) == 0.0
 
 
-@settings(deadline=None)  # on a busy machine a pause is no defect
 @given(documented=RATES, acts=ACTS, now=BOOT)
 def test_the_rate_keeps_its_bounds(documented: float | None, acts: list[Act], now: float) -> None:
     limit = RateLimit(documented)
@@ -425,7 +423,6 @@ def test_the_rate_keeps_its_bounds(documented: float | None, acts: list[Act], no
         assert min(most, 0.5) <= limit.rate <= most
 
 
-@settings(deadline=None)  # on a busy machine a pause is no defect
 @given(documented=RATES, acts=ACTS, now=BOOT)
 def test_a_throttle_never_raises_the_rate(documented: float | None, acts: list[Act], now: float) -> None:
     limit = RateLimit(documented)
@@ -446,7 +443,6 @@ def test_a_throttle_never_raises_the_rate_when_old_answers_come_in_a_burst() -> 
     assert limit.rate < before
 
 
-@settings(deadline=None)  # on a busy machine a pause is no defect
 @given(
     documented=st.floats(0.1, 1000.0),
     steps=st.lists(st.floats(0.0, 3.0) | st.just(0.0), min_size=1, max_size=60),

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from conversations_hub import schema
@@ -162,7 +162,6 @@ conversations = st.builds(
 )
 
 
-@settings(deadline=None)  # on a busy machine a pause is no defect
 @given(conversations)
 def test_any_conversation_comes_back_from_json_as_it_was(conversation: Conversation) -> None:
     line = msgspec.json.encode(conversation)

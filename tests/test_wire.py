@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
@@ -97,7 +97,6 @@ def test_a_good_id_becomes_exactly_one_segment(id: str, segment: str) -> None:
     assert _asked(id) == f"https://api.example.com/base/v2/calls/{segment}/notes"
 
 
-@settings(deadline=None)  # on a busy machine a pause is no defect
 @given(st.text(max_size=40) | st.text(alphabet="%.2eE5cCfF/\\0dab", max_size=12))
 def test_an_id_is_refused_or_stays_one_segment_for_every_reader(id: str) -> None:
     try:

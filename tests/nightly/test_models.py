@@ -13,11 +13,11 @@ pytestmark = [pytest.mark.nightly, pytest.mark.timeout(1800)]
 
 
 def test_f040_whatever_happens_for_long_the_gate_keeps_its_bounds_and_its_order() -> None:
-    many = settings(max_examples=1500, stateful_step_count=100, deadline=None, print_blob=True)
+    many = settings(max_examples=1500, stateful_step_count=100, print_blob=True)
     run_state_machine_as_test(GateModel, settings=many)
 
 
-@settings(max_examples=5000, deadline=None, print_blob=True)
+@settings(max_examples=5000, print_blob=True)
 @given(scenarios(30) | scenarios(200))
 def test_f100_a_long_walk_brings_all_that_was_there_from_beginning_to_end_once(scenario: Scenario) -> None:
     run(scenario)
