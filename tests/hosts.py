@@ -42,8 +42,7 @@ class Hosts:
         """Addresses of a name, one for each time it is resolved, the last for ever."""
         self.connected: list[str] = []
         """Addresses that were connected to, those of loopback servers aside."""
-        self.ssl = create_default_context()
-        self.ssl.load_verify_locations(cadata=certificates.cert_pem.bytes().decode())
+        self.ssl = create_default_context(cadata=certificates.cert_pem.bytes().decode())
 
     @property
     def asked(self) -> list[Asked]:
