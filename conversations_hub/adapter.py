@@ -298,6 +298,8 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True):
     """Members of the provider's JSON that are scrubbed from `raw`, at any depth."""
     requests_per_second: float | None = None
     """The documented limit of an account; None: not documented."""
+    lookback: timedelta = timedelta(days=1)
+    """How late a conversation may turn up in its list, or change there: so far back a sync walks the list again."""
     retention: timedelta | None = None
     """How long it keeps conversations unless an account has it otherwise; None: until they are deleted, or unknown."""
     webhook: Webhook | None = None

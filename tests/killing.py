@@ -113,12 +113,16 @@ def rows_in(path: Path) -> list[tuple[object, ...]]:
 def _rows(path: Path) -> list[tuple[object, ...]]:
     with closing(sqlite3.connect(path)) as database:
         found: list[tuple[object, ...]] = list(
-            database.execute(f"SELECT {_COLUMNS} FROM conversations WHERE settles_at IS NULL")  # noqa: S608
+            database.execute(
+                f"SELECT {_COLUMNS} FROM conversations JOIN remembered ON conversation = key"  # noqa: S608
+                " WHERE settles_at IS NULL"
+            )
         )
         for table, columns in _PARTS.items():
             found += database.execute(
                 f"SELECT provider, account, id, position, {columns} FROM {table}"  # noqa: S608
-                f" JOIN conversations ON conversations.key = {table}.conversation WHERE settles_at IS NULL"
+                f" JOIN conversations ON conversations.key = {table}.conversation"
+                " JOIN remembered ON remembered.conversation = conversations.key WHERE settles_at IS NULL"
             )
     return found
 

@@ -438,7 +438,7 @@ async def test_a_parquet_store_writes_both_tables_anew(duckdb: Any, tmp_path: Pa
         await store.close()
         assert len(rows(duckdb, folder / "turns.parquet", "ref")) == number + 1
     assert names(folder) == ["conversations.db", "conversations.db.lock", "conversations.parquet", "turns.parquet"]
-    assert rows(duckdb, folder / "conversations.parquet", "ref") == [("acme:c0",), ("acme:c1",)]
+    assert rows(duckdb, folder / "conversations.parquet", "ref") == [("acme:c1",), ("acme:c0",)]
 
 
 async def test_a_parquet_store_does_not_take_the_place_of_other_tables(duckdb: Any, tmp_path: Path) -> None:
@@ -501,9 +501,9 @@ def test_the_ending_or_a_word_tells_the_form(
     data = path.read_bytes()
     data = gzip.decompress(data) if name.endswith(".gz") else data
     if "csv" in name + form:
-        assert [row["text"] for row in sheet(data)] == ["'=1+1", "Hello.\x1b[2J"]
+        assert [row["text"] for row in sheet(data)] == ["Hello.\x1b[2J", "'=1+1"]
     else:
-        assert [msgspec.json.decode(line, type=Conversation).id for line in data.splitlines()] == ["c1", "c2"]
+        assert [msgspec.json.decode(line, type=Conversation).id for line in data.splitlines()] == ["c2", "c1"]
     with pytest.raises(StoreError, match="is there already"):
         run(store, f"{form}{path}")
     run(store, f"{form}{path}", "acme/eu", overwrite=True)
@@ -523,7 +523,7 @@ def test_parquet_is_a_folder(
 def test_standard_output_gets_it_byte_for_byte(store: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     run(store, "csv:-", formulas=True)
     out, err = capsysbinary.readouterr()
-    assert [row["text"] for row in sheet(out)] == ["=1+1", "Hello.\x1b[2J"]
+    assert [row["text"] for row in sheet(out)] == ["Hello.\x1b[2J", "=1+1"]
     assert err == b"2 conversations written to standard output\n"
     run(store, "jsonl:-")
     assert len(capsysbinary.readouterr().out.splitlines()) == 2

@@ -190,6 +190,7 @@ async def test_the_manifest_says_what_is_there(path: Path) -> None:
         "accounts": {
             ACCOUNT: {"conversations": 2, "window": {"since": "2026-11-19T12:00:00Z", "until": "2026-11-20T12:00:00Z"}},
         },
+        "missing": {},
         "size": len(read(path)),
         "sha256": hashlib.sha256(read(path)).hexdigest(),
         "compress": False,
@@ -216,7 +217,7 @@ async def test_a_finished_file_may_be_gone_on_with_for_more_accounts(path: Path)
     await export(path, [page(0)])
     store = JSONLStore(path)
     await store.open(TERMS | {"accounts": "acme/default, acme/eu"})
-    await store.commit("acme/eu", [], Progress(passes=1))
+    await store.commit("acme/eu", [entry(msgspec.structs.replace(one("c1"), account="eu"))], Progress(passes=1))
     await store.close()
     with pytest.raises(StoreError, match="accounts was acme/default, acme/eu and is acme/default"):
         await export(path, [page(0)])

@@ -121,7 +121,7 @@ async def test_what_came_changed_and_stayed_is_told_apart(tmp_path: Path) -> Non
         provider.rows[20] |= {"conversation_name": "renamed"}
         provider.rows.append({"status": "ended"})
         asked.clear()
-        [planned] = await plan(hub, store, clock=at(long_after))
+        [planned] = await plan(hub, store, lookback=timedelta(minutes=15), clock=at(long_after))
     # Looked back at are fifteen minutes before the newest, 13 to 28; the one that failed is no less looked at again.
     assert (planned.listed, planned.new, planned.again, planned.there, planned.bad) == (18, 1, 2, 15, 1)
     assert (planned.list_requests, planned.detail_requests) == (2, 3)

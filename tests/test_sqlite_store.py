@@ -193,7 +193,7 @@ async def test_a_file_of_something_else_is_not_touched(tmp_path: Path) -> None:
         await SQLiteStore(tmp_path / "notes.txt").open({})
 
 
-@pytest.mark.parametrize(("version", "age"), [(0, "older"), (2, "newer")])
+@pytest.mark.parametrize(("version", "age"), [(0, "older"), (3, "newer")])
 async def test_a_file_of_another_version_is_refused(version: int, age: str, tmp_path: Path) -> None:
     path = tmp_path / "c.db"
     await kept_in(path, said("Hello."))
@@ -255,16 +255,16 @@ async def test_an_archive_narrows_as_a_hub_does(tmp_path: Path) -> None:
         def ids(*targets: str, **filters: object) -> list[str]:
             return [one.id for one in archive.conversations(*targets, **filters)]  # type: ignore[arg-type]
 
-        assert ids() == ["c3", "c4", "c2", "c1"]
-        assert ids("acme") == ["c3", "c4", "c2", "c1"]
+        assert ids() == ["c4", "c3", "c2", "c1"]
+        assert ids("acme") == ["c4", "c3", "c2", "c1"]
         assert ids("acme/eu") == ["c4"]
         assert ids("beta") == []
         assert ids("beta", "acme/eu") == ["c4"]
-        assert ids(since=NOW - timedelta(days=1)) == ["c3", "c4", "c2"]
+        assert ids(since=NOW - timedelta(days=1)) == ["c4", "c3", "c2"]
         assert ids(until=NOW) == ["c2", "c1"]
         assert ids(status="failed") == ["c3"]
         assert ids(agent="a1") == ["c2"]
-        assert ids(limit=1) == ["c3"]
+        assert ids(limit=1) == ["c4"]
         assert archive.get("acme/eu:c4") == other
         with pytest.raises(NotFoundError, match="no such conversation"):
             archive.get("acme/default:c4")

@@ -22,7 +22,7 @@ from ..signals import Signal
 from ..transport import Clock, Lane, Limiter, Turns
 from .crew import Crew
 from .environment import accounts_in
-from .instants import check_aware
+from .instants import check_span
 from .reader import Reader, unsupported
 from .recordings import Download, download
 from .refs import Ref, Target
@@ -230,7 +230,7 @@ class Hub:
         for name, least, value in (("limit", 0, limit), ("page_size", 1, page_size)):
             if value is not None and value < least:
                 raise InvalidRefError(f"{name} must be {least} or more")
-        check_aware(since=since, until=until)
+        check_span(since, until)
         options = provider_options or {}
         strangers = options.keys() - {reader.lane.account.provider for reader in readers}
         if strangers:

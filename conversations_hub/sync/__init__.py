@@ -11,21 +11,24 @@ A run may be killed at any instant: the next one goes on where it was.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from copy import copy
 from datetime import datetime, timedelta
 
 from ..hub import Hub
-from ..hub.instants import check_aware
+from ..hub.instants import check_span
 from ..transport import Clock
 from .pull import Pull, Redact, Terms
 from .report import AccountSync, SyncReport, Walked
-from .store import Entry, Kept, Progress, Store, Window, Written, terms_of
+from .store import Entry, Kept, Missing, Progress, Store, Window, Written, terms_of
 from .together import together
 
 __all__ = [
     "AccountSync",
     "Entry",
     "Kept",
+    "Missing",
     "Progress",
     "Redact",
     "Store",
@@ -45,6 +48,8 @@ async def sync(
     until: datetime | None = None,
     verify: bool = True,
     patience: timedelta = timedelta(days=7),
+    lookback: timedelta | None = None,
+    again: bool = False,
     redact: Redact | Sequence[Redact] = (),
     report: SyncReport | None = None,
     clock: Clock | None = None,
@@ -61,7 +66,11 @@ async def sync(
         since: the first instant that counts, aware; None for all there is.
         until: the first instant that no longer counts, aware; None for now.
         verify: walk each list again until nothing new turns up, for lists lose rows when others are deleted meanwhile.
-        patience: how long after its end a conversation is looked at again for what was not ready.
+        patience: how long after its end a conversation is looked at again for what was not ready, and how long after
+            their first failure details are asked for.
+        lookback: how far behind the end of what earlier runs walked the lists are walked again, for conversations
+            turn up and change there late; None for what the adapter says, a day for most.
+        again: walk all of the span and fetch everything in it, whatever earlier runs did, and compare.
         redact: what to do to each conversation before it is stored, one after the other.
         report: is filled while it goes on, for those who want to watch.
         clock: time, for tests.
@@ -70,7 +79,7 @@ async def sync(
         StoreError: it cannot be kept: the disk is full, somebody else's file, another sync is at work.
         ConfigurationError: a provider or account this hub does not have.
     """
-    check_aware(since=since, until=until)
+    check_span(since, until)
     clock = clock or Clock()
     redactors = (redact,) if callable(redact) else tuple(redact)
     terms = Terms(
@@ -78,17 +87,28 @@ async def sync(
         until=until or clock.now(),
         verify=verify,
         patience=patience,
+        lookback=lookback,
+        again=again,
         redact=redactors,
+        redact_rows=tuple(map(_uncounted, redactors)),
     )
     report = report or SyncReport()
     report.accounts[:] = map(AccountSync, hub.accounts(*targets))
     try:
-        await store.open(terms_of((account.where for account in report.accounts), since, until))
+        await store.open(terms_of((account.where for account in report.accounts), since, until, clock.now()))
         await together(Pull(hub, store, terms, account, clock).run() for account in report.accounts)
-        if report.complete:
-            await store.finish()
+        if all(account.ended for account in report.accounts):
+            await store.finish({account.where: account.bad for account in report.accounts if account.bad})
     finally:
         for one in redactors:
             report.redacted.update(getattr(one, "counts", {}))
         await store.close()
     return report
+
+
+def _uncounted(redact: Redact) -> Redact:
+    """Return a redactor that does the same and counts for itself."""
+    twin = copy(redact)
+    if hasattr(twin, "counts"):
+        twin.counts = Counter[str]()
+    return twin

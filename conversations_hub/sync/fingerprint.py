@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from typing import Final
 
 import msgspec
 
 from ..schema import Conversation, Recording, RecordingAccess
 
-__all__ = ["fingerprint"]
+__all__ = ["FIRST_LAYOUT", "fingerprint", "is_print_of"]
+
+_SIZE: Final = 16  # bytes
+FIRST_LAYOUT: Final = b"1:"
+"""Stands before the fingerprints that stores of the first layout hold, which were digested in another way."""
 
 _packed = msgspec.msgpack.Encoder()
 _encoder = msgspec.json.Encoder()
@@ -25,6 +29,17 @@ def fingerprint(conversation: Conversation) -> bytes:
 
     Signed URLs count without their queries, wherever they stand; `raw` does not count at all.
     """
+    return sha256(_told(conversation)).digest()[:_SIZE]
+
+
+def is_print_of(fingerprint_: bytes, conversation: Conversation) -> bool:
+    """Whether a conversation says what the one said whose fingerprint this is."""
+    if fingerprint_.startswith(FIRST_LAYOUT) and len(fingerprint_) > _SIZE:
+        return fingerprint_[len(FIRST_LAYOUT) :] == blake2b(_told(conversation), digest_size=_SIZE).digest()
+    return fingerprint_ == fingerprint(conversation)
+
+
+def _told(conversation: Conversation) -> bytes:
     recordings = conversation.recordings
     if any(recording.access is RecordingAccess.SIGNED_URL for recording in recordings):
         recordings = tuple(map(_lasting, recordings))
@@ -36,7 +51,7 @@ def fingerprint(conversation: Conversation) -> bytes:
         told = _encoder.encode(conversation)
     if (b"ignature=" in told or b"sig=" in told) and _SIGNED.search(told):
         told = _QUERY.sub(_unsigned, _encoder.encode(conversation))
-    return blake2b(told, digest_size=16).digest()
+    return told
 
 
 def _lasting(recording: Recording) -> Recording:

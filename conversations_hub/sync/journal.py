@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from hashlib import blake2b
@@ -15,7 +15,9 @@ from zlib import crc32
 import msgspec
 
 from ..errors import StoreError
-from .store import Kept, Progress, Window
+from ..hub.reader import MOST_TOLD
+from .fingerprint import FIRST_LAYOUT
+from .store import Kept, Missing, Progress, Window
 
 __all__ = ["Begun", "Committed", "Files", "Finished", "Journal", "Known", "Manifest", "Remembered", "Total", "key_of"]
 
@@ -101,6 +103,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Conversations by provider."""
     accounts: dict[str, Total]
     """By "provider/account"."""
+    missing: dict[str, Missing] = {}
+    """What the last run could not have, by "provider/account"; an account that lacks nothing is not named."""
     size: int
     """Bytes."""
     sha256: str
@@ -121,6 +125,7 @@ class Remembered(msgspec.Struct, frozen=True, array_like=True):
     content: bytes
     settles_at: datetime | None
     listed: bytes | None = None
+    failing_since: datetime | None = None
 
 
 class Begun(msgspec.Struct, frozen=True, kw_only=True, tag="begun"):
@@ -138,7 +143,8 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True, tag="begun"):
 class Committed(msgspec.Struct, frozen=True, kw_only=True, tag="committed"):
     """Data was written."""
 
-    version: Literal[1] = 1
+    version: Literal[1, 2] = 2
+    """1: its fingerprints were digested in another way."""
     offset: int
     """Bytes of data that count."""
     count: int
@@ -231,6 +237,7 @@ class Known:
         """How many lines of a conversation no longer count, by its key."""
         self._kept: dict[bytes, bytes] = {}
         self._unsettled: defaultdict[str, set[str]] = defaultdict(set)
+        self._not_loaded: defaultdict[str, set[str]] = defaultdict(set)
 
     @property
     def count(self) -> int:
@@ -245,23 +252,38 @@ class Known:
             case Committed():
                 self.offset = line.offset
                 self.progress[line.account] = line.progress
+                mark = FIRST_LAYOUT if line.version == 1 else b""
                 for entry in line.entries:
-                    self._remember(line.account, entry)
+                    self._remember(line.account, entry, mark)
             case Finished():
                 self.finished = line
                 self.superseded.clear()
 
-    def _remember(self, account: str, entry: Remembered) -> None:
+    def _remember(self, account: str, entry: Remembered, mark: bytes) -> None:
         key = key_of(account, entry.id)
         if key not in self._kept:
             self.conversations[account] += 1
         elif entry.is_written:
             self.superseded[key] += 1
-        self._kept[key] = _packing.encode((entry.row, entry.content, entry.settles_at, entry.listed))
-        if entry.settles_at is None:
-            self._unsettled[account].discard(entry.id)
-        else:
-            self._unsettled[account].add(entry.id)
+        row, content = mark + entry.row, mark + entry.content
+        self._kept[key] = _packing.encode((row, content, entry.settles_at, entry.listed, entry.failing_since))
+        for known, holds in ((self._unsettled, entry.settles_at), (self._not_loaded, entry.failing_since)):
+            if holds is None:
+                known[account].discard(entry.id)
+            else:
+                known[account].add(entry.id)
+
+    def missing(self, unreadable: Mapping[str, int]) -> dict[str, Missing]:
+        """Return what is not there, by account, where something is not."""
+        return {
+            account: Missing(
+                unreadable=unreadable.get(account, 0),
+                not_loaded=len(self._not_loaded[account]),
+                ids=sorted(self._not_loaded[account])[:MOST_TOLD],
+            )
+            for account in sorted(self.progress)
+            if self._not_loaded[account] or account in unreadable
+        }
 
     def kept(self, account: str, ids: Iterable[str]) -> dict[str, Kept]:
         """Return what is remembered of those that are there, by id."""
@@ -274,7 +296,7 @@ class Known:
 
 
 _packing = msgspec.msgpack.Encoder()
-_unpacking = msgspec.msgpack.Decoder(tuple[bytes, bytes, datetime | None, bytes | None])
+_unpacking = msgspec.msgpack.Decoder(tuple[bytes, bytes, datetime | None, bytes | None, datetime | None])
 
 
 def key_of(account: str, id: str) -> bytes:

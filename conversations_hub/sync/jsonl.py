@@ -11,8 +11,9 @@ import errno
 import gzip
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from datetime import datetime
 from functools import partial
 from hashlib import file_digest
 from pathlib import Path
@@ -24,7 +25,7 @@ from ..errors import StoreError
 from ..version import __version__
 from .journal import Begun, Committed, Files, Finished, Journal, Known, Manifest, Remembered, Total, key_of
 from .lock import Lock
-from .store import Entry, Kept, Progress, Written
+from .store import Entry, Kept, Progress, Written, are_other_terms
 from .thread import Thread
 
 __all__ = ["JSONLStore"]
@@ -89,9 +90,13 @@ class JSONLStore:
         """See `Store.commit`. It survives a loss of power."""
         return await self._do(partial(self._open_writer().commit, account, entries, progress))
 
-    async def finish(self) -> None:
+    async def vanished(self, account: str, listed: Collection[str], now: datetime) -> Sequence[str]:  # noqa: ARG002
+        """See `Store.vanished`; it is not noted, but found again in each run."""
+        return await self._do(partial(self._open_writer().vanished, account, listed))
+
+    async def finish(self, unreadable: Mapping[str, int] | None = None) -> None:
         """Give the file its name, each conversation in it once, and write the manifest."""
-        await self._do(self._open_writer().finish)
+        await self._do(partial(self._open_writer().finish, unreadable or {}))
 
     async def close(self) -> None:
         """See `Store.close`."""
@@ -196,13 +201,15 @@ class _Writer:
             if is_written:
                 lines.append(_encoder.encode(entry.conversation) + b"\n")
             if before != now:
-                remembered.append(Remembered(id, is_written, now.row, now.content, now.settles_at, now.listed))
+                remembered.append(
+                    Remembered(id, is_written, now.row, now.content, now.settles_at, now.listed, now.failing_since)
+                )
             new += before is None
             updated += before is not None and is_written
             unchanged += not is_written
         if remembered or progress != self.progress(account):
-            file = self._ready()
             data = self._packed(lines)
+            file = self._ready() if data else None  # what only is remembered stands in the journal
             line = Committed(
                 offset=self.known.offset + len(data),
                 count=self.known.count + new,
@@ -210,13 +217,24 @@ class _Writer:
                 progress=progress,
                 entries=remembered,
             )
-            if data:
+            if file is not None:
                 self._files.append(file, data)
             self._journal.append(line)  # never before the disk has the data
             self.known.take(line)
         return Written(new, updated, unchanged)
 
-    def finish(self) -> None:
+    def vanished(self, account: str, listed: Collection[str]) -> list[str]:
+        if len(self.known.kept(account, listed)) == self.known.conversations[account]:
+            return []
+        here = (name.id for name in self._names() if f"{name.provider}/{name.account}" == account)
+        return [id for id in dict.fromkeys(here) if id not in listed]
+
+    def _names(self) -> Iterator[_Name]:
+        path = self._partial if self.known.finished is None else self._path
+        with gzip.open(path) if self._compress else path.open("rb") as file:
+            yield from map(_name.decode, file)
+
+    def finish(self, unreadable: Mapping[str, int]) -> None:
         if self.known.finished is not None:
             return
         if self._path.exists() and not self._replaces:
@@ -227,7 +245,7 @@ class _Writer:
         else:
             self._files.fsync(self._ready())
         finished = Finished(
-            rewritten=rewritten, manifest=self._described(self._rewritten if rewritten else self._partial)
+            rewritten=rewritten, manifest=self._described(self._rewritten if rewritten else self._partial, unreadable)
         )
         self._journal.append(finished)
         self.known.take(finished)
@@ -268,7 +286,7 @@ class _Writer:
     def _check_that_it_can_go_on(self, begun: Begun) -> None:
         before = begun.terms | {"compress": str(begun.compress)}
         now = self._terms | {"compress": str(self._compress)}
-        differing = [name for name in sorted(before | now) if before.get(name) != now.get(name)]
+        differing = [name for name in sorted(before | now) if are_other_terms(name, before, now)]
         if differing:
             told = "; ".join(f"{name} was {before.get(name)} and is {now.get(name)}" for name in differing)
             raise StoreError(
@@ -328,7 +346,7 @@ class _Writer:
             self._files.replace(self._manifest, [manifest])
         return True
 
-    def _described(self, path: Path) -> Manifest:
+    def _described(self, path: Path, unreadable: Mapping[str, int]) -> Manifest:
         known = self.known
         providers: Counter[str] = Counter()
         for account, count in known.conversations.items():
@@ -342,6 +360,7 @@ class _Writer:
                 account: Total(conversations=known.conversations[account], window=self.progress(account).covered)
                 for account in sorted(known.progress)
             },
+            missing=known.missing(unreadable),
             size=_size(path),
             sha256=sha256,
             compress=self._compress,

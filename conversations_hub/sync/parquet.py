@@ -19,7 +19,7 @@ from ..schema import Conversation
 from .export import check_free, replacing
 from .sqlite import SQLiteStore
 from .sqlite.archive import Archive
-from .sqlite.tables import CONVERSATION, TURN, conversation_row, instant_text, turn_columns
+from .sqlite.tables import CONVERSATION, TURN, conversation_row, turn_columns
 
 __all__ = ["ParquetStore", "export_parquet"]
 
@@ -80,9 +80,9 @@ class ParquetStore(SQLiteStore):
         await self._do(self._prepare)
         await super().open(terms)
 
-    async def finish(self) -> None:
+    async def finish(self, unreadable: Mapping[str, int] | None = None) -> None:
         """Write the tables from all that is in the store."""
-        await super().finish()
+        await super().finish(unreadable)
         await self._do(self._export)
 
     async def close(self) -> None:
@@ -149,9 +149,9 @@ def _turns(conversation: Conversation) -> Iterator[dict[str, Any]]:
     one = {name: getattr(conversation, name) for name in ("ref", "provider", "account", "id")}
     turns = conversation.transcript or ()
     columns = turn_columns(turns)
-    for position, turn in enumerate(turns):
+    for position in range(len(turns)):
         row = {name: values[position] for name, values in columns.items()}
-        yield one | {"position": position} | row | {"timestamp": instant_text(turn.started_at)}
+        yield one | {"position": position} | row
 
 
 def _copy(folder: Path, table: str, columns: Sequence[str], largest: int) -> str:

@@ -24,11 +24,11 @@ from ..errors import (
     StoreError,
 )
 from ..hub import Hub, Page
-from ..hub.instants import check_aware
+from ..hub.instants import check_span
 from ..schema import Conversation, TranscriptState
 from ..transport import Clock
 from .candidates import Age, Candidates
-from .fingerprint import fingerprint
+from .fingerprint import is_print_of
 from .store import Kept, Progress, Store, Window, terms_of, when
 from .together import together
 from .windows import STEP, bounds, joined, windows
@@ -181,6 +181,7 @@ async def plan(
     *targets: str,
     since: datetime | None = None,
     until: datetime | None = None,
+    lookback: timedelta | None = None,
     clock: Clock | None = None,
 ) -> list[AccountPlan]:
     """Look at every account of the hub, or at those named, and say what `sync` with the same arguments would take.
@@ -195,19 +196,20 @@ async def plan(
         *targets: "tavus" for every Tavus account, "tavus/eu" for one; none for all.
         since: the first instant that counts, aware; None for all there is.
         until: the first instant that no longer counts, aware; None for now.
+        lookback: as `sync` takes it.
         clock: time, for tests.
 
     Raises:
         StoreError: the store cannot be read, or a sync is at work on it.
         ConfigurationError: a provider or account this hub does not have.
     """
-    check_aware(since=since, until=until)
+    check_span(since, until)
     clock = clock or Clock()
     wanted = Window(since, until or clock.now())
-    looks = [_Look(hub, store, where, wanted, clock) for where in hub.accounts(*targets)]
+    looks = [_Look(hub, store, where, wanted, lookback=lookback, clock=clock) for where in hub.accounts(*targets)]
     try:
         if store is not None:
-            await store.open(terms_of((look.where for look in looks), since, until))
+            await store.open(terms_of((look.where for look in looks), since, until, clock.now()))
         await together(look.run() for look in looks)
     finally:
         if store is not None:
@@ -230,12 +232,15 @@ class _Tally(msgspec.Struct):
 class _Look:
     """Looks at one account; its lists are walked window by window, as a sync would."""
 
-    def __init__(self, hub: Hub, store: Store | None, where: str, wanted: Window, clock: Clock) -> None:
+    def __init__(
+        self, hub: Hub, store: Store | None, where: str, wanted: Window, *, lookback: timedelta | None, clock: Clock
+    ) -> None:
         self.where = where
         self._hub = hub
         self._adapter = load(where.partition("/")[0])
         self._store = store
         self._wanted = wanted
+        self._lookback = self._adapter.lookback if lookback is None else lookback
         self._clock = clock
         self._fetches = self._adapter.get is not None and not self._adapter.complete_lists
         self._narrows = {"since", "until"} <= {*self._adapter.filters}
@@ -274,19 +279,19 @@ class _Look:
             self._unlisted = {id for id, kept in unsettled.items() if kept.listed and self._adapter.get is not None}
         covered, walking = progress.sure, progress.walking if goes_on else None
         if walking is not None:
-            if not await self._walk(walking, None):
+            if not await self._walk(walking, None, is_last=progress.is_last):
                 return False
             covered = joined(covered, walking)
-        for window in windows(covered, self._wanted, STEP if self._narrows else None):
-            if not await self._walk(window, walking):
+        for window in windows(covered, self._wanted, STEP if self._narrows else None, self._lookback):
+            if not await self._walk(window, walking, is_last=window.until == self._wanted.until):
                 return False
         self._tally.again += len(self._unlisted)
         self._tally.details += len(self._unlisted)
         return True
 
-    async def _walk(self, window: Window, walked: Window | None) -> bool:
+    async def _walk(self, window: Window, walked: Window | None, *, is_last: bool) -> bool:
         """Walk a window and count its rows, but for those of a window walked before."""
-        since, until = bounds(window, self._wanted.until) if self._narrows else (None, None)
+        since, until = bounds(window, is_last=is_last) if self._narrows else (None, None)
         walk = self._hub.list(self.where, since=since, until=until)
         began = self._clock.monotonic()
         is_whole = False
@@ -319,7 +324,7 @@ class _Look:
         for row in rows:
             before = kept.get(row.id)
             tally.has_recordings |= bool(row.recordings)
-            if before is not None and before.settles_at is None and before.row == fingerprint(row):
+            if before is not None and before.settles_at is None and is_print_of(before.row, row):
                 tally.there += 1
                 continue
             tally.new += before is None

@@ -11,15 +11,28 @@ from typing import TypeVar
 import msgspec
 
 from ..adapters import load
-from ..errors import AuthError, ForbiddenError, HubClosedError, HubError, NotFoundError, PaginationError, StoreError
+from ..errors import (
+    AuthError,
+    CircuitOpenError,
+    ForbiddenError,
+    HubClosedError,
+    HubError,
+    InvalidRefError,
+    NotFoundError,
+    PaginationError,
+    PayloadError,
+    ProviderError,
+    RateLimitError,
+    StoreError,
+)
 from ..hub import Hub, Page
 from ..hub.reader import MOST_TOLD, merged
 from ..schema import Conversation, Issue, TranscriptState
 from ..transport import Clock
-from .fingerprint import fingerprint
+from .fingerprint import FIRST_LAYOUT, fingerprint, is_print_of
 from .report import AccountSync
 from .store import Entry, Kept, Progress, Store, Window, when
-from .windows import STEP, bounds, joined, windows
+from .windows import STEP, bounds, joined, reaching, windows
 
 __all__ = ["Pull", "Redact", "Terms"]
 
@@ -47,7 +60,18 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime
     verify: bool
     patience: timedelta
+    lookback: timedelta | None = None
+    """None: what the adapter says."""
+    again: bool = False
+    """Whether all of it is walked and fetched again, whatever is covered."""
     redact: Sequence[Redact] = ()
+    redact_rows: Sequence[Redact] = ()
+    """The same, for what only fingerprints are made of: they do not count what they take out."""
+
+    @property
+    def window(self) -> Window:
+        """The span of time that was asked for."""
+        return Window(self.since, self.until)
 
 
 class Pull:
@@ -66,6 +90,8 @@ class Pull:
         self._batch: list[Entry] = []
         self._committed_at = clock.monotonic()
         self._looked_at: set[str] = set()  # of what is to be looked at again: once in a run is enough
+        self._walked: list[Window] = []  # from beginning to end, in this run
+        self._reach = terms.window  # of all that is walked in this run
 
     async def run(self) -> None:
         """Bring the store up to date; what went wrong is in the report. Raises `StoreError` where it cannot be kept.
@@ -92,18 +118,31 @@ class Pull:
         self._progress = await self._store.progress(self._where)
         while not await self._walk_all():
             self._narrows = False
-            self._progress = Progress(covered=self._progress.covered, newest=self._progress.newest)
+            self._progress = self._at_rest(self._progress.covered)
         await self._look_again()
+
+    def _at_rest(self, covered: Window | None) -> Progress:
+        return Progress(covered=covered, newest=self._progress.newest)
 
     async def _walk_all(self) -> bool:
         """Walk what is left; return False where the provider's narrowed lists turn out to leave something out."""
-        wanted = Window(self._terms.since, self._terms.until)
+        lookback = self._adapter.lookback if self._terms.lookback is None else self._terms.lookback
         try:
             covered, walking = self._progress.sure, self._progress.walking
+            wanted = self._terms.window
+            if self._terms.again:
+                covered, walking, wanted = None, None, reaching(wanted, covered)
+            self._reach = wanted if walking is None else joined(walking, wanted)
             if walking is not None:
+                if not self._narrows and self._terms.verify:
+                    # Another pass is due anyway, over all of the list: it brings what is new since as well.
+                    walking = Window(walking.since, self._reach.until)
+                    self._progress = msgspec.structs.replace(self._progress, walking=walking)
                 await self._walk(walking)
                 covered = joined(covered, walking)
-            for window in windows(covered, wanted, STEP if self._narrows else None):
+                if self._terms.verify:
+                    lookback = timedelta(0)  # so much was looked at a moment ago
+            for window in windows(covered, wanted, STEP if self._narrows else None, lookback):
                 await self._walk(window)
         except _NarrowedTooFarError:
             return False
@@ -112,32 +151,46 @@ class Pull:
     async def _walk(self, window: Window) -> None:
         """Walk a window to its end, again until a pass finds nothing new, and note it as covered."""
         before = self._report.counts
-        if self._progress.walking != window:
-            self._progress = Progress(covered=self._progress.covered, walking=window, newest=self._progress.newest)
+        if self._progress.walking != window or self._terms.again:
+            self._progress = msgspec.structs.replace(
+                self._at_rest(self._progress.covered), walking=window, is_last=window.until == self._terms.until
+            )
+        is_whole = False
+        listed: set[str] | None = None if self._narrows and window.since is not None else set()
         while True:
-            await self._pass_over(window)
+            is_whole |= await self._pass_over(window, listed)
             found_nothing = self._progress.passes > 0 and self._progress.new == 0
             passes = self._progress.passes + 1
             if found_nothing or not self._terms.verify or passes >= _MOST_PASSES:
                 break
             self._progress = msgspec.structs.replace(self._progress, cursor=None, passes=passes, new=0)
         self._report.is_verified &= found_nothing
-        self._progress = Progress(covered=joined(self._progress.covered, window), newest=self._progress.newest)
+        self._progress = self._at_rest(joined(self._progress.covered, window))
         await self._commit()
         self._report.walked(window, before)
+        if is_whole:
+            self._walked.append(window)
+        if is_whole and listed is not None and not (self._report.bad or self._report.warnings):
+            gone = await self._store.vanished(self._where, listed, self._clock.now())
+            self._report.vanished = [self._ref(id) for id in gone]
 
-    async def _pass_over(self, window: Window) -> None:
-        try:
-            await self._pages_from(self._progress.cursor, window)
-        except PaginationError:
-            if self._progress.cursor is None:
-                raise
-            # The provider no longer knows the place. What is kept already is not fetched again.
-            self._progress = msgspec.structs.replace(self._progress, cursor=None)
-            await self._pages_from(None, window)
+    async def _pass_over(self, window: Window, listed: set[str] | None) -> bool:
+        """Walk from the place where the last run was stopped, or from the beginning; return whether it was that."""
+        cursor = self._progress.cursor
+        if cursor is not None:
+            try:
+                await self._pages_from(cursor, window, listed)
+            except (ProviderError, PayloadError, PaginationError, InvalidRefError) as error:
+                if self._progress.cursor != cursor or not _may_mean_the_place(error):
+                    raise
+            else:
+                return False
+        # The place is noted until there is another: if it was only an outage, the next run goes on from there.
+        await self._pages_from(None, window, listed)
+        return True
 
-    async def _pages_from(self, cursor: str | None, window: Window) -> None:
-        since, until = bounds(window, self._terms.until) if self._narrows else (None, None)
+    async def _pages_from(self, cursor: str | None, window: Window, listed: set[str] | None) -> None:
+        since, until = bounds(window, is_last=self._progress.is_last) if self._narrows else (None, None)
         walk = self._hub.list(self._where, since=since, until=until, cursor=cursor)
         async with aclosing(walk.pages()) as pages, aclosing(_one_ahead(pages)) as found:
             async for page in found:
@@ -145,6 +198,8 @@ class Pull:
                 if went.warnings and self._narrows and (since or until):
                     raise _NarrowedTooFarError
                 self._report.warnings |= dict.fromkeys(went.warnings)
+                if listed is not None:
+                    listed.update(row.id for row in page.items)
                 await self._take(page, [row for row in page.items if window.holds(row)])
                 self._report.share = self._share(window, page.items) or self._report.share
                 self._progress = msgspec.structs.replace(self._progress, cursor=page.cursor)
@@ -178,21 +233,25 @@ class Pull:
         await self._fetch(wanted)
 
     def _is_to_fetch(self, row: Conversation, kept: Mapping[str, Kept]) -> bool:
+        if row.id in self._looked_at:
+            return False
         before = kept.get(row.id)
         if before is None:
             return True
-        if row.id in self._looked_at:
-            return False
-        return before.settles_at is not None or before.row != fingerprint(row)
+        return self._terms.again or before.settles_at is not None or not self._is_as_it_was(row, before)
+
+    def _is_as_it_was(self, row: Conversation, before: Kept) -> bool:
+        # The first layout remembered rows as they came, personal data and all; now it is what would be stored.
+        return is_print_of(before.row, row if before.row.startswith(FIRST_LAYOUT) else self._shown(row))
 
     async def _fetch(self, rows: Sequence[tuple[Conversation, Kept | None]]) -> None:
         if self._adapter.complete_lists or self._adapter.get is None:
             for row, before in rows:
-                await self._remember(row, None, before, row_print=fingerprint(row))
+                await self._remember(row, None, before)
             return
         by_ref = {self._ref(row.id): (row, before) for row, before in rows}
         async for (row, before), details, error in self._details(by_ref):
-            await self._remember(row, details, before, row_print=fingerprint(row), error=error)
+            await self._remember(row, details, before, error=error)
 
     async def _look_again(self) -> None:
         """Fetch what was to be looked at again and did not turn up in a list of this run."""
@@ -202,11 +261,15 @@ class Pull:
             return
         async for before, details, error in self._details(left):
             row = _row.decode(before.listed or b"")
-            await self._remember(row, details, before, row_print=before.row, error=error)
+            await self._remember(row, details, before, row_print=before.row, error=error, listed=not self._passed(row))
         await self._commit()
 
+    def _passed(self, row: Conversation) -> bool:
+        """Whether a list that was walked whole in this run would have shown it, though it did not."""
+        return any(window.holds(row) for window in self._walked) and (when(row) is not None or not self._narrows)
+
     async def _details(self, wanted: Mapping[str, T]) -> AsyncGenerator[tuple[T, Conversation | None, HubError | None]]:
-        """Get conversations by ref, and count what fails."""
+        """Get conversations by ref."""
         async with aclosing(self._hub.get_many(wanted, concurrency=_CONCURRENCY)) as outcomes:
             async for outcome in outcomes:
                 self._report.fetched += 1
@@ -214,11 +277,6 @@ class Pull:
                 # A bad key fails for every conversation alike; a right that is missing may be missing for one only.
                 if isinstance(error, AuthError) and not isinstance(error, ForbiddenError):
                     raise error
-                if isinstance(error, NotFoundError):
-                    self._report.missing += 1
-                elif error is not None:
-                    self._report.failed += 1
-                    self._report.failures[type(error).__name__] += 1
                 yield wanted[outcome.ref], outcome.conversation, error
 
     def _ref(self, id: str) -> str:
@@ -230,42 +288,75 @@ class Pull:
         details: Conversation | None,
         before: Kept | None,
         *,
-        row_print: bytes,
+        row_print: bytes | None = None,
         error: HubError | None = None,
+        listed: bool = True,
     ) -> None:
         """Put a conversation down for the next commit, redacted: its row, with what was fetched of it.
 
-        What was stored before stays where nothing could be fetched now, whatever the reason.
+        What was stored before stays where nothing could be fetched now, whatever the reason. What turns out to lie
+        outside the span of time that was asked for is left out, unless it is there already.
         """
-        whole = row if details is None else merged(row, details)
         if error is not None:
-            whole = _without_details(row, error)
-        settles_at = self._settles_at(whole, before, error)
-        if settles_at is not None:
+            await self._remember_failure(row, before, row_print, error, listed=listed)
+            return
+        whole = row if details is None else merged(row, details)
+        if before is None and not self._reach.holds(whole):
             self._looked_at.add(row.id)
-            self._report.pending += error is None
-        if error is not None and before is not None:
-            seen = before.row if settles_at is not None else row_print  # what is gone is not asked for again
-            self._batch.append(Entry(row, msgspec.structs.replace(before, row=seen, settles_at=settles_at)))
-            await self._commit_if_due()
             return
         self._report.restricted += whole.transcript_state is TranscriptState.RESTRICTED
-        stored = self._redacted(whole)
-        listed = None if settles_at is None else _encoder.encode(msgspec.structs.replace(self._redacted(row), raw=None))
-        self._batch.append(Entry(stored, Kept(row_print, fingerprint(stored), settles_at, listed)))
+        settles_at = self._settles_at(whole, before)
+        self._report.pending += settles_at is not None
+        self._put_down(row, whole, row_print, settles_at)
         await self._commit_if_due()
 
-    def _redacted(self, conversation: Conversation) -> Conversation:
-        for redact in self._terms.redact:
-            conversation = redact(conversation)
-        return conversation
+    async def _remember_failure(
+        self, row: Conversation, before: Kept | None, row_print: bytes | None, error: HubError, *, listed: bool
+    ) -> None:
+        """Put down that details could not be had, and until when they are asked for again.
 
-    def _settles_at(self, one: Conversation, before: Kept | None, error: HubError | None) -> datetime | None:
+        What a list shows is not gone because the provider says so once. It is asked for until the patience is over,
+        counted from the first failure.
+        """
+        failing_since = (before and before.failing_since) or self._clock.now()
+        is_gone = isinstance(error, NotFoundError)
+        is_over = failing_since + self._terms.patience <= self._clock.now()
+        settles_at = None if is_over or (is_gone and not listed) else failing_since + self._terms.patience
+        self._report.note_failure(self._ref(row.id), error, is_final=settles_at is None, is_gone=is_gone)
+        if before is None:
+            self._put_down(row, _without_details(row, error), row_print, settles_at, failing_since)
+        else:
+            # What was given up is asked for again when its row changes.
+            seen = before.row if settles_at is not None or row_print is not None else fingerprint(self._shown(row))
+            if settles_at is not None:
+                self._looked_at.add(row.id)
+            kept = msgspec.structs.replace(before, row=seen, settles_at=settles_at, failing_since=failing_since)
+            self._batch.append(Entry(row, kept))
+        await self._commit_if_due()
+
+    def _put_down(
+        self,
+        row: Conversation,
+        whole: Conversation,
+        row_print: bytes | None,
+        settles_at: datetime | None,
+        failing_since: datetime | None = None,
+    ) -> None:
+        if settles_at is not None or self._terms.again:
+            self._looked_at.add(row.id)
+        stored = _redacted(whole, self._terms.redact)
+        shown = stored if whole is row else self._shown(row)
+        listed = None if settles_at is None else _encoder.encode(msgspec.structs.replace(shown, raw=None))
+        kept = Kept(row_print or fingerprint(shown), fingerprint(stored), settles_at, listed, failing_since)
+        self._batch.append(Entry(stored, kept))
+
+    def _shown(self, row: Conversation) -> Conversation:
+        """Return what may be remembered of a row."""
+        return _redacted(row, self._terms.redact_rows)
+
+    def _settles_at(self, one: Conversation, before: Kept | None) -> datetime | None:
         """Return until when more may come of a conversation; None where nobody waits for it any longer."""
         now, patience = self._clock.now(), self._terms.patience
-        if error is not None:
-            # It may have been bad luck; only what is gone is gone.
-            return None if isinstance(error, NotFoundError) else now + patience
         last_known = one.ended_at or one.started_at or one.created_at
         if last_known is not None:
             settles_at = last_known + (_LATE_ANALYSIS if _is_whole(one) else patience)
@@ -301,6 +392,18 @@ async def _one_ahead(pages: AsyncGenerator[Page]) -> AsyncGenerator[Page]:
     finally:
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
+
+
+def _redacted(conversation: Conversation, redactors: Sequence[Redact]) -> Conversation:
+    for redact in redactors:
+        conversation = redact(conversation)
+    return conversation
+
+
+def _may_mean_the_place(error: HubError) -> bool:
+    """Whether an error may say that a place in a list is no longer known. Providers say that in every way there is."""
+    is_key = isinstance(error, AuthError) and not isinstance(error, ForbiddenError)
+    return not is_key and not isinstance(error, RateLimitError | CircuitOpenError)
 
 
 class _NarrowedTooFarError(Exception):

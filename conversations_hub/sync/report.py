@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from ..errors import HubError
+from ..hub.reader import MOST_TOLD
 from ..schema import Issue
 from .store import Window, Written
 
@@ -28,6 +29,7 @@ class Walked(msgspec.Struct, frozen=True, kw_only=True):
     missing: int
     bad: int
     failed: int
+    given_up: int
 
 
 COUNTED: Final = tuple(name for name in Walked.__struct_fields__ if name != "window")
@@ -63,6 +65,12 @@ class AccountSync:
         """Where those were, and why; of very many the first hundred."""
         self.failed = 0
         """Written without what could not be fetched; the next run tries again."""
+        self.given_up = 0
+        """Written without what could not be fetched for as long as the patience lasts; nobody asks again."""
+        self.not_loaded: list[str] = []
+        """The refs of those that failed or were given up; of very many the first hundred."""
+        self.vanished: list[str] = []
+        """The refs of what is in the store and no longer in the provider's list, where that was walked whole."""
         self.failures: Counter[str] = Counter()
         """Why, by the class of the error."""
         self.warnings: dict[str, None] = {}
@@ -90,6 +98,18 @@ class AccountSync:
     def counts(self) -> dict[str, int]:
         """What was counted so far, by name."""
         return {name: getattr(self, name) for name in COUNTED}
+
+    def note_failure(self, ref: str, error: HubError, *, is_final: bool, is_gone: bool) -> None:
+        """Count a conversation whose details could not be had."""
+        if is_gone and is_final:
+            self.missing += 1
+        elif is_gone:
+            self.pending += 1
+        else:
+            self.given_up += is_final
+            self.failed += not is_final
+            self.failures[type(error).__name__] += 1
+            self.not_loaded += [ref][: MOST_TOLD - len(self.not_loaded)]
 
     def walked(self, window: Window, before: dict[str, int]) -> None:
         """Note a window as walked to its end, with what was counted since it was begun."""
@@ -126,6 +146,8 @@ class AccountSync:
             (self.missing, "missing"),
             (self.bad, "bad"),
             (self.failed, "failed"),
+            (self.given_up, "given up"),
+            (len(self.vanished), "vanished at the provider"),
         ):
             if number:
                 facts.append(f"{number} {what}")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import msgspec
 
 from ..schema import Conversation
 
-__all__ = ["Entry", "Kept", "Progress", "Store", "Window", "Written", "terms_of", "when"]
+__all__ = ["Entry", "Kept", "Missing", "Progress", "Store", "Window", "Written", "are_other_terms", "terms_of", "when"]
 
 
 def when(one: Conversation) -> datetime | None:
@@ -38,6 +38,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """What was walked to its end."""
     walking: Window | None = None
     """What is being walked."""
+    is_last: bool = False
+    """Whether the provider is asked for all that lies behind its beginning, and not for its end."""
     cursor: str | None = None
     """Where the walk goes on; None: at its beginning."""
     passes: int = 0
@@ -66,6 +68,8 @@ class Kept(msgspec.Struct, frozen=True):
     """Until when it is looked at again, for more of it may come; None: it is settled."""
     listed: bytes | None = None
     """The list row as JSON, as long as it is looked at again: what only the row says is to be there then, too."""
+    failing_since: datetime | None = None
+    """When its details failed first, if they have not been had since; where it is settled they were given up."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -73,6 +77,17 @@ class Entry(msgspec.Struct, frozen=True):
 
     conversation: Conversation
     kept: Kept
+
+
+class Missing(msgspec.Struct, frozen=True, kw_only=True):
+    """What of an account is not there, though all of its list was walked."""
+
+    unreadable: int = 0
+    """Rows nobody could read."""
+    not_loaded: int = 0
+    """Conversations without their details, because these failed or were given up."""
+    ids: Sequence[str] = ()
+    """Theirs, of very many the first hundred."""
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -83,13 +98,33 @@ class Written(msgspec.Struct, frozen=True):
     unchanged: int = 0
 
 
-def terms_of(accounts: Iterable[str], since: datetime | None, until: datetime | None) -> dict[str, str]:
-    """Return what a run is asked for, in the words that `Store.open` takes.
+def terms_of(accounts: Iterable[str], since: datetime | None, until: datetime | None, now: datetime) -> dict[str, str]:
+    """Return what a run is asked for, and when, in the words that `Store.open` takes."""
+    moments = {"since": since, "until": until, "asked_at": now}
+    told = {name: moment.isoformat() for name, moment in moments.items() if moment is not None}
+    return {"accounts": ", ".join(sorted(accounts)), **told}
 
-    By the day, so that "the last 90 days" are the same a minute later, when a run that was killed is to go on.
-    """
-    days = {name: str(moment.date()) for name, moment in (("since", since), ("until", until)) if moment is not None}
-    return {"accounts": ", ".join(sorted(accounts)), **days}
+
+def are_other_terms(name: str, before: Mapping[str, str], now: Mapping[str, str]) -> bool:
+    """Whether a term is another than it was: "the last 90 days" are the same whenever they are asked for."""
+    then, told = before.get(name), now.get(name)
+    if name == "asked_at" or then == told:
+        return False
+    if name not in {"since", "until"} or then is None or told is None:
+        return True
+    moved = _moment(told) - _moment(then)
+    if "asked_at" not in before or "asked_at" not in now:  # the first layout remembered days
+        return abs(moved) > timedelta(days=1)
+    return abs(moved - (_moment(now["asked_at"]) - _moment(before["asked_at"]))) > _SLACK
+
+
+_SLACK = timedelta(minutes=1)
+"""So much may pass between the words that were typed and the instant that is noted."""
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 class Store(Protocol):
@@ -122,8 +157,15 @@ class Store(Protocol):
         """Write entries and progress together, or neither. An entry whose content is there already is not written."""
         ...
 
-    async def finish(self) -> None:
-        """Complete what a run leaves behind that brought everything there was."""
+    async def vanished(self, account: str, listed: Collection[str], now: datetime) -> Sequence[str]:
+        """Return the ids of what is there, and not in a list that was walked whole; note since when."""
+        ...
+
+    async def finish(self, unreadable: Mapping[str, int] | None = None) -> None:
+        """Complete what a run leaves behind that walked every account to its end, whatever is missing.
+
+        `unreadable` is how many rows of an account nobody could read, where there were any.
+        """
         ...
 
     async def close(self) -> None:

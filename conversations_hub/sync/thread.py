@@ -22,7 +22,7 @@ class Thread:
         self._executor: ThreadPoolExecutor | None = None
 
     async def do(self, work: Callable[[], T]) -> T:
-        """Return what the work returns. A caller that is cancelled goes on at once, and the work is done all the same."""
+        """Return what the work returns. It is done all the same where the caller is cancelled, who goes on at once."""
         if self._executor is None:
             self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="conversations-store")
         return await asyncio.shield(asyncio.wrap_future(self._executor.submit(work)))

@@ -7,26 +7,28 @@ from datetime import datetime, timedelta
 
 from .store import Window
 
-__all__ = ["OVERLAP", "STEP", "bounds", "joined", "windows"]
-
-OVERLAP = timedelta(minutes=15)
-"""How far a run looks back behind the end of the last one: calls end, and appear, late."""
+__all__ = ["STEP", "bounds", "joined", "reaching", "windows"]
 
 STEP = timedelta(days=7)
 """The longest window, where the provider can narrow a list by time."""
 
 
-def windows(covered: Window | None, wanted: Window, step: timedelta | None) -> Iterator[Window]:
+def windows(covered: Window | None, wanted: Window, step: timedelta | None, lookback: timedelta) -> Iterator[Window]:
     """Yield what of the wanted window is left, so that what is covered is one span after each.
 
-    Without `step` what is left is one window: a provider that cannot narrow its list would send all of it for each.
+    What lies less than `lookback` behind the end of what is covered is walked again: conversations turn up in lists,
+    and change there, late. Without `step` what is left is one window: a provider that cannot narrow its list would
+    send all of it for each.
     """
     if covered is None:
         yield from _forwards(wanted.since, wanted.until, step)
         return
     if covered.since is not None and (wanted.since is None or wanted.since < covered.since):
         yield from _backwards(wanted.since, covered.since, step)
-    yield from _forwards(covered.until - OVERLAP, wanted.until, step)
+    since = covered.until - lookback
+    if wanted.since is not None:
+        since = max(since, min(wanted.since, covered.until))
+    yield from _forwards(since, wanted.until, step)
 
 
 def joined(covered: Window | None, walked: Window) -> Window:
@@ -37,12 +39,20 @@ def joined(covered: Window | None, walked: Window) -> Window:
     return Window(begins, max(covered.until, walked.until))
 
 
-def bounds(window: Window, until: datetime) -> tuple[datetime | None, datetime | None]:
-    """Return since and until when a provider is asked to narrow its list; `until` is where the last window ends.
+def reaching(wanted: Window, covered: Window | None) -> Window:
+    """Return the wanted window, with what lies between it and what is covered, so that both are one span after."""
+    if covered is None:
+        return wanted
+    since = None if wanted.since is None else min(wanted.since, covered.until)
+    return Window(since, wanted.until if covered.since is None else max(wanted.until, covered.since))
 
-    Nothing lies behind that yet, so that nobody need be asked to look.
+
+def bounds(window: Window, *, is_last: bool) -> tuple[datetime | None, datetime | None]:
+    """Return since and until when a provider is asked to narrow its list.
+
+    Behind the last window lies nothing yet, so that the provider need not look for its end.
     """
-    return window.since, None if window.until == until else window.until
+    return window.since, None if is_last else window.until
 
 
 def _forwards(since: datetime | None, until: datetime, step: timedelta | None) -> Iterator[Window]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cache, partial
 from itertools import count, repeat
@@ -17,6 +18,7 @@ from ...schema import Conversation, TranscriptTurn
 from ..lock import Lock
 from ..store import Entry, Kept, Progress, Written
 from ..thread import Thread
+from .migration import migrate
 from .tables import (
     APPLICATION,
     CONVERSATION,
@@ -78,9 +80,12 @@ class SQLiteStore:
             raise StoreError(f"{self.path}: a commit failed; open it again")
         return await self._do(partial(writer.commit, account, entries, progress))
 
-    async def finish(self) -> None:
-        """Let the search index and the planner put their things in order."""
-        await self._do(self._open_writer().finish)
+    async def vanished(self, account: str, listed: Collection[str], now: datetime) -> Sequence[str]:
+        """See `Store.vanished`."""
+        return await self._do(partial(self._open_writer().vanished, account, frozenset(listed), now))
+
+    async def finish(self, unreadable: Mapping[str, int] | None = None) -> None:
+        """See `Store.finish`. There is nothing to complete: what was committed is there."""
 
     async def close(self) -> None:
         """See `Store.close`."""
@@ -117,29 +122,53 @@ def connected(path: Path, *, writes: bool = False) -> sqlite3.Connection:
         raise StoreError(f"{path}: there is no folder {path.parent}")
     if not writes and not path.exists():
         raise StoreError(f"{path}: no such file; `conversations-hub sync --store {path}` makes it")
-    uri = f"{path.absolute().as_uri()}?mode={'rwc' if writes else 'ro'}"
-    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    connection = _opened(path, "mode=rwc" if writes else "mode=ro")
     try:
-        _check(connection, path)
-    except BaseException:
+        try:
+            _check(connection, path, writes=writes)
+        except sqlite3.OperationalError:
+            if writes or not _is_whole(path):
+                raise
+            # A sync was killed, and nothing can be written beside the file: it can be read while nobody changes it.
+            connection.close()
+            connection = _opened(path, "mode=ro&immutable=1")
+            _check(connection, path, writes=writes)
+    except BaseException as error:
         connection.close()
+        if isinstance(error, sqlite3.DatabaseError):
+            raise StoreError(f"{path}: {error}") from None
         raise
     return connection
 
 
-def _check(connection: sqlite3.Connection, path: Path) -> None:
-    try:
-        application, version, tables = (
-            connection.execute(question).fetchone()[0]
-            for question in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
-        )
-    except sqlite3.DatabaseError as error:
-        raise StoreError(f"{path}: {error}") from None
+def _opened(path: Path, options: str) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?{options}"
+    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether nothing that was committed stands in a log beside the file."""
+    log = path.with_name(f"{path.name}-wal")
+    return not log.exists() or not log.stat().st_size
+
+
+def _check(connection: sqlite3.Connection, path: Path, *, writes: bool) -> None:
+    application, version, tables = (
+        connection.execute(question).fetchone()[0]
+        for question in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
+    )
     if application != APPLICATION and tables:
         raise StoreError(f"{path} is a SQLite file of something else; nothing was changed. Give another path")
-    if tables and version != VERSION:
-        age = "a newer" if version > VERSION else "an older"
-        raise StoreError(f"{path} was written by {age} version of conversations-hub (layout {version}, here {VERSION})")
+    if tables and version > VERSION:
+        raise StoreError(
+            f"{path} was written by a newer version of conversations-hub (layout {version}, here {VERSION}):"
+            " upgrade conversations-hub"
+        )
+    if tables and version < VERSION and not (writes and version == VERSION - 1):
+        advice = f": run `conversations-hub sync --store {path}` once, which brings it up to date" if version else ""
+        raise StoreError(
+            f"{path} was written by an older version of conversations-hub (layout {version}, here {VERSION}){advice}"
+        )
 
 
 def has_index(connection: sqlite3.Connection) -> bool:
@@ -173,20 +202,28 @@ class _Writer:
         execute("PRAGMA wal_autocheckpoint = 4000")  # pages
         execute("PRAGMA journal_mode = WAL")
         execute("PRAGMA synchronous = NORMAL")
-        execute("PRAGMA foreign_keys = ON")
         execute("PRAGMA busy_timeout = 10000")
-        if execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            return
-        self._connection.executescript(
-            f"BEGIN IMMEDIATE; PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION};"
-            f"{TABLES}{TEXT_SEARCH if _has_text_search(self._connection) else ''}COMMIT;"
-        )
+        if not execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            self._connection.executescript(
+                f"BEGIN IMMEDIATE; PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION};"
+                f"{TABLES}{TEXT_SEARCH if _has_text_search(self._connection) else ''}COMMIT;"
+            )
+        elif execute("PRAGMA user_version").fetchone()[0] < VERSION:
+            migrate(self._connection, with_index=_has_text_search(self._connection))
+        execute("PRAGMA foreign_keys = ON")
 
     def close(self) -> None:
         try:
+            self._tidy_up()
             self._connection.close()
         finally:
             self._lock.release()
+
+    def _tidy_up(self) -> None:
+        """Leave one plain file, which can be read where nothing can be written, and what the planner wants to know."""
+        with suppress(sqlite3.OperationalError):  # somebody is reading
+            self._connection.execute("PRAGMA optimize")
+            self._connection.execute("PRAGMA journal_mode = DELETE")
 
     def progress(self, account: str) -> Progress:
         row = self._connection.execute("SELECT progress FROM accounts WHERE account = ?", (account,)).fetchone()
@@ -205,61 +242,95 @@ class _Writer:
     def _kept(self, account: str, condition: str, values: Sequence[str]) -> dict[str, Kept]:
         provider, _, name = account.partition("/")
         question = (
-            "SELECT id, row_print, content_print, settles_at, listed FROM conversations"
+            "SELECT id, row_print, content_print, settles_at, listed, failing_since"
+            " FROM conversations JOIN remembered ON conversation = key"
             f" WHERE provider = ? AND account = ? {condition}"
         )
         rows = self._connection.execute(question, (provider, name, *values))
         return {
-            id: Kept(row, content, None if settles_at is None else datetime.fromisoformat(settles_at), listed)
-            for id, row, content, settles_at, listed in rows
+            id: Kept(row, content, _instant(settles_at), listed, _instant(failing_since))
+            for id, row, content, settles_at, listed, failing_since in rows
         }
 
-    def commit(self, account: str, entries: Sequence[Entry], progress: Progress) -> Written:
-        kept = self.kept(account, [entry.conversation.id for entry in entries])
-        new = [entry for entry in entries if entry.conversation.id not in kept]
-        known = [entry for entry in entries if entry.conversation.id in kept]
-        updated = [entry for entry in known if kept[entry.conversation.id].content != entry.kept.content]
-        self._connection.execute("BEGIN IMMEDIATE")
+    def vanished(self, account: str, listed: Collection[str], now: datetime) -> list[str]:
+        provider, _, name = account.partition("/")
+        question = "SELECT key, id, vanished_at FROM conversations WHERE provider = ? AND account = ?"
+        gone: list[str] = []
+        changed: list[tuple[str | None, int]] = []
+        for key, id, vanished_at in self._connection.execute(question, (provider, name)):
+            is_gone = id not in listed
+            gone += [id] if is_gone else []
+            if is_gone != (vanished_at is not None):
+                changed.append((instant_text(now) if is_gone else None, key))
+        with self._writing() as revision:
+            self._connection.executemany(
+                f"UPDATE conversations SET vanished_at = ?, revision = {revision} WHERE key = ?", changed
+            )
+        return gone
+
+    @contextmanager
+    def _writing(self) -> Iterator[int]:
+        """Write all or nothing, as the next revision of the store."""
+        execute = self._connection.execute
+        execute("BEGIN IMMEDIATE")
         try:
-            for entry in known:
-                self._note(entry)
-            keys = [*map(self._clear, updated), *map(self._insert, new)]
-            self._add_parts(keys, [entry.conversation for entry in updated + new])
-            told = msgspec.json.encode(progress).decode()
-            self._connection.execute("INSERT OR REPLACE INTO accounts VALUES (?, ?)", (account, told))
-            self._connection.execute("COMMIT")
+            execute("UPDATE store SET value = value + 1 WHERE name = 'revision'")
+            (revision,) = execute("SELECT value FROM store WHERE name = 'revision'").fetchone()
+            yield revision
+            execute("COMMIT")
         except BaseException:
             self.has_failed = True
             if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+                execute("ROLLBACK")
             raise
+
+    def commit(self, account: str, entries: Sequence[Entry], progress: Progress) -> Written:
+        kept = self.kept(account, [entry.conversation.id for entry in entries])
+        keys = self._keys(account, [entry.conversation.id for entry in entries])
+        new = [entry for entry in entries if entry.conversation.id not in keys]
+        known = [entry for entry in entries if entry.conversation.id in keys]
+        updated = [entry for entry in known if _content(kept, entry) != entry.kept.content]
+        with self._writing() as revision:
+            for entry in updated:
+                self._clear(keys[entry.conversation.id], entry, revision)
+            keys |= {entry.conversation.id: self._insert(entry, revision) for entry in new}
+            self._add_parts([(keys[entry.conversation.id], entry.conversation) for entry in updated + new])
+            self._connection.executemany(
+                _REMEMBER, [(keys[entry.conversation.id], *_remembered(entry.kept)) for entry in entries]
+            )
+            told = msgspec.json.encode(progress).decode()
+            self._connection.execute("INSERT OR REPLACE INTO accounts VALUES (?, ?)", (account, told))
         return Written(len(new), len(updated), len(known) - len(updated))
 
-    def finish(self) -> None:
-        self._connection.execute("PRAGMA optimize")
+    def _keys(self, account: str, ids: Sequence[str]) -> dict[str, int]:
+        """Return the keys of those that are there, by id; others may have deleted what is remembered of them."""
+        provider, _, name = account.partition("/")
+        found: dict[str, int] = {}
+        for begin in range(0, len(ids), _MOST_VALUES):
+            some = ids[begin : begin + _MOST_VALUES]
+            found |= self._connection.execute(
+                "SELECT id, key FROM conversations"
+                f" WHERE provider = ? AND account = ? AND id IN ({', '.join('?' * len(some))})",
+                (provider, name, *some),
+            )
+        return found
 
-    def _note(self, entry: Entry) -> None:
-        """Remember how it was found, whether or not its content is new."""
-        self._connection.execute(_NOTE, (*_remembered(entry.kept), *_name(entry.conversation)))
-
-    def _insert(self, entry: Entry) -> int:
+    def _insert(self, entry: Entry, revision: int) -> int:
         """Add a conversation, and return its key; its parts are to follow."""
-        row = (*conversation_row(entry.conversation), *_remembered(entry.kept))
-        told = {name: value for name, value in zip(_COLUMNS, row, strict=True) if value is not None}
+        row = (*conversation_row(entry.conversation), revision)
+        told = {name: value for name, value in zip((*CONVERSATION, "revision"), row, strict=True) if value is not None}
         added = self._connection.execute(_insert_into("conversations", tuple(told)), tuple(told.values()))
         return cast("int", added.lastrowid)
 
-    def _clear(self, entry: Entry) -> int:
-        """Change a conversation to what it is now, and return its key; its parts are to follow."""
-        (key,) = self._connection.execute(_FIND, _name(entry.conversation)).fetchone()
+    def _clear(self, key: int, entry: Entry, revision: int) -> None:
+        """Change a conversation to what it is now; its parts are to follow."""
         for table in ("turns", "participants", "recordings"):
             self._connection.execute(f"DELETE FROM {table} WHERE conversation = ?", (key,))
-        self._connection.execute(_UPDATE, (*conversation_row(entry.conversation), key))
-        return cast("int", key)
+        self._connection.execute(_UPDATE, (*conversation_row(entry.conversation), revision, key))
 
-    def _add_parts(self, keys: Sequence[int], conversations: Sequence[Conversation]) -> None:
+    def _add_parts(self, conversations: Sequence[tuple[int, Conversation]]) -> None:
         (last,) = self._connection.execute("SELECT coalesce(max(key), 0) FROM turns").fetchone()
-        for key, conversation in zip(keys, conversations, strict=True):
+        for key, conversation in conversations:
             self._add_turns(key, conversation.transcript or ())
             self._connection.executemany(_ADD_PARTICIPANT, participant_rows(key, conversation))
             self._connection.executemany(_ADD_RECORDING, recording_rows(key, conversation))
@@ -273,12 +344,17 @@ class _Writer:
             self._connection.executemany(_insert_into("turns", ("conversation", "position", *columns)), numbered)
 
 
-def _name(conversation: Conversation) -> tuple[str, str, str]:
-    return conversation.provider, conversation.account, conversation.id
+def _content(kept: Mapping[str, Kept], entry: Entry) -> bytes | None:
+    before = kept.get(entry.conversation.id)
+    return None if before is None else before.content
 
 
 def _remembered(kept: Kept) -> tuple[Any, ...]:
-    return kept.row, kept.content, instant_text(kept.settles_at), kept.listed
+    return kept.row, kept.content, instant_text(kept.settles_at), instant_text(kept.failing_since), kept.listed
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def _has_text_search(connection: sqlite3.Connection) -> bool:
@@ -295,11 +371,7 @@ def _insert_into(table: str, columns: tuple[str, ...]) -> str:
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
 
 
-_REMEMBERED = ("row_print", "content_print", "settles_at", "listed")
-_COLUMNS = (*CONVERSATION, *_REMEMBERED)
-_UPDATE = f"UPDATE conversations SET {', '.join(f'{name} = ?' for name in CONVERSATION)} WHERE key = ?"
-_NAMED = "WHERE provider = ? AND account = ? AND id = ?"
-_FIND = f"SELECT key FROM conversations {_NAMED}"
-_NOTE = f"UPDATE conversations SET {', '.join(f'{name} = ?' for name in _REMEMBERED)} {_NAMED}"
+_UPDATE = f"UPDATE conversations SET {', '.join(f'{name} = ?' for name in (*CONVERSATION, 'revision'))} WHERE key = ?"
+_REMEMBER = "INSERT OR REPLACE INTO remembered VALUES (?, ?, ?, ?, ?, ?)"
 _ADD_PARTICIPANT = _insert_into("participants", ("conversation", "position", *PARTICIPANT))
 _ADD_RECORDING = _insert_into("recordings", ("conversation", "position", *RECORDING))

@@ -6,6 +6,7 @@ import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -13,6 +14,7 @@ from typing import Any, Final, Self
 import msgspec
 
 from ...errors import InvalidRefError, NotFoundError, StoreError
+from ...hub.instants import check_span
 from ...hub.refs import Ref, Target
 from ...schema import Conversation, Recording, Role, Status
 from . import connected, has_index
@@ -71,7 +73,7 @@ class Archive:
         condition, values = "provider = ? AND id = ?", [target.provider, parsed.id]
         if target.account is not None:
             condition, values = f"{condition} AND account = ?", [*values, target.account]
-        found = list(self._conversations(condition, values, limit=2))
+        found = list(self._conversations([condition], values, limit=2))
         if len(found) > 1:
             raise InvalidRefError(
                 f"{target.provider} has that id in several accounts: say which, as provider/account:id"
@@ -89,13 +91,18 @@ class Archive:
         agent: str | None = None,
         limit: int | None = None,
     ) -> Iterator[Conversation]:
-        """Yield conversations, the newest first; the filters are those of `hub.list`."""
-        conditions, values = _narrowed(targets, since, until)
+        """Yield conversations, the newest first; one without an instant lies in every span, as in `hub.list`."""
+        check_span(since, until)
+        conditions, values = _narrowed(targets, None, until)
         for name, value in (("status", status), ("agent_id", agent)):
             if value is not None:
                 conditions.append(f"{name} = ?")
                 values.append(value)
-        return self._conversations(" AND ".join(conditions) or "1", values, limit)
+        spans: list[tuple[str, list[Any]]] = [("1", [])]
+        if since is not None:  # two questions: one for both would read all that lies between
+            spans = [("at >= ?", [instant_text(since)]), ("at = ''", [])]
+        found = (self._conversations([*conditions, span], [*values, *more], limit) for span, more in spans)
+        return islice(chain.from_iterable(found), limit)
 
     def recordings(
         self, *targets: str, since: datetime | None = None, until: datetime | None = None
@@ -106,15 +113,15 @@ class Archive:
         """
         conditions, values = _narrowed(targets, since, until)
         rows = self._ask(
-            "SELECT provider, account, id, coalesce(conversations.created_at, conversations.started_at), position,"
+            "SELECT provider, account, id, at, position,"
             f" {', '.join(f'recordings.{name}' for name in RECORDING)}"
             " FROM recordings JOIN conversations ON conversations.key = recordings.conversation"
             f" WHERE {' AND '.join(conditions) or '1'}"
-            " ORDER BY coalesce(conversations.created_at, conversations.started_at) DESC, conversation, position",
+            " ORDER BY at DESC, conversation, position",
             values,
         )
         for provider, account, id, made_at, position, *columns in rows:
-            at = None if made_at is None else datetime.fromisoformat(made_at)
+            at = datetime.fromisoformat(made_at) if made_at else None
             yield recording_of(_ref(provider, account, id), columns), position, at
 
     def search(
@@ -162,15 +169,17 @@ class Archive:
         return self._ask(
             f"SELECT {_FOUND}, substr(text, 1, 200) FROM turns"
             f" JOIN conversations ON conversations.key = turns.conversation WHERE {where}"
-            " ORDER BY coalesce(created_at, started_at) DESC LIMIT ?",
+            " ORDER BY at DESC LIMIT ?",
             (*said, *values, limit),
         )
 
-    def _conversations(self, condition: str, values: Sequence[Any], limit: int | None) -> Iterator[Conversation]:
+    def _conversations(
+        self, conditions: Sequence[str], values: Sequence[Any], limit: int | None
+    ) -> Iterator[Conversation]:
         names = ", ".join(CONVERSATION)
         rows = self._ask(
-            f"SELECT key, {names} FROM conversations WHERE {condition}"
-            " ORDER BY coalesce(created_at, started_at) DESC, key LIMIT ?",
+            f"SELECT key, {names} FROM conversations WHERE {' AND '.join(conditions) or '1'}"
+            " ORDER BY at DESC, key DESC LIMIT ?",
             (*values, -1 if limit is None else limit),
         )
         for key, *columns in rows:
@@ -192,10 +201,7 @@ class Archive:
 
 
 _PARTS: Final = (("turns", TURN), ("participants", PARTICIPANT), ("recordings", RECORDING))
-_FOUND: Final = (
-    "provider, account, id, coalesce(conversations.created_at, conversations.started_at), title,"
-    " turns.position, role, start"
-)
+_FOUND: Final = "provider, account, id, at, title, turns.position, role, start"
 
 # A phrase in quotes, or a word; what else stands between words is no part of any.
 _TERM: Final = re.compile(r'"([^"\0]+)"|([^\s"*\0]+)(\*?)')
@@ -212,10 +218,13 @@ def _narrowed(targets: Sequence[str], since: datetime | None, until: datetime | 
             named.append("provider = ?" if target.account is None else "provider = ? AND account = ?")
             values += [part for part in target if part is not None]
         conditions.append(f"({' OR '.join(named)})")
-    for sign, moment in ((">=", since), ("<", until)):
-        if moment is not None:
-            conditions.append(f"coalesce(conversations.created_at, conversations.started_at) {sign} ?")
-            values.append(instant_text(moment))
+    check_span(since, until)
+    if since is not None:
+        conditions.append("(at >= ? OR at = '')")  # like `hub.list`: what has no instant is in every span
+        values.append(instant_text(since))
+    if until is not None:
+        conditions.append("at < ?")
+        values.append(instant_text(until))
     return conditions, values
 
 
@@ -224,7 +233,7 @@ def _hit(row: Sequence[Any]) -> Hit:
     return msgspec.convert(
         {
             "ref": _ref(provider, account, id),
-            "created_at": created_at,
+            "created_at": created_at or None,
             "title": title,
             "position": position,
             "role": role,

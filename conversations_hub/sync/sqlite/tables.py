@@ -16,25 +16,31 @@ from ...schema import Agent, Analysis, Conversation, Cost, Participant, Recordin
 
 __all__ = [
     "APPLICATION",
+    "BOOKKEEPING",
     "CONVERSATION",
+    "CONVERSATIONS",
+    "INDEXES",
     "INDEX_TURNS",
     "PARTICIPANT",
     "RECORDING",
     "TABLES",
     "TEXT_SEARCH",
     "TURN",
+    "TURNS",
     "VERSION",
+    "VIEWS",
     "conversation_of",
     "conversation_row",
     "instant_text",
     "participant_rows",
     "recording_of",
     "recording_rows",
+    "timestamp_text",
     "turn_columns",
 ]
 
 APPLICATION: Final = 0x436F6E76  # "Conv", where https://www.sqlite.org/fileformat2.html#application_id stands
-VERSION: Final = 1
+VERSION: Final = 2
 
 CONVERSATION: Final = (
     "provider",
@@ -93,9 +99,50 @@ TURN: Final = (
     "provider_id",
 )
 
-TABLES: Final = """
+MEASURES: Final = (
+    "duration",
+    "user_turns",
+    "agent_turns",
+    "exchanges",
+    "user_words",
+    "agent_words",
+    "user_talk",
+    "agent_talk",
+    "talk_ratio",
+    "overlap",
+    "silence",
+    "longest_silence",
+    "dead_air",
+    "user_monologue",
+    "agent_monologue",
+    "user_wpm",
+    "agent_wpm",
+    "response_latency_p50",
+    "response_latency_p95",
+    "user_latency_p50",
+    "user_latency_p95",
+    "reported_latency_p50",
+    "reported_latency_p95",
+    "agent_interrupted",
+    "user_interrupted",
+    "time_to_first_agent_word",
+    "time_to_first_user_word",
+    "tool_calls",
+    "tool_failures",
+    "tool_latency_p50",
+    "transferred",
+    "contained",
+    "cost_per_minute",
+)
+
+CONVERSATIONS: Final = """
 CREATE TABLE conversations (
-    key INTEGER PRIMARY KEY,
+    key INTEGER PRIMARY KEY AUTOINCREMENT, -- never given out again, whatever others delete
+    ref TEXT GENERATED ALWAYS AS (
+        provider || CASE account WHEN 'default' THEN '' ELSE '/' || account END || ':' || id
+    ) VIRTUAL,
+    at TEXT GENERATED ALWAYS AS (coalesce(created_at, started_at, '')) VIRTUAL,
+    day TEXT GENERATED ALWAYS AS (substr(coalesce(created_at, started_at, ''), 1, 10)) VIRTUAL,
     provider TEXT NOT NULL, account TEXT NOT NULL, id TEXT NOT NULL,
     status TEXT NOT NULL, provider_status TEXT, title TEXT, channel TEXT NOT NULL, direction TEXT NOT NULL,
     agent_id TEXT, agent_name TEXT, agent_version TEXT,
@@ -106,29 +153,34 @@ CREATE TABLE conversations (
     cost TEXT, cost_unit TEXT, language TEXT,
     tags TEXT, metadata TEXT, links TEXT, related_ids TEXT, estimated TEXT, issues TEXT,
     raw BLOB,
-    row_print BLOB NOT NULL, content_print BLOB NOT NULL, settles_at TEXT, listed BLOB,
+    vanished_at TEXT, -- when a list that was walked whole showed it no longer
+    told TEXT, -- what webhooks told of it, as JSON; nothing fills it yet
+    revision INTEGER NOT NULL DEFAULT 0, -- of the store, when this was last written
     UNIQUE (provider, account, id)
 );
-CREATE INDEX conversations_by_start ON conversations (coalesce(created_at, started_at));
-CREATE INDEX conversations_unsettled ON conversations (provider, account) WHERE settles_at IS NOT NULL;
+"""
+
+TURNS: Final = """
 CREATE TABLE turns (
     key INTEGER PRIMARY KEY,
-    conversation INTEGER NOT NULL REFERENCES conversations (key) ON DELETE CASCADE,
+    conversation INTEGER NOT NULL REFERENCES conversations (key),
     position INTEGER NOT NULL,
-    role TEXT NOT NULL, text TEXT NOT NULL, start REAL, duration REAL, timestamp REAL,
+    role TEXT NOT NULL, text TEXT NOT NULL, start REAL, duration REAL, timestamp TEXT,
     participant INTEGER, language TEXT, interrupted INTEGER, confidence REAL,
     tool_calls TEXT, tool_result TEXT, words TEXT, metrics TEXT,
     visibility TEXT NOT NULL DEFAULT 'public', provider_id TEXT
 );
-CREATE INDEX turns_by_conversation ON turns (conversation);
+"""
+
+PARTS: Final = """
 CREATE TABLE participants (
-    conversation INTEGER NOT NULL REFERENCES conversations (key) ON DELETE CASCADE,
+    conversation INTEGER NOT NULL REFERENCES conversations (key),
     position INTEGER NOT NULL,
     kind TEXT NOT NULL, participant_id TEXT, name TEXT, phone TEXT,
     PRIMARY KEY (conversation, position)
 ) WITHOUT ROWID;
 CREATE TABLE recordings (
-    conversation INTEGER NOT NULL REFERENCES conversations (key) ON DELETE CASCADE,
+    conversation INTEGER NOT NULL REFERENCES conversations (key),
     position INTEGER NOT NULL,
     location TEXT NOT NULL, access TEXT NOT NULL, media_type TEXT, duration REAL, expires_at TEXT,
     PRIMARY KEY (conversation, position)
@@ -138,6 +190,74 @@ CREATE TABLE accounts (
     progress TEXT NOT NULL
 ) WITHOUT ROWID;
 """
+
+BOOKKEEPING: Final = f"""
+-- What a sync remembers of each conversation, to tell whether it must be fetched or written again.
+CREATE TABLE remembered (
+    conversation INTEGER PRIMARY KEY REFERENCES conversations (key),
+    row_print BLOB NOT NULL, content_print BLOB NOT NULL, settles_at TEXT, failing_since TEXT, listed BLOB
+);
+CREATE INDEX remembered_unsettled ON remembered (conversation) WHERE settles_at IS NOT NULL;
+-- What was erased, so that no sync brings it back: a digest of its ref, with the store's own salt.
+CREATE TABLE erased (
+    digest BLOB PRIMARY KEY,
+    erased_at TEXT NOT NULL,
+    revision INTEGER NOT NULL
+) WITHOUT ROWID;
+-- One value for each name: `made`, how the store was made; `salt`; `revision`, which grows with every write.
+CREATE TABLE store (
+    name TEXT PRIMARY KEY,
+    value NOT NULL
+) WITHOUT ROWID;
+INSERT INTO store VALUES ('revision', 0), ('salt', randomblob(16));
+-- What was measured of each conversation; nothing fills it yet.
+CREATE TABLE measures (
+    conversation INTEGER PRIMARY KEY REFERENCES conversations (key),
+    version INTEGER NOT NULL, content_print BLOB NOT NULL,
+    {", ".join(f"{name} REAL" for name in MEASURES)},
+    basis TEXT, reasons TEXT, latencies BLOB
+);
+"""
+
+INDEXES: Final = """
+CREATE INDEX turns_by_conversation ON turns (conversation);
+CREATE INDEX conversations_by_time ON conversations (at, key);
+CREATE INDEX conversations_by_provider ON conversations (provider, at, key);
+CREATE INDEX conversations_by_id ON conversations (provider, id);
+CREATE INDEX conversations_by_status ON conversations (status, at, key);
+CREATE INDEX conversations_by_agent ON conversations (agent_id, at, key);
+CREATE INDEX conversations_by_day ON conversations (
+    day, provider, account, status, transcript_state, end_reason, agent_id, duration
+);
+CREATE INDEX conversations_with_issues ON conversations (at, key) WHERE issues IS NOT NULL;
+CREATE INDEX conversations_without_transcript ON conversations (provider, account, at)
+    WHERE transcript_state IN ('pending', 'not_loaded');
+CREATE INDEX conversations_by_revision ON conversations (revision);
+-- Whoever deletes a conversation deletes all of it, with any tool.
+CREATE TRIGGER conversations_removed AFTER DELETE ON conversations BEGIN
+    DELETE FROM turns WHERE conversation = old.key;
+    DELETE FROM participants WHERE conversation = old.key;
+    DELETE FROM recordings WHERE conversation = old.key;
+    DELETE FROM remembered WHERE conversation = old.key;
+    DELETE FROM measures WHERE conversation = old.key;
+    UPDATE store SET value = value + 1 WHERE name = 'revision';
+END;
+"""
+
+VIEWS: Final = """
+CREATE VIEW conversation_list AS
+    SELECT ref, at, title, status, channel, coalesce(agent_name, agent_id) AS agent, duration, turns, transcript_state,
+        end_reason, vanished_at FROM conversations ORDER BY at DESC, key DESC;
+CREATE VIEW calls_per_day AS
+    SELECT day, provider, account, count(*) AS conversations, round(sum(duration) / 60, 1) AS minutes
+    FROM conversations GROUP BY day, provider, account ORDER BY day DESC, provider, account;
+CREATE VIEW pending AS
+    SELECT ref, at, status, transcript_state, settles_at, failing_since
+    FROM remembered JOIN conversations ON key = conversation WHERE settles_at IS NOT NULL ORDER BY at DESC;
+"""
+
+TABLES: Final = CONVERSATIONS + TURNS + PARTS + BOOKKEEPING + INDEXES + VIEWS
+"""All of a new store but its search index."""
 
 # The index holds no text of its own. What is added is indexed by whoever adds it, all at once, for a trigger takes
 # three times as long; what is removed or changed, by triggers, whoever does it.
@@ -159,6 +279,7 @@ INDEX_TURNS: Final = "INSERT INTO turns_text (rowid, text) SELECT key, text FROM
 """Indexes all turns with a key above one."""
 
 _encoder = msgspec.json.Encoder()
+_MICROSECONDS: Final = 6  # digits
 
 
 def instant_text(moment: datetime | None) -> str | None:
@@ -166,6 +287,25 @@ def instant_text(moment: datetime | None) -> str | None:
     if moment is None:
         return None
     return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+
+
+def timestamp_text(seconds: float | None) -> str | None:
+    """Return a Unix time as text, with more than six digits where it takes them to be the same number again."""
+    if seconds is None:
+        return None
+    moment = datetime.fromtimestamp(seconds, UTC)
+    text = instant_text(moment)
+    if moment.timestamp() == seconds or seconds < 0:
+        return text
+    whole = datetime.fromtimestamp(int(seconds), UTC).replace(tzinfo=None).isoformat()
+    return f"{whole}.{repr(seconds).partition('.')[2]}Z"
+
+
+def _timestamp_of(text: str) -> float:
+    digits = text[20:-1]
+    if len(digits) <= _MICROSECONDS:
+        return datetime.fromisoformat(text).timestamp()
+    return float(f"{int(datetime.fromisoformat(f'{text[:19]}Z').timestamp())}.{digits}")
 
 
 def _json(value: Any) -> str | None:
@@ -227,7 +367,7 @@ def turn_columns(turns: Sequence[TranscriptTurn]) -> dict[str, list[Any]]:
         "text": [turn.text for turn in turns],
         "start": [turn.start for turn in turns],
         "duration": [turn.duration for turn in turns],
-        "timestamp": [turn.timestamp for turn in turns],
+        "timestamp": [timestamp_text(turn.timestamp) for turn in turns],
         "participant": [turn.participant for turn in turns],
         "language": [turn.language for turn in turns],
         "interrupted": [turn.interrupted for turn in turns],
@@ -300,6 +440,8 @@ def _turn(position: int, row: Sequence[Any]) -> TranscriptTurn:
         told[name] = _parsed(told[name])
     if "interrupted" in told:
         told["interrupted"] = bool(told["interrupted"])
+    if "timestamp" in told:
+        told["timestamp"] = _timestamp_of(told["timestamp"])
     return msgspec.convert(told | {"index": position}, TranscriptTurn)
 
 

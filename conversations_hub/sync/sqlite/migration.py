@@ -1,0 +1,81 @@
+"""From the first layout of a store to this one, in one transaction: a kill leaves the one or the other."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from typing import Final
+
+from ..fingerprint import FIRST_LAYOUT
+from .tables import (
+    BOOKKEEPING,
+    CONVERSATION,
+    CONVERSATIONS,
+    INDEXES,
+    TEXT_SEARCH,
+    TURN,
+    TURNS,
+    VERSION,
+    VIEWS,
+    timestamp_text,
+)
+
+__all__ = ["migrate", "statements"]
+
+_ROW: Final = ", ".join(("key", *CONVERSATION))
+_SAID: Final = ", ".join(("key", "conversation", "position", *TURN))
+
+# What others deleted with other tools left its parts behind, for nothing took those with it then. A table is made
+# under another name and renamed once the old one is gone: so what refers to it goes on to do so.
+_STEPS: Final = f"""
+DROP TRIGGER IF EXISTS turns_removed;
+DROP TRIGGER IF EXISTS turns_changed;
+DROP TABLE IF EXISTS turns_text;
+DELETE FROM participants WHERE conversation NOT IN (SELECT key FROM conversations);
+DELETE FROM recordings WHERE conversation NOT IN (SELECT key FROM conversations);
+{TURNS.replace("CREATE TABLE turns", "CREATE TABLE turns_2")}
+INSERT INTO turns_2 ({_SAID}) SELECT {_SAID.replace("timestamp", "timestamp_text(timestamp)")} FROM turns
+    WHERE conversation IN (SELECT key FROM conversations) ORDER BY key;
+DROP TABLE turns;
+ALTER TABLE turns_2 RENAME TO turns;
+{BOOKKEEPING}
+INSERT INTO remembered (conversation, row_print, content_print, settles_at, listed)
+    SELECT key, first_layout(row_print), first_layout(content_print), settles_at, listed FROM conversations;
+{CONVERSATIONS.replace("CREATE TABLE conversations", "CREATE TABLE conversations_2")}
+INSERT INTO conversations_2 ({_ROW}) SELECT {_ROW} FROM conversations;
+DROP TABLE conversations;
+ALTER TABLE conversations_2 RENAME TO conversations;
+{INDEXES}
+{VIEWS}
+PRAGMA user_version = {VERSION};
+"""
+
+_INDEX: Final = f"""
+{TEXT_SEARCH}
+INSERT INTO turns_text (turns_text) VALUES ('rebuild');
+"""
+
+
+def migrate(connection: sqlite3.Connection, *, with_index: bool) -> None:
+    """Bring a store of the first layout to this one, while foreign keys are off. An error changes nothing."""
+    connection.create_function("timestamp_text", 1, timestamp_text, deterministic=True)
+    connection.create_function("first_layout", 1, lambda print_: FIRST_LAYOUT + print_, deterministic=True)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for statement in statements(_STEPS + (_INDEX if with_index else "")):
+            connection.execute(statement)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def statements(script: str) -> Iterator[str]:
+    """Yield a script statement by statement; a trigger is one."""
+    statement = ""
+    for line in script.splitlines():
+        statement += f"{line}\n"
+        if sqlite3.complete_statement(statement) and statement.strip():
+            yield statement
+            statement = ""
