@@ -1,0 +1,156 @@
+"""What somebody looks for: words, as people write them into a search box, and where a text holds them.
+
+All words must be there. `OR` between two makes one of them enough, `NOT` or a dash before one leaves out what holds
+it, `"in quotes"` words count as they follow each other, and a star behind a word finds all that begin so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Final
+
+import msgspec
+
+from ...errors import InvalidRefError
+from .words import Token, is_character, paired, tokens
+
+__all__ = ["Query", "Term", "parsed", "snippet"]
+
+_MOST_WORDS: Final = 200
+# A quote opens a phrase where a word may begin; inside one it is a sign like others, as in Hebrew.
+_PART: Final = re.compile(r'(-?)(?:"([^"]*)"?(\*?)|(\S+?)(\*?)(?=\s|$))')
+_QUOTES: Final = str.maketrans(dict.fromkeys("“”„«»", '"'))
+
+_SHOWN: Final = 140  # characters of a snippet
+_BEFORE: Final = 40  # of them before what was found
+_LOOKED_AT: Final = 100_000  # characters of a turn, so that a snippet is made in a bounded time
+_MOST_FINDS: Final = 1000  # in a turn
+
+
+class Term(msgspec.Struct, frozen=True):
+    """A word, or several that follow each other."""
+
+    said: str
+    """As it was asked for."""
+    words: tuple[str, ...]
+    """As they are compared."""
+    is_prefix: bool = False
+    """Whether the last may go on."""
+
+    def expression(self) -> str:
+        """Return it as FTS5 looks for it in what was indexed."""
+        pairs, is_prefix = paired(self.words), self.is_prefix
+        if is_character(self.words[-1]):  # in the index it may stand with any other
+            is_prefix = len(pairs) == 1 or not is_character(self.words[-2])
+            pairs = pairs if is_prefix else pairs[:-1]
+        return f'"{" ".join(pairs)}"{"*" * is_prefix}'
+
+    def found(self, said: Sequence[Token]) -> Iterator[tuple[int, int]]:
+        """Yield from where to where it stands among words."""
+        *before, last = self.words
+        for at in range(len(before), len(said)):
+            word, _, end = said[at]
+            first = at - len(before)
+            if (word == last or (self.is_prefix and word.startswith(last))) and all(
+                said[first + place][0] == other for place, other in enumerate(before)
+            ):
+                yield said[first][1], end
+
+
+class Query(msgspec.Struct, frozen=True):
+    """What is looked for."""
+
+    wanted: tuple[tuple[Term, ...], ...]
+    """Of each of these, one must be there."""
+    unwanted: tuple[Term, ...] = ()
+    """None of these may be there."""
+
+    def __bool__(self) -> bool:
+        return bool(self.wanted)
+
+    def parts(self) -> list[str]:
+        """Return an FTS5 expression for each of `wanted`."""
+        return [_any(terms) for terms in self.wanted]
+
+    def expression(self) -> str:
+        """Return it as an FTS5 expression."""
+        wanted = " AND ".join(f"({part})" for part in self.parts())
+        return f"({wanted}) NOT ({_any(self.unwanted)})" if self.unwanted else wanted
+
+    def holds(self, text: str) -> bool:
+        """Whether it is true of a text."""
+        said = list(tokens(text))
+        return all(_stands(terms, said) for terms in self.wanted) and not _stands(self.unwanted, said)
+
+
+def _any(terms: Sequence[Term]) -> str:
+    return " OR ".join(term.expression() for term in terms)
+
+
+def _stands(terms: Sequence[Term], said: Sequence[Token]) -> bool:
+    return any(True for term in terms for _ in term.found(said))
+
+
+def parsed(asked: str) -> Query:
+    """Return what somebody looks for; nothing where there is no word in it.
+
+    Raises:
+        InvalidRefError: These are more words than can be looked for at once.
+    """
+    wanted: list[list[Term]] = []
+    unwanted: list[Term] = []
+    is_other = is_unwanted = False
+    for dash, phrase, phrase_star, word, word_star in _PART.findall(asked.translate(_QUOTES)):
+        if word in ("AND", "OR", "NOT") and not dash and not word_star:
+            is_other, is_unwanted = (word == "OR" and bool(wanted)), word == "NOT"
+            continue
+        words = tuple(token for token, _, _ in tokens(phrase or word))
+        if not words:
+            continue
+        star = (phrase_star or word_star) and not is_character(words[-1])
+        term = Term(f"{phrase or word}{'*' if star else ''}", words, bool(star))
+        if dash or is_unwanted:
+            unwanted.append(term)
+        elif is_other:
+            wanted[-1].append(term)
+        else:
+            wanted.append([term])
+        is_other = is_unwanted = False
+    if sum(len(term.words) for terms in [*wanted, unwanted] for term in terms) > _MOST_WORDS:
+        raise InvalidRefError(f"at most {_MOST_WORDS} words can be looked for at once")
+    return Query(tuple(map(tuple, wanted)), tuple(unwanted))
+
+
+def snippet(text: str, query: Query) -> str:
+    """Return what was said around what was found, which stands in brackets; of a long text, where most of it stands."""
+    said = list(tokens(text[:_LOOKED_AT]))
+    terms = [term for terms in query.wanted for term in terms]
+    finds = sorted(
+        (*find, number) for number, term in enumerate(terms) for find in islice(term.found(said), _MOST_FINDS)
+    )
+    low = max(0, _best(finds) - _BEFORE)
+    if low > 0:
+        low = next((start for _, start, _ in said if start >= low), low)
+    high = min(len(text), low + _SHOWN)
+    if high < len(text):
+        high = max((end for _, _, end in said if low < end <= high), default=high)
+    pieces = ["…" if low else ""]
+    done = low
+    for start, end, _ in finds:
+        if done <= start < high:
+            shown = min(end, high)
+            pieces += text[done:start], "[", text[start:shown], "]"
+            done = shown
+    return "".join([*pieces, text[done:high], "…" if high < len(text) else ""])
+
+
+def _best(finds: Sequence[tuple[int, int, int]]) -> int:
+    """Return where the place begins that shows the most of what was looked for."""
+    best = most = 0
+    for at, (start, _, _) in enumerate(finds):
+        near = {number for _, end, number in finds[at : at + _SHOWN] if end <= start + _SHOWN - _BEFORE}
+        if len(near) > most:
+            best, most = start, len(near)
+    return best
