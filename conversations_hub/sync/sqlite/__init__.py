@@ -20,6 +20,7 @@ from ..store import Entry, Kept, Progress, Written
 from ..thread import Thread
 from .migration import migrate
 from .tables import (
+    ADD_FOLDED,
     APPLICATION,
     CONVERSATION,
     INDEX_TURNS,
@@ -29,6 +30,7 @@ from .tables import (
     TEXT_SEARCH,
     VERSION,
     conversation_row,
+    folded_rows,
     instant_text,
     participant_rows,
     recording_rows,
@@ -335,6 +337,9 @@ class _Writer:
             self._connection.executemany(_ADD_PARTICIPANT, participant_rows(key, conversation))
             self._connection.executemany(_ADD_RECORDING, recording_rows(key, conversation))
         if self._has_index:
+            # SQLite numbers what is added from the largest key on.
+            said = (turn.text for _, one in conversations for turn in one.transcript or ())
+            self._connection.executemany(ADD_FOLDED, folded_rows(said, last + 1))
             self._connection.execute(INDEX_TURNS, (last,))
 
     def _add_turns(self, key: int, turns: Sequence[TranscriptTurn]) -> None:

@@ -19,6 +19,7 @@ from .tables import (
     VIEWS,
     timestamp_text,
 )
+from .words import indexed
 
 __all__ = ["migrate", "statements"]
 
@@ -52,6 +53,8 @@ PRAGMA user_version = {VERSION};
 
 _INDEX: Final = f"""
 {TEXT_SEARCH}
+INSERT INTO folded (turn, text) SELECT key, folded_text FROM (SELECT key, indexed(text) AS folded_text FROM turns)
+    WHERE folded_text IS NOT NULL;
 INSERT INTO turns_text (turns_text) VALUES ('rebuild');
 """
 
@@ -60,6 +63,7 @@ def migrate(connection: sqlite3.Connection, *, with_index: bool) -> None:
     """Bring a store of the first layout to this one, while foreign keys are off. An error changes nothing."""
     connection.create_function("timestamp_text", 1, timestamp_text, deterministic=True)
     connection.create_function("first_layout", 1, lambda print_: FIRST_LAYOUT + print_, deterministic=True)
+    connection.create_function("indexed", 1, indexed, deterministic=True)
     connection.execute("BEGIN IMMEDIATE")
     try:
         for statement in statements(_STEPS + (_INDEX if with_index else "")):

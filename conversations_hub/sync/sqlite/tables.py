@@ -5,7 +5,7 @@ Instants are ISO 8601 texts in UTC that sort as they follow each other; what has
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 from zlib import compress, decompress
@@ -13,8 +13,10 @@ from zlib import compress, decompress
 import msgspec
 
 from ...schema import Agent, Analysis, Conversation, Cost, Participant, Recording, TranscriptTurn, Visibility
+from .words import TOKENIZER, indexed
 
 __all__ = [
+    "ADD_FOLDED",
     "APPLICATION",
     "BOOKKEEPING",
     "CONVERSATION",
@@ -31,6 +33,7 @@ __all__ = [
     "VIEWS",
     "conversation_of",
     "conversation_row",
+    "folded_rows",
     "instant_text",
     "participant_rows",
     "recording_of",
@@ -260,23 +263,47 @@ TABLES: Final = CONVERSATIONS + TURNS + PARTS + BOOKKEEPING + INDEXES + VIEWS
 """All of a new store but its search index."""
 
 # The index holds no text of its own. What is added is indexed by whoever adds it, all at once, for a trigger takes
-# three times as long; what is removed or changed, by triggers, whoever does it.
+# three times as long; what is removed or changed, by triggers, whoever does it: in SQL alone, so that any tool may.
 # https://www.sqlite.org/fts5.html#external_content_tables
-TEXT_SEARCH: Final = """
-CREATE VIRTUAL TABLE turns_text USING fts5 (
-    text, content="turns", content_rowid="key", tokenize="unicode61 remove_diacritics 2"
+# Where SQLite finds other words in a text than people do, it gets to read `folded` in its place (see `words`).
+# Datasette finds the index of a table by what the comment says.
+TEXT_SEARCH: Final = f"""
+CREATE TABLE folded (
+    turn INTEGER PRIMARY KEY,
+    text TEXT NOT NULL
+);
+CREATE VIEW turns_words AS
+    SELECT turns.key AS key, coalesce(folded.text, turns.text) AS text
+    FROM turns LEFT JOIN folded ON folded.turn = turns.key;
+CREATE VIRTUAL TABLE turns_text USING fts5 /* content="turns" */ (
+    text, content="turns_words", content_rowid="key", tokenize="{TOKENIZER}"
 );
 CREATE TRIGGER turns_removed AFTER DELETE ON turns BEGIN
-    INSERT INTO turns_text (turns_text, rowid, text) VALUES ('delete', old.key, old.text);
+    INSERT INTO turns_text (turns_text, rowid, text)
+        VALUES ('delete', old.key, coalesce((SELECT text FROM folded WHERE turn = old.key), old.text));
+    DELETE FROM folded WHERE turn = old.key;
 END;
 CREATE TRIGGER turns_changed AFTER UPDATE OF text ON turns BEGIN
-    INSERT INTO turns_text (turns_text, rowid, text) VALUES ('delete', old.key, old.text);
+    INSERT INTO turns_text (turns_text, rowid, text)
+        VALUES ('delete', old.key, coalesce((SELECT text FROM folded WHERE turn = old.key), old.text));
+    DELETE FROM folded WHERE turn = old.key;
     INSERT INTO turns_text (rowid, text) VALUES (new.key, new.text);
 END;
 """
 
-INDEX_TURNS: Final = "INSERT INTO turns_text (rowid, text) SELECT key, text FROM turns WHERE key > ?"
+ADD_FOLDED: Final = "INSERT INTO folded (turn, text) VALUES (?, ?)"
+"""To be done before the turns are indexed."""
+
+INDEX_TURNS: Final = "INSERT INTO turns_text (rowid, text) SELECT key, text FROM turns_words WHERE key > ?"
 """Indexes all turns with a key above one."""
+
+
+def folded_rows(texts: Iterable[str], first: int) -> Iterator[tuple[int, str]]:
+    """Yield the rows of `folded` for the texts of turns that follow each other, from the first's key."""
+    for key, text in enumerate(map(indexed, texts), first):
+        if text is not None:
+            yield key, text
+
 
 _encoder = msgspec.json.Encoder()
 _MICROSECONDS: Final = 6  # digits
