@@ -17,8 +17,10 @@ from conversations_hub import Account, Conversation, Hub
 from conversations_hub.errors import InvalidRefError, StoreError
 from conversations_hub.schema import TranscriptState
 from conversations_hub.sync import Store, SyncReport, sync
+from conversations_hub.sync import sqlite as sqlite_store
 from conversations_hub.sync.jsonl import JSONLStore
 from conversations_hub.sync.plan import plan
+from conversations_hub.sync.redaction import PersonalData
 from conversations_hub.sync.sqlite import SQLiteStore
 from conversations_hub.sync.sqlite.archive import Archive
 from conversations_hub.sync.sqlite.tables import CONVERSATION
@@ -410,3 +412,105 @@ async def test_what_others_do_with_plain_sql_neither_stops_a_sync_nor_mixes_peop
         assert (await sync(hub, SQLiteStore(path), again=True, clock=at(AFTER))).complete
     again = {one.id: one for one in stored(path).values() if one.account == "default" and not one.id.endswith("x")}
     assert {one.text for one in again.values()} >= {f"user: I am number {number}." for number in range(5)}
+
+
+# how a store was made
+
+
+@STORES
+async def test_a_redacted_store_stays_redacted(make: Make, read: Read, tmp_path: Path) -> None:
+    provider = Tavus(5)
+    said = details(3)
+    said["events"][0]["properties"]["transcript"][0]["content"] = "Call me at +1 555 010 2030."
+    provider.special["c3"] = answer(said)
+    async with scripted(provider) as (hub, _):
+        await sync(hub, make(tmp_path / "c"), redact=PersonalData(), clock=at(AFTER))
+        assert "[phone]" in read(tmp_path / "c")["tavus:c3"].text
+        for other in ((), PersonalData(keep=["phone"]), [PersonalData(), str]):
+            with pytest.raises(StoreError, match="was made with redaction: PersonalData 1, and this run has"):
+                await sync(hub, make(tmp_path / "c"), redact=other, again=True, clock=at(AFTER))  # type: ignore[arg-type]
+        async with Hub([Account("tavus", key="key")], keep_raw=True) as raw:
+            with pytest.raises(StoreError, match="was made with raw payloads: none"):
+                await sync(raw, make(tmp_path / "c"), redact=PersonalData(), clock=at(AFTER))
+        assert (await sync(hub, make(tmp_path / "c"), redact=PersonalData(), clock=at(AFTER))).complete
+        await plan(hub, make(tmp_path / "c"), clock=at(AFTER))
+    assert "[phone]" in read(tmp_path / "c")["tavus:c3"].text
+
+
+@STORES
+async def test_no_fingerprint_tells_what_was_redacted(make: Make, read: Read, tmp_path: Path) -> None:
+    prints: list[set[bytes]] = []
+    for number in ("+1 555 010 2030", "+1 555 010 9999"):
+        provider = Tavus(1)
+        provider.rows[0]["conversation_name"] = f"Call {number}"
+        provider.special["c0"] = answer(details(0, conversation_name=f"Call {number}"))
+        folder = tmp_path / number
+        folder.mkdir()
+        async with scripted(provider) as (hub, _):
+            await sync(hub, make(folder / "c"), redact=PersonalData(), clock=at(AFTER))
+        assert read(folder / "c")["tavus:c0"].title == "Call [phone]"
+        store = make(folder / "c")
+        await store.open({"accounts": "tavus/default"})
+        kept = (await store.kept("tavus/default", ["c0"]))["c0"]
+        await store.close()
+        prints.append({kept.row, kept.content})
+    assert prints[0] == prints[1]
+
+
+# one plain file
+
+
+async def test_a_finished_store_is_one_plain_file_that_needs_no_place_to_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "c.db"
+    async with scripted(Tavus(5)) as (hub, _):
+        await sync(hub, SQLiteStore(path), clock=at(AFTER))
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["c.db", "c.db.lock"]  # noqa: ASYNC240
+    assert path.read_bytes()[18:20] == b"\x01\x01", "it is in write-ahead mode"
+    with closing(sqlite3.connect(path)) as database:  # as a sync leaves it that was killed
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    opened = sqlite_store._opened
+
+    def where_nothing_can_be_written(path: Path, options: str) -> sqlite3.Connection:
+        if "immutable" in options:
+            return opened(path, options)
+        connection = opened(path, "mode=ro&vfs=unix-none")
+        connection.close()
+        raise sqlite3.OperationalError("unable to open database file")
+
+    monkeypatch.setattr(sqlite_store, "_opened", where_nothing_can_be_written)
+    with Archive(path) as archive:
+        assert len(list(archive.conversations())) == 5
+        assert len(archive.search("number")) == 5
+
+
+# questions that need no statistics
+
+
+async def test_a_question_names_its_index_by_its_shape(tmp_path: Path) -> None:
+    path = tmp_path / "c.db"
+    async with scripted(Tavus(5)) as (hub, _):
+        await sync(hub, SQLiteStore(path), clock=at(AFTER))
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("DROP TABLE IF EXISTS sqlite_stat1")
+        database.commit()
+    asked: list[str] = []
+    with Archive(path) as archive:
+        archive._connection.set_trace_callback(asked.append)
+        archive.get("tavus:c1")
+        archive.get("tavus/default:c1")
+        for filters in ({}, {"since": START}, {"status": "ended"}, {"agent": "p1"}, {"until": AFTER}):
+            list(archive.conversations("tavus", limit=2, **filters))
+            list(archive.conversations(limit=2, **filters))
+        archive._connection.set_trace_callback(None)
+        plans = {
+            question: [row[3] for row in archive._connection.execute(f"EXPLAIN QUERY PLAN {question}")]
+            for question in asked
+        }
+    assert len(plans) > 10
+    for question, steps in plans.items():
+        assert not any(step.startswith("SCAN conversations") and "INDEX" not in step for step in steps), question
+        if "FROM conversations" in question:
+            assert not any("TEMP B-TREE FOR ORDER BY" in step for step in steps), f"{question}: {steps}"

@@ -76,6 +76,8 @@ class Hub:
     ) -> None:
         numbers = profile_named(profile)
         self._readers: dict[Target, Reader] = {}
+        self.keep_raw = keep_raw
+        """Whether conversations keep the provider's JSON."""
         self._crew = Crew()
         self._is_closed = False
         turns = Turns()

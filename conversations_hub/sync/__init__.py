@@ -95,7 +95,9 @@ async def sync(
     report = report or SyncReport()
     report.accounts[:] = map(AccountSync, hub.accounts(*targets))
     try:
-        await store.open(terms_of((account.where for account in report.accounts), since, until, clock.now()))
+        asked = terms_of((account.where for account in report.accounts), since, until, clock.now())
+        redacted = ", ".join(map(_described, redactors)) or "none"
+        await store.open(asked | {"redacted": redacted, "raw": "kept" if hub.keep_raw else "none"})
         await together(Pull(hub, store, terms, account, clock).run() for account in report.accounts)
         if all(account.ended for account in report.accounts):
             await store.finish({account.where: account.bad for account in report.accounts if account.bad})
@@ -104,6 +106,12 @@ async def sync(
             report.redacted.update(getattr(one, "counts", {}))
         await store.close()
     return report
+
+
+def _described(redact: Redact) -> str:
+    """Return a redactor's name, and its version where it has one."""
+    name = getattr(redact, "__qualname__", type(redact).__qualname__)
+    return f"{name} {version}" if (version := getattr(redact, "version", None)) else name
 
 
 def _uncounted(redact: Redact) -> Redact:

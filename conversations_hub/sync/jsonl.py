@@ -25,7 +25,7 @@ from ..errors import StoreError
 from ..version import __version__
 from .journal import Begun, Committed, Files, Finished, Journal, Known, Manifest, Remembered, Total, key_of
 from .lock import Lock
-from .store import Entry, Kept, Progress, Written, are_other_terms
+from .store import Entry, Kept, Progress, Written, are_other_terms, check_made
 from .thread import Thread
 
 __all__ = ["JSONLStore"]
@@ -169,6 +169,8 @@ class _Writer:
             held.callback(Lock(path).release)
             for line in self._journal.lines():
                 self.known.take(line)
+            if self.known.begun is not None and not overwrite:
+                check_made(path, self.known.begun.terms, terms)
             self._bring_into_order(overwrite=overwrite)
             held.callback(os.close, self._journal.open())
             self._data: int | None = None

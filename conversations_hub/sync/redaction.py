@@ -124,6 +124,8 @@ class PersonalData:
                 f"nothing to keep is called {', '.join(unknown)}: it is one of {', '.join(_KINDS)}"
             )
         self._keep = frozenset(keep)
+        self.version = "1" if not keep else f"1 that keeps {', '.join(sorted(keep))}"
+        """What tells what it takes out: a store holds only what one version was at."""
         self.counts: Counter[str] = Counter()
         """What was taken out of all conversations, by kind; timed words repeat the text and do not count again."""
 

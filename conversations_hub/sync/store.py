@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from pathlib import Path
+from typing import Final, Protocol
 
 import msgspec
 
+from ..errors import StoreError
 from ..schema import Conversation
 
-__all__ = ["Entry", "Kept", "Missing", "Progress", "Store", "Window", "Written", "are_other_terms", "terms_of", "when"]
+__all__ = [
+    "MADE",
+    "Entry",
+    "Kept",
+    "Missing",
+    "Progress",
+    "Store",
+    "Window",
+    "Written",
+    "are_other_terms",
+    "check_made",
+    "terms_of",
+    "when",
+]
 
 
 def when(one: Conversation) -> datetime | None:
@@ -105,10 +120,26 @@ def terms_of(accounts: Iterable[str], since: datetime | None, until: datetime | 
     return {"accounts": ", ".join(sorted(accounts)), **told}
 
 
+MADE: Final = ("redacted", "raw")
+"""Terms that hold for all that is in a store, so that every run has to have the same."""
+
+
+def check_made(path: Path, before: Mapping[str, str], now: Mapping[str, str]) -> None:
+    """Raise `StoreError` where a store was made in one way and is to be filled in another."""
+    for name in MADE:
+        then, told = before.get(name), now.get(name)
+        if then is not None and told is not None and then != told:
+            what = "raw payloads" if name == "raw" else "redaction"
+            raise StoreError(
+                f"{path} was made with {what}: {then}, and this run has {what}: {told}. All that is in a store is"
+                " treated alike: run with what it was made with, or give another path"
+            )
+
+
 def are_other_terms(name: str, before: Mapping[str, str], now: Mapping[str, str]) -> bool:
     """Whether a term is another than it was: "the last 90 days" are the same whenever they are asked for."""
     then, told = before.get(name), now.get(name)
-    if name == "asked_at" or then == told:
+    if name == "asked_at" or then == told or (name in MADE and (then is None or told is None)):
         return False
     if name not in {"since", "until"} or then is None or told is None:
         return True

@@ -16,7 +16,7 @@ import msgspec
 from ...errors import StoreError
 from ...schema import Conversation, TranscriptTurn
 from ..lock import Lock
-from ..store import Entry, Kept, Progress, Written
+from ..store import MADE, Entry, Kept, Progress, Written, check_made
 from ..thread import Thread
 from .migration import migrate
 from .tables import (
@@ -56,12 +56,12 @@ class SQLiteStore:
         self._thread = Thread()
         self._writer: _Writer | None = None
 
-    async def open(self, terms: Mapping[str, str]) -> None:  # noqa: ARG002  (any run may go on where another stopped)
-        """See `Store.open`."""
-        await self._do(self._take)
+    async def open(self, terms: Mapping[str, str]) -> None:
+        """See `Store.open`. Any run may go on where another stopped, if it redacts and keeps the same."""
+        await self._do(partial(self._take, terms))
 
-    def _take(self) -> None:
-        self._writer = _Writer(self.path)
+    def _take(self, terms: Mapping[str, str]) -> None:
+        self._writer = _Writer(self.path, {name: terms[name] for name in MADE if name in terms})
 
     async def progress(self, account: str) -> Progress:
         """See `Store.progress`."""
@@ -124,21 +124,24 @@ def connected(path: Path, *, writes: bool = False) -> sqlite3.Connection:
         raise StoreError(f"{path}: there is no folder {path.parent}")
     if not writes and not path.exists():
         raise StoreError(f"{path}: no such file; `conversations-hub sync --store {path}` makes it")
-    connection = _opened(path, "mode=rwc" if writes else "mode=ro")
-    try:
+    ways = ["mode=rwc"] if writes else ["mode=ro"]
+    if not writes and _is_whole(path):
+        # Where a sync was killed and nothing can be written beside the file, it can be read while nobody changes it.
+        ways.append("mode=ro&immutable=1")
+    reason = ""
+    for way in ways:
         try:
-            _check(connection, path, writes=writes)
-        except sqlite3.OperationalError:
-            if writes or not _is_whole(path):
-                raise
-            # A sync was killed, and nothing can be written beside the file: it can be read while nobody changes it.
-            connection.close()
-            connection = _opened(path, "mode=ro&immutable=1")
-            _check(connection, path, writes=writes)
-    except BaseException as error:
+            return _checked(_opened(path, way), path, writes=writes)
+        except sqlite3.DatabaseError as error:
+            reason = str(error)
+    raise StoreError(f"{path}: {reason}")
+
+
+def _checked(connection: sqlite3.Connection, path: Path, *, writes: bool) -> sqlite3.Connection:
+    try:
+        _check(connection, path, writes=writes)
+    except BaseException:
         connection.close()
-        if isinstance(error, sqlite3.DatabaseError):
-            raise StoreError(f"{path}: {error}") from None
         raise
     return connection
 
@@ -182,7 +185,7 @@ def has_index(connection: sqlite3.Connection) -> bool:
 class _Writer:
     """The one that writes, always in the same thread."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, made: Mapping[str, str]) -> None:
         path = path.resolve()
         self.has_failed = False
         self._lock = Lock(path)
@@ -192,6 +195,8 @@ class _Writer:
             self._connection = connected(path, writes=True)
             self._prepare()
             self._has_index = has_index(self._connection)
+            if made:
+                self._check_made(path, made)
         except BaseException:
             self._lock.release()
             raise
@@ -213,6 +218,14 @@ class _Writer:
         elif execute("PRAGMA user_version").fetchone()[0] < VERSION:
             migrate(self._connection, with_index=_has_text_search(self._connection))
         execute("PRAGMA foreign_keys = ON")
+
+    def _check_made(self, path: Path, made: Mapping[str, str]) -> None:
+        row = self._connection.execute("SELECT value FROM store WHERE name = 'made'").fetchone()
+        before = {} if row is None else msgspec.json.decode(row[0], type=dict[str, str])
+        check_made(path, before, made)
+        if row is None:
+            told = msgspec.json.encode(made).decode()
+            self._connection.execute("INSERT INTO store VALUES ('made', ?)", (told,))
 
     def close(self) -> None:
         try:
