@@ -17,11 +17,10 @@ from conversations_hub import Account, Conversation, Hub
 from conversations_hub.errors import InvalidRefError, StoreError
 from conversations_hub.schema import TranscriptState
 from conversations_hub.sync import Store, SyncReport, sync
-from conversations_hub.sync import sqlite as sqlite_store
 from conversations_hub.sync.jsonl import JSONLStore
 from conversations_hub.sync.plan import plan
 from conversations_hub.sync.redaction import PersonalData
-from conversations_hub.sync.sqlite import SQLiteStore
+from conversations_hub.sync.sqlite import SQLiteStore, connection
 from conversations_hub.sync.sqlite.archive import Archive
 from conversations_hub.sync.sqlite.tables import CONVERSATION
 
@@ -471,16 +470,14 @@ async def test_a_finished_store_is_one_plain_file_that_needs_no_place_to_write(
     with closing(sqlite3.connect(path)) as database:  # as a sync leaves it that was killed
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    opened = sqlite_store._opened
+    opened = connection._opened
 
     def where_nothing_can_be_written(path: Path, options: str) -> sqlite3.Connection:
         if "immutable" in options:
             return opened(path, options)
-        connection = opened(path, "mode=ro&vfs=unix-none")
-        connection.close()
         raise sqlite3.OperationalError("unable to open database file")
 
-    monkeypatch.setattr(sqlite_store, "_opened", where_nothing_can_be_written)
+    monkeypatch.setattr(connection, "_opened", where_nothing_can_be_written)
     with Archive(path) as archive:
         assert len(list(archive.conversations())) == 5
         assert len(archive.search("number")) == 5

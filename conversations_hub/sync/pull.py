@@ -238,6 +238,8 @@ class Pull:
         before = kept.get(row.id)
         if before is None:
             return True
+        if before.is_erased:
+            return False
         return self._terms.again or before.settles_at is not None or not self._is_as_it_was(row, before)
 
     def _is_as_it_was(self, row: Conversation, before: Kept) -> bool:

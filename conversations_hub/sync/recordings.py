@@ -21,7 +21,7 @@ from ..hub import Hub
 from ..hub.crew import Crew
 from ..schema import Recording
 
-__all__ = ["RecordingsReport", "download_recordings", "name_of"]
+__all__ = ["RecordingsReport", "download_recordings", "files_of", "name_of"]
 
 _CONCURRENCY = 4
 _KNOWN: Final = frozenset({".mp3", ".wav", ".ogg", ".opus", ".m4a", ".mp4", ".webm", ".flac", ".aac", ".mkv", ".mov"})
@@ -73,11 +73,21 @@ def name_of(recording: Recording, position: int) -> str:
 
     `position` is that among the conversation's recordings.
     """
-    ref = recording.ref or ""
+    folder, stem = _place_of(recording.ref or "")
+    return f"{folder}/{stem}-{position}{_suffix(recording)}"
+
+
+def _place_of(ref: str) -> tuple[str, str]:
+    """Return the folder of a conversation's recordings, and how their names begin."""
     provider, _, id = ref.partition(":")
     slug = _UNSAFE.sub("-", id)[:40].strip("-") or "conversation"
-    digest = blake2b(ref.encode(), digest_size=6).hexdigest()
-    return f"{_UNSAFE.sub('-', provider)}/{slug}-{digest}-{position}{_suffix(recording)}"
+    return _UNSAFE.sub("-", provider), f"{slug}-{blake2b(ref.encode(), digest_size=6).hexdigest()}"
+
+
+def files_of(folder: Path, ref: str) -> list[Path]:
+    """Return the files of a conversation's recordings that are in a folder, those that are not whole included."""
+    subfolder, stem = _place_of(ref)
+    return sorted((folder / subfolder).glob(f"{stem}-*")) + sorted((folder / subfolder).glob(f".{stem[:48]}*.part*"))
 
 
 def _suffix(recording: Recording) -> str:

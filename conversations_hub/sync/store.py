@@ -85,6 +85,8 @@ class Kept(msgspec.Struct, frozen=True):
     """The list row as JSON, as long as it is looked at again: what only the row says is to be there then, too."""
     failing_since: datetime | None = None
     """When its details failed first, if they have not been had since; where it is settled they were given up."""
+    is_erased: bool = False
+    """Whether it was erased: it is not there, and not to come back."""
 
 
 class Entry(msgspec.Struct, frozen=True):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
@@ -17,8 +18,10 @@ from ...errors import InvalidRefError, NotFoundError, StoreError
 from ...hub.instants import check_span
 from ...hub.refs import Ref, Target
 from ...schema import Conversation, Recording, Role, Status
-from . import connected, has_index
+from .connection import connected, has_index
+from .erasure import Person, Plan, Receipt, named, older
 from .tables import CONVERSATION, PARTICIPANT, RECORDING, TURN, conversation_of, instant_text, recording_of
+from .writer import Writer
 
 __all__ = ["Archive", "Hit"]
 
@@ -65,6 +68,62 @@ class Archive:
     def close(self) -> None:
         """Let go of the file."""
         self._connection.close()
+
+    def erase(
+        self,
+        *refs: str,
+        person: Person | None = None,
+        recordings: str | Path | None = None,
+        dry_run: bool = False,
+        now: datetime | None = None,
+    ) -> Receipt:
+        """Take conversations out for good: those named, and all of a person; with `dry_run` only say which.
+
+        They are gone from the tables, the search index and the bytes of the file, which is written anew, and no sync
+        brings them back. With `recordings`, the folder that `sync --recordings` filled, their files are removed too.
+        Whoever reads meanwhile must have ended; copies and backups are yours to look after.
+
+        Raises:
+            StoreError: a sync is at work on the store, somebody reads it, or there is no room to write it anew.
+            InvalidRefError: a malformed ref, or one that several accounts have.
+        """
+        return self._erased(partial(named, refs=refs, person=person), recordings, dry_run=dry_run, now=now)
+
+    def prune(
+        self,
+        before: datetime,
+        *,
+        recordings: str | Path | None = None,
+        dry_run: bool = False,
+        now: datetime | None = None,
+    ) -> Receipt:
+        """Take out, as `erase` does, what was before an instant; what has none stays."""
+        check_span(before, None)
+        return self._erased(partial(older, than=before), recordings, dry_run=dry_run, now=now)
+
+    def _erased(
+        self,
+        choose: Callable[[sqlite3.Connection], Plan],
+        recordings: str | Path | None,
+        *,
+        dry_run: bool,
+        now: datetime | None,
+    ) -> Receipt:
+        if dry_run:
+            return choose(self._connection).receipt(self.path, None)
+        self._connection.close()  # the file is written anew
+        try:
+            writer = Writer(self.path, {})
+            try:
+                folder = None if recordings is None else Path(recordings)
+                return writer.erase(choose, folder, now or datetime.now(UTC))
+            finally:
+                writer.close()
+        except (sqlite3.Error, OSError) as error:
+            reason = str(error)
+        finally:
+            self._connection = connected(self.path)
+        raise StoreError(f"{self.path}: {reason}")
 
     def get(self, ref: str) -> Conversation:
         """Return one conversation; raise `NotFoundError` where it is not there."""
