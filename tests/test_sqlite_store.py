@@ -294,7 +294,7 @@ async def test_search_finds_what_was_said(tmp_path: Path) -> None:
     with Archive(path) as archive:
 
         def found(words: str, *targets: str, **filters: object) -> list[tuple[str, int]]:
-            return [(hit.ref, hit.position) for hit in archive.search(words, *targets, **filters)]  # type: ignore[arg-type]
+            return [(hit.ref, hit.position) for hit in archive.search(words, *targets, **filters).hits]  # type: ignore[arg-type]
 
         assert found("refund") == [("acme:c2", 0), ("acme:c1", 0)]
         assert found("REFUND want") == [("acme:c1", 0)]
@@ -306,7 +306,7 @@ async def test_search_finds_what_was_said(tmp_path: Path) -> None:
         assert found("refund", role="assistant") == []
         assert found("refund", "beta") == []
         assert found("refund", limit=1) == [("acme:c2", 0)]
-        [hit] = archive.search("want")
+        [hit] = archive.search("want").hits
         assert hit.title == "Complaint"
         assert hit.created_at == NOW
         assert hit.snippet == "I [want] a refund, please."
@@ -319,7 +319,7 @@ async def test_search_finds_what_was_said(tmp_path: Path) -> None:
 async def test_any_words_can_be_searched_for(words: str, tmp_path: Path) -> None:
     await kept_in(tmp_path / "c.db", said("Hello."))
     with Archive(tmp_path / "c.db") as archive:
-        assert archive.search(words) == []
+        assert archive.search(words).hits == []
 
 
 async def test_without_an_index_search_still_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -329,9 +329,9 @@ async def test_without_an_index_search_still_finds(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("conversations_hub.sync.sqlite.writer.has_text_search", no_index)
     await kept_in(tmp_path / "c.db", said("I want 100 % of it.", "A refund."), said("Nothing.", id="c2"))
     with Archive(tmp_path / "c.db") as archive:
-        assert [hit.position for hit in archive.search("REFUND")] == [1]
-        assert [hit.position for hit in archive.search('"100 %"')] == [0]
-        assert archive.search("_") == []
+        assert [hit.position for hit in archive.search("REFUND").hits] == [1]
+        assert [hit.position for hit in archive.search('"100 %"').hits] == [0]
+        assert archive.search("_").hits == []
 
 
 def test_a_signature_is_no_content() -> None:

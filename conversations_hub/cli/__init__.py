@@ -298,7 +298,11 @@ def _sync(
 @_since
 @_until
 @click.option("--role", type=click.Choice(["user", "assistant", "system", "tool"]), help="Only what this one said.")
+@click.option("--status", help="Only of conversations of this status: ended, failed, in_progress …")
+@click.option("--agent", help="Only of conversations of the agent with this id.")
+@click.option("--anywhere", is_flag=True, help="The words may stand in different turns of a conversation.")
 @click.option("--limit", type=_count, default=20, show_default=True, help="No more than so many turns.")
+@click.option("--offset", type=click.IntRange(min=0), default=0, help="Leave out so many of the best.")
 @_json
 def _search(
     *,
@@ -308,17 +312,34 @@ def _search(
     since: datetime | None,
     until: datetime | None,
     role: str | None,
+    status: str | None,
+    agent: str | None,
+    anywhere: bool,
     limit: int,
+    offset: int,
     form: str | None,
 ) -> None:
     """Find what was said, the best match first.
 
     All WORDS must have been said in one turn. Words "in quotes" count as they follow each other, and a star at the end
-    finds every word that begins so.
+    finds every word that begins so. OR between two makes one of them enough; NOT before one leaves out what says it.
     """
     from .stored import search  # noqa: PLC0415
 
-    has_hits = search(words, store, providers, since=since, until=until, role=role, limit=limit, as_json=form == "json")
+    has_hits = search(
+        words,
+        store,
+        providers,
+        since=since,
+        until=until,
+        role=role,
+        status=status,
+        agent=agent,
+        anywhere=anywhere,
+        limit=limit,
+        offset=offset,
+        as_json=form == "json",
+    )
     _end(is_good=has_hits)
 
 

@@ -55,20 +55,38 @@ def search(
     since: datetime | None,
     until: datetime | None,
     role: str | None,
+    status: str | None,
+    agent: str | None,
+    anywhere: bool,
     limit: int,
+    offset: int,
     as_json: bool,
 ) -> bool:
     """Write the turns in which the words were said, the best first; say whether there are any."""
     with Archive(store) as archive:
-        hits = archive.search(words, *providers, since=since, until=until, role=role, limit=limit)
-    for hit in hits:
+        found = archive.search(
+            words,
+            *providers,
+            since=since,
+            until=until,
+            role=role,
+            status=status,
+            agent=agent,
+            anywhere=anywhere,
+            limit=limit,
+            offset=offset,
+        )
+    for hit in found.hits:
         if as_json:
             write_json(msgspec.json.encode(hit))
         else:
             show_hit(console(), hit)
-    if not hits:
-        click.echo("nobody said that", err=True)
-    return bool(hits)
+    if found.hint:
+        click.echo(escaped(found.hint), err=True)
+    elif found.total > len(found.hits):
+        shown = f"{offset + 1} to {offset + len(found.hits)} of" if found.hits else "there are no more than"
+        click.echo(f"{shown} {found.total:,} turns", err=True)
+    return bool(found.hits)
 
 
 def show_hit(out: Console, hit: Hit) -> None:

@@ -236,7 +236,7 @@ def _show_search(out: Console, conversations: Sequence[Conversation]) -> None:
         asyncio.run(_store(conversations, path))
         began = time.perf_counter()
         with Archive(path) as archive:
-            hits = archive.search(_WORDS, limit=1000)
+            hits = archive.search(_WORDS, limit=1000).hits
         spent = time.perf_counter() - began
     turns = sum(len(one.transcript or ()) for one in conversations)
     _title(out, f"All {turns:,} turns, in a store, searched for {_WORDS!r}: {len(hits)} found in {1000 * spent:.0f} ms")

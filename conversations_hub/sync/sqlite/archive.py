@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -20,13 +19,14 @@ from ...hub.refs import Ref, Target
 from ...schema import Conversation, Recording, Role, Status
 from .connection import connected, has_index
 from .erasure import Person, Plan, Receipt, named, older
+from .query import Query, parsed, snippet
 from .tables import CONVERSATION, PARTICIPANT, RECORDING, TURN, conversation_of, instant_text, recording_of
 from .writer import Writer
 
-__all__ = ["Archive", "Hit"]
+__all__ = ["Archive", "Found", "Hit"]
 
 _AT_A_TIME: Final = 100  # conversations read together
-_SNIPPET: Final = 16  # words
+_MOST_HINTS: Final = 20  # words that are counted where nothing is found
 
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +46,17 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     """What was said around the words, which stand in brackets."""
 
 
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """What a search found."""
+
+    hits: list[Hit]
+    """No more than were asked for, the best first."""
+    total: int
+    """How many there are."""
+    hint: str | None = None
+    """Where there are none, what of it was said by itself, in a sentence."""
+
+
 class Archive:
     """A store's file, to read from; any number of readers may do so while a sync writes. To be closed, or `with`.
 
@@ -54,8 +65,17 @@ class Archive:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self._asked: dict[str, Query] = {}
+        self._open()
+
+    def _open(self) -> None:
         self._connection = connected(self.path)
-        self._has_index = has_index(self._connection)
+        if has_index(self._connection):
+            self._source, self._match, self._order = _INDEXED, "turns_text MATCH ?", "turns_text.rank"
+        else:
+            # In builds of SQLite that have no index: slowly, and the newest first.
+            self._source, self._match, self._order = _UNINDEXED, "holds(turns.text, ?)", "at DESC, turns.key"
+            self._connection.create_function("holds", 2, self._holds)
 
     def __enter__(self) -> Self:
         return self
@@ -122,7 +142,7 @@ class Archive:
         except (sqlite3.Error, OSError) as error:
             reason = str(error)
         finally:
-            self._connection = connected(self.path)
+            self._open()
         raise StoreError(f"{self.path}: {reason}")
 
     def get(self, ref: str) -> Conversation:
@@ -132,7 +152,7 @@ class Archive:
         condition, values = "provider = ? AND id = ?", [target.provider, parsed.id]
         if target.account is not None:
             condition, values = f"{condition} AND account = ?", [*values, target.account]
-        found = list(self._conversations([condition], values, limit=2))
+        found = list(self._conversations((condition, values), limit=2))
         if len(found) > 1:
             raise InvalidRefError(
                 f"{target.provider} has that id in several accounts: say which, as provider/account:id"
@@ -152,15 +172,11 @@ class Archive:
     ) -> Iterator[Conversation]:
         """Yield conversations, the newest first; one without an instant lies in every span, as in `hub.list`."""
         check_span(since, until)
-        conditions, values = _narrowed(targets, None, until)
-        for name, value in (("status", status), ("agent_id", agent)):
-            if value is not None:
-                conditions.append(f"{name} = ?")
-                values.append(value)
-        spans: list[tuple[str, list[Any]]] = [("1", [])]
+        condition = _all(_narrowed(targets, None, until), _equal(status=status, agent_id=agent))
+        spans: list[_Condition] = [("", [])]
         if since is not None:  # two questions: one for both would read all that lies between
             spans = [("at >= ?", [instant_text(since)]), ("at = ''", [])]
-        found = (self._conversations([*conditions, span], [*values, *more], limit) for span, more in spans)
+        found = (self._conversations(_all(condition, span), limit) for span in spans)
         return islice(chain.from_iterable(found), limit)
 
     def recordings(
@@ -170,12 +186,12 @@ class Archive:
 
         Each comes with its position in its conversation, and with when that was made, else when it started.
         """
-        conditions, values = _narrowed(targets, since, until)
+        where, values = _narrowed(targets, since, until)
         rows = self._ask(
             "SELECT provider, account, id, at, position,"
             f" {', '.join(f'recordings.{name}' for name in RECORDING)}"
             " FROM recordings JOIN conversations ON conversations.key = recordings.conversation"
-            f" WHERE {' AND '.join(conditions) or '1'}"
+            f" WHERE {where or '1'}"
             " ORDER BY at DESC, conversation, position",
             values,
         )
@@ -190,55 +206,77 @@ class Archive:
         since: datetime | None = None,
         until: datetime | None = None,
         role: Role | str | None = None,
+        status: Status | str | None = None,
+        agent: str | None = None,
+        anywhere: bool = False,
         limit: int = 20,
-    ) -> list[Hit]:
-        """Return the turns in which all the words were said, the best match first.
+        offset: int = 0,
+    ) -> Found:
+        """Return the turns in which all the words were said, the best match first, from the one at `offset`.
 
         Words count in any form of case and accent; `"in quotes"` they count as they follow each other, and with a star
-        at the end as a beginning: `refund*`.
+        at the end as a beginning: `refund*`. `OR` between two makes one of them enough, `NOT` or a dash before one
+        leaves out the turns in which it stands.
+
+        With `anywhere` the words may stand in different turns of one conversation, each turn that has one of them is a
+        hit, and what is left out are conversations. The other filters are those of `hub.list`, `status` and `agent`
+        among them; `role` is of who said the words.
+
+        Raises:
+            InvalidRefError: These are more words than can be looked for at once.
         """
-        conditions, values = _narrowed(targets, since, until)
-        if role is not None:
-            conditions.append("role = ?")
-            values.append(Role(role).value)
-        terms = _TERM.findall(words)
-        if not terms:
-            return []
-        ask = self._search_index if self._has_index else self._search_text
-        return [_hit(row) for row in ask(terms, conditions, values, limit)]
-
-    def _search_index(
-        self, terms: Sequence[tuple[str, str, str]], conditions: Sequence[str], values: Sequence[Any], limit: int
-    ) -> Iterator[Sequence[Any]]:
-        wanted = " ".join(f'"{(phrase or word)}"{star}' for phrase, word, star in terms)
-        where = " AND ".join(("turns_text MATCH ?", *conditions))
-        return self._ask(
-            f"SELECT {_FOUND}, snippet(turns_text, 0, '[', ']', '…', {_SNIPPET}) FROM turns_text"
-            " JOIN turns ON turns.key = turns_text.rowid JOIN conversations ON conversations.key = turns.conversation"
-            f" WHERE {where} ORDER BY turns_text.rank LIMIT ?",
-            (wanted, *values, limit),
+        query = parsed(words)
+        if not query:
+            hint = "there are only words to leave out" if query.unwanted else "there is no word to find"
+            return Found(hits=[], total=0, hint=hint)
+        narrowed = _all(
+            _narrowed(targets, since, until), _equal(role=role and Role(role), status=status, agent_id=agent)
         )
+        asked = _all(self._anywhere(query, role) if anywhere else self._said(query), narrowed)
+        where, values = asked
+        question = f"SELECT {_FOUND}, turns.text{self._source} WHERE {where} ORDER BY {self._order} LIMIT ? OFFSET ?"
+        hits = [_hit(row, query) for row in self._ask(question, (*values, limit, offset))]
+        total = offset + len(hits) if 0 < len(hits) < limit else self._count(asked)
+        return Found(hits=hits, total=total, hint=None if total else self._hint(query, narrowed, anywhere=anywhere))
 
-    def _search_text(
-        self, terms: Sequence[tuple[str, str, str]], conditions: Sequence[str], values: Sequence[Any], limit: int
-    ) -> Iterator[Sequence[Any]]:
-        """Search without an index, in builds of SQLite that have none: slowly, and the newest first."""
-        said = [f"%{_LIKE.sub(_ESCAPED, phrase or word)}%" for phrase, word, _ in terms]
-        where = " AND ".join((*("text LIKE ? ESCAPE '\\'" for _ in said), *conditions))
-        return self._ask(
-            f"SELECT {_FOUND}, substr(text, 1, 200) FROM turns"
-            f" JOIN conversations ON conversations.key = turns.conversation WHERE {where}"
-            " ORDER BY at DESC LIMIT ?",
-            (*said, *values, limit),
-        )
+    def _said(self, query: Query) -> _Condition:
+        """Return the condition that a turn says it."""
+        expression = query.expression()
+        self._asked[expression] = query
+        return self._match, [expression]
 
-    def _conversations(
-        self, conditions: Sequence[str], values: Sequence[Any], limit: int | None
-    ) -> Iterator[Conversation]:
+    def _holds(self, text: str, expression: str) -> bool:
+        return self._asked[expression].holds(text)
+
+    def _anywhere(self, query: Query, role: Role | str | None) -> _Condition:
+        """Return the condition that a turn says some of it, in a conversation that says all of it."""
+        conditions = [self._said(Query((tuple(term for terms in query.wanted for term in terms),)))]
+        for terms, is_in in [*((terms, "IN") for terms in query.wanted), (query.unwanted, "NOT IN")]:
+            if terms:
+                where, values = _all(self._said(Query((terms,))), _equal(role=role))
+                said_in = f"SELECT turns.conversation{self._source} WHERE {where}"
+                conditions.append((f"turns.conversation {is_in} ({said_in})", values))
+        return _all(*conditions)
+
+    def _count(self, condition: _Condition) -> int:
+        where, values = condition
+        [(count,)] = self._ask(f"SELECT count(*){self._source} WHERE {where}", values)
+        return int(count)
+
+    def _hint(self, query: Query, narrowed: _Condition, *, anywhere: bool) -> str:
+        terms = [term for terms in query.wanted for term in terms][:_MOST_HINTS]
+        alone = {term.said: self._count(_all(self._said(Query(((term,),))), narrowed)) for term in terms}
+        if len(alone) == 1 and not query.unwanted:
+            return f"nobody said {terms[0].said}"
+        each = ", ".join(f"{said} in {count or 'no'} turn{'s' * (count != 1)}" for said, count in alone.items())
+        further = "" if anywhere or not all(alone.values()) else "; they may stand in different turns of a conversation"
+        return f"nobody said all of that in one {'conversation' if anywhere else 'turn'}. By itself: {each}{further}"
+
+    def _conversations(self, condition: _Condition, limit: int | None) -> Iterator[Conversation]:
+        where, values = condition
         names = ", ".join(CONVERSATION)
         rows = self._ask(
-            f"SELECT key, {names} FROM conversations WHERE {' AND '.join(conditions) or '1'}"
-            " ORDER BY at DESC, key DESC LIMIT ?",
+            f"SELECT key, {names} FROM conversations WHERE {where or '1'} ORDER BY at DESC, key DESC LIMIT ?",
             (*values, -1 if limit is None else limit),
         )
         for key, *columns in rows:
@@ -261,14 +299,26 @@ class Archive:
 
 _PARTS: Final = (("turns", TURN), ("participants", PARTICIPANT), ("recordings", RECORDING))
 _FOUND: Final = "provider, account, id, at, title, turns.position, role, start"
+_UNINDEXED: Final = " FROM turns JOIN conversations ON conversations.key = turns.conversation"
+_INDEXED: Final = (
+    " FROM turns_text JOIN turns ON turns.key = turns_text.rowid"
+    " JOIN conversations ON conversations.key = turns.conversation"
+)
 
-# A phrase in quotes, or a word; what else stands between words is no part of any.
-_TERM: Final = re.compile(r'"([^"\0]+)"|([^\s"*\0]+)(\*?)')
-_LIKE: Final = re.compile(r"[\\%_]")
-_ESCAPED: Final = r"\\\g<0>"
+_Condition = tuple[str, list[Any]]  # of a statement, and the values for its marks
 
 
-def _narrowed(targets: Sequence[str], since: datetime | None, until: datetime | None) -> tuple[list[str], list[Any]]:
+def _all(*conditions: _Condition) -> _Condition:
+    told = [where for where, _ in conditions if where]
+    return " AND ".join(told), [value for _, values in conditions for value in values]
+
+
+def _equal(**columns: str | None) -> _Condition:
+    told = {name: str(value) for name, value in columns.items() if value is not None}
+    return " AND ".join(f"{name} = ?" for name in told), list(told.values())
+
+
+def _narrowed(targets: Sequence[str], since: datetime | None, until: datetime | None) -> _Condition:
     conditions: list[str] = []
     values: list[Any] = []
     if targets:
@@ -284,11 +334,11 @@ def _narrowed(targets: Sequence[str], since: datetime | None, until: datetime | 
     if until is not None:
         conditions.append("at < ?")
         values.append(instant_text(until))
-    return conditions, values
+    return " AND ".join(conditions), values
 
 
-def _hit(row: Sequence[Any]) -> Hit:
-    provider, account, id, created_at, title, position, role, start, snippet = row
+def _hit(row: Sequence[Any], query: Query) -> Hit:
+    provider, account, id, created_at, title, position, role, start, text = row
     return msgspec.convert(
         {
             "ref": _ref(provider, account, id),
@@ -297,7 +347,7 @@ def _hit(row: Sequence[Any]) -> Hit:
             "position": position,
             "role": role,
             "start": start,
-            "snippet": snippet,
+            "snippet": snippet(text, query),
         },
         Hit,
     )
