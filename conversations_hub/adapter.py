@@ -292,6 +292,10 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True):
     send: Callable[[Account, str, str], Flow[TranscriptTurn]] | None = None
     complete_lists: bool = True
     """Whether list rows hold what `get` brings; if not, `transcripts=True` asks for each."""
+    page_size: int | None = None
+    """Rows of a page where nobody asks for another number; None: unknown, and fewer might be all that can be had."""
+    counted: bool = False
+    """Whether the list goes on at a number of rows or pages, so that what comes or goes before it moves it."""
     settings: tuple[str, ...] = ()
     """What an account may need beside its key, by name."""
     secret_fields: frozenset[str] = frozenset()

@@ -423,9 +423,13 @@ class TestList:
         listed = page(answer([row("a"), row("b", EARLIER)]), cursor_of(2, T)).result
         assert listed.cursor == cursor_of(2, EARLIER)
 
+    def test_a_small_page_of_nothing_but_the_boundary_is_followed_by_a_larger_one(self) -> None:
+        listed = page(answer([row("a"), row("b")]), cursor_of(2, T)).result
+        assert (listed.cursor, listed.warning) == (cursor_of(4, T), None)
+
     def test_a_full_page_of_nothing_but_the_boundary_cannot_go_on(self) -> None:
         with pytest.raises(errors.PaginationError, match="larger page_size"):
-            page(answer([row("a"), row("b")]), cursor_of(2, T))
+            page(answer([row(f"c{number}") for number in range(100)]), cursor_of(100, T))
 
     def test_a_page_that_ends_between_rows_of_one_instant_warns(self) -> None:
         listed = page(answer([row("a"), row("b", EARLIER), row("c", EARLIER)]), page_size=3).result

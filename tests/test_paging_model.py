@@ -18,6 +18,7 @@ from conversations_hub.adapter import Query
 from conversations_hub.adapters import load
 from conversations_hub.errors import HubError, PaginationError
 from conversations_hub.hub.crew import Crew
+from conversations_hub.hub.cursor import Place
 from conversations_hub.hub.reader import Reader
 from conversations_hub.hub.report import AccountReport
 from conversations_hub.hub.walk import Plan, Walk
@@ -95,7 +96,10 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     unwanted: Collection[int] = frozenset()
     """Who of them is listed though the walk asks for others."""
     unreadable: Collection[int] = frozenset()
-    page_size: int
+    page_size: int | None
+    """None: what the adapter asks for, or what a limit needs."""
+    filters: bool = True
+    """Whether the walk asks for anything that has to be looked for on our side."""
     granted: int = 8
     """The most rows the provider puts on a page, whatever is asked for."""
     verify: bool
@@ -304,9 +308,10 @@ async def _walk(scenario: Scenario, provider: Provider, clock: Clock, cursor: st
     told: list[Signal] = []
     adapter = load(LISTS[scenario.list].provider)
     lane = Unplugged(adapter, PROFILES["bulk"], clock=clock, provider=provider, on_signal=told.append)
+    query = Query(status=Status.ENDED if scenario.filters else None, page_size=scenario.page_size)
     plan = Plan(
-        query=Query(status=Status.ENDED, page_size=scenario.page_size),
-        cursor=cursor,
+        query=query,
+        place=Place.read(cursor, f"{adapter.name}/default", query) if cursor else None,
         limit=stop.limit,
         verify=scenario.verify and not cursor,
     )
@@ -331,7 +336,7 @@ async def _walk(scenario: Scenario, provider: Provider, clock: Clock, cursor: st
     await lane.close()
 
     [report] = walk.report.accounts
-    passes = provider.passes - passes + bool(plan.cursor)
+    passes = provider.passes - passes + bool(plan.place)
     assert report.error is failure
     assert report.requests == provider.requests - requests
     assert report.delivered == len(ids) == len(set(ids)), "a conversation came twice"
@@ -371,11 +376,17 @@ async def walked(scenario: Scenario, clock: Clock) -> None:
     """Walk, go on from the last page's cursor after each failure and break, and check what came of it in the end."""
     provider = Provider(scenario)
     brought: set[str] = set()
+    ever: set[str] = set()
     has_gaps = False
     cursor: str | None = None
     stops = iter(scenario.stops)
     while True:
         outcome = await _walk(scenario, provider, clock, cursor, next(stops, Stop()))
+        if cursor is None:
+            ever.clear()  # it begins anew, and knows nothing of those before
+        if not scenario.changes:
+            assert ever.isdisjoint(outcome.ids), "a conversation came again in a walk that goes on"
+        ever |= set(outcome.ids)
         brought |= set(outcome.ids)
         has_gaps |= outcome.report.unreadable > 0
         if outcome.is_stuck:
@@ -414,3 +425,48 @@ UNREADABLE_AND_MISSED_AT_FIRST = msgspec.structs.replace(VERIFIED, changes=[Chan
 @given(scenarios(30))
 def test_f100_a_walk_brings_all_that_was_there_from_beginning_to_end_once(scenario: Scenario) -> None:
     run(scenario)
+
+
+async def pieced(scenario: Scenario, clock: Clock) -> None:
+    """Read a list that stays as it is in pieces, each in a walk of its own."""
+    provider = Provider(scenario)
+    found: list[str] = []
+    cursor: str | None = None
+    stops = iter(scenario.stops)
+    while True:
+        outcome = await _walk(scenario, provider, clock, cursor, next(stops, Stop()))
+        found += outcome.ids
+        cursor = outcome.cursor
+        if cursor is None:
+            break
+        assert len(cursor) < 2000
+    wanted = [record.id for record in provider.always.values() if record.is_readable]
+    if scenario.filters:
+        wanted = [record.id for record in provider.always.values() if record.is_readable and record.is_wanted]
+    assert found == (wanted if scenario.list == "pages, oldest first" else wanted[::-1])
+
+
+@pytest.mark.timeout(600)
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(
+    st.builds(
+        Scenario,
+        list=st.sampled_from(sorted(set(LISTS) - {"pages, last updated first"})),
+        records=st.integers(0, 40),
+        unwanted=st.sets(st.integers(0, 40), max_size=20),
+        unreadable=st.sets(st.integers(0, 40), max_size=4),
+        page_size=st.none() | st.integers(3, 30),
+        filters=st.booleans(),
+        granted=st.integers(3, 30),
+        verify=st.just(value=False),
+        stops=st.lists(
+            st.builds(Stop, limit=st.integers(1, 30)) | st.builds(Stop, pages=st.integers(1, 3)), max_size=12
+        ),
+    )
+)
+def test_a_list_that_is_read_in_pieces_is_the_whole_list_once_and_in_order(scenario: Scenario) -> None:
+    loop = VirtualLoop()
+    try:
+        loop.run(pieced(scenario, Clock(monotonic=loop.time, now=lambda: START + timedelta(seconds=loop.time()))))
+    finally:
+        loop.close()

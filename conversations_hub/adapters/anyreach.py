@@ -436,6 +436,8 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listi
     reply = yield Request("GET", "/core/conversations", asked)
     rows = answered(reply, _rows, _words)
     oldest, is_between = _oldest(rows, size, boundary)
+    if oldest and oldest == boundary:
+        size *= 2  # the next page begins at that instant once more, and is to get beyond it
     if oldest and query.since and (reached := instant(oldest, "created_at", [])) and reached < query.since:
         oldest = None  # newest first, so all that is left is older still, whether or not the filter was obeyed
     return Listing(
@@ -459,6 +461,8 @@ def _oldest(rows: Sequence[msgspec.Raw], size: int, boundary: str | None) -> tup
     if all(_created_at(row) in {None, boundary} for row in rows):
         if len(rows) < size:
             return None, False
+        if boundary and size < _PAGE_SIZE:
+            return boundary, False
         raise PaginationError(
             f"a full page of {size} leads no further: its conversations were all created at the instant where it "
             "begins, or do not say when; ask for a larger page_size"
@@ -616,6 +620,7 @@ ADAPTER = Adapter(
     sign=_sign,
     refusal=refusal,
     list_page=list_page,
+    page_size=_PAGE_SIZE,
     get=get,
     start=start,
     end=end,

@@ -21,6 +21,7 @@ from ..schema import Conversation, Recording, Status, TranscriptTurn
 from ..signals import Signal
 from ..transport import Clock, Lane, Limiter, Turns
 from .crew import Crew
+from .cursor import Place
 from .environment import accounts_in
 from .instants import check_span
 from .reader import Reader, unsupported
@@ -211,8 +212,10 @@ class Hub:
             status: one of `conversations_hub.schema.Status`.
             agent: the provider's id of the agent.
             limit: the most conversations to bring, over all accounts.
-            cursor: a `page.cursor` of an earlier walk over the same one account, to go on from.
-            page_size: rows to ask for at a time; the provider's most where it is not given.
+            cursor: a `page.cursor` of an earlier walk over the same one account with the same filters, to go on from:
+                exactly behind what that one brought, also where `limit` cut its page.
+            page_size: rows to ask for at a time; where it is not given as many as `limit` needs, or the provider's
+                most. A walk that goes on keeps the page size of the one before it.
             transcripts: also `get` each conversation whose list row lacks what only `get` brings.
             verify: walk again, at most twice, until nothing new turns up: lists by page number lose rows when others
                 are deleted meanwhile. `walk.report` says whether it is "verified".
@@ -238,10 +241,15 @@ class Hub:
         if strangers:
             raise InvalidRefError(f"provider_options names {', '.join(sorted(strangers))}, which is not walked here")
         query = Query(since=since, until=until, status=_status(status), agent=agent, page_size=page_size)
+        place = None
+        if cursor is not None:
+            [reader] = readers
+            asked = msgspec.structs.replace(query, options=options.get(reader.lane.account.provider, {}))
+            place = Place.read(cursor, reader.where, asked)
         plan = Plan(
             query=query,
             options=options,
-            cursor=cursor,
+            place=place,
             limit=limit,
             transcripts=transcripts,
             verify=verify,

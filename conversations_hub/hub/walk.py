@@ -11,12 +11,15 @@ from typing import Any, TypeVar
 import msgspec
 
 from ..adapter import Query
-from ..errors import HubClosedError, HubError, NotFoundError, PaginationError, PartialError
+from ..errors import HubClosedError, HubError, NotFoundError, PartialError
 from ..policy import Profile
-from ..schema import Conversation, Issue
+from ..schema import Conversation
 from ..signals import PageRead
 from .crew import Crew, Put
-from .reader import MOST_TOLD, Reader, Rows
+from .cursor import Place, digests
+from .loop_guard import LoopGuard
+from .page import Page, Sheet
+from .reader import MOST_TOLD, Reader
 from .report import AccountReport, Report
 
 __all__ = ["Page", "Plan", "Walk"]
@@ -25,31 +28,6 @@ T = TypeVar("T")
 
 _WIDTH = 16  # details asked for at a time, per account
 _ROOM = 4  # conversations of an account that may wait for the caller; pages may not
-_MOST_PAGES = 100_000
-_MOST_REPEATS = 3  # pages in a row that bring only what was there before
-_MOST_BARREN = 20  # pages in a row that bring nothing at all, or nothing readable
-
-
-class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """One page of one account's list."""
-
-    provider: str
-    account: str
-    items: tuple[Conversation, ...]
-    cursor: str | None = None
-    """Where `hub.list(…, cursor=…)` goes on; None: this was the end.
-
-    A page that `limit` cut short names the place where it begins itself ("" is the very start), so that going on
-    brings some conversations again and loses none.
-    """
-    rejected: tuple[Issue, ...] = ()
-    """Rows nobody could read, and why; of very many the first hundred."""
-
-    def cut_to(self, most: int | None, begins: str | None) -> Page:
-        """Return the page with no more items than that."""
-        if most is None or len(self.items) <= most:
-            return self
-        return msgspec.structs.replace(self, items=self.items[:most], cursor=begins or "")
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +35,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     query: Query
     options: Mapping[str, Mapping[str, Any]] = {}
-    cursor: str | None = None
+    place: Place | None = None
     limit: int | None = None
     transcripts: bool = False
     verify: bool = False
@@ -114,13 +92,13 @@ class Walk:
         left = self._plan.limit
         if left == 0:
             return
-        async with aclosing(self._over_accounts(self._pages_of, 0)) as found:
-            async for report, (page, begins) in found:
-                cut = page.cut_to(left, begins)
-                for conversation in cut.items:
+        async with aclosing(self._over_accounts(self._sheets_of, 0)) as found:
+            async for report, sheet in found:
+                page = sheet.page(left)
+                for conversation in page.items:
                     report.count(conversation)
-                yield cut
-                if left is not None and (left := left - len(cut.items)) == 0:
+                yield page
+                if left is not None and (left := left - len(page.items)) == 0:
                     return
 
     async def _over_accounts(
@@ -178,42 +156,58 @@ class Walk:
             async for conversation in hydrated:
                 yield conversation
 
-    async def _pages_of(self, reader: Reader, report: AccountReport) -> AsyncGenerator[tuple[Page, str | None]]:
+    async def _sheets_of(self, reader: Reader, report: AccountReport) -> AsyncGenerator[Sheet]:
         work = partial(reader.hydrate, report=report, profile=self._plan.profile)
-        async with aclosing(self._listed(reader, report)) as pages:
-            async for page, begins in pages:
+        async with aclosing(self._listed(reader, report)) as sheets:
+            async for sheet in sheets:
                 if not self._hydrates(reader):
-                    yield page, begins
+                    yield sheet
                     continue
-                async with aclosing(self._crew.in_order(_each(page.items), work, _WIDTH)) as hydrated:
+                async with aclosing(self._crew.in_order(_each(sheet.items), work, _WIDTH)) as hydrated:
                     items = tuple([conversation async for conversation in hydrated])
-                yield msgspec.structs.replace(page, items=items), begins
+                yield msgspec.structs.replace(sheet, items=items)
 
     def _hydrates(self, reader: Reader) -> bool:
         return self._plan.transcripts and not reader.lane.adapter.complete_lists
 
-    async def _listed(self, reader: Reader, report: AccountReport) -> AsyncGenerator[tuple[Page, str | None]]:
-        """Yield an account's pages and where each begins: every conversation once, and only what was asked for."""
-        account = reader.lane.account
-        query = msgspec.structs.replace(self._plan.query, options=self._plan.options.get(account.provider, {}))
+    def _start_of(self, reader: Reader) -> tuple[Place, Query]:
+        """Return where an account's walk begins, and what is asked for."""
+        plan, adapter = self._plan, reader.lane.adapter
+        query = msgspec.structs.replace(plan.query, options=plan.options.get(reader.lane.account.provider, {}))
+        if plan.place is not None:
+            return plan.place, msgspec.structs.replace(query, page_size=plan.place.page_size)
+        # Rows we may have to drop are better asked for by the page.
+        is_narrowed = query.status is None and all(
+            getattr(query, name) is None or name in adapter.filters for name in ("since", "until", "agent")
+        )
+        if plan.limit and query.page_size is None and is_narrowed and plan.limit < (adapter.page_size or 0):
+            query = msgspec.structs.replace(query, page_size=plan.limit)
+        return Place(where=reader.where, page_size=query.page_size, filters=digests(query)), query
+
+    async def _listed(self, reader: Reader, report: AccountReport) -> AsyncGenerator[Sheet]:
+        """Yield an account's pages: every conversation once, and only what was asked for."""
+        place, query = self._start_of(reader)
+        counted = reader.lane.adapter.counted
+        guard = LoopGuard(place, counted=counted)
+        cursor = place.page
         left = self._plan.limit
-        cursor = self._plan.cursor or None
-        progress = _Progress(cursor)
         while True:
             try:
                 rows = await reader.rows(query, cursor, report, self._plan.profile)
             except NotFoundError as error:
-                progress.start_over(error, cursor)
+                guard.start_over(error, cursor)
                 report.restarts += 1
                 cursor = None
                 continue
             if rows.warning is not None and rows.warning not in report.warnings:
                 report.warnings.append(rows.warning)
-            new = progress.new_among(rows.conversations)
+            is_lost = guard.is_lost(rows)
+            new = [] if is_lost else guard.new_among(rows.conversations)
             wanted = tuple(filter(self._plan.wants, new))
-            report.duplicates += len(rows.conversations) - len(new) if progress.is_first_pass else 0
+            unreadable = 0 if is_lost else guard.new_unreadable(rows.unreadable)
+            if guard.is_first_pass:
+                report.duplicates += len(rows.conversations) - len(new) + rows.unreadable - unreadable
             report.filtered += len(new) - len(wanted)
-            unreadable = progress.new_unreadable(rows.unreadable)
             rejected = tuple(rows.rejected[-unreadable:]) if unreadable else ()
             report.unreadable += unreadable
             report.rejected += rejected[: MOST_TOLD - len(report.rejected)]
@@ -225,123 +219,41 @@ class Walk:
                 duplicates=len(rows.conversations) - len(new),
                 rejected=rows.unreadable,
             )
-            whole = Page(
-                provider=account.provider,
-                account=account.name,
+            if is_lost:
+                cursor = guard.search_on(rows)
+                continue
+            start = msgspec.structs.replace(place, page=cursor, passed=0, marks=b"", unreadable=0, trail=guard.trail)
+            guard.reads(cursor)
+            sheet = Sheet(
+                start=start,
+                rows=rows.conversations,
                 items=wanted,
-                cursor=rows.cursor,
+                following=rows.cursor,
+                trail=guard.trail,
+                counted=counted,
+                unreadable=rows.unreadable,
                 rejected=rejected,
             )
-            page = whole.cut_to(left, cursor)
-            report.reached_end = rows.cursor is None and page is whole
-            if progress.is_first_pass or page.items or page.rejected:
-                yield page, cursor
-            if left is not None and (left := left - len(page.items)) == 0:
+            is_cut = left is not None and len(wanted) > left
+            report.reached_end = rows.cursor is None and not is_cut
+            if guard.is_first_pass or wanted or rejected:
+                yield sheet
+            if left is not None and (left := left - len(wanted)) <= 0:
                 return
             if rows.cursor is not None:
-                progress.check(rows)
+                guard.check(rows)
                 cursor = rows.cursor
-            elif self._plan.verify and progress.may_look_again():
+            elif self._plan.verify and guard.may_look_again():
                 cursor = None
             else:
-                report.consistency = "verified" if progress.found_nothing_new else "best_effort"
+                report.consistency = "verified" if guard.found_nothing_new else "best_effort"
                 return
 
 
-_MOST_PASSES = 3
-_EXPIRED = 410
-
-
-class _Progress:
-    """Tells a walk that moves on from one that runs in circles, over all its passes."""
-
-    def __init__(self, cursor: str | None) -> None:
-        self._ids: set[str] = set()
-        self._began_at = cursor
-        self._restarts = 0
-        self._passes = 0
-        self._most_unreadable = 0
-        self._begin_pass(cursor)
-
-    def _begin_pass(self, cursor: str | None) -> None:
-        self._cursors = {cursor}
-        # What was seen before is seen again in a further pass, and says nothing of whether that moves on.
-        self._seen_in_this = self._ids if self.is_first_pass else set[str]()
-        self._moved_on = False
-        self._pages = 0
-        self._new = 0
-        self._repeats = 0
-        self._barren = 0
-        self._unreadable = 0
-
-    @property
-    def is_first_pass(self) -> bool:
-        """Whether nothing was read before."""
-        return self._passes == 0 and self._restarts == 0
-
-    @property
-    def found_nothing_new(self) -> bool:
-        """Whether a second look found that nothing had been missed."""
-        return self._passes > 0 and self._new == 0
-
-    def may_look_again(self) -> bool:
-        """Begin another pass from the start, unless the last one found nothing new or it was the last."""
-        if self.found_nothing_new or self._passes + 1 >= _MOST_PASSES or self._began_at is not None:
-            return False
-        self._passes += 1
-        self._begin_pass(None)
-        return True
-
-    def start_over(self, error: NotFoundError, cursor: str | None) -> None:
-        """Begin again from the start where a cursor has expired, and only then; what was seen stays seen."""
-        if error.status != _EXPIRED or cursor is None:
-            raise error
-        self._restarts += 1
-        if self._began_at is not None or self._restarts > _MOST_PASSES:
-            raise PaginationError("the cursor has expired: begin without one")
-        self._begin_pass(None)
-
-    def new_among(self, rows: Sequence[Conversation]) -> list[Conversation]:
-        """Return the rows that this walk has not seen yet, each once."""
-        self._moved_on = any(row.id not in self._seen_in_this for row in rows)
-        if self._seen_in_this is not self._ids:
-            self._seen_in_this.update(row.id for row in rows)
-        new: list[Conversation] = []
-        for row in rows:
-            if row.id not in self._ids:
-                self._ids.add(row.id)
-                new.append(row)
-        self._new += len(new)
-        return new
-
-    def new_unreadable(self, rows: int) -> int:
-        """Return how many of a page's unreadable rows are more than an earlier pass met; no id tells them apart."""
-        self._unreadable += rows
-        new = max(0, self._unreadable - self._most_unreadable)
-        self._most_unreadable += new
-        return new
-
-    def check(self, rows: Rows) -> None:
-        """Raise `PaginationError` where going on would only bring more of the same."""
-        self._pages += 1
-        if rows.cursor in self._cursors:
-            raise PaginationError("the provider's list runs in a circle: a cursor came a second time")
-        self._cursors.add(rows.cursor)
-        is_repeat = bool(rows.conversations) and not self._moved_on
-        self._repeats = self._repeats + 1 if is_repeat else 0
-        self._barren = 0 if rows.conversations else self._barren + 1
-        if self._repeats >= _MOST_REPEATS:
-            raise PaginationError(f"the provider's list does not move on: {_MOST_REPEATS} pages brought nothing new")
-        if self._barren >= _MOST_BARREN:
-            raise PaginationError(f"the provider's list does not end: {_MOST_BARREN} pages in a row were empty")
-        if self._pages >= _MOST_PAGES:
-            raise PaginationError(f"the provider's list does not end: {_MOST_PAGES} pages were read")
-
-
-async def _rows_of(pages: AsyncGenerator[tuple[Page, str | None]]) -> AsyncGenerator[Conversation]:
-    async with aclosing(pages):
-        async for page, _ in pages:
-            for row in page.items:
+async def _rows_of(sheets: AsyncGenerator[Sheet]) -> AsyncGenerator[Conversation]:
+    async with aclosing(sheets):
+        async for sheet in sheets:
+            for row in sheet.items:
                 yield row
 
 

@@ -245,6 +245,7 @@ ADAPTER = Adapter(
     sign=header("xi-api-key"),
     refusal=refusal,
     list_page=list_page,
+    page_size=_LARGEST_PAGE,
     get=get,
     start=start,
     delete=delete,

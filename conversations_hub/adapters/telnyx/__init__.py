@@ -278,6 +278,7 @@ ADAPTER = Adapter(
     sign=bearer,
     refusal=refusal,
     list_page=list_page,
+    page_size=_PAGE_SIZE,
     get=get,
     start=start,
     delete=delete,

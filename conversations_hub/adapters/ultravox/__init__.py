@@ -179,6 +179,7 @@ ADAPTER = Adapter(
     sign=header("X-API-Key"),
     refusal=refusal,
     list_page=list_page,
+    page_size=_PAGE_SIZE,
     get=get,
     start=start,
     end=end,

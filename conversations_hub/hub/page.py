@@ -1,0 +1,86 @@
+"""A page of one account's list: as the caller gets it, and as the walk that reads it knows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from ..schema import Conversation, Issue
+from .cursor import Place, digest
+
+__all__ = ["Page", "Sheet"]
+
+_MOST_MARKS = 100
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """One page of one account's list."""
+
+    provider: str
+    account: str
+    items: tuple[Conversation, ...]
+    cursor: str | None = None
+    """Where `hub.list(…, cursor=…)` goes on, also where `limit` cut the page; None: this was the end.
+
+    It is good for the same account and filters only, in any process. The page size stays that of the first walk.
+    """
+    rejected: tuple[Issue, ...] = ()
+    """Rows nobody could read, and why; of very many the first hundred."""
+
+
+class Sheet(msgspec.Struct, frozen=True, kw_only=True):
+    """A page as a walk reads it: it can be cut anywhere."""
+
+    start: Place
+    """Where it begins, with none of it passed."""
+    rows: Sequence[Conversation]
+    """All that could be read, in the list's order."""
+    items: tuple[Conversation, ...]
+    """What of it the caller gets."""
+    following: str | None
+    """The adapter's cursor of the page behind it; None: it was the last."""
+    trail: bytes
+    """Of the page behind it."""
+    counted: bool
+    """Whether rows that come or go move what stands on the pages behind them."""
+    unreadable: int = 0
+    rejected: tuple[Issue, ...] = ()
+
+    def page(self, most: int | None = None) -> Page:
+        """Return it for the caller, with no more items than that."""
+        provider, _, account = self.start.where.partition("/")
+        is_cut = most is not None and most < len(self.items)
+        place = self._place_behind(self.items[:most]) if is_cut else self._end()
+        return Page(
+            provider=provider,
+            account=account,
+            items=self.items[:most] if is_cut else self.items,
+            cursor=None if place is None else str(place),
+            rejected=self.rejected,
+        )
+
+    def _place_behind(self, items: Sequence[Conversation]) -> Place:
+        return self._passed([row.id for row in self.rows].index(items[-1].id) + 1 if items else 0)
+
+    def _end(self) -> Place | None:
+        """Return the place behind it.
+
+        Where pages are counted that is a place in this page, not the next one's beginning: by then other rows may
+        stand there.
+        """
+        if self.following is None:
+            return None
+        if self.counted and self.rows:
+            return self._passed(len(self.rows))
+        # Some lists go on at an instant and bring its rows again; and one that stands still is to be known for it.
+        return msgspec.structs.replace(self.start, page=self.following, marks=_marks(self.rows), trail=self.trail)
+
+    def _passed(self, rows: int) -> Place:
+        return msgspec.structs.replace(
+            self.start, passed=rows, marks=_marks(self.rows[:rows]), unreadable=self.unreadable
+        )
+
+
+def _marks(rows: Sequence[Conversation]) -> bytes:
+    return b"".join(digest(row.id) for row in rows[-_MOST_MARKS:])
