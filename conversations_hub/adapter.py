@@ -154,6 +154,8 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     """The provider's id of the agent."""
     page_size: int | None = None
     """None: the adapter's maximum."""
+    newest_first: bool = False
+    """Whether the newest rows are wanted first, in place of the order that is safest to walk in."""
     options: Mapping[str, Any] = {}
     """More of the provider's own filters, under the provider's names."""
 
@@ -294,6 +296,8 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True):
     """Whether list rows hold what `get` brings; if not, `transcripts=True` asks for each."""
     page_size: int | None = None
     """Rows of a page where nobody asks for another number; None: unknown, and fewer might be all that can be had."""
+    newest_first: bool = False
+    """Whether the newest come first, at least where the query wants them so; False: no order is known."""
     counted: bool = False
     """Whether the list goes on at a number of rows or pages, so that what comes or goes before it moves it."""
     settings: tuple[str, ...] = ()

@@ -57,7 +57,7 @@ def path(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
         return False
 
     if request.param == "without":
-        monkeypatch.setattr("conversations_hub.sync.sqlite._has_text_search", no_index)
+        monkeypatch.setattr("conversations_hub.sync.sqlite.writer.has_text_search", no_index)
     return tmp_path / "c.db"
 
 

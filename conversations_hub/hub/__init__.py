@@ -28,7 +28,7 @@ from .reader import Reader, unsupported
 from .recordings import Download, download
 from .refs import Ref, Target
 from .report import AccountReport, Report
-from .walk import Page, Plan, Walk
+from .walk import ACCOUNTS_AT_ONCE, Page, Plan, Walk
 
 __all__ = ["AccountReport", "Download", "Hub", "Limiter", "Outcome", "Page", "Report", "Walk"]
 
@@ -57,6 +57,7 @@ class Hub:
         ssl: what to trust instead of the system's certificates.
         limiter: a rate shared with other processes, in place of the one the hub keeps for each account by itself.
         on_signal: called with each `conversations_hub.signals.Signal`; it must be quick and must not raise.
+        accounts_at_once: how many accounts one call of `list` walks at a time.
         clock: time and chance, for tests.
 
     Raises:
@@ -73,6 +74,7 @@ class Hub:
         ssl: SSLContext | None = None,
         limiter: Limiter | None = None,
         on_signal: Callable[[Signal], object] | None = None,
+        accounts_at_once: int = ACCOUNTS_AT_ONCE,
         clock: Clock | None = None,
     ) -> None:
         numbers = profile_named(profile)
@@ -80,6 +82,9 @@ class Hub:
         self.keep_raw = keep_raw
         """Whether conversations keep the provider's JSON."""
         self._crew = Crew()
+        if accounts_at_once < 1:
+            raise ConfigurationError("accounts_at_once must be 1 or more")
+        self._accounts_at_once = accounts_at_once
         self._is_closed = False
         turns = Turns()
         for account in accounts:
@@ -111,6 +116,7 @@ class Hub:
         ssl: SSLContext | None = None,
         limiter: Limiter | None = None,
         on_signal: Callable[[Signal], object] | None = None,
+        accounts_at_once: int = ACCOUNTS_AT_ONCE,
         clock: Clock | None = None,
     ) -> Self:
         """Make a hub of the accounts the environment names.
@@ -128,6 +134,7 @@ class Hub:
             ssl=ssl,
             limiter=limiter,
             on_signal=on_signal,
+            accounts_at_once=accounts_at_once,
             clock=clock,
         )
 
@@ -143,6 +150,7 @@ class Hub:
         ssl: SSLContext | None = None,
         limiter: Limiter | None = None,
         on_signal: Callable[[Signal], object] | None = None,
+        accounts_at_once: int = ACCOUNTS_AT_ONCE,
         clock: Clock | None = None,
     ) -> Self:
         """Make a hub of the accounts a TOML file names: one `[[account]]` each.
@@ -164,6 +172,7 @@ class Hub:
             ssl=ssl,
             limiter=limiter,
             on_signal=on_signal,
+            accounts_at_once=accounts_at_once,
             clock=clock,
         )
 
@@ -211,7 +220,9 @@ class Hub:
             until: the first instant that no longer counts, aware.
             status: one of `conversations_hub.schema.Status`.
             agent: the provider's id of the agent.
-            limit: the most conversations to bring, over all accounts.
+            limit: the most conversations to bring, over all accounts: of several the newest, by the same instants.
+                Lists without a known order take part as their rows come, which the report notes; rows without an
+                instant come last.
             cursor: a `page.cursor` of an earlier walk over the same one account with the same filters, to go on from:
                 exactly behind what that one brought, also where `limit` cut its page.
             page_size: rows to ask for at a time; where it is not given as many as `limit` needs, or the provider's
@@ -242,8 +253,7 @@ class Hub:
             raise InvalidRefError(f"provider_options names {', '.join(sorted(strangers))}, which is not walked here")
         query = Query(since=since, until=until, status=_status(status), agent=agent, page_size=page_size)
         place = None
-        if cursor is not None:
-            [reader] = readers
+        for reader in readers if cursor is not None else ():  # then there is one
             asked = msgspec.structs.replace(query, options=options.get(reader.lane.account.provider, {}))
             place = Place.read(cursor, reader.where, asked)
         plan = Plan(
@@ -256,7 +266,7 @@ class Hub:
             profile=_profile(profile),
             on_error=on_error,
         )
-        return Walk(readers, plan, self._crew)
+        return Walk(readers, plan, self._crew, at_once=self._accounts_at_once)
 
     def get_many(
         self,

@@ -32,6 +32,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     resource: Literal["list"] = "list"
     page_size: int | None
     """Rows that are asked for at a time; None: the adapter's own choice."""
+    newest_first: bool = False
+    """Whether the rows were wanted newest first, where the provider lists them otherwise."""
     filters: bytes
     """A digest of each filter, in a fixed order."""
     page: str | None = None
@@ -51,7 +53,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
         return base64.urlsafe_b64encode(checked).rstrip(b"=").decode()
 
     @classmethod
-    def read(cls, cursor: str, where: str, query: Query) -> Place:
+    def read(cls, cursor: str | None, where: str, query: Query) -> Place:
         """Read a cursor; raise `InvalidRefError` where it is none, or not one of this account and these filters."""
         place = _unpacked(cursor)
         if place is None:

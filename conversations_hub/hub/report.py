@@ -39,6 +39,8 @@ class AccountReport(Counts):
         self.failures: Counter[str] = Counter()
         """What failed for good, by the class of the error: details, and the walk itself."""
         self.warnings: list[str] = []
+        self.notes: list[str] = []
+        """What is worth knowing of how it went, though nothing is missing for it."""
         self.error: HubError | None = None
         """What ended the walk."""
         self.consistency: Literal["verified", "best_effort"] = "best_effort"
@@ -79,7 +81,7 @@ class AccountReport(Counts):
         if self.consistency == "verified":
             facts.append("verified")
         facts += [f"{self.pages} pages", f"{self.requests} requests", f"{self.elapsed:.1f} s"]
-        facts += self.warnings
+        facts += self.notes + self.warnings
         if self.error is not None:
             facts.append(f"{type(self.error).__name__}: {self.error.reason}")
         end = "incomplete" if self.has_gaps else "complete" if self.reached_end else "stopped before the end"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -18,13 +18,17 @@ from ..signals import PageRead
 from .crew import Crew, Put
 from .cursor import Place, digests
 from .loop_guard import LoopGuard
+from .newest import Head, newest_of, sheets_of
 from .page import Page, Sheet
 from .reader import MOST_TOLD, Reader
 from .report import AccountReport, Report
 
-__all__ = ["Page", "Plan", "Walk"]
+__all__ = ["ACCOUNTS_AT_ONCE", "Page", "Plan", "Walk"]
 
 T = TypeVar("T")
+
+ACCOUNTS_AT_ONCE = 64
+"""Accounts that one call walks at a time, unless the hub is told otherwise."""
 
 _WIDTH = 16  # details asked for at a time, per account
 _ROOM = 4  # conversations of an account that may wait for the caller; pages may not
@@ -61,25 +65,34 @@ def _lies_between(since: datetime | None, at: datetime, until: datetime | None) 
 class Walk:
     """What `hub.list` returns: iterate it, or its `pages()`. Each iteration is a walk of its own.
 
-    Over several accounts the walks run concurrently: conversations come in the provider's order within an account, as
-    they arrive across accounts. To break off and have everything freed at once, put `contextlib.aclosing` around the
-    iterator.
+    Conversations come in the provider's order within an account. Over several accounts, which are walked concurrently,
+    they come as they arrive; with a limit the newest of all come, the newest first. To break off and have everything
+    freed at once, put `contextlib.aclosing` around the iterator.
     """
 
-    def __init__(self, readers: Sequence[Reader], plan: Plan, crew: Crew) -> None:
+    def __init__(self, readers: Sequence[Reader], plan: Plan, crew: Crew, *, at_once: int = ACCOUNTS_AT_ONCE) -> None:
         self._readers = readers
         self._plan = plan
         self._crew = crew
+        self._at_once = min(at_once, len(readers))
         self.report = Report([])
         """How the latest iteration has gone so far."""
 
     def __aiter__(self) -> AsyncGenerator[Conversation]:
-        return self._conversations()
+        limit = self._plan.limit
+        if limit == 0:
+            return _nothing()
+        return self._conversations() if limit is None or len(self._readers) == 1 else self._newest(limit)
+
+    def pages(self) -> AsyncGenerator[Page]:
+        """Yield pages, each of one account. With a limit over several accounts they hold the newest of all."""
+        limit = self._plan.limit
+        if limit == 0:
+            return _nothing()
+        return self._pages() if limit is None or len(self._readers) == 1 else self._newest_pages(limit)
 
     async def _conversations(self) -> AsyncGenerator[Conversation]:
         left = self._plan.limit
-        if left == 0:
-            return
         async with aclosing(self._over_accounts(self._conversations_of, _ROOM)) as found:
             async for report, conversation in found:
                 report.count(conversation)
@@ -87,11 +100,8 @@ class Walk:
                 if left is not None and (left := left - 1) == 0:
                     return
 
-    async def pages(self) -> AsyncGenerator[Page]:
-        """Yield pages, each of one account."""
+    async def _pages(self) -> AsyncGenerator[Page]:
         left = self._plan.limit
-        if left == 0:
-            return
         async with aclosing(self._over_accounts(self._sheets_of, 0)) as found:
             async for report, sheet in found:
                 page = sheet.page(left)
@@ -101,46 +111,128 @@ class Walk:
                 if left is not None and (left := left - len(page.items)) == 0:
                     return
 
+    async def _newest(self, limit: int) -> AsyncGenerator[Conversation]:
+        async with self._side_by_side() as heads, aclosing(newest_of(heads, self._crew, self._at_once)) as found:
+            left = limit
+            while left:
+                taken = 0
+                # Only what is delivered is asked for; where that fails for an account, others take its places.
+                rows = _some(found, left)
+                async with aclosing(self._crew.in_order(rows, self._details, _WIDTH)) as brought:
+                    async for head, conversation in brought:
+                        taken += 1
+                        if conversation is not None:
+                            left -= 1
+                            head.report.count(conversation)
+                            yield conversation
+                if not taken:
+                    break
+        self._raise_failures()
+
+    async def _newest_pages(self, limit: int) -> AsyncGenerator[Page]:
+        left = limit
+        async with self._side_by_side() as heads, aclosing(newest_of(heads, self._crew, self._at_once)) as found:
+            async for head, sheet, items in sheets_of(heads, _some(found, limit)):
+                page = sheet.page(min(items, left))
+                given = _each([(head, row) for row in page.items])
+                async with aclosing(self._crew.in_order(given, self._details, _WIDTH)) as brought:
+                    whole = tuple([conversation async for _, conversation in brought if conversation is not None])
+                if len(whole) < len(page.items):
+                    continue  # its account's walk has ended
+                for conversation in whole:
+                    head.report.count(conversation)
+                yield msgspec.structs.replace(page, items=whole)
+                left -= len(whole)
+                if not left:
+                    break
+        self._raise_failures()
+
+    async def _details(self, given: tuple[Head, Conversation]) -> tuple[Head, Conversation | None]:
+        """Return a conversation with its details; None where that ends its account's walk."""
+        head, row = given
+        if not self._hydrates(head.reader):
+            return given
+        try:
+            return head, await head.reader.hydrate(row, head.report, self._plan.profile)
+        except HubClosedError:
+            raise
+        except HubError as error:
+            if head.report.error is None:
+                self._failed(head.report, error)
+            head.stop()
+            return head, None
+
+    @asynccontextmanager
+    async def _side_by_side(self) -> AsyncGenerator[list[Head]]:
+        """Give the heads of all accounts' lists."""
+        heads: list[Head] = []
+        for reader, report in self._reported():
+            if not reader.lane.adapter.newest_first:
+                report.notes.append("its list has no known order, so its rows took part as they came")
+            heads.append(Head(reader, report, self._watch(self._listed, reader, report)))
+        try:
+            yield heads
+        finally:
+            for head in heads:
+                await head.close()
+
+    def _reported(self) -> list[tuple[Reader, AccountReport]]:
+        pairs = [(reader, AccountReport(reader.where)) for reader in self._readers]
+        self.report = Report([report for _, report in pairs])
+        return pairs
+
     async def _over_accounts(
         self, walk: Callable[[Reader, AccountReport], AsyncGenerator[T]], room: int
     ) -> AsyncGenerator[tuple[AccountReport, T]]:
-        """Walk all accounts at once, none far ahead; afterwards raise what failed, unless somebody took it."""
-        reports = [AccountReport(reader.where) for reader in self._readers]
-        self.report = Report(reports)
-        walks = [partial(self._watch, walk, *pair) for pair in zip(self._readers, reports, strict=True)]
-        if len(walks) == 1:
-            stream = walks[0]()
+        """Walk accounts side by side, none far ahead; afterwards raise what failed, unless somebody took it."""
+        left = iter(self._reported())
+
+        async def one_after_another() -> AsyncGenerator[tuple[AccountReport, T]]:
+            for reader, report in left:
+                async with aclosing(self._watch(walk, reader, report)) as found:
+                    async for item in found:
+                        yield report, item
+
+        if len(self._readers) == 1:
+            stream = one_after_another()
         else:
-            stream = self._crew.collect([partial(_hand_over, one) for one in walks], room * len(walks))
+            walks = [partial(_hand_over, one_after_another)] * self._at_once
+            stream = self._crew.collect(walks, room * len(walks))
         async with aclosing(stream):
             async for found in stream:
                 yield found
+        self._raise_failures()
+
+    def _raise_failures(self) -> None:
         errors = self.report.errors
         if errors and self._plan.on_error is None:
-            raise next(iter(errors.values())) if len(walks) == 1 else PartialError(errors)
+            raise next(iter(errors.values())) if len(self._readers) == 1 else PartialError(errors)
 
     async def _watch(
         self,
         walk: Callable[[Reader, AccountReport], AsyncGenerator[T]],
         reader: Reader,
         report: AccountReport,
-    ) -> AsyncGenerator[tuple[AccountReport, T]]:
+    ) -> AsyncGenerator[T]:
         """Walk one account and note how it went; its failure ends no other walk."""
         clock = reader.lane.clock
         started = clock.monotonic()
         try:
             async with aclosing(walk(reader, report)) as found:
                 async for item in found:
-                    yield report, item
+                    yield item
         except HubClosedError:
             raise
         except HubError as error:
-            report.error = error
-            report.failures[type(error).__name__] += 1
-            if self._plan.on_error is not None:
-                self._plan.on_error(error)
+            self._failed(report, error)
         finally:
             report.elapsed = clock.monotonic() - started
+
+    def _failed(self, report: AccountReport, error: HubError) -> None:
+        report.error = error
+        report.failures[type(error).__name__] += 1
+        if self._plan.on_error is not None:
+            self._plan.on_error(error)
 
     async def _conversations_of(self, reader: Reader, report: AccountReport) -> AsyncGenerator[Conversation]:
         if not self._hydrates(reader):
@@ -175,14 +267,24 @@ class Walk:
         plan, adapter = self._plan, reader.lane.adapter
         query = msgspec.structs.replace(plan.query, options=plan.options.get(reader.lane.account.provider, {}))
         if plan.place is not None:
-            return plan.place, msgspec.structs.replace(query, page_size=plan.place.page_size)
+            place = plan.place
+            return place, msgspec.structs.replace(query, page_size=place.page_size, newest_first=place.newest_first)
         # Rows we may have to drop are better asked for by the page.
         is_narrowed = query.status is None and all(
             getattr(query, name) is None or name in adapter.filters for name in ("since", "until", "agent")
         )
         if plan.limit and query.page_size is None and is_narrowed and plan.limit < (adapter.page_size or 0):
             query = msgspec.structs.replace(query, page_size=plan.limit)
-        return Place(where=reader.where, page_size=query.page_size, filters=digests(query)), query
+        query = msgspec.structs.replace(query, newest_first=plan.limit is not None)
+        return (
+            Place(
+                where=reader.where,
+                page_size=query.page_size,
+                newest_first=query.newest_first,
+                filters=digests(query),
+            ),
+            query,
+        )
 
     async def _listed(self, reader: Reader, report: AccountReport) -> AsyncGenerator[Sheet]:
         """Yield an account's pages: every conversation once, and only what was asked for."""
@@ -255,6 +357,20 @@ async def _rows_of(sheets: AsyncGenerator[Sheet]) -> AsyncGenerator[Conversation
         async for sheet in sheets:
             for row in sheet.items:
                 yield row
+
+
+async def _some(items: AsyncGenerator[T], most: int) -> AsyncGenerator[T]:
+    """Yield no more than so many; the rest stays where it is."""
+    for _ in range(most):
+        item = await anext(items, None)
+        if item is None:
+            return
+        yield item
+
+
+async def _nothing() -> AsyncGenerator[Any]:
+    return
+    yield
 
 
 async def _each(rows: Sequence[T]) -> AsyncGenerator[T]:

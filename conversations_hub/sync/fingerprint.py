@@ -32,11 +32,12 @@ def fingerprint(conversation: Conversation) -> bytes:
     return sha256(_told(conversation)).digest()[:_SIZE]
 
 
-def is_print_of(fingerprint_: bytes, conversation: Conversation) -> bool:
+def is_print_of(before: bytes, conversation: Conversation) -> bool:
     """Whether a conversation says what the one said whose fingerprint this is."""
-    if fingerprint_.startswith(FIRST_LAYOUT) and len(fingerprint_) > _SIZE:
-        return fingerprint_[len(FIRST_LAYOUT) :] == blake2b(_told(conversation), digest_size=_SIZE).digest()
-    return fingerprint_ == fingerprint(conversation)
+    now = fingerprint(conversation)
+    if len(before) > _SIZE:
+        now = FIRST_LAYOUT + blake2b(_told(conversation), digest_size=_SIZE).digest()
+    return before == now
 
 
 def _told(conversation: Conversation) -> bytes:

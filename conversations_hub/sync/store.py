@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -145,19 +145,18 @@ def are_other_terms(name: str, before: Mapping[str, str], now: Mapping[str, str]
         return False
     if name not in {"since", "until"} or then is None or told is None:
         return True
-    moved = _moment(told) - _moment(then)
     if "asked_at" not in before or "asked_at" not in now:  # the first layout remembered days
-        return abs(moved) > timedelta(days=1)
-    return abs(moved - (_moment(now["asked_at"]) - _moment(before["asked_at"]))) > _SLACK
+        return told[:_DAY] != then[:_DAY]
+    passed = _moment(now["asked_at"]) - _moment(before["asked_at"])
+    return abs(_moment(told) - _moment(then) - passed) > _SLACK
 
 
+_DAY = len("2026-11-30")
 _SLACK = timedelta(minutes=1)
 """So much may pass between the words that were typed and the instant that is noted."""
 
 
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+_moment = datetime.fromisoformat
 
 
 class Store(Protocol):

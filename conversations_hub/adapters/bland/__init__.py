@@ -107,7 +107,8 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listi
         "from": index,
         "limit": size,
     }
-    ordered = {"ascending": True, "sort_by": "created_at"}
+    # What comes in meanwhile moves nothing where the oldest come first.
+    ordered = {"ascending": not query.newest_first, "sort_by": "created_at"}
     asked = {**ordered, **query.options, **{name: value for name, value in told.items() if value is not None}}
     # https://docs.bland.ai/api-v1/get/calls
     reply = yield Request("GET", "/v1/calls", asked)
@@ -261,6 +262,7 @@ ADAPTER = Adapter(
     refusal=refusal,
     list_page=list_page,
     page_size=_LARGEST_PAGE,
+    newest_first=True,
     counted=True,
     get=get,
     start=start,

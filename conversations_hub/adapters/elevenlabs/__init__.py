@@ -246,6 +246,7 @@ ADAPTER = Adapter(
     refusal=refusal,
     list_page=list_page,
     page_size=_LARGEST_PAGE,
+    newest_first=True,
     get=get,
     start=start,
     delete=delete,

@@ -239,6 +239,7 @@ ADAPTER = Adapter(
     refusal=refusal,
     list_page=list_page,
     page_size=_PAGE_SIZE,
+    newest_first=True,
     get=get,
     start=start,
     end=end,

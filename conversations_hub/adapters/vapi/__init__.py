@@ -287,6 +287,7 @@ ADAPTER = Adapter(
     refusal=refusal,
     list_page=list_page,
     page_size=_PAGE_SIZE,
+    newest_first=True,
     get=get,
     start=start,
     delete=delete,
