@@ -6,7 +6,8 @@ HubError
 ├─ UnsupportedError       this provider cannot do that
 ├─ HubClosedError         used after close, or in another loop
 ├─ TransportError         no whole answer: connection, reset, time-out, truncated body
-│  └─ DeadlineError       the operation's own deadline passed
+│  ├─ DeadlineError       the operation's own deadline passed
+│  └─ LocalLimitError     this process or machine can open nothing more
 ├─ ProviderError          the provider refused, in its words
 │  ├─ AuthError           401
 │  │  └─ ForbiddenError   403
@@ -39,6 +40,7 @@ __all__ = [
     "HubClosedError",
     "HubError",
     "InvalidRefError",
+    "LocalLimitError",
     "NotFoundError",
     "OutageError",
     "PaginationError",
@@ -160,6 +162,12 @@ class TransportError(HubError):
 
 class DeadlineError(TransportError):
     """The operation's own deadline passed."""
+
+
+class LocalLimitError(TransportError):
+    """This process or machine can open nothing more: nothing was sent, and the provider has no part in it."""
+
+    retryable = False
 
 
 class ProviderError(HubError):

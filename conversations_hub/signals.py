@@ -55,8 +55,9 @@ class Waited(Signal, frozen=True, kw_only=True):
     """A request was held back before it was sent."""
 
     seconds: float
-    reason: Literal["place", "rate", "breaker"]
-    """No free place among the requests under way, the rate or a pause, or a provider that was down."""
+    reason: Literal["place", "rate", "breaker", "connection"]
+    """No free place among the account's requests, the rate or a pause, a provider that was down, or no free connection
+    of the hub's."""
 
 
 class BreakerChanged(Signal, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ from ..errors import ConfigurationError, HubClosedError, HubError, InvalidRefErr
 from ..policy import Profile, profile_named
 from ..schema import Conversation, Recording, Status, TranscriptTurn
 from ..signals import Signal
-from ..transport import Clock, Lane, Limiter, Turns
+from ..transport import Clock, Connections, Lane, Limiter, Turns
 from .crew import Crew
 from .cursor import Place
 from .environment import accounts_in
@@ -58,6 +58,8 @@ class Hub:
         limiter: a rate shared with other processes, in place of the one the hub keeps for each account by itself.
         on_signal: called with each `conversations_hub.signals.Signal`; it must be quick and must not raise.
         accounts_at_once: how many accounts one call of `list` walks at a time.
+        connections: how many are open at most, over all accounts, which take turns; a quarter of the descriptors that
+            this process may open (`ulimit -n`) where it is not given, and no more than 1000.
         clock: time and chance, for tests.
 
     Raises:
@@ -75,6 +77,7 @@ class Hub:
         limiter: Limiter | None = None,
         on_signal: Callable[[Signal], object] | None = None,
         accounts_at_once: int = ACCOUNTS_AT_ONCE,
+        connections: int | None = None,
         clock: Clock | None = None,
     ) -> None:
         numbers = profile_named(profile)
@@ -87,6 +90,7 @@ class Hub:
         self._accounts_at_once = accounts_at_once
         self._is_closed = False
         turns = Turns()
+        self._connections = Connections(connections)
         for account in accounts:
             where = Target(account.provider, account.name)
             if where in self._readers:
@@ -97,6 +101,7 @@ class Hub:
                 numbers,
                 clock=clock or Clock(),
                 turns=turns,
+                connections=self._connections,
                 proxy=proxy,
                 ssl=ssl,
                 limiter=limiter,
@@ -117,6 +122,7 @@ class Hub:
         limiter: Limiter | None = None,
         on_signal: Callable[[Signal], object] | None = None,
         accounts_at_once: int = ACCOUNTS_AT_ONCE,
+        connections: int | None = None,
         clock: Clock | None = None,
     ) -> Self:
         """Make a hub of the accounts the environment names.
@@ -135,6 +141,7 @@ class Hub:
             limiter=limiter,
             on_signal=on_signal,
             accounts_at_once=accounts_at_once,
+            connections=connections,
             clock=clock,
         )
 
@@ -151,6 +158,7 @@ class Hub:
         limiter: Limiter | None = None,
         on_signal: Callable[[Signal], object] | None = None,
         accounts_at_once: int = ACCOUNTS_AT_ONCE,
+        connections: int | None = None,
         clock: Clock | None = None,
     ) -> Self:
         """Make a hub of the accounts a TOML file names: one `[[account]]` each.
@@ -173,6 +181,7 @@ class Hub:
             limiter=limiter,
             on_signal=on_signal,
             accounts_at_once=accounts_at_once,
+            connections=connections,
             clock=clock,
         )
 
@@ -266,7 +275,7 @@ class Hub:
             profile=_profile(profile),
             on_error=on_error,
         )
-        return Walk(readers, plan, self._crew, at_once=self._accounts_at_once)
+        return Walk(readers, plan, self._crew, at_once=self._accounts_at_once, connections=self._connections.most)
 
     def get_many(
         self,
@@ -277,12 +286,15 @@ class Hub:
     ) -> AsyncGenerator[Outcome]:
         """Get many conversations, at most `concurrency` at a time; yield one outcome per ref, as they complete.
 
+        More than the hub's `connections` are never asked for at a time.
+
         Refs are taken from the input only as fast as outcomes are taken from here. A malformed ref and a failed fetch
         are outcomes too; only what is wrong with the hub itself is raised. `profile` takes the place of the hub's own.
         """
         if concurrency < 1:
             raise InvalidRefError("concurrency must be 1 or more")
-        return self._crew.as_completed(refs, partial(self._outcome, _profile(profile)), concurrency)
+        width = min(concurrency, self._connections.most)  # more would only wait, and that counts
+        return self._crew.as_completed(refs, partial(self._outcome, _profile(profile)), width)
 
     async def _outcome(self, profile: Profile | None, ref: str) -> Outcome:
         try:

@@ -70,11 +70,22 @@ class Walk:
     freed at once, put `contextlib.aclosing` around the iterator.
     """
 
-    def __init__(self, readers: Sequence[Reader], plan: Plan, crew: Crew, *, at_once: int = ACCOUNTS_AT_ONCE) -> None:
+    def __init__(
+        self,
+        readers: Sequence[Reader],
+        plan: Plan,
+        crew: Crew,
+        *,
+        at_once: int = ACCOUNTS_AT_ONCE,
+        connections: int = ACCOUNTS_AT_ONCE * _WIDTH,
+    ) -> None:
         self._readers = readers
         self._plan = plan
         self._crew = crew
-        self._at_once = min(at_once, len(readers))
+        # What has to wait for a connection would only lose time that it has for its answer.
+        self._at_once = min(at_once, connections, len(readers))
+        self._width = min(_WIDTH, connections // self._at_once)
+        self._width_of_all = min(_WIDTH, connections)
         self.report = Report([])
         """How the latest iteration has gone so far."""
 
@@ -118,7 +129,7 @@ class Walk:
                 taken = 0
                 # Only what is delivered is asked for; where that fails for an account, others take its places.
                 rows = _some(found, left)
-                async with aclosing(self._crew.in_order(rows, self._details, _WIDTH)) as brought:
+                async with aclosing(self._crew.in_order(rows, self._details, self._width_of_all)) as brought:
                     async for head, conversation in brought:
                         taken += 1
                         if conversation is not None:
@@ -135,7 +146,7 @@ class Walk:
             async for head, sheet, items in sheets_of(heads, _some(found, limit)):
                 page = sheet.page(min(items, left))
                 given = _each([(head, row) for row in page.items])
-                async with aclosing(self._crew.in_order(given, self._details, _WIDTH)) as brought:
+                async with aclosing(self._crew.in_order(given, self._details, self._width_of_all)) as brought:
                     whole = tuple([conversation async for _, conversation in brought if conversation is not None])
                 if len(whole) < len(page.items):
                     continue  # its account's walk has ended
@@ -244,7 +255,7 @@ class Walk:
         listed = partial(_hand_over, partial(self._listed, reader, report))
         rows = _rows_of(self._crew.collect([listed], 1))
         work = partial(reader.hydrate, report=report, profile=self._plan.profile)
-        async with aclosing(rows), aclosing(self._crew.in_order(rows, work, _WIDTH)) as hydrated:
+        async with aclosing(rows), aclosing(self._crew.in_order(rows, work, self._width)) as hydrated:
             async for conversation in hydrated:
                 yield conversation
 
@@ -255,7 +266,7 @@ class Walk:
                 if not self._hydrates(reader):
                     yield sheet
                     continue
-                async with aclosing(self._crew.in_order(_each(sheet.items), work, _WIDTH)) as hydrated:
+                async with aclosing(self._crew.in_order(_each(sheet.items), work, self._width)) as hydrated:
                     items = tuple([conversation async for conversation in hydrated])
                 yield msgspec.structs.replace(sheet, items=items)
 

@@ -8,6 +8,7 @@ from ..errors import (
     CircuitOpenError,
     DeadlineError,
     HubError,
+    LocalLimitError,
     OutageError,
     PayloadError,
     ProviderError,
@@ -106,6 +107,8 @@ class Breaker:
                 return False
             case DeadlineError():
                 return error.attempts > 0  # else it was spent in our own queue
+            case LocalLimitError():
+                return False
             case TransportError():
                 return True
             case OutageError():

@@ -1,6 +1,7 @@
 """The only outgoing socket: one lane per account, which signs, sends, bounds and retries what a flow asks for.
 
-Lanes share nothing that could carry data from one account to another: no connection, no cookie, no limit.
+Lanes share nothing that could carry data from one account to another: no connection, no cookie, no limit but the
+number of connections that all of a hub have open.
 """
 
 from __future__ import annotations
@@ -23,16 +24,17 @@ from ..adapter import Account, Adapter, Operation
 from ..errors import CircuitOpenError, DeadlineError, HubClosedError, HubError, PayloadError, RateLimitError
 from ..payload import LARGE, is_utf8, well_formed
 from ..policy import Profile, RetryBudget, retry_after
-from ..signals import AttemptEnded, RetryScheduled, Signal
+from ..signals import AttemptEnded, RetryScheduled, Signal, Waited
 from ..wire import Flow, Request, Response, target
 from .body import read
 from .clock import Clock
+from .connections import Connections
 from .failures import LibraryError, Lost, failure_of, is_disconnect, name_of, sent_once
 from .gate import Gate, Limiter
 from .pool import KEEP_ALIVE, Progress, SocketFactory, drop, session, under_way
 from .turns import Turns
 
-__all__ = ["Clock", "Counts", "Exchange", "Lane", "Limiter", "Turns"]
+__all__ = ["Clock", "Connections", "Counts", "Exchange", "Lane", "Limiter", "Turns"]
 
 T = TypeVar("T")
 
@@ -93,6 +95,7 @@ class Lane:
         *,
         clock: Clock,
         turns: Turns | None = None,
+        connections: Connections | None = None,
         proxy: str | None = None,
         ssl: SSLContext | None = None,
         limiter: Limiter | None = None,
@@ -103,6 +106,8 @@ class Lane:
         self.profile = profile
         self.clock = clock
         self.turns = turns or Turns()
+        self._connections = connections or Connections()
+        self._where = f"{account.provider}/{account.name}"
         self.proxy = proxy
         self._ssl = ssl
         self.base_url = account.base_url or adapter.base_url
@@ -115,7 +120,7 @@ class Lane:
         self._on_signal = on_signal
         self._budget = RetryBudget()
         self._gate = Gate(
-            f"{account.provider}/{account.name}",
+            self._where,
             profile,
             clock,
             sleep=self._sleep,
@@ -265,7 +270,11 @@ class Lane:
         ticket = await self._gate.enter(exchange.deadline, parks=exchange.profile.parks)
         failure: HubError
         try:
-            response = await self._send(session, url, request, exchange)
+            await self._take_connection(exchange)
+            try:
+                response = await self._send(session, url, request, exchange)
+            finally:
+                self._connections.give_back()
             is_large, is_text = len(response.body) > LARGE, None
             await self.turns.take(len(response.body))
             if is_large:
@@ -311,6 +320,22 @@ class Lane:
             self._gate.leave()
         await self._gate.failed(ticket, failure)
         raise failure
+
+    @asynccontextmanager
+    async def connection(self, exchange: Exchange) -> AsyncGenerator[None]:
+        """Hold one of the hub's connections, for what no flow asks, when the account's turn has come."""
+        await self._take_connection(exchange)
+        try:
+            yield
+        finally:
+            self._connections.give_back()
+
+    async def _take_connection(self, exchange: Exchange) -> None:
+        began = self.clock.monotonic()
+        is_free = self._connections.are_free
+        await self._connections.take(self._where, exchange.deadline - began)
+        if not is_free:
+            self.tell(Waited, seconds=self.clock.monotonic() - began, reason="connection")
 
     async def _make_way(self) -> None:
         """Let the others have their turn before more is done to a large body."""
@@ -465,8 +490,10 @@ class Lane:
         if self._session is None or self._closing is None:
             self._closing = loop.create_future()
             headers = {"Accept": "application/json", "Accept-Encoding": "gzip"}
-            self._session = session(self.profile.in_flight, self._ssl, headers, middlewares=(sent_once,))
-            self._dropped = weakref.finalize(self, drop, self._session, f"{self.account.provider}/{self.account.name}")
+            self._session = session(
+                self.profile.in_flight, self._connections, self._ssl, headers, middlewares=(sent_once,)
+            )
+            self._dropped = weakref.finalize(self, drop, self._session, self._where)
         elif self._closing.get_loop() is not loop:
             raise HubClosedError("a hub belongs to the event loop that first used it: make one for this loop")
         return self._session, self._closing
@@ -477,7 +504,7 @@ class Lane:
     ) -> AsyncGenerator[aiohttp.ClientSession]:
         """Open a session for one place that is not the provider's API; it is closed with the lane at the latest."""
         self._open()
-        async with session(1, self._ssl, headers, socket_factory=socket_factory) as visit:
+        async with session(1, self._connections, self._ssl, headers, socket_factory=socket_factory) as visit:
             self._visits.add(visit)
             try:
                 yield visit

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from contextlib import closing, nullcontext
+from contextlib import AsyncExitStack, closing, nullcontext
 from pathlib import Path
 from typing import Final
 from urllib.parse import urljoin
@@ -106,8 +106,10 @@ class _Way:
             signs = signs and is_own
             # A proxy makes the connections, and may well be at an address of the house.
             is_checked = not is_own and self._lane.proxy is None
-            async with self._lane.visit(_HEADERS, public_socket if is_checked else None) as session:
+            visit = self._lane.visit(_HEADERS, public_socket if is_checked else None)
+            async with visit as session, AsyncExitStack() as held:
                 async with self._lane.turn(exchange) if is_own else nullcontext():
+                    await held.enter_async_context(self._lane.connection(exchange))
                     answer = await self._asked(session, url, exchange, signs=signs)
                 with closing(answer):
                     if answer.status not in _REDIRECTS:

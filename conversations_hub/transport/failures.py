@@ -6,11 +6,14 @@ parser cannot read the library calls a response of status 400, which the provide
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
+from typing import Final
 
 import aiohttp
 
-from ..errors import HubError, PayloadError, TransportError
+from ..errors import HubError, LocalLimitError, PayloadError, TransportError
 from ..policy import Profile
 
 __all__ = ["LibraryError", "Lost", "failure_of", "is_disconnect", "name_of", "sent_once"]
@@ -49,6 +52,9 @@ def is_disconnect(error: LibraryError) -> bool:
 
 def failure_of(error: LibraryError, host: str, profile: Profile, stage: str) -> HubError:
     """Return ours for one of the library's; `stage` says how far the request had come."""
+    limit = own_limit(error)
+    if limit is not None:
+        return LocalLimitError(limit)
     match error:
         case aiohttp.ConnectionTimeoutError():
             return TransportError(f"no connection to {host} within {profile.connect_timeout:g} s")
@@ -69,6 +75,33 @@ def failure_of(error: LibraryError, host: str, profile: Profile, stage: str) -> 
             return PayloadError("the answer is no HTTP that can be trusted")
         case _:
             return TransportError("the connection broke off before an answer came")
+
+
+# In this order, for the words of the first hold those of the second.
+_OWN_LIMITS: Final = {
+    errno.ENFILE: "too many open files on this machine: close what holds them, or lower connections=",
+    errno.EMFILE: "too many open files in this process: raise `ulimit -n`, or lower connections=",
+}
+
+
+def own_limit(error: LibraryError) -> str | None:
+    """Say which limit of our own kept a connection from being made; None where it was none."""
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(cause, OSError):
+        for number, limit in _OWN_LIMITS.items():
+            # Where several addresses were tried in vain, their errors are one text.
+            if cause.errno == number or os.strerror(number) in str(cause):
+                return limit
+    # The resolver does not say why it could not look.
+    return _limit_now() if isinstance(error, aiohttp.ClientConnectorDNSError) else None
+
+
+def _limit_now() -> str | None:
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return _OWN_LIMITS.get(error.errno or 0)
+    return None
 
 
 def name_of(bug: Exception) -> str:

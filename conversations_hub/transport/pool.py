@@ -11,8 +11,10 @@ from typing import Any, Final
 
 import aiohttp
 from aiohttp.abc import ResolveResult
+from aiohttp.client_proto import ResponseHandler
 
 from ..version import __version__
+from .connections import Connections
 
 __all__ = ["KEEP_ALIVE", "AddressInfo", "Progress", "SocketFactory", "drop", "session", "under_way"]
 
@@ -51,29 +53,49 @@ class _Resolver(aiohttp.ThreadedResolver):
 
 
 class _Connector(aiohttp.TCPConnector):
+    shared: Connections
+
     async def connect(self, *arguments: Any, **named: Any) -> Any:
         connection = await super().connect(*arguments, **named)
+        self.shared.is_used(connection.protocol)
         under_way.get().stage = "waiting for the answer to begin"
         return connection
+
+    async def _create_connection(self, *arguments: Any, **named: Any) -> ResponseHandler:
+        try:
+            await self.shared.begin()
+            connection = await super()._create_connection(*arguments, **named)
+        except BaseException:
+            self.shared.failed()
+            raise
+        self.shared.opened(connection)
+        return connection
+
+    def _release(self, key: Any, protocol: ResponseHandler, **named: Any) -> None:
+        super()._release(key, protocol, **named)
+        self.shared.rests(protocol)
 
 
 def session(
     most: int,
+    connections: Connections,
     ssl: SSLContext | None,
     headers: Mapping[str, str],
     *,
     middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
     socket_factory: SocketFactory | None = None,
 ) -> aiohttp.ClientSession:
-    """Return a session of at most so many connections; it belongs to the running loop."""
+    """Return a session of at most so many of a hub's connections; it belongs to the running loop."""
+    connector = _Connector(
+        limit=most,
+        keepalive_timeout=KEEP_ALIVE,
+        ssl=True if ssl is None else ssl,
+        resolver=_Resolver(),
+        socket_factory=socket_factory,
+    )
+    connector.shared = connections
     return aiohttp.ClientSession(
-        connector=_Connector(
-            limit=most,
-            keepalive_timeout=KEEP_ALIVE,
-            ssl=True if ssl is None else ssl,
-            resolver=_Resolver(),
-            socket_factory=socket_factory,
-        ),
+        connector=connector,
         # The default jar would send one tenant's session with another's key.
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={**headers, "User-Agent": f"conversations-hub/{__version__}"},
