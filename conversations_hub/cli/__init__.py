@@ -285,6 +285,109 @@ def _sync(
     _end(is_good=is_complete)
 
 
+_recordings_of = click.option(
+    "--recordings", type=click.Path(path_type=Path), help="Remove their files from this folder of recordings, too."
+)
+_dry_run = click.option("--dry-run", is_flag=True, help="Only say what would be erased.")
+_sure = click.option("--yes", "sure", is_flag=True, help="Do not ask.")
+_receipt = click.option(
+    "--receipt", type=click.Path(path_type=Path), help="Write what was erased to this file, as JSON."
+)
+_store_of = click.option(
+    "--store", type=click.Path(path_type=Path), default=_STORE, show_default=True, help="The store."
+)
+
+
+@cli.command(
+    "erase",
+    epilog=_examples(
+        "conversations-hub erase tavus:c123456",
+        "conversations-hub erase --phone '+1 555 010 2030' --dry-run",
+        "conversations-hub erase --email ada@example.com --at-provider --receipt receipt.json",
+    ),
+)
+@click.argument("refs", nargs=-1)
+@click.option("--phone", help="All conversations of the person with this number, in any spelling.")
+@click.option("--email", help="All conversations of the person with this address.")
+@click.option("--participant", help="All conversations of the participant with this id.")
+@click.option("--at-provider", is_flag=True, help="Delete them at the provider, too, where its API can.")
+@_store_of
+@_recordings_of
+@_dry_run
+@_sure
+@_receipt
+@_config
+@_json
+def _erase(
+    *,
+    refs: tuple[str, ...],
+    phone: str | None,
+    email: str | None,
+    participant: str | None,
+    at_provider: bool,
+    store: Path,
+    recordings: Path | None,
+    dry_run: bool,
+    sure: bool,
+    receipt: Path | None,
+    config: Path | None,
+    form: str | None,
+) -> None:
+    """Take conversations out of a store for good: those with these REFS, and all of a person.
+
+    They are gone from its tables, its search index and its bytes, and no later sync brings them back. What others said
+    about the person is listed and stays. Copies and backups of the store are yours to look after.
+    """
+    from .erasing import run_erase  # noqa: PLC0415
+
+    is_done = run_erase(
+        refs,
+        store,
+        phone=phone,
+        email=email,
+        participant=participant,
+        recordings=recordings,
+        at_provider=at_provider,
+        dry_run=dry_run,
+        sure=sure,
+        receipt=receipt,
+        as_json=form == "json",
+        config=config,
+    )
+    if not is_done:
+        sys.exit(1)
+
+
+@cli.command(
+    "prune", epilog=_examples("conversations-hub prune --keep 180d", "conversations-hub prune --keep 2026-01-01")
+)
+@click.option("--keep", type=moment, required=True, help="Erase what was before this: 180d, or 2026-01-01.")
+@_store_of
+@_recordings_of
+@_dry_run
+@_sure
+@_receipt
+@_json
+def _prune(
+    *,
+    keep: datetime,
+    store: Path,
+    recordings: Path | None,
+    dry_run: bool,
+    sure: bool,
+    receipt: Path | None,
+    form: str | None,
+) -> None:
+    """Take out of a store for good, as `erase` does, what is older than it is to be kept."""
+    from .erasing import run_prune  # noqa: PLC0415
+
+    is_done = run_prune(
+        store, keep, recordings=recordings, dry_run=dry_run, sure=sure, receipt=receipt, as_json=form == "json"
+    )
+    if not is_done:
+        sys.exit(1)
+
+
 @cli.command(
     "search",
     epilog=_examples(
