@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from .errors import StoreError
 
 __all__ = ["flock", "needs_flock"]
@@ -10,11 +12,12 @@ __all__ = ["flock", "needs_flock"]
 def needs_flock() -> None:
     """Raise `StoreError` where the system has no such locks: on Windows."""
     try:
-        import fcntl  # noqa: F401, PLC0415  (POSIX only)
+        import_module("fcntl")
     except ImportError:
-        raise StoreError(
-            "files are written on Linux and macOS only, this system has no flock: on Windows, use WSL"
-        ) from None
+        reason = "files are written on Linux and macOS only, this system has no flock: on Windows, use WSL"
+    else:
+        return
+    raise StoreError(reason)
 
 
 def flock(file: int) -> bool:

@@ -34,7 +34,7 @@ def erased_and_killed_before(path: str, step: int) -> None:
 
     def watched(writer: Writer, *arguments: object) -> None:
         init(writer, *arguments)  # type: ignore[arg-type]
-        writer._connection.set_trace_callback(count)
+        writer._connection.set_trace_callback(count)  # pyright: ignore[reportPrivateUsage]
 
     Writer.__init__ = watched  # type: ignore[method-assign, assignment]
     with Archive(path) as archive:

@@ -17,11 +17,11 @@ __all__ = ["killed_before"]
 
 def killed_before(path: str, step: int) -> None:
     """Migrate a store, and kill this process before that statement."""
-    steps = migration.statements
+    steps = migration.steps
 
-    def until(script: str) -> Iterator[str]:
-        yield from islice(steps(script), step)
+    def until(*, with_index: bool) -> Iterator[str]:
+        yield from islice(steps(with_index=with_index), step)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    with patch.object(migration, "statements", until), closing(sqlite3.connect(path, isolation_level=None)) as database:
+    with patch.object(migration, "steps", until), closing(sqlite3.connect(path, isolation_level=None)) as database:
         migration.migrate(database, with_index=True)

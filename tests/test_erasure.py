@@ -110,9 +110,9 @@ async def test_no_sync_brings_it_back(tmp_path: Path) -> None:
         (Person(email="ada@example.com"), {"name", "tag"}),
         (Person(participant="user-7"), {"participant"}),
         (Person(phone="+1 555 010 2030", participant="user-7"), CALLED | {"participant"}),
-        (Person(phone="+1 555 010 2031"), set()),
-        (Person(email="da@example.com"), set()),
-        (Person(email="ada@example.co"), set()),
+        (Person(phone="+1 555 010 2031"), set[str]()),
+        (Person(email="da@example.com"), set[str]()),
+        (Person(email="ada@example.co"), set[str]()),
     ],
 )
 async def test_a_person_is_found_wherever_the_data_says_so(person: Person, found: set[str], tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ async def test_the_revision_grows_with_every_write_and_every_erasure(tmp_path: P
             [(number,)] = database.execute("SELECT value FROM store WHERE name = 'revision'").fetchall()
             return int(number)
 
-    seen = []
+    seen: list[int] = []
     for one in (called(), called("+1 555 010 2030"), called(id="c2")):
         await kept_in(path, one)
         seen.append(revision())

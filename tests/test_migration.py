@@ -16,7 +16,8 @@ import pytest
 from conversations_hub.adapters import BUILTIN
 from conversations_hub.errors import StoreError
 from conversations_hub.schema import Conversation
-from conversations_hub.sync import fingerprint, sync
+from conversations_hub.sync import sync
+from conversations_hub.sync.fingerprint import content_of
 from conversations_hub.sync.sqlite import SQLiteStore, migration
 from conversations_hub.sync.sqlite.archive import Archive
 from conversations_hub.sync.sqlite.tables import (
@@ -40,7 +41,7 @@ FIRST = (Path(__file__).parent / "first_layout.sql").read_text()
 
 
 def _print(conversation: Conversation) -> bytes:
-    return blake2b(fingerprint._told(conversation), digest_size=16).digest()
+    return blake2b(content_of(conversation), digest_size=16).digest()
 
 
 def _insert(database: sqlite3.Connection, table: str, names: Iterable[str], *rows: tuple[object, ...]) -> None:
@@ -105,9 +106,8 @@ async def test_it_is_the_layout_of_a_new_store(tmp_path: Path) -> None:
         with closing(sqlite3.connect(path)) as database:
             names = database.execute("SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'").fetchall()
             tables = [name for kind, name in names if kind in {"table", "view"}]
-            return {"names": sorted(names)} | {
-                name: database.execute(f"PRAGMA table_xinfo({name})").fetchall() for name in tables
-            }
+            columns = {name: database.execute(f"PRAGMA table_xinfo({name})").fetchall() for name in tables}
+            return {"names": sorted(names), "columns": columns}
 
     assert layout(tmp_path / "old.db") == layout(tmp_path / "new.db")
 
@@ -130,7 +130,7 @@ async def test_what_was_settled_is_not_fetched_again(tmp_path: Path) -> None:
 async def test_killed_before_any_statement_it_is_as_it_was(tmp_path: Path) -> None:
     conversations = _everything()[::7]
     first_layout(tmp_path / "c.db", conversations)
-    steps = len(list(migration.statements(migration._STEPS + migration._INDEX)))
+    steps = len(list(migration.steps(with_index=True)))
     assert steps > 30
     for step in range(steps + 1):
         with Warm(killed_before, str(tmp_path / "c.db"), step) as migrating:

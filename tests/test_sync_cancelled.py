@@ -18,13 +18,7 @@ from conversations_hub.sync.thread import Thread
 from .server import serving
 from .test_hub import Tavus
 
-STORES = pytest.mark.parametrize(
-    "make",
-    [
-        pytest.param(lambda folder: SQLiteStore(folder / "a.db"), id="SQLite"),
-        pytest.param(lambda folder: JSONLStore(folder / "a.jsonl"), id="JSON lines"),
-    ],
-)
+STORES = pytest.mark.parametrize("make", [SQLiteStore, JSONLStore], ids=["SQLite", "JSON lines"])
 Make = Callable[[Path], Store]
 
 
@@ -43,21 +37,21 @@ async def _cancelled(running: asyncio.Task[object], *, again: int) -> None:
 async def test_cancelled_at_any_step_it_gives_its_store_back(tmp_path: Path, make: Make, again: int) -> None:
     async with serving(Tavus(3)) as server, Hub([Account("tavus", key="key", base_url=server.url)]) as hub:
         for steps in [*range(12), 20, 40, 80]:
-            running: asyncio.Task[object] = asyncio.create_task(sync(hub, make(tmp_path)))
+            running: asyncio.Task[object] = asyncio.create_task(sync(hub, make(tmp_path / "kept")))
             for _ in range(steps):
                 await asyncio.sleep(0)
             await _cancelled(running, again=again)
-            store = make(tmp_path)
+            store = make(tmp_path / "kept")
             await store.open({"accounts": "tavus/default"})
             await store.close()
-        assert (await sync(hub, make(tmp_path))).complete
+        assert (await sync(hub, make(tmp_path / "kept"))).complete
 
 
 @STORES
 async def test_a_store_whose_lock_another_has_takes_nothing(tmp_path: Path, make: Make) -> None:
-    holder = make(tmp_path)
+    holder = make(tmp_path / "kept")
     await holder.open({})
-    other = make(tmp_path)
+    other = make(tmp_path / "kept")
     with pytest.raises(StoreError, match="another sync is at work"):
         await other.open({})
     await other.close()

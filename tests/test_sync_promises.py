@@ -472,7 +472,7 @@ async def test_a_finished_store_is_one_plain_file_that_needs_no_place_to_write(
     with closing(sqlite3.connect(path)) as database:  # as a sync leaves it that was killed
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    opened = connection._opened
+    opened = connection._opened  # pyright: ignore[reportPrivateUsage]
 
     def where_nothing_can_be_written(path: Path, options: str) -> sqlite3.Connection:
         if "immutable" in options:
@@ -497,17 +497,16 @@ async def test_a_question_names_its_index_by_its_shape(tmp_path: Path) -> None:
         database.commit()
     asked: list[str] = []
     with Archive(path) as archive:
-        archive._connection.set_trace_callback(asked.append)
+        database = archive._connection  # pyright: ignore[reportPrivateUsage]
+        database.set_trace_callback(asked.append)
         archive.get("tavus:c1")
         archive.get("tavus/default:c1")
-        for filters in ({}, {"since": START}, {"status": "ended"}, {"agent": "p1"}, {"until": AFTER}):
+        filtered: list[dict[str, Any]] = [{}, {"since": START}, {"status": "ended"}, {"agent": "p1"}, {"until": AFTER}]
+        for filters in filtered:
             list(archive.conversations("tavus", limit=2, **filters))
             list(archive.conversations(limit=2, **filters))
-        archive._connection.set_trace_callback(None)
-        plans = {
-            question: [row[3] for row in archive._connection.execute(f"EXPLAIN QUERY PLAN {question}")]
-            for question in asked
-        }
+        database.set_trace_callback(None)
+        plans = {question: [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {question}")] for question in asked}
     assert len(plans) > 10
     for question, steps in plans.items():
         assert not any(step.startswith("SCAN conversations") and "INDEX" not in step for step in steps), question

@@ -10,7 +10,7 @@ import msgspec
 
 from ..schema import Conversation, Recording, RecordingAccess
 
-__all__ = ["FIRST_LAYOUT", "fingerprint", "is_print_of"]
+__all__ = ["FIRST_LAYOUT", "content_of", "fingerprint", "is_print_of"]
 
 _SIZE: Final = 16  # bytes
 FIRST_LAYOUT: Final = b"1:"
@@ -29,18 +29,19 @@ def fingerprint(conversation: Conversation) -> bytes:
 
     Signed URLs count without their queries, wherever they stand; `raw` does not count at all.
     """
-    return sha256(_told(conversation)).digest()[:_SIZE]
+    return sha256(content_of(conversation)).digest()[:_SIZE]
 
 
 def is_print_of(before: bytes, conversation: Conversation) -> bool:
     """Whether a conversation says what the one said whose fingerprint this is."""
     now = fingerprint(conversation)
     if len(before) > _SIZE:
-        now = FIRST_LAYOUT + blake2b(_told(conversation), digest_size=_SIZE).digest()
+        now = FIRST_LAYOUT + blake2b(content_of(conversation), digest_size=_SIZE).digest()
     return before == now
 
 
-def _told(conversation: Conversation) -> bytes:
+def content_of(conversation: Conversation) -> bytes:
+    """Return what a fingerprint is made of."""
     recordings = conversation.recordings
     if any(recording.access is RecordingAccess.SIGNED_URL for recording in recordings):
         recordings = tuple(map(_lasting, recordings))

@@ -21,7 +21,7 @@ from .tables import (
 )
 from .words import indexed
 
-__all__ = ["migrate", "statements"]
+__all__ = ["migrate", "steps"]
 
 _ROW: Final = ", ".join(("key", *CONVERSATION))
 _SAID: Final = ", ".join(("key", "conversation", "position", *TURN))
@@ -62,12 +62,12 @@ INSERT INTO turns_text (turns_text) VALUES ('rebuild');
 def migrate(connection: sqlite3.Connection, *, with_index: bool) -> None:
     """Bring a store of the first layout to this one, while foreign keys are off. An error changes nothing."""
     connection.create_function("timestamp_text", 1, timestamp_text, deterministic=True)
-    connection.create_function("first_layout", 1, lambda print_: FIRST_LAYOUT + print_, deterministic=True)
+    connection.create_function("first_layout", 1, _of_first_layout, deterministic=True)
     connection.create_function("indexed", 1, indexed, deterministic=True)
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for statement in statements(_STEPS + (_INDEX if with_index else "")):
-            connection.execute(statement)
+        for step in steps(with_index=with_index):
+            connection.execute(step)
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
@@ -75,10 +75,14 @@ def migrate(connection: sqlite3.Connection, *, with_index: bool) -> None:
         raise
 
 
-def statements(script: str) -> Iterator[str]:
-    """Yield a script statement by statement; a trigger is one."""
+def _of_first_layout(fingerprint: bytes) -> bytes:
+    return FIRST_LAYOUT + fingerprint
+
+
+def steps(*, with_index: bool) -> Iterator[str]:
+    """Yield the statements of a migration; one that makes a trigger is one."""
     statement = ""
-    for line in script.splitlines():
+    for line in (_STEPS + (_INDEX if with_index else "")).splitlines():
         statement += f"{line}\n"
         if sqlite3.complete_statement(statement) and statement.strip():
             yield statement

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cache
@@ -169,7 +169,7 @@ class Writer:
         return gone
 
     @contextmanager
-    def _writing(self) -> Iterator[int]:
+    def _writing(self) -> Generator[int]:
         """Write all or nothing, as the next revision of the store."""
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
