@@ -399,6 +399,18 @@ async def test_only_as_many_details_are_asked_for_as_limit_allows() -> None:
     assert len(server.asked) == 4
 
 
+async def test_no_details_are_asked_for_behind_a_limit_that_cuts_a_page() -> None:
+    for page_size in (None, 10):
+        async with tavus() as (hub, server):
+            walk = hub.list("tavus", transcripts=True, limit=3, page_size=page_size, status="ended")
+            assert len([c async for c in walk]) == 3
+            assert len(server.asked) == 4
+            [page] = [page async for page in walk.pages()]
+            assert len(page.items) == 3
+            assert len(server.asked) == 8
+            assert ids([c async for c in hub.list("tavus", cursor=page.cursor, status="ended", limit=1)]) == ["c3"]
+
+
 async def test_pages_can_have_their_details_too() -> None:
     async with tavus() as (hub, _):
         pages = [page async for page in hub.list("tavus", transcripts=True, page_size=10).pages()]

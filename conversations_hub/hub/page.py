@@ -46,22 +46,28 @@ class Sheet(msgspec.Struct, frozen=True, kw_only=True):
     """Whether rows that come or go move what stands on the pages behind them."""
     unreadable: int = 0
     rejected: tuple[Issue, ...] = ()
+    is_cut: bool = False
 
-    def page(self, most: int | None = None) -> Page:
-        """Return it for the caller, with no more items than that."""
+    def cut_to(self, most: int | None) -> Sheet:
+        """Return it with no more items than that."""
+        if most is None or most >= len(self.items):
+            return self
+        return msgspec.structs.replace(self, items=self.items[:most], is_cut=True)
+
+    def page(self) -> Page:
+        """Return it for the caller."""
         provider, _, account = self.start.where.partition("/")
-        is_cut = most is not None and most < len(self.items)
-        place = self._place_behind(self.items[:most]) if is_cut else self._end()
+        place = self._place_of_cut() if self.is_cut else self._end()
         return Page(
             provider=provider,
             account=account,
-            items=self.items[:most] if is_cut else self.items,
+            items=self.items,
             cursor=None if place is None else str(place),
             rejected=self.rejected,
         )
 
-    def _place_behind(self, items: Sequence[Conversation]) -> Place:
-        return self._passed([row.id for row in self.rows].index(items[-1].id) + 1 if items else 0)
+    def _place_of_cut(self) -> Place:
+        return self._passed([row.id for row in self.rows].index(self.items[-1].id) + 1 if self.items else 0)
 
     def _end(self) -> Place | None:
         """Return the place behind it.

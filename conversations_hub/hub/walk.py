@@ -115,7 +115,7 @@ class Walk:
         left = self._plan.limit
         async with aclosing(self._over_accounts(self._sheets_of, 0)) as found:
             async for report, sheet in found:
-                page = sheet.page(left)
+                page = sheet.cut_to(left).page()
                 for conversation in page.items:
                     report.count(conversation)
                 yield page
@@ -142,9 +142,13 @@ class Walk:
 
     async def _newest_pages(self, limit: int) -> AsyncGenerator[Page]:
         left = limit
-        async with self._side_by_side() as heads, aclosing(newest_of(heads, self._crew, self._at_once)) as found:
-            async for head, sheet, items in sheets_of(heads, _some(found, limit)):
-                page = sheet.page(min(items, left))
+        async with (
+            self._side_by_side() as heads,
+            aclosing(newest_of(heads, self._crew, self._at_once)) as found,
+            aclosing(sheets_of(heads, _some(found, limit))) as sheets,
+        ):
+            async for head, sheet, items in sheets:
+                page = sheet.cut_to(min(items, left)).page()
                 given = _each([(head, row) for row in page.items])
                 async with aclosing(self._crew.in_order(given, self._details, self._width_of_all)) as brought:
                     whole = tuple([conversation async for _, conversation in brought if conversation is not None])
@@ -346,12 +350,11 @@ class Walk:
                 counted=counted,
                 unreadable=rows.unreadable,
                 rejected=rejected,
-            )
-            is_cut = left is not None and len(wanted) > left
-            report.reached_end = rows.cursor is None and not is_cut
+            ).cut_to(left)
+            report.reached_end = rows.cursor is None and not sheet.is_cut
             if guard.is_first_pass or wanted or rejected:
                 yield sheet
-            if left is not None and (left := left - len(wanted)) <= 0:
+            if left is not None and (left := left - len(sheet.items)) == 0:
                 return
             if rows.cursor is not None:
                 guard.check(rows)
