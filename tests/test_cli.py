@@ -54,6 +54,7 @@ from conversations_hub.schema import (
     TranscriptTurn,
     Visibility,
 )
+from conversations_hub.sync.document import document
 from conversations_hub.testing import Faults
 
 from .warm import Warm, command_line
@@ -122,7 +123,8 @@ def test_list_writes_a_json_document_per_line(accounts: dict[str, str]) -> None:
     assert result.exit_code == 0
     lines = result.stdout_bytes.splitlines()
     found = conversations_in(result.stdout)
-    assert lines == [msgspec.json.encode(conversation) for conversation in found]
+    assert lines == [document(conversation) for conversation in found]
+    assert [json.loads(line)["ref"] for line in lines] == [conversation.ref for conversation in found]
     assert len({conversation.ref for conversation in found}) == EACH * len(BUILTIN)
     assert any(conversation.transcript for conversation in found)
     reports = result.stderr.splitlines()
@@ -271,7 +273,7 @@ def test_get_shows_one_as_text_as_json_and_as_sent(accounts: dict[str, str]) -> 
     as_json = run("get", expected.ref, "--json", environ=accounts)
     (found,) = conversations_in(as_json.stdout)
     assert found == expected
-    assert as_json.stdout_bytes == msgspec.json.encode(found) + b"\n"
+    assert as_json.stdout_bytes == document(found) + b"\n"
 
     as_sent = json.loads(run("get", expected.ref, "--raw", environ=accounts).stdout)
     assert as_sent["conversation_id"] == expected.id

@@ -16,6 +16,7 @@ import msgspec
 from ..errors import HubError
 from ..hub import Walk
 from ..schema import Conversation
+from ..sync.document import document
 from .accounts import hub_of
 from .show import Lines, console, whole
 from .terminal import escaped_lines, write_json
@@ -72,7 +73,7 @@ def lines() -> Lines:
 
 
 def _write_json(conversation: Conversation) -> None:
-    write_json(msgspec.json.encode(conversation))
+    write_json(document(conversation))
 
 
 def _tell(walk: Walk) -> None:
@@ -92,7 +93,7 @@ def get(ref: str, *, config: Path | None, form: str | None) -> None:
 def write_conversation(conversation: Conversation, *, form: str | None) -> None:
     """Write a conversation: set for people, as JSON, or as the provider sent it."""
     if form == "json":
-        write_json(msgspec.json.encode(conversation))
+        write_json(document(conversation))
     elif form == "raw":
         raw = conversation.raw or b"null"
         write_json(msgspec.json.format(raw, indent=2) if sys.stdout.isatty() else raw)

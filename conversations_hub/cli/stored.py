@@ -11,6 +11,7 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
+from ..sync.document import document
 from ..sync.sqlite.archive import Archive, Hit
 from .reading import lines, write_conversation
 from .show import console, span
@@ -36,7 +37,7 @@ def list_stored(
         write = None if as_json else lines().write
         for conversation in found:
             if write is None:
-                write_json(msgspec.json.encode(conversation))
+                write_json(document(conversation))
             else:
                 write(conversation)
 

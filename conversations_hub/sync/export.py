@@ -23,6 +23,7 @@ import msgspec
 
 from ..errors import StoreError
 from ..schema import Conversation
+from .document import document
 from .journal import Files
 
 __all__ = ["COLUMNS", "check_free", "export_csv", "export_jsonl", "replacing", "write_csv", "write_jsonl"]
@@ -75,14 +76,13 @@ def export_csv(
 
 
 def write_jsonl(conversations: Iterable[Conversation], write: Write) -> int:
-    """Write each conversation as a line of JSON, and return how many.
+    """Write each conversation as a line of JSON, its `ref` first, and return how many.
 
     `msgspec.json.decode(line, type=Conversation)` reads an equal one back.
     """
-    encoder = msgspec.json.Encoder()
     count = 0
     for conversation in conversations:
-        write(encoder.encode(conversation) + b"\n")
+        write(document(conversation) + b"\n")
         count += 1
     return count
 

@@ -23,6 +23,7 @@ import msgspec
 
 from ..errors import StoreError
 from ..version import __version__
+from .document import document
 from .journal import Begun, Committed, Files, Finished, Journal, Known, Manifest, Remembered, Total, key_of
 from .lock import Lock
 from .store import Entry, Kept, Progress, Written, are_other_terms, check_made
@@ -47,8 +48,8 @@ _ADVICE: Final = {
 class JSONLStore:
     """A store in one file of UTF-8 text, a conversation on each line, once each; it works in a thread of its own.
 
-    A line is what `msgspec.json.encode` makes of a conversation, with `raw`, the provider's bytes as they were, in
-    base64; `msgspec.json.decode(line, type=Conversation)` reads an equal one back. With `compress` the file is gzip.
+    A line is what `document` makes of a conversation: its `ref` first, and `raw`, the provider's bytes as they were, in
+    base64. `msgspec.json.decode(line, type=Conversation)` reads an equal one back. With `compress` the file is gzip.
 
     A file that a sync finished is gone on with: the new one takes its place when it is finished too. With `overwrite`
     the new one begins with nothing, and may also take the place of a file that no sync made. A run that was stopped is
@@ -201,7 +202,7 @@ class _Writer:
             kept[id] = now
             is_written = before is None or before.content != now.content
             if is_written:
-                lines.append(_encoder.encode(entry.conversation) + b"\n")
+                lines.append(document(entry.conversation) + b"\n")
             if before != now:
                 remembered.append(
                     Remembered(id, is_written, now.row, now.content, now.settles_at, now.listed, now.failing_since)
