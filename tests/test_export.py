@@ -11,6 +11,7 @@ import re
 import sys
 import threading
 import tracemalloc
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -40,9 +41,11 @@ from conversations_hub.schema import (
     TranscriptTurn,
 )
 from conversations_hub.sync import export
-from conversations_hub.sync.export import COLUMNS, export_csv, export_jsonl, write_csv
+from conversations_hub.sync import sheet as sheets
+from conversations_hub.sync.export import export_csv, export_jsonl
 from conversations_hub.sync.journal import Files
 from conversations_hub.sync.parquet import ParquetStore, export_parquet
+from conversations_hub.sync.sheet import COLUMNS, Rows, write_csv
 from conversations_hub.sync.sqlite.archive import Archive
 from conversations_hub.sync.store import Progress
 
@@ -50,8 +53,10 @@ from .test_sqlite_store import ACCOUNT, NOW, entry, kept_in, recorded, said
 
 Export = Callable[..., int]
 
-# What the docstring of `write_csv` tells to do.
-_OURS = re.compile("'+[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+# Where one of our apostrophes stands, as the docstring of `write_csv` tells.
+_BEFORE = "(?:[^\\S\t\r\n]|[\0-\x08\x0e-\x1f'\"\u200b-\u200f\u2060\ufeff])*"
+_SIGN = "[=+\\-@\uff1d\uff0b\uff0d\uff20]"
+_OURS = re.compile(f"(\\A|[;\t\r\n])'(?={_BEFORE}{_SIGN})|\\A'(?={_BEFORE}[\t\r\n]|'*(?:0[0-9]+|[0-9]{{16,}})\\Z)")
 
 
 def names(folder: Path) -> list[str]:
@@ -66,9 +71,9 @@ def sheet(data: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(StringIO(data.decode("utf-8-sig"), newline="")))
 
 
-def as_csv(*conversations: Conversation, neutralized: bool = True) -> list[dict[str, str]]:
+def as_csv(*conversations: Conversation, neutralized: bool = True, rows: Rows = "turns") -> list[dict[str, str]]:
     pieces: list[bytes] = []
-    assert write_csv(conversations, pieces.append, neutralized=neutralized) == len(conversations)
+    assert write_csv(conversations, pieces.append, neutralized=neutralized, rows=rows) == len(conversations)
     return sheet(b"".join(pieces))
 
 
@@ -145,7 +150,7 @@ def test_a_sheet_has_a_line_for_each_turn_and_one_for_a_conversation_without(tmp
     assert first == about | said_first
     called = {"position": "1", "role": "assistant", "start": "", "text": "", "tools": "book, unknown"}
     assert second == about | called | {"timestamp": "2026-11-20T12:00:00Z"}
-    assert tuple(third) == COLUMNS
+    assert tuple(third) == COLUMNS["turns"]
     assert {name: cell for name, cell in third.items() if cell} == {
         "ref": "acme/eu:c2",
         "provider": "acme",
@@ -160,7 +165,7 @@ def test_a_sheet_has_a_line_for_each_turn_and_one_for_a_conversation_without(tmp
 
 
 @pytest.mark.parametrize(
-    "cell", ["=1+1", "@x", "\tx", "-2+3", "+1", "\rx", "\n=1", "\uff1d1+1", "=cmd|' /C calc'!A0", '=HYPERLINK("x")']
+    "cell", ["=1+1", "@x", "\tx", "-2+3", "+1", "\rx", "\nx", "\uff1d1+1", "=cmd|' /C calc'!A0", '=HYPERLINK("x")']
 )
 def test_f109_a_spreadsheet_takes_no_cell_for_a_formula(cell: str) -> None:
     call = TranscriptTurn(index=0, text=cell, start=-2.5, tool_calls=(ToolCall(name=cell),))
@@ -173,17 +178,86 @@ def test_f109_a_spreadsheet_takes_no_cell_for_a_formula(cell: str) -> None:
     assert [row[name] for name in texts] == [cell] * len(texts)
 
 
-@given(st.text("'=+-@\t\r\n\uff1d\uff20 a,\"", max_size=6))
+@given(st.text("'=+-@\t\r\n\uff1d\uff20 a,;\"\ufeff0", max_size=8))
 def test_f109_every_cell_can_be_had_back_as_it_was(text: str) -> None:
     [row] = as_csv(said(text))
     cell = row["text"]
-    assert not cell or cell[0] not in "=+-@\t\r\n\uff1d\uff20"
-    assert (cell[1:] if _OURS.match(cell) else cell) == text
+    for part in re.split("[;\t\r\n]", cell):
+        assert not part.strip('\ufeff "').startswith(tuple("=+-@\uff1d\uff20"))
+    assert cell[:1] not in {"\t", "\r", "\n"}
+    assert _OURS.sub(r"\1", cell) == text
+
+
+@pytest.mark.parametrize(
+    ("cell", "harmless"),
+    [
+        (" =1+1", "' =1+1"),
+        ("\u00a0\u3000@x", "'\u00a0\u3000@x"),
+        ("\ufeff=1", "'\ufeff=1"),
+        ("x;=1+1", "x;'=1+1"),
+        ('x; "=1+1"', 'x;\' "=1+1"'),
+        ("x\t-1", "x\t'-1"),
+        ("x\n\uff0b1", "x\n'\uff0b1"),
+        ("\uff201", "'\uff201"),
+        ("00491", "'00491"),
+        ("1234567890123456", "'1234567890123456"),
+    ],
+)
+def test_f109_a_formula_is_found_wherever_a_cell_may_begin(cell: str, harmless: str) -> None:
+    changed: Counter[str] = Counter()
+    pieces: list[bytes] = []
+    write_csv([said(cell)], pieces.append, changed=changed)
+    assert [row["text"] for row in sheet(b"".join(pieces))] == [harmless]
+    assert +changed == {"number" if cell.isdigit() else "formula": 1}
 
 
 def test_ordinary_words_stay_as_they_are() -> None:
-    texts = ["'tis", "a=1", " -", "", "1-2", "Ärger"]
+    texts = ["'tis", "a=1", "a -", "", "1-2", "Ärger", "0", "0.5", "123456789012345", "x; y", "one\ntwo"]
     assert [row["text"] for row in as_csv(said(*texts))] == texts
+
+
+def test_a_cell_is_cut_where_a_spreadsheet_would_cut_it_and_says_so() -> None:
+    changed: Counter[str] = Counter()
+    pieces: list[bytes] = []
+    fits, long, wide = "x" * 32_767, "x" * 32_768, "👍" * 16_384
+    write_csv([said(fits, long, wide)], pieces.append, changed=changed)
+    cells = [row["text"] for row in sheet(b"".join(pieces))]
+    assert cells == [fits, "x" * 32_761 + " [cut]", "👍" * 16_380 + " [cut]"]
+    assert changed["cut"] == 2
+    assert [row["text"] for row in as_csv(said(long), neutralized=False)] == [long]
+
+
+def test_lines_that_no_spreadsheet_shows_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sheets, "_MOST_LINES", 3)
+    changed: Counter[str] = Counter()
+    write_csv([said("a", "b", "c")], lambda _: None, changed=changed)
+    assert +changed == {"beyond": 1}  # the heading is a line too
+
+
+def test_a_sheet_may_have_a_line_for_each_conversation() -> None:
+    one = said(
+        "Hello.",
+        "Bye.",
+        analysis=Analysis(success=False, sentiment="calm"),
+        cost=Cost(amount=Decimal("-0.125"), unit="USD"),
+        tags=("vip", "eu"),
+        summary="=They met.",
+    )
+    first, second = as_csv(one, Conversation(provider="acme", id="c2"), rows="conversations")
+    assert tuple(first) == COLUMNS["conversations"]
+    told = {name: first[name] for name in ("ref", "turns", "success", "sentiment", "cost", "cost_unit", "tags")}
+    assert told == {
+        "ref": "acme:c1",
+        "turns": "2",
+        "success": "False",
+        "sentiment": "calm",
+        "cost": "-0.125",
+        "cost_unit": "USD",
+        "tags": "vip, eu",
+    }
+    assert first["transcript"] == one.text
+    assert first["summary"] == "'=They met."
+    assert (second["ref"], second["turns"], second["transcript"]) == ("acme:c2", "", "")
 
 
 # files
@@ -485,7 +559,9 @@ async def store(tmp_path: Path) -> Path:
 
 
 def run(store: Path, to: str, *targets: str, overwrite: bool = False, formulas: bool = False) -> None:
-    export_store(store, to, targets, since=None, until=None, overwrite=overwrite, formulas=formulas, as_json=False)
+    export_store(
+        store, to, targets, since=None, until=None, overwrite=overwrite, formulas=formulas, rows=None, as_json=False
+    )
 
 
 @pytest.mark.parametrize(
@@ -497,7 +573,10 @@ def test_the_ending_or_a_word_tells_the_form(
 ) -> None:
     path = tmp_path / name
     run(store, f"{form}{path}")
-    assert capsys.readouterr() == ("", f"2 conversations written to {path}\n")
+    harmless = (
+        "cells with an apostrophe before what a spreadsheet takes for a formula: 1\n" if "csv" in name + form else ""
+    )
+    assert capsys.readouterr() == ("", f"2 conversations written to {path}\n{harmless}")
     data = path.read_bytes()
     data = gzip.decompress(data) if name.endswith(".gz") else data
     if "csv" in name + form:
@@ -507,7 +586,7 @@ def test_the_ending_or_a_word_tells_the_form(
     with pytest.raises(StoreError, match="is there already"):
         run(store, f"{form}{path}")
     run(store, f"{form}{path}", "acme/eu", overwrite=True)
-    assert capsys.readouterr().err == f"1 conversations written to {path}\n"
+    assert capsys.readouterr().err == f"1 conversation written to {path}\n"
 
 
 @pytest.mark.parametrize("to", ["out.parquet", "parquet:out", "parquet:out.parquet"])

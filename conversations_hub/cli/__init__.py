@@ -11,7 +11,7 @@ import sys
 from datetime import datetime
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -460,7 +460,12 @@ def _search(
 @_since
 @_until
 @click.option("--overwrite", is_flag=True, help="Replace what is there.")
-@click.option("--formulas", is_flag=True, help="Leave texts in a CSV that a spreadsheet takes for formulas.")
+@click.option(
+    "--rows", type=click.Choice(["turns", "conversations"]), help="What has a line in a CSV; turns if not given."
+)
+@click.option(
+    "--formulas", is_flag=True, help="Leave texts in a CSV that a spreadsheet takes for formulas, or would cut."
+)
 @_json
 def _export(
     *,
@@ -471,12 +476,13 @@ def _export(
     until: datetime | None,
     overwrite: bool,
     formulas: bool,
+    rows: Literal["turns", "conversations"] | None,
     form: str | None,
 ) -> None:
     """Write what is in a store to a file.
 
-    Of everybody, or of TARGETS such as tavus or tavus/eu. The ending of TO tells the form: .jsonl or .csv (a line per
-    turn), either with .gz, or .parquet, a folder of two tables, which needs the extra duckdb. jsonl:- and csv:- write
+    Of everybody, or of TARGETS such as tavus or tavus/eu. The ending of TO tells the form: .jsonl or .csv, either with
+    .gz, or .parquet, a folder of two tables, which needs the extra duckdb. jsonl:- and csv:- write
     to standard output.
     """
     from .exporting import export_store  # noqa: PLC0415
@@ -489,6 +495,7 @@ def _export(
         until=until,
         overwrite=overwrite,
         formulas=formulas,
+        rows=rows,
         as_json=form == "json",
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -10,8 +11,9 @@ from pathlib import Path
 import click
 import msgspec
 
-from ..sync.export import export_csv, export_jsonl, write_csv, write_jsonl
+from ..sync.export import export_csv, export_jsonl, write_jsonl
 from ..sync.parquet import export_parquet
+from ..sync.sheet import Rows, write_csv
 from ..sync.sqlite.archive import Archive
 from .terminal import escaped, escaped_lines, write_json
 
@@ -29,15 +31,20 @@ def export_store(
     until: datetime | None,
     overwrite: bool,
     formulas: bool,
+    rows: Rows | None,
     as_json: bool,
 ) -> None:
     """Write conversations, the newest first; say on standard error how many and where to.
 
     `to` is a path whose ending tells the form (.jsonl, .jsonl.gz, .csv, .csv.gz, .parquet), or FORM:PATH; `jsonl:-` and
     `csv:-` are standard output. NAME.parquet is a folder NAME with a table of the conversations and one of the turns.
-    With `formulas` the texts of a CSV stay as they were said.
+    With `formulas` the texts of a CSV stay as they were said; `rows` is what has a line of its own there.
     """
     form, path = _destination(to)
+    if form != "csv" and (formulas or rows):
+        raise click.UsageError("--rows and --formulas are for CSV")
+    rows = rows or "turns"
+    changed: Counter[str] = Counter()
     with Archive(store) as archive:
         conversations = archive.conversations(*targets, since=since, until=until)
         where = str(path)
@@ -47,17 +54,29 @@ def export_store(
         elif where == "-":
             where = "standard output"
             if form == "csv":
-                count = write_csv(conversations, _write, neutralized=not formulas)
+                count = write_csv(conversations, _write, neutralized=not formulas, rows=rows, changed=changed)
             else:
                 count = write_jsonl(conversations, _write)
         elif form == "csv":
-            count = export_csv(conversations, path, overwrite=overwrite, neutralized=not formulas)
+            count = export_csv(
+                conversations, path, overwrite=overwrite, neutralized=not formulas, rows=rows, changed=changed
+            )
         else:
             count = export_jsonl(conversations, path, overwrite=overwrite)
     if as_json and where != "standard output":
-        write_json(msgspec.json.encode({"conversations": count, "to": where}))
+        write_json(msgspec.json.encode({"conversations": count, "to": where, "changed": +changed}))
     else:
-        click.echo(f"{count:,} conversations written to {escaped(where)}", err=True)
+        click.echo(f"{count:,} conversation{'s' * (count != 1)} written to {escaped(where)}", err=True)
+    for kind, number in (+changed).items():
+        click.echo(f"{_CHANGED[kind]}: {number:,}", err=True)
+
+
+_CHANGED = {
+    "formula": "cells with an apostrophe before what a spreadsheet takes for a formula",
+    "number": "cells with an apostrophe before digits that a spreadsheet would change",
+    "cut": "cells cut to the 32,767 characters that a spreadsheet holds (--formulas leaves all as it is)",
+    "beyond": "lines at the end that no spreadsheet shows (a shorter span of --since and --until has fewer)",
+}
 
 
 def _destination(to: str) -> tuple[str, Path]:

@@ -1,4 +1,4 @@
-"""Conversations as files for other programs: JSON, a document on each line, and CSV for spreadsheets.
+"""Conversations as files for other programs: JSON, a document on each line, and CSV for spreadsheets (`sheet`).
 
 They are read one at a time, so memory does not grow with their number. A file has its name once all of it is on the
 disk, and only its owner may read it.
@@ -6,53 +6,21 @@ disk, and only its owner may read it.
 
 from __future__ import annotations
 
-import csv
 import gzip
 import os
-import re
-from codecs import BOM_UTF8
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections import Counter
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
-from datetime import datetime
-from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
-
-import msgspec
 
 from ..errors import StoreError
 from ..schema import Conversation
 from .document import document
 from .journal import Files
+from .sheet import Rows, Write, write_csv
 
-__all__ = ["COLUMNS", "check_free", "export_csv", "export_jsonl", "replacing", "write_csv", "write_jsonl"]
-
-Write = Callable[[bytes], object]
-
-COLUMNS: Final = (
-    "ref",
-    "provider",
-    "account",
-    "id",
-    "title",
-    "status",
-    "channel",
-    "direction",
-    "agent",
-    "created_at",
-    "started_at",
-    "duration",
-    "end_reason",
-    "transcript_state",
-    "position",
-    "role",
-    "start",
-    "timestamp",
-    "text",
-    "tools",
-)
-"""Of a CSV. `agent` is its name, else its id; `tools` are the names of those called; seconds and UTC throughout."""
+__all__ = ["check_free", "export_csv", "export_jsonl", "replacing", "write_jsonl"]
 
 
 def export_jsonl(conversations: Iterable[Conversation], path: str | Path, *, overwrite: bool = False) -> int:
@@ -65,14 +33,20 @@ def export_jsonl(conversations: Iterable[Conversation], path: str | Path, *, ove
 
 
 def export_csv(
-    conversations: Iterable[Conversation], path: str | Path, *, overwrite: bool = False, neutralized: bool = True
+    conversations: Iterable[Conversation],
+    path: str | Path,
+    *,
+    overwrite: bool = False,
+    neutralized: bool = True,
+    rows: Rows = "turns",
+    changed: Counter[str] | None = None,
 ) -> int:
     """Write a file as `write_csv` does, and return how many conversations; gzip where the name ends in `.gz`.
 
     Raises `StoreError` where it cannot be written, or is there already and not to be overwritten.
     """
     with _written(Path(path), overwrite=overwrite) as write:
-        return write_csv(conversations, write, neutralized=neutralized)
+        return write_csv(conversations, write, neutralized=neutralized, rows=rows, changed=changed)
 
 
 def write_jsonl(conversations: Iterable[Conversation], write: Write) -> int:
@@ -83,26 +57,6 @@ def write_jsonl(conversations: Iterable[Conversation], write: Write) -> int:
     count = 0
     for conversation in conversations:
         write(document(conversation) + b"\n")
-        count += 1
-    return count
-
-
-def write_csv(conversations: Iterable[Conversation], write: Write, *, neutralized: bool = True) -> int:
-    r"""Write a line with `COLUMNS` for each turn, and return how many conversations.
-
-    A conversation without turns has one line, with an empty position. It is RFC 4180 in UTF-8, with a byte order mark,
-    for without one Excel takes it for another encoding; Python reads it with `encoding="utf-8-sig", newline=""`.
-
-    A text that a spreadsheet would take for a formula gets an apostrophe before it: one that begins with `=`, `+`, `-`,
-    `@`, a tab, a line break, or the wide form of such a sign, after any number of apostrophes. To have every text back
-    as it was, take one away where `'+[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]` matches at the beginning. Numbers stay
-    numbers. With `neutralized=False` all texts are as they were said: for programs, never for spreadsheets.
-    """
-    write(BOM_UTF8 + _lines([COLUMNS]))
-    count = 0
-    for conversation in conversations:
-        rows = _rows(conversation)
-        write(_lines([_harmless(cell) for cell in row] for row in rows) if neutralized else _lines(rows))
         count += 1
     return count
 
@@ -155,46 +109,3 @@ def _written(path: Path, *, overwrite: bool) -> Generator[Write]:
                 yield packed.write
         else:
             yield file.write
-
-
-def _rows(conversation: Conversation) -> Iterator[tuple[object, ...]]:
-    agent = conversation.agent
-    about = (
-        conversation.ref,
-        conversation.provider,
-        conversation.account,
-        conversation.id,
-        conversation.title,
-        conversation.status,
-        conversation.channel,
-        conversation.direction,
-        agent and (agent.name or agent.id),
-        _instant(conversation.created_at),
-        _instant(conversation.started_at),
-        conversation.duration,
-        conversation.end_reason,
-        conversation.transcript_state,
-    )
-    if not conversation.transcript:
-        yield about + (None,) * (len(COLUMNS) - len(about))
-    for turn in conversation.transcript or ():
-        tools = ", ".join(call.name or "unknown" for call in turn.tool_calls)
-        yield (*about, turn.index, turn.role, turn.start, _instant(turn.started_at), turn.text, tools)
-
-
-def _instant(moment: datetime | None) -> object:
-    return msgspec.to_builtins(moment)
-
-
-def _lines(rows: Iterable[Iterable[object]]) -> bytes:
-    text = StringIO(newline="")
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode()
-
-
-# https://owasp.org/www-community/attacks/CSV_Injection; the apostrophes, so that none is taken for ours.
-_FORMULA: Final = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
-
-
-def _harmless(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell

@@ -1,0 +1,196 @@
+"""Conversations as CSV for spreadsheets, which run nothing of it and lose nothing of it without a word."""
+
+from __future__ import annotations
+
+import csv
+import re
+from codecs import BOM_UTF8
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from io import StringIO
+from typing import Final, Literal
+
+import msgspec
+
+from ..schema import Agent, Analysis, Conversation
+
+__all__ = ["COLUMNS", "Rows", "Write", "write_csv"]
+
+Write = Callable[[bytes], object]
+
+Rows = Literal["turns", "conversations"]
+"""What has a line of its own."""
+
+_ABOUT: Final = (
+    "ref",
+    "provider",
+    "account",
+    "id",
+    "title",
+    "status",
+    "channel",
+    "direction",
+    "agent",
+    "created_at",
+    "started_at",
+    "duration",
+    "end_reason",
+    "transcript_state",
+)
+COLUMNS: Final[dict[Rows, tuple[str, ...]]] = {
+    "turns": (*_ABOUT, "position", "role", "start", "timestamp", "text", "tools"),
+    "conversations": (
+        *_ABOUT,
+        "ended_at",
+        "language",
+        "turns",
+        "success",
+        "sentiment",
+        "cost",
+        "cost_unit",
+        "tags",
+        "summary",
+        "transcript",
+    ),
+}
+"""`agent` is its name, else its id; `tools` are the names of those called; seconds and UTC throughout."""
+
+
+def write_csv(
+    conversations: Iterable[Conversation],
+    write: Write,
+    *,
+    neutralized: bool = True,
+    rows: Rows = "turns",
+    changed: Counter[str] | None = None,
+) -> int:
+    r"""Write a line with `COLUMNS` for each turn, or for each conversation, and return how many conversations.
+
+    Of the turns, a conversation without any has one line, with an empty position. It is RFC 4180 in UTF-8, with a byte
+    order mark, for without one Excel takes it for another encoding; Python reads it with `encoding="utf-8-sig",
+    newline=""`.
+
+    What a spreadsheet would run or spoil is made harmless, and `changed` is filled with how many cells that was:
+
+    - `formula`: an apostrophe stands before what begins with `=`, `+`, `-`, `@`, or the wide form of such a sign, at
+      the beginning of a text or behind a `;`, a tab or a line break in it, where some spreadsheets begin a new cell;
+      blanks, quotes and apostrophes before the sign do not count. So it does before a text that begins with a tab or a
+      line break.
+    - `number`: an apostrophe stands before a text of digits alone that begins with 0 or has more than 15 of them.
+    - `cut`: a text of more than 32,767 characters, counted as UTF-16, is cut there and ends in ` [cut]`.
+    - `beyond`: lines behind the 1,048,576th, which are written and which no spreadsheet shows.
+
+    Numbers stay numbers. With `neutralized=False` all texts are as they were said: for programs, not for spreadsheets.
+    """
+    counted: Counter[str] = Counter()
+    write(BOM_UTF8 + _lines([COLUMNS[rows]]))
+    count, lines = 0, 1
+    for conversation in conversations:
+        told = list(_turns(conversation) if rows == "turns" else [_whole(conversation)])
+        lines += len(told)
+        write(_lines([_harmless(cell, counted) for cell in row] for row in told) if neutralized else _lines(told))
+        count += 1
+    if changed is not None:
+        changed.update(counted)
+        if lines > _MOST_LINES:
+            changed["beyond"] += lines - _MOST_LINES
+    return count
+
+
+def _about(conversation: Conversation) -> tuple[object, ...]:
+    agent = conversation.agent or Agent()
+    return (
+        conversation.ref,
+        conversation.provider,
+        conversation.account,
+        conversation.id,
+        conversation.title,
+        conversation.status,
+        conversation.channel,
+        conversation.direction,
+        agent.name or agent.id,
+        _instant(conversation.created_at),
+        _instant(conversation.started_at),
+        conversation.duration,
+        conversation.end_reason,
+        conversation.transcript_state,
+    )
+
+
+def _turns(conversation: Conversation) -> Iterator[tuple[object, ...]]:
+    about = _about(conversation)
+    if not conversation.transcript:
+        yield about + (None,) * (len(COLUMNS["turns"]) - len(about))
+    for turn in conversation.transcript or ():
+        tools = ", ".join(call.name or "unknown" for call in turn.tool_calls)
+        yield (*about, turn.index, turn.role, turn.start, _instant(turn.started_at), turn.text, tools)
+
+
+def _whole(conversation: Conversation) -> tuple[object, ...]:
+    analysis = conversation.analysis or Analysis()
+    cost = conversation.cost
+    return (
+        *_about(conversation),
+        _instant(conversation.ended_at),
+        conversation.language,
+        None if conversation.transcript is None else len(conversation.transcript),
+        analysis.success,
+        analysis.sentiment,
+        cost and cost.amount,
+        cost and cost.unit,
+        ", ".join(conversation.tags),
+        conversation.summary,
+        conversation.text,
+    )
+
+
+def _instant(moment: datetime | None) -> object:
+    return msgspec.to_builtins(moment)
+
+
+def _lines(rows: Iterable[Iterable[object]]) -> bytes:
+    text = StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode()
+
+
+# https://support.microsoft.com/en-us/office/excel-specifications-and-limits-1672b34d-7043-467e-8e27-269d656771c3
+_MOST_LINES: Final = 1_048_576
+_MOST_CHARACTERS: Final = 32_767
+_CUT: Final = " [cut]"
+
+# https://owasp.org/www-community/attacks/CSV_Injection. What stands before a sign is skipped: blanks and what nobody
+# sees, for programs that trim; quotes, for those that part cells where this file does not; and the apostrophes, so that
+# none is taken for ours.
+_BEFORE: Final = "(?:[^\\S\t\r\n]|[\0-\x08\x0e-\x1f'\"\u200b-\u200f\u2060\ufeff])*"
+_SIGN: Final = "=+\\-@\uff1d\uff0b\uff0d\uff20"
+_AT_THE_BEGINNING: Final = re.compile(f"{_BEFORE}[{_SIGN}\t\r\n]")
+_INSIDE: Final = re.compile(f"([;\t\r\n])(?={_BEFORE}[{_SIGN}])")
+_NUMBER: Final = re.compile("'*(?:0[0-9]+|[0-9]{16,})")
+
+
+def _harmless(cell: object, counted: Counter[str]) -> object:
+    if not isinstance(cell, str) or not cell:
+        return cell
+    begins = _AT_THE_BEGINNING.match(cell)
+    cell, inside = _INSIDE.subn("\\1'", cell)
+    if begins:
+        cell = f"'{cell}"
+    if begins or inside:
+        counted["formula"] += 1
+    elif _NUMBER.fullmatch(cell):
+        counted["number"] += 1
+        cell = f"'{cell}"
+    if len(cell) > _MOST_CHARACTERS // 2 and (cut := _cut(cell)) != cell:
+        counted["cut"] += 1
+        cell = cut
+    return cell
+
+
+def _cut(text: str) -> str:
+    """Return what of a text a cell holds; spreadsheets count most emoji as two characters."""
+    units = text.encode("utf-16-le", "surrogatepass")
+    if len(units) <= 2 * _MOST_CHARACTERS:
+        return text
+    return units[: 2 * (_MOST_CHARACTERS - len(_CUT))].decode("utf-16-le", "ignore") + _CUT
