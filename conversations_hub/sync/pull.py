@@ -398,7 +398,14 @@ async def _one_ahead(pages: AsyncGenerator[Page]) -> AsyncGenerator[Page]:
 
 def _redacted(conversation: Conversation, redactors: Sequence[Redact]) -> Conversation:
     for redact in redactors:
-        conversation = redact(conversation)
+        try:
+            conversation = redact(conversation)
+        except Exception as error:
+            # What it says may hold what was to be taken out; whoever debugs it finds it as the cause.
+            name = getattr(redact, "__name__", type(redact).__name__)
+            raise StoreError(
+                f"a redactor failed ({name}: {type(error).__name__}), and nothing is stored that did not pass it"
+            ) from error
     return conversation
 
 

@@ -6,19 +6,24 @@ import asyncio
 from collections.abc import Coroutine, Iterable
 from typing import Any
 
-from ..errors import HubError
-
 __all__ = ["together"]
 
 
 async def together(runs: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Run all of them; where one fails with an error of ours, stop the others and raise that."""
-    failure: BaseException | None = None
+    """Run all of them; where one fails, stop the others and raise its error, as if it had run alone."""
+    failure: Exception | None = None
     try:
         async with asyncio.TaskGroup() as group:
             for run in runs:
                 group.create_task(run)
-    except* HubError as failures:
-        failure = failures.exceptions[0]
+    except* Exception as failures:  # noqa: BLE001  (raised to the caller)
+        failure = _first(failures)
     if failure is not None:
         raise failure
+
+
+def _first(failures: ExceptionGroup[Exception]) -> Exception:
+    failure: Exception = failures
+    while isinstance(failure, ExceptionGroup):
+        failure = failure.exceptions[0]
+    return failure
