@@ -36,6 +36,8 @@ class AttemptEnded(Signal, frozen=True, kw_only=True):
     seconds: float = 0.0
     error: str | None = None
     """The class of what went wrong."""
+    reason: str | None = None
+    """Why no whole answer came, in our own words; None where one came."""
 
 
 class RetryScheduled(Signal, frozen=True, kw_only=True):

@@ -21,7 +21,15 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 from yarl import URL
 
 from ..adapter import Account, Adapter, Operation
-from ..errors import CircuitOpenError, DeadlineError, HubClosedError, HubError, PayloadError, RateLimitError
+from ..errors import (
+    CircuitOpenError,
+    DeadlineError,
+    HubClosedError,
+    HubError,
+    PayloadError,
+    RateLimitError,
+    TransportError,
+)
 from ..payload import LARGE, is_utf8, well_formed
 from ..policy import Profile, RetryBudget, retry_after
 from ..signals import AttemptEnded, RetryScheduled, Signal, Waited
@@ -474,6 +482,7 @@ class Lane:
             size=size,
             seconds=seconds,
             error=error,
+            reason=outcome.reason if isinstance(outcome, TransportError) else None,
         )
 
     def tell(self, kind: type[Signal], operation: Task | None = None, **facts: Any) -> None:
