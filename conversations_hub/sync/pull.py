@@ -158,6 +158,7 @@ class Pull:
         is_whole = False
         listed: set[str] | None = None if self._narrows and window.since is not None else set()
         while True:
+            self._report.begin("verifying" if self._progress.passes else "listing")
             is_whole |= await self._pass_over(window, listed)
             found_nothing = self._progress.passes > 0 and self._progress.new == 0
             passes = self._progress.passes + 1
@@ -217,6 +218,7 @@ class Pull:
     async def _take(self, page: Page, rows: Sequence[Conversation]) -> None:
         """Fetch what of a page's rows is not there yet, and remember it for the next commit."""
         report = self._report
+        report.seen += len(rows) + len(page.rejected)
         if self._progress.passes == 0:
             report.listed += len(rows) + len(page.rejected)
             report.bad += len(page.rejected)
@@ -261,6 +263,7 @@ class Pull:
         left = {self._ref(id): kept for id, kept in unsettled.items() if id not in self._looked_at and kept.listed}
         if self._adapter.get is None:
             return
+        self._report.begin("looking again")
         async for before, details, error in self._details(left):
             row = _row.decode(before.listed or b"")
             await self._remember(row, details, before, row_print=before.row, error=error, listed=not self._passed(row))

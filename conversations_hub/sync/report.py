@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -12,7 +12,11 @@ from ..hub.reader import MOST_TOLD
 from ..schema import Issue
 from .store import Window, Written
 
-__all__ = ["COUNTED", "AccountSync", "SyncReport", "Walked"]
+__all__ = ["COUNTED", "AccountSync", "Stage", "SyncReport", "Walked"]
+
+
+Stage = Literal["asking", "listing", "verifying", "looking again"]
+"""The first answer is waited for, a list is walked, or walked again, or what was late is asked for."""
 
 
 class Walked(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +57,10 @@ class AccountSync:
         self.unchanged = 0
         self.share: float | None = None
         """How much of the time to be walked has been, from 0 to 1; None where nobody knows."""
+        self.stage: Stage = "asking"
+        """What it is at."""
+        self.seen = 0
+        """Rows the provider sent in the pass that is under way."""
         self.pending = 0
         """Written, and looked at again in the next run: running, or their transcript or analysis may still come."""
         self.restricted = 0
@@ -83,6 +91,10 @@ class AccountSync:
         """What ended it early."""
         self.elapsed = 0.0
         """Seconds."""
+
+    def begin(self, stage: Stage) -> None:
+        """Note what it is at from now on."""
+        self.stage, self.seen = stage, 0
 
     @property
     def complete(self) -> bool:
@@ -124,7 +136,10 @@ class AccountSync:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON values."""
-        told = {name: value for name, value in vars(self).items() if name != "error"} | {"warnings": [*self.warnings]}
+        passing = {"error", "stage", "seen"}
+        told = {name: value for name, value in vars(self).items() if name not in passing} | {
+            "warnings": [*self.warnings]
+        }
         error = None if self.error is None else {"kind": type(self.error).__name__, "reason": self.error.reason}
         found: dict[str, Any] = msgspec.to_builtins(told | {"error": error, "complete": self.complete})
         return found
