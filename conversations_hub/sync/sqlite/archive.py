@@ -17,9 +17,11 @@ from ...errors import InvalidRefError, NotFoundError, StoreError
 from ...hub.instants import check_span
 from ...hub.refs import Ref, Target
 from ...schema import Conversation, Recording, Role, Status
+from ..status import StoreStatus
 from .connection import connected, has_index
 from .erasure import Person, Plan, Receipt, named, older
 from .query import Query, parsed, snippet
+from .status import status
 from .tables import CONVERSATION, PARTICIPANT, RECORDING, TURN, conversation_of, instant_text, recording_of
 from .writer import Writer
 
@@ -144,6 +146,18 @@ class Archive:
         finally:
             self._open()
         raise StoreError(f"{self.path}: {reason}")
+
+    def accounts(self) -> list[str]:
+        """Return the accounts there are, as "provider/account"."""
+        question = (
+            "SELECT account FROM accounts UNION"
+            " SELECT provider || '/' || account FROM (SELECT DISTINCT provider, account FROM conversations)"
+        )
+        return sorted(account for (account,) in self._ask(question, ()))
+
+    def status(self) -> StoreStatus:
+        """Return how the store stands, account by account."""
+        return status(self._ask)
 
     def get(self, ref: str) -> Conversation:
         """Return one conversation; raise `NotFoundError` where it is not there."""
@@ -291,7 +305,9 @@ class Archive:
 
     def _ask(self, question: str, values: Sequence[Any]) -> Iterator[Sequence[Any]]:
         try:
-            yield from self._connection.execute(question, values)
+            # `yield from` would close the cursor of a reader that stops early, who may have closed the file before.
+            for row in self._connection.execute(question, values):  # noqa: UP028
+                yield row
         except sqlite3.Error as error:
             reason = f"{self.path}: {error}"
         else:

@@ -201,6 +201,7 @@ CREATE TABLE remembered (
     row_print BLOB NOT NULL, content_print BLOB NOT NULL, settles_at TEXT, failing_since TEXT, listed BLOB
 );
 CREATE INDEX remembered_unsettled ON remembered (conversation) WHERE settles_at IS NOT NULL;
+CREATE INDEX remembered_failing ON remembered (conversation) WHERE failing_since IS NOT NULL;
 -- What was erased, so that no sync brings it back: a digest of its ref, with the store's own salt.
 CREATE TABLE erased (
     digest BLOB PRIMARY KEY,
@@ -235,6 +236,7 @@ CREATE INDEX conversations_by_day ON conversations (
 CREATE INDEX conversations_with_issues ON conversations (at, key) WHERE issues IS NOT NULL;
 CREATE INDEX conversations_without_transcript ON conversations (provider, account, at)
     WHERE transcript_state IN ('pending', 'not_loaded');
+CREATE INDEX conversations_vanished ON conversations (provider, account) WHERE vanished_at IS NOT NULL;
 CREATE INDEX conversations_by_revision ON conversations (revision);
 -- Whoever deletes a conversation deletes all of it, with any tool.
 CREATE TRIGGER conversations_removed AFTER DELETE ON conversations BEGIN

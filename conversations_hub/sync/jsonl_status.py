@@ -1,0 +1,69 @@
+"""How a JSON lines store stands: what its journal says, and its manifest where there is no journal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from ..errors import StoreError
+from .journal import Files, Journal, Known, Manifest
+from .status import AccountStatus, StoreStatus
+from .store import Progress
+
+__all__ = ["jsonl_status"]
+
+
+def jsonl_status(path: str | Path) -> StoreStatus:
+    """Return how a JSON lines store stands; raise `StoreError` where there is none."""
+    path = Path(path)
+    journal, manifest = (path.with_name(f"{path.name}{end}") for end in (".journal", ".manifest.json"))
+    try:
+        if journal.exists():
+            return _of_journal(Journal(journal, Files()))
+        if manifest.exists():
+            return _of_manifest(msgspec.json.decode(manifest.read_bytes(), type=Manifest))
+        reason = f"neither {journal.name} nor {manifest.name} is there"
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+    except msgspec.DecodeError:
+        reason = f"{manifest.name} is damaged"
+    raise StoreError(f"{path}: {reason}")
+
+
+def _of_journal(journal: Journal) -> StoreStatus:
+    known = Known()
+    for line in journal.lines():
+        known.take(line)
+    not_loaded = known.missing({})
+    accounts: list[AccountStatus] = []
+    for account in sorted(known.progress):
+        went: Progress = known.progress[account]
+        failing = [kept.failing_since for kept in known.unsettled(account).values() if kept.failing_since is not None]
+        failed_ever = not_loaded[account].not_loaded if account in not_loaded else 0
+        accounts.append(
+            AccountStatus(
+                where=account,
+                conversations=known.conversations[account],
+                newest=went.newest,
+                covered=went.covered,
+                is_under_way=went.walking is not None,
+                pending=len(known.unsettled(account)) - len(failing),
+                failing=len(failing),
+                failing_since=min(failing, default=None),
+                given_up=failed_ever - len(failing),
+            )
+        )
+    return StoreStatus.of(accounts)
+
+
+def _of_manifest(manifest: Manifest) -> StoreStatus:
+    return StoreStatus.of(
+        AccountStatus(
+            where=account,
+            conversations=total.conversations,
+            covered=total.window,
+            failing=manifest.missing[account].not_loaded if account in manifest.missing else 0,
+        )
+        for account, total in manifest.accounts.items()
+    )
