@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 import msgspec
 import pytest
@@ -14,6 +19,8 @@ from conversations_hub.errors import ConfigurationError
 from conversations_hub.schema import (
     Analysis,
     Conversation,
+    Cost,
+    Issue,
     Participant,
     Recording,
     RecordingAccess,
@@ -71,6 +78,16 @@ def _said(text: str, keep: tuple[str, ...] = ()) -> str:
         ("forty two, seventeen, ninety nine", "[number]"),
         ("5 5 5 oh one two three", "[phone]"),
         ("İ 555-010-0123 İ", "İ [phone] İ"),
+        ("4111\n1111\n1111\n1111", "[card]"),
+        ("4111\t1111\r\n1111\t1111", "[card]"),
+        ("4111\u30001111\u20091111\u202f1111", "[card]"),
+        ("4111\u200b1111\u20601111\u00ad1111", "[card]"),
+        ("\uff4a\uff41\uff4e\uff45\uff20example\uff0ecom!", "[email]!"),
+        ("https://x.com/?to=%2B15550100123&m=jane%40example.com#a", "https://x.com/?to=[phone]&m=[email]#a"),
+        ("mailto:jane%2Edoe%40example%2ecom", "mailto:[email]"),
+        ("?p=%2B1%20555%20010%200123&", "?p=[phone]&"),
+        ("?card=4111%201111%201111%201111", "?card=[card]"),
+        ("?again=%3Fm%3Djane%2540example.com", "?again=%3Fm%3D[email]"),
     ],
 )
 def test_what_identifies_a_person_goes(text: str, left: str) -> None:
@@ -98,6 +115,8 @@ def test_what_identifies_a_person_goes(text: str, left: str) -> None:
         "Look at example.com, at home dot.",
         "@jane and jane@localhost",
         "12345",
+        "100%25 of 50%20 and %E9%80%80%E6%AC%BE",
+        "Total:\n12\n30",
     ],
 )
 def test_what_only_looks_like_it_stays(text: str) -> None:
@@ -141,7 +160,7 @@ def test_every_place_that_may_hold_it_is_looked_at() -> None:
         summary="Card [card]",
         provider_end_reason="forwarded to [phone]",
         tags=("vip", "[email]"),
-        links={"jane@example.com": "https://example.com/?to=[email]"},
+        links={"[email]": "https://example.com/?to=[email]"},
         recordings=(recording,),
         participants=(Participant(name="Jane Doe", phone="[phone]", id="[email]"), Participant(name="[phone]")),
         analysis=Analysis(collected={"deep": [{"phone": "[phone]"}], "name": "Jane"}, success=True),
@@ -158,7 +177,7 @@ def test_every_place_that_may_hold_it_is_looked_at() -> None:
             ),
         ),
     )
-    assert redact.counts == {"email": 5, "phone": 7, "card": 1}
+    assert redact.counts == {"email": 6, "phone": 7, "card": 1}
     assert conversation.metadata["phone"] == 5550100123.0
     assert redact(redact(conversation)) == redact(conversation)
 
@@ -197,6 +216,77 @@ def test_metadata_may_be_nested_deeply() -> None:
     while not isinstance(redacted, str):
         redacted = redacted[0]
     assert redacted == "[email]"
+
+
+SECRET = "jane@example.com"
+# What is left as it is, and why that is no field with text about people: names others find things by, and codes.
+LEFT = {
+    *("provider", "id", "account", "language", "estimated"),
+    *("agent.id", "agent.version", "analysis.scores"),
+    *("recordings.location", "recordings.media_type", "recordings.ref"),
+    *("transcript.language", "transcript.metrics", "transcript.provider_id"),
+    *("transcript.tool_calls.id", "transcript.tool_result.call_id"),
+}
+REQUIRED: dict[type, dict[str, Any]] = {
+    Conversation: {"provider": "tavus", "id": "c1"},
+    TranscriptTurn: {"index": 0},
+    Recording: {"location": "/audio", "access": RecordingAccess.PROVIDER_KEY},
+    Cost: {"amount": Decimal(1), "unit": "USD"},
+    Issue: {"place": "", "reason": ""},
+    Word: {"text": ""},
+}
+
+
+def dicts(kind: Any) -> Iterator[dict[str, Any]]:
+    """Yield dicts of values of a type that hold the secret."""
+    yield {SECRET: 1.0}
+    if kind in (Any, str):
+        yield {"key": SECRET}
+    if kind is Any:
+        yield {"key": [{"deep": SECRET, SECRET: SECRET, "[email]": 1}]}
+
+
+def planted(kind: Any) -> Iterator[tuple[str, Any]]:  # noqa: C901  (a case for each kind of type)
+    """Yield every value of a type in which one text holds the secret, and where."""
+    if kind is str:
+        yield "", SECRET
+    elif kind is bytes:
+        yield "", SECRET.encode()
+    elif isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        for field in msgspec.structs.fields(kind):
+            for place, value in planted(field.type):
+                filled = REQUIRED.get(kind, {}) | {field.name: value}
+                yield f"{field.encode_name}.{place}".rstrip("."), kind(**filled)
+    elif get_origin(kind) is tuple:
+        for place, value in planted(get_args(kind)[0]):
+            yield place, (value,)
+    elif get_origin(kind) is dict:
+        yield from (("", value) for value in dicts(get_args(kind)[1]))
+    elif get_origin(kind) in (Union, UnionType):
+        for one in get_args(kind):
+            yield from planted(one)
+    else:
+        known = (bool, int, float, type(None), Decimal, datetime)
+        assert kind in known or issubclass(kind, Enum), f"does PersonalData look into {kind}?"
+
+
+def test_no_field_with_text_is_forgotten() -> None:
+    conversations = list(planted(Conversation))
+    assert len({place for place, _ in conversations}) > 30
+    left = {place for place, one in conversations if SECRET in repr(msgspec.to_builtins(PersonalData()(one)))}
+    assert left == LEFT
+    assert all(PersonalData()(one).raw is None for _, one in conversations)
+
+
+def test_keys_that_become_the_same_stay_apart() -> None:
+    redacted = PersonalData()(_conversation(metadata={"a@example.com": 1, "b@example.com": 2, "[email]": 3}))
+    assert sorted(redacted.metadata.items()) == [("[email]", 3), ("[email] 2", 1), ("[email] 3", 2)]
+
+
+def test_an_id_that_is_a_number_goes_and_others_stay() -> None:
+    ids = ("5550100123", "user_5550100123", "123e4567-e89b-12d3-a456-426614174000")
+    redacted = PersonalData()(_conversation(participants=tuple(Participant(id=id) for id in ids)))
+    assert [one.id for one in redacted.participants] == ["[phone]", *ids[1:]]
 
 
 _FINDS = st.sampled_from(
@@ -262,6 +352,7 @@ def _text(piece: str, size: int) -> str:
 _HOSTILE = ["a", "1", "@.", "one ", "1-", "double ", "a@", "a@b.", "a.", "+", "(", "plus ", "2026-"]
 _FULL_OF_FINDS = [
     "1,", "1 2,", "1.", "11.", "12:30 ", "o ", "dot ", "a dot ", "at dot ", "a at b dot ", "a@b.co ", "123456,",
+    "%40", "a%40b.co ", "1%20", "1\n",
 ]  # fmt: skip
 
 

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from copy import copy
 from datetime import datetime, timedelta
 
 from ..hub import Hub
 from ..hub.instants import check_span
+from ..schema import Conversation
 from ..transport import Clock
 from .pull import Pull, Redact, Terms
 from .report import AccountSync, SyncReport, Walked
@@ -115,8 +115,17 @@ def _described(redact: Redact) -> str:
 
 
 def _uncounted(redact: Redact) -> Redact:
-    """Return a redactor that does the same and counts for itself."""
-    twin = copy(redact)
-    if hasattr(twin, "counts"):
-        setattr(twin, "counts", Counter[str]())  # noqa: B010  (not every redactor has them)
-    return twin
+    """Return a redactor that does the same and counts nothing."""
+    counts: Counter[str] | None = getattr(redact, "counts", None)
+    if counts is None:
+        return redact
+
+    def quietly(conversation: Conversation) -> Conversation:
+        before = counts.copy()
+        try:
+            return redact(conversation)
+        finally:
+            counts.clear()
+            counts.update(before)
+
+    return quietly

@@ -1,10 +1,11 @@
 """Personal data out of conversations before they are stored: what looks like an address or a number, not who is named.
 
 Found are patterns, so this lowers a risk and is no proof of anonymity. Covered are e-mail addresses; digits of any
-script, grouped by blanks, dashes, dots or brackets; and both as English speech: digits, "oh", "double", "triple",
-"ten" to "ninety", "hundred", in between "uh" and "dash", and "jane dot doe at example dot com". Not covered are names,
-postal addresses, numbers spoken in other languages or over several turns, and digits glued to Latin letters, which are
-ids (`conv_123456`). Dates, times, years, decimals and amounts with a unit beside them stay.
+script, grouped by blanks or line breaks, dashes, dots or brackets; the same escaped in URLs; and both as English
+speech: digits, "oh", "double", "triple", "ten" to "ninety", "hundred", in between "uh" and "dash", and "jane dot doe at
+example dot com". Not covered are names, postal addresses, numbers spoken in other languages or over several turns, and
+digits glued to Latin letters, which are ids (`conv_123456`). Dates, times, years, decimals and amounts with a unit
+beside them stay.
 """
 
 from __future__ import annotations
@@ -12,14 +13,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from itertools import accumulate
+from enum import Enum
+from functools import cache
+from itertools import accumulate, chain, count
 from operator import is_
 from typing import Any, TypeVar, cast
 
 import msgspec
 
 from ..errors import ConfigurationError
-from ..schema import Analysis, Conversation, Participant, ToolCall, ToolResult, TranscriptTurn, Word
+from ..schema import Agent, Analysis, Conversation, Participant, ToolCall, ToolResult, TranscriptTurn, Word
 
 __all__ = ["PersonalData"]
 
@@ -87,6 +90,16 @@ _NUMBER_WORDS = re.compile(
 )
 _SPOKEN_OR_DIGITS = re.compile(r"[a-z]+|\d+")
 
+# An escape in a URL, also of one that is itself escaped: %2540.
+_ESCAPE = re.compile(r"%(?:25)*([2-7][0-9A-Fa-f])")
+# Signs that stand for others, one for one: blanks of all kinds, full-width signs; what nobody sees joins what it parts.
+_SIMPLE = (
+    dict.fromkeys([*range(9, 14), *range(28, 32), 0x85, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029], " ")
+    | dict.fromkeys([0x202F, 0x205F, 0x3000], " ")
+    | {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
+    | dict.fromkeys([0xAD, *range(0x200B, 0x2010), 0x2060, 0xFEFF], "-")
+)
+
 # What is longer than this is no phone and no card, whatever it says.
 _LONG = 400
 
@@ -96,6 +109,7 @@ _MEASURE = re.compile(r"(?:ms|millis|secs?|seconds|duration|latency|bytes|size|t
 
 _Find = tuple[int, int, str]
 _T = TypeVar("_T")
+_S = TypeVar("_S", bound=msgspec.Struct)
 
 
 class PersonalData:
@@ -104,11 +118,12 @@ class PersonalData:
     Each is replaced by `[email]`, `[phone]`, `[card]` (13 to 19 digits that pass Luhn) or `[number]` (6 digits or
     more); which of the numbers it is, is a guess. `keep` names kinds to leave in.
 
-    It looks at the turns' text, timed words, tool arguments and results; title, summary, end reason, tags and links;
-    the participants' names, for such patterns only, and phones, which all go; at any depth of the metadata and of what
-    was collected. Of a find over several timed words, each word is replaced and keeps its time. Arguments and results
-    that are JSON stay JSON. `raw` becomes None, for it holds everything once more. Keys, recordings, the agent and ids
-    are left, but for participants' ids that are an address or a number.
+    It looks at every text there is: what was said, timed words, tool names, arguments and results, title, summary, end
+    reason, tags, links, related ids, issues, names, and at any depth of the metadata and of what was collected, keys
+    too. The participants' phones all go. Of a find over several timed words, each word is replaced and keeps its time.
+    Arguments and results that are JSON stay JSON. `raw` becomes None, for it holds everything once more. Left are
+    recordings, language codes, and the ids of conversation, agent, turns and tool calls, by which they are found; of
+    participants' ids, what is an address or a number goes.
 
     A number that is no text stays where it is below 6 digits, has a fraction, looks like a Unix instant between 2001
     and 2033, or stands under a key that ends like a measure (`duration_ms`, `total_tokens`).
@@ -126,45 +141,47 @@ class PersonalData:
         self._keep = frozenset(keep)
         self.version = "1" if not keep else f"1 that keeps {', '.join(sorted(keep))}"
         """What tells what it takes out: a store holds only what one version was at."""
+        self._special: dict[tuple[type, str], Callable[[Any], Any]] = {
+            (Conversation, "transcript"): self._transcript,
+            (Conversation, "raw"): self._raw,
+            (TranscriptTurn, "words"): self._words,
+            (ToolCall, "arguments"): self._json_text,
+            (ToolResult, "content"): self._json_text,
+            (Participant, "phone"): self._phone,
+        }
         self.counts: Counter[str] = Counter()
         """What was taken out of all conversations, by kind; timed words repeat the text and do not count again."""
 
     def __call__(self, conversation: Conversation) -> Conversation:
         """Return the conversation without; the same object where there was nothing to take out."""
-        changed: dict[str, Any] = {} if conversation.raw is None else {"raw": None}
+        return self._struct(conversation)
 
-        def put(name: str, value: object) -> None:
-            if value is not getattr(conversation, name):
-                changed[name] = value
+    def _struct(self, value: _S) -> _S:
+        changed: dict[str, Any] = {}
+        for name in _looked_at(type(value)):
+            held = getattr(value, name)
+            if held is not None:
+                redact = self._special.get((type(value), name), self._any)
+                redacted = redact(held)
+                if redacted is not held:
+                    changed[name] = redacted
+        return msgspec.structs.replace(value, **changed) if changed else value
 
-        if conversation.transcript:
-            put("transcript", self._transcript(conversation.transcript))
-        put("participants", _each(conversation.participants, self._participant))
-        put("title", self._text(conversation.title))
-        put("summary", self._text(conversation.summary))
-        put("provider_end_reason", self._text(conversation.provider_end_reason))
-        put("tags", _each(conversation.tags, self._said))
-        put("links", self._json(conversation.links))
-        put("metadata", self._json(conversation.metadata))
-        if conversation.analysis is not None:
-            put("analysis", self._analysis(conversation.analysis))
-        return msgspec.structs.replace(conversation, **changed) if changed else conversation
+    def _any(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return value if isinstance(value, Enum) else self._said(value)
+        if isinstance(value, msgspec.Struct):
+            return self._struct(value)
+        if isinstance(value, tuple):
+            return _each(cast("tuple[object, ...]", value), self._any)
+        return self._json(value) if isinstance(value, dict | list) else value
 
     def _transcript(self, turns: tuple[TranscriptTurn, ...]) -> tuple[TranscriptTurn, ...]:
         # Most conversations hold nothing, and one look at all that was said costs less than one at every turn.
-        is_suspect = len(turns) == 1 or _is_suspect("\n".join([turn.text for turn in turns]).lower())
+        is_suspect = len(turns) == 1 or _is_suspect("\n".join([turn.text for turn in turns]))
         if not is_suspect and not any(turn.words or turn.tool_calls or turn.tool_result for turn in turns):
             return turns
-        return _each(turns, self._turn)
-
-    def _turn(self, turn: TranscriptTurn) -> TranscriptTurn:
-        text = self._said(turn.text)
-        words = self._words(turn.words) if turn.words else turn.words
-        calls = _each(turn.tool_calls, self._call) if turn.tool_calls else turn.tool_calls
-        result = self._result(turn.tool_result) if turn.tool_result else turn.tool_result
-        if text is turn.text and words is turn.words and calls is turn.tool_calls and result is turn.tool_result:
-            return turn
-        return msgspec.structs.replace(turn, text=text, words=words, tool_calls=calls, tool_result=result)
+        return _each(turns, self._struct)
 
     def _words(self, words: tuple[Word, ...]) -> tuple[Word, ...]:
         texts = [word.text.strip() for word in words]
@@ -183,38 +200,24 @@ class PersonalData:
             place -= 1  # the next find may begin in the same word
         return tuple(redacted)
 
-    def _call(self, call: ToolCall) -> ToolCall:
-        arguments = self._json_text(call.arguments)
-        return call if arguments is call.arguments else msgspec.structs.replace(call, arguments=arguments)
+    def _phone(self, phone: str) -> str:
+        if phone == "[phone]" or "phone" in self._keep:
+            return phone
+        self.counts["phone"] += 1
+        return "[phone]"
 
-    def _result(self, result: ToolResult) -> ToolResult:
-        content = self._json_text(result.content)
-        return result if content is result.content else msgspec.structs.replace(result, content=content)
+    def _raw(self, _raw: bytes) -> None:
+        """Return nothing, for it may hold anything."""
 
-    def _participant(self, one: Participant) -> Participant:
-        name, phone, id = self._text(one.name), one.phone, one.id
-        if id is not None and ("@" in id or id.startswith("+")):  # some platforms name a person by these
-            id = self._text(id)
-        if phone and phone != "[phone]" and "phone" not in self._keep:
-            self.counts["phone"] += 1
-            phone = "[phone]"
-        if name is one.name and phone is one.phone and id is one.id:
-            return one
-        return msgspec.structs.replace(one, name=name, phone=phone, id=id)
-
-    def _analysis(self, analysis: Analysis) -> Analysis:
-        collected = self._json(analysis.collected)
-        return analysis if collected is analysis.collected else msgspec.structs.replace(analysis, collected=collected)
-
-    def _json_text(self, text: str | None) -> str | None:
-        if text is not None and text.lstrip()[:1] in ("{", "["):
+    def _json_text(self, text: str) -> str:
+        if text.lstrip()[:1] in ("{", "["):
             try:
                 value = msgspec.json.decode(text)
                 redacted = self._json(value)
                 return text if redacted is value else msgspec.json.encode(redacted).decode()
             except (msgspec.MsgspecError, RecursionError, OverflowError, UnicodeError):
                 pass  # models write it, so it may be anything
-        return self._text(text)
+        return self._said(text)
 
     def _json(self, value: Any) -> Any:
         """Return the value itself, or a copy without; by a list of what is left to do, for it may be nested deeply."""
@@ -223,18 +226,23 @@ class PersonalData:
         is_changed = False
         while left:
             holder = left.pop()
-            for key, inner in holder.items() if isinstance(holder, dict) else enumerate(holder):
+            for key, inner in list(holder.items()) if isinstance(holder, dict) else enumerate(holder):
+                copied: Any
                 if isinstance(inner, dict):
-                    holder[key] = inner.copy()
-                    left.append(holder[key])
+                    copied = cast("Any", inner).copy()
+                    left.append(copied)
                 elif isinstance(inner, list | tuple):
-                    holder[key] = list(cast("Sequence[Any]", inner))
-                    left.append(holder[key])
+                    copied = list(cast("Sequence[Any]", inner))
+                    left.append(copied)
                 else:
-                    redacted = self._text(inner) if isinstance(inner, str) else self._number(inner, key)
-                    if redacted is not inner:
-                        holder[key] = redacted
-                        is_changed = True
+                    copied = self._said(inner) if isinstance(inner, str) else self._number(inner, key)
+                    is_changed = is_changed or copied is not inner
+                name: Any = self._said(key) if isinstance(key, str) else key
+                if name is not key and isinstance(holder, dict):
+                    del holder[key]
+                    name = _unused(name, holder)
+                    is_changed = True
+                holder[name] = copied
         return whole[0] if is_changed else value
 
     def _number(self, value: Any, key: str | int) -> Any:
@@ -255,9 +263,6 @@ class PersonalData:
         self.counts[kind] += 1
         return f"[{kind}]"
 
-    def _text(self, text: str | None) -> str | None:
-        return self._said(text) if text else text
-
     def _said(self, text: str) -> str:
         finds = self._finds(text)
         if not finds:
@@ -272,15 +277,62 @@ class PersonalData:
 
     def _finds(self, text: str) -> list[_Find]:
         """Return where something is and what, in order."""
-        # The one letter that lower case makes longer would move all that follows.
-        lowered = text.replace("İ", "i").lower()
+        plain, places = _unescaped(text)
+        plain = _simple(plain)
         finds: list[_Find] = []
         for look in (_emails, _spoken_emails, _digits, _spoken_digits):
             # Again, for what a find was glued to begins anew behind it.
-            while found := list(look(lowered)):
-                lowered = _without(lowered, found)
+            while found := list(look(plain)):
+                plain = _without(plain, found)
                 finds += found
+        if places:
+            finds = [(places[start], places[end], kind) for start, end, kind in finds]
         return sorted(find for find in finds if find[2] not in self._keep)
+
+
+# What is left as it is: names of things that others find them by, and words of a fixed list.
+_LEFT: dict[type, frozenset[str]] = {
+    Conversation: frozenset({"provider", "id", "account", "language", "recordings", "estimated"}),
+    Agent: frozenset({"id", "version"}),
+    Analysis: frozenset({"scores"}),
+    TranscriptTurn: frozenset({"language", "metrics", "provider_id"}),
+    ToolCall: frozenset({"id"}),
+    ToolResult: frozenset({"call_id"}),
+}
+
+
+@cache
+def _looked_at(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    return tuple(name for name in kind.__struct_fields__ if name not in _LEFT.get(kind, ()))
+
+
+def _unused(name: str, names: Collection[str]) -> str:
+    return next(one for one in chain([name], (f"{name} {number}" for number in count(2))) if one not in names)
+
+
+def _simple(text: str) -> str:
+    """Return text of the same length in lower case, with one kind of blank, and full-width signs as usual ones."""
+    if text.isascii() and text.isprintable():
+        return text.lower()
+    # The one letter that lower case makes longer would move all that follows.
+    return text.replace("İ", "i").translate(_SIMPLE).lower()
+
+
+def _unescaped(text: str) -> tuple[str, list[int]]:
+    """Return text without the escapes of URLs, and where each of its characters began, if there were any."""
+    if "%" not in text or _ESCAPE.search(text) is None:
+        return text, []
+    pieces: list[str] = []
+    places: list[int] = []
+    done = 0
+    for match in _ESCAPE.finditer(text):
+        start, end = match.span()
+        pieces += text[done:start], chr(int(match[1], 16))
+        places += range(done, start + 1)
+        done = end
+    pieces.append(text[done:])
+    places += range(done, len(text) + 1)
+    return "".join(pieces), places
 
 
 def _each(values: tuple[_T, ...], redact: Callable[[_T], _T]) -> tuple[_T, ...]:
@@ -288,13 +340,15 @@ def _each(values: tuple[_T, ...], redact: Callable[[_T], _T]) -> tuple[_T, ...]:
     return values if all(map(is_, redacted, values)) else redacted
 
 
-def _is_suspect(lowered: str) -> bool:
+def _is_suspect(text: str) -> bool:
+    lowered = _simple(text)
     return (
         "@" in lowered
         or (" at " in lowered and ("dot " in lowered or "." in lowered))
         # The first costs a third of the second, and most texts end there.
         or (_ANY_DIGIT.search(lowered) is not None and _LOOSE_DIGIT.search(lowered) is not None)
         or _NUMBER_WORDS.search(lowered) is not None
+        or _ESCAPE.search(lowered) is not None
     )
 
 
