@@ -17,13 +17,12 @@ async def together(runs: Iterable[Coroutine[Any, Any, None]]) -> None:
             for run in runs:
                 group.create_task(run)
     except* Exception as failures:  # noqa: BLE001  (raised to the caller)
-        failure = _first(failures)
+        all_of_them: ExceptionGroup[Exception] = failures
+        failure = _first(all_of_them)
     if failure is not None:
         raise failure
 
 
 def _first(failures: ExceptionGroup[Exception]) -> Exception:
-    failure: Exception = failures
-    while isinstance(failure, ExceptionGroup):
-        failure = failure.exceptions[0]
-    return failure
+    failure = failures.exceptions[0]
+    return _first(failure) if isinstance(failure, ExceptionGroup) else failure
