@@ -195,7 +195,7 @@ def test_a_closed_pipe_ends_list_quietly(accounts: dict[str, str]) -> None:
         assert msgspec.json.decode(listing.stdout.readline(), type=Conversation).id
         listing.stdout.close()
         assert listing.stderr.read() == ""
-        assert listing.wait() == 1
+        assert listing.wait() == 141
 
 
 def test_an_interrupt_ends_list_quietly() -> None:

@@ -1,23 +1,26 @@
 """The command line: its words, and what its exit codes mean.
 
-0: done and complete. 1: failed or incomplete. 2: wrong usage or configuration. 130: interrupted. Only click and the
-standard library are imported here, so that `--help` stays quick; each command imports what it works with.
+0: done and complete. 1: failed or incomplete. 2: wrong usage or configuration. 130: interrupted. 141: nobody reads what
+is written any more. Only click and the standard library are imported here,
+so that `--help` stays quick; each command imports what it works with.
 """
 
 from __future__ import annotations
 
 import errno
 import sys
-from datetime import datetime
-from io import TextIOWrapper
+from datetime import datetime, timedelta
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
 
 import click
 
-from ..errors import ConfigurationError, HubError, InvalidRefError, PartialError
+from ..errors import ConfigurationError, HubError, InvalidRefError
 from ..version import __version__
-from .moments import moment
+from .moments import moment, span
+from .places import Place, database, place
+from .streams import let_go, prepare
 
 __all__ = ["cli"]
 
@@ -31,38 +34,29 @@ class _Sentences(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command."""
-        for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, TextIOWrapper):  # no encoding is too small for what people say
-                stream.reconfigure(errors="backslashreplace")
+        prepare()
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
             ctx.exit(130)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
-        except HubError as error:
-            failure = _sentence(error)
-        except OSError as error:
-            if error.errno == errno.EPIPE:  # nobody reads on: click ends quietly
-                raise
-            failure = click.ClickException(error.strerror or str(error))
         except Exception as error:
             lacks_extra = isinstance(error, ModuleNotFoundError) and error.name == "rich"
-            if lacks_extra or sys.flags.dev_mode:
+            if lacks_extra or (sys.flags.dev_mode and not isinstance(error, HubError | OSError)):
                 raise
-            failure = click.ClickException(
-                f"a defect of conversations-hub, {type(error).__name__}:"
-                " `python -X dev -m conversations_hub …` shows where, please report it"
-            )
+            if isinstance(error, OSError):
+                let_go()
+                if error.errno == errno.EPIPE:
+                    ctx.exit(_NOBODY_READS)
+            from .sentences import sentence  # noqa: PLC0415  (only for those who fail)
+
+            kind = _WrongSetup if isinstance(error, ConfigurationError | InvalidRefError) else click.ClickException
+            failure = kind(sentence(error))
         raise failure
 
 
-def _sentence(error: HubError) -> click.ClickException:
-    from .terminal import escaped  # noqa: PLC0415  (only for those who fail)
-
-    errors = error.errors.values() if isinstance(error, PartialError) else [error]
-    kind = _WrongSetup if isinstance(error, ConfigurationError | InvalidRefError) else click.ClickException
-    return kind("\nError: ".join(escaped(str(one)) for one in errors))
+_NOBODY_READS = 141  # what a shell shows of a tool that wrote to a pipe without a reader: 128 and SIGPIPE
 
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -80,7 +74,8 @@ def cli() -> None:
     Accounts are found in the environment, by <PROVIDER>_API_KEY, as in TAVUS_API_KEY, or in a TOML file (--config);
     `conversations-hub providers` names the providers and what more they need.
 
-    Exit codes: 0 done and complete, 1 failed or incomplete, 2 wrong usage or configuration, 130 interrupted.
+    Exit codes: 0 done and complete, 1 failed or incomplete, 2 wrong usage or configuration, 130 interrupted,
+    141 nobody reads the output any more, as behind `| head`.
     """
 
 
@@ -88,9 +83,29 @@ def _examples(*lines: str) -> str:
     return "\n".join(("\b", "Examples:" if len(lines) > 1 else "Example:", *(f"  {line}" for line in lines)))
 
 
-_count = click.IntRange(min=0)
-_share = click.FloatRange(0, 1)
-_span = click.FloatRange(min=0)
+class _Number(click.FloatRange):
+    """A number that is one: `nan` lies in every range, and nobody waits for ever."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read it."""
+        number = super().convert(value, param, ctx)
+        if not isfinite(number):
+            self.fail(f"{value} is no number to count with", param, ctx)
+        return number
+
+
+class _Count(click.IntRange):
+    """How many; more than any store can hold is as good as all."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read it."""
+        count: int = super().convert(value, param, ctx)
+        return min(count, 2**63 - 1)
+
+
+_count = _Count(min=0)
+_share = _Number(0, 1)
+_seconds = _Number(min=0)
 _json = click.option("--json", "form", flag_value="json", help="Write JSON, a document per line.")
 _config = click.option(
     "--config",
@@ -102,6 +117,20 @@ _since = click.option(
 )
 _until = click.option("--until", type=moment, help="Up to this instant, itself left out.")
 _STORE = "conversations.db"
+_searched = click.option(
+    "--store",
+    type=database,
+    default=_STORE,
+    show_default=True,
+    metavar="PLACE",
+    help="The store: the path of a SQLite store, or parquet:FOLDER.",
+)
+_lookback = click.option(
+    "--lookback",
+    type=span,
+    metavar="SPAN",
+    help="Walk lists again from so far behind the end of the last sync: 2d, 90m; if not given, as suits each provider.",
+)
 _seed = click.option("--seed", type=int, default=0, show_default=True, help="Another seed, other conversations.")
 
 
@@ -145,7 +174,7 @@ def _providers(*, form: str | None) -> None:
 @click.option("--limit", type=_count, help="No more than so many, over all accounts.")
 @click.option("--transcripts", is_flag=True, help="With transcripts, also where each takes a request of its own.")
 @click.option(
-    "--store", type=click.Path(path_type=Path), help="Of this store, whole and the newest first; nobody is asked."
+    "--store", type=database, metavar="PLACE", help="Of this store, whole and the newest first; nobody is asked."
 )
 @_config
 @_json
@@ -195,7 +224,7 @@ def _list(
 @click.argument("ref")
 @_json
 @click.option("--raw", "form", flag_value="raw", help="Write what the provider sent, known secrets scrubbed.")
-@click.option("--store", type=click.Path(path_type=Path), help="From this store; nobody is asked.")
+@click.option("--store", type=database, metavar="PLACE", help="From this store; nobody is asked.")
 @_config
 def _get(*, ref: str, form: str | None, store: Path | None, config: Path | None) -> None:
     """Show one conversation with its transcript.
@@ -224,6 +253,7 @@ def _get(*, ref: str, form: str | None, store: Path | None, config: Path | None)
 @click.option("--provider", "providers", multiple=True, help="The same as a TARGET; may be repeated.")
 @click.option(
     "--store",
+    type=place,
     default=_STORE,
     show_default=True,
     metavar="PLACE",
@@ -231,14 +261,21 @@ def _get(*, ref: str, form: str | None, store: Path | None, config: Path | None)
 )
 @_since
 @_until
-@click.option("--follow", is_flag=True, help="Go on, run after run, until stopped.")
-@click.option("--every", type=click.FloatRange(min=1), default=60.0, show_default=True, help="Seconds between runs.")
+@_lookback
+@click.option(
+    "--again", is_flag=True, help="Fetch everything in the span again, whatever earlier runs did, and compare."
+)
+@click.option("--follow", is_flag=True, help="Go on, run after run, until stopped; what fails is tried again.")
+@click.option("--every", type=_Number(min=1), help="Seconds between runs; 60 if not given.")
 @click.option(
     "--redact", is_flag=True, help="Take e-mail addresses and phone, card and long numbers out before storing."
 )
 @click.option("--raw", is_flag=True, help="Keep what the providers sent as well, known secrets scrubbed.")
 @click.option(
-    "--recordings", type=click.Path(path_type=Path), metavar="FOLDER", help="Download recordings to here, too."
+    "--recordings",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Download recordings to here, too.",
 )
 @click.option("--any-host", is_flag=True, help="Take recordings from any public host, not only from the provider's.")
 @click.option("--no-verify", is_flag=True, help="Walk each list once, though one that moves meanwhile may lose rows.")
@@ -248,11 +285,13 @@ def _sync(
     *,
     targets: tuple[str, ...],
     providers: tuple[str, ...],
-    store: str,
+    store: Place,
     since: datetime | None,
     until: datetime | None,
+    lookback: timedelta | None,
+    again: bool,
     follow: bool,
-    every: float,
+    every: float | None,
     redact: bool,
     raw: bool,
     recordings: Path | None,
@@ -266,23 +305,29 @@ def _sync(
     Of all accounts, or of TARGETS such as tavus or tavus/eu: whatever is not there yet, what has changed, and what was
     not ready the last time. Stopped or killed, it goes on where it was.
     """
-    from .syncing import run_sync  # noqa: PLC0415
+    if every is not None and not follow:
+        raise click.UsageError("--every belongs to --follow")
+    if any_host and recordings is None:
+        raise click.UsageError("--any-host belongs to --recordings")
+    from .syncing import Syncing  # noqa: PLC0415
 
-    is_complete = run_sync(
-        (*targets, *providers),
-        store,
+    syncing = Syncing(
+        targets=(*targets, *providers),
+        place=store,
         config=config,
         since=since,
         until=until,
         verify=not no_verify,
+        lookback=lookback,
+        again=again,
         redact=redact,
         raw=raw,
         recordings=recordings,
         any_host=any_host,
-        every=every if follow else None,
+        every=(every or 60.0) if follow else None,
         as_json=form == "json",
     )
-    _end(is_good=is_complete)
+    _end(is_good=syncing.run())
 
 
 _recordings_of = click.option(
@@ -396,7 +441,7 @@ def _prune(
     ),
 )
 @click.argument("words")
-@click.option("--store", type=click.Path(path_type=Path), default=_STORE, show_default=True, help="The store's file.")
+@_searched
 @click.option("--provider", "providers", multiple=True, help="Only of this provider or account; may be repeated.")
 @_since
 @_until
@@ -456,7 +501,7 @@ def _search(
 )
 @click.argument("to")
 @click.argument("targets", nargs=-1)
-@click.option("--store", type=click.Path(path_type=Path), default=_STORE, show_default=True, help="The store's file.")
+@_searched
 @_since
 @_until
 @click.option("--overwrite", is_flag=True, help="Replace what is there.")
@@ -502,17 +547,19 @@ def _export(
 
 @cli.command("plan", epilog=_examples("conversations-hub plan --since 90d", "conversations-hub plan tavus --json"))
 @click.argument("targets", nargs=-1)
-@click.option("--store", default=_STORE, show_default=True, metavar="PLACE", help="What there is already.")
+@click.option("--store", type=place, default=_STORE, show_default=True, metavar="PLACE", help="What there is already.")
 @_since
 @_until
+@_lookback
 @_config
 @_json
 def _plan(
     *,
     targets: tuple[str, ...],
-    store: str,
+    store: Place,
     since: datetime | None,
     until: datetime | None,
+    lookback: timedelta | None,
     config: Path | None,
     form: str | None,
 ) -> None:
@@ -523,12 +570,12 @@ def _plan(
     """
     from .accounts import hub_of  # noqa: PLC0415
     from .planning import show_plan  # noqa: PLC0415
-    from .syncing import present_store  # noqa: PLC0415
 
     is_good = show_plan(
         lambda: hub_of(config, targets, profile="bulk"),
-        present_store(store),
+        store.store() if store.is_there else None,
         targets,
+        lookback=lookback,
         since=since,
         until=until,
         as_json=form == "json",
@@ -536,19 +583,44 @@ def _plan(
     _end(is_good=is_good)
 
 
+@cli.command(
+    "status",
+    epilog=_examples("conversations-hub status", "conversations-hub status --store jsonl:november.jsonl --json"),
+)
+@click.option(
+    "--store",
+    type=place,
+    default=_STORE,
+    show_default=True,
+    metavar="PLACE",
+    help="The store: a path for SQLite, jsonl:PATH, or parquet:FOLDER.",
+)
+@_json
+def _status(*, store: Place, form: str | None) -> None:
+    """Show what is in a store and how fresh it is.
+
+    How many conversations of each account, from when to when, up to when its lists were walked, and what is pending,
+    restricted, failing, given up or vanished. Nobody is asked.
+    """
+    from .status import show_status  # noqa: PLC0415
+
+    show_status(store, as_json=form == "json")
+
+
 @cli.command("doctor", epilog=_examples("conversations-hub doctor tavus", "conversations-hub doctor --json"))
-@click.argument("providers", nargs=-1)
+@click.argument("targets", nargs=-1)
 @_config
 @_json
-def _doctor(*, providers: tuple[str, ...], config: Path | None, form: str | None) -> None:
-    """Examine the accounts of PROVIDERS, or all there are.
+def _doctor(*, targets: tuple[str, ...], config: Path | None, form: str | None) -> None:
+    """Examine the accounts.
 
+    All of them, or those of TARGETS such as tavus or tavus/eu.
     Key, reachability, rights, clock and limits; and whether the provider still sends what its adapter knows: unknown
     and missing members, unknown words. It reads a page of the list and a few conversations, and changes nothing.
     """
     from .doctor import examine  # noqa: PLC0415
 
-    _end(is_good=examine(providers, config=config, as_json=form == "json"))
+    _end(is_good=examine(targets, config=config, as_json=form == "json"))
 
 
 @cli.command(
@@ -565,21 +637,21 @@ def _doctor(*, providers: tuple[str, ...], config: Path | None, form: str | None
 )
 @click.option("--conversations", type=_count, default=300, show_default=True, help="How many each provider has.")
 @_seed
-@click.option("--latency", type=_span, help="Seconds before each answer.")
-@click.option("--jitter", type=_span, help="Up to so many seconds more.")
+@click.option("--latency", type=_seconds, help="Seconds before each answer.")
+@click.option("--jitter", type=_seconds, help="Up to so many seconds more.")
 @click.option("--throttle", type=_share, help="Share of 429 with Retry-After, from 0 to 1.")
 @click.option("--throttle-bare", type=_share, help="Share of 429 without.")
 @click.option("--outage", type=_share, help="Share of 500, 502 and 503.")
 @click.option("--reset", type=_share, help="Share of connections reset.")
 @click.option("--truncate", type=_share, help="Share of bodies shorter than declared.")
 @click.option("--slow", type=_share, help="Share of bodies that trickle in.")
-@click.option("--slow-seconds", type=_span, help="How long such a body takes.")
+@click.option("--slow-seconds", type=_seconds, help="How long such a body takes.")
 @click.option("--retry-after", type=_count, help="Seconds a throttled client is told to wait.")
-@click.option("--requests-per-second", type=float, help="Rate per key, above which the answer is 429.")
+@click.option("--requests-per-second", type=_Number(), help="Rate per key, above which the answer is 429.")
 @click.option("--webhooks-to", metavar="URL", help="Deliver every provider's events, signed, to URL/<provider>.")
 @click.option("--duplicate", type=_share, help="Share of webhook deliveries that come twice.")
 @click.option("--late", type=_share, help="Share of webhook deliveries that come late and out of order.")
-@click.option("--late-seconds", type=_span, help="Up to how late.")
+@click.option("--late-seconds", type=_seconds, help="Up to how late.")
 @click.option("--burst", type=click.IntRange(min=1), help="Requests per key that may come at once.")
 @click.option(
     "--provider", "providers", multiple=True, help="Whom the faults hit; may be repeated; everybody otherwise."

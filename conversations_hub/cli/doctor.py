@@ -15,6 +15,7 @@ from ..adapters import BUILTIN, load
 from ..errors import ConfigurationError
 from ..hub.configuration import accounts_in_file
 from ..hub.environment import accounts_in
+from ..hub.refs import Target
 from ..transport import Clock
 from .examination import Diagnosis, Verdict, examined
 from .terminal import escaped, write_json
@@ -30,9 +31,11 @@ _MARKS: dict[Verdict, tuple[str, str | None]] = {
 _MOST_SHOWN = 8
 
 
-def examine(providers: Sequence[str], *, config: Path | None, as_json: bool) -> bool:
+def examine(targets: Sequence[str], *, config: Path | None, as_json: bool) -> bool:
     """Examine the accounts of a file or of the environment and write what was found; say whether nothing failed."""
-    diagnoses = [asyncio.run(examined(account, Clock())) for account in _accounts(providers, config)]
+    diagnoses = [
+        asyncio.run(examined(account, Clock())) for account in _accounts([*map(Target.parse, targets)], config)
+    ]
     for diagnosis in diagnoses:
         if as_json:
             write_json(msgspec.json.encode(diagnosis))
@@ -41,19 +44,26 @@ def examine(providers: Sequence[str], *, config: Path | None, as_json: bool) -> 
     return all(diagnosis.is_good for diagnosis in diagnoses)
 
 
-def _accounts(providers: Sequence[str], config: Path | None) -> list[Account]:
+def _accounts(targets: Sequence[Target], config: Path | None) -> list[Account]:
     if config is None:
-        accounts = accounts_in(os.environ, providers or BUILTIN)
+        there = accounts_in(os.environ, dict.fromkeys(target.provider for target in targets) or BUILTIN)
     else:
         there = accounts_in_file(config, os.environ)
-        accounts = [account for account in there if not providers or account.provider in providers]
-    missing = [provider for provider in providers if not any(account.provider == provider for account in accounts)]
-    for provider in missing:
-        load(provider)  # an unknown provider is another mistake than a missing key
-    if missing or not accounts:
-        keys = ", ".join(f"{provider.upper()}_API_KEY" for provider in missing or BUILTIN)
-        raise ConfigurationError(f"nothing to examine: set {keys}")
-    return accounts
+    for target in targets:
+        load(target.provider)  # an unknown provider is another mistake than a missing key
+        names = [account.name for account in there if account.provider == target.provider]
+        if not names:
+            raise ConfigurationError(f"nothing to examine: set {target.provider.upper()}_API_KEY")
+        if target.account not in {None, *names}:
+            known = ", ".join(f"{target.provider}/{name}" for name in names)
+            raise ConfigurationError(f"no account '{target.account}'; there is {known}", provider=target.provider)
+    if not there:
+        raise ConfigurationError(f"nothing to examine: set {', '.join(f'{name.upper()}_API_KEY' for name in BUILTIN)}")
+    return [account for account in there if not targets or _is_meant(account, targets)]
+
+
+def _is_meant(account: Account, targets: Sequence[Target]) -> bool:
+    return any(target.provider == account.provider and target.account in {None, account.name} for target in targets)
 
 
 def _show(diagnosis: Diagnosis) -> None:

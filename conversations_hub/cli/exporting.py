@@ -14,7 +14,8 @@ import msgspec
 from ..sync.export import export_csv, export_jsonl, write_jsonl
 from ..sync.parquet import export_parquet
 from ..sync.sheet import Rows, write_csv
-from ..sync.sqlite.archive import Archive
+from .archives import opened
+from .places import prefixed
 from .terminal import escaped, escaped_lines, write_json
 
 __all__ = ["export_store"]
@@ -41,28 +42,30 @@ def export_store(
     With `formulas` the texts of a CSV stay as they were said; `rows` is what has a line of its own there.
     """
     form, path = _destination(to)
+    _check_place(form, path, store)
     if form != "csv" and (formulas or rows):
         raise click.UsageError("--rows and --formulas are for CSV")
     rows = rows or "turns"
     changed: Counter[str] = Counter()
-    with Archive(store) as archive:
+    with opened(store, targets) as archive:
         conversations = archive.conversations(*targets, since=since, until=until)
         where = str(path)
         if form == "parquet":
             count = export_parquet(conversations, path, overwrite=overwrite)
             where = f"{path / 'conversations.parquet'} and {path / 'turns.parquet'}"
-        elif where == "-":
-            where = "standard output"
-            if form == "csv":
-                count = write_csv(conversations, _write, neutralized=not formulas, rows=rows, changed=changed)
-            else:
-                count = write_jsonl(conversations, _write)
         elif form == "csv":
-            count = export_csv(
-                conversations, path, overwrite=overwrite, neutralized=not formulas, rows=rows, changed=changed
-            )
+            harmless = not formulas
+            if where == "-":
+                count = write_csv(conversations, _write, neutralized=harmless, rows=rows, changed=changed)
+            else:
+                count = export_csv(
+                    conversations, path, overwrite=overwrite, neutralized=harmless, rows=rows, changed=changed
+                )
+        elif where == "-":
+            count = write_jsonl(conversations, _write)
         else:
             count = export_jsonl(conversations, path, overwrite=overwrite)
+    where = "standard output" if where == "-" else where
     if as_json and where != "standard output":
         write_json(msgspec.json.encode({"conversations": count, "to": where, "changed": +changed}))
     else:
@@ -80,11 +83,10 @@ _CHANGED = {
 
 
 def _destination(to: str) -> tuple[str, Path]:
-    form, colon, name = to.partition(":")
-    if not colon or form not in _FORMS:
-        name = to
-        form = Path(to.removesuffix(".gz")).suffix[1:]
+    form, name = prefixed(to, _FORMS)
     path = Path(name)
+    if form is None:
+        form = Path(to.removesuffix(".gz")).suffix[1:].lower()
     if form == "parquet" and name != "-":
         return form, path.with_suffix("") if path.suffix == ".parquet" else path
     if form == "parquet" or form not in _FORMS or not name:
@@ -93,6 +95,15 @@ def _destination(to: str) -> tuple[str, Path]:
             " csv: or parquet: before another path; jsonl:- and csv:- are standard output"
         )
     return form, path
+
+
+def _check_place(form: str, path: Path, store: Path) -> None:
+    if form != "parquet" and path.is_dir():
+        raise click.BadParameter(f"{str(path)!a} is a folder: name a file in it")
+    if form == "parquet" and path.is_file():
+        raise click.BadParameter(f"{str(path)!a} is a file, and Parquet is a folder of two tables: name another")
+    if path.exists() and store.exists() and path.samefile(store):
+        raise click.BadParameter(f"{str(path)!a} is the store itself: name another file")
 
 
 def _write(data: bytes) -> None:

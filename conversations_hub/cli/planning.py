@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import click
 import msgspec
@@ -23,6 +23,7 @@ def show_plan(
     store: Store | None,
     targets: Sequence[str],
     *,
+    lookback: timedelta | None = None,
     since: datetime | None,
     until: datetime | None,
     as_json: bool,
@@ -34,7 +35,7 @@ def show_plan(
 
     async def run() -> list[AccountPlan]:
         async with make_hub() as hub:
-            return await plan(hub, store, *targets, since=since, until=until)
+            return await plan(hub, store, *targets, since=since, until=until, lookback=lookback)
 
     with console(stderr=True).status("reading the lists"):
         plans = asyncio.run(run())

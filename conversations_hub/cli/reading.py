@@ -95,7 +95,9 @@ def write_conversation(conversation: Conversation, *, form: str | None) -> None:
     if form == "json":
         write_json(document(conversation))
     elif form == "raw":
-        raw = conversation.raw or b"null"
+        raw = conversation.raw
+        if raw is None:
+            raise click.ClickException("what the provider sent was not kept: `sync --raw` keeps it")
         write_json(msgspec.json.format(raw, indent=2) if sys.stdout.isatty() else raw)
     else:
         console().print(whole(conversation))

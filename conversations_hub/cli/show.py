@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -25,7 +26,7 @@ from ..schema import (
 )
 from .terminal import escaped, escaped_lines
 
-__all__ = ["Lines", "console", "span", "whole"]
+__all__ = ["Lines", "console", "day", "span", "whole"]
 
 _STYLES = {
     Status.QUEUED: "cyan",
@@ -41,9 +42,17 @@ _STYLES = {
 _NONE = "-"
 
 
+class _Console(Console):
+    """A console that leaves it to its caller to end where nobody reads any more."""
+
+    def on_broken_pipe(self) -> None:
+        """Pass on what rich would end the process for."""
+        raise BrokenPipeError(errno.EPIPE, "nobody reads any more")
+
+
 def console(*, stderr: bool = False) -> Console:
     """Return a console that takes no text for markup."""
-    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+    return _Console(stderr=stderr, markup=False, emoji=False, highlight=False)
 
 
 def span(seconds: float | None) -> str:
@@ -92,7 +101,7 @@ class Lines:
                 escaped(conversation.ref),
                 status.value,
                 conversation.channel.value,
-                _day(conversation.started_at or conversation.created_at),
+                day(conversation.started_at or conversation.created_at),
                 span(conversation.duration),
                 _turns(conversation),
             )
@@ -116,7 +125,8 @@ class Lines:
                 self._out.print(line, soft_wrap=True)
 
 
-def _day(moment: datetime | None) -> str:
+def day(moment: datetime | None) -> str:
+    """Return an instant of this year to the minute, and of another one the day."""
     if moment is None:
         return _NONE
     is_this_year = moment.year == datetime.now(UTC).year

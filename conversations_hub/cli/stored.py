@@ -11,8 +11,11 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
+from ..hub.refs import Ref
+from ..schema import Status
 from ..sync.document import document
-from ..sync.sqlite.archive import Archive, Hit
+from ..sync.sqlite.archive import Hit
+from .archives import opened
 from .reading import lines, write_conversation
 from .show import console, span
 from .terminal import escaped, write_json
@@ -32,7 +35,10 @@ def list_stored(
     as_json: bool,
 ) -> None:
     """Write the conversations of a store, the newest first."""
-    with Archive(store) as archive:
+    known = [one.value for one in Status]
+    if status is not None and status not in known:
+        raise click.BadParameter(f"no status is called {status!a}; there is {', '.join(known)}")
+    with opened(store, targets) as archive:
         found = archive.conversations(*targets, since=since, until=until, status=status, agent=agent, limit=limit)
         write = None if as_json else lines().write
         for conversation in found:
@@ -44,7 +50,8 @@ def list_stored(
 
 def get_stored(store: Path, ref: str, *, form: str | None) -> None:
     """Write one conversation of a store."""
-    with Archive(store) as archive:
+    provider, account = Ref.parse(ref).target
+    with opened(store, [provider if account is None else f"{provider}/{account}"]) as archive:
         write_conversation(archive.get(ref), form=form)
 
 
@@ -64,7 +71,7 @@ def search(
     as_json: bool,
 ) -> bool:
     """Write the turns in which the words were said, the best first; say whether there are any."""
-    with Archive(store) as archive:
+    with opened(store, providers) as archive:
         found = archive.search(
             words,
             *providers,

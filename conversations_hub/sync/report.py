@@ -147,7 +147,8 @@ class AccountSync:
     @property
     def reasons(self) -> list[str]:
         """Why something is missing, a line each."""
-        found = [f"{kind}: {count}" for kind, count in self.failures.most_common()]
+        failures = self.failures - Counter([] if self.error is None else [type(self.error).__name__])
+        found = [f"not fetched, for {kind}: {count:,}" for kind, count in failures.most_common()]
         found += self.warnings
         if self.error is not None:
             found.append(f"{type(self.error).__name__}: {self.error.reason}")

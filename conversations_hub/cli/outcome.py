@@ -1,0 +1,85 @@
+"""How a sync went, once it has ended: a table, why something is missing, and what to do now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import click
+from rich.table import Table
+
+from ..sync import AccountSync, SyncReport
+from ..sync.recordings import RecordingsReport
+from .show import console
+from .tables import print_fitting, table_of
+from .terminal import escaped, escaped_lines
+
+__all__ = ["show_outcome"]
+
+_ALWAYS = ("new", "updated", "unchanged")
+_MEANINGS = {
+    "pending": "written, and more may come, so the next run looks again",
+    "restricted": "written without a transcript, which the provider does not show to this key",
+    "missing": "listed, and no longer there when they were asked for",
+    "bad": "rows nobody could read; --json says where and why",
+    "failed": "written without what could not be fetched; the next run tries again",
+    "given up": "the same for so long that nobody tries any more; --again does",
+    "vanished": "in the store, and no longer in the provider's list",
+}
+_LEAST_NEEDED = ("fetched", "listed", *reversed(_MEANINGS))  # where a terminal is narrow; all of it is told below, too
+_MOST_REFS = 3
+
+
+def show_outcome(report: SyncReport, files: RecordingsReport | None) -> None:
+    """Write how it went: a table with a row for each account and one for all, and below it what there is to know."""
+    rows = {account.where: _counts(account) for account in report.accounts}
+    total = {name: sum(row[name] for row in rows.values()) for name in _counts(AccountSync(""))}
+    out = console()
+    names = [name for name in total if name in _ALWAYS or total[name]]
+    print_fitting(out, partial(_table, report, rows, total), names, _LEAST_NEEDED)
+    for account in report.accounts:
+        for reason in (*account.reasons, *_named(account)):
+            click.echo(f"{escaped(account.where)}: {escaped(reason)}")
+    for name, meaning in _MEANINGS.items():
+        if total[name]:
+            click.echo(f"{total[name]:,} {name}: {meaning}")
+    if report.redacted:
+        taken = ", ".join(f"{number:,} {what}" for what, number in report.redacted.most_common())
+        click.echo(f"taken out: {taken}")
+    if files is not None:
+        click.echo(escaped_lines(str(files)))
+
+
+def _counts(account: AccountSync) -> dict[str, int]:
+    numbers = {name.replace("_", " "): number for name, number in account.counts.items()}
+    return numbers | {"vanished": len(account.vanished)}
+
+
+def _table(report: SyncReport, rows: dict[str, dict[str, int]], total: dict[str, int], names: Sequence[str]) -> Table:
+    table = table_of(has_footer=len(rows) > 1)
+    table.add_column("account", "in all", no_wrap=True)
+    for name in names:
+        table.add_column(name, f"{total[name]:,}", justify="right", no_wrap=True)
+    table.add_column("", "complete" if report.complete else "incomplete", no_wrap=True)
+    for account in report.accounts:
+        numbers = [f"{rows[account.where][name]:,}" for name in names]
+        table.add_row(escaped(account.where), *numbers, _end_of(account))
+    return table
+
+
+def _end_of(account: AccountSync) -> str:
+    if account.complete:
+        return "complete"
+    if account.error is not None:
+        return "failed"
+    return "incomplete" if account.ended else "stopped"
+
+
+def _named(account: AccountSync) -> list[str]:
+    """Name some of those that are not whole, or no longer listed."""
+    told: list[str] = []
+    for refs, what in ((account.not_loaded, "not loaded"), (account.vanished, "vanished")):
+        if refs:
+            more = " … (--json names more)" if len(refs) > _MOST_REFS else ""
+            told.append(f"{what}: {', '.join(refs[:_MOST_REFS])}{more}")
+    return told

@@ -1,0 +1,141 @@
+"""How a sync goes while it goes: in place on a terminal, elsewhere in lines."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
+from operator import attrgetter
+
+import click
+from rich import box
+from rich.console import Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from ..sync import AccountSync, SyncReport
+from .pace import Pace
+from .show import console, span
+from .terminal import escaped
+from .waits import Waits
+
+__all__ = ["Progress", "Watched"]
+
+_SHOW_EVERY = 0.5  # seconds, on a terminal
+_TELL_EVERY = 10.0  # seconds, elsewhere
+
+_MEANINGS = "listed: by the provider; fetched: one by one; written: new or changed"
+
+
+class Progress:
+    """Writes to standard error. Where nobody reads that any more, the sync goes on without a word."""
+
+    def __init__(self) -> None:
+        self._live: Live | None = None
+
+    def say(self, line: str) -> None:
+        """Write a line that stays."""
+        with suppress(OSError):
+            if self._live is None:
+                click.echo(line, err=True)
+            else:
+                self._live.console.print(Text(line, overflow="fold"))
+
+    @contextmanager
+    def watching(self, report: SyncReport, waits: Waits) -> Generator[None]:
+        """Show how it goes, for as long as the block takes."""
+        watched = Watched(report, waits)
+        watching = asyncio.ensure_future(self._show(watched) if sys.stderr.isatty() else self._tell(watched))
+        try:
+            yield
+        finally:
+            watching.cancel()
+            live, self._live = self._live, None
+            if live is not None:
+                with suppress(OSError):
+                    live.stop()
+
+    async def _show(self, watched: Watched) -> None:
+        live = Live(console=console(stderr=True), auto_refresh=False, transient=True)
+        with suppress(OSError):
+            live.start()
+            self._live = live
+            while True:
+                live.update(watched.table(), refresh=True)
+                await asyncio.sleep(_SHOW_EVERY)
+
+    async def _tell(self, watched: Watched) -> None:
+        while True:
+            await asyncio.sleep(_TELL_EVERY)
+            for line in watched.lines():
+                self.say(line)
+
+
+class Watched:
+    """A sync that is watched from now on."""
+
+    def __init__(self, report: SyncReport, waits: Waits, now: Callable[[], float] = time.monotonic) -> None:
+        self._report = report
+        self._waits = waits
+        self._now = now
+        self._began = now()
+        self._paces: defaultdict[str, Pace] = defaultdict(Pace)
+        self._told: set[str] = set()  # those that had ended when a line was written
+
+    def table(self) -> Group:
+        """Return it as a table: a row for each account, and one for all."""
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), show_footer=True)
+        accounts = self._report.accounts
+        widest = max((len(account.where) for account in accounts), default=0)
+        table.add_column("account", "in all", no_wrap=True, min_width=widest)
+        for name, number in _NUMBERS.items():
+            total = f"{sum(map(number, accounts)):,}"
+            table.add_column(name, total, justify="right", no_wrap=True, min_width=max(len(name), len(total)))
+        table.add_column("", self._state_of_all(), overflow="fold", ratio=1)
+        for account in accounts:
+            numbers = [f"{number(account):,}" for number in _NUMBERS.values()]
+            table.add_row(escaped(account.where), *numbers, escaped(self._state(account)))
+        # What a terminal echoes of Ctrl-C stands behind the last line, which must not be full.
+        return Group(table, Text(_MEANINGS, "dim"))
+
+    def lines(self) -> Generator[str]:
+        """Yield it as lines, one for each account that has not ended before, and one for all."""
+        for account in self._report.accounts:
+            if account.where not in self._told:
+                numbers = ", ".join(f"{number(account):,} {name}" for name, number in _NUMBERS.items())
+                yield f"{account.where}: {numbers}; {escaped(self._state(account))}"
+                if account.ended or account.error:
+                    self._told.add(account.where)
+        accounts = self._report.accounts
+        totals = ", ".join(f"{sum(map(number, accounts)):,} {name}" for name, number in _NUMBERS.items())
+        yield f"in all: {totals}; {self._state_of_all()}"
+
+    def _state_of_all(self) -> str:
+        accounts = self._report.accounts
+        ended = sum(account.ended or account.error is not None for account in accounts)
+        return f"{ended} of {len(accounts)} done after {span(self._now() - self._began)}"
+
+    def _state(self, account: AccountSync) -> str:
+        if account.error is not None:
+            return f"failed: {account.error.reason}"
+        if account.ended:
+            return f"done in {span(account.elapsed)}"
+        why = self._waits.why(account.where)
+        if why is not None:
+            return why
+        left = self._paces[account.where].left(account, self._now())
+        return {
+            "asking": "waiting for the first answer",
+            "listing": left or "listing and fetching",
+            "verifying": f"verifying: {account.seen:,} read again",
+            "looking again": "asking again for what was late",
+        }[account.stage]
+
+
+_NUMBERS: Mapping[str, Callable[[AccountSync], int]] = {
+    name: attrgetter(name) for name in ("listed", "fetched", "written")
+}

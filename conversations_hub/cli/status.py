@@ -1,0 +1,90 @@
+"""`status`: what is in a store, how fresh it is, and what is not there yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import click
+import msgspec
+from rich.table import Table
+
+from ..sync.status import AccountStatus, StoreStatus
+from .places import Place
+from .show import console, day
+from .tables import print_fitting, table_of
+from .terminal import escaped, write_json
+
+__all__ = ["show_status"]
+
+
+def show_status(place: Place, *, as_json: bool) -> None:
+    """Write how a store stands, account by account and in all."""
+    found = _status(place)
+    if as_json:
+        write_json(msgspec.json.encode(found))
+        return
+    names = [name for name in _MEANINGS if getattr(found.total, name)]
+    print_fitting(console(), partial(_table, found), names, reversed(names))
+    for row in found.accounts:
+        for remark in _remarks(row):
+            click.echo(f"{escaped(row.where)}: {remark}")
+    for name in names:
+        click.echo(f"{getattr(found.total, name):,} {name.replace('_', ' ')}: {_MEANINGS[name]}")
+    click.echo(f"{escaped(str(place))}: {found.total.conversations:,} conversations; instants are UTC")
+
+
+def _table(found: StoreStatus, names: Sequence[str]) -> Table:
+    has_total = len(found.accounts) > 1
+    table = table_of(has_footer=has_total)
+    table.add_column("account", no_wrap=True)
+    for heading in ("conversations", "oldest", "newest", "lists read to", *names):
+        table.add_column(heading.replace("_", " "), justify="right", no_wrap=True)
+    for row in found.accounts:
+        table.add_row(*_cells(row, names))
+    for column, cell in zip(table.columns, _cells(found.total, names), strict=True):
+        column.footer = cell
+    return table
+
+
+def _cells(row: AccountStatus, names: Sequence[str]) -> list[str]:
+    numbers: list[int | None] = [getattr(row, name) for name in names]
+    return [
+        escaped(row.where),
+        f"{row.conversations:,}",
+        f"{row.oldest:%Y-%m-%d}" if row.oldest else "-",
+        day(row.newest),
+        day(row.covered.until if row.covered else None),
+        *("?" if number is None else f"{number:,}" for number in numbers),
+    ]
+
+
+_MEANINGS = {
+    "pending": "more of them may come, so the next sync looks again",
+    "restricted": "the provider does not show their transcripts to this key",
+    "failing": "written without what could not be fetched; the next sync tries again",
+    "given_up": "the same, and nobody tries any longer; `sync --again` does",
+    "vanished": "no longer in the provider's list",
+}
+
+
+def _status(place: Place) -> StoreStatus:
+    if place.kind == "jsonl":
+        from ..sync.jsonl_status import jsonl_status  # noqa: PLC0415
+
+        return jsonl_status(place.path)
+    from ..sync.sqlite.archive import Archive  # noqa: PLC0415
+
+    with Archive(place.database) as archive:
+        return archive.status()
+
+
+def _remarks(row: AccountStatus) -> list[str]:
+    remarks: list[str] = []
+    if row.failing_since is not None:
+        remarks.append(f"failing since {day(row.failing_since)}")
+    if row.is_under_way:
+        remarks.append("a sync is at work on it, or was stopped; the next one goes on there")
+    elif row.covered is None:
+        remarks.append("no list was walked to its end yet")
+    return remarks

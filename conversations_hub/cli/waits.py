@@ -1,0 +1,59 @@
+"""What each account waits for and why, by what its hub tells."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from ..signals import AttemptEnded, BreakerChanged, RetryScheduled, Signal
+
+__all__ = ["Waits"]
+
+
+class Waits:
+    """Hears a hub's signals, and says in words why an account does not come on."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._troubles: dict[str, str] = {}
+        self._next_tries: dict[str, float] = {}
+        self._left_alone: dict[str, float] = {}  # until then nobody asks, whenever the next try would be
+
+    def hear(self, signal: Signal) -> None:
+        """Take a signal into account."""
+        where = f"{signal.provider}/{signal.account}"
+        match signal:
+            case AttemptEnded():
+                trouble = _trouble(signal)
+                if trouble is None:
+                    for known in (self._troubles, self._next_tries, self._left_alone):
+                        known.pop(where, None)
+                else:
+                    self._troubles[where] = trouble
+            case RetryScheduled(delay=delay):
+                before = self._next_tries.get(where, 0.0)
+                after = self._now() + delay
+                self._next_tries[where] = min(before, after) if before > self._now() else after
+            case BreakerChanged(is_open=True, seconds=seconds):
+                self._left_alone[where] = self._now() + seconds
+            case _:
+                pass
+
+    def why(self, where: str) -> str | None:
+        """Return why an account waits, and for how long; None where it does not."""
+        trouble = self._troubles.get(where)
+        if trouble is None:
+            return None
+        until = max(self._next_tries.get(where, 0.0), self._left_alone.get(where, 0.0))
+        left = until - self._now()
+        return f"{trouble}, next try in {left:.0f} s" if left >= 1 else f"{trouble}, trying again"
+
+
+def _trouble(ended: AttemptEnded) -> str | None:
+    if ended.error is not None:
+        return ended.reason or "an answer that nobody can read"
+    if ended.status == 429:
+        return "too many requests (HTTP 429)"
+    if ended.status == 408 or (ended.status or 0) >= 500:
+        return f"the provider is in trouble (HTTP {ended.status})"
+    return None
