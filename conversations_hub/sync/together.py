@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable
-from typing import Any
+from typing import Any, cast
 
 __all__ = ["together"]
 
@@ -17,12 +17,12 @@ async def together(runs: Iterable[Coroutine[Any, Any, None]]) -> None:
             for run in runs:
                 group.create_task(run)
     except* Exception as failures:  # noqa: BLE001  (raised to the caller)
-        all_of_them: ExceptionGroup[Exception] = failures
-        failure = _first(all_of_them)
+        failure = _first(failures.exceptions[0])
     if failure is not None:
         raise failure
 
 
-def _first(failures: ExceptionGroup[Exception]) -> Exception:
-    failure = failures.exceptions[0]
-    return _first(failure) if isinstance(failure, ExceptionGroup) else failure
+def _first(failure: Exception) -> Exception:
+    if isinstance(failure, ExceptionGroup):
+        return _first(cast("ExceptionGroup[Exception]", failure).exceptions[0])
+    return failure
