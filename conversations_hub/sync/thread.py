@@ -25,7 +25,9 @@ class Thread:
         """Return what the work returns. It is done all the same where the caller is cancelled, who goes on at once."""
         if self._executor is None:
             self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="conversations-store")
-        return await asyncio.shield(asyncio.wrap_future(self._executor.submit(work)))
+        doing = asyncio.wrap_future(self._executor.submit(work))
+        doing.add_done_callback(_noticed)
+        return await asyncio.shield(doing)
 
     async def end(self, work: Callable[[], None]) -> None:
         """Do the last work there is, and return when it is done, however often the caller is cancelled meanwhile."""
@@ -43,3 +45,9 @@ class Thread:
         last.result()
         if cancelled is not None:
             raise cancelled
+
+
+def _noticed(done: asyncio.Future[T]) -> None:
+    """Take note of a failure, of which the loop would complain where nobody waits for it any longer."""
+    if not done.cancelled():
+        done.exception()
