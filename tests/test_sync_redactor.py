@@ -53,5 +53,5 @@ async def test_what_fails_beside_others_is_raised_as_if_it_had_run_alone() -> No
 
     for run in (fail, nested):
         with pytest.raises(LookupError, match="alone") as told:
-            await together([run(), fail()])
+            await together([run(), fail()], 64)
         assert "ExceptionGroup" not in "".join(traceback.format_exception_only(told.value))

@@ -378,9 +378,9 @@ def _erase(
     config: Path | None,
     form: str | None,
 ) -> None:
-    """Take conversations out of a store for good: those with these REFS, and all of a person.
+    """Take conversations out of a store for good.
 
-    They are gone from its tables, its search index and its bytes, and no later sync brings them back. What others said
+    Erased are those with the REFS, and all of a person. They are gone from its tables, its search index and its bytes, and no later sync brings them back. What others said
     about the person is listed and stays. Copies and backups of the store are yours to look after.
     """
     from .erasing import run_erase  # noqa: PLC0415
@@ -423,7 +423,7 @@ def _prune(
     receipt: Path | None,
     form: str | None,
 ) -> None:
-    """Take out of a store for good, as `erase` does, what is older than it is to be kept."""
+    """Erase what is older than it is to be kept."""
     from .erasing import run_prune  # noqa: PLC0415
 
     is_done = run_prune(

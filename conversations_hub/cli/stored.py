@@ -71,6 +71,8 @@ def search(
     as_json: bool,
 ) -> bool:
     """Write the turns in which the words were said, the best first; say whether there are any."""
+    if not words.strip(' "*'):
+        raise click.BadParameter("there is no word to look for")
     with opened(store, providers) as archive:
         found = archive.search(
             words,

@@ -87,7 +87,8 @@ class Hub:
         self._crew = Crew()
         if accounts_at_once < 1:
             raise ConfigurationError("accounts_at_once must be 1 or more")
-        self._accounts_at_once = accounts_at_once
+        self.accounts_at_once = accounts_at_once
+        """How many accounts are walked at a time."""
         self._is_closed = False
         turns = Turns()
         self._connections = Connections(connections)
@@ -275,7 +276,7 @@ class Hub:
             profile=_profile(profile),
             on_error=on_error,
         )
-        return Walk(readers, plan, self._crew, at_once=self._accounts_at_once, connections=self._connections.most)
+        return Walk(readers, plan, self._crew, at_once=self.accounts_at_once, connections=self._connections.most)
 
     def get_many(
         self,

@@ -98,7 +98,8 @@ async def sync(
         asked = terms_of((account.where for account in report.accounts), since, until, clock.now())
         redacted = ", ".join(map(_described, redactors)) or "none"
         await store.open(asked | {"redacted": redacted, "raw": "kept" if hub.keep_raw else "none"})
-        await together(Pull(hub, store, terms, account, clock).run() for account in report.accounts)
+        pulls = (Pull(hub, store, terms, account, clock).run() for account in report.accounts)
+        await together(pulls, hub.accounts_at_once)
         if all(account.ended for account in report.accounts):
             await store.finish({account.where: account.bad for account in report.accounts if account.bad})
     finally:

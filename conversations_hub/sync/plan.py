@@ -210,7 +210,7 @@ async def plan(
     try:
         if store is not None:
             await store.open(terms_of((look.where for look in looks), since, until, clock.now()))
-        await together(look.run() for look in looks)
+        await together((look.run() for look in looks), hub.accounts_at_once)
     finally:
         if store is not None:
             await store.close()

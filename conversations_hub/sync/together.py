@@ -9,13 +9,22 @@ from typing import Any, cast
 __all__ = ["together"]
 
 
-async def together(runs: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Run all of them; where one fails, stop the others and raise its error, as if it had run alone."""
+async def together(runs: Iterable[Coroutine[Any, Any, None]], at_once: int) -> None:
+    """Run all of them, so many at a time; where one fails, stop the others and raise its error, as if it ran alone."""
+    places = asyncio.Semaphore(at_once)
+
+    async def in_turn(run: Coroutine[Any, Any, None]) -> None:
+        try:
+            async with places:
+                await run
+        finally:
+            run.close()  # it may not have begun
+
     failure: Exception | None = None
     try:
         async with asyncio.TaskGroup() as group:
             for run in runs:
-                group.create_task(run)
+                group.create_task(in_turn(run))
     except* Exception as failures:  # noqa: BLE001  (raised to the caller)
         failure = _first(failures.exceptions[0])
     if failure is not None:
