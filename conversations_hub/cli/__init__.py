@@ -380,8 +380,9 @@ def _erase(
 ) -> None:
     """Take conversations out of a store for good.
 
-    Erased are those with the REFS, and all of a person. They are gone from its tables, its search index and its bytes, and no later sync brings them back. What others said
-    about the person is listed and stays. Copies and backups of the store are yours to look after.
+    Erased are those with the REFS, and all of a person. They are gone from its tables, its search index and its bytes,
+    and no later sync brings them back. What others said about the person is listed and stays. Copies and backups of
+    the store are yours to look after.
     """
     from .erasing import run_erase  # noqa: PLC0415
 
