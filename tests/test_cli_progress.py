@@ -13,11 +13,12 @@ from rich.console import Console
 from conversations_hub.adapters import BUILTIN
 from conversations_hub.cli.outcome import show_outcome
 from conversations_hub.cli.pace import Pace
-from conversations_hub.cli.progress import Watched
+from conversations_hub.cli.progress import WatchedRecordings, WatchedSync, fitting
 from conversations_hub.cli.waits import Waits
 from conversations_hub.errors import TransportError
 from conversations_hub.signals import AttemptEnded, BreakerChanged, PageRead, RetryScheduled, Signal
 from conversations_hub.sync import AccountSync, SyncReport
+from conversations_hub.sync.recordings import RecordingsReport
 
 LOST = "no connection to api.tavus.io"
 
@@ -133,14 +134,14 @@ def test_a_pass_that_verifies_does_not_turn_the_clock_back() -> None:
     assert pace.left(account, 80.0) == "less than a minute left"
 
 
-def watched() -> tuple[Watched, SyncReport, Waits]:
+def watched() -> tuple[WatchedSync, SyncReport, Waits]:
     report, waits = SyncReport(), Waits(Time())
     for number, provider in enumerate(BUILTIN):
         account = AccountSync(f"{provider}/default")
         account.listed, account.fetched, account.new = 1_000 * number, 100 * number, 10 * number
         account.stage = "listing"
         report.accounts.append(account)
-    return Watched(report, waits, Time()), report, waits
+    return WatchedSync(report, waits, Time()), report, waits
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
@@ -167,6 +168,15 @@ def test_what_a_terminal_shows_fits_and_leaves_no_number_out(width: int) -> None
     for words in ("done in 0:12", "verifying: 1,234 read again", "2 of 9 done"):
         assert words in shown
     assert "failed: no connection" in shown
+
+
+@pytest.mark.parametrize(("height", "lines"), [(40, 14), (10, 1)])
+def test_what_would_scroll_away_is_left_out(height: int, lines: int) -> None:
+    shows, *_ = watched()
+    out = Console(file=io.StringIO(), width=100, height=height, force_terminal=True)
+    shown = out.render_lines(fitting(shows, out))
+    assert len(shown) == lines
+    assert "in all" in "".join(segment.text for line in shown for segment in line)
 
 
 def test_elsewhere_it_is_lines_and_who_has_ended_is_told_once() -> None:
@@ -199,3 +209,15 @@ def test_the_table_at_the_end_fits_a_terminal(
     assert table[-1].split()[-1] == "complete"
     assert "…" not in "".join(table)
     assert "111,105 pending: written, and more may come, so the next run looks again" in lines
+
+
+def test_downloads_are_shown_while_they_go_on() -> None:
+    files = RecordingsReport()
+    shown = WatchedRecordings(files)
+    files.downloaded, files.size = 12, 3_400_000
+    files.failures["TransportError: no connection to cdn.example\x1b[2J"] += 2
+    assert shown.lines() == [
+        "recordings: 12 downloaded (3.4 MB), 0 there before",
+        "  2 failed: TransportError: no connection to cdn.example\\x1b[2J",
+    ]
+    assert shown.table().plain == "\n".join(shown.lines())

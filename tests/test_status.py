@@ -152,7 +152,7 @@ async def test_it_is_shown_as_a_table(tmp_path: Path) -> None:
     assert rows["acme/default"][-5:] == ["1", "1", "2", "1", "1"]
     assert rows["in all"][2] == "8"
     assert f"acme/default: failing since {NOW - 3 * DAY:%b %d %H:%M}" in lines
-    assert "acme/eu: a sync is at work on it, or was stopped; the next one goes on there" in lines
+    assert "a sync is in the middle of a list, or was stopped there, and the next one goes on: acme/eu" in lines
     assert "2 failing: written without what could not be fetched; the next sync tries again" in lines
     assert lines[-1] == f"{tmp_path / 'c.db'}: 8 conversations; instants are UTC"
 

@@ -438,7 +438,7 @@ def _prune(
     "search",
     epilog=_examples(
         "conversations-hub search refund",
-        'conversations-hub search ""credit card" cancel*" --provider vapi --role user --since 30d',
+        "conversations-hub search '\"credit card\" cancel*' --provider vapi --role user --since 30d",
     ),
 )
 @click.argument("words")

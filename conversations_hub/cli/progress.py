@@ -6,24 +6,26 @@ import asyncio
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from operator import attrgetter
+from typing import Protocol
 
 import click
 from rich import box
-from rich.console import Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from ..sync import AccountSync, SyncReport
+from ..sync.recordings import RecordingsReport
 from .pace import Pace
 from .show import console, span
-from .terminal import escaped
+from .terminal import escaped, escaped_lines
 from .waits import Waits
 
-__all__ = ["Progress", "Watched"]
+__all__ = ["Progress", "WatchedRecordings", "WatchedSync", "fitting"]
 
 _SHOW_EVERY = 0.5  # seconds, on a terminal
 _TELL_EVERY = 10.0  # seconds, elsewhere
@@ -46,9 +48,8 @@ class Progress:
                 self._live.console.print(Text(line, overflow="fold"))
 
     @contextmanager
-    def watching(self, report: SyncReport, waits: Waits) -> Generator[None]:
+    def watching(self, watched: Watched) -> Generator[None]:
         """Show how it goes, for as long as the block takes."""
-        watched = Watched(report, waits)
         watching = asyncio.ensure_future(self._show(watched) if sys.stderr.isatty() else self._tell(watched))
         try:
             yield
@@ -65,7 +66,7 @@ class Progress:
             live.start()
             self._live = live
             while True:
-                live.update(watched.table(), refresh=True)
+                live.update(fitting(watched, live.console), refresh=True)
                 await asyncio.sleep(_SHOW_EVERY)
 
     async def _tell(self, watched: Watched) -> None:
@@ -75,7 +76,42 @@ class Progress:
                 self.say(line)
 
 
-class Watched:
+def fitting(watched: Watched, out: Console) -> RenderableType:
+    """Return what is shown in place; its last line where a terminal is too low, for what scrolls away stays."""
+    table = watched.table()
+    if len(out.render_lines(table)) < out.height:
+        return table
+    return Text([*watched.lines()][-1], overflow="ellipsis", no_wrap=True)
+
+
+class Watched(Protocol):
+    """What can be shown while it goes on."""
+
+    def table(self) -> RenderableType:
+        """Return it as it is shown in place."""
+        ...
+
+    def lines(self) -> Iterable[str]:
+        """Return it as lines."""
+        ...
+
+
+class WatchedRecordings:
+    """Downloads that are watched."""
+
+    def __init__(self, report: RecordingsReport) -> None:
+        self._report = report
+
+    def table(self) -> Text:
+        """Return it as text."""
+        return Text("\n".join(self.lines()))
+
+    def lines(self) -> list[str]:
+        """Return how many there are, and what failed."""
+        return escaped_lines(str(self._report)).splitlines()
+
+
+class WatchedSync:
     """A sync that is watched from now on."""
 
     def __init__(self, report: SyncReport, waits: Waits, now: Callable[[], float] = time.monotonic) -> None:

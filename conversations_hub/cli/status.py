@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import click
@@ -26,9 +26,8 @@ def show_status(place: Place, *, as_json: bool) -> None:
         return
     names = [name for name in _MEANINGS if getattr(found.total, name)]
     print_fitting(console(), partial(_table, found), names, reversed(names))
-    for row in found.accounts:
-        for remark in _remarks(row):
-            click.echo(f"{escaped(row.where)}: {remark}")
+    for remark in _remarks(found):
+        click.echo(escaped(remark))
     for name in names:
         click.echo(f"{getattr(found.total, name):,} {name.replace('_', ' ')}: {_MEANINGS[name]}")
     click.echo(f"{escaped(str(place))}: {found.total.conversations:,} conversations; instants are UTC")
@@ -79,12 +78,11 @@ def _status(place: Place) -> StoreStatus:
         return archive.status()
 
 
-def _remarks(row: AccountStatus) -> list[str]:
-    remarks: list[str] = []
-    if row.failing_since is not None:
-        remarks.append(f"failing since {day(row.failing_since)}")
-    if row.is_under_way:
-        remarks.append("a sync is at work on it, or was stopped; the next one goes on there")
-    elif row.covered is None:
-        remarks.append("no list was walked to its end yet")
-    return remarks
+def _remarks(found: StoreStatus) -> Iterator[str]:
+    for row in found.accounts:
+        if row.failing_since is not None:
+            yield f"{row.where}: failing since {day(row.failing_since)}"
+    under_way = [row.where for row in found.accounts if row.is_under_way]
+    if under_way:
+        names = ", ".join(under_way)
+        yield f"a sync is in the middle of a list, or was stopped there, and the next one goes on: {names}"

@@ -23,7 +23,7 @@ from ..sync.sqlite.archive import Archive
 from .accounts import hub_of
 from .outcome import show_outcome
 from .places import Place
-from .progress import Progress
+from .progress import Progress, WatchedRecordings, WatchedSync
 from .sentences import sentence
 from .show import span
 from .stopping import until_stopped
@@ -87,7 +87,7 @@ class Syncing(msgspec.Struct, frozen=True, kw_only=True):
             async with hub_of(
                 self.config, self.targets, profile="bulk", keep_raw=self.raw, on_signal=waits.hear
             ) as hub:
-                with progress.watching(report, waits):
+                with progress.watching(WatchedSync(report, waits)):
                     await sync(
                         hub,
                         self.place.store(),
@@ -101,8 +101,9 @@ class Syncing(msgspec.Struct, frozen=True, kw_only=True):
                         report=report,
                     )
                 if self.recordings is not None:
-                    progress.say("downloading recordings")
-                    files = await self._download(hub, self.recordings)
+                    files = RecordingsReport()
+                    with progress.watching(WatchedRecordings(files)):
+                        await self._download(hub, self.recordings, files)
             is_complete = report.complete and (files is None or files.complete)
             end = "complete" if is_complete else "incomplete"
         except Exception:
@@ -113,10 +114,10 @@ class Syncing(msgspec.Struct, frozen=True, kw_only=True):
                 self._tell(report, files, end, time.monotonic() - began)
         return is_complete
 
-    async def _download(self, hub: Hub, folder: Path) -> RecordingsReport:
+    async def _download(self, hub: Hub, folder: Path, files: RecordingsReport) -> None:
         with Archive(self.place.database) as archive:
             there = archive.recordings(*self.targets, since=self.since, until=self.until)
-            return await download_recordings(hub, there, folder, allow_any_public_host=self.any_host)
+            await download_recordings(hub, there, folder, allow_any_public_host=self.any_host, report=files)
 
     def _tell(self, report: SyncReport, files: RecordingsReport | None, end: _End, seconds: float) -> None:
         """Write how it went, where the store is, how long it took, and what to do now."""

@@ -108,14 +108,15 @@ async def download_recordings(
     folder: Path,
     *,
     allow_any_public_host: bool = False,
+    report: RecordingsReport | None = None,
 ) -> RecordingsReport:
     """Download what is not there yet, four at a time.
 
     `recordings` is what `Archive.recordings` yields: each with its position in its conversation, and with the instant
     from which its provider counts how long it keeps it. One that cannot be had stops no other. Raises `StoreError`
-    where nothing can be written.
+    where nothing can be written. `report` is filled while it goes on, for those who want to watch.
     """
-    report = RecordingsReport()
+    report = report or RecordingsReport()
 
     async def one(wanted: tuple[Recording, int, datetime | None]) -> None:
         recording, position, made_at = wanted
