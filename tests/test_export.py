@@ -203,7 +203,7 @@ def test_f109_every_cell_can_be_had_back_as_it_was(text: str) -> None:
         ("1234567890123456", "'1234567890123456"),
     ],
 )
-def test_f109_a_formula_is_found_wherever_a_cell_may_begin(cell: str, harmless: str) -> None:
+def test_a_formula_is_found_wherever_a_cell_may_begin(cell: str, harmless: str) -> None:
     changed: Counter[str] = Counter()
     pieces: list[bytes] = []
     write_csv([said(cell)], pieces.append, changed=changed)
