@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -12,10 +13,14 @@ from click.testing import CliRunner, Result
 from conversations_hub.cli import cli
 from conversations_hub.schema import Participant, ParticipantKind
 from conversations_hub.sync.sqlite.archive import Archive
+from conversations_hub.sync.store import Progress
 
 from .server import Answer, Asked, answer, serving
+from .test_cli_store import environ
 from .test_erasure import called, kept_in
-from .test_sqlite_store import said
+from .test_sqlite_store import ACCOUNT, entry, said
+
+__all__ = ["environ"]  # a fixture
 
 
 def run(*arguments: str, typed: str | None = None, **environ: str) -> Result:
@@ -99,3 +104,43 @@ def test_prune_takes_out_what_is_old(store: Path) -> None:
     assert (kept.exit_code, there(store)) == (0, {"c1", "c2", "c3"})
     gone = run("prune", "--keep", "2026-12-01", "--store", str(store), "--yes")
     assert (gone.exit_code, there(store)) == (0, set())
+
+
+def test_a_sync_that_keeps_so_much_erases_what_is_older(environ: dict[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "c.db"
+
+    def oldest() -> datetime:
+        with Archive(path) as archive:
+            instants = (one.created_at or one.started_at for one in archive.conversations())
+            return min(at for at in instants if at is not None)
+
+    for more in (("--keep", "36500d"), ("--keep", "6h"), ("--again",)):
+        done = run("sync", "tavus", "--store", str(path), *more, **environ)
+        assert done.exit_code == 0, done.output
+        is_all = more == ("--keep", "36500d")
+        assert (oldest() < datetime.now(UTC) - timedelta(hours=7)) is is_all, more
+    refused = run("sync", "tavus", "--store", f"jsonl:{tmp_path / 'c.jsonl'}", "--keep", "1d", **environ)
+    assert refused.exit_code == 2
+    assert "nothing can be erased from JSON lines yet" in refused.stderr
+
+
+def test_json_lines_cannot_be_erased_from_yet_and_say_so(tmp_path: Path) -> None:
+    refused = run("erase", "acme:c1", "--store", f"jsonl:{tmp_path / 'c.jsonl'}", "--yes")
+    assert refused.exit_code == 2
+    assert "nothing can be erased from JSON lines yet" in refused.stderr
+
+
+async def test_the_tables_of_a_parquet_store_are_written_anew(tmp_path: Path) -> None:
+    pytest.importorskip("duckdb")
+    from conversations_hub.sync.parquet import ParquetStore  # noqa: PLC0415
+
+    store = ParquetStore(tmp_path / "p")
+    await store.open({})
+    both = [called("+1 555 010 2030", name="Rumpelstilz"), called(id="c2")]
+    await store.commit(ACCOUNT, [entry(one) for one in both], Progress())
+    await store.finish()
+    await store.close()
+    assert b"Rumpelstilz" in (tmp_path / "p" / "conversations.parquet").read_bytes()
+    done = run("erase", "acme:c1", "--store", f"parquet:{tmp_path / 'p'}", "--yes")
+    assert done.exit_code == 0
+    assert not any(b"Rumpelstilz" in file.read_bytes() for file in (tmp_path / "p").iterdir())

@@ -279,6 +279,7 @@ def _get(*, ref: str, form: str | None, store: Path | None, config: Path | None)
 )
 @click.option("--any-host", is_flag=True, help="Take recordings from any public host, not only from the provider's.")
 @click.option("--no-verify", is_flag=True, help="Walk each list once, though one that moves meanwhile may lose rows.")
+@click.option("--keep", type=span, metavar="SPAN", help="Erase what is older, as in 180d, and fetch none of it.")
 @_config
 @_json
 def _sync(
@@ -297,6 +298,7 @@ def _sync(
     recordings: Path | None,
     any_host: bool,
     no_verify: bool,
+    keep: timedelta | None,
     config: Path | None,
     form: str | None,
 ) -> None:
@@ -318,6 +320,7 @@ def _sync(
         since=since,
         until=until,
         verify=not no_verify,
+        keep=keep,
         lookback=lookback,
         again=again,
         redact=redact,
@@ -339,7 +342,12 @@ _receipt = click.option(
     "--receipt", type=click.Path(path_type=Path), help="Write what was erased to this file, as JSON."
 )
 _store_of = click.option(
-    "--store", type=click.Path(path_type=Path), default=_STORE, show_default=True, help="The store."
+    "--store",
+    type=place,
+    default=_STORE,
+    show_default=True,
+    metavar="PLACE",
+    help="A path for SQLite, or parquet:FOLDER.",
 )
 
 
@@ -370,7 +378,7 @@ def _erase(
     email: str | None,
     participant: str | None,
     at_provider: bool,
-    store: Path,
+    store: Place,
     recordings: Path | None,
     dry_run: bool,
     sure: bool,
@@ -417,7 +425,7 @@ def _erase(
 def _prune(
     *,
     keep: datetime,
-    store: Path,
+    store: Place,
     recordings: Path | None,
     dry_run: bool,
     sure: bool,

@@ -5,25 +5,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import click
 import msgspec
 
-from ..errors import HubError, StoreError, UnsupportedError
+from ..errors import ConfigurationError, HubError, StoreError, UnsupportedError
 from ..sync.sqlite.archive import Archive
 from ..sync.sqlite.erasure import Person, Receipt
 from .accounts import hub_of
+from .places import Place
 from .terminal import escaped, write_json
 
-__all__ = ["run_erase", "run_prune"]
+__all__ = ["erased_from", "run_erase", "run_prune"]
 
 _MOST_SHOWN = 20
 
 
 def run_erase(
     refs: tuple[str, ...],
-    place: Path,
+    place: Place,
     *,
     phone: str | None,
     email: str | None,
@@ -53,7 +55,7 @@ def run_erase(
 
 
 def run_prune(
-    place: Path,
+    place: Place,
     before: datetime,
     *,
     recordings: Path | None,
@@ -70,8 +72,21 @@ def run_prune(
     return _run(place, pruned, lambda _: {}, dry_run=dry_run, sure=sure, receipt=receipt, as_json=as_json)
 
 
+def erased_from(place: Place, erase: Callable[[Archive], Receipt]) -> Receipt:
+    """Erase from a store, and write the tables of a Parquet store anew."""
+    if place.kind == "jsonl":
+        raise ConfigurationError(f"{place}: nothing can be erased from JSON lines yet, only from SQLite and Parquet")
+    with Archive(place.database) as archive:
+        receipt = erase(archive)
+        if place.kind == "parquet" and receipt.erased_at is not None and receipt.conversations:
+            from ..sync.parquet import export_parquet  # noqa: PLC0415
+
+            export_parquet(archive.conversations(), place.path, overwrite=True)
+    return receipt
+
+
 def _run(
-    place: Path,
+    place: Place,
     erase: Callable[..., Receipt],
     at_providers: Callable[[Receipt], dict[str, str]],
     *,
@@ -80,19 +95,13 @@ def _run(
     receipt: Path | None,
     as_json: bool,
 ) -> bool:
-    folder = place if place.is_dir() else None  # of a Parquet store
-    with Archive(place / "conversations.db" if folder else place) as archive:
-        found = erase(archive, dry_run=True)
-        if not dry_run and found.conversations:
-            if not sure:
-                _show(found)
-                click.confirm(f"Erase {_count(found)} for good?", abort=True, err=True)
-            outcomes = at_providers(found)
-            found = msgspec.structs.replace(erase(archive, dry_run=False), at_providers=outcomes)
-        if folder and not dry_run:
-            from ..sync.parquet import export_parquet  # noqa: PLC0415
-
-            export_parquet(archive.conversations(), folder, overwrite=True)
+    found = erased_from(place, partial(erase, dry_run=True))
+    if not dry_run and found.conversations:
+        if not sure:
+            _show(found)
+            click.confirm(f"Erase {_count(found)} for good?", abort=True, err=True)
+        outcomes = at_providers(found)
+        found = msgspec.structs.replace(erased_from(place, partial(erase, dry_run=False)), at_providers=outcomes)
     if as_json:
         write_json(msgspec.json.encode(found))
     else:

@@ -21,6 +21,7 @@ from ..sync import Redact, SyncReport, sync
 from ..sync.recordings import RecordingsReport, download_recordings
 from ..sync.sqlite.archive import Archive
 from .accounts import hub_of
+from .erasing import erased_from
 from .outcome import show_outcome
 from .places import Place
 from .progress import Progress, WatchedRecordings, WatchedSync
@@ -44,6 +45,8 @@ class Syncing(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime | None
     until: datetime | None
     verify: bool
+    keep: timedelta | None
+    """What is older is erased."""
     lookback: timedelta | None
     again: bool
     redact: bool
@@ -61,6 +64,8 @@ class Syncing(msgspec.Struct, frozen=True, kw_only=True):
         """
         if self.recordings is not None and self.place.kind == "jsonl":
             raise ConfigurationError("recordings are found through a SQLite store: give --store a path")
+        if self.keep is not None and self.place.kind == "jsonl":
+            raise ConfigurationError("nothing can be erased from JSON lines yet: give --store a path for --keep")
         progress = Progress()
         work = self._once(progress) if self.every is None else self._follow(progress, self.every)
         return until_stopped(work, progress.say)
@@ -92,7 +97,7 @@ class Syncing(msgspec.Struct, frozen=True, kw_only=True):
                         hub,
                         self.place.store(),
                         *self.targets,
-                        since=self.since,
+                        since=self._since(),
                         until=self.until,
                         verify=self.verify,
                         lookback=self.lookback,
@@ -104,6 +109,8 @@ class Syncing(msgspec.Struct, frozen=True, kw_only=True):
                     files = RecordingsReport()
                     with progress.watching(WatchedRecordings(files)):
                         await self._download(hub, self.recordings, files)
+            if (oldest := self._oldest()) is not None:
+                await asyncio.to_thread(self._prune, oldest)
             is_complete = report.complete and (files is None or files.complete)
             end = "complete" if is_complete else "incomplete"
         except Exception:
@@ -113,6 +120,17 @@ class Syncing(msgspec.Struct, frozen=True, kw_only=True):
             if any(account.elapsed for account in report.accounts):
                 self._tell(report, files, end, time.monotonic() - began)
         return is_complete
+
+    def _oldest(self) -> datetime | None:
+        """Return when the oldest is that is kept."""
+        return None if self.keep is None else datetime.now(UTC) - self.keep
+
+    def _since(self) -> datetime | None:
+        since = [moment for moment in (self.since, self._oldest()) if moment is not None]
+        return max(since, default=None)
+
+    def _prune(self, before: datetime) -> None:
+        erased_from(self.place, lambda archive: archive.prune(before, recordings=self.recordings))
 
     async def _download(self, hub: Hub, folder: Path, files: RecordingsReport) -> None:
         with Archive(self.place.database) as archive:
