@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import Counter
 
+import msgspec
+import pytest
+
+from conversations_hub import Account, Conversation, Hub
+from conversations_hub.adapters import tavus
 from conversations_hub.transport import Turns
+from conversations_hub.wire import Flow
+
+from .server import answer, serving
+from .test_hub import details, row
 
 KIB = 1024
 
@@ -91,3 +101,28 @@ async def test_who_was_cancelled_holds_nobody_up() -> None:
         await last
     assert reading.done()
     assert all(task.cancelled() for task in cancelled)
+
+
+async def test_a_long_answer_is_read_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = [
+        {"role": "user", "content": f"I am turn {number}.", "seconds_from_start": number} for number in range(20_000)
+    ]
+    ready = {"event_type": "application.transcription_ready", "properties": {"transcript": said}}
+    threads: list[threading.Thread] = []
+    get = tavus.ADAPTER.get
+    assert get is not None
+
+    def watched(account: Account, id: str) -> Flow[Conversation]:
+        found = yield from get(account, id)
+        threads.append(threading.current_thread())
+        return found
+
+    monkeypatch.setattr(tavus, "ADAPTER", msgspec.structs.replace(tavus.ADAPTER, get=watched))
+    async with (
+        serving(answer(row(1, events=[ready])), answer(details(1))) as server,
+        Hub([Account("tavus", key="key", base_url=server.url)]) as hub,
+    ):
+        long, short = await hub.get("tavus:c1"), await hub.get("tavus:c1")
+    assert len(long.transcript or ()) == 20_000
+    assert len(short.transcript or ()) == 1
+    assert [thread is threading.main_thread() for thread in threads] == [False, True]

@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from ssl import SSLContext
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 
 import aiohttp
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
@@ -85,6 +85,21 @@ class Exchange(Progress):
         self.is_stale = (
             False  # the last attempt was the first, and met a kept connection that the server was just closing
         )
+
+
+class _Result(Generic[T]):
+    """What a flow ended with."""
+
+    def __init__(self, value: T) -> None:
+        self.value = value
+
+
+def _resumed(flow: Flow[T], answer: Response | HubError | None) -> Request | _Result[T]:
+    """Go on with a flow to its next request, or to its end."""
+    try:
+        return flow.throw(answer) if isinstance(answer, HubError) else flow.send(answer)  # type: ignore[arg-type]
+    except StopIteration as stop:
+        return _Result(stop.value)
 
 
 _CLOSING: Final = 2.0
@@ -175,15 +190,18 @@ class Lane:
         while True:
             bug: Exception
             try:
-                request = flow.throw(answer) if isinstance(answer, HubError) else flow.send(answer)  # type: ignore[arg-type]
-            except StopIteration as stop:
-                found: T = stop.value
-                return found
+                if isinstance(answer, Response) and len(answer.body) > LARGE:
+                    # Reading it takes long enough to keep everybody else waiting.
+                    request = await asyncio.to_thread(_resumed, flow, answer)
+                else:
+                    request = _resumed(flow, answer)
             except HubError:
                 raise
             except Exception as error:  # noqa: BLE001  (one adapter's bug must not become everybody's)
                 bug = error
             else:
+                if isinstance(request, _Result):
+                    return request.value
                 try:
                     attempt = partial(self._attempt, request, exchange)
                     answer = await self._tried(attempt, exchange, is_safe=request.is_safe)
