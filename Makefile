@@ -36,7 +36,7 @@ demo: set-up-demo
 	@echo; echo "In this folder, conversations-hub is $(DEMO) -m conversations_hub"
 
 test: set-up
-	@echo "Running the tests: about a minute on two quiet cores."
+	@echo "Running the tests: about a minute and a half on two quiet cores."
 	$(DEV) $(PYTEST)
 
 check: lint types layers coverage bench-smoke locks fresh-demo dist
