@@ -186,36 +186,43 @@ class Writer:
 
     def commit(self, account: str, entries: Sequence[Entry], progress: Progress) -> Written:
         """See `Store.commit`."""
-        kept = self.kept(account, [entry.conversation.id for entry in entries])
-        entries = [entry for entry in entries if not kept.get(entry.conversation.id, _NOTHING).is_erased]
-        keys = self._keys(account, [entry.conversation.id for entry in entries])
-        new = [entry for entry in entries if entry.conversation.id not in keys]
+        keys, contents = self._there(account, [entry.conversation.id for entry in entries])
         known = [entry for entry in entries if entry.conversation.id in keys]
-        updated = [entry for entry in known if _content(kept, entry) != entry.kept.content]
+        new = [entry for entry in entries if entry.conversation.id not in keys]
+        erased = self._erased(account, [entry.conversation.id for entry in new])
+        if erased:
+            new = [entry for entry in new if entry.conversation.id not in erased]
+        updated = [entry for entry in known if contents[entry.conversation.id] != entry.kept.content]
         with self._writing() as revision:
             for entry in updated:
                 self._clear(keys[entry.conversation.id], entry, revision)
             keys |= {entry.conversation.id: self._insert(entry, revision) for entry in new}
             self._add_parts([(keys[entry.conversation.id], entry.conversation) for entry in updated + new])
             self._connection.executemany(
-                _REMEMBER, [(keys[entry.conversation.id], *_remembered(entry.kept)) for entry in entries]
+                _REMEMBER, [(keys[entry.conversation.id], *_remembered(entry.kept)) for entry in known + new]
             )
             told = msgspec.json.encode(progress).decode()
             self._connection.execute("INSERT OR REPLACE INTO accounts VALUES (?, ?)", (account, told))
         return Written(len(new), len(updated), len(known) - len(updated))
 
-    def _keys(self, account: str, ids: Sequence[str]) -> dict[str, int]:
-        """Return the keys of those that are there, by id; others may have deleted what is remembered of them."""
+    def _there(self, account: str, ids: Sequence[str]) -> tuple[dict[str, int], dict[str, bytes | None]]:
+        """Return the keys of those that are there, and the fingerprints of their content, by id.
+
+        There is no fingerprint where others deleted what is remembered of a conversation.
+        """
         provider, _, name = account.partition("/")
-        found: dict[str, int] = {}
+        keys: dict[str, int] = {}
+        contents: dict[str, bytes | None] = {}
         for begin in range(0, len(ids), _MOST_VALUES):
             some = ids[begin : begin + _MOST_VALUES]
-            found |= self._connection.execute(
-                "SELECT id, key FROM conversations"
+            rows = self._connection.execute(
+                "SELECT id, key, content_print FROM conversations LEFT JOIN remembered ON conversation = key"
                 f" WHERE provider = ? AND account = ? AND id IN ({', '.join('?' * len(some))})",
                 (provider, name, *some),
             )
-        return found
+            for id, key, content in rows:
+                keys[id], contents[id] = key, content
+        return keys, contents
 
     def _insert(self, entry: Entry, revision: int) -> int:
         """Add a conversation, and return its key; its parts are to follow."""
@@ -249,11 +256,6 @@ class Writer:
             self._connection.executemany(_insert_into("turns", ("conversation", "position", *columns)), numbered)
 
 
-def _content(kept: Mapping[str, Kept], entry: Entry) -> bytes | None:
-    before = kept.get(entry.conversation.id)
-    return None if before is None else before.content
-
-
 def _remembered(kept: Kept) -> tuple[Any, ...]:
     return kept.row, kept.content, instant_text(kept.settles_at), instant_text(kept.failing_since), kept.listed
 
@@ -267,8 +269,7 @@ def _insert_into(table: str, columns: tuple[str, ...]) -> str:
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
 
 
-_NOTHING = Kept(b"", b"", None)
-_ERASED = msgspec.structs.replace(_NOTHING, is_erased=True)
+_ERASED = Kept(b"", b"", None, is_erased=True)
 _UPDATE = f"UPDATE conversations SET {', '.join(f'{name} = ?' for name in (*CONVERSATION, 'revision'))} WHERE key = ?"
 _REMEMBER = "INSERT OR REPLACE INTO remembered VALUES (?, ?, ?, ?, ?, ?)"
 _ADD_PARTICIPANT = _insert_into("participants", ("conversation", "position", *PARTICIPANT))
