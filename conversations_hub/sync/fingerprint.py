@@ -10,7 +10,7 @@ import msgspec
 
 from ..schema import Conversation, Recording, RecordingAccess
 
-__all__ = ["FIRST_LAYOUT", "content_of", "fingerprint", "is_print_of"]
+__all__ = ["FIRST_LAYOUT", "content_of", "fingerprint", "is_of_first_layout", "is_print_of"]
 
 _SIZE: Final = 16  # bytes
 FIRST_LAYOUT: Final = b"1:"
@@ -35,9 +35,14 @@ def fingerprint(conversation: Conversation) -> bytes:
 def is_print_of(before: bytes, conversation: Conversation) -> bool:
     """Whether a conversation says what the one said whose fingerprint this is."""
     now = fingerprint(conversation)
-    if len(before) > _SIZE:
+    if is_of_first_layout(before):
         now = FIRST_LAYOUT + blake2b(content_of(conversation), digest_size=_SIZE).digest()
     return before == now
+
+
+def is_of_first_layout(fingerprint: bytes) -> bool:
+    """Whether it was digested in the other way."""
+    return len(fingerprint) > _SIZE
 
 
 def content_of(conversation: Conversation) -> bytes:

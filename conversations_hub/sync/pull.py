@@ -29,7 +29,7 @@ from ..hub import Hub, Page
 from ..hub.reader import MOST_TOLD, merged
 from ..schema import Conversation, Issue, TranscriptState
 from ..transport import Clock
-from .fingerprint import FIRST_LAYOUT, fingerprint, is_print_of
+from .fingerprint import fingerprint, is_of_first_layout, is_print_of
 from .report import AccountSync
 from .store import Entry, Kept, Progress, Store, Window, when
 from .windows import STEP, bounds, joined, reaching, windows
@@ -246,7 +246,7 @@ class Pull:
 
     def _is_as_it_was(self, row: Conversation, before: Kept) -> bool:
         # The first layout remembered rows as they came, personal data and all; now it is what would be stored.
-        return is_print_of(before.row, row if before.row.startswith(FIRST_LAYOUT) else self._shown(row))
+        return is_print_of(before.row, row if is_of_first_layout(before.row) else self._shown(row))
 
     async def _fetch(self, rows: Sequence[tuple[Conversation, Kept | None]]) -> None:
         if self._adapter.complete_lists or self._adapter.get is None:
