@@ -8,6 +8,7 @@ import sqlite3
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -25,10 +26,10 @@ from conversations_hub.schema import (
     TranscriptTurn,
 )
 from conversations_hub.sync import sync
+from conversations_hub.sync.erasure import Person, is_mentioned, takes_part
 from conversations_hub.sync.recordings import name_of
 from conversations_hub.sync.sqlite import SQLiteStore
 from conversations_hub.sync.sqlite.archive import Archive
-from conversations_hub.sync.sqlite.erasure import Person
 from conversations_hub.sync.store import Progress
 
 from .erasing import erased_and_killed_before
@@ -38,6 +39,7 @@ from .test_sync import AFTER, at, scripted, stored
 from .warm import Warm
 
 SECRET = "Zwetschgenkuchen"
+FULL_WIDTH = {ord(sign): ord(sign) + 0xFEE0 for sign in "+0123456789"}
 CALLED = {"phone", "local", "id", "metadata", "collected", "title"}
 
 
@@ -148,6 +150,33 @@ async def test_a_person_is_found_wherever_the_data_says_so(person: Person, found
         if person.phone == "+1 (555) 010-2030":
             assert set(done.mentioned) == {"acme:said", "acme:called"}
     assert "555" not in repr(person)
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"metadata": {"note": "Mail:\nada@example.com"}},
+        {"metadata": {"caller": {"number": 15550102030}}},
+        {"metadata": {"+1 555 010 2030": "blocked"}},
+        {"metadata": {"body": '{"from":"\\nada@example.com"}'}},
+        {"links": {"log": "https://example.com/?who=ada%40example.com"}},
+        {"links": {"call": "tel:%2B1%20555%20010%202030"}},
+        {"title": "+1 555 010 2030".translate(FULL_WIDTH)},
+        {"title": "٠٠١٥٥٥٠١٠٢٠٣٠"},
+        {"summary": "[Call with ada@example.com] She asked."},
+    ],
+)
+async def test_no_escape_and_no_script_hides_a_person(about: dict[str, Any], tmp_path: Path) -> None:
+    person = Person(phone="+1 555 010 2030", email="ada@example.com")
+    one = msgspec.structs.replace(said(id="c1"), **about)
+    await kept_in(tmp_path / "c.db", one, said(id="c2"))
+    with Archive(tmp_path / "c.db") as archive:
+        assert archive.erase(person=person, dry_run=True).conversations == ("acme:c1",)
+    assert takes_part(person, one)
+    turn = TranscriptTurn(index=0, tool_calls=(ToolCall(name="call", arguments=msgspec.json.encode(about).decode()),))
+    heard = msgspec.structs.replace(said(id="c3"), transcript=(turn,))
+    assert is_mentioned(person, heard)
+    assert not takes_part(person, heard)
 
 
 async def test_recordings_on_disk_go_with_it(tmp_path: Path) -> None:

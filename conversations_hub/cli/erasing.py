@@ -13,7 +13,7 @@ import msgspec
 
 from ..errors import ConfigurationError, HubError, StoreError, UnsupportedError
 from ..sync.sqlite.archive import Archive
-from ..sync.sqlite.erasure import Person, Receipt
+from ..sync.erasure import Person, Receipt
 from .accounts import hub_of
 from .places import Place
 from .terminal import escaped, write_json

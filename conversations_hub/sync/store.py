@@ -13,6 +13,7 @@ from ..errors import StoreError
 from ..schema import Conversation
 
 __all__ = [
+    "ERASED",
     "MADE",
     "Entry",
     "Kept",
@@ -87,6 +88,10 @@ class Kept(msgspec.Struct, frozen=True):
     """When its details failed first, if they have not been had since; where it is settled they were given up."""
     is_erased: bool = False
     """Whether it was erased: it is not there, and not to come back."""
+
+
+ERASED: Final = Kept(b"", b"", None, is_erased=True)
+"""What is remembered of a conversation that was erased."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -178,7 +183,7 @@ class Store(Protocol):
         ...
 
     async def kept(self, account: str, ids: Sequence[str]) -> Mapping[str, Kept]:
-        """Return what is remembered of those conversations that are there, by id."""
+        """Return what is remembered of those conversations that are there or were erased, by id."""
         ...
 
     async def unsettled(self, account: str) -> Mapping[str, Kept]:

@@ -17,9 +17,10 @@ from ...errors import InvalidRefError, NotFoundError, StoreError
 from ...hub.instants import check_span
 from ...hub.refs import Ref, Target
 from ...schema import Conversation, Recording, Role, Status
+from ..erasure import Person, Receipt
 from ..status import StoreStatus
 from .connection import connected, has_index
-from .erasure import Person, Plan, Receipt, named, older
+from .erasure import Plan, named, older
 from .query import Query, parsed, snippet
 from .status import status
 from .tables import CONVERSATION, PARTICIPANT, RECORDING, TURN, conversation_of, instant_text, recording_of

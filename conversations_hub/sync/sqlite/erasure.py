@@ -5,11 +5,9 @@ What is erased stands nowhere in the file any more, no sync brings it back, and 
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -17,79 +15,10 @@ import msgspec
 
 from ...errors import InvalidRefError
 from ...hub.refs import Ref
-from ..recordings import files_of
+from ..erasure import Person, Receipt, tombstone
 from .tables import instant_text
 
-__all__ = ["Person", "Plan", "Receipt", "clean", "digest_of", "erase", "named", "older", "remove_recordings"]
-
-
-class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody whose conversations are looked for; what is not given does not count. Never shown, and never kept."""
-
-    phone: str | None = None
-    """In any spelling; at least seven digits. A number with and one without its country code are the same."""
-    email: str | None = None
-    participant: str | None = None
-    """A participant's id, as the provider has it."""
-
-    def __post_init__(self) -> None:
-        if self.phone is not None and len(_digits(self.phone)) < _LEAST_DIGITS:
-            raise InvalidRefError(f"a phone number to erase has at least {_LEAST_DIGITS} digits")
-        if self.email is not None and not re.fullmatch(r"[^\s@]+@[^\s@]+", self.email):
-            raise InvalidRefError("an e-mail address to erase looks like name@example.com")
-
-    def __repr__(self) -> str:
-        return "Person(…)"
-
-    def is_in(self, text: str | None) -> bool:
-        """Whether a text holds the number or the address."""
-        if not text:
-            return False
-        if self.email is not None and _standing_alone(self.email).search(text):
-            return True
-        return self.phone is not None and any(_is_same_number(self.phone, one) for one in _NUMBER.findall(text))
-
-    def is_participant(self, id: str | None) -> bool:
-        """Whether it is the participant's id."""
-        return self.participant is not None and id == self.participant
-
-
-_LEAST_DIGITS: Final = 7
-_NUMBER: Final = re.compile(r"\+?\d(?:[\s().\-/\u00a0]{0,3}\d){6,17}")
-
-
-def _digits(text: str) -> str:
-    return "".join(character for character in text if character.isdecimal()).removeprefix("00")
-
-
-def _is_same_number(one: str, other: str) -> bool:
-    short, long = sorted((_digits(one).lstrip("0"), _digits(other).lstrip("0")), key=len)
-    return len(short) >= _LEAST_DIGITS and long.endswith(short)
-
-
-def _standing_alone(address: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<![\w.+-]){re.escape(address)}(?![\w-]|\.\w)", re.IGNORECASE)
-
-
-class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """What was erased, or would be: proof for those who asked."""
-
-    store: str
-    erased_at: datetime | None
-    """UTC; None where nothing was done yet."""
-    conversations: tuple[str, ...]
-    """The refs of those that were erased."""
-    recordings: tuple[str, ...] = ()
-    """The files that were removed."""
-    at_providers: dict[str, str] = {}
-    """By ref: `deleted`, or why it was not."""
-    mentioned: tuple[str, ...] = ()
-    """The refs of other conversations in which the number or address was said; they are left as they are."""
-
-    @property
-    def complete(self) -> bool:
-        """Whether everything is gone that was to be."""
-        return self.erased_at is not None and all(outcome == "deleted" for outcome in self.at_providers.values())
+__all__ = ["Plan", "clean", "digest_of", "erase", "named", "older"]
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -182,9 +111,9 @@ def erase(connection: sqlite3.Connection, keys: Mapping[int, str], now: datetime
 
 
 def digest_of(connection: sqlite3.Connection, account: str, id: str) -> bytes:
-    """Return what tells that a conversation was erased, to those who know which one it was."""
+    """Return the tombstone of a conversation, with the store's own salt."""
     (salt,) = connection.execute("SELECT value FROM store WHERE name = 'salt'").fetchone()
-    return sha256(salt + f"{account}:{id}".encode(errors="surrogatepass")).digest()[:16]
+    return tombstone(salt, account, id)
 
 
 def clean(connection: sqlite3.Connection, *, with_index: bool) -> None:
@@ -194,12 +123,3 @@ def clean(connection: sqlite3.Connection, *, with_index: bool) -> None:
     connection.execute("VACUUM")
     connection.execute("DELETE FROM store WHERE name = 'unclean'")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-
-def remove_recordings(folder: Path, refs: Sequence[str]) -> list[str]:
-    """Remove the files of these conversations from a folder that `sync --recordings` filled, and return their names."""
-    removed: list[str] = []
-    for path in (path for ref in refs for path in files_of(folder, ref)):
-        path.unlink(missing_ok=True)
-        removed.append(str(path.relative_to(folder)))
-    return removed

@@ -14,10 +14,11 @@ from typing import Any, cast
 import msgspec
 
 from ...schema import Conversation, TranscriptTurn
+from ..erasure import Receipt, remove_recordings
 from ..lock import Lock
-from ..store import Entry, Kept, Progress, Written, check_made
+from ..store import ERASED, Entry, Kept, Progress, Written, check_made
 from .connection import connected, has_index, has_text_search
-from .erasure import Plan, Receipt, clean, digest_of, erase, remove_recordings
+from .erasure import Plan, clean, digest_of, erase
 from .migration import migrate
 from .tables import (
     ADD_FOLDED,
@@ -114,7 +115,7 @@ class Writer:
         for begin in range(0, len(ids), _MOST_VALUES):
             some = ids[begin : begin + _MOST_VALUES]
             found |= self._kept(account, f"AND id IN ({', '.join('?' * len(some))})", some)
-        return found | dict.fromkeys(self._erased(account, [id for id in ids if id not in found]), _ERASED)
+        return found | dict.fromkeys(self._erased(account, [id for id in ids if id not in found]), ERASED)
 
     def _erased(self, account: str, ids: Sequence[str]) -> list[str]:
         """Return those that were erased."""
@@ -269,7 +270,6 @@ def _insert_into(table: str, columns: tuple[str, ...]) -> str:
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
 
 
-_ERASED = Kept(b"", b"", None, is_erased=True)
 _UPDATE = f"UPDATE conversations SET {', '.join(f'{name} = ?' for name in (*CONVERSATION, 'revision'))} WHERE key = ?"
 _REMEMBER = "INSERT OR REPLACE INTO remembered VALUES (?, ?, ?, ?, ?, ?)"
 _ADD_PARTICIPANT = _insert_into("participants", ("conversation", "position", *PARTICIPANT))
