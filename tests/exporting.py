@@ -8,8 +8,8 @@ from datetime import datetime
 from pathlib import Path
 
 from conversations_hub.schema import Conversation, TranscriptTurn
+from conversations_hub.sync.files import Files
 from conversations_hub.sync.fingerprint import fingerprint
-from conversations_hub.sync.journal import Files
 from conversations_hub.sync.jsonl import JSONLStore
 from conversations_hub.sync.store import Entry, Kept, Progress
 

@@ -119,15 +119,20 @@ def test_a_sync_that_keeps_so_much_erases_what_is_older(environ: dict[str, str],
         assert done.exit_code == 0, done.output
         is_all = more == ("--keep", "36500d")
         assert (oldest() < datetime.now(UTC) - timedelta(hours=7)) is is_all, more
-    refused = run("sync", "tavus", "--store", f"jsonl:{tmp_path / 'c.jsonl'}", "--keep", "1d", **environ)
-    assert refused.exit_code == 2
-    assert "nothing can be erased from JSON lines yet" in refused.stderr
 
 
-def test_json_lines_cannot_be_erased_from_yet_and_say_so(tmp_path: Path) -> None:
-    refused = run("erase", "acme:c1", "--store", f"jsonl:{tmp_path / 'c.jsonl'}", "--yes")
-    assert refused.exit_code == 2
-    assert "nothing can be erased from JSON lines yet" in refused.stderr
+def test_json_lines_are_erased_from_and_pruned_by_the_same_commands(environ: dict[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "c.jsonl"
+    store = ("--store", f"jsonl:{path}")
+    assert run("sync", "tavus", *store, **environ).exit_code == 0
+    first, *rest = refs = [msgspec.json.decode(line)["ref"] for line in path.read_bytes().splitlines()]
+    gone = run("erase", first, *store, "--yes", "--json")
+    assert (gone.exit_code, msgspec.json.decode(gone.stdout)["conversations"]) == (0, [first])
+    for keep in ("36500d", "6h"):
+        assert run("sync", "tavus", *store, "--keep", keep, **environ).exit_code == 0
+        left = {msgspec.json.decode(line)["ref"] for line in path.read_bytes().splitlines()}
+        assert (left == set(rest)) is (keep == "36500d")
+        assert left < set(refs)
 
 
 async def test_the_tables_of_a_parquet_store_are_written_anew(tmp_path: Path) -> None:

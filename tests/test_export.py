@@ -43,7 +43,7 @@ from conversations_hub.schema import (
 from conversations_hub.sync import export
 from conversations_hub.sync import sheet as sheets
 from conversations_hub.sync.export import export_csv, export_jsonl
-from conversations_hub.sync.journal import Files
+from conversations_hub.sync.files import Files
 from conversations_hub.sync.parquet import ParquetStore, export_parquet
 from conversations_hub.sync.sheet import COLUMNS, Rows, write_csv
 from conversations_hub.sync.sqlite.archive import Archive

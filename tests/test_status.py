@@ -16,7 +16,7 @@ from conversations_hub.cli import cli
 from conversations_hub.schema import Conversation, TranscriptState
 from conversations_hub.sync.fingerprint import fingerprint
 from conversations_hub.sync.jsonl import JSONLStore
-from conversations_hub.sync.jsonl_status import jsonl_status
+from conversations_hub.sync.jsonl.archive import JSONLArchive
 from conversations_hub.sync.sqlite import SQLiteStore
 from conversations_hub.sync.sqlite.archive import Archive
 from conversations_hub.sync.sqlite.status import QUESTIONS
@@ -121,7 +121,7 @@ async def test_the_questions_are_answered_from_indexes(tmp_path: Path) -> None:
 async def test_json_lines_tell_what_their_journal_says(tmp_path: Path, *, finish: bool) -> None:
     await fill(JSONLStore(tmp_path / "c.jsonl"), finish=finish)
     unknown = {"oldest": None, "restricted": None, "vanished": None}
-    found = jsonl_status(tmp_path / "c.jsonl")
+    found = JSONLArchive(tmp_path / "c.jsonl").status()
     assert found.accounts == (
         msgspec.structs.replace(FIRST, **unknown),
         msgspec.structs.replace(SECOND, **unknown, newest=None),
@@ -133,7 +133,7 @@ async def test_json_lines_tell_what_their_journal_says(tmp_path: Path, *, finish
 async def test_where_the_journal_is_gone_the_manifest_says_something(tmp_path: Path) -> None:
     await fill(JSONLStore(tmp_path / "c.jsonl"))
     (tmp_path / "c.jsonl.journal").unlink()
-    first, *_ = jsonl_status(tmp_path / "c.jsonl").accounts
+    first, *_ = JSONLArchive(tmp_path / "c.jsonl").status().accounts
     assert (first.where, first.conversations, first.covered, first.failing) == ("acme/default", 7, COVERED, 3)
 
 

@@ -11,9 +11,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from ..errors import ConfigurationError, HubError, StoreError, UnsupportedError
-from ..sync.sqlite.archive import Archive
-from ..sync.erasure import Person, Receipt
+from ..errors import HubError, StoreError, UnsupportedError
+from ..sync.erasure import Erasable, Person, Receipt
 from .accounts import hub_of
 from .places import Place
 from .terminal import escaped, write_json
@@ -45,7 +44,7 @@ def run_erase(
     if not refs and person is None:
         raise click.UsageError("say what to erase: a REF, --phone, --email or --participant")
 
-    def erased(archive: Archive, *, dry_run: bool) -> Receipt:
+    def erased(archive: Erasable, *, dry_run: bool) -> Receipt:
         return archive.erase(*refs, person=person, recordings=recordings, dry_run=dry_run)
 
     def at_providers(planned: Receipt) -> dict[str, str]:
@@ -66,16 +65,20 @@ def run_prune(
 ) -> bool:
     """Erase what was before an instant, and say whether all of it is gone."""
 
-    def pruned(archive: Archive, *, dry_run: bool) -> Receipt:
+    def pruned(archive: Erasable, *, dry_run: bool) -> Receipt:
         return archive.prune(before, recordings=recordings, dry_run=dry_run)
 
     return _run(place, pruned, lambda _: {}, dry_run=dry_run, sure=sure, receipt=receipt, as_json=as_json)
 
 
-def erased_from(place: Place, erase: Callable[[Archive], Receipt]) -> Receipt:
+def erased_from(place: Place, erase: Callable[[Erasable], Receipt]) -> Receipt:
     """Erase from a store, and write the tables of a Parquet store anew."""
     if place.kind == "jsonl":
-        raise ConfigurationError(f"{place}: nothing can be erased from JSON lines yet, only from SQLite and Parquet")
+        from ..sync.jsonl.archive import JSONLArchive  # noqa: PLC0415
+
+        return erase(JSONLArchive(place.path))
+    from ..sync.sqlite.archive import Archive  # noqa: PLC0415
+
     with Archive(place.database) as archive:
         receipt = erase(archive)
         if place.kind == "parquet" and receipt.erased_at is not None and receipt.conversations:

@@ -69,9 +69,9 @@ _MEANINGS = {
 
 def _status(place: Place) -> StoreStatus:
     if place.kind == "jsonl":
-        from ..sync.jsonl_status import jsonl_status  # noqa: PLC0415
+        from ..sync.jsonl.archive import JSONLArchive  # noqa: PLC0415
 
-        return jsonl_status(place.path)
+        return JSONLArchive(place.path).status()
     from ..sync.sqlite.archive import Archive  # noqa: PLC0415
 
     with Archive(place.database) as archive:

@@ -64,8 +64,6 @@ class Syncing(msgspec.Struct, frozen=True, kw_only=True):
         """
         if self.recordings is not None and self.place.kind == "jsonl":
             raise ConfigurationError("recordings are found through a SQLite store: give --store a path")
-        if self.keep is not None and self.place.kind == "jsonl":
-            raise ConfigurationError("nothing can be erased from JSON lines yet: give --store a path for --keep")
         progress = Progress()
         work = self._once(progress) if self.every is None else self._follow(progress, self.every)
         return until_stopped(work, progress.say)

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from ..errors import StoreError
 from ..schema import Conversation
 from .document import document
-from .journal import Files
+from .files import Files
 from .sheet import Rows, Write, write_csv
 
 __all__ = ["check_free", "export_csv", "export_jsonl", "replacing", "write_jsonl"]

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import msgspec
 
-from ..errors import StoreError
-from .journal import Files, Journal, Known, Manifest
-from .status import AccountStatus, StoreStatus
-from .store import Progress
+from ...errors import StoreError
+from ..files import Files
+from ..status import AccountStatus, StoreStatus
+from ..store import Progress
+from .journal import Journal, Known, Manifest
 
-__all__ = ["jsonl_status"]
+__all__ = ["status"]
 
 
-def jsonl_status(path: str | Path) -> StoreStatus:
+def status(path: str | Path) -> StoreStatus:
     """Return how a JSON lines store stands; raise `StoreError` where there is none."""
     path = Path(path)
     journal, manifest = (path.with_name(f"{path.name}{end}") for end in (".journal", ".manifest.json"))

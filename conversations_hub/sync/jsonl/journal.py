@@ -1,11 +1,9 @@
-"""What was committed to a file, as a log beside it: a line each, with a checksum, for half a line does not count."""
+"""The log beside the data: what was committed, a line each, with a checksum, for half a line does not count."""
 
 from __future__ import annotations
 
-import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
@@ -14,77 +12,26 @@ from zlib import crc32
 
 import msgspec
 
-from ..errors import StoreError
-from ..hub.reader import MOST_TOLD
-from .fingerprint import FIRST_LAYOUT
-from .store import Kept, Missing, Progress, Window
+from ...errors import StoreError
+from ...hub.reader import MOST_TOLD
+from ..erasure import tombstone
+from ..files import Files
+from ..fingerprint import FIRST_LAYOUT
+from ..store import ERASED, Kept, Missing, Progress, Window
 
-__all__ = ["Begun", "Committed", "Files", "Finished", "Journal", "Known", "Manifest", "Remembered", "Total", "key_of"]
-
-
-class Files(msgspec.Struct, frozen=True, kw_only=True):
-    """The system calls that change files, so that any of them can be made to fail."""
-
-    open: Callable[[Path, int, int], int] = os.open
-    write: Callable[[int, memoryview], int] = os.write
-    truncate: Callable[[int, int], None] = os.ftruncate
-    fdatasync: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)  # macOS has none
-    fsync: Callable[[int], None] = os.fsync
-    rename: Callable[[Path, Path], None] = os.replace
-    remove: Callable[[Path], None] = os.unlink
-
-    def opened(self, path: Path, size: int) -> int:
-        """Open a file to append to, cut to its first `size` bytes, and made where it is missing."""
-        file = self.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            if os.fstat(file).st_size > size:
-                self.truncate(file, size)
-                self.fsync(file)
-            self.sync_folder(path)
-        except BaseException:
-            os.close(file)
-            raise
-        return file
-
-    def append(self, file: int, data: bytes) -> None:
-        """Write all of it, and wait until the disk has it."""
-        self._write(file, data)
-        self.fdatasync(file)
-
-    def replace(self, path: Path, pieces: Iterable[bytes]) -> None:
-        """Write a file beside it, and put it in its place once the disk has it."""
-        new = path.with_name(f"{path.name}.new")
-        try:
-            file = self.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-            try:
-                for piece in pieces:
-                    self._write(file, piece)
-                self.fsync(file)
-            finally:
-                os.close(file)
-        except OSError:
-            with suppress(OSError):  # on a full disk it would only be in the way
-                self.remove(new)
-            raise
-        self.move(new, path)
-
-    def move(self, source: Path, target: Path) -> None:
-        """Rename a file, for good."""
-        self.rename(source, target)
-        self.sync_folder(target)
-
-    def sync_folder(self, path: Path) -> None:
-        """Wait until the disk knows the names in a file's folder."""
-        folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            self.fsync(folder)
-        finally:
-            os.close(folder)
-
-    def _write(self, file: int, data: bytes) -> None:
-        left = memoryview(data)
-        while left:
-            left = left[self.write(file, left) :]
+__all__ = [
+    "Begun",
+    "Committed",
+    "Erased",
+    "Finished",
+    "Journal",
+    "Known",
+    "Line",
+    "Manifest",
+    "Remembered",
+    "Total",
+    "key_of",
+]
 
 
 class Total(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,13 +76,16 @@ class Remembered(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Begun(msgspec.Struct, frozen=True, kw_only=True, tag="begun"):
-    """A run begins, with nothing or with a copy of a finished file."""
+    """A run begins, with nothing, or with a finished file to go on with."""
 
-    version: Literal[1] = 1
+    version: Literal[1, 2] = 2
+    """1: the data began with a copy of the finished file."""
     terms: dict[str, str]
     compress: bool
     offset: int
-    """Bytes of that copy."""
+    """Bytes of data there are: of that copy, else none."""
+    base: int = 0
+    """Bytes of the finished file whose lines count before those of the data."""
     replaces: bool
     """Whether there is a finished file, which stays until this run has one to put in its place."""
 
@@ -164,7 +114,21 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished"):
     manifest: Manifest
 
 
-Line = Begun | Committed | Finished
+class Erased(msgspec.Struct, frozen=True, kw_only=True, tag="erased"):
+    """Conversations were taken out for good, of this log as well.
+
+    As the last line, or before the last `Finished`, it says that the data was written anew, beside where it is to be.
+    """
+
+    version: Literal[1] = 1
+    salt: bytes
+    tombstones: Sequence[bytes]
+    """Of all that were ever erased."""
+    offset: int
+    """Bytes of data that count, if a run is under way; the lines of a finished file are among them then."""
+
+
+Line = Begun | Committed | Erased | Finished
 
 _encoder = msgspec.json.Encoder()
 _line: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
@@ -198,11 +162,18 @@ class Journal:
             reason = f"{self.path} was written by another version of conversations-hub; go on with that one"
         raise StoreError(reason)
 
-    def begin(self, line: Begun) -> None:
-        """Put a new log in the place of what is there."""
-        text = _written(line)
-        self._files.replace(self.path, [text])
-        self._size = len(text)
+    def begin(self, lines: Iterable[Line]) -> None:
+        """Put a new log in the place of what is there, all of it or nothing."""
+        size = 0
+
+        def texts() -> Iterator[bytes]:
+            nonlocal size
+            for text in map(_written, lines):
+                size += len(text)
+                yield text
+
+        self._files.replace(self.path, texts())
+        self._size = size
 
     def open(self) -> int:
         """Make it ready for more, and return the file, which is to be closed."""
@@ -229,7 +200,13 @@ class Known:
     def __init__(self) -> None:
         self.begun: Begun | None = None
         self.finished: Finished | None = None
+        self.last: Line | None = None
         self.offset = 0
+        """Bytes of data that count."""
+        self.base = 0
+        """Bytes of the finished file that count before."""
+        self.salt = b""
+        self.tombstones: frozenset[bytes] = frozenset()
         self.progress: dict[str, Progress] = {}
         self.conversations: Counter[str] = Counter()
         """By account."""
@@ -246,9 +223,14 @@ class Known:
 
     def take(self, line: Line) -> None:
         """Learn what a line says, whether it was read or written."""
+        self.last = line
         match line:
             case Begun():
-                self.begun, self.finished, self.offset = line, None, line.offset
+                self.begun, self.finished, self.offset, self.base = line, None, line.offset, line.base
+            case Erased():
+                self.salt, self.tombstones = line.salt, frozenset(line.tombstones)
+                self.offset, self.base = line.offset, 0
+                self.superseded.clear()
             case Committed():
                 self.offset = line.offset
                 self.progress[line.account] = line.progress
@@ -286,9 +268,19 @@ class Known:
         }
 
     def kept(self, account: str, ids: Iterable[str]) -> dict[str, Kept]:
-        """Return what is remembered of those that are there, by id."""
-        found = ((id, self._kept.get(key_of(account, id))) for id in ids)
-        return {id: Kept(*_unpacking.decode(packed)) for id, packed in found if packed is not None}
+        """Return what is remembered of those that are there, or were erased, by id."""
+        kept: dict[str, Kept] = {}
+        for id in ids:
+            packed = self._kept.get(key_of(account, id))
+            if packed is not None:
+                kept[id] = Kept(*_unpacking.decode(packed))
+            elif self.is_erased(account, id):
+                kept[id] = ERASED
+        return kept
+
+    def is_erased(self, account: str, id: str) -> bool:
+        """Whether a conversation was erased, and is not to come back."""
+        return bool(self.tombstones) and tombstone(self.salt, account, id) in self.tombstones
 
     def unsettled(self, account: str) -> dict[str, Kept]:
         """Return what is remembered of those that are to be looked at again, by id."""

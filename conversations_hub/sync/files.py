@@ -1,0 +1,77 @@
+"""Writing files so that no kill and no loss of power leaves them half done."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+__all__ = ["Files"]
+
+
+class Files(msgspec.Struct, frozen=True, kw_only=True):
+    """The system calls that change files, so that any of them can be made to fail."""
+
+    open: Callable[[Path, int, int], int] = os.open
+    write: Callable[[int, memoryview], int] = os.write
+    truncate: Callable[[int, int], None] = os.ftruncate
+    fdatasync: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)  # macOS has none
+    fsync: Callable[[int], None] = os.fsync
+    rename: Callable[[Path, Path], None] = os.replace
+    remove: Callable[[Path], None] = os.unlink
+
+    def opened(self, path: Path, size: int) -> int:
+        """Open a file to append to, cut to its first `size` bytes, and made where it is missing."""
+        file = self.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            if os.fstat(file).st_size > size:
+                self.truncate(file, size)
+                self.fsync(file)
+            self.sync_folder(path)
+        except BaseException:
+            os.close(file)
+            raise
+        return file
+
+    def append(self, file: int, data: bytes) -> None:
+        """Write all of it, and wait until the disk has it."""
+        self._write(file, data)
+        self.fdatasync(file)
+
+    def replace(self, path: Path, pieces: Iterable[bytes]) -> None:
+        """Write a file beside it, and put it in its place once the disk has it."""
+        new = path.with_name(f"{path.name}.new")
+        try:
+            file = self.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            try:
+                for piece in pieces:
+                    self._write(file, piece)
+                self.fsync(file)
+            finally:
+                os.close(file)
+        except OSError:
+            with suppress(OSError):  # on a full disk it would only be in the way
+                self.remove(new)
+            raise
+        self.move(new, path)
+
+    def move(self, source: Path, target: Path) -> None:
+        """Rename a file, for good."""
+        self.rename(source, target)
+        self.sync_folder(target)
+
+    def sync_folder(self, path: Path) -> None:
+        """Wait until the disk knows the names in a file's folder."""
+        folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _write(self, file: int, data: bytes) -> None:
+        left = memoryview(data)
+        while left:
+            left = left[self.write(file, left) :]

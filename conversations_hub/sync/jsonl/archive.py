@@ -1,0 +1,160 @@
+"""What is in a JSONL store: how it stands, and taking conversations out of it for good."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from ...errors import InvalidRefError, StoreError
+from ...hub.instants import check_span
+from ...hub.refs import Ref
+from ...schema import Conversation
+from ..erasure import Person, Receipt, is_mentioned, remove_recordings, takes_part, tombstone
+from ..files import Files
+from ..lock import Lock
+from ..status import StoreStatus
+from .data import Data, Name
+from .journal import Erased
+from .status import status
+
+__all__ = ["JSONLArchive"]
+
+
+class JSONLArchive:
+    """A JSONL store, to look at and to erase from; its lines are for any reader of JSON lines.
+
+    It works at once and waits for the disk: in an event loop call it through `asyncio.to_thread`.
+    """
+
+    def __init__(self, path: str | Path, *, files: Files | None = None) -> None:
+        self.path = Path(path)
+        self._files = files or Files()
+
+    def status(self) -> StoreStatus:
+        """Return how the store stands: what its log says, or its manifest where there is no log.
+
+        Raises:
+            StoreError: there is none, or it cannot be read.
+        """
+        return status(self.path)
+
+    def erase(
+        self,
+        *refs: str,
+        person: Person | None = None,
+        recordings: str | Path | None = None,
+        dry_run: bool = False,
+        now: datetime | None = None,
+    ) -> Receipt:
+        """Take conversations out for good: those named, and all of a person; with `dry_run` only say which.
+
+        The files of the store are written anew without them, and no sync brings them back. With `recordings`, the
+        folder that `sync --recordings` filled, their files are removed too. Copies and backups are yours to look after.
+
+        Raises:
+            StoreError: there is no store, a sync is at work on it, or there is no room to write it anew.
+            InvalidRefError: a malformed ref, or one that several accounts have.
+        """
+        named = [Ref.parse(ref) for ref in refs]
+
+        def is_chosen(name: Name, line: bytes) -> bool:
+            if any(_names(ref, name) for ref in named):
+                return True
+            return person is not None and takes_part(person, _conversation.decode(line))
+
+        with self._opened() as data:
+            found = _found(data, is_chosen)
+            for ref in named:
+                if sum(_names(ref, name) for name in found) > 1:
+                    raise InvalidRefError(f"{ref.target.provider} has that id in several accounts: say which")
+            mentioned: list[str] = []
+            if person is not None:
+                others = (_conversation.decode(line) for name, line in data.lines() if name not in found)
+                mentioned = [one.ref for one in others if is_mentioned(person, one)]
+            receipt = Receipt(
+                store=str(self.path), erased_at=None, conversations=tuple(found.values()), mentioned=tuple(mentioned)
+            )
+            return receipt if dry_run else self._erase(data, receipt, list(found), recordings, now)
+
+    def prune(
+        self,
+        before: datetime,
+        *,
+        recordings: str | Path | None = None,
+        dry_run: bool = False,
+        now: datetime | None = None,
+    ) -> Receipt:
+        """Take out, as `erase` does, what was before an instant; what has none stays."""
+        check_span(before, None)
+
+        def is_older(_: Name, line: bytes) -> bool:
+            dated = _dated.decode(line)
+            at = dated.created_at or dated.started_at
+            return at is not None and at < before
+
+        with self._opened() as data:
+            found = _found(data, is_older)
+            receipt = Receipt(store=str(self.path), erased_at=None, conversations=tuple(found.values()))
+            return receipt if dry_run else self._erase(data, receipt, list(found), recordings, now)
+
+    @contextmanager
+    def _opened(self) -> Generator[Data]:
+        """Take the store, and bring into order what a run left behind."""
+        path = self.path.resolve()
+        try:
+            with ExitStack() as held:
+                held.callback(Lock(path).release)
+                data = Data(path, self._files)
+                if data.known.begun is None:
+                    raise StoreError(f"{path}: there is no JSON lines store: {data.journal.path.name} is not there")
+                if not data.complete():
+                    raise StoreError(f"{path} was changed since a sync wrote it. Put it back, or overwrite it")
+                yield data
+                return
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+        except msgspec.DecodeError:
+            reason = "a line is no conversation of ours"
+        raise StoreError(f"{path}: {reason}")
+
+    def _erase(
+        self,
+        data: Data,
+        receipt: Receipt,
+        names: Sequence[Name],
+        recordings: str | Path | None,
+        now: datetime | None,
+    ) -> Receipt:
+        files = [] if recordings is None else remove_recordings(Path(recordings), receipt.conversations)
+        data.remove_leftovers()
+        if names:
+            salt = data.known.salt or os.urandom(16)
+            gone = {(name.where, name.id) for name in names}
+            tombstones = [tombstone(salt, account, id) for account, id in gone]
+            erased = Erased(salt=salt, tombstones=sorted(data.known.tombstones.union(tombstones)), offset=0)
+            data.rewrite(gone, erased)
+        return msgspec.structs.replace(receipt, erased_at=now or datetime.now(UTC), recordings=tuple(files))
+
+
+class _Dated(msgspec.Struct):
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+
+
+_conversation = msgspec.json.Decoder(Conversation)
+_dated = msgspec.json.Decoder(_Dated)
+
+
+def _names(ref: Ref, name: Name) -> bool:
+    target = ref.target
+    return (target.provider, ref.id) == (name.provider, name.id) and target.account in {None, name.account}
+
+
+def _found(data: Data, is_chosen: Callable[[Name, bytes], bool]) -> dict[Name, str]:
+    """Return the refs of conversations that are chosen."""
+    return {name: name.ref for name, line in data.lines() if is_chosen(name, line)}

@@ -1,0 +1,258 @@
+"""The files of a JSONL store: the lines that count, and the names that the log says they have."""
+
+from __future__ import annotations
+
+import gzip
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from hashlib import file_digest
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from ...schema import Conversation
+from ...version import __version__
+from ..files import Files
+from ..store import Missing
+from .journal import Committed, Erased, Finished, Journal, Known, Line, Manifest, Total, key_of
+
+__all__ = ["Data", "Name", "packed", "size_of"]
+
+_PIECE: Final = 2**20  # bytes packed at a time
+_LEVEL: Final = 6  # of compression: 9 takes twice as long for one percent
+
+
+class Name(msgspec.Struct, frozen=True):
+    """What of a line tells which conversation it is."""
+
+    provider: str
+    account: str
+    id: str
+
+    @property
+    def where(self) -> str:
+        """The account, as "provider/account"."""
+        return f"{self.provider}/{self.account}"
+
+    @property
+    def ref(self) -> str:
+        """What the conversation is called."""
+        return Conversation(provider=self.provider, account=self.account, id=self.id).ref
+
+
+_name = msgspec.json.Decoder(Name)
+_encoder = msgspec.json.Encoder()
+
+
+class Data:
+    """The files of a store, and what its log says of them. Whoever makes one has the store's lock."""
+
+    def __init__(self, path: Path, files: Files) -> None:
+        self.path = path
+        self.partial, self.rewritten, self.manifest = (
+            path.with_name(path.name + end) for end in (".partial", ".rewritten", ".manifest.json")
+        )
+        self.files = files
+        self.journal = Journal(path.with_name(f"{path.name}.journal"), files)
+        self.known = Known()
+        for line in self.journal.lines():
+            self.known.take(line)
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether the files are gzip."""
+        if self.known.finished is not None:
+            return self.known.finished.manifest.compress
+        return self.known.begun is not None and self.known.begun.compress
+
+    @property
+    def replaces(self) -> bool:
+        """Whether a run is under way for which a finished file stays until there is a new one."""
+        return self.known.begun is not None and self.known.begun.replaces
+
+    def complete(self) -> bool:
+        """Give the files the names they are to have, as often as it takes; return whether they have them."""
+        if self.known.finished is not None:
+            return self._complete_finished(self.known.finished)
+        if isinstance(self.known.last, Erased):
+            self._complete_erased(self.known.last)
+        return size_of(self.partial) >= self.known.offset and self.has_base
+
+    @property
+    def has_base(self) -> bool:
+        """Whether the finished file is the one that the run under way goes on with."""
+        return not self.known.base or _has_size(self.path, self.known.base)
+
+    def _complete_finished(self, finished: Finished) -> bool:
+        source = self.rewritten if finished.rewritten else self.partial
+        if _has_size(source, finished.manifest.size):
+            self.files.move(source, self.path)
+        if not _has_size(self.path, finished.manifest.size):
+            return False
+        if self.partial.exists():
+            self.files.remove(self.partial)
+        self._describe(finished.manifest)
+        return True
+
+    def _complete_erased(self, erased: Erased) -> None:
+        if _has_size(self.rewritten, erased.offset):
+            self.files.move(self.rewritten, self.partial)
+        if self.replaces and self.path.exists():
+            self._strip()
+
+    def _strip(self) -> None:
+        """Take out of the finished file, which stays for now, what was erased of the one that is under way."""
+        known = self.known
+        if any(known.is_erased(name.where, name.id) for name, _ in self._read(self.path)):
+            left = (line for name, line in self._read(self.path) if not known.is_erased(name.where, name.id))
+            self.files.replace(self.path, self.pieces(left))
+        if self.manifest.exists():
+            before = msgspec.json.decode(self.manifest.read_bytes(), type=Manifest)
+            if before.size != size_of(self.path):
+                counted = Counter(name.where for name, _ in self._read(self.path))
+                self._describe(self._recounted(before, counted))
+
+    def _recounted(self, before: Manifest, counted: Counter[str]) -> Manifest:
+        replace = msgspec.structs.replace
+        missing: dict[str, Missing] = {}
+        for account, one in before.missing.items():
+            missing[account] = replace(one, ids=[id for id in one.ids if not self.known.is_erased(account, id)])
+        return replace(
+            before,
+            conversations=counted.total(),
+            providers=_by_provider(counted),
+            accounts={
+                account: replace(one, conversations=counted[account]) for account, one in before.accounts.items()
+            },
+            missing=missing,
+            size=size_of(self.path),
+            sha256=_sha256(self.path),
+        )
+
+    def _describe(self, manifest: Manifest) -> None:
+        text = msgspec.json.format(_encoder.encode(manifest), indent=2) + b"\n"
+        if not self.manifest.exists() or self.manifest.read_bytes() != text:
+            self.files.replace(self.manifest, [text])
+
+    def remove_leftovers(self) -> None:
+        """Remove what a run left behind that was killed while it wrote a file beside another."""
+        new = (path.with_name(f"{path.name}.new") for path in (*self._all, self.journal.path))
+        for path in (*new, self.rewritten):
+            if path.exists():
+                self.files.remove(path)
+
+    @property
+    def _all(self) -> tuple[Path, ...]:
+        return self.path, self.partial, self.rewritten, self.manifest
+
+    def lines(self) -> Iterator[tuple[Name, bytes]]:
+        """Yield the lines that count, without those that were superseded, and whose they are."""
+        superseded = self.known.superseded.copy()
+        for name, line in self._all_lines():
+            key = key_of(name.where, name.id)
+            if superseded[key]:
+                superseded[key] -= 1
+            else:
+                yield name, line
+
+    def _all_lines(self) -> Iterator[tuple[Name, bytes]]:
+        if self.known.finished is not None or self.known.base:
+            yield from self._read(self.path)
+        if self.known.finished is None and self.known.offset:
+            yield from self._read(self.partial)
+
+    def _read(self, path: Path) -> Iterator[tuple[Name, bytes]]:
+        with gzip.open(path) if self.is_compressed else path.open("rb") as file:
+            for line in file:
+                yield _name.decode(line), line
+
+    def pieces(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield lines as the bytes of a file, in pieces."""
+        some: list[bytes] = []
+        size = 0
+        for line in lines:
+            some.append(line)
+            size += len(line)
+            if size >= _PIECE:
+                yield packed(some, compress=self.is_compressed)
+                some, size = [], 0
+        yield packed(some, compress=self.is_compressed)
+
+    def described(self, known: Known, path: Path, terms: Mapping[str, str], unreadable: Mapping[str, int]) -> Manifest:
+        """Return what a finished file is to say of itself."""
+        return Manifest(
+            conversations=known.count,
+            providers=_by_provider(known.conversations),
+            accounts={
+                account: Total(conversations=known.conversations[account], window=progress.covered)
+                for account, progress in sorted(known.progress.items())
+            },
+            missing=known.missing(unreadable),
+            size=size_of(path),
+            sha256=_sha256(path),
+            compress=self.is_compressed,
+            terms=dict(terms),
+            versions={"layout": "1", "conversations-hub": __version__},
+        )
+
+    def rewrite(self, gone: Collection[tuple[str, str]], erased: Erased) -> None:
+        """Write data and log without some conversations, told by account and id.
+
+        A kill leaves all as it was, or what `complete` completes.
+        """
+        left = (line for name, line in self.lines() if (name.where, name.id) not in gone)
+        self.files.replace(self.rewritten, self.pieces(left))
+        finished = self.known.finished
+        known = Known()
+        for line in self._log_without(gone):
+            known.take(line)
+        ends: list[Line] = [erased]
+        if finished is None:
+            ends = [msgspec.structs.replace(erased, offset=size_of(self.rewritten))]
+        else:
+            unreadable = {account: missing.unreadable for account, missing in finished.manifest.missing.items()}
+            manifest = self.described(known, self.rewritten, finished.manifest.terms, unreadable)
+            ends.append(Finished(rewritten=True, manifest=manifest))
+        self.journal.begin(chain(self._log_without(gone), ends))
+        for line in ends:
+            known.take(line)
+        self.known = known
+        self.complete()
+
+    def _log_without(self, gone: Collection[tuple[str, str]]) -> Iterator[Line]:
+        if self.known.begun is not None:
+            yield self.known.begun
+        for line in Journal(self.journal.path, self.files).lines():
+            if isinstance(line, Committed):
+                entries = [entry for entry in line.entries if (line.account, entry.id) not in gone]
+                yield msgspec.structs.replace(line, entries=entries)
+
+
+def packed(lines: Iterable[bytes], *, compress: bool) -> bytes:
+    """Return lines as the bytes of a file."""
+    data = b"".join(lines)
+    # A member of its own, so that the file can be read up to any commit; without a time, so that runs agree.
+    return gzip.compress(data, _LEVEL, mtime=0) if data and compress else data
+
+
+def _by_provider(counted: Counter[str]) -> dict[str, int]:
+    providers: Counter[str] = Counter()
+    for account, count in sorted(counted.items()):
+        providers[account.partition("/")[0]] += count
+    return dict(providers)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+def size_of(path: Path) -> int:
+    """Return the bytes of a file; none where there is none."""
+    return path.stat().st_size if path.exists() else 0
+
+
+def _has_size(path: Path, size: int) -> bool:
+    return path.exists() and path.stat().st_size == size

@@ -1,0 +1,214 @@
+"""The one that writes a JSONL store, always in the same thread."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from ...errors import StoreError
+from ..document import document
+from ..files import Files
+from ..lock import Lock
+from ..store import Entry, Kept, Progress, Written, are_other_terms, check_made
+from .data import Data, packed, size_of
+from .journal import Begun, Committed, Erased, Finished, Known, Remembered
+
+__all__ = ["Writer"]
+
+
+class Writer:
+    """Takes the store's lock, brings what an earlier run left behind into order, and writes."""
+
+    def __init__(self, path: Path, files: Files, terms: dict[str, str], *, compress: bool, overwrite: bool) -> None:
+        path = path.resolve()
+        self._files = files
+        self._terms = terms
+        self._compress = compress
+        with ExitStack() as held:
+            held.callback(Lock(path).release)
+            self._data = Data(path, files)
+            if self.known.begun is not None and not overwrite:
+                check_made(path, self.known.begun.terms, terms)
+            self._bring_into_order(overwrite=overwrite)
+            held.callback(os.close, self._data.journal.open())
+            self._file: int | None = None
+            held.callback(self._close_file)
+            if self.known.finished is None:
+                self._file = files.opened(self._data.partial, self.known.offset)
+            else:
+                self._check_form(self.known.finished)
+            self.close = held.pop_all().close
+
+    @property
+    def known(self) -> Known:
+        """What the log says."""
+        return self._data.known
+
+    def progress(self, account: str) -> Progress:
+        """See `Store.progress`."""
+        return self.known.progress.get(account, Progress())
+
+    def kept(self, account: str, ids: Sequence[str]) -> dict[str, Kept]:
+        """See `Store.kept`."""
+        return self.known.kept(account, ids)
+
+    def unsettled(self, account: str) -> dict[str, Kept]:
+        """See `Store.unsettled`."""
+        return self.known.unsettled(account)
+
+    def commit(self, account: str, entries: Sequence[Entry], progress: Progress) -> Written:
+        """See `Store.commit`."""
+        kept = self.known.kept(account, (entry.conversation.id for entry in entries))
+        lines: list[bytes] = []
+        remembered: list[Remembered] = []
+        new = updated = unchanged = 0
+        for entry in entries:
+            id, now = entry.conversation.id, entry.kept
+            before = kept.get(id)
+            if before is not None and before.is_erased:
+                continue
+            kept[id] = now
+            is_written = before is None or before.content != now.content
+            if is_written:
+                lines.append(document(entry.conversation) + b"\n")
+            if before != now:
+                remembered.append(
+                    Remembered(id, is_written, now.row, now.content, now.settles_at, now.listed, now.failing_since)
+                )
+            new += before is None
+            updated += before is not None and is_written
+            unchanged += not is_written
+        if remembered or progress != self.progress(account):
+            data = packed(lines, compress=self._compress)
+            file = self._ready() if data else None  # what only is remembered stands in the log
+            line = Committed(
+                offset=self.known.offset + len(data),
+                count=self.known.count + new,
+                account=account,
+                progress=progress,
+                entries=remembered,
+            )
+            if file is not None:
+                self._files.append(file, data)
+            self._data.journal.append(line)  # never before the disk has the data
+            self.known.take(line)
+        return Written(new, updated, unchanged)
+
+    def vanished(self, account: str, listed: Collection[str]) -> list[str]:
+        """See `Store.vanished`."""
+        there = sum(not kept.is_erased for kept in self.known.kept(account, listed).values())
+        if there == self.known.conversations[account]:
+            return []
+        return [name.id for name, _ in self._data.lines() if name.where == account and name.id not in listed]
+
+    def finish(self, unreadable: Mapping[str, int]) -> None:
+        """See `Store.finish`."""
+        if self.known.finished is not None:
+            return
+        data = self._data
+        if (data.path.exists() and not data.replaces) or not data.has_base:
+            raise StoreError(f"{data.path} was put there by somebody else meanwhile. Move it and run this again")
+        rewritten = bool(self.known.superseded or self.known.base)
+        if rewritten:
+            self._files.replace(data.rewritten, data.pieces(line for _, line in data.lines()))
+        else:
+            self._files.fsync(self._ready())
+        source = data.rewritten if rewritten else data.partial
+        manifest = data.described(self.known, source, self._terms, unreadable)
+        finished = Finished(rewritten=rewritten, manifest=manifest)
+        data.journal.append(finished)
+        self.known.take(finished)
+        data.complete()
+
+    def _bring_into_order(self, *, overwrite: bool) -> None:
+        """Do what an earlier run could not do any more, or refuse before anything is changed."""
+        begun, finished = self.known.begun, self.known.finished
+        if begun is None:
+            self._check_that_nothing_is_there(overwrite=overwrite)
+            self._begin_anew()
+        elif finished is None:
+            self._check_that_it_can_go_on(begun)
+        elif not self._data.complete() and not overwrite:
+            raise StoreError(_changed(self._data.path, finished.manifest.size))
+        elif overwrite:
+            self._begin_anew()
+
+    def _check_that_nothing_is_there(self, *, overwrite: bool) -> None:
+        data = self._data
+        if size_of(data.partial) > 0:
+            raise StoreError(
+                f"{data.partial} is there, and {data.journal.path} does not say what of it counts."
+                " Put that back, or move both away to begin anew"
+            )
+        if data.path.exists() and not overwrite:
+            whose = "no sync made it"
+            if data.manifest.exists():
+                whose = f"what was remembered of it, {data.journal.path}, is damaged or gone"
+            raise StoreError(f"{data.path} is there already, and {whose}. Give another path, or overwrite it")
+
+    def _check_that_it_can_go_on(self, begun: Begun) -> None:
+        data = self._data
+        before = begun.terms | {"compress": str(begun.compress)}
+        now = self._terms | {"compress": str(self._compress)}
+        differing = [name for name in sorted(before | now) if are_other_terms(name, before, now)]
+        if differing:
+            told = "; ".join(f"{name} was {before.get(name)} and is {now.get(name)}" for name in differing)
+            raise StoreError(
+                f"{data.path} was begun with other terms: {told}. Finish it with those it was begun with, give"
+                f" another path, or move {data.partial.name} and {data.journal.path.name} away to begin anew"
+            )
+        if data.path.exists() and not begun.replaces:
+            raise StoreError(
+                f"{data.path} is there, and {data.journal.path} does not tell of it. Move one of them away"
+            )
+        if data.complete():
+            return
+        if not data.has_base:
+            raise StoreError(_changed(data.path, self.known.base))
+        raise StoreError(
+            f"{data.partial} is shorter than {data.journal.path} says: {size_of(data.partial):,} bytes instead of"
+            f" {self.known.offset:,}. Put the whole file back, or move both away to begin anew"
+        )
+
+    def _begin_anew(self) -> None:
+        data = self._data
+        begun = Begun(terms=self._terms, compress=self._compress, offset=0, replaces=data.path.exists())
+        lines: list[Begun | Erased] = [begun]
+        if self.known.tombstones:
+            lines.append(Erased(salt=self.known.salt, tombstones=sorted(self.known.tombstones), offset=0))
+        data.journal.begin(lines)
+        data.known = Known()
+        for line in lines:
+            self.known.take(line)
+
+    def _check_form(self, finished: Finished) -> None:
+        if finished.manifest.compress != self._compress:
+            form = "compressed" if finished.manifest.compress else "not compressed"
+            raise StoreError(f"{self._data.path} is {form}. Go on with it as it is, give another path, or overwrite it")
+
+    def _ready(self) -> int:
+        """Return the data to add to; the lines of a finished file count before it, until there is a new one."""
+        finished = self.known.finished
+        if finished is not None:
+            self._close_file()
+            size = finished.manifest.size
+            begun = Begun(terms=self._terms, compress=self._compress, offset=0, base=size, replaces=True)
+            self._data.journal.append(begun)
+            self.known.take(begun)
+        if self._file is None:
+            self._file = self._files.opened(self._data.partial, self.known.offset)
+        return self._file
+
+    def _close_file(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            os.close(file)
+
+
+def _changed(path: Path, size: int) -> str:
+    return (
+        f"{path} is no longer the file that was finished: {size_of(path):,} bytes, and it had {size:,}."
+        " Put it back, or overwrite it"
+    )
