@@ -1,14 +1,24 @@
-"""An erasure that is killed before one of its statements, in a process that has imported little."""
+"""Erasures to be killed, in a process that has imported little."""
 
 from __future__ import annotations
 
 import os
 import signal
+import sqlite3
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
+from conversations_hub.sync.erasure import Person
+from conversations_hub.sync.files import Files
+from conversations_hub.sync.jsonl.archive import JSONLArchive
 from conversations_hub.sync.sqlite.archive import Archive
+from conversations_hub.sync.sqlite.connection import connected as connection_to
 from conversations_hub.sync.sqlite.writer import Writer
 
-__all__ = ["erased_and_killed_before"]
+__all__ = ["erased_and_killed_before", "erased_and_telling"]
 
 _OURS = (
     "INSERT OR IGNORE INTO erased",
@@ -39,3 +49,32 @@ def erased_and_killed_before(path: str, step: int) -> None:
     Writer.__init__ = watched  # type: ignore[method-assign, assignment]
     with Archive(path) as archive:
         archive.erase("acme:c1")
+
+
+def erased_and_telling(path: str, number: str, turns: Connection) -> None:
+    """Erase all of a person, or bring an old store to this layout first, and tell each step on the way."""
+
+    def tell() -> None:
+        os.write(turns.fileno(), b".")
+
+    def connected(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        connection = connection_to(*arguments, **options)
+        connection.set_progress_handler(tell, 500)
+        return connection
+
+    def told(call: Callable[..., Any]) -> Callable[..., Any]:
+        def telling(*arguments: Any) -> Any:
+            tell()
+            return call(*arguments)
+
+        return telling
+
+    files = Files(**{name: told(getattr(Files(), name)) for name in Files.__struct_fields__})
+    person = Person(phone=number)
+    with patch("conversations_hub.sync.sqlite.writer.connected", connected):
+        if path.endswith(".jsonl"):
+            JSONLArchive(path, files=files).erase(person=person)
+        else:
+            Writer(Path(path), {}).close()
+            with Archive(path) as archive:
+                archive.erase(person=person)

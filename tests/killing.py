@@ -8,7 +8,7 @@ import selectors
 import signal
 import sqlite3
 import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from multiprocessing import Pipe
@@ -22,7 +22,7 @@ from conversations_hub.sync.fingerprint import fingerprint
 
 from .warm import Warm, command_line
 
-__all__ = ["PROVIDERS", "killed_often", "rows_in", "served"]
+__all__ = ["PROVIDERS", "killed_after", "killed_often", "rows_in", "served"]
 
 PROVIDERS = ("tavus", "elevenlabs", "vapi")
 """Three whose answers do not hold the present, as freshly signed URLs do."""
@@ -58,21 +58,28 @@ def _sync(store: str, turns: Connection) -> None:
 
 
 def synced(store: str, environ: Mapping[str, str], *, kill_after: int = sys.maxsize) -> int | None:
-    """Sync, and kill it after so many turns of its event loop; return how many it took, or None if it was killed.
+    """Sync, and kill it after so many turns of its event loop; return how many it took, or None if it was killed."""
+    return killed_after(kill_after, _sync, store, environ=environ)
 
-    It goes on while the signal is on its way, so it ends anywhere in what it and the threads of the store do.
+
+def killed_after(
+    steps: int, work: Callable[..., None], *arguments: object, environ: Mapping[str, str] | None = None
+) -> int | None:
+    """Let a process work that tells each of its steps, and kill it after so many; return how many it took, or None.
+
+    It goes on while the signal is on its way, so it ends anywhere in what it and its threads do.
     """
     told, telling = Pipe(duplex=False)
-    with told, Warm(_sync, store, telling, environ=environ) as running:
+    with told, Warm(work, *arguments, telling, environ=environ) as running:
         telling.close()
-        turns = 0
-        while some := os.read(told.fileno(), min(kill_after - turns, 4096)):
-            turns += len(some)
-        if turns == kill_after:
+        taken = 0
+        while some := os.read(told.fileno(), min(steps - taken, 4096)):
+            taken += len(some)
+        if taken == steps:
             running.send_signal(signal.SIGKILL)
         code = running.wait()
         assert code in (0, -signal.SIGKILL), running.stdout.read() + running.stderr.read()
-        return None if code else turns
+        return None if code else taken
 
 
 def synced_with_kills(store: str, environ: Mapping[str, str], kills: int, turns: int, seed: int) -> int:
