@@ -9,18 +9,17 @@ its own, and so has the provider. A list remembers the ids it has brought, so th
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import aclosing
 from multiprocessing import get_context
-from pathlib import Path
 
 import msgspec
 from answering import SENTENCES, answering, conversation_id
 from measured import Figure, is_smoke, keep
+from process import held
 
 from conversations_hub import Account, Conversation, Hub
 
@@ -65,12 +64,6 @@ async def walk(hub: Hub, _conversations: int) -> AsyncGenerator[Conversation]:
 
 
 STREAMS: Mapping[str, Callable[[Hub, int], AsyncGenerator[Conversation]]] = {"get_many": get_many, "list": walk}
-
-
-def held() -> float:
-    """Return how many MB of the machine's memory this process has."""
-    pages = Path("/proc/self/statm").read_text().split()[1]
-    return int(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 async def stream(name: str, url: str, conversations: int) -> Streamed:

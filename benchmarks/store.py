@@ -11,7 +11,6 @@ The same then in Chinese, where no blanks stand between words, with a tenth as m
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import sys
 import time
@@ -24,6 +23,7 @@ from tempfile import TemporaryDirectory
 
 from answering import answering, conversation_id
 from measured import Figure, is_smoke, keep
+from process import held
 
 from conversations_hub import Account, Conversation, Hub, TranscriptTurn
 from conversations_hub.schema import Agent, Participant, ParticipantKind, Role, Status, TranscriptState
@@ -146,12 +146,6 @@ def conversations(speech: Speech, count: int) -> Iterator[Conversation]:
             transcript_state=TranscriptState.AVAILABLE,
             metadata={"order": number},
         )
-
-
-def held() -> float:
-    """Return how many MB of the machine's memory this process has."""
-    pages = Path("/proc/self/statm").read_text().split()[1]
-    return int(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 async def fill(path: Path, speech: Speech, count: int) -> list[float]:
