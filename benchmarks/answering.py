@@ -3,8 +3,8 @@
     python benchmarks/answering.py tavus CONVERSATIONS TURNS [LANGUAGE]
     python benchmarks/answering.py simulator CONVERSATIONS PROVIDER …
 
-The first makes every conversation of one mould. The second answers as the simulator does, and remembers: what is asked
-again costs it nothing. Both print their URL.
+The first makes every conversation of one mould, and counts what it is asked. The second answers as the simulator does,
+and remembers: what is asked again costs it nothing. Both print their URL.
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from email.utils import formatdate
 from importlib import import_module
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
-from conversations_hub.testing.simulator.corpus import Corpus
-from conversations_hub.testing.simulator.world import Call, Simulated, World
+__all__ = ["CHANGED", "COUNTED", "REMEMBERED", "SENTENCES", "answering", "conversation_id", "mould"]
 
-__all__ = ["REMEMBERED", "SENTENCES", "answering", "conversation_id", "mould"]
+CHANGED = "/changed"
+"""Below this the first has every hundredth conversation by another name."""
+COUNTED = "/counted"
+"""Where the first tells how many pages and details it was asked for, and how many connections were open at most."""
 
 REMEMBERED = "/remembered"
 """Where the second tells what it was asked, as a list of method, target and body, in order."""
@@ -52,6 +54,9 @@ def answering(*arguments: object) -> Generator[str]:
 
 
 class _Connection(asyncio.Protocol):
+    open: ClassVar[int] = 0
+    most: ClassVar[int] = 0
+
     def __init__(self, answer: _Answer) -> None:
         self._answer = answer
         self._received = b""
@@ -59,6 +64,11 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        _Connection.open += 1
+        _Connection.most = max(_Connection.most, _Connection.open)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        _Connection.open -= 1
 
     def data_received(self, data: bytes) -> None:
         self._received += data
@@ -83,7 +93,7 @@ def conversation_id(number: int) -> str:
     return f"c{number:06}"
 
 
-def mould(turns: int | None, language: str = "English") -> tuple[bytes, bytes]:
+def mould(turns: int | None, language: str = "English", name: str = "A call") -> tuple[bytes, bytes]:
     """Return what stands before and behind the id of a Tavus conversation; `turns` None: as a list shows it."""
     said = [
         {
@@ -98,7 +108,7 @@ def mould(turns: int | None, language: str = "English") -> tuple[bytes, bytes]:
     ]
     conversation: dict[str, Any] = {
         "conversation_id": "%",
-        "conversation_name": "A call",
+        "conversation_name": name,
         "conversation_url": "https://example.com/room",
         "status": "ended",
         "replica_id": "r1",
@@ -115,17 +125,26 @@ def mould(turns: int | None, language: str = "English") -> tuple[bytes, bytes]:
 
 
 def _moulded(conversations: int, turns: int, language: str = "English") -> _Answer:
-    summary, details = mould(None), mould(turns, language)
+    moulds = [(mould(None, name=name), mould(turns, language, name)) for name in ("A call", "Another call")]
+    asked = {"pages": 0, "details": 0}
 
     def answer(head: bytes, _body: bytes) -> bytes:
         target = urlsplit(head.split(maxsplit=2)[1].decode())
-        before, behind = details if "verbose=true" in target.query else summary
+        if target.path == COUNTED:
+            return _whole(json.dumps({**asked, "connections": _Connection.most}).encode())
+        is_changed, is_whole = target.path.startswith(CHANGED), "verbose=true" in target.query
+
+        def one(number: int) -> bytes:
+            before, behind = moulds[is_changed and number % 100 == 0][is_whole]
+            return before + conversation_id(number).encode() + behind
+
         if not target.path.endswith("/conversations"):
-            return _whole(before + target.path.rpartition("/")[2].encode() + behind)
-        asked = parse_qs(target.query)
-        page, size = int(asked["page"][0]), int(asked["limit"][0])
-        numbers = range((page - 1) * size, min(page * size, conversations))
-        rows = b",".join([before + conversation_id(number).encode() + behind for number in numbers])
+            asked["details"] += 1
+            return _whole(one(int(target.path.rpartition("/c")[2])))
+        asked["pages"] += 1
+        told = parse_qs(target.query)
+        page, size = int(told["page"][0]), int(told["limit"][0])
+        rows = b",".join(map(one, range((page - 1) * size, min(page * size, conversations))))
         return _whole(b'{"data":[%b],"total_count":%d}' % (rows, conversations))
 
     return answer
@@ -135,6 +154,10 @@ def _moulded(conversations: int, turns: int, language: str = "English") -> _Answ
 
 
 def _remembering(conversations: int, *providers: str) -> _Answer:
+    # The other kind needs none of this, and is begun ten times in a run.
+    from conversations_hub.testing.simulator.corpus import Corpus  # noqa: PLC0415
+    from conversations_hub.testing.simulator.world import Call, Simulated, World  # noqa: PLC0415
+
     now = time.time()
     simulated: dict[str, tuple[Simulated, World]] = {}
     for name in providers:
@@ -165,7 +188,7 @@ def _remembering(conversations: int, *providers: str) -> _Answer:
 
 
 async def _serve(answer: _Answer) -> None:
-    server = await asyncio.get_running_loop().create_server(lambda: _Connection(answer), "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(lambda: _Connection(answer), "127.0.0.1", 0, backlog=1024)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await server.serve_forever()
 

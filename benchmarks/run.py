@@ -19,8 +19,8 @@ from typing import Any
 from measured import RESULTS, is_smoke
 
 SCRIPTS = ("normalize", "fetch", "walk", "memory", "stall", "limits", "start")
-LONG = ("store",)
-"""What there is no room for here: it is run by itself, and here only to see that it works."""
+LONG = ("store", "growth")
+"""What there is no room for here: each is run by itself, and here only to see that it works."""
 LONGEST = 600.0
 """Seconds for all of them."""
 

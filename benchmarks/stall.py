@@ -55,6 +55,7 @@ async def ticking(gaps: Gaps) -> AsyncGenerator[None]:
     clock = asyncio.create_task(tick())
     try:
         yield
+        await asyncio.sleep(2 * TICK)  # the gap that is not over counts as well
     finally:
         clock.cancel()
         with suppress(asyncio.CancelledError):

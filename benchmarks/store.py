@@ -102,7 +102,8 @@ class Speech:
                 yield self._blank.join(words)
 
 
-def _word(number: int) -> str:
+def latin_word(number: int) -> str:
+    """Return a word of as many syllables as its number has pairs of digits."""
     letters = ""
     while number or not letters:
         number, place = divmod(number, 100)
@@ -120,8 +121,8 @@ _CHARACTERS = [chr(0x4E00 + number) for number in range(3500)]
 _COMMON = [1 / (number + 10) for number in range(3500)]
 
 
-def conversations(speech: Speech, count: int) -> Iterator[Conversation]:
-    """Yield so many conversations."""
+def conversations(speech: Speech, count: int, length: int = TURNS) -> Iterator[Conversation]:
+    """Yield so many conversations of so many turns, the oldest first."""
     begin = datetime(2026, 1, 1, tzinfo=UTC)
     roles = (Role.USER, Role.ASSISTANT)
     for number in range(count):
@@ -130,7 +131,7 @@ def conversations(speech: Speech, count: int) -> Iterator[Conversation]:
             TranscriptTurn(
                 index=at, role=roles[at % 2], text=speech.turn(), start=6.0 * at, duration=5.5, participant=at % 2
             )
-            for at in range(TURNS)
+            for at in range(length)
         )
         yield Conversation(
             provider="tavus",
@@ -140,8 +141,8 @@ def conversations(speech: Speech, count: int) -> Iterator[Conversation]:
             participants=(Participant(kind=ParticipantKind.CUSTOMER), Participant(kind=ParticipantKind.AI_AGENT)),
             created_at=started,
             started_at=started,
-            ended_at=started + timedelta(seconds=6 * TURNS),
-            duration=6.0 * TURNS,
+            ended_at=started + timedelta(seconds=6 * length),
+            duration=6.0 * length,
             transcript=turns,
             transcript_state=TranscriptState.AVAILABLE,
             metadata={"order": number},
@@ -219,7 +220,7 @@ def main() -> None:
     """Measure all of it."""
     count = 500 if is_smoke() else next((int(word) for word in sys.argv[1:] if word.isdigit()), 200_000)
     figures = [compare(200 if is_smoke() else 5000, 1 if is_smoke() else 3)]
-    english, samples = stored("", Speech(_word, " "), count)
+    english, samples = stored("", Speech(latin_word, " "), count)
     chinese, _ = stored(" Chinese", Speech(_chinese_word, ""), max(500, count // 10))
     keep("store", [*figures, *english, *chinese[1:]], {"MB": samples})
 
