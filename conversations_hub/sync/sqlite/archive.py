@@ -6,7 +6,9 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from heapq import merge
 from itertools import chain, islice
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -150,11 +152,18 @@ class Archive:
 
     def accounts(self) -> list[str]:
         """Return the accounts there are, as "provider/account"."""
-        question = (
-            "SELECT account FROM accounts UNION"
-            " SELECT provider || '/' || account FROM (SELECT DISTINCT provider, account FROM conversations)"
-        )
-        return sorted(account for (account,) in self._ask(question, ()))
+        found = {account for (account,) in self._ask("SELECT account FROM accounts", ())}
+        for provider in self._each(_NEXT_PROVIDER):
+            found.update(f"{provider}/{account}" for account in self._each(_NEXT_ACCOUNT, provider))
+        return sorted(found)
+
+    def _each(self, question: str, *values: str) -> Iterator[str]:
+        """Yield each value there is, asked for by the one before it: DISTINCT may read all that lie between."""
+        last: str | None = ""
+        while last is not None:
+            [(last,)] = self._ask(question, (*values, last))
+            if last is not None:
+                yield last
 
     def status(self) -> StoreStatus:
         """Return how the store stands, account by account."""
@@ -164,10 +173,9 @@ class Archive:
         """Return one conversation; raise `NotFoundError` where it is not there."""
         parsed = Ref.parse(ref)
         target = parsed.target
-        condition, values = "provider = ? AND id = ?", [target.provider, parsed.id]
-        if target.account is not None:
-            condition, values = f"{condition} AND account = ?", [*values, target.account]
-        found = list(self._conversations((condition, values), limit=2))
+        # In no order: an index that has one would be read until the id turns up.
+        rows = self._rows(_equal(provider=target.provider, account=target.account, id=parsed.id), limit=2)
+        found = [self._whole(row) for row in rows]
         if len(found) > 1:
             raise InvalidRefError(
                 f"{target.provider} has that id in several accounts: say which, as provider/account:id"
@@ -187,11 +195,13 @@ class Archive:
     ) -> Iterator[Conversation]:
         """Yield conversations, the newest first; one without an instant lies in every span, as in `hub.list`."""
         check_span(since, until)
-        condition = _all(_narrowed(targets, None, until), _equal(status=status, agent_id=agent))
+        condition = _all(_narrowed((), None, until), _equal(status=status, agent_id=agent))
         spans: list[_Condition] = [("", [])]
         if since is not None:  # two questions: one for both would read all that lies between
             spans = [("at >= ?", [instant_text(since)]), ("at = ''", [])]
-        found = (self._conversations(_all(condition, span), limit) for span in spans)
+        # And one for each target: no index has those of several in one order.
+        wanted = list(map(_is_of, _disjoint(targets))) or [("", [])]
+        found = (self._newest_first([_all(one, condition, span) for one in wanted], limit) for span in spans)
         return islice(chain.from_iterable(found), limit)
 
     def recordings(
@@ -289,16 +299,19 @@ class Archive:
         further = "" if anywhere or not all(alone.values()) else "; they may stand in different turns of a conversation"
         return f"nobody said all of that in one {'conversation' if anywhere else 'turn'}. By itself: {each}{further}"
 
-    def _conversations(self, condition: _Condition, limit: int | None) -> Iterator[Conversation]:
+    def _newest_first(self, conditions: Sequence[_Condition], limit: int | None) -> Iterator[Conversation]:
+        """Yield what meets one of the conditions; nothing may meet two."""
+        found = [self._rows(condition, limit, "ORDER BY at DESC, key DESC") for condition in conditions]
+        return map(self._whole, merge(*found, key=_AGE, reverse=True))
+
+    def _rows(self, condition: _Condition, limit: int | None, order: str = "") -> Iterator[Sequence[Any]]:
         where, values = condition
-        names = ", ".join(CONVERSATION)
-        rows = self._ask(
-            f"SELECT key, {names} FROM conversations WHERE {where or '1'} ORDER BY at DESC, key DESC LIMIT ?",
-            (*values, -1 if limit is None else limit),
-        )
-        for key, *columns in rows:
-            parts = (self._parts(table, names, key) for table, names in _PARTS)
-            yield conversation_of(columns, *parts)
+        question = f"SELECT {_ROW} FROM conversations WHERE {where or '1'} {order} LIMIT ?"
+        return self._ask(question, (*values, -1 if limit is None else limit))
+
+    def _whole(self, row: Sequence[Any]) -> Conversation:
+        _, key, *columns = row
+        return conversation_of(columns, *(self._parts(table, names, key) for table, names in _PARTS))
 
     def _parts(self, table: str, names: Sequence[str], key: int) -> list[Sequence[Any]]:
         question = f"SELECT {', '.join(names)} FROM {table} WHERE conversation = ? ORDER BY position"
@@ -316,6 +329,10 @@ class Archive:
         raise StoreError(reason)
 
 
+_NEXT_PROVIDER: Final = "SELECT min(provider) FROM conversations WHERE provider > ?"
+_NEXT_ACCOUNT: Final = "SELECT min(account) FROM conversations WHERE provider = ? AND account > ?"
+_ROW: Final = ", ".join(("at", "key", *CONVERSATION))
+_AGE: Final = itemgetter(0, 1)  # of a row
 _PARTS: Final = (("turns", TURN), ("participants", PARTICIPANT), ("recordings", RECORDING))
 _FOUND: Final = "provider, account, id, at, title, turns.position, role, start"
 _UNINDEXED: Final = " FROM turns JOIN conversations ON conversations.key = turns.conversation"
@@ -341,11 +358,9 @@ def _narrowed(targets: Sequence[str], since: datetime | None, until: datetime | 
     conditions: list[str] = []
     values: list[Any] = []
     if targets:
-        named: list[str] = []
-        for target in map(Target.parse, targets):
-            named.append("provider = ?" if target.account is None else "provider = ? AND account = ?")
-            values += [part for part in target if part is not None]
-        conditions.append(f"({' OR '.join(named)})")
+        named = [_is_of(target) for target in map(Target.parse, targets)]
+        conditions.append(f"({' OR '.join(where for where, _ in named)})")
+        values += [value for _, of_one in named for value in of_one]
     check_span(since, until)
     if since is not None:
         conditions.append("(at >= ? OR at = '')")  # like `hub.list`: what has no instant is in every span
@@ -354,6 +369,16 @@ def _narrowed(targets: Sequence[str], since: datetime | None, until: datetime | 
         conditions.append("at < ?")
         values.append(instant_text(until))
     return " AND ".join(conditions), values
+
+
+def _disjoint(targets: Sequence[str]) -> list[Target]:
+    """Return the targets, but for those that others hold."""
+    named = dict.fromkeys(map(Target.parse, targets))
+    return [target for target in named if target.account is None or Target(target.provider, None) not in named]
+
+
+def _is_of(target: Target) -> _Condition:
+    return _equal(provider=target.provider, account=target.account)
 
 
 def _hit(row: Sequence[Any], query: Query) -> Hit:
