@@ -111,7 +111,7 @@ async def test_the_questions_are_answered_from_indexes(tmp_path: Path) -> None:
     first = {name: plan[0] for name, plan in plans.items()}
     assert first["there"] == "SCAN conversations USING COVERING INDEX conversations_by_day"
     assert first["oldest"] == first["newest"]
-    assert first["oldest"].startswith("SEARCH conversations USING INDEX conversations_by_provider")
+    assert first["oldest"].startswith("SEARCH conversations USING INDEX conversations_by_account")
     assert first["pending"] == "SCAN remembered USING INDEX remembered_unsettled"
     assert first["failing"] == first["given_up"] == "SCAN remembered USING INDEX remembered_failing"
     assert first["vanished"] == "SCAN conversations USING INDEX conversations_vanished"

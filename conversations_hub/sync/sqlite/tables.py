@@ -227,6 +227,7 @@ INDEXES: Final = """
 CREATE INDEX turns_by_conversation ON turns (conversation);
 CREATE INDEX conversations_by_time ON conversations (at, key);
 CREATE INDEX conversations_by_provider ON conversations (provider, at, key);
+CREATE INDEX conversations_by_account ON conversations (provider, account, at, key);
 CREATE INDEX conversations_by_id ON conversations (provider, id);
 CREATE INDEX conversations_by_status ON conversations (status, at, key);
 CREATE INDEX conversations_by_agent ON conversations (agent_id, at, key);
