@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
+from collections.abc import Collection
+from typing import Any
 
 import msgspec
 import pytest
 
 from conversations_hub import Account, Conversation, Hub
+from conversations_hub.adapter import Listing, Query
 from conversations_hub.adapters import tavus
+from conversations_hub.hub import reader
+from conversations_hub.payload import scrubbed
 from conversations_hub.transport import Turns
 from conversations_hub.wire import Flow
 
@@ -125,4 +130,51 @@ async def test_a_long_answer_is_read_in_a_thread(monkeypatch: pytest.MonkeyPatch
         long, short = await hub.get("tavus:c1"), await hub.get("tavus:c1")
     assert len(long.transcript or ()) == 20_000
     assert len(short.transcript or ()) == 1
+    assert [thread is threading.main_thread() for thread in threads] == [False, True]
+
+
+def long_row() -> dict[str, Any]:
+    said = [{"role": "user", "content": f"I am turn {number}."} for number in range(30_000)]
+    ready = {"event_type": "application.transcription_ready", "properties": {"transcript": said}}
+    return row(1, events=[ready])
+
+
+async def test_a_long_row_of_a_list_is_read_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[threading.Thread] = []
+    list_page = tavus.ADAPTER.list_page
+    assert list_page is not None
+
+    def watched(account: Account, query: Query, cursor: str | None) -> Flow[Listing]:
+        listing = yield from list_page(account, query, cursor)
+
+        def normalize(row: msgspec.Raw) -> Conversation:
+            threads.append(threading.current_thread())
+            return listing.normalize(row)
+
+        return msgspec.structs.replace(listing, normalize=normalize)
+
+    monkeypatch.setattr(tavus, "ADAPTER", msgspec.structs.replace(tavus.ADAPTER, list_page=watched))
+    rows = [row(0), long_row(), row(1, conversation_id=[], conversation_name="x" * 2**20), row(2)]
+    page = answer({"data": rows, "total_count": len(rows)})
+    async with serving(page) as server, Hub([Account("tavus", key="key", base_url=server.url)]) as hub:
+        walk = hub.list("tavus")
+        assert [len(one.transcript or ()) async for one in walk] == [0, 30_000, 0]
+    assert [thread is threading.main_thread() for thread in threads] == [True, False, False, True]
+    assert walk.report.accounts[0].unreadable == 1
+
+
+async def test_the_raw_of_a_long_answer_is_scrubbed_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[threading.Thread] = []
+
+    def watched(body: bytes, secret_fields: Collection[str]) -> bytes:
+        threads.append(threading.current_thread())
+        return scrubbed(body, secret_fields)
+
+    monkeypatch.setattr(reader, "scrubbed", watched)
+    async with (
+        serving(answer(long_row()), answer(details(1))) as server,
+        Hub([Account("tavus", key="key", base_url=server.url)], keep_raw=True) as hub,
+    ):
+        assert len((await hub.get("tavus:c1")).raw or b"") > 2**20
+        await hub.get("tavus:c1")
     assert [thread is threading.main_thread() for thread in threads] == [False, True]

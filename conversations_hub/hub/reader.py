@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, NamedTuple
 
 import msgspec
 
 from ..adapter import Query
 from ..errors import AuthError, ForbiddenError, HubClosedError, HubError, PayloadError, UnsupportedError
-from ..payload import scrubbed
+from ..payload import LARGE, scrubbed
 from ..policy import Profile
 from ..schema import Agent, Analysis, Conversation, Issue, TranscriptState
 from ..transport import Counts, Lane
@@ -54,6 +55,8 @@ class Reader:
                 account=self.lane.account.name,
                 operation="get",
             )
+        if self._keep_raw and len(found.raw or b"") > LARGE:
+            return await asyncio.to_thread(self.own, found)
         return self.own(found)
 
     def own(self, conversation: Conversation) -> Conversation:
@@ -80,10 +83,15 @@ class Reader:
         conversations: list[Conversation] = []
         rejected: list[Issue] = []
         unreadable = 0
+
+        def read(row: msgspec.Raw) -> Conversation:
+            return self.own(listing.normalize(row))
+
         for position, row in enumerate(listing.rows):
-            await self.lane.turns.take(memoryview(row).nbytes)
+            size = memoryview(row).nbytes
+            await self.lane.turns.take(size)
             try:
-                conversations.append(self.own(listing.normalize(row)))
+                conversations.append(read(row) if size <= LARGE else await asyncio.to_thread(read, row))
                 continue
             except HubError as error:
                 reason = error.reason
