@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -48,6 +49,7 @@ _MOST_PASSES = 3
 _CONCURRENCY = 16
 _LARGEST_COMMIT = 1000  # conversations
 _LONGEST_WITHOUT = 1.0  # seconds of work that a kill may cost
+_MANY_TURNS = 1000  # a fingerprint of them takes a millisecond and more
 
 _LATE_ANALYSIS = timedelta(hours=1)
 """How long after its end more may come of a conversation that looks complete."""
@@ -225,7 +227,9 @@ class Pull:
             report.rejected += page.rejected[: MOST_TOLD - len(report.rejected)]
         waiting = {entry.conversation.id for entry in self._batch}
         kept = await self._store.kept(self._where, [row.id for row in rows])
-        wanted = [(row, kept.get(row.id)) for row in rows if row.id not in waiting and self._is_to_fetch(row, kept)]
+        wanted = [
+            (row, kept.get(row.id)) for row in rows if row.id not in waiting and await self._is_to_fetch(row, kept)
+        ]
         new = sum(before is None for _, before in wanted)
         instants = [self._progress.newest, *map(when, rows)]
         newest = max((at for at in instants if at is not None), default=None)
@@ -234,7 +238,7 @@ class Pull:
             report.unchanged += len(rows) - len(wanted)
         await self._fetch(wanted)
 
-    def _is_to_fetch(self, row: Conversation, kept: Mapping[str, Kept]) -> bool:
+    async def _is_to_fetch(self, row: Conversation, kept: Mapping[str, Kept]) -> bool:
         if row.id in self._looked_at:
             return False
         before = kept.get(row.id)
@@ -242,11 +246,12 @@ class Pull:
             return True
         if before.is_erased:
             return False
-        return self._terms.again or before.settles_at is not None or not self._is_as_it_was(row, before)
+        return self._terms.again or before.settles_at is not None or not await self._is_as_it_was(row, before)
 
-    def _is_as_it_was(self, row: Conversation, before: Kept) -> bool:
+    async def _is_as_it_was(self, row: Conversation, before: Kept) -> bool:
         # The first layout remembered rows as they came, personal data and all; now it is what would be stored.
-        return is_print_of(before.row, row if is_of_first_layout(before.row) else self._shown(row))
+        shown = row if is_of_first_layout(before.row) else self._shown(row)
+        return await _digested(shown, partial(is_print_of, before.row))
 
     async def _fetch(self, rows: Sequence[tuple[Conversation, Kept | None]]) -> None:
         if self._adapter.complete_lists or self._adapter.get is None:
@@ -312,7 +317,7 @@ class Pull:
         self._report.restricted += whole.transcript_state is TranscriptState.RESTRICTED
         settles_at = self._settles_at(whole, before)
         self._report.pending += settles_at is not None
-        self._put_down(row, whole, row_print, settles_at)
+        await self._put_down(row, whole, row_print, settles_at)
         await self._commit_if_due()
 
     async def _remember_failure(
@@ -329,7 +334,7 @@ class Pull:
         settles_at = None if is_over or (is_gone and not listed) else failing_since + self._terms.patience
         self._report.note_failure(self._ref(row.id), error, is_final=settles_at is None, is_gone=is_gone)
         if before is None:
-            self._put_down(row, _without_details(row, error), row_print, settles_at, failing_since)
+            await self._put_down(row, _without_details(row, error), row_print, settles_at, failing_since)
         else:
             # What was given up is asked for again when its row changes.
             seen = before.row if settles_at is not None or row_print is not None else fingerprint(self._shown(row))
@@ -339,7 +344,7 @@ class Pull:
             self._batch.append(Entry(row, kept))
         await self._commit_if_due()
 
-    def _put_down(
+    async def _put_down(
         self,
         row: Conversation,
         whole: Conversation,
@@ -352,7 +357,9 @@ class Pull:
         stored = _redacted(whole, self._terms.redact)
         shown = stored if whole is row else self._shown(row)
         listed = None if settles_at is None else _encoder.encode(msgspec.structs.replace(shown, raw=None))
-        kept = Kept(row_print or fingerprint(shown), fingerprint(stored), settles_at, listed, failing_since)
+        content = await _digested(stored, fingerprint)
+        seen = row_print or (content if shown is stored else fingerprint(shown))
+        kept = Kept(seen, content, settles_at, listed, failing_since)
         self._batch.append(Entry(stored, kept))
 
     def _shown(self, row: Conversation) -> Conversation:
@@ -385,6 +392,13 @@ class Pull:
             raise
         self._report.count(written)
         self._committed_at = self._clock.monotonic()
+
+
+async def _digested(conversation: Conversation, work: Callable[[Conversation], T]) -> T:
+    """Return what is made of all that was said; in a thread where that is so much that everybody else would wait."""
+    if len(conversation.transcript or ()) > _MANY_TURNS:
+        return await asyncio.to_thread(work, conversation)
+    return work(conversation)
 
 
 async def _one_ahead(pages: AsyncGenerator[Page]) -> AsyncGenerator[Page]:
