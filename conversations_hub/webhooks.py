@@ -20,7 +20,7 @@ from .adapters import load
 from .errors import ConfigurationError, HubError, UnsupportedError, WebhookError
 from .payload import scrubbed, well_formed
 from .signing import Secret
-from .signing.schemes import Claim, Scheme
+from .signing.schemes import Claim, Received, Scheme
 
 __all__ = ["Event", "EventKind", "Headers", "Secrets", "verify"]
 
@@ -82,12 +82,11 @@ def verify(
     keys = _keys(provider, scheme, secret, insecure_accept_unsigned=insecure_accept_unsigned)
     if len(body) > webhook.largest_body:
         raise _refused(provider, 413, f"the body is larger than {webhook.largest_body} bytes")
-    sent = _checked(provider, headers, scheme if keys else None)
+    received = Received(headers=_checked(provider, headers, scheme if keys else None), body=body)
     if scheme is not None and keys:
-        claim = _claim(provider, scheme, sent, body)
+        claim = _claim(provider, scheme, received)
         _check_age(provider, claim, now, tolerance)
-        good = [scheme.matches(one, claim.message, key) for key in keys for one in claim.signatures]
-        if not any(good):
+        if not any(scheme.matches(claim, key) for key in keys):
             raise _refused(provider, 401, "no signature is good for the secret: is it the secret of this endpoint?")
     return [_own(event, adapter, verified=bool(keys)) for event in _events(provider, webhook.events, body)]
 
@@ -149,9 +148,9 @@ def _checked(provider: str, headers: Headers, scheme: Scheme | None) -> Mapping[
     return dict(found)
 
 
-def _claim(provider: str, scheme: Scheme, sent: Mapping[str, str], body: bytes) -> Claim:
+def _claim(provider: str, scheme: Scheme, received: Received) -> Claim:
     try:
-        return scheme.claim(sent, body)
+        return scheme.claim(received)
     except (ValueError, OverflowError):
         pass
     raise _refused(provider, 401, f"the headers hold no {scheme.name} signature that can be read")

@@ -1,7 +1,6 @@
 """How providers sign what they deliver, as data: where the signature stands, what it covers, and with which key.
 
-A scheme reads a delivery's headers and says whether a signature is good for a key. It compares in constant time, over
-the body as it was sent, and knows no clock.
+A scheme reads a delivery and says whether its signature is good for a key. It knows no clock.
 """
 
 from __future__ import annotations
@@ -16,11 +15,18 @@ from typing import Literal
 import msgspec
 
 from ..errors import ConfigurationError
+from .received import Received
 
-__all__ = ["STANDARD_WEBHOOKS", "Claim", "Scheme", "ed25519_signed", "hmac_signed", "shared_secret", "standard_key"]
-
-Headers = Mapping[str, str]
-"""By name in lower case."""
+__all__ = [
+    "STANDARD_WEBHOOKS",
+    "Claim",
+    "Received",
+    "Scheme",
+    "ed25519_signed",
+    "hmac_signed",
+    "shared_secret",
+    "standard_key",
+]
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -44,10 +50,10 @@ class Scheme(msgspec.Struct, frozen=True, kw_only=True):
     """As in `HMAC-SHA256`."""
     headers: tuple[str, ...]
     """Those it needs, in lower case; each must come exactly once."""
-    claim: Callable[[Headers, bytes], Claim]
-    """Reads the headers over the body; raises `ValueError` for what nobody can read."""
-    matches: Callable[[bytes, bytes, bytes], bool]
-    """Whether a signature is good for a message and a key."""
+    claim: Callable[[Received], Claim]
+    """Reads what a delivery claims; raises `ValueError` for what nobody can read."""
+    matches: Callable[[Claim, bytes], bool]
+    """Whether one of a claim's signatures is good for a key; compares in constant time, and hashes once."""
     key: Callable[[str], bytes] = str.encode
     """Reads the key from what the provider's console shows; raises `ValueError` for what cannot be one."""
 
@@ -90,7 +96,8 @@ def hmac_signed(
     before, _, after = message.partition("{body}")
     decoded = bytes.fromhex if encoding == "hex" else _from_base64
 
-    def claim(sent: Headers, body: bytes) -> Claim:
+    def claim(received: Received) -> Claim:
+        sent = received.headers
         stamp = _only(_values(sent, timestamp)) if timestamp else ""
         facts = {"timestamp": stamp, "id": _only(_values(sent, id)) if id else ""}
         said = [one for value in _values(sent, signature) for one in value.split(separator)]
@@ -99,13 +106,14 @@ def hmac_signed(
             if one.strip().startswith(prefix):
                 with suppress(ValueError):  # one that cannot be read is one that does not match
                     signatures.append(decoded(one.strip().removeprefix(prefix)))
-        signed = before.format_map(facts).encode() + body + after.format_map(facts).encode()
+        signed = before.format_map(facts).encode() + received.body + after.format_map(facts).encode()
         return Claim(tuple(signatures), signed, _instant(stamp, times) if timestamp else None)
 
-    def matches(sent: bytes, signed: bytes, secret: bytes) -> bool:
+    def matches(claim: Claim, secret: bytes) -> bool:
         import hmac  # noqa: PLC0415  (4 ms, and only receivers need it)
 
-        return hmac.compare_digest(sent, hmac.digest(secret, signed, digest))
+        due = hmac.digest(secret, claim.message, digest)
+        return any(hmac.compare_digest(one, due) for one in claim.signatures)
 
     return Scheme(name=f"HMAC-{digest.upper()}", headers=headers, claim=claim, matches=matches, key=key)
 
@@ -113,14 +121,14 @@ def hmac_signed(
 def shared_secret(header: str, *, prefix: str = "") -> Scheme:
     """Return a scheme that sends the secret itself: weak, since whoever sees one delivery can make others."""
 
-    def claim(sent: Headers, body: bytes) -> Claim:
-        value = sent[header]
-        return Claim((value.removeprefix(prefix).encode(),) if value.startswith(prefix) else (), body)
+    def claim(received: Received) -> Claim:
+        value = received.headers[header]
+        return Claim((value.removeprefix(prefix).encode(),) if value.startswith(prefix) else (), b"")
 
-    def matches(sent: bytes, _signed: bytes, secret: bytes) -> bool:
+    def matches(claim: Claim, secret: bytes) -> bool:
         import hmac  # noqa: PLC0415
 
-        return hmac.compare_digest(sent, secret)
+        return any(hmac.compare_digest(one, secret) for one in claim.signatures)
 
     return Scheme(name="shared secret", headers=(header,), claim=claim, matches=matches)
 
@@ -132,10 +140,10 @@ def ed25519_signed(signature: str, *, timestamp: str, message: str) -> Scheme:
     """
     before, _, after = message.partition("{body}")
 
-    def claim(sent: Headers, body: bytes) -> Claim:
-        stamp = sent[timestamp]
-        signed = before.format(timestamp=stamp).encode() + body + after.format(timestamp=stamp).encode()
-        return Claim((_from_base64(sent[signature]),), signed, _instant(stamp, "seconds"))
+    def claim(received: Received) -> Claim:
+        stamp = received.headers[timestamp]
+        signed = before.format(timestamp=stamp).encode() + received.body + after.format(timestamp=stamp).encode()
+        return Claim((_from_base64(received.headers[signature]),), signed, _instant(stamp, "seconds"))
 
     return Scheme(
         name="Ed25519", headers=(signature, timestamp), claim=claim, matches=_is_signed_with_ed25519, key=_public_key
@@ -152,7 +160,7 @@ def _public_key(text: str) -> bytes:
     return key
 
 
-def _is_signed_with_ed25519(signature: bytes, message: bytes, key: bytes) -> bool:
+def _is_signed_with_ed25519(claim: Claim, key: bytes) -> bool:
     try:
         from cryptography.exceptions import InvalidSignature  # noqa: PLC0415
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415
@@ -160,9 +168,10 @@ def _is_signed_with_ed25519(signature: bytes, message: bytes, key: bytes) -> boo
         is_missing = True
     else:
         is_missing = False
-        with suppress(InvalidSignature):
-            Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
-            return True
+        for one in claim.signatures:
+            with suppress(InvalidSignature):
+                Ed25519PublicKey.from_public_bytes(key).verify(one, claim.message)
+                return True
     if is_missing:
         raise ConfigurationError("Ed25519 signatures need an extra: pip install 'conversations-hub[ed25519]'")
     return False
@@ -173,7 +182,7 @@ def standard_key(text: str) -> bytes:
     return _from_base64(text.removeprefix("whsec_"))
 
 
-def _values(sent: Headers, where: str) -> list[str]:
+def _values(sent: Mapping[str, str], where: str) -> list[str]:
     """Return what stands in a header, or in the parts of that name in it."""
     header, _, part = where.partition("/")
     if not part:
