@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from math import inf
 from typing import Protocol
 
 import msgspec
@@ -20,7 +21,7 @@ from .adapters import load
 from .errors import ConfigurationError, HubError, UnsupportedError, WebhookError
 from .payload import scrubbed, well_formed
 from .signing import Secret
-from .signing.schemes import Claim, Received, Scheme
+from .signing.schemes import TOLERANCE, Claim, Received, Scheme
 
 __all__ = ["Event", "EventKind", "Headers", "Secrets", "verify"]
 
@@ -37,7 +38,6 @@ Secrets = str | Secret | Sequence[str | Secret]
 """What the provider signs with; several while one takes the place of another."""
 
 _LEAST = 16
-_TOLERANCE = 300.0
 
 
 def verify(
@@ -48,7 +48,7 @@ def verify(
     now: datetime,
     *,
     scheme: Scheme | None = None,
-    tolerance: float = _TOLERANCE,
+    tolerance: float | None = None,
     insecure_accept_unsigned: bool = False,
 ) -> list[Event]:
     """Check a delivery and return its events; most deliveries hold one.
@@ -64,7 +64,8 @@ def verify(
             `insecure_accept_unsigned`; the events then say that they are not verified.
         now: an aware datetime.
         scheme: another than the provider's usual one, from `conversations_hub.signing.schemes`.
-        tolerance: seconds that the delivery's own time may differ from `now`, either way.
+        tolerance: seconds that the delivery's own time may differ from `now`, either way. None: as many as the provider
+            names, 300 where it names none.
         insecure_accept_unsigned: accept what anybody may have sent.
 
     Raises:
@@ -79,16 +80,26 @@ def verify(
     if now.utcoffset() is None:
         raise ConfigurationError("now has no time zone: give an aware datetime, such as datetime.now(UTC)")
     scheme = scheme or webhook.scheme
+    most_age = _tolerance(scheme, tolerance)
     keys = _keys(provider, scheme, secret, insecure_accept_unsigned=insecure_accept_unsigned)
     if len(body) > webhook.largest_body:
         raise _refused(provider, 413, f"the body is larger than {webhook.largest_body} bytes")
     received = Received(headers=_checked(provider, headers, scheme if keys else None), body=body)
     if scheme is not None and keys:
         claim = _claim(provider, scheme, received)
-        _check_age(provider, claim, now, tolerance)
+        _check_age(provider, claim, now, most_age)
         if not any(scheme.matches(claim, key) for key in keys):
             raise _refused(provider, 401, "no signature is good for the secret: is it the secret of this endpoint?")
     return [_own(event, adapter, verified=bool(keys)) for event in _events(provider, webhook.events, body)]
+
+
+def _tolerance(scheme: Scheme | None, tolerance: float | None) -> float:
+    if tolerance is None:
+        tolerance = scheme.tolerance if scheme else TOLERANCE
+    # Nothing is further from now than nan.
+    if not isinstance(tolerance, int | float) or not 0 <= tolerance < inf:
+        raise ConfigurationError("the tolerance is a number of seconds, 0 or more, and finite")
+    return tolerance
 
 
 def _own(event: Event, adapter: Adapter, *, verified: bool) -> Event:
@@ -160,7 +171,7 @@ def _check_age(provider: str, claim: Claim, now: datetime, tolerance: float) -> 
     if claim.sent_at is None:
         return
     age = now.timestamp() - claim.sent_at
-    if abs(age) > tolerance:
+    if not abs(age) <= tolerance:
         when = "too long ago" if age > 0 else "in the future"
         raise _refused(provider, 401, f"it was signed {when}: more than {tolerance:g} s from now")
 

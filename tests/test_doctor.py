@@ -35,11 +35,9 @@ async def _found(url: str, provider: str = "tavus", key: str = KEY, clock: Clock
 
 
 @asynccontextmanager
-async def _examining(
-    *answers: Answer, clock: Clock | None = None
-) -> AsyncGenerator[tuple[dict[str, Finding], Scripted]]:
+async def _examining(*answers: Answer) -> AsyncGenerator[tuple[dict[str, Finding], Scripted]]:
     async with serving(*answers) as server:
-        yield await _found(server.url, clock=clock), server
+        yield await _found(server.url), server
 
 
 @pytest.mark.parametrize("provider", BUILTIN)
@@ -115,14 +113,21 @@ async def test_a_row_nobody_can_read_fails() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ahead", "said"),
-    [(0, "agrees"), (4, "agrees"), (90, "90 s ahead of"), (-90, "90 s behind")],
+    ("provider", "ahead", "said"),
+    [
+        ("tavus", 0, "agrees with the provider's"),
+        ("tavus", 4, "agrees with the provider's"),
+        ("tavus", 90, "this machine is 90 s ahead of the provider"),
+        ("ultravox", 90, "this machine is 90 s ahead of the provider: signed webhooks fail at 60 s"),
+        ("elevenlabs", -90, "this machine is 90 s behind the provider: signed webhooks fail at 1800 s"),
+    ],
 )
-async def test_the_clocks_are_compared(ahead: int, said: str) -> None:
+async def test_the_clocks_are_compared(provider: str, ahead: int, said: str) -> None:
     now = datetime(2026, 11, 20, 12, 0, 0, 500_000, tzinfo=UTC)
     date = {"Date": format_datetime(now - timedelta(seconds=ahead), usegmt=True)}
-    async with _examining(_listed(headers=date), clock=Clock(now=lambda: now)) as (found, _):
-        assert said in found["clock"].said
+    async with serving(_listed(headers=date)) as server:
+        found = await _found(server.url, provider, clock=Clock(now=lambda: now))
+    assert found["clock"].said == said
 
 
 async def test_what_is_left_of_a_limit_is_told() -> None:

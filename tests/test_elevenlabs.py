@@ -769,7 +769,7 @@ def test_no_good_signature_is_none(signatures: str) -> None:
         delivered({"type": "post_call_transcription", "data": TOLD}, signatures=signatures)
 
 
-@pytest.mark.parametrize("late", [-301, 301])
+@pytest.mark.parametrize("late", [-1801, 1801])
 def test_neither_old_nor_future_deliveries_are_believed(late: float) -> None:
     delivered({"type": "post_call_transcription", "data": TOLD}, late=late / 2)
     with pytest.raises(WebhookError):

@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from multidict import CIMultiDict
 
 from conversations_hub.adapter import Event, EventKind
-from conversations_hub.adapters import tavus
+from conversations_hub.adapters import load, tavus
 from conversations_hub.errors import ConfigurationError, UnsupportedError, WebhookError
 from conversations_hub.signing import Secret
 from conversations_hub.signing.schemes import (
@@ -27,6 +28,7 @@ from conversations_hub.signing.schemes import (
     hmac_signed,
     shared_secret,
 )
+from conversations_hub.testing import Simulator
 from conversations_hub.webhooks import verify
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -113,6 +115,37 @@ def test_f112_time_may_differ_by_five_minutes_either_way(seconds: int, *, is_goo
         return
     assert "it was signed " + ("in the future" if seconds > 0 else "too long ago") in _refused(headers=headers).reason
     assert _verify(headers=headers, tolerance=600)
+
+
+@pytest.mark.parametrize(
+    ("provider", "seconds"), [("elevenlabs", 1800), ("retell", 300), ("telnyx", 300), ("ultravox", 60)]
+)
+def test_a_provider_s_own_tolerance_is_kept_where_it_names_one(provider: str, seconds: int) -> None:
+    simulator = Simulator(conversations=20, providers=[provider])
+    world, secret = simulator.worlds[provider], simulator.secret(provider)
+    sent = next(one for truth in world.newest() for one in simulator.delivered(provider, world.id(truth)))
+    webhook = load(provider).webhook
+    assert webhook is not None
+    assert webhook.scheme is not None
+    headers = {name.lower(): value for name, value in sent.headers.items()}
+    stamp = webhook.scheme.claim(Received(headers=headers, body=sent.body)).sent_at
+    assert stamp is not None
+    for way in (-1, 1):
+        near, far = (datetime.fromtimestamp(stamp + way * late, UTC) for late in (seconds - 1, seconds + 1))
+        assert verify(provider, sent.body, headers, secret, near)
+        assert verify(provider, sent.body, headers, secret, far, tolerance=seconds + 2)
+        with pytest.raises(WebhookError, match=f"more than {seconds} s from now"):
+            verify(provider, sent.body, headers, secret, far)
+        with pytest.raises(WebhookError, match="more than 9 s from now"):
+            verify(provider, sent.body, headers, secret, near, tolerance=9)
+
+
+@pytest.mark.parametrize("tolerance", [float("nan"), float("inf"), -1, "300", timedelta(minutes=5)])
+def test_a_tolerance_that_holds_nothing_back_is_refused(tolerance: Any) -> None:
+    with pytest.raises(ConfigurationError, match="tolerance"):
+        _verify(headers=_headers(at=NOW - timedelta(days=400)), tolerance=tolerance)
+    with pytest.raises(ConfigurationError, match="tolerance"):
+        _verify(scheme=msgspec.structs.replace(STANDARD_WEBHOOKS, tolerance=tolerance))
 
 
 def test_f112_two_secrets_and_several_signatures_pass_by_any_match() -> None:

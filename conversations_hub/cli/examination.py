@@ -20,6 +20,7 @@ from ..errors import AuthError, ForbiddenError, HubError, ProviderError
 from ..payload import Json
 from ..policy import PROFILES, quota
 from ..schema import Conversation, EndReason, Role, Status, TranscriptState
+from ..signing.schemes import Scheme
 from ..testing import unknown_members, unseen_members
 from ..transport import Clock, Lane
 from ..wire import Flow, Request, Response
@@ -77,7 +78,10 @@ async def examined(account: Account, clock: Clock) -> Diagnosis:
         await lane.close()
     adapter = lane.adapter
     if evidence.answers:
-        findings += [_skew(evidence), _limits(evidence, adapter.requests_per_second)]
+        findings += [
+            _skew(evidence, adapter.webhook and adapter.webhook.scheme),
+            _limits(evidence, adapter.requests_per_second),
+        ]
     if evidence.conversations or evidence.unreadable:
         payloads: list[Json] = [json.loads(conversation.raw or b"null") for conversation in evidence.conversations]
         findings += [
@@ -205,7 +209,7 @@ def _overheard(flow: Flow[T], hear: Callable[[Response], None]) -> Flow[T]:
 # what the headers say
 
 
-def _skew(evidence: _Evidence) -> Finding:
+def _skew(evidence: _Evidence, scheme: Scheme | None) -> Finding:
     answer, came = evidence.answers[0]
     try:
         told = parsedate_to_datetime(answer.headers.get("date", ""))
@@ -216,9 +220,8 @@ def _skew(evidence: _Evidence) -> Finding:
     if abs(ahead) <= _MOST_SKEW:
         return Finding("clock", "ok", "agrees with the provider's")
     way = "ahead of" if ahead > 0 else "behind"
-    return Finding(
-        "clock", "note", f"this machine is {abs(ahead):.0f} s {way} the provider: signed webhooks fail at 300 s"
-    )
+    limit = f": signed webhooks fail at {scheme.tolerance:g} s" if scheme else ""
+    return Finding("clock", "note", f"this machine is {abs(ahead):.0f} s {way} the provider{limit}")
 
 
 def _limits(evidence: _Evidence, documented: float | None) -> Finding:

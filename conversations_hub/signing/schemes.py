@@ -19,6 +19,7 @@ from .received import Received
 
 __all__ = [
     "STANDARD_WEBHOOKS",
+    "TOLERANCE",
     "Claim",
     "Received",
     "Scheme",
@@ -27,6 +28,11 @@ __all__ = [
     "shared_secret",
     "standard_key",
 ]
+
+
+# https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+TOLERANCE = 300.0
+"""Seconds, where a provider names no others."""
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -56,6 +62,8 @@ class Scheme(msgspec.Struct, frozen=True, kw_only=True):
     """Whether one of a claim's signatures is good for a key; compares in constant time, and hashes once."""
     key: Callable[[str], bytes] = str.encode
     """Reads the key from what the provider's console shows; raises `ValueError` for what cannot be one."""
+    tolerance: float = TOLERANCE
+    """Seconds that a delivery's own time may differ from the present, either way."""
 
 
 _MOST_SIGNATURES = 16
@@ -77,6 +85,7 @@ def hmac_signed(
     prefix: str = "",
     separator: str = ",",
     key: Callable[[str], bytes] = str.encode,
+    tolerance: float = TOLERANCE,
 ) -> Scheme:
     """Return a scheme that signs with an HMAC.
 
@@ -91,6 +100,7 @@ def hmac_signed(
         prefix: what stands before each signature: `v1,` or `sha256=`. Others are of an unknown version and skipped.
         separator: what stands between several signatures.
         key: reads the key from the secret's text.
+        tolerance: seconds that the time may differ from the present, either way.
     """
     headers = tuple(dict.fromkeys(name.partition("/")[0] for name in (signature, timestamp, id) if name))
     before, _, after = message.partition("{body}")
@@ -115,7 +125,8 @@ def hmac_signed(
         due = hmac.digest(secret, claim.message, digest)
         return any(hmac.compare_digest(one, due) for one in claim.signatures)
 
-    return Scheme(name=f"HMAC-{digest.upper()}", headers=headers, claim=claim, matches=matches, key=key)
+    name = f"HMAC-{digest.upper()}"
+    return Scheme(name=name, headers=headers, claim=claim, matches=matches, key=key, tolerance=tolerance)
 
 
 def shared_secret(header: str, *, prefix: str = "") -> Scheme:

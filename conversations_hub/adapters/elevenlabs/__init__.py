@@ -257,7 +257,9 @@ ADAPTER = Adapter(
     webhook=Webhook(
         events=events,
         # https://elevenlabs.io/docs/eleven-agents/workflows/post-call-webhooks
-        scheme=hmac_signed("elevenlabs-signature/v0", timestamp="elevenlabs-signature/t"),
+        # A delivery may come half an hour after it was signed: most are not sent again, and an endpoint that refuses
+        # ten is switched off.
+        scheme=hmac_signed("elevenlabs-signature/v0", timestamp="elevenlabs-signature/t", tolerance=30 * 60),
         largest_body=64 * 1024 * 1024,  # a recording in Base64, three quarters of an hour long
     ),
     filters=("since", "until", "status", "agent"),

@@ -193,6 +193,7 @@ ADAPTER = Adapter(
             timestamp="x-ultravox-webhook-timestamp",
             message="{body}{timestamp}",
             times="iso",
+            tolerance=60,
         ),
     ),
     complete_lists=False,
