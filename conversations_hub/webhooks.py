@@ -9,10 +9,9 @@ where it brings no transcript, `event.to_fetch` names what to give to `hub.get`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from math import inf
-from typing import Protocol
 
 import msgspec
 
@@ -21,28 +20,21 @@ from .adapters import load
 from .errors import ConfigurationError, HubError, UnsupportedError, WebhookError
 from .payload import scrubbed, well_formed
 from .signing import Secret
-from .signing.schemes import TOLERANCE, Claim, Received, Scheme
+from .signing.received import Body, Headers, Received, header_pairs, viewed
+from .signing.schemes import TOLERANCE, Claim, Scheme
 
-__all__ = ["Event", "EventKind", "Headers", "Secrets", "verify"]
-
-
-class Headers(Protocol):
-    """A delivery's headers, in whatever case: a mapping, or what any framework has."""
-
-    def items(self) -> Iterable[tuple[str, str]]:
-        """Return names and values; a name may come twice."""
-        ...
-
+__all__ = ["Body", "Event", "EventKind", "Headers", "Secrets", "verify"]
 
 Secrets = str | Secret | Sequence[str | Secret]
 """What the provider signs with; several while one takes the place of another."""
 
 _LEAST = 16
+_CODING = "content-encoding"
 
 
 def verify(
     provider: str,
-    body: bytes,
+    body: Body,
     headers: Headers,
     secret: Secrets | None,
     now: datetime,
@@ -58,8 +50,10 @@ def verify(
 
     Args:
         provider: whose webhook it is, by name.
-        body: the bytes as they were sent; a framework that decoded and encoded them again breaks the signature.
-        headers: all of them.
+        body: the bytes as they were sent, as `bytes` or another object that gives its memory; a framework that decoded
+            and encoded them again breaks the signature, so text is refused.
+        headers: all of them, names in whatever case: a mapping of names to values or to lists of them, the headers of
+            any framework's request, or pairs, of text or of bytes as in an ASGI scope.
         secret: what the provider's console shows. None for a provider that does not sign, together with
             `insecure_accept_unsigned`; the events then say that they are not verified.
         now: an aware datetime.
@@ -70,27 +64,30 @@ def verify(
 
     Raises:
         WebhookError: refused; `status` is the HTTP status to answer with.
-        ConfigurationError: no secret, or one that cannot be right.
+        ConfigurationError: no secret, or an argument that cannot be right, whatever was sent.
         UnsupportedError: the provider has no webhooks.
     """
     adapter = load(provider)
     webhook = adapter.webhook
     if webhook is None:
         raise UnsupportedError(f"{provider} has no webhooks", provider=provider)
-    if now.utcoffset() is None:
+    if not isinstance(now, datetime) or now.utcoffset() is None:
         raise ConfigurationError("now has no time zone: give an aware datetime, such as datetime.now(UTC)")
-    scheme = scheme or webhook.scheme
+    scheme = webhook.scheme if scheme is None else scheme
+    if not isinstance(scheme, Scheme | None):
+        raise ConfigurationError("scheme is none of conversations_hub.signing.schemes")
     most_age = _tolerance(scheme, tolerance)
     keys = _keys(provider, scheme, secret, insecure_accept_unsigned=insecure_accept_unsigned)
-    if len(body) > webhook.largest_body:
+    if viewed(body).nbytes > webhook.largest_body:
         raise _refused(provider, 413, f"the body is larger than {webhook.largest_body} bytes")
-    received = Received(headers=_checked(provider, headers, scheme if keys else None), body=body)
+    needed = scheme.headers if scheme and keys else ()
+    received = Received(headers=_checked(provider, header_pairs(headers), needed), body=bytes(body))
     if scheme is not None and keys:
         claim = _claim(provider, scheme, received)
         _check_age(provider, claim, now, most_age)
         if not any(scheme.matches(claim, key) for key in keys):
             raise _refused(provider, 401, "no signature is good for the secret: is it the secret of this endpoint?")
-    return [_own(event, adapter, verified=bool(keys)) for event in _events(provider, webhook.events, body)]
+    return [_own(event, adapter, verified=bool(keys)) for event in _events(provider, webhook.events, received.body)]
 
 
 def _tolerance(scheme: Scheme | None, tolerance: float | None) -> float:
@@ -122,21 +119,24 @@ def _keys(
         )
     if scheme is None:
         raise ConfigurationError(f"{provider} does not sign its deliveries: pass scheme=, or no secret")
-    secrets = [secret] if isinstance(secret, str | Secret) else list(secret)
+    secrets = list(secret) if isinstance(secret, Sequence) and not isinstance(secret, str | bytes) else [secret]
     if not secrets:
         raise ConfigurationError("the list of secrets is empty", provider=provider)
-    return [_key(provider, scheme, one.reveal() if isinstance(one, Secret) else one) for one in secrets]
+    return [_key(provider, scheme, one) for one in secrets]
 
 
-def _key(provider: str, scheme: Scheme, text: str) -> bytes:
+def _key(provider: str, scheme: Scheme, secret: str | Secret) -> bytes:
+    text = secret.reveal() if isinstance(secret, Secret) else secret
+    if not isinstance(text, str):
+        raise ConfigurationError(f"a secret is text or a Secret, not {type(text).__name__}", provider=provider)
     try:
-        key = scheme.key(text)
+        key = scheme.key(text) if text == text.strip() else b""
     except ValueError:
         key = b""
     if len(key) < _LEAST:
         raise ConfigurationError(
-            f"the webhook secret cannot be right: {_LEAST} bytes are the least. Copy it whole from the console of"
-            f" {provider}",
+            f"the webhook secret cannot be right: {_LEAST} bytes are the least, and no blank or line break is around"
+            f" them. Copy it whole from the console of {provider}",
             provider=provider,
         )
     return key
@@ -146,17 +146,17 @@ def _refused(provider: str, status: int, reason: str) -> WebhookError:
     return WebhookError(reason, provider=provider, operation="webhook", status=status)
 
 
-def _checked(provider: str, headers: Headers, scheme: Scheme | None) -> Mapping[str, str]:
-    """Return the headers by name in lower case; refuse what nobody can have meant."""
-    found = [(name.lower(), value) for name, value in headers.items()]
-    counts = Counter(name for name, _ in found)
-    if counts["content-encoding"]:
-        raise _refused(provider, 415, "the body is compressed, which no signature is made over")
-    for name in scheme.headers if scheme else ():
+def _checked(provider: str, pairs: Sequence[tuple[str, str]], needed: Sequence[str]) -> dict[str, str]:
+    """Return the headers by name; refuse what nobody can have meant."""
+    codings = {coding.strip().lower() for name, value in pairs if name == _CODING for coding in value.split(",")}
+    if codings - {"identity", ""}:
+        raise _refused(provider, 415, "compressed bodies cannot be verified")
+    counts = Counter(name for name, _ in pairs)
+    for name in needed:
         if counts[name] != 1:
             wrong = "is missing" if not counts[name] else "came more than once"
             raise _refused(provider, 401, f"the header {name} {wrong}")
-    return dict(found)
+    return dict(pairs)
 
 
 def _claim(provider: str, scheme: Scheme, received: Received) -> Claim:

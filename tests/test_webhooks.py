@@ -6,14 +6,15 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from email.message import Message
 from typing import Any
 
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from multidict import CIMultiDict
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from conversations_hub.adapter import Event, EventKind
 from conversations_hub.adapters import load, tavus
@@ -53,11 +54,14 @@ def _headers(secret: str = SECRET, *, body: bytes = BODY, at: datetime = NOW, id
     }
 
 
+SIGNED = _headers()
+
+
 def _verify(
-    body: bytes = BODY, headers: Any = None, secret: Any = SECRET, now: datetime = NOW, **options: Any
+    body: bytes = BODY, headers: Any = SIGNED, secret: Any = SECRET, now: datetime = NOW, **options: Any
 ) -> list[Event]:
     options.setdefault("scheme", STANDARD_WEBHOOKS)
-    return verify("tavus", body, _headers() if headers is None else headers, secret, now, **options)
+    return verify("tavus", body, headers, secret, now, **options)
 
 
 def _refused(status: int = 401, **arguments: Any) -> WebhookError:
@@ -157,6 +161,103 @@ def test_f112_two_secrets_and_several_signatures_pass_by_any_match() -> None:
 
 def test_f112_a_body_that_was_decoded_and_encoded_again_fails() -> None:
     _refused(body=json.dumps(json.loads(BODY), separators=(",", ":")).encode())
+
+
+# what frameworks hold a delivery in
+
+
+def _email(pairs: Mapping[str, str]) -> Message:
+    message = Message()
+    for name, value in pairs.items():
+        message[name] = value
+    return message
+
+
+_SHAPES: dict[str, Callable[[Mapping[str, str]], Any]] = {
+    "a mapping": dict,
+    "names in capitals": lambda sent: {name.upper(): value for name, value in sent.items()},
+    "aiohttp": lambda sent: CIMultiDictProxy(CIMultiDict(sent)),
+    "raw headers of aiohttp": lambda sent: tuple((name.encode(), value.encode()) for name, value in sent.items()),
+    "an ASGI scope": lambda sent: [[name.lower().encode(), value.encode()] for name, value in sent.items()],
+    "a WSGI server": lambda sent: list(sent.items()),
+    "an iterator": lambda sent: iter(sent.items()),
+    "a Lambda": lambda sent: {name: [value] for name, value in sent.items()},
+    "http.server": _email,
+    "bytes by name": lambda sent: {name.encode(): [value.encode()] for name, value in sent.items()},
+}
+
+
+@pytest.mark.parametrize("shape", _SHAPES.values(), ids=_SHAPES)
+def test_headers_come_in_any_shape(shape: Callable[[Mapping[str, str]], Any]) -> None:
+    sent = {"Host": "hooks.example.org", **_headers(), "X-Name": "M\xfcller"}
+    assert _verify(headers=shape(sent))
+    assert _refused(headers=shape({**sent, "Webhook-Signature": "v1,AAAA"}))
+    assert "the header webhook-signature is missing" in _refused(headers=shape({"Host": "hooks.example.org"})).reason
+
+
+def test_a_signature_header_that_came_twice_is_refused_in_every_shape() -> None:
+    name, value = "Webhook-Signature", _headers()["Webhook-Signature"]
+    for headers in ([*_headers().items(), (name, value)], {**_headers(), name: [value, value]}):
+        assert "came more than once" in _refused(headers=headers).reason
+
+
+@pytest.mark.parametrize("form", [bytes, bytearray, memoryview, lambda body: memoryview(b"x" + body)[1:]])
+def test_a_body_is_any_bytes(form: Callable[[bytes], Any]) -> None:
+    [event] = _verify(form(BODY))
+    assert event.conversation is not None
+    assert type(event.conversation.raw) is bytes
+    _refused(body=form(BODY + b" "))
+    _refused(413, body=form(b" " * 3 * 1024 * 1024))
+
+
+@pytest.mark.parametrize("coding", ["identity", "Identity", "", " identity , identity"])
+def test_a_body_that_says_that_it_is_not_compressed_passes(coding: str) -> None:
+    assert _verify(headers={**_headers(), "Content-Encoding": coding})
+
+
+class _Failing:
+    def items(self) -> Any:
+        raise RuntimeError("working outside of the request")
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("body", BODY.decode()),
+        ("body", json.loads(BODY)),
+        ("body", list(BODY)),
+        ("body", len(BODY)),
+        ("body", None),
+        ("headers", None),
+        ("headers", 5),
+        ("headers", "webhook-id: 1"),
+        ("headers", ["webhook-id", "msg_1"]),
+        ("headers", {"webhook-id": None}),
+        ("headers", {"webhook-id": [1]}),
+        ("headers", {"webhook-id": [{"key": "Webhook-Id", "value": "msg_1"}]}),
+        ("headers", {1: "msg_1"}),
+        ("headers", {"REQUEST_METHOD": "POST", "wsgi.version": (1, 0)}),
+        ("headers", _Failing()),
+        ("secret", SECRET.encode()),
+        ("secret", f"{SECRET}\n"),
+        ("secret", [SECRET, None]),
+        ("secret", 5),
+        ("now", NOW.timestamp()),
+        ("now", NOW.date()),
+        ("now", None),
+        ("scheme", "HMAC-SHA256"),
+    ],
+    ids=lambda value: ascii(value)[:30],
+)
+@pytest.mark.parametrize("headers", [_headers(), _headers(OTHER)], ids=["signed", "forged"])
+def test_a_mistake_of_the_caller_is_told_as_one_whatever_was_sent(
+    argument: str, value: Any, headers: Mapping[str, str]
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        _verify(**{"headers": headers, argument: value})
+    assert not caught.value.retryable
+    assert "whsec_" not in str(caught.value)
+    assert "msg_1" not in str(caught.value)
 
 
 # bad input

@@ -1,12 +1,31 @@
-"""A delivery as it came in: all that a signing scheme can look at."""
+"""A delivery as it came in, out of whatever a framework holds it in: all that a signing scheme can look at."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Protocol, TypeAlias
 
 import msgspec
 
-__all__ = ["Received"]
+from ..errors import ConfigurationError
+
+__all__ = ["Body", "HeaderItems", "Headers", "Received", "header_pairs", "viewed"]
+
+Body: TypeAlias = bytes | bytearray | memoryview
+"""A delivery's bytes as they were sent, in any object that gives its memory."""
+
+
+class HeaderItems(Protocol):
+    """A mapping, or what a framework has in place of one."""
+
+    def items(self) -> Iterable[tuple[str | bytes, str | bytes | Sequence[str | bytes]]]:
+        """Return names and values; a name may come twice, and have a list of values."""
+        ...
+
+
+Headers: TypeAlias = HeaderItems | Iterable[tuple[str | bytes, str | bytes | Sequence[str | bytes]]]
+"""A delivery's headers, names in whatever case: a mapping, or pairs as in an ASGI scope."""
 
 
 class Received(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,3 +37,42 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"Received({len(self.headers)} headers, {len(self.body)} bytes)"
+
+
+def viewed(body: Body) -> memoryview:
+    """Return a view of a body's bytes; raise `ConfigurationError` for text and for what was parsed."""
+    with suppress(TypeError):
+        return memoryview(body)
+    raise ConfigurationError(
+        f"the body must be the bytes as they were sent, not {type(body).__name__}: what was decoded or parsed is not"
+        " what was signed. Where a framework hands over text, encode it; where that is Base64, decode it"
+    )
+
+
+def header_pairs(headers: Headers) -> list[tuple[str, str]]:
+    """Return names in lower case with values, a pair for each time a header came.
+
+    Raises `ConfigurationError` for what holds no names and values of text or bytes.
+    """
+    with suppress(Exception):  # whatever was passed may fail in its own way
+        return list(_pairs(headers))
+    raise ConfigurationError(
+        f"the headers, {type(headers).__name__}, are no names with values of text or bytes: pass the request's own, all"
+        " of them, as a mapping or as pairs"
+    )
+
+
+def _pairs(headers: Headers) -> Iterator[tuple[str, str]]:
+    for name, values in headers.items() if hasattr(headers, "items") else headers:
+        for value in [values] if isinstance(values, str | bytes) else values:
+            yield _text(name).lower(), _text(value)
+
+
+def _text(value: object) -> str:
+    match value:
+        case str():
+            return value
+        case bytes():
+            return value.decode("latin-1")  # https://www.rfc-editor.org/rfc/rfc9110#section-5.5
+        case _:
+            raise TypeError
