@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import string
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.message import Message
@@ -390,6 +391,74 @@ def test_time_is_written_in_several_ways(times: Any, stamp: str) -> None:
     assert _passes(scheme, {"x-signature": made, "x-time": stamp}, KEY)
     for wrong in ("", "soon", "2026-11-20T12:00:00", "-1"):
         _refused(headers={"x-signature": made, "x-time": wrong}, secret=KEY, scheme=scheme)
+
+
+def _other_last_bits(text: str) -> str:
+    """Return Base64 of the same bytes whose last character has bits that nothing is made of."""
+    whole = text.rstrip("=")
+    letters = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
+    changed = whole[:-1] + letters[letters.index(whole[-1]) ^ 1]
+    assert base64.b64decode(changed + text[len(whole) :], validate=True) == base64.b64decode(text)
+    return changed + text[len(whole) :]
+
+
+_OTHERWISE: dict[str, Callable[[str], str]] = {
+    "a blank within": lambda text: f"{text[:8]} {text[8:]}",
+    "a tab within": lambda text: f"{text[:8]}\t{text[8:]}",
+    "blanks everywhere": lambda text: " ".join(text[place : place + 2] for place in range(0, len(text), 2)),
+    "a blank before": lambda text: f" {text}",
+    "a blank behind": lambda text: f"{text} ",
+    "a line break": lambda text: f"{text}\n",
+    "a no-break space": lambda text: f"{text}\xa0",
+    "cut by one": lambda text: text[:-1],
+    "one more": lambda text: f"{text}0",
+    "a digit of another script": lambda text: text.translate(str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")) + "\u200b",
+}
+_IN_HEX = {**_OTHERWISE, "capitals": str.upper, "0x": lambda text: f"0x{text}"}
+_IN_BASE64 = {
+    **_OTHERWISE,
+    "other last bits": _other_last_bits,
+    "no padding": lambda text: text.rstrip("="),
+    "more padding": lambda text: f"{text}==",
+    "of URLs": lambda text: base64.urlsafe_b64encode(base64.b64decode(text)).decode() + "-",
+}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "write"),
+    [pytest.param("hex", write, id=f"hex, {name}") for name, write in _IN_HEX.items()]
+    + [pytest.param("base64", write, id=f"base64, {name}") for name, write in _IN_BASE64.items()],
+)
+def test_a_digest_passes_only_as_the_scheme_writes_it(encoding: Any, write: Callable[[str], str]) -> None:
+    scheme = hmac_signed("x-signature", message="{body}", encoding=encoding)
+    made = hmac.digest(KEY.encode(), BODY, "sha256")
+    good = made.hex() if encoding == "hex" else base64.b64encode(made).decode()
+    assert _passes(scheme, {"x-signature": good}, KEY)
+    _refused(headers={"x-signature": write(good)}, secret=KEY, scheme=scheme)
+    named = hmac_signed("x-signature/v0", message="{body}", encoding=encoding)
+    assert _passes(named, {"x-signature": f"t=1, v0={good}"}, KEY)
+    _refused(headers={"x-signature": f"t=1,v0={write(good)}"}, secret=KEY, scheme=named)
+
+
+@pytest.mark.parametrize("write", _IN_BASE64.values(), ids=_IN_BASE64)
+def test_an_ed25519_signature_passes_only_as_the_scheme_writes_it(write: Callable[[str], str]) -> None:
+    scheme = ed25519_signed("x-signature", timestamp="x-time", message="{timestamp}|{body}")
+    pair = Ed25519PrivateKey.from_private_bytes(bytes(32))
+    public = base64.b64encode(pair.public_key().public_bytes_raw()).decode()
+    good = base64.b64encode(pair.sign(f"{STAMP}|".encode() + BODY)).decode()
+    assert _passes(scheme, {"x-signature": good, "x-time": STAMP}, public)
+    _refused(headers={"x-signature": write(good), "x-time": STAMP}, secret=public, scheme=scheme)
+
+
+def test_signatures_beyond_the_sixteenth_are_not_looked_at() -> None:
+    good = hmac.digest(KEY.encode(), BODY, "sha256").hex()
+    scheme = hmac_signed("x-signature", message="{body}")
+    for others, passes in ((15, True), (16, False)):
+        headers = {"x-signature": ",".join(["0" * 64] * others + [good])}
+        if passes:
+            assert _passes(scheme, headers, KEY)
+        else:
+            _refused(headers=headers, secret=KEY, scheme=scheme)
 
 
 def test_a_secret_sent_as_it_is_is_compared() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import re
+from binascii import hexlify
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -39,7 +40,7 @@ class Claim(msgspec.Struct, frozen=True):
     """What a delivery's headers claim."""
 
     signatures: tuple[bytes, ...]
-    """Any one of them is enough."""
+    """As they are written; any one of them is enough."""
     message: bytes
     """What they cover."""
     sent_at: float | None = None
@@ -98,31 +99,33 @@ def hmac_signed(
         digest: which hash the HMAC is made with.
         encoding: how the signature is written.
         prefix: what stands before each signature: `v1,` or `sha256=`. Others are of an unknown version and skipped.
-        separator: what stands between several signatures.
+        separator: what stands between several signatures, a blank more or less.
         key: reads the key from the secret's text.
         tolerance: seconds that the time may differ from the present, either way.
     """
     headers = tuple(dict.fromkeys(name.partition("/")[0] for name in (signature, timestamp, id) if name))
     before, _, after = message.partition("{body}")
-    decoded = bytes.fromhex if encoding == "hex" else _from_base64
+    written = hexlify if encoding == "hex" else base64.b64encode
+    between = re.compile(f"{re.escape(separator)} ?")
 
     def claim(received: Received) -> Claim:
         sent = received.headers
         stamp = _only(_values(sent, timestamp)) if timestamp else ""
         facts = {"timestamp": stamp, "id": _only(_values(sent, id)) if id else ""}
-        said = [one for value in _values(sent, signature) for one in value.split(separator)]
-        signatures: list[bytes] = []
-        for one in said[:_MOST_SIGNATURES]:
-            if one.strip().startswith(prefix):
-                with suppress(ValueError):  # one that cannot be read is one that does not match
-                    signatures.append(decoded(one.strip().removeprefix(prefix)))
+        said = [one for value in _values(sent, signature) for one in between.split(value, _MOST_SIGNATURES)]
+        signatures = tuple(
+            one.removeprefix(prefix).encode(errors="replace")  # what cannot be written is one that does not match
+            for one in said[:_MOST_SIGNATURES]
+            if one.startswith(prefix)
+        )
         signed = before.format_map(facts).encode() + received.body + after.format_map(facts).encode()
-        return Claim(tuple(signatures), signed, _instant(stamp, times) if timestamp else None)
+        return Claim(signatures, signed, _instant(stamp, times) if timestamp else None)
 
     def matches(claim: Claim, secret: bytes) -> bool:
         import hmac  # noqa: PLC0415  (4 ms, and only receivers need it)
 
-        due = hmac.digest(secret, claim.message, digest)
+        # Compared as it is written: what decodes to the same bytes is not what was sent.
+        due = written(hmac.digest(secret, claim.message, digest))
         return any(hmac.compare_digest(one, due) for one in claim.signatures)
 
     name = f"HMAC-{digest.upper()}"
@@ -154,7 +157,7 @@ def ed25519_signed(signature: str, *, timestamp: str, message: str) -> Scheme:
     def claim(received: Received) -> Claim:
         stamp = received.headers[timestamp]
         signed = before.format(timestamp=stamp).encode() + received.body + after.format(timestamp=stamp).encode()
-        return Claim((_from_base64(received.headers[signature]),), signed, _instant(stamp, "seconds"))
+        return Claim((received.headers[signature].encode(errors="replace"),), signed, _instant(stamp, "seconds"))
 
     return Scheme(
         name="Ed25519", headers=(signature, timestamp), claim=claim, matches=_is_signed_with_ed25519, key=_public_key
@@ -180,8 +183,8 @@ def _is_signed_with_ed25519(claim: Claim, key: bytes) -> bool:
     else:
         is_missing = False
         for one in claim.signatures:
-            with suppress(InvalidSignature):
-                Ed25519PublicKey.from_public_bytes(key).verify(one, claim.message)
+            with suppress(InvalidSignature, ValueError):
+                Ed25519PublicKey.from_public_bytes(key).verify(_written_in_base64(one), claim.message)
                 return True
     if is_missing:
         raise ConfigurationError("Ed25519 signatures need an extra: pip install 'conversations-hub[ed25519]'")
@@ -193,12 +196,15 @@ def standard_key(text: str) -> bytes:
     return _from_base64(text.removeprefix("whsec_"))
 
 
+_BETWEEN_PARTS = re.compile(", ?")
+
+
 def _values(sent: Mapping[str, str], where: str) -> list[str]:
     """Return what stands in a header, or in the parts of that name in it."""
     header, _, part = where.partition("/")
     if not part:
         return [sent[header]]
-    found = (one.strip().partition("=") for one in sent[header].split(","))
+    found = (one.partition("=") for one in _BETWEEN_PARTS.split(sent[header]))
     return [value for name, _, value in found if name == part]
 
 
@@ -208,8 +214,16 @@ def _only(values: list[str]) -> str:
     return values[0]
 
 
-def _from_base64(text: str) -> bytes:
+def _from_base64(text: str | bytes) -> bytes:
     return base64.b64decode(text, validate=True)  # its error is a ValueError
+
+
+def _written_in_base64(text: bytes) -> bytes:
+    """Read Base64 that is written in the one way in which it is encoded."""
+    found = _from_base64(text)
+    if base64.b64encode(found) != text:
+        raise ValueError
+    return found
 
 
 _DIGITS = re.compile(r"[0-9]{1,16}")
