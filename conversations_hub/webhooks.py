@@ -9,7 +9,8 @@ where it brings no transcript, `event.to_fetch` names what to give to `hub.get`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from math import inf
 
@@ -29,6 +30,8 @@ Secrets = str | Secret | Sequence[str | Secret]
 """What the provider signs with; several while one takes the place of another."""
 
 _LEAST = 16
+_MOST_SECRETS = 16
+_LONGEST_HEADER = 16 * 1024
 _CODING = "content-encoding"
 
 
@@ -67,6 +70,36 @@ def verify(
         ConfigurationError: no secret, or an argument that cannot be right, whatever was sent.
         UnsupportedError: the provider has no webhooks.
     """
+    try:
+        return _verified(
+            provider,
+            body,
+            headers,
+            secret,
+            now,
+            scheme=scheme,
+            tolerance=tolerance,
+            insecure_accept_unsigned=insecure_accept_unsigned,
+        )
+    except HubError as error:
+        failure = error.with_traceback(None)
+    # A traceback shows the variables of its frames to whoever collects them, and here they are secrets and content.
+    failure.__context__ = None
+    del body, headers, secret
+    raise failure
+
+
+def _verified(
+    provider: str,
+    body: Body,
+    headers: Headers,
+    secret: Secrets | None,
+    now: datetime,
+    *,
+    scheme: Scheme | None,
+    tolerance: float | None,
+    insecure_accept_unsigned: bool,
+) -> list[Event]:
     adapter = load(provider)
     webhook = adapter.webhook
     if webhook is None:
@@ -85,9 +118,9 @@ def verify(
     if scheme is not None and keys:
         claim = _claim(provider, scheme, received)
         _check_age(provider, claim, now, most_age)
-        if not any(scheme.matches(claim, key) for key in keys):
+        if not any(_is_good(provider, scheme, claim, key) for key in keys):
             raise _refused(provider, 401, "no signature is good for the secret: is it the secret of this endpoint?")
-    return [_own(event, adapter, verified=bool(keys)) for event in _events(provider, webhook.events, received.body)]
+    return _events(webhook.events, received.body, adapter, verified=bool(keys))
 
 
 def _tolerance(scheme: Scheme | None, tolerance: float | None) -> float:
@@ -97,14 +130,6 @@ def _tolerance(scheme: Scheme | None, tolerance: float | None) -> float:
     if not isinstance(tolerance, int | float) or not 0 <= tolerance < inf:
         raise ConfigurationError("the tolerance is a number of seconds, 0 or more, and finite")
     return tolerance
-
-
-def _own(event: Event, adapter: Adapter, *, verified: bool) -> Event:
-    conversation = event.conversation
-    if conversation is not None and conversation.raw is not None:
-        raw = scrubbed(conversation.raw, adapter.secret_fields)
-        conversation = msgspec.structs.replace(conversation, raw=raw)
-    return msgspec.structs.replace(event, conversation=conversation, verified=verified)
 
 
 def _keys(
@@ -120,8 +145,11 @@ def _keys(
     if scheme is None:
         raise ConfigurationError(f"{provider} does not sign its deliveries: pass scheme=, or no secret")
     secrets = list(secret) if isinstance(secret, Sequence) and not isinstance(secret, str | bytes) else [secret]
-    if not secrets:
-        raise ConfigurationError("the list of secrets is empty", provider=provider)
+    if not 0 < len(secrets) <= _MOST_SECRETS:
+        raise ConfigurationError(
+            f"{len(secrets)} secrets: give 1 to {_MOST_SECRETS}, for each costs a hash of whatever strangers send",
+            provider=provider,
+        )
     return [_key(provider, scheme, one) for one in secrets]
 
 
@@ -129,10 +157,9 @@ def _key(provider: str, scheme: Scheme, secret: str | Secret) -> bytes:
     text = secret.reveal() if isinstance(secret, Secret) else secret
     if not isinstance(text, str):
         raise ConfigurationError(f"a secret is text or a Secret, not {type(text).__name__}", provider=provider)
-    try:
+    key = b""
+    with suppress(Exception):  # whatever a scheme makes of it
         key = scheme.key(text) if text == text.strip() else b""
-    except ValueError:
-        key = b""
     if len(key) < _LEAST:
         raise ConfigurationError(
             f"the webhook secret cannot be right: {_LEAST} bytes are the least, and no blank or line break is around"
@@ -150,21 +177,38 @@ def _checked(provider: str, pairs: Sequence[tuple[str, str]], needed: Sequence[s
     """Return the headers by name; refuse what nobody can have meant."""
     codings = {coding.strip().lower() for name, value in pairs if name == _CODING for coding in value.split(",")}
     if codings - {"identity", ""}:
-        raise _refused(provider, 415, "compressed bodies cannot be verified")
+        raise _refused(provider, 415, "the body is compressed, which no signature is made over")
     counts = Counter(name for name, _ in pairs)
+    sent = dict(pairs)
     for name in needed:
         if counts[name] != 1:
             wrong = "is missing" if not counts[name] else "came more than once"
             raise _refused(provider, 401, f"the header {name} {wrong}")
-    return dict(pairs)
+        if len(sent[name]) > _LONGEST_HEADER:
+            raise _refused(provider, 401, f"the header {name} is longer than {_LONGEST_HEADER} characters")
+    return sent
 
 
 def _claim(provider: str, scheme: Scheme, received: Received) -> Claim:
     try:
-        return scheme.claim(received)
-    except (ValueError, OverflowError):
-        pass
-    raise _refused(provider, 401, f"the headers hold no {scheme.name} signature that can be read")
+        claim = scheme.claim(received)
+    except ConfigurationError:
+        raise
+    except Exception:  # noqa: BLE001  (what nobody can read must not look like our outage, whoever wrote the scheme)
+        claim = None
+    if claim is None:
+        raise _refused(provider, 401, f"the headers hold no {scheme.name} signature that can be read")
+    return claim
+
+
+def _is_good(provider: str, scheme: Scheme, claim: Claim, key: bytes) -> bool:
+    try:
+        return scheme.matches(claim, key)
+    except ConfigurationError:
+        raise
+    except Exception as bug:  # noqa: BLE001  (as for a claim)
+        reason = f"the scheme {scheme.name} could not check the signature: {type(bug).__name__}"
+    raise _refused(provider, 401, reason)
 
 
 def _check_age(provider: str, claim: Claim, now: datetime, tolerance: float) -> None:
@@ -176,11 +220,19 @@ def _check_age(provider: str, claim: Claim, now: datetime, tolerance: float) -> 
         raise _refused(provider, 401, f"it was signed {when}: more than {tolerance:g} s from now")
 
 
-def _events(provider: str, read: Callable[[bytes], Sequence[Event]], body: bytes) -> Sequence[Event]:
+def _events(read: Callable[[bytes], Iterable[Event]], body: bytes, adapter: Adapter, *, verified: bool) -> list[Event]:
     try:
-        return read(well_formed(body)[0])
+        return [_own(event, adapter, verified=verified) for event in read(well_formed(body)[0])]
     except HubError as error:
         reason = error.reason
     except Exception as bug:  # noqa: BLE001  (a delivery nobody can read must not look like our outage)
         reason = f"the adapter could not read it: {type(bug).__name__}"
-    raise _refused(provider, 400, reason)
+    raise _refused(adapter.name, 400, reason)
+
+
+def _own(event: Event, adapter: Adapter, *, verified: bool) -> Event:
+    conversation = event.conversation
+    if conversation is not None and conversation.raw is not None:
+        raw = scrubbed(conversation.raw, adapter.secret_fields)
+        conversation = msgspec.structs.replace(conversation, raw=raw)
+    return msgspec.structs.replace(event, conversation=conversation, verified=verified)

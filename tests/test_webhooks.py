@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import string
+import traceback
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.message import Message
@@ -17,9 +18,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from conversations_hub.adapter import Event, EventKind
+from conversations_hub import webhooks
+from conversations_hub.adapter import Event, EventKind, Webhook
 from conversations_hub.adapters import load, tavus
-from conversations_hub.errors import ConfigurationError, UnsupportedError, WebhookError
+from conversations_hub.errors import ConfigurationError, HubError, UnsupportedError, WebhookError
+from conversations_hub.schema import Conversation
 from conversations_hub.signing import Secret
 from conversations_hub.signing.schemes import (
     STANDARD_WEBHOOKS,
@@ -285,10 +288,11 @@ def test_f113_malformed_deliveries_are_refused_and_never_an_outage(status: int, 
     _refused(status, **arguments)
 
 
-@pytest.mark.parametrize("secrets", [1, 4])
-@pytest.mark.parametrize("signatures", [1, 16, 1000])
-def test_f113_a_thousand_signatures_cost_one_hash_per_secret(
-    monkeypatch: pytest.MonkeyPatch, signatures: int, secrets: int
+@pytest.mark.parametrize(
+    ("signatures", "secrets", "hashes"), [(1, 1, 1), (1, 16, 16), (300, 1, 1), (300, 16, 16), (1000, 16, 0)]
+)
+def test_f113_a_thousand_signatures_cost_one_hash_per_secret_at_the_most(
+    monkeypatch: pytest.MonkeyPatch, signatures: int, secrets: int, hashes: int
 ) -> None:
     hashed: list[object] = []
     digest = hmac.digest
@@ -301,7 +305,21 @@ def test_f113_a_thousand_signatures_cost_one_hash_per_secret(
     flood = " ".join(["v1," + "A" * 43 + "="] * signatures)
     monkeypatch.setattr(hmac, "digest", counted)
     _refused(headers={**headers, "Webhook-Signature": flood}, secret=[OTHER] * secrets)
-    assert len(hashed) == secrets
+    assert len(hashed) == hashes
+
+
+def test_there_are_no_more_than_sixteen_secrets() -> None:
+    assert _verify(secret=[OTHER] * 15 + [SECRET])
+    with pytest.raises(ConfigurationError, match="17 secrets"):
+        _verify(secret=[OTHER] * 16 + [SECRET])
+
+
+def test_what_a_body_takes_is_known_before_anything_is_copied_or_hashed() -> None:
+    class Unread(bytearray):
+        def __bytes__(self) -> bytes:
+            raise AssertionError("it was copied")
+
+    _refused(413, body=Unread(3 * 1024 * 1024), headers=_headers(OTHER))
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b"<html>", b'{"event_type": "system.shutdown"}', b'"\xff"'])
@@ -315,6 +333,94 @@ def test_f113_a_bug_of_the_adapter_is_no_outage(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(tavus, "_told_by", broken)
     assert "personal data" not in str(_refused(400))
+
+
+def _broken(*_arguments: object) -> Any:
+    raise KeyError(SECRET)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "said"),
+    [
+        (msgspec.structs.replace(STANDARD_WEBHOOKS, claim=_broken), "no HMAC-SHA256 signature that can be read"),
+        (msgspec.structs.replace(STANDARD_WEBHOOKS, matches=_broken), "could not check the signature: KeyError"),
+        (
+            msgspec.structs.replace(STANDARD_WEBHOOKS, claim=lambda _: Claim((b"",), b"", float("nan"))),
+            "it was signed in the future",
+        ),
+    ],
+    ids=["claim", "matches", "time"],
+)
+def test_a_bug_of_a_scheme_believes_nobody_and_is_no_outage(scheme: Scheme, said: str) -> None:
+    assert said in _refused(scheme=scheme).reason
+
+
+def test_a_scheme_that_cannot_read_a_key_says_so() -> None:
+    with pytest.raises(ConfigurationError, match="cannot be right"):
+        _verify(scheme=msgspec.structs.replace(STANDARD_WEBHOOKS, key=_broken))
+
+
+def test_what_an_adapter_keeps_that_is_no_json_is_a_bad_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    nested = b'{"meeting_token": 1, "a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+
+    def events(_body: bytes) -> list[Event]:
+        conversation = Conversation(provider="tavus", id="c1", raw=nested)
+        return [Event(provider="tavus", kind=EventKind.OTHER, conversation=conversation)]
+
+    monkeypatch.setattr(
+        webhooks, "load", lambda _: msgspec.structs.replace(tavus.ADAPTER, webhook=Webhook(events=events))
+    )
+    _refused(400)
+
+
+# what a refusal shows
+
+
+CANARY = "what was said, and a number: +15550100"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        pytest.param((BODY, _headers(OTHER), SECRET, NOW), {}, id="forged"),
+        pytest.param((BODY, SIGNED, SECRET, NOW + timedelta(days=1)), {}, id="old"),
+        pytest.param((BODY, {}, [Secret(SECRET), OTHER], NOW), {}, id="unsigned"),
+        pytest.param((BODY, {**SIGNED, "Webhook-Signature": "v1,é"}, SECRET, NOW), {}, id="unreadable"),
+        pytest.param((BODY.decode(), SIGNED, SECRET, NOW), {}, id="text"),
+        pytest.param((BODY, {"a": [SECRET, 5]}, SECRET, NOW), {}, id="no headers"),
+        pytest.param((BODY, SIGNED, [SECRET, SECRET[:9]], NOW), {}, id="a short secret"),
+        pytest.param((BODY, SIGNED, SECRET, NOW), {"tolerance": -1}, id="a tolerance"),
+        pytest.param((BODY, SIGNED, SECRET, NOW.replace(tzinfo=None)), {}, id="a time"),
+        pytest.param((b" " * 3_000_000, SIGNED, SECRET, NOW), {}, id="large"),
+        pytest.param(
+            (BODY, SIGNED, SECRET, NOW),
+            {"scheme": msgspec.structs.replace(STANDARD_WEBHOOKS, claim=_broken)},
+            id="a broken scheme",
+        ),
+        pytest.param(
+            (f'"{CANARY}"'.encode(), _headers(body=f'"{CANARY}"'.encode()), SECRET, NOW), {}, id="no delivery"
+        ),
+        pytest.param((BODY, {"x-secret": OTHER}, SECRET, NOW), {"scheme": shared_secret("x-secret")}, id="in a header"),
+    ],
+)
+def test_f115i_no_frame_of_a_refusal_holds_a_secret_or_what_was_sent(arguments: Any, options: dict[str, Any]) -> None:
+    with pytest.raises(HubError) as caught:
+        verify("tavus", *arguments, **{"scheme": STANDARD_WEBHOOKS, **options})
+    error = caught.value
+    assert error.__context__ is None
+    assert error.__cause__ is None
+    key = base64.b64decode(SECRET.removeprefix("whsec_"))
+    told = repr(
+        [
+            error,
+            *(frame.f_locals for frame, _ in traceback.walk_tb(error.__traceback__) if frame.f_code.co_name != _HERE),
+        ]
+    )
+    for secret in (SECRET, OTHER, repr(key), SIGNED["Webhook-Signature"], "system.shutdown", CANARY):
+        assert secret not in told
+
+
+_HERE = test_f115i_no_frame_of_a_refusal_holds_a_secret_or_what_was_sent.__name__
 
 
 @pytest.mark.parametrize("secret", ["", "short", "whsec_" + "=" * 9, "whsec_c2hvcnQ=", [], [SECRET, "short"], None])
