@@ -219,6 +219,17 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """UTC."""
     verified: bool = False
     """Whether its signature was checked; whoever knows the address can send what was not."""
+    signed_members: tuple[str, ...] | None = None
+    """The members of the body that alone were signed, such as `call.call_id`; None: all of it, if any."""
+
+    @property
+    def protected(self) -> bool:
+        """Whether nobody can have changed what it brings.
+
+        Where it is verified and not protected, the sender knew the secret, or changed what somebody sent who knew it:
+        of what it brings, only `signed_members` are sure, and the rest is best fetched.
+        """
+        return self.verified and self.signed_members is None
 
     @property
     def to_fetch(self) -> str | None:
@@ -235,6 +246,9 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     """Reads a well-formed body whose signature was checked."""
     scheme: Scheme | None = None
     """How deliveries are signed; None: they are not."""
+    forms: bool = False
+    """Whether deliveries may be forms: `events` then reads their fields as a JSON object, a name that comes more than
+    once with a list of its values."""
     largest_body: int = 2 * 1024 * 1024
     """Bytes; larger deliveries are refused unread."""
 

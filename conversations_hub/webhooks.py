@@ -9,14 +9,14 @@ where it brings no transcript, `event.to_fetch` names what to give to `hub.get`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from math import inf
 
 import msgspec
 
-from .adapter import Adapter, Event, EventKind
+from .adapter import Adapter, Event, EventKind, Webhook
 from .adapters import load
 from .errors import ConfigurationError, HubError, UnsupportedError, WebhookError
 from .payload import scrubbed, well_formed
@@ -44,6 +44,7 @@ def verify(
     *,
     scheme: Scheme | None = None,
     tolerance: float | None = None,
+    url: str | None = None,
     insecure_accept_unsigned: bool = False,
 ) -> list[Event]:
     """Check a delivery and return its events; most deliveries hold one.
@@ -63,6 +64,7 @@ def verify(
         scheme: another than the provider's usual one, from `conversations_hub.signing.schemes`.
         tolerance: seconds that the delivery's own time may differ from `now`, either way. None: as many as the provider
             names, 300 where it names none.
+        url: the URL as the provider calls it, with its query, for those who sign it; behind a proxy, the public one.
         insecure_accept_unsigned: accept what anybody may have sent.
 
     Raises:
@@ -79,13 +81,14 @@ def verify(
             now,
             scheme=scheme,
             tolerance=tolerance,
+            url=url,
             insecure_accept_unsigned=insecure_accept_unsigned,
         )
     except HubError as error:
         failure = error.with_traceback(None)
     # A traceback shows the variables of its frames to whoever collects them, and here they are secrets and content.
     failure.__context__ = None
-    del body, headers, secret
+    del body, headers, secret, url
     raise failure
 
 
@@ -98,34 +101,41 @@ def _verified(
     *,
     scheme: Scheme | None,
     tolerance: float | None,
+    url: str | None,
     insecure_accept_unsigned: bool,
 ) -> list[Event]:
     adapter = load(provider)
     webhook = adapter.webhook
     if webhook is None:
         raise UnsupportedError(f"{provider} has no webhooks", provider=provider)
-    if not isinstance(now, datetime) or now.utcoffset() is None:
-        raise ConfigurationError("now has no time zone: give an aware datetime, such as datetime.now(UTC)")
     scheme = webhook.scheme if scheme is None else scheme
-    if not isinstance(scheme, Scheme | None):
-        raise ConfigurationError("scheme is none of conversations_hub.signing.schemes")
-    most_age = _tolerance(scheme, tolerance)
+    _check_arguments(now, scheme, url)
+    own = scheme.tolerance if scheme else TOLERANCE
+    most_age = _seconds(own if tolerance is None else tolerance)
     keys = _keys(provider, scheme, secret, insecure_accept_unsigned=insecure_accept_unsigned)
     if viewed(body).nbytes > webhook.largest_body:
         raise _refused(provider, 413, f"the body is larger than {webhook.largest_body} bytes")
-    needed = scheme.headers if scheme and keys else ()
-    received = Received(headers=_checked(provider, header_pairs(headers), needed), body=bytes(body))
-    if scheme is not None and keys:
-        claim = _claim(provider, scheme, received)
+    signed = scheme if keys else None
+    sent = _checked(provider, header_pairs(headers), signed.headers if signed else ())
+    received = Received(headers=sent, body=bytes(body), told_url=url)
+    if signed is not None:
+        claim = _claim(provider, signed, received)
         _check_age(provider, claim, now, most_age)
-        if not any(_is_good(provider, scheme, claim, key) for key in keys):
+        if not any(_is_good(provider, signed, claim, key) for key in keys):
             raise _refused(provider, 401, "no signature is good for the secret: is it the secret of this endpoint?")
-    return _events(webhook.events, received.body, adapter, verified=bool(keys))
+    return _events(adapter, webhook, received, signed)
 
 
-def _tolerance(scheme: Scheme | None, tolerance: float | None) -> float:
-    if tolerance is None:
-        tolerance = scheme.tolerance if scheme else TOLERANCE
+def _check_arguments(now: object, scheme: object, url: object) -> None:
+    if not isinstance(now, datetime) or now.utcoffset() is None:
+        raise ConfigurationError("now has no time zone: give an aware datetime, such as datetime.now(UTC)")
+    if not isinstance(scheme, Scheme | None):
+        raise ConfigurationError("scheme is none of conversations_hub.signing.schemes")
+    if not isinstance(url, str | None):
+        raise ConfigurationError(f"url must be text, not {type(url).__name__}: str(request.url), for one")
+
+
+def _seconds(tolerance: object) -> float:
     # Nothing is further from now than nan.
     if not isinstance(tolerance, int | float) or not 0 <= tolerance < inf:
         raise ConfigurationError("the tolerance is a number of seconds, 0 or more, and finite")
@@ -153,7 +163,7 @@ def _keys(
     return [_key(provider, scheme, one) for one in secrets]
 
 
-def _key(provider: str, scheme: Scheme, secret: str | Secret) -> bytes:
+def _key(provider: str, scheme: Scheme, secret: object) -> bytes:
     text = secret.reveal() if isinstance(secret, Secret) else secret
     if not isinstance(text, str):
         raise ConfigurationError(f"a secret is text or a Secret, not {type(text).__name__}", provider=provider)
@@ -220,9 +230,10 @@ def _check_age(provider: str, claim: Claim, now: datetime, tolerance: float) -> 
         raise _refused(provider, 401, f"it was signed {when}: more than {tolerance:g} s from now")
 
 
-def _events(read: Callable[[bytes], Iterable[Event]], body: bytes, adapter: Adapter, *, verified: bool) -> list[Event]:
+def _events(adapter: Adapter, webhook: Webhook, received: Received, signed: Scheme | None) -> list[Event]:
     try:
-        return [_own(event, adapter, verified=verified) for event in read(well_formed(body)[0])]
+        body = _fields(received.form) if webhook.forms and received.form else well_formed(received.body)[0]
+        return [_own(event, adapter, signed) for event in webhook.events(body)]
     except HubError as error:
         reason = error.reason
     except Exception as bug:  # noqa: BLE001  (a delivery nobody can read must not look like our outage)
@@ -230,9 +241,20 @@ def _events(read: Callable[[bytes], Iterable[Event]], body: bytes, adapter: Adap
     raise _refused(adapter.name, 400, reason)
 
 
-def _own(event: Event, adapter: Adapter, *, verified: bool) -> Event:
+def _fields(form: Iterable[tuple[str, str]]) -> bytes:
+    """Return a form's fields as a JSON object."""
+    fields: dict[str, list[str]] = {}
+    for name, value in form:
+        fields.setdefault(name, []).append(value)
+    return msgspec.json.encode({name: values if values[1:] else values[0] for name, values in fields.items()})
+
+
+def _own(event: Event, adapter: Adapter, signed: Scheme | None) -> Event:
     conversation = event.conversation
     if conversation is not None and conversation.raw is not None:
         raw = scrubbed(conversation.raw, adapter.secret_fields)
         conversation = msgspec.structs.replace(conversation, raw=raw)
-    return msgspec.structs.replace(event, conversation=conversation, verified=verified)
+    signed_members = signed.signed_members if signed else None
+    return msgspec.structs.replace(
+        event, conversation=conversation, verified=signed is not None, signed_members=signed_members
+    )

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.message import Message
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 import pytest
@@ -19,11 +20,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from conversations_hub import webhooks
-from conversations_hub.adapter import Event, EventKind, Webhook
+from conversations_hub.adapter import Adapter, Event, EventKind, Webhook
 from conversations_hub.adapters import load, tavus
 from conversations_hub.errors import ConfigurationError, HubError, UnsupportedError, WebhookError
 from conversations_hub.schema import Conversation
-from conversations_hub.signing import Secret
+from conversations_hub.signing import Secret, bearer
 from conversations_hub.signing.schemes import (
     STANDARD_WEBHOOKS,
     Claim,
@@ -195,7 +196,7 @@ _SHAPES: dict[str, Callable[[Mapping[str, str]], Any]] = {
 def test_headers_come_in_any_shape(shape: Callable[[Mapping[str, str]], Any]) -> None:
     sent = {"Host": "hooks.example.org", **_headers(), "X-Name": "M\xfcller"}
     assert _verify(headers=shape(sent))
-    assert _refused(headers=shape({**sent, "Webhook-Signature": "v1,AAAA"}))
+    _refused(headers=shape({**sent, "Webhook-Signature": "v1,AAAA"}))
     assert "the header webhook-signature is missing" in _refused(headers=shape({"Host": "hooks.example.org"})).reason
 
 
@@ -205,7 +206,11 @@ def test_a_signature_header_that_came_twice_is_refused_in_every_shape() -> None:
         assert "came more than once" in _refused(headers=headers).reason
 
 
-@pytest.mark.parametrize("form", [bytes, bytearray, memoryview, lambda body: memoryview(b"x" + body)[1:]])
+def _part(body: bytes) -> memoryview:
+    return memoryview(b"x" + body)[1:]
+
+
+@pytest.mark.parametrize("form", [bytes, bytearray, memoryview, _part])
 def test_a_body_is_any_bytes(form: Callable[[bytes], Any]) -> None:
     [event] = _verify(form(BODY))
     assert event.conversation is not None
@@ -257,8 +262,9 @@ class _Failing:
 def test_a_mistake_of_the_caller_is_told_as_one_whatever_was_sent(
     argument: str, value: Any, headers: Mapping[str, str]
 ) -> None:
+    arguments: dict[str, Any] = {"headers": headers, argument: value}
     with pytest.raises(ConfigurationError) as caught:
-        _verify(**{"headers": headers, argument: value})
+        _verify(**arguments)
     assert not caught.value.retryable
     assert "whsec_" not in str(caught.value)
     assert "msg_1" not in str(caught.value)
@@ -339,15 +345,16 @@ def _broken(*_arguments: object) -> Any:
     raise KeyError(SECRET)
 
 
+def _timeless(_received: Received) -> Claim:
+    return Claim((b"",), b"", float("nan"))
+
+
 @pytest.mark.parametrize(
     ("scheme", "said"),
     [
         (msgspec.structs.replace(STANDARD_WEBHOOKS, claim=_broken), "no HMAC-SHA256 signature that can be read"),
         (msgspec.structs.replace(STANDARD_WEBHOOKS, matches=_broken), "could not check the signature: KeyError"),
-        (
-            msgspec.structs.replace(STANDARD_WEBHOOKS, claim=lambda _: Claim((b"",), b"", float("nan"))),
-            "it was signed in the future",
-        ),
+        (msgspec.structs.replace(STANDARD_WEBHOOKS, claim=_timeless), "it was signed in the future"),
     ],
     ids=["claim", "matches", "time"],
 )
@@ -367,9 +374,10 @@ def test_what_an_adapter_keeps_that_is_no_json_is_a_bad_request(monkeypatch: pyt
         conversation = Conversation(provider="tavus", id="c1", raw=nested)
         return [Event(provider="tavus", kind=EventKind.OTHER, conversation=conversation)]
 
-    monkeypatch.setattr(
-        webhooks, "load", lambda _: msgspec.structs.replace(tavus.ADAPTER, webhook=Webhook(events=events))
-    )
+    def changed(_name: str) -> Adapter:
+        return msgspec.structs.replace(tavus.ADAPTER, webhook=Webhook(events=events))
+
+    monkeypatch.setattr(webhooks, "load", changed)
     _refused(400)
 
 
@@ -384,13 +392,14 @@ CANARY = "what was said, and a number: +15550100"
     [
         pytest.param((BODY, _headers(OTHER), SECRET, NOW), {}, id="forged"),
         pytest.param((BODY, SIGNED, SECRET, NOW + timedelta(days=1)), {}, id="old"),
-        pytest.param((BODY, {}, [Secret(SECRET), OTHER], NOW), {}, id="unsigned"),
+        pytest.param((BODY, {"Host": "a"}, [Secret(SECRET), OTHER], NOW), {}, id="unsigned"),
         pytest.param((BODY, {**SIGNED, "Webhook-Signature": "v1,é"}, SECRET, NOW), {}, id="unreadable"),
         pytest.param((BODY.decode(), SIGNED, SECRET, NOW), {}, id="text"),
         pytest.param((BODY, {"a": [SECRET, 5]}, SECRET, NOW), {}, id="no headers"),
         pytest.param((BODY, SIGNED, [SECRET, SECRET[:9]], NOW), {}, id="a short secret"),
         pytest.param((BODY, SIGNED, SECRET, NOW), {"tolerance": -1}, id="a tolerance"),
         pytest.param((BODY, SIGNED, SECRET, NOW.replace(tzinfo=None)), {}, id="a time"),
+        pytest.param((BODY, _headers(OTHER), SECRET, NOW), {"url": f"https://example.org/{CANARY}"}, id="a URL"),
         pytest.param((b" " * 3_000_000, SIGNED, SECRET, NOW), {}, id="large"),
         pytest.param(
             (BODY, SIGNED, SECRET, NOW),
@@ -520,8 +529,8 @@ _OTHERWISE: dict[str, Callable[[str], str]] = {
     "one more": lambda text: f"{text}0",
     "a digit of another script": lambda text: text.translate(str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")) + "\u200b",
 }
-_IN_HEX = {**_OTHERWISE, "capitals": str.upper, "0x": lambda text: f"0x{text}"}
-_IN_BASE64 = {
+_IN_HEX: dict[str, Callable[[str], str]] = {**_OTHERWISE, "capitals": str.upper, "0x": lambda text: f"0x{text}"}
+_IN_BASE64: dict[str, Callable[[str], str]] = {
     **_OTHERWISE,
     "other last bits": _other_last_bits,
     "no padding": lambda text: text.rstrip("="),
@@ -600,3 +609,216 @@ def test_a_claim_shows_no_content() -> None:
     received = Received(headers={name.lower(): value for name, value in _headers().items()}, body=BODY)
     assert repr(received) == f"Received(3 headers, {len(BODY)} bytes)"
     assert repr(STANDARD_WEBHOOKS.claim(received)) == f"Claim(1 signatures over {len(BODY) + 17} bytes)"
+
+
+# those who sign the URL, a form, or a part of the body
+
+
+def _url_and_form(received: Received) -> bytes:
+    # https://www.twilio.com/docs/usage/security#validating-requests
+    if received.form:
+        return (received.url + "".join(name + value for name, value in sorted(set(received.form)))).encode()
+    [told] = parse_qs(urlsplit(received.url).query).get("bodySHA256", [""])
+    if not hmac.compare_digest(told.encode(), hashlib.sha256(received.body).hexdigest().encode()):
+        raise ValueError
+    return received.url.encode()
+
+
+class _Signed(msgspec.Struct):
+    call_id: str
+
+
+class _Call(msgspec.Struct):
+    call: _Signed
+    status: str = ""
+
+
+def _call_id(received: Received) -> bytes:
+    return msgspec.json.decode(received.body, type=_Call).call.call_id.encode()
+
+
+def _message_added(body: bytes) -> list[Event]:
+    sent = json.loads(body)
+    return [
+        Event(
+            provider="by-url",
+            kind=EventKind.UPDATED,
+            provider_kind=json.dumps(sent, sort_keys=True),
+            conversation_id=sent["ConversationSid"],
+        )
+    ]
+
+
+def _call_ended(body: bytes) -> list[Event]:
+    sent = msgspec.json.decode(body, type=_Call)
+    conversation = Conversation(provider="by-member", id=sent.call.call_id, provider_status=sent.status, raw=body)
+    return [
+        Event(
+            provider="by-member",
+            kind=EventKind.ENDED,
+            conversation_id=sent.call.call_id,
+            conversation=conversation,
+        )
+    ]
+
+
+_BY_URL = hmac_signed("x-twilio-signature", message=_url_and_form, digest="sha1", encoding="base64")
+_BY_MEMBER = hmac_signed("synthflow-signature", message=_call_id, encoding="base64", signed_members=("call.call_id",))
+_PUBLISHED = {
+    "by-url": Webhook(events=_message_added, scheme=_BY_URL, forms=True),
+    "by-member": Webhook(events=_call_ended, scheme=_BY_MEMBER),
+}
+
+
+@pytest.fixture
+def _published(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Adapters of other packages."""
+
+    def load_any(name: str) -> Adapter:
+        if name not in _PUBLISHED:
+            return load(name)
+        return Adapter(name=name, base_url="https://api.example.com", docs="", sign=bearer, webhook=_PUBLISHED[name])
+
+    monkeypatch.setattr(webhooks, "load", load_any)
+
+
+URL = "https://hooks.example.org/chat?foo=1&bar=2"
+FORM = b"Body=Tuesday+at+ten%3F&ConversationSid=CH1&Author=%2B15550100&Media=b&Media=a&Media=b&Empty="
+
+
+def _by_url(body: bytes = FORM, *, signed: str = "", url: str | None = URL, form: str = "") -> list[Event]:
+    signed = signed or URL + "Author+15550100BodyTuesday at ten?ConversationSidCH1EmptyMediaaMediab"
+    made = base64.b64encode(hmac.digest(KEY.encode(), signed.encode(), "sha1")).decode()
+    headers = {"X-Twilio-Signature": made, "Content-Type": form or "application/x-www-form-urlencoded; charset=UTF-8"}
+    return verify("by-url", body, headers, KEY, NOW, url=url)
+
+
+def test_the_published_example_of_a_signed_url_and_form_passes() -> None:
+    # https://github.com/twilio/twilio-python/blob/main/tests/unit/test_request_validator.py
+    body = b"CallSid=CA1234567890ABCDE&Digits=1234&From=%2B14158675309&To=%2B18005551212&Caller=%2B14158675309"
+    headers = {
+        "content-type": "application/x-www-form-urlencoded",
+        "x-twilio-signature": "RSOYDt4T1cUTdK1PDd93/VVr8B8=",
+    }
+    url = "https://mycompany.com/myapp.php?foo=1&bar=2"
+    claim = _BY_URL.claim(Received(headers=headers, body=body, told_url=url))
+    assert _BY_URL.matches(claim, b"12345")
+
+
+@pytest.mark.usefixtures("_published")
+def test_a_scheme_sees_the_url_and_the_form_and_an_adapter_the_fields() -> None:
+    [event] = _by_url()
+    assert (event.verified, event.protected, event.signed_members) == (True, True, None)
+    assert event.to_fetch == "by-url:CH1"
+    assert json.loads(event.provider_kind or "") == {
+        "Author": "+15550100",
+        "Body": "Tuesday at ten?",
+        "ConversationSid": "CH1",
+        "Empty": "",
+        "Media": ["b", "a", "b"],
+    }
+
+
+@pytest.mark.usefixtures("_published")
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"url": URL + "&more=1"},
+        {"url": URL.replace("https", "http")},
+        {"body": FORM.replace(b"Tuesday", b"Monday")},
+        {"body": FORM + b"&More=1"},
+        {"form": "application/json"},
+        {"form": "text/plain"},
+        {"body": FORM + b"&Name=%ff"},
+        {"body": FORM + b"&Name=\xff"},
+        {"body": b"&".join([b"a=1"] * 1001)},
+    ],
+)
+def test_a_changed_url_or_form_is_not_believed(changed: dict[str, Any]) -> None:
+    with pytest.raises(WebhookError) as caught:
+        _by_url(**changed)
+    assert caught.value.status == 401
+
+
+@pytest.mark.usefixtures("_published")
+def test_a_receiver_that_does_not_tell_the_url_is_told_to() -> None:
+    with pytest.raises(ConfigurationError, match="pass url="):
+        _by_url(url=None)
+    with pytest.raises(ConfigurationError, match="url must be text"):
+        _by_url(url=urlsplit(URL))  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("_published")
+def test_json_is_covered_by_a_signed_url_that_holds_its_hash() -> None:
+    body = b'{"ConversationSid": "CH2"}'
+    url = f"{URL}&bodySHA256={hashlib.sha256(body).hexdigest()}"
+    [event] = _by_url(body, signed=url, url=url, form="application/json")
+    assert (event.protected, event.conversation_id) == (True, "CH2")
+    for other in (body.replace(b"2", b"3"), b"", FORM):
+        with pytest.raises(WebhookError):
+            _by_url(other, signed=url, url=url, form="application/json")
+    with pytest.raises(WebhookError):  # a URL that covers no body
+        _by_url(body, signed=URL, form="application/json")
+
+
+@pytest.mark.usefixtures("_published")
+def test_a_form_that_nobody_signed_must_still_be_one() -> None:
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    for body in (b"&".join([b"a=1"] * 1001), b"a=%ff", b"Body=1", b""):
+        with pytest.raises(WebhookError) as caught:
+            verify("by-url", body, headers, None, NOW, insecure_accept_unsigned=True)
+        assert caught.value.status == 400
+    [event] = verify("by-url", FORM, headers, None, NOW, insecure_accept_unsigned=True)
+    assert (event.verified, event.protected) == (False, False)
+
+
+def test_a_form_is_no_delivery_where_the_provider_sends_none() -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded", **_headers(body=b"conversation_id=c1")}
+    _refused(400, body=b"conversation_id=c1", headers=headers)
+    assert _verify(headers={**SIGNED, "Content-Type": "application/x-www-form-urlencoded"})
+
+
+def _by_member(body: bytes, signed: str = "call-1") -> list[Event]:
+    made = base64.b64encode(hmac.digest(KEY.encode(), signed.encode(), "sha256")).decode()
+    return verify("by-member", body, {"Synthflow-Signature": made}, KEY, NOW)
+
+
+@pytest.mark.usefixtures("_published")
+def test_an_event_says_what_alone_was_signed() -> None:
+    [event] = _by_member(b'{"status": "completed", "call": {"call_id": "call-1"}}')
+    assert (event.verified, event.protected, event.signed_members) == (True, False, ("call.call_id",))
+    [changed] = _by_member(b'{"call": {"call_id": "call-1"}, "status": "changed by others"}')
+    assert (changed.conversation_id, changed.protected) == ("call-1", False)
+
+
+@pytest.mark.usefixtures("_published")
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"call": {"call_id": "call-2"}}',
+        b'{"call": {"call_id": "call-1"}, "call": {"call_id": "call-2"}}',
+        b'{"call": {"call_id": 1}}',
+        b'{"call": null}',
+        b"[" * 100_000,
+        b"",
+        b'{"call": {"call_id": "\xff"}}',
+    ],
+)
+def test_a_member_that_is_not_the_signed_one_is_not_believed(body: bytes) -> None:
+    with pytest.raises(WebhookError) as caught:
+        _by_member(body)
+    assert caught.value.status == 401
+
+
+def test_a_secret_in_a_header_signs_no_part_of_the_body() -> None:
+    [event] = _verify(headers={"x-secret": KEY}, secret=KEY, scheme=shared_secret("x-secret"))
+    assert (event.verified, event.protected, event.signed_members) == (True, False, ())
+    [event] = _verify()
+    assert (event.verified, event.protected, event.signed_members) == (True, True, None)
+
+
+def test_a_message_without_the_body_does_not_cover_it() -> None:
+    scheme = hmac_signed("x-signature", timestamp="x-time", message="{timestamp}")
+    made = hmac.digest(KEY.encode(), STAMP.encode(), "sha256").hex()
+    [event] = _verify(headers={"x-signature": made, "x-time": STAMP}, secret=KEY, scheme=scheme)
+    assert (event.verified, event.protected, event.signed_members) == (True, False, ())

@@ -79,7 +79,7 @@ async def examined(account: Account, clock: Clock) -> Diagnosis:
     adapter = lane.adapter
     if evidence.answers:
         findings += [
-            _skew(evidence, adapter.webhook and adapter.webhook.scheme),
+            _skew(evidence, adapter.webhook.scheme if adapter.webhook else None),
             _limits(evidence, adapter.requests_per_second),
         ]
     if evidence.conversations or evidence.unreadable:

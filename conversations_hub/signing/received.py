@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
+from urllib.parse import parse_qsl
 
 import msgspec
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, PayloadError
 
 __all__ = ["Body", "HeaderItems", "Headers", "Received", "header_pairs", "viewed"]
 
@@ -16,6 +17,11 @@ Body: TypeAlias = bytes | bytearray | memoryview
 """A delivery's bytes as they were sent, in any object that gives its memory."""
 
 
+_FORM = "application/x-www-form-urlencoded"
+_MOST_FIELDS = 1000
+
+
+@runtime_checkable
 class HeaderItems(Protocol):
     """A mapping, or what a framework has in place of one."""
 
@@ -34,6 +40,28 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str]
     """By name in lower case."""
     body: bytes
+    told_url: str | None = None
+    """The URL that the provider called, where the receiver told it."""
+
+    @property
+    def url(self) -> str:
+        """The URL that the provider called; raises `ConfigurationError` where the receiver did not tell it."""
+        if self.told_url is None:
+            raise ConfigurationError("the signature covers the URL: pass url=, whole, as the provider calls it")
+        return self.told_url
+
+    @property
+    def form(self) -> tuple[tuple[str, str], ...]:
+        """The fields of a form as they came, a name as often as it came; empty where the body is no form.
+
+        Raises `PayloadError` for what is no UTF-8 and for more than 1000 fields.
+        """
+        if self.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
+            return ()
+        with suppress(ValueError):
+            text = self.body.decode()
+            return tuple(parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS))
+        raise PayloadError(f"the form is no UTF-8, or has more than {_MOST_FIELDS} fields")
 
     def __repr__(self) -> str:
         return f"Received({len(self.headers)} headers, {len(self.body)} bytes)"
@@ -63,7 +91,7 @@ def header_pairs(headers: Headers) -> list[tuple[str, str]]:
 
 
 def _pairs(headers: Headers) -> Iterator[tuple[str, str]]:
-    for name, values in headers.items() if hasattr(headers, "items") else headers:
+    for name, values in headers.items() if isinstance(headers, HeaderItems) else headers:
         for value in [values] if isinstance(values, str | bytes) else values:
             yield _text(name).lower(), _text(value)
 

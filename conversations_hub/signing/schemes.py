@@ -65,6 +65,8 @@ class Scheme(msgspec.Struct, frozen=True, kw_only=True):
     """Reads the key from what the provider's console shows; raises `ValueError` for what cannot be one."""
     tolerance: float = TOLERANCE
     """Seconds that a delivery's own time may differ from the present, either way."""
+    signed_members: tuple[str, ...] | None = None
+    """The members of the body that alone are signed, such as `call.call_id`; None: all of it is."""
 
 
 _MOST_SIGNATURES = 16
@@ -79,7 +81,7 @@ def hmac_signed(
     *,
     timestamp: str | None = None,
     id: str | None = None,
-    message: str = "{timestamp}.{body}",
+    message: str | Callable[[Received], bytes] = "{timestamp}.{body}",
     times: TimeForm = "seconds",
     digest: Digest = "sha256",
     encoding: Encoding = "hex",
@@ -87,6 +89,7 @@ def hmac_signed(
     separator: str = ",",
     key: Callable[[str], bytes] = str.encode,
     tolerance: float = TOLERANCE,
+    signed_members: tuple[str, ...] | None = None,
 ) -> Scheme:
     """Return a scheme that signs with an HMAC.
 
@@ -94,7 +97,8 @@ def hmac_signed(
         signature: the header with the signatures; `header/name` for the parts `name=…` of a header.
         timestamp: the header with the time, in the same form.
         id: the header with the delivery's id.
-        message: what is signed, of `{timestamp}`, `{id}` and `{body}`.
+        message: what is signed, of `{timestamp}`, `{id}` and `{body}`; or what makes it of a delivery, where the URL, a
+            form or a part of the body is signed, and raises `ValueError` where it cannot.
         times: how the time is written.
         digest: which hash the HMAC is made with.
         encoding: how the signature is written.
@@ -102,23 +106,25 @@ def hmac_signed(
         separator: what stands between several signatures, a blank more or less.
         key: reads the key from the secret's text.
         tolerance: seconds that the time may differ from the present, either way.
+        signed_members: the members of the body that alone are signed, where not all of it is.
     """
     headers = tuple(dict.fromkeys(name.partition("/")[0] for name in (signature, timestamp, id) if name))
-    before, _, after = message.partition("{body}")
+    if not callable(message) and "{body}" not in message:
+        signed_members = signed_members or ()
     written = hexlify if encoding == "hex" else base64.b64encode
     between = re.compile(f"{re.escape(separator)} ?")
 
     def claim(received: Received) -> Claim:
         sent = received.headers
         stamp = _only(_values(sent, timestamp)) if timestamp else ""
-        facts = {"timestamp": stamp, "id": _only(_values(sent, id)) if id else ""}
         said = [one for value in _values(sent, signature) for one in between.split(value, _MOST_SIGNATURES)]
         signatures = tuple(
             one.removeprefix(prefix).encode(errors="replace")  # what cannot be written is one that does not match
             for one in said[:_MOST_SIGNATURES]
             if one.startswith(prefix)
         )
-        signed = before.format_map(facts).encode() + received.body + after.format_map(facts).encode()
+        facts = {"timestamp": stamp, "id": _only(_values(sent, id)) if id else ""}
+        signed = message(received) if callable(message) else _filled(message, facts, received.body)
         return Claim(signatures, signed, _instant(stamp, times) if timestamp else None)
 
     def matches(claim: Claim, secret: bytes) -> bool:
@@ -128,8 +134,15 @@ def hmac_signed(
         due = written(hmac.digest(secret, claim.message, digest))
         return any(hmac.compare_digest(one, due) for one in claim.signatures)
 
-    name = f"HMAC-{digest.upper()}"
-    return Scheme(name=name, headers=headers, claim=claim, matches=matches, key=key, tolerance=tolerance)
+    return Scheme(
+        name=f"HMAC-{digest.upper()}",
+        headers=headers,
+        claim=claim,
+        matches=matches,
+        key=key,
+        tolerance=tolerance,
+        signed_members=signed_members,
+    )
 
 
 def shared_secret(header: str, *, prefix: str = "") -> Scheme:
@@ -144,7 +157,7 @@ def shared_secret(header: str, *, prefix: str = "") -> Scheme:
 
         return any(hmac.compare_digest(one, secret) for one in claim.signatures)
 
-    return Scheme(name="shared secret", headers=(header,), claim=claim, matches=matches)
+    return Scheme(name="shared secret", headers=(header,), claim=claim, matches=matches, signed_members=())
 
 
 def ed25519_signed(signature: str, *, timestamp: str, message: str) -> Scheme:
@@ -152,11 +165,10 @@ def ed25519_signed(signature: str, *, timestamp: str, message: str) -> Scheme:
 
     It needs the extra `ed25519`.
     """
-    before, _, after = message.partition("{body}")
 
     def claim(received: Received) -> Claim:
         stamp = received.headers[timestamp]
-        signed = before.format(timestamp=stamp).encode() + received.body + after.format(timestamp=stamp).encode()
+        signed = _filled(message, {"timestamp": stamp}, received.body)
         return Claim((received.headers[signature].encode(errors="replace"),), signed, _instant(stamp, "seconds"))
 
     return Scheme(
@@ -189,6 +201,10 @@ def _is_signed_with_ed25519(claim: Claim, key: bytes) -> bool:
     if is_missing:
         raise ConfigurationError("Ed25519 signatures need an extra: pip install 'conversations-hub[ed25519]'")
     return False
+
+
+def _filled(message: str, facts: Mapping[str, str], body: bytes) -> bytes:
+    return body.join(part.format_map(facts).encode() for part in message.split("{body}"))
 
 
 def standard_key(text: str) -> bytes:
