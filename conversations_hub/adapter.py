@@ -18,7 +18,7 @@ import msgspec
 
 from .errors import ConfigurationError, HubError, PayloadError, ProviderError, RejectedError, for_status
 from .payload import decoded_or_none
-from .schema import Conversation, Recording, Status, TranscriptTurn
+from .schema import Analysis, Conversation, Recording, Status, TranscriptTurn
 from .signing import Secret
 from .signing.schemes import Scheme
 from .wire import Flow, Request, Response
@@ -215,6 +215,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """The provider's id of the conversation; None where it is about none."""
     conversation: Conversation | None = None
     """What it brought of the conversation, read as `get` reads it."""
+    related_ids: Mapping[str, str] = {}
+    """The provider's other ids of what it is about, where it brings no conversation: by them one may be found."""
+    analysis: Analysis | None = None
+    """What was found out about a conversation that it does not name."""
     occurred_at: datetime | None = None
     """UTC."""
     verified: bool = False

@@ -716,6 +716,43 @@ def test_insights_come_without_an_envelope_too(status: str, kind: str) -> None:
     assert found.conversation.status is (Status.ENDED if status == "completed" else Status.PROCESSING)
 
 
+@pytest.mark.parametrize("status", [None, "completed", "pending"])
+def test_insights_of_a_call_are_told_without_the_conversation_s_id(status: str | None) -> None:
+    results = [
+        {"insight_id": "mood", "result": "calm"},
+        {"insight_id": "outcome", "result": '{"summary": "Moved to Tuesday."}'},
+        None,
+    ]
+    ids = {"call_control_id": "v3:a", "call_leg_id": "leg-1", "call_session_id": "session-1"}
+    payload = {**ids, "insight_group_id": "group-1", "client_state": "c3RhdGU=", "status": status, "results": results}
+    found = event("call.conversation_insights.generated", payload)
+
+    assert found.kind is (EventKind.UPDATED if status == "pending" else EventKind.ANALYSIS_READY)
+    assert (found.id, found.conversation_id, found.conversation, found.to_fetch) == ("e1", None, None, None)
+    assert found.related_ids == {**ids, "insight_group_id": "group-1"}
+    assert found.analysis is not None
+    assert found.analysis.collected == {"mood": "calm", "outcome": {"summary": "Moved to Tuesday."}}
+
+
+def test_an_event_of_a_call_says_which_call_it_was() -> None:
+    hangup = event("call.hangup", {"call_control_id": "v3:a", "call_session_id": 7, "hangup_cause": "timeout"})
+
+    assert (hangup.kind, hangup.related_ids) == (EventKind.ENDED, {"call_control_id": "v3:a", "call_session_id": "7"})
+    assert hangup.analysis is None
+
+
+def test_what_a_conversation_holds_is_not_told_beside_it() -> None:
+    results = [{"insight_id": "mood", "result": "calm"}]
+    payload = {"conversation_id": ID, "call_session_id": "session-1", "results": results}
+    found = event("call.conversation_insights.generated", payload)
+
+    assert (found.related_ids, found.analysis) == ({}, None)
+    assert found.conversation is not None
+    assert found.conversation.related_ids == {"call_session_id": "session-1"}
+    assert found.conversation.analysis is not None
+    assert found.conversation.analysis.collected == {"mood": "calm"}
+
+
 def test_an_event_without_an_id_is_told_apart_by_what_it_is_about() -> None:
     ended = event("call.conversation.ended", {"conversation_id": ID}, id=None)
 
@@ -939,6 +976,9 @@ def test_every_simulated_delivery_is_believed_and_tells_what_is_true() -> None:
 def check_event(found: Event, truth: Truth, world: World) -> None:
     if found.conversation_id is None:
         assert found.conversation is None
+        assert found.related_ids["call_session_id"]
+        collected = (found.analysis and found.analysis.collected) or {}
+        assert (truth.summary in str(collected)) == (found.kind is EventKind.ANALYSIS_READY)
         return
     assert found.conversation_id == world.id(truth)
     assert found.to_fetch == f"telnyx:{world.id(truth)}"

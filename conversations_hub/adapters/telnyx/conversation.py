@@ -35,7 +35,7 @@ from ...schema import (
 from . import payload
 from .payload import Envelope, Insights, Message, Page, Row, Whole
 
-__all__ = ["UNFINISHED", "Ending", "normalize", "read", "word"]
+__all__ = ["UNFINISHED", "Ending", "call_ids", "collected", "normalize", "read", "word"]
 
 _row = msgspec.json.Decoder(Row, strict=False)
 _document = msgspec.json.Decoder()
@@ -136,7 +136,7 @@ def read(
     turns = None if messages is None else _turns(messages, began, participants, counted, issues)
     there_are = whole.messages[0].meta.total_results if whole.messages else None
     is_cut = messages is not None and len(messages) < int(there_are or 0)
-    results = _results(insights)
+    results = collected(insights)
     recordings = () if is_thread or status is Status.IN_PROGRESS else _recordings(attached)
     agent_id, version = participants[0].id, word(attached, "assistant_version_id")
 
@@ -170,7 +170,7 @@ def read(
         analysis=Analysis(collected=results) if results else None,
         recordings=recordings,
         metadata=_metadata(sent, insights, attached),
-        related_ids={name: id for name in _CALL_IDS if (id := word(attached, name))},
+        related_ids=call_ids(attached),
         estimated=(*[name for name, is_derived in derived.items() if is_derived], *sorted(counted)),
         issues=tuple(issues),
         raw=raw,
@@ -352,7 +352,12 @@ def _metrics(attached: AnyJson) -> dict[str, float] | None:
     return spans or None
 
 
-def _results(insights: Sequence[Insights]) -> dict[str, AnyJson]:
+def call_ids(told: Mapping[str, Any]) -> dict[str, str]:
+    """Return the ids of the call that a conversation was held in."""
+    return {name: id for name in _CALL_IDS if (id := word(told, name))}
+
+
+def collected(insights: Sequence[Insights]) -> dict[str, AnyJson]:
     """Return the results by the ids of their insights; of several runs the latest counts."""
     return {
         str(one.insight_id): _opened(one.result)

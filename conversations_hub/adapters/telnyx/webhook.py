@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -10,9 +10,9 @@ import msgspec
 from ...adapter import Event, EventKind
 from ...coerce import instant, text
 from ...payload import decode
-from ...schema import Conversation, Issue
+from ...schema import Analysis, Conversation, Issue
 from . import payload
-from .conversation import UNFINISHED, Ending, read
+from .conversation import UNFINISHED, Ending, call_ids, collected, read, word
 from .payload import Envelope, Insights, Meta, Page, Payload, Row, Whole
 
 __all__ = ["events"]
@@ -37,7 +37,10 @@ _KINDS = {
 
 
 def events(body: bytes) -> Sequence[Event]:
-    """Read a webhook: one event. Most events of a call name the call, but not the conversation held in it."""
+    """Read a webhook: one event. Most events of a call name the call, but not the conversation held in it.
+
+    Those say which call it was, and what was found out about it.
+    """
     issues: list[Issue] = []
     delivery = decode(body, _delivery, issues)
     sent = delivery.data or delivery
@@ -51,6 +54,9 @@ def events(body: bytes) -> Sequence[Event]:
     event_id = (
         text(sent.id) or text(about.request_id) or (f"{id}:{sent.event_type}" if id and sent.event_type else None)
     )
+    members = decode(sent.payload, _members) or {}
+    conversation = _told_by(body, id, sent, about, members) if id and sent.event_type in _KINDS else None
+    results = collected(_run(about))
     return (
         Event(
             provider="telnyx",
@@ -58,16 +64,29 @@ def events(body: bytes) -> Sequence[Event]:
             provider_kind=sent.event_type,
             id=event_id,
             conversation_id=id,
-            conversation=_told_by(body, id, sent, about) if id and sent.event_type in _KINDS else None,
+            conversation=conversation,
+            related_ids={} if conversation else _related_ids(members),
+            analysis=Analysis(collected=results) if results and not conversation else None,
             occurred_at=instant(sent.occurred_at, "occurred_at", issues),
         ),
     )
 
 
-def _told_by(body: bytes, id: str, sent: payload.Event, about: Payload) -> Conversation:
+def _related_ids(members: Mapping[str, Any]) -> dict[str, str]:
+    group = word(members, "insight_group_id")
+    return call_ids(members) | ({"insight_group_id": group} if group else {})
+
+
+def _run(about: Payload) -> list[Insights]:
+    """Return the insights that an event brings, as `get` has them."""
+    if about.results is None:
+        return []
+    return [Insights(about.request_id, about.status, None, about.insight_group_id, about.results)]
+
+
+def _told_by(body: bytes, id: str, sent: payload.Event, about: Payload, members: Mapping[str, Any]) -> Conversation:
     """Return the conversation as far as one event tells of it."""
     issues: list[Issue] = []
-    members = decode(sent.payload, _members) or {}
     told = {name: value for name, value in members.items() if name not in Payload.__struct_fields__}
     attached = about.metadata if isinstance(about.metadata, dict) else {}
     row = Row(id=id, metadata={**told, **attached})
@@ -77,9 +96,8 @@ def _told_by(body: bytes, id: str, sent: payload.Event, about: Payload) -> Conve
             row.created_at = sent.occurred_at
         case "call.conversation.ended":
             ending = Ending(sent.occurred_at, about.duration_sec, about.reason)
-        case _ if about.results is not None:
-            run = Insights(about.request_id, about.status, None, about.insight_group_id, about.results)
-            insights = [Page[Insights]([run], Meta())]
+        case _ if run := _run(about):
+            insights = [Page[Insights]([*run], Meta())]
         case _:
             pass
     present = instant(sent.occurred_at, "occurred_at", issues)
