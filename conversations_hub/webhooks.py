@@ -23,6 +23,7 @@ from .payload import scrubbed, well_formed
 from .signing import Secret
 from .signing.received import Body, Headers, Received, header_pairs, viewed
 from .signing.schemes import TOLERANCE, Claim, Scheme
+from .wire import check_id
 
 __all__ = ["Body", "Event", "EventKind", "Headers", "Secrets", "verify"]
 
@@ -251,6 +252,9 @@ def _fields(form: Iterable[tuple[str, str]]) -> bytes:
 
 def _own(event: Event, adapter: Adapter, signed: Scheme | None) -> Event:
     conversation = event.conversation
+    for id in (event.conversation_id, conversation.id if conversation else None):
+        if id is not None:
+            check_id(id)
     if conversation is not None and conversation.raw is not None:
         raw = scrubbed(conversation.raw, adapter.secret_fields)
         conversation = msgspec.structs.replace(conversation, raw=raw)

@@ -333,6 +333,13 @@ def test_f113_what_is_signed_and_cannot_be_read_is_a_bad_request(body: bytes) ->
     _refused(400, body=body, headers=_headers(body=body))
 
 
+@pytest.mark.parametrize("id", ["a/b", "..", "%2e%2e", "x\ny", "c" * 513, ""])
+def test_an_id_that_no_conversation_can_have_is_a_bad_request(id: str) -> None:
+    body = json.dumps({"conversation_id": id, "event_type": "system.shutdown"}).encode()
+    reason = _refused(400, body=body, headers=_headers(body=body)).reason
+    assert not id or id not in reason
+
+
 def test_f113_a_bug_of_the_adapter_is_no_outage(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_arguments: object) -> None:
         raise KeyError("personal data")
