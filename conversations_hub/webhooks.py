@@ -2,8 +2,8 @@
 
     events = verify("elevenlabs", await request.read(), request.headers, secret, datetime.now(UTC))
 
-Nothing of a body is parsed before its signature was found to be good. What an event brings is read as `get` reads it;
-where it brings no transcript, `event.to_fetch` names what to give to `hub.get`.
+Nothing of a body is parsed before its signature was found to be good, but what the signature is made over. What an
+event brings is read as `get` reads it; where it brings no transcript, `event.to_fetch` names what to give to `hub.get`.
 """
 
 from __future__ import annotations
