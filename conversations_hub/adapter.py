@@ -11,12 +11,20 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 from urllib.parse import urlsplit
 
 import msgspec
 
-from .errors import ConfigurationError, HubError, PayloadError, ProviderError, RejectedError, for_status
+from .errors import (
+    ConfigurationError,
+    HubError,
+    InvalidRefError,
+    PayloadError,
+    ProviderError,
+    RejectedError,
+    for_status,
+)
 from .payload import decoded_or_none
 from .schema import Analysis, Conversation, Recording, Status, TranscriptTurn
 from .signing import Secret
@@ -34,6 +42,7 @@ __all__ = [
     "Listing",
     "Operation",
     "Query",
+    "Resource",
     "Start",
     "Started",
     "Support",
@@ -295,15 +304,9 @@ def answered(response: Response, read: Callable[[bytes], T], words: Callable[[Re
     raise refused(response, said, RejectedError) if said else failure
 
 
-class Adapter(msgspec.Struct, frozen=True, kw_only=True):
-    """One provider, described. A function it does not hold is something the provider cannot do."""
+class Resource(msgspec.Struct, frozen=True, kw_only=True):
+    """One kind of conversation that a provider keeps, with its own list. A function it does not hold cannot be done."""
 
-    name: str
-    base_url: str
-    docs: str
-    sign: Callable[[Request, Account, datetime], Request]
-    refusal: Callable[[Response], HubError] = by_status
-    """What an answer outside 2xx means."""
     list_page: Callable[[Account, Query, str | None], Flow[Listing]] | None = None
     get: Callable[[Account, str], Flow[Conversation]] | None = None
     start: Callable[[Account, Start], Flow[Started]] | None = None
@@ -318,6 +321,40 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the newest come first, at least where the query wants them so; False: no order is known."""
     counted: bool = False
     """Whether the list goes on at a number of rows or pages, so that what comes or goes before it moves it."""
+    filters: tuple[Filter, ...] = ()
+    """What the provider itself narrows the list by; the rest is checked on the rows."""
+    id_prefix: str = ""
+    """What ids of this kind begin with, where that tells them from others; else the resource's name is put before."""
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """What can be done."""
+        held: dict[Operation, object] = {
+            "list": self.list_page,
+            "get": self.get,
+            "start": self.start,
+            "end": self.end,
+            "delete": self.delete,
+            "send": self.send,
+        }
+        return tuple(operation for operation, function in held.items() if function is not None)
+
+
+class Adapter(Resource, frozen=True, kw_only=True):
+    """One provider, described. It is the provider's main resource, and may hold others."""
+
+    name: str
+    base_url: str
+    docs: str
+    sign: Callable[[Request, Account, datetime], Request]
+    refusal: Callable[[Response], HubError] = by_status
+    """What an answer outside 2xx means."""
+    main: str = "conversations"
+    """What the main resource is called: `calls`."""
+    resources: Mapping[str, Resource] = {}
+    """Others, by name: `chats`. A walk goes through all of them."""
+    unlisted: tuple[str, ...] = ()
+    """Conversations that the provider keeps and this adapter does not list, in words for the report."""
     settings: tuple[str, ...] = ()
     """What an account may need beside its key, by name."""
     secret_fields: frozenset[str] = frozenset()
@@ -333,8 +370,6 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True):
     """Asks for the URL of a recording, where the location is none that gives it; needs no key any more."""
     recording_hosts: tuple[str, ...] = ()
     """Where the provider keeps recordings beside its own API: each stands for itself and all names below it."""
-    filters: tuple[Filter, ...] = ()
-    """What the provider itself narrows its lists by; the rest is checked on the rows."""
     shows: tuple[Feature, ...] = ()
     """What the provider tells, where it tells it."""
     support: Support = "inferred"
@@ -346,15 +381,41 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True):
     left_to_raw: Mapping[str, str] = {}
     """Members known and not read, each with the reason: `events[].properties.*`, "a star stands for all below"."""
 
+    def resource_of(self, id: str) -> tuple[str, Resource, str]:
+        """Return the name of the resource that an id belongs to, the resource, and the id as the provider has it."""
+        name, colon, own = id.partition(":")
+        if colon and name in self.resources:
+            return name, self.resources[name], own
+        for name, resource in self.resources.items():
+            if resource.id_prefix and id.startswith(resource.id_prefix):
+                return name, resource, id
+        return self.main, self, id
+
+    def id_prefixes(self, name: str) -> tuple[str, ...]:
+        """Return what ids of a resource other than the main one begin with.
+
+        Raises:
+            InvalidRefError: there is none of that name.
+        """
+        if name not in self.resources:
+            choices = ", ".join(f"{self.name}:{each}" for each in (self.main, *self.resources))
+            raise InvalidRefError(f"{self.name} has no conversations called {name!a}; there is {choices}")
+        prefix = self.resources[name].id_prefix
+        return (f"{name}:", prefix) if prefix else (f"{name}:",)
+
+    def has_details(self, id: str) -> bool:
+        """Whether `get` brings more of a conversation than its list row holds."""
+        _, resource, _ = self.resource_of(id)
+        return resource.get is not None and not resource.complete_lists
+
     @property
-    def operations(self) -> tuple[Operation, ...]:
-        """What this provider can do."""
-        held: dict[Operation, object] = {
-            "list": self.list_page,
-            "get": self.get,
-            "start": self.start,
-            "end": self.end,
-            "delete": self.delete,
-            "send": self.send,
-        }
-        return tuple(operation for operation, function in held.items() if function is not None)
+    def narrows_by_time(self) -> bool:
+        """Whether the provider itself narrows all its lists by time."""
+        lists = [each for each in (self, *self.resources.values()) if each.list_page is not None]
+        return all({"since", "until"} <= {*each.filters} for each in lists)
+
+    @property
+    def all_operations(self) -> tuple[Operation, ...]:
+        """What can be done with one resource or another."""
+        found = {operation for each in (self, *self.resources.values()) for operation in each.operations}
+        return tuple(operation for operation in get_args(Operation) if operation in found)

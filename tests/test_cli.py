@@ -289,7 +289,9 @@ def test_providers_are_what_the_adapters_hold() -> None:
         adapter = load(provider)
         assert json.loads(line) == {
             "provider": provider,
-            "operations": list(adapter.operations),
+            "operations": list(adapter.all_operations),
+            "lists": [adapter.main, *adapter.resources],
+            "unlisted": list(adapter.unlisted),
             "transcripts_in_list": adapter.complete_lists,
             "filters": list(adapter.filters),
             "shows": list(adapter.shows),
@@ -318,8 +320,8 @@ def test_providers_fit_a_terminal(width: int) -> None:
 
 def test_providers_are_a_markdown_table() -> None:
     heading, rule, *rows = run("providers", "--markdown").stdout.splitlines()
-    assert heading.startswith("| provider | list | get |")
-    assert {heading.count("|"), rule.count("|"), *(row.count("|") for row in rows)} == {18}
+    assert heading.startswith("| provider | kinds | list | get |")
+    assert {heading.count("|"), rule.count("|"), *(row.count("|") for row in rows)} == {19}
     assert [row.split("[")[1].split("]")[0] for row in rows] == list(BUILTIN)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -12,14 +13,14 @@ import pytest
 from click.testing import CliRunner
 
 from conversations_hub import Account
-from conversations_hub.adapters import BUILTIN
+from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.cli import cli
 from conversations_hub.cli.examination import Diagnosis, Finding, examined
 from conversations_hub.hub.environment import accounts_in
 from conversations_hub.testing import Faults, Simulator
 from conversations_hub.transport import Clock
 
-from .server import Answer, Scripted, answer, serving
+from .server import Answer, Asked, Scripted, answer, serving
 
 KEY = "key-of-the-doctor"
 ROW = {"conversation_id": "c1", "status": "ended", "created_at": "2026-11-20T09:00:00Z"}
@@ -52,6 +53,7 @@ async def test_an_account_that_works_is_said_to_work(provider: str) -> None:
         "key",
         "list",
         "get",
+        *(f"list of {name}" for name in load(provider).resources),
         "transcripts",
         "clock",
         "rate limit",
@@ -164,3 +166,17 @@ def test_the_command_writes_what_was_found(monkeypatch: pytest.MonkeyPatch) -> N
     missing = CliRunner().invoke(cli, ["doctor", "anyreach"], env=environ)
     assert (missing.exit_code, "ANYREACH_API_KEY" in missing.output) == (2, True)
     assert CliRunner().invoke(cli, ["doctor", "nobody"], env=environ).exit_code == 2
+
+
+async def test_a_kind_that_an_account_may_not_use_is_a_note() -> None:
+    async def answered(asked: Asked, writer: asyncio.StreamWriter) -> Answer:
+        if asked.target == "/v3/list-chats":
+            return answer({"message": "not in your plan"}, 403)
+        return answer({"items": [], "has_more": False})
+
+    async with serving(answered) as server:
+        diagnosis = await examined(Account("retell", key="key", base_url=server.url), Clock())
+    found = {finding.check: finding for finding in diagnosis.findings}
+    assert (found["list"].verdict, found["list of chats"].verdict) == ("ok", "note")
+    assert "not in your plan" in found["list of chats"].said
+    assert diagnosis.is_good

@@ -19,7 +19,7 @@ from conversations_hub.adapters import load
 from conversations_hub.errors import HubError, PaginationError
 from conversations_hub.hub.crew import Crew
 from conversations_hub.hub.cursor import Place
-from conversations_hub.hub.reader import Reader
+from conversations_hub.hub.reader import Lists, Reader
 from conversations_hub.hub.report import AccountReport
 from conversations_hub.hub.walk import Plan, Walk
 from conversations_hub.policy import PROFILES
@@ -315,7 +315,9 @@ async def _walk(scenario: Scenario, provider: Provider, clock: Clock, cursor: st
         limit=stop.limit,
         verify=scenario.verify and not cursor,
     )
-    walk = Walk([Reader(lane, keep_raw=False)], plan, Crew())
+    walk = Walk(
+        [Lists(f"{adapter.name}/default", (Reader(lane, lane.adapter, "conversations", keep_raw=False),))], plan, Crew()
+    )
     requests, passes, met = provider.requests, provider.passes, len(provider.met)
     ids: list[str] = []
     failure: HubError | None = None

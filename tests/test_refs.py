@@ -20,7 +20,8 @@ from conversations_hub.hub.refs import Ref, Target
     ],
 )
 def test_a_ref_is_provider_account_and_id(text: str, ref: tuple[tuple[str, str | None], str]) -> None:
-    assert Ref.parse(text) == ref
+    (provider, account), id = ref
+    assert Ref.parse(text) == Ref(Target(provider, account), id)
 
 
 @pytest.mark.parametrize(
@@ -53,9 +54,18 @@ def test_anything_else_is_refused(text: str, reason: str) -> None:
     assert caught.value.__context__ is None
 
 
-@pytest.mark.parametrize(("text", "target"), [("tavus", ("tavus", None)), ("tavus/eu", ("tavus", "eu"))])
-def test_a_target_is_a_provider_or_one_account(text: str, target: tuple[str, str | None]) -> None:
+TARGETS = [
+    ("tavus", Target("tavus", None)),
+    ("tavus/eu", Target("tavus", "eu")),
+    ("retell:chats", Target("retell", None, "chats")),
+    ("retell/eu:chats", Target("retell", "eu", "chats")),
+]
+
+
+@pytest.mark.parametrize(("text", "target"), TARGETS)
+def test_a_target_is_a_provider_an_account_or_a_kind_of_conversations(text: str, target: Target) -> None:
     assert Target.parse(text) == target
+    assert str(target) == text
 
 
 @pytest.mark.parametrize("text", ["", "/", "tavus/", "/eu", "Tavus", "tavus/eu/x", "tavus:c1", "tavus eu", "tavus\n"])

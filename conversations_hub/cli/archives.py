@@ -19,7 +19,7 @@ def opened(store: Path, targets: Iterable[str]) -> Generator[Archive]:
     with Archive(store) as archive:
         there = archive.accounts()
         for target in map(Target.parse, targets):
-            name = target.provider if target.account is None else f"{target.provider}/{target.account}"
+            name = str(target._replace(resource=None))
             if not any(account == name or account.startswith(f"{name}/") for account in there):
                 known = f"there is {', '.join(there)}" if there else "it holds nobody's yet"
                 raise ConfigurationError(f"{store} holds no conversations of {name}: {known}")

@@ -21,6 +21,7 @@ _OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 _FEATURES: tuple[Feature, ...] = get_args(Feature)
 _HEADINGS = (
     "provider",
+    "kinds",
     *_OPERATIONS,
     "transcripts in list",
     "filters",
@@ -38,6 +39,10 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 
     provider: str
     operations: tuple[Operation, ...]
+    lists: tuple[str, ...]
+    """The kinds of conversations that are listed."""
+    unlisted: tuple[str, ...]
+    """Conversations that the provider keeps and nobody lists here, in words."""
     transcripts_in_list: bool
     """Whether a list brings the transcripts; if not, each takes a `get`."""
     filters: tuple[Filter, ...]
@@ -60,7 +65,9 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
         scheme = adapter.webhook.scheme if adapter.webhook else None
         return cls(
             provider=adapter.name,
-            operations=adapter.operations,
+            operations=adapter.all_operations,
+            lists=(adapter.main, *adapter.resources),
+            unlisted=adapter.unlisted,
             transcripts_in_list=adapter.complete_lists,
             filters=adapter.filters,
             shows=adapter.shows,
@@ -105,6 +112,7 @@ def _markdown(found: list[Capabilities]) -> str:
 def _cells(one: Capabilities) -> tuple[str, ...]:
     return (
         f"[{one.provider}]({one.docs})",
+        ", ".join(one.lists),
         *(_mark(operation in one.operations) for operation in _OPERATIONS),
         _mark(one.transcripts_in_list),
         ", ".join(one.filters) or _NO,
@@ -135,6 +143,7 @@ def _facts(one: Capabilities) -> list[tuple[str, str]]:
     transcripts = "in its lists" if one.transcripts_in_list else "by get, one by one"
     return [
         ("can", ", ".join(one.operations)),
+        ("lists", ", ".join(one.lists) + (f"; not {', '.join(one.unlisted)}" if one.unlisted else "")),
         ("transcripts", transcripts),
         ("filters", ", ".join(one.filters) or "none; all are checked here"),
         ("tells", ", ".join(one.shows) or _NO),

@@ -16,7 +16,7 @@ import msgspec
 
 from ..adapter import Account, Listing, Query, cut
 from ..adapters import load
-from ..errors import AuthError, ForbiddenError, HubError, ProviderError
+from ..errors import AuthError, ForbiddenError, HubError, NotFoundError, ProviderError
 from ..payload import Json
 from ..policy import PROFILES, quota
 from ..schema import Conversation, EndReason, Role, Status, TranscriptState
@@ -130,6 +130,9 @@ async def _access(lane: Lane, evidence: _Evidence) -> list[Finding]:
     rows = list(_normalized(listing, evidence))
     evidence.conversations += rows
     findings.append(await _details(lane, rows, evidence))
+    for name, resource in adapter.resources.items():
+        if resource.list_page is not None:
+            findings.append(await _other_list(lane, name, resource.list_page, evidence))
     return [*findings, _transcripts(evidence)]
 
 
@@ -150,6 +153,17 @@ def _normalized(listing: Listing, evidence: _Evidence) -> Iterator[Conversation]
             yield listing.normalize(row)
         except HubError as error:
             evidence.unreadable.append(f"row {position}: {error.reason}")
+
+
+async def _other_list(
+    lane: Lane, name: str, list_page: Callable[[Account, Query, str | None], Flow[Listing]], evidence: _Evidence
+) -> Finding:
+    listing = await _run(lane, "list", list_page(lane.account, Query(page_size=_ROWS), None), evidence)
+    if isinstance(listing, HubError):
+        may_not = isinstance(listing, AuthError | NotFoundError)
+        return Finding(f"list of {name}", "note" if may_not else "failed", str(listing))
+    evidence.conversations += _normalized(listing, evidence)
+    return Finding(f"list of {name}", "ok", f"{len(listing.rows)} rows")
 
 
 async def _details(lane: Lane, rows: list[Conversation], evidence: _Evidence) -> Finding:

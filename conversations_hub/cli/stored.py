@@ -50,8 +50,8 @@ def list_stored(
 
 def get_stored(store: Path, ref: str, *, form: str | None) -> None:
     """Write one conversation of a store."""
-    provider, account = Ref.parse(ref).target
-    with opened(store, [provider if account is None else f"{provider}/{account}"]) as archive:
+    target = Ref.parse(ref).target
+    with opened(store, [str(target)]) as archive:
         write_conversation(archive.get(ref), form=form)
 
 

@@ -24,7 +24,7 @@ from .crew import Crew
 from .cursor import Place
 from .environment import accounts_in
 from .instants import check_span
-from .reader import Reader, unsupported
+from .reader import Lists, Reader
 from .recordings import Download, download
 from .refs import Ref, Target
 from .report import AccountReport, Report
@@ -81,7 +81,7 @@ class Hub:
         clock: Clock | None = None,
     ) -> None:
         numbers = profile_named(profile)
-        self._readers: dict[Target, Reader] = {}
+        self._readers: dict[Target, dict[str, Reader]] = {}
         self.keep_raw = keep_raw
         """Whether conversations keep the provider's JSON."""
         self._crew = Crew()
@@ -108,7 +108,10 @@ class Hub:
                 limiter=limiter,
                 on_signal=on_signal,
             )
-            self._readers[where] = Reader(lane, keep_raw=keep_raw)
+            self._readers[where] = {
+                name: Reader(lane, resource, name, keep_raw=keep_raw)
+                for name, resource in {lane.adapter.main: lane.adapter, **lane.adapter.resources}.items()
+            }
 
     @classmethod
     def from_env(
@@ -188,7 +191,7 @@ class Hub:
 
     def accounts(self, *targets: str) -> tuple[str, ...]:
         """Return the accounts of this hub, or those that targets name as in `list`, as "provider/account"."""
-        return tuple(reader.where for reader in self._readers_of(targets))
+        return tuple(dict.fromkeys(lists.readers[0].where for lists in self._lists_of(targets)))
 
     async def get(self, ref: str, *, profile: ProfileName | Profile | None = None) -> Conversation:
         """Get one conversation with all the provider has of it: `tavus:c123`, or `tavus/eu:c123`.
@@ -200,8 +203,8 @@ class Hub:
             NotFoundError: the provider has no such conversation.
             HubError: whatever else went wrong, see `conversations_hub.errors`.
         """
-        parsed = Ref.parse(ref)
-        return await self._reader(parsed.target).get(parsed.id, _profile(profile))
+        reader, id = self._named(ref)
+        return await reader.get(id, _profile(profile))
 
     def list(
         self,
@@ -225,7 +228,8 @@ class Hub:
         `PartialError` where there are several accounts, or handed to `on_error`.
 
         Args:
-            *targets: "tavus" for every Tavus account, "tavus/eu" for one; none for all.
+            *targets: "tavus" for every Tavus account, "tavus/eu" for one, "retell:chats" or "retell/eu:chats" for one
+                kind of their conversations; none for all.
             since: the first instant that counts, aware; by `created_at`, else `started_at`. Rows with neither come too.
             until: the first instant that no longer counts, aware.
             status: one of `conversations_hub.schema.Status`.
@@ -234,7 +238,8 @@ class Hub:
                 Lists without a known order take part as their rows come, which the report notes; rows without an
                 instant come last.
             cursor: a `page.cursor` of an earlier walk over the same one account with the same filters, to go on from:
-                exactly behind what that one brought, also where `limit` cut its page.
+                exactly behind what that one brought, also where `limit` cut its page. Of an account with several
+                lists, its calls and its chats, pages bring one list after the other.
             page_size: rows to ask for at a time; where it is not given as many as `limit` needs, or the provider's
                 most. A walk that goes on keeps the page size of the one before it.
             transcripts: also `get` each conversation whose list row lacks what only `get` brings.
@@ -248,8 +253,8 @@ class Hub:
             InvalidRefError: an argument that cannot be right.
             ConfigurationError: a provider or account this hub does not have.
         """
-        readers = self._readers_of(targets)
-        if cursor is not None and len(readers) > 1:
+        lists = self._lists_of(targets)
+        if cursor is not None and len(lists) > 1:
             raise InvalidRefError("a cursor belongs to the walk of one account: name that account alone")
         if verify and cursor is not None:
             raise InvalidRefError("verify walks a whole list again: leave cursor out")
@@ -258,14 +263,15 @@ class Hub:
                 raise InvalidRefError(f"{name} must be {least} or more")
         check_span(since, until)
         options = provider_options or {}
-        strangers = options.keys() - {reader.lane.account.provider for reader in readers}
+        strangers = options.keys() - {each.readers[0].lane.account.provider for each in lists}
         if strangers:
             raise InvalidRefError(f"provider_options names {', '.join(sorted(strangers))}, which is not walked here")
         query = Query(since=since, until=until, status=_status(status), agent=agent, page_size=page_size)
         place = None
-        for reader in readers if cursor is not None else ():  # then there is one
-            asked = msgspec.structs.replace(query, options=options.get(reader.lane.account.provider, {}))
-            place = Place.read(cursor, reader.where, asked)
+        for each in lists if cursor is not None else ():  # then there is one
+            provider = each.readers[0].lane.account.provider
+            asked = msgspec.structs.replace(query, options=options.get(provider, {}))
+            place = Place.read(cursor, each.where, asked, [reader.list_name for reader in each.readers])
         plan = Plan(
             query=query,
             options=options,
@@ -276,7 +282,7 @@ class Hub:
             profile=_profile(profile),
             on_error=on_error,
         )
-        return Walk(readers, plan, self._crew, at_once=self.accounts_at_once, connections=self._connections.most)
+        return Walk(lists, plan, self._crew, at_once=self.accounts_at_once, connections=self._connections.most)
 
     def get_many(
         self,
@@ -326,21 +332,22 @@ class Hub:
         Raises:
             UnsupportedError: the provider cannot do that.
         """
-        reader = self._reader(Target.parse(target))
+        parsed = Target.parse(target)
+        reader = _resource(self._readers_of(parsed), parsed)
         lane = reader.lane
-        if lane.adapter.start is None:
-            raise unsupported(lane, "start")
+        if reader.resource.start is None:
+            raise reader.unsupported("start")
         wanted = Start(agent=agent, to=to, options=provider_options or {})
-        started = await lane.run("start", lane.adapter.start(lane.account, wanted), profile=_profile(profile))
+        started = await lane.run("start", reader.resource.start(lane.account, wanted), profile=_profile(profile))
         return msgspec.structs.replace(started, conversation=reader.own(started.conversation))
 
     async def end(self, ref: str, *, profile: ProfileName | Profile | None = None) -> None:
         """End a running conversation; `UnsupportedError` where the provider cannot."""
-        parsed = Ref.parse(ref)
-        lane = self._reader(parsed.target).lane
-        if lane.adapter.end is None:
-            raise unsupported(lane, "end")
-        await lane.run("end", lane.adapter.end(lane.account, parsed.id), profile=_profile(profile))
+        reader, id = self._named(ref)
+        lane = reader.lane
+        if reader.resource.end is None:
+            raise reader.unsupported("end")
+        await lane.run("end", reader.resource.end(lane.account, id), profile=_profile(profile))
 
     async def delete(
         self,
@@ -350,11 +357,11 @@ class Hub:
         provider_options: Mapping[str, Any] | None = None,
     ) -> None:
         """Delete a conversation at the provider; `UnsupportedError` where the provider cannot."""
-        parsed = Ref.parse(ref)
-        lane = self._reader(parsed.target).lane
-        if lane.adapter.delete is None:
-            raise unsupported(lane, "delete")
-        flow = lane.adapter.delete(lane.account, parsed.id, provider_options or {})
+        reader, id = self._named(ref)
+        lane = reader.lane
+        if reader.resource.delete is None:
+            raise reader.unsupported("delete")
+        flow = reader.resource.delete(lane.account, id, provider_options or {})
         await lane.run("delete", flow, profile=_profile(profile))
 
     async def send(self, ref: str, text: str, *, profile: ProfileName | Profile | None = None) -> TranscriptTurn:
@@ -362,11 +369,11 @@ class Hub:
 
         `UnsupportedError` where the provider cannot.
         """
-        parsed = Ref.parse(ref)
-        lane = self._reader(parsed.target).lane
-        if lane.adapter.send is None:
-            raise unsupported(lane, "send")
-        return await lane.run("send", lane.adapter.send(lane.account, parsed.id, text), profile=_profile(profile))
+        reader, id = self._named(ref)
+        lane = reader.lane
+        if reader.resource.send is None:
+            raise reader.unsupported("send")
+        return await lane.run("send", reader.resource.send(lane.account, id, text), profile=_profile(profile))
 
     async def download(
         self,
@@ -399,10 +406,10 @@ class Hub:
         """
         if recording.ref is None:
             raise InvalidRefError("the recording names no conversation: take it from one that a hub brought")
-        parsed = Ref.parse(recording.ref)
+        reader, id = self._named(recording.ref)
         return await download(
-            self._reader(parsed.target),
-            parsed.id,
+            reader,
+            id,
             recording,
             Path(path),
             allow_any_public_host=allow_any_public_host,
@@ -414,8 +421,8 @@ class Hub:
     async def close(self) -> None:
         """Free every connection; what is still under way ends with `HubClosedError`. Closing again does nothing."""
         self._is_closed = True
-        for reader in self._readers.values():
-            await reader.lane.close()
+        for readers in self._readers.values():
+            await next(iter(readers.values())).lane.close()
         await self._crew.close()
 
     async def __aenter__(self) -> Self:
@@ -429,26 +436,47 @@ class Hub:
         await self.close()
 
     def __repr__(self) -> str:
-        return f"<Hub: {', '.join(reader.where for reader in self._readers.values()) or 'no accounts'}>"
+        accounts = ", ".join(f"{where.provider}/{where.account}" for where in self._readers)
+        return f"<Hub: {accounts or 'no accounts'}>"
 
-    def _readers_of(self, targets: tuple[str, ...]) -> tuple[Reader, ...]:
-        if not targets:
-            if not self._readers:
-                keys = ", ".join(f"{provider.upper()}_API_KEY" for provider in BUILTIN)
-                raise ConfigurationError(f"the hub has no accounts: set one of {keys}, or pass it an Account")
-            return tuple(self._readers.values())
-        chosen: dict[Target, Reader] = {}
-        for target in map(Target.parse, targets):
+    def _lists_of(self, targets: tuple[str, ...]) -> tuple[Lists, ...]:
+        """Return what targets name, each once; an account that is named whole is not named in part as well."""
+        if not targets and not self._readers:
+            keys = ", ".join(f"{provider.upper()}_API_KEY" for provider in BUILTIN)
+            raise ConfigurationError(f"the hub has no accounts: set one of {keys}, or pass it an Account")
+        chosen: dict[Target, Lists] = {}
+        for target in map(Target.parse, targets) if targets else self._readers:
             accounts = self._accounts_of(target.provider)
-            for where in accounts if target.account is None else [self._named(target, accounts)]:
-                chosen[where] = self._readers[where]
-        return tuple(chosen.values())
+            wanted = target._replace(resource=None)
+            for where in accounts if target.account is None else [self._account(wanted, accounts)]:
+                readers = self._readers[where]
+                if target.resource is None:
+                    listing = [reader for reader in readers.values() if reader.resource.list_page is not None]
+                    all_of_it = tuple(listing or readers.values())
+                    chosen[where] = Lists(all_of_it[0].where, all_of_it)
+                else:
+                    one = _resource(readers, target)
+                    chosen[where._replace(resource=target.resource)] = Lists(
+                        f"{one.where}:{one.name}", (one,), is_whole=False
+                    )
+        return tuple(
+            lists
+            for target, lists in chosen.items()
+            if target.resource is None or target._replace(resource=None) not in chosen
+        )
 
-    def _reader(self, target: Target) -> Reader:
-        """Return the one account a ref means."""
+    def _named(self, ref: str) -> tuple[Reader, str]:
+        """Return who reads the conversation that a ref names, and the id that its provider has for it."""
+        parsed = Ref.parse(ref)
+        readers = self._readers_of(parsed.target)
+        name, _, id = next(iter(readers.values())).lane.adapter.resource_of(parsed.id)
+        return readers[name], id
+
+    def _readers_of(self, target: Target) -> Mapping[str, Reader]:
+        """Return the readers of the one account that is meant."""
         accounts = self._accounts_of(target.provider)
         if target.account is not None:
-            return self._readers[self._named(target, accounts)]
+            return self._readers[self._account(target._replace(resource=None), accounts)]
         default = Target(target.provider, "default")
         if len(accounts) > 1 and default not in accounts:
             choices = ", ".join(f"{target.provider}/{where.account}" for where in accounts)
@@ -466,11 +494,20 @@ class Hub:
             )
         return accounts
 
-    def _named(self, target: Target, accounts: Sequence[Target]) -> Target:
+    def _account(self, target: Target, accounts: Sequence[Target]) -> Target:
         if target not in accounts:
             choices = ", ".join(f"{target.provider}/{where.account}" for where in accounts)
             raise ConfigurationError(f"no account {target.account!r}; there is {choices}", provider=target.provider)
         return target
+
+
+def _resource(readers: Mapping[str, Reader], target: Target) -> Reader:
+    if target.resource is None:
+        return next(iter(readers.values()))
+    if target.resource not in readers:
+        choices = ", ".join(f"{target.provider}:{name}" for name in readers)
+        raise InvalidRefError(f"{target.provider} has no conversations called {target.resource!a}; there is {choices}")
+    return readers[target.resource]
 
 
 def _profile(profile: str | Profile | None) -> Profile | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Final, Literal
 
@@ -28,8 +29,9 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
     layout: Literal[1] = 1
     where: str
-    """"provider/account"."""
-    resource: Literal["list"] = "list"
+    """"provider/account", with ":resource" behind it where only that was walked."""
+    resource: str = "list"
+    """Whose list it is; "list": the main one's."""
     page_size: int | None
     """Rows that are asked for at a time; None: the adapter's own choice."""
     newest_first: bool = False
@@ -53,10 +55,10 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
         return base64.urlsafe_b64encode(checked).rstrip(b"=").decode()
 
     @classmethod
-    def read(cls, cursor: str | None, where: str, query: Query) -> Place:
+    def read(cls, cursor: str | None, where: str, query: Query, lists: Collection[str] = ("list",)) -> Place:
         """Read a cursor; raise `InvalidRefError` where it is none, or not one of this account and these filters."""
         place = _unpacked(cursor)
-        if place is None:
+        if place is None or (place.where == where and place.resource not in lists):
             raise InvalidRefError(
                 "that is no cursor, or a damaged one: pass a page's `cursor` on exactly as it is, or begin without one"
             )

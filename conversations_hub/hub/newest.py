@@ -95,7 +95,8 @@ class Head:
 
     async def close(self) -> None:
         """Read no further; what has not been given was not the end."""
-        self.report.reached_end &= not self._next and not self._undated
+        if self._next or self._undated:
+            self.report.lists_left.add(self.reader.name)
         await self._sheets.aclose()
 
 

@@ -42,6 +42,8 @@ class Sheet(msgspec.Struct, frozen=True, kw_only=True):
     """The adapter's cursor of the page behind it; None: it was the last."""
     trail: bytes
     """Of the page behind it."""
+    following_list: Place | None
+    """Where the account's next list begins; None: this is its last."""
     counted: bool
     """Whether rows that come or go move what stands on the pages behind them."""
     unreadable: int = 0
@@ -56,7 +58,7 @@ class Sheet(msgspec.Struct, frozen=True, kw_only=True):
 
     def page(self) -> Page:
         """Return it for the caller."""
-        provider, _, account = self.start.where.partition("/")
+        provider, _, account = self.start.where.partition(":")[0].partition("/")
         place = self._place_of_cut() if self.is_cut else self._end()
         return Page(
             provider=provider,
@@ -76,7 +78,7 @@ class Sheet(msgspec.Struct, frozen=True, kw_only=True):
         stand there.
         """
         if self.following is None:
-            return None
+            return self.following_list
         if self.counted and self.rows:
             return self._passed(len(self.rows))
         # Some lists go on at an instant and bring its rows again; and one that stands still is to be known for it.

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ..adapter import Query
+from ..adapter import Query, Resource
 from ..errors import AuthError, ForbiddenError, HubClosedError, HubError, PayloadError, UnsupportedError
 from ..payload import LARGE, scrubbed
 from ..policy import Profile
@@ -16,7 +16,7 @@ from ..transport import Counts, Lane
 from ..transport.failures import name_of
 from .report import AccountReport
 
-__all__ = ["MOST_TOLD", "Reader", "Rows", "merged", "unsupported"]
+__all__ = ["MOST_TOLD", "Lists", "Reader", "Rows", "merged"]
 
 MOST_TOLD = 100  # bad rows that are told one by one; a page may hold any number
 
@@ -30,12 +30,20 @@ class Rows(NamedTuple):
     cursor: str | None
     warning: str | None
 
+    def rejected_of(self, unreadable: int) -> tuple[Issue, ...]:
+        """Return the last so many of those that nobody could read."""
+        return tuple(self.rejected[-unreadable:]) if unreadable else ()
+
 
 class Reader:
-    """Reads the conversations of one account."""
+    """Reads the conversations of one account that are of one kind."""
 
-    def __init__(self, lane: Lane, *, keep_raw: bool) -> None:
+    def __init__(self, lane: Lane, resource: Resource, name: str, *, keep_raw: bool) -> None:
         self.lane = lane
+        self.resource = resource
+        self.name = name
+        """The resource's."""
+        self.is_main = resource is lane.adapter
         self._keep_raw = keep_raw
 
     @property
@@ -43,11 +51,21 @@ class Reader:
         """The account, as "provider/account"."""
         return f"{self.lane.account.provider}/{self.lane.account.name}"
 
+    @property
+    def list_name(self) -> str:
+        """What a cursor calls the list."""
+        return "list" if self.is_main else self.name
+
+    def id_for_all(self, id: str) -> str:
+        """Return what an id of the provider's is among those of all its resources."""
+        prefix = self.resource.id_prefix
+        return id if self.is_main or (prefix and id.startswith(prefix)) else f"{self.name}:{id}"
+
     async def get(self, id: str, profile: Profile | None = None, counts: Counts | None = None) -> Conversation:
-        """Get one conversation; an answer about another one is refused."""
-        if self.lane.adapter.get is None:
-            raise unsupported(self.lane, "get")
-        found = await self.lane.run("get", self.lane.adapter.get(self.lane.account, id), counts, profile)
+        """Get one conversation by the provider's own id; an answer about another one is refused."""
+        if self.resource.get is None:
+            raise self.unsupported("get")
+        found = await self.lane.run("get", self.resource.get(self.lane.account, id), counts, profile)
         if found.id != id:
             raise PayloadError(
                 "the answer is about another conversation than the one asked for",
@@ -64,7 +82,9 @@ class Reader:
         raw = conversation.raw if self._keep_raw else None
         if raw is not None:
             raw = scrubbed(raw, self.lane.adapter.secret_fields)
-        owned = msgspec.structs.replace(conversation, account=self.lane.account.name, raw=raw)
+        owned = msgspec.structs.replace(
+            conversation, id=self.id_for_all(conversation.id), account=self.lane.account.name, raw=raw
+        )
         if not owned.recordings:
             return owned
         recordings = tuple(msgspec.structs.replace(recording, ref=owned.ref) for recording in owned.recordings)
@@ -74,10 +94,10 @@ class Reader:
         self, query: Query, cursor: str | None, report: AccountReport, profile: Profile | None = None
     ) -> Rows:
         """Read a page of the list, row by row: a bad row is set apart and never sinks its page."""
-        adapter = self.lane.adapter
-        if adapter.list_page is None:
-            raise unsupported(self.lane, "list")
-        listing = await self.lane.run("list", adapter.list_page(self.lane.account, query, cursor), report, profile)
+        if self.resource.list_page is None:
+            raise self.unsupported("list")
+        flow = self.resource.list_page(self.lane.account, query, cursor)
+        listing = await self.lane.run("list", flow, report, profile)
         report.pages += 1
         report.listed += len(listing.rows)
         conversations: list[Conversation] = []
@@ -105,7 +125,7 @@ class Reader:
     async def hydrate(self, row: Conversation, report: AccountReport, profile: Profile | None = None) -> Conversation:
         """Return a row with what `get` brings; where that fails for good, the row as it is, which then says so."""
         try:
-            details = await self.get(row.id, profile, report)
+            details = await self.get(row.id if self.is_main else self._own_id(row.id), profile, report)
         except HubClosedError:
             raise
         except HubError as error:
@@ -120,16 +140,30 @@ class Reader:
             )
         return merged(row, details)
 
+    def _own_id(self, id: str) -> str:
+        _, _, own = self.lane.adapter.resource_of(id)
+        return own
 
-def unsupported(lane: Lane, operation: str) -> UnsupportedError:
-    """Return the error that says what a provider cannot do, and what it can."""
-    able = ", ".join(lane.adapter.operations)
-    return UnsupportedError(
-        f"{lane.account.provider} has no way to {operation} a conversation; it can: {able}",
-        provider=lane.account.provider,
-        account=lane.account.name,
-        operation=operation,
-    )
+    def unsupported(self, operation: str) -> UnsupportedError:
+        """Return the error that says what cannot be done with this kind of conversation, and what can."""
+        able = ", ".join(self.resource.operations)
+        what = "a conversation" if self.is_main else f"one of its {self.name}"
+        return UnsupportedError(
+            f"{self.lane.account.provider} has no way to {operation} {what}; it can: {able}",
+            provider=self.lane.account.provider,
+            account=self.lane.account.name,
+            operation=operation,
+        )
+
+
+class Lists(NamedTuple):
+    """The lists of one account that are walked together, one after another."""
+
+    where: str
+    """The account as "provider/account", with ":resource" behind it where only that one is walked."""
+    readers: tuple[Reader, ...]
+    is_whole: bool = True
+    """Whether these are all lists of the account; what it may not use of them is then left out."""
 
 
 _FIELDS: dict[type[msgspec.Struct], list[tuple[str, Any]]] = {

@@ -1,4 +1,4 @@
-"""How callers name things: `provider:id`, `provider/account:id`, `provider`, `provider/account`."""
+"""How callers name things: `provider:id` and `provider/account:id`; without an id accounts, or kinds of theirs."""
 
 from __future__ import annotations
 
@@ -10,23 +10,29 @@ from ..wire import check_id
 
 __all__ = ["Ref", "Target"]
 
-_TARGET = re.compile(r"(?P<provider>[a-z0-9_]+)(?:/(?P<account>[A-Za-z0-9_.-]+))?")
+_TARGET = re.compile(r"(?P<provider>[a-z0-9_]+)(?:/(?P<account>[A-Za-z0-9_.-]+))?(?::(?P<resource>[a-z_]+))?")
 
 
 class Target(NamedTuple):
-    """A provider, or one account of it."""
+    """A provider, or one account of it, or one kind of their conversations."""
 
     provider: str
     account: str | None
     """None: every account, or the one that goes without saying."""
+    resource: str | None = None
+    """None: every kind of conversation."""
+
+    def __str__(self) -> str:
+        account = "" if self.account is None else f"/{self.account}"
+        return f"{self.provider}{account}" + ("" if self.resource is None else f":{self.resource}")
 
     @classmethod
     def parse(cls, text: str) -> Target:
-        """Read `provider` or `provider/account`; raise `InvalidRefError` for anything else."""
+        """Read `provider`, `provider/account`, or one of them with `:resource`; raise `InvalidRefError` else."""
         found = _TARGET.fullmatch(text)
         if not found:
             raise InvalidRefError(f"{_shown(text)} names no provider: write 'provider' or 'provider/account'")
-        return cls(found["provider"], found["account"])
+        return cls(found["provider"], found["account"], found["resource"])
 
 
 class Ref(NamedTuple):

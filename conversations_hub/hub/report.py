@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Literal
 
 from ..errors import HubError
@@ -15,10 +16,17 @@ __all__ = ["AccountReport", "Report"]
 class AccountReport(Counts):
     """The walk of one account. Numbers count conversations, unless they say otherwise."""
 
-    def __init__(self, where: str) -> None:
+    def __init__(self, where: str, lists: Iterable[str] = ("conversations",)) -> None:
         super().__init__()
         self.where = where
-        """"provider/account"."""
+        """"provider/account", with ":resource" behind it where only that was walked."""
+        self.lists_left = set(lists)
+        """The lists whose end was not reached."""
+        self.lists_unverified = set(self.lists_left)
+        self.refused: dict[str, str] = {}
+        """Lists that the account may not use, by name, and why."""
+        self.unlisted: list[str] = []
+        """Conversations that the provider keeps and nobody lists here, in words."""
         self.pages = 0
         """Pages read."""
         self.listed = 0
@@ -43,13 +51,25 @@ class AccountReport(Counts):
         """What is worth knowing of how it went, though nothing is missing for it."""
         self.error: HubError | None = None
         """What ended the walk."""
-        self.consistency: Literal["verified", "best_effort"] = "best_effort"
-        """Verified: another walk over the same list, asked for by `verify=True`, found nothing that was missed."""
         self.restarts = 0
         """How often the walk began again, because its place in the list had expired."""
-        self.reached_end = False
         self.elapsed = 0.0
         """Seconds."""
+
+    @property
+    def reached_end(self) -> bool:
+        """Whether every list was walked to its end."""
+        return not self.lists_left
+
+    @property
+    def consistency(self) -> Literal["verified", "best_effort"]:
+        """Verified: another walk over the same lists, asked for by `verify=True`, found nothing that was missed."""
+        return "best_effort" if self.lists_unverified else "verified"
+
+    @property
+    def left_out(self) -> list[str]:
+        """What of the account is not listed, in words."""
+        return [*self.unlisted, *(f"its {name} ({why})" for name, why in self.refused.items())]
 
     @property
     def has_gaps(self) -> bool:
@@ -60,6 +80,10 @@ class AccountReport(Counts):
     def complete(self) -> bool:
         """Whether everything there was has been delivered, as far as anybody can tell."""
         return self.reached_end and not self.has_gaps
+
+    def note_end(self, name: str, *, is_end: bool) -> None:
+        """Note whether the end of a list was reached."""
+        (self.lists_left.discard if is_end else self.lists_left.add)(name)
 
     def count(self, conversation: Conversation) -> None:
         """Count a conversation as delivered."""
@@ -81,7 +105,7 @@ class AccountReport(Counts):
         if self.consistency == "verified":
             facts.append("verified")
         facts += [f"{self.pages} pages", f"{self.requests} requests", f"{self.elapsed:.1f} s"]
-        facts += self.notes + self.warnings
+        facts += [f"not listed: {what}" for what in self.left_out] + self.notes + self.warnings
         if self.error is not None:
             facts.append(f"{type(self.error).__name__}: {self.error.reason}")
         end = "incomplete" if self.has_gaps else "complete" if self.reached_end else "stopped before the end"

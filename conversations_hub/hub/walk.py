@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from functools import partial
+from itertools import dropwhile, zip_longest
 from typing import Any, TypeVar
 
 import msgspec
 
 from ..adapter import Query
-from ..errors import HubClosedError, HubError, NotFoundError, PartialError
+from ..errors import HubClosedError, HubError, NotFoundError, PartialError, ProviderError
 from ..policy import Profile
 from ..schema import Conversation
 from ..signals import PageRead
@@ -20,7 +21,7 @@ from .cursor import Place, digests
 from .loop_guard import LoopGuard
 from .newest import Head, newest_of, sheets_of
 from .page import Page, Sheet
-from .reader import MOST_TOLD, Reader
+from .reader import MOST_TOLD, Lists, Reader
 from .report import AccountReport, Report
 
 __all__ = ["ACCOUNTS_AT_ONCE", "Page", "Plan", "Walk"]
@@ -72,18 +73,18 @@ class Walk:
 
     def __init__(
         self,
-        readers: Sequence[Reader],
+        accounts: Sequence[Lists],
         plan: Plan,
         crew: Crew,
         *,
         at_once: int = ACCOUNTS_AT_ONCE,
         connections: int = ACCOUNTS_AT_ONCE * _WIDTH,
     ) -> None:
-        self._readers = readers
+        self._accounts = accounts
         self._plan = plan
         self._crew = crew
         # What has to wait for a connection would only lose time that it has for its answer.
-        self._at_once = min(at_once, connections, len(readers))
+        self._at_once = min(at_once, connections, len(accounts))
         self._width = min(_WIDTH, connections // self._at_once)
         self._width_of_all = min(_WIDTH, connections)
         self.report = Report([])
@@ -93,14 +94,22 @@ class Walk:
         limit = self._plan.limit
         if limit == 0:
             return _nothing()
-        return self._conversations() if limit is None or len(self._readers) == 1 else self._newest(limit)
+        if limit is None or self._is_one_list:
+            return self._conversations()
+        return self._newest(limit)
+
+    @property
+    def _is_one_list(self) -> bool:
+        # A cursor names a place in one list; without one, the newest of an account may be in any of its lists.
+        lists = sum(len(account.readers) for account in self._accounts)
+        return lists == 1 or self._plan.place is not None
 
     def pages(self) -> AsyncGenerator[Page]:
         """Yield pages, each of one account. With a limit over several accounts they hold the newest of all."""
         limit = self._plan.limit
         if limit == 0:
             return _nothing()
-        return self._pages() if limit is None or len(self._readers) == 1 else self._newest_pages(limit)
+        return self._pages() if limit is None or len(self._accounts) == 1 else self._newest_pages(limit)
 
     async def _conversations(self) -> AsyncGenerator[Conversation]:
         left = self._plan.limit
@@ -181,34 +190,48 @@ class Walk:
     async def _side_by_side(self) -> AsyncGenerator[list[Head]]:
         """Give the heads of all accounts' lists."""
         heads: list[Head] = []
-        for reader, report in self._reported():
-            if not reader.lane.adapter.newest_first:
-                report.notes.append("its list has no known order, so its rows took part as they came")
-            heads.append(Head(reader, report, self._watch(self._listed, reader, report)))
+        for account, report in self._reported():
+            for reader in account.readers:
+                if not reader.resource.newest_first:
+                    what = "list" if len(account.readers) == 1 else f"list of {reader.name}"
+                    report.notes.append(f"its {what} has no known order, so its rows took part as they came")
+                alone = account._replace(readers=(reader,))
+                heads.append(Head(reader, report, self._watch(self._listed, alone, report)))
         try:
             yield heads
         finally:
             for head in heads:
                 await head.close()
 
-    def _reported(self) -> list[tuple[Reader, AccountReport]]:
-        pairs = [(reader, AccountReport(reader.where)) for reader in self._readers]
+    def _reported(self) -> list[tuple[Lists, AccountReport]]:
+        pairs: list[tuple[Lists, AccountReport]] = []
+        for account in self._accounts:
+            lists = account._replace(readers=tuple(self._left_of(account.readers)))
+            report = AccountReport(account.where, (reader.name for reader in lists.readers))
+            if account.is_whole:
+                report.unlisted += account.readers[0].lane.adapter.unlisted
+            pairs.append((lists, report))
         self.report = Report([report for _, report in pairs])
         return pairs
 
+    def _left_of(self, readers: Sequence[Reader]) -> Sequence[Reader]:
+        """Return whose lists are still to be walked: a cursor stands in one of them, and those before are done."""
+        place = self._plan.place
+        return readers if place is None else [*dropwhile(lambda reader: reader.list_name != place.resource, readers)]
+
     async def _over_accounts(
-        self, walk: Callable[[Reader, AccountReport], AsyncGenerator[T]], room: int
+        self, walk: Callable[[Lists, AccountReport], AsyncGenerator[T]], room: int
     ) -> AsyncGenerator[tuple[AccountReport, T]]:
         """Walk accounts side by side, none far ahead; afterwards raise what failed, unless somebody took it."""
         left = iter(self._reported())
 
         async def one_after_another() -> AsyncGenerator[tuple[AccountReport, T]]:
-            for reader, report in left:
-                async with aclosing(self._watch(walk, reader, report)) as found:
+            for account, report in left:
+                async with aclosing(self._watch(walk, account, report)) as found:
                     async for item in found:
                         yield report, item
 
-        if len(self._readers) == 1:
+        if len(self._accounts) == 1:
             stream = one_after_another()
         else:
             walks = [partial(_hand_over, one_after_another)] * self._at_once
@@ -221,19 +244,19 @@ class Walk:
     def _raise_failures(self) -> None:
         errors = self.report.errors
         if errors and self._plan.on_error is None:
-            raise next(iter(errors.values())) if len(self._readers) == 1 else PartialError(errors)
+            raise next(iter(errors.values())) if len(self._accounts) == 1 else PartialError(errors)
 
     async def _watch(
         self,
-        walk: Callable[[Reader, AccountReport], AsyncGenerator[T]],
-        reader: Reader,
+        walk: Callable[[Lists, AccountReport], AsyncGenerator[T]],
+        account: Lists,
         report: AccountReport,
     ) -> AsyncGenerator[T]:
         """Walk one account and note how it went; its failure ends no other walk."""
-        clock = reader.lane.clock
+        clock = account.readers[0].lane.clock
         started = clock.monotonic()
         try:
-            async with aclosing(walk(reader, report)) as found:
+            async with aclosing(walk(account, report)) as found:
                 async for item in found:
                     yield item
         except HubClosedError:
@@ -241,7 +264,7 @@ class Walk:
         except HubError as error:
             self._failed(report, error)
         finally:
-            report.elapsed = clock.monotonic() - started
+            report.elapsed = max(report.elapsed, clock.monotonic() - started)
 
     def _failed(self, report: AccountReport, error: HubError) -> None:
         report.error = error
@@ -249,51 +272,68 @@ class Walk:
         if self._plan.on_error is not None:
             self._plan.on_error(error)
 
-    async def _conversations_of(self, reader: Reader, report: AccountReport) -> AsyncGenerator[Conversation]:
-        if not self._hydrates(reader):
-            async with aclosing(_rows_of(self._listed(reader, report))) as rows:
+    async def _conversations_of(self, account: Lists, report: AccountReport) -> AsyncGenerator[Conversation]:
+        hydrate = self._hydration(account, report)
+        if hydrate is None:
+            async with aclosing(_rows_of(self._listed(account, report))) as rows:
                 async for row in rows:
                     yield row
             return
         # One page ahead, so that nobody waits for the list while there are details to ask for.
-        listed = partial(_hand_over, partial(self._listed, reader, report))
+        listed = partial(_hand_over, partial(self._listed, account, report))
         rows = _rows_of(self._crew.collect([listed], 1))
-        work = partial(reader.hydrate, report=report, profile=self._plan.profile)
-        async with aclosing(rows), aclosing(self._crew.in_order(rows, work, self._width)) as hydrated:
+        async with aclosing(rows), aclosing(self._crew.in_order(rows, hydrate, self._width)) as hydrated:
             async for conversation in hydrated:
                 yield conversation
 
-    async def _sheets_of(self, reader: Reader, report: AccountReport) -> AsyncGenerator[Sheet]:
-        work = partial(reader.hydrate, report=report, profile=self._plan.profile)
-        async with aclosing(self._listed(reader, report)) as sheets:
+    async def _sheets_of(self, account: Lists, report: AccountReport) -> AsyncGenerator[Sheet]:
+        hydrate = self._hydration(account, report)
+        async with aclosing(self._listed(account, report)) as sheets:
             async for sheet in sheets:
-                if not self._hydrates(reader):
+                if hydrate is None:
                     yield sheet
                     continue
-                async with aclosing(self._crew.in_order(_each(sheet.items), work, self._width)) as hydrated:
+                async with aclosing(self._crew.in_order(_each(sheet.items), hydrate, self._width)) as hydrated:
                     items = tuple([conversation async for conversation in hydrated])
                 yield msgspec.structs.replace(sheet, items=items)
 
-    def _hydrates(self, reader: Reader) -> bool:
-        return self._plan.transcripts and not reader.lane.adapter.complete_lists
+    def _hydration(
+        self, account: Lists, report: AccountReport
+    ) -> Callable[[Conversation], Awaitable[Conversation]] | None:
+        """Return what brings the details of a row; None where no row of the account lacks any."""
+        readers = {reader.name: reader for reader in account.readers}
+        if not any(map(self._hydrates, account.readers)):
+            return None
+        adapter = account.readers[0].lane.adapter
 
-    def _start_of(self, reader: Reader) -> tuple[Place, Query]:
-        """Return where an account's walk begins, and what is asked for."""
-        plan, adapter = self._plan, reader.lane.adapter
+        async def hydrate(row: Conversation) -> Conversation:
+            reader = readers[adapter.resource_of(row.id)[0]] if len(readers) > 1 else account.readers[0]
+            return await reader.hydrate(row, report, self._plan.profile) if self._hydrates(reader) else row
+
+        return hydrate
+
+    def _hydrates(self, reader: Reader) -> bool:
+        return self._plan.transcripts and not reader.resource.complete_lists
+
+    def _start_of(self, where: str, reader: Reader, left: int | None) -> tuple[Place, Query]:
+        """Return where the walk of a list begins, and what is asked for."""
+        plan, resource = self._plan, reader.resource
         query = msgspec.structs.replace(plan.query, options=plan.options.get(reader.lane.account.provider, {}))
-        if plan.place is not None:
+        name = reader.list_name
+        if plan.place is not None and plan.place.resource == name:
             place = plan.place
             return place, msgspec.structs.replace(query, page_size=place.page_size, newest_first=place.newest_first)
         # Rows we may have to drop are better asked for by the page.
         is_narrowed = query.status is None and all(
-            getattr(query, name) is None or name in adapter.filters for name in ("since", "until", "agent")
+            getattr(query, each) is None or each in resource.filters for each in ("since", "until", "agent")
         )
-        if plan.limit and query.page_size is None and is_narrowed and plan.limit < (adapter.page_size or 0):
-            query = msgspec.structs.replace(query, page_size=plan.limit)
+        if left and query.page_size is None and is_narrowed and left < (resource.page_size or 0):
+            query = msgspec.structs.replace(query, page_size=left)
         query = msgspec.structs.replace(query, newest_first=plan.limit is not None)
         return (
             Place(
-                where=reader.where,
+                where=where,
+                resource=name,
                 page_size=query.page_size,
                 newest_first=query.newest_first,
                 filters=digests(query),
@@ -301,13 +341,32 @@ class Walk:
             query,
         )
 
-    async def _listed(self, reader: Reader, report: AccountReport) -> AsyncGenerator[Sheet]:
-        """Yield an account's pages: every conversation once, and only what was asked for."""
-        place, query = self._start_of(reader)
-        counted = reader.lane.adapter.counted
+    async def _listed(self, account: Lists, report: AccountReport) -> AsyncGenerator[Sheet]:
+        """Yield an account's pages, list after list: every conversation once, and only what was asked for."""
+        left = self._plan.limit
+        for reader, after in zip_longest(account.readers, account.readers[1:]):
+            following = None if after is None else self._start_of(account.where, after, None)[0]
+            pages = report.pages
+            try:
+                async with aclosing(self._pages_of(account.where, reader, report, left, following)) as sheets:
+                    async for sheet in sheets:
+                        yield sheet
+                        if left is not None and (left := left - len(sheet.items)) == 0:
+                            return
+            except ProviderError as error:
+                if reader.is_main or not account.is_whole or report.pages > pages or not _may_not_use(error):
+                    raise
+                report.refused[reader.name] = f"{type(error).__name__}: {error.reason}"
+                report.lists_left.discard(reader.name)
+
+    async def _pages_of(
+        self, where: str, reader: Reader, report: AccountReport, left: int | None, following: Place | None
+    ) -> AsyncGenerator[Sheet]:
+        """Yield the pages of one list."""
+        place, query = self._start_of(where, reader, left)
+        counted = reader.resource.counted
         guard = LoopGuard(place, counted=counted)
         cursor = place.page
-        left = self._plan.limit
         while True:
             try:
                 rows = await reader.rows(query, cursor, report, self._plan.profile)
@@ -325,7 +384,7 @@ class Walk:
             if guard.is_first_pass:
                 report.duplicates += len(rows.conversations) - len(new) + rows.unreadable - unreadable
             report.filtered += len(new) - len(wanted)
-            rejected = tuple(rows.rejected[-unreadable:]) if unreadable else ()
+            rejected = rows.rejected_of(unreadable)
             report.unreadable += unreadable
             report.rejected += rejected[: MOST_TOLD - len(report.rejected)]
             reader.lane.tell(
@@ -347,22 +406,23 @@ class Walk:
                 items=wanted,
                 following=rows.cursor,
                 trail=guard.trail,
+                following_list=following,
                 counted=counted,
                 unreadable=rows.unreadable,
                 rejected=rejected,
             ).cut_to(left)
-            report.reached_end = rows.cursor is None and not sheet.is_cut
+            report.note_end(reader.name, is_end=rows.cursor is None and not sheet.is_cut)
             if guard.is_first_pass or wanted or rejected:
                 yield sheet
-            if left is not None and (left := left - len(sheet.items)) == 0:
-                return
+            left = None if left is None else left - len(sheet.items)
             if rows.cursor is not None:
                 guard.check(rows)
                 cursor = rows.cursor
             elif self._plan.verify and guard.may_look_again():
                 cursor = None
             else:
-                report.consistency = "verified" if guard.found_nothing_new else "best_effort"
+                if guard.found_nothing_new:
+                    report.lists_unverified.discard(reader.name)
                 return
 
 
@@ -396,3 +456,11 @@ async def _hand_over(walk: Callable[[], AsyncGenerator[T]], put: Put[T]) -> None
     async with aclosing(walk()) as found:
         async for item in found:
             await put(item)
+
+
+_NOT_FOR_ALL = frozenset({401, 402, 403, 404, 405, 410, 501})
+
+
+def _may_not_use(error: ProviderError) -> bool:
+    """Whether an error is what providers say of an API that an account's plan, or its key, does not have."""
+    return error.status in _NOT_FOR_ALL

@@ -19,6 +19,7 @@ from ..hub import Hub
 from ..hub.instants import check_span
 from ..schema import Conversation
 from ..transport import Clock
+from .accounts import accounts_of
 from .pull import Pull, Redact, Terms
 from .report import AccountSync, SyncReport, Walked
 from .store import Entry, Kept, Missing, Progress, Store, Window, Written, terms_of
@@ -93,7 +94,7 @@ async def sync(
         redact_rows=tuple(map(_uncounted, redactors)),
     )
     report = report or SyncReport()
-    report.accounts[:] = map(AccountSync, hub.accounts(*targets))
+    report.accounts[:] = map(AccountSync, accounts_of(hub, targets))
     try:
         asked = terms_of((account.where for account in report.accounts), since, until, clock.now())
         redacted = ", ".join(map(_described, redactors)) or "none"

@@ -27,6 +27,7 @@ from ..hub import Hub, Page
 from ..hub.instants import check_span
 from ..schema import Conversation, TranscriptState
 from ..transport import Clock
+from .accounts import accounts_of
 from .candidates import Age, Candidates
 from .fingerprint import is_print_of
 from .store import Kept, Progress, Store, Window, terms_of, when
@@ -206,7 +207,7 @@ async def plan(
     check_span(since, until)
     clock = clock or Clock()
     wanted = Window(since, until or clock.now())
-    looks = [_Look(hub, store, where, wanted, lookback=lookback, clock=clock) for where in hub.accounts(*targets)]
+    looks = [_Look(hub, store, where, wanted, lookback=lookback, clock=clock) for where in accounts_of(hub, targets)]
     try:
         if store is not None:
             await store.open(terms_of((look.where for look in looks), since, until, clock.now()))
@@ -242,8 +243,7 @@ class _Look:
         self._wanted = wanted
         self._lookback = self._adapter.lookback if lookback is None else lookback
         self._clock = clock
-        self._fetches = self._adapter.get is not None and not self._adapter.complete_lists
-        self._narrows = {"since", "until"} <= {*self._adapter.filters}
+        self._narrows = self._adapter.narrows_by_time
         self._tally = _Tally()
         self._candidates = Candidates()
         self._unlisted: set[str] = set()  # of what is not settled: what the lists have not shown so far
@@ -253,6 +253,10 @@ class _Look:
         self._samples: tuple[Sample, ...] = ()
         self._warnings: dict[str, None] = {}
         self._error: Failure | None = None
+
+    def _can_get(self, id: str) -> bool:
+        _, resource, _ = self._adapter.resource_of(id)
+        return resource.get is not None
 
     async def run(self) -> None:
         """Look; what goes wrong with the account is in what was found."""
@@ -276,7 +280,7 @@ class _Look:
         if self._store is not None:
             progress = await self._store.progress(self.where)
             unsettled = await self._store.unsettled(self.where)
-            self._unlisted = {id for id, kept in unsettled.items() if kept.listed and self._adapter.get is not None}
+            self._unlisted = {id for id, kept in unsettled.items() if kept.listed and self._can_get(id)}
         covered, walking = progress.sure, progress.walking if goes_on else None
         if walking is not None:
             if not await self._walk(walking, None, is_last=progress.is_last):
@@ -329,13 +333,12 @@ class _Look:
                 continue
             tally.new += before is None
             tally.again += before is not None
-            tally.details += self._fetches
+            tally.details += self._adapter.has_details(row.id)
             self._unlisted.discard(row.id)
             self._candidates.take(row.id, when(row))
 
     async def _sampled(self) -> tuple[Sample, ...]:
-        chosen = self._candidates.chosen() if self._adapter.get is not None else {}
-        wanted = {f"{self.where}:{id}": one for id, one in chosen.items()}
+        wanted = {f"{self.where}:{id}": one for id, one in self._candidates.chosen().items() if self._can_get(id)}
         samples: dict[str, Sample] = {}
         async with aclosing(self._hub.get_many(wanted)) as outcomes:
             async for outcome in outcomes:

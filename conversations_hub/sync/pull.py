@@ -87,12 +87,13 @@ class Pull:
         self._report = report
         self._clock = clock
         self._where = report.where
-        self._narrows = {"since", "until"} <= {*self._adapter.filters}
+        self._narrows = self._adapter.narrows_by_time
         self._progress = Progress()
         self._batch: list[Entry] = []
         self._committed_at = clock.monotonic()
         self._looked_at: set[str] = set()  # of what is to be looked at again: once in a run is enough
         self._walked: list[Window] = []  # from beginning to end, in this run
+        self._may_list_all = True
         self._reach = terms.window  # of all that is walked in this run
 
     async def run(self) -> None:
@@ -173,7 +174,7 @@ class Pull:
         self._report.walked(window, before)
         if is_whole:
             self._walked.append(window)
-        if is_whole and listed is not None and not (self._report.bad or self._report.warnings):
+        if is_whole and listed is not None and self._may_list_all and not (self._report.bad or self._report.warnings):
             gone = await self._store.vanished(self._where, listed, self._clock.now())
             self._report.vanished = [self._ref(id) for id in gone]
 
@@ -207,6 +208,9 @@ class Pull:
                 self._report.share = self._share(window, page.items) or self._report.share
                 self._progress = msgspec.structs.replace(self._progress, cursor=page.cursor)
                 await self._commit_if_due()
+        for went in walk.report.accounts:
+            self._report.unlisted |= dict.fromkeys(went.left_out)
+            self._may_list_all &= not went.refused
 
     def _share(self, window: Window, rows: Sequence[Conversation]) -> float | None:
         """Return how much of all there is to walk lies behind a page, by the instants of its first and last row."""
@@ -254,19 +258,24 @@ class Pull:
         return await _digested(shown, partial(is_print_of, before.row))
 
     async def _fetch(self, rows: Sequence[tuple[Conversation, Kept | None]]) -> None:
-        if self._adapter.complete_lists or self._adapter.get is None:
-            for row, before in rows:
+        by_ref: dict[str, tuple[Conversation, Kept | None]] = {}
+        for row, before in rows:
+            if self._adapter.has_details(row.id):
+                by_ref[self._ref(row.id)] = (row, before)
+            else:
                 await self._remember(row, None, before)
-            return
-        by_ref = {self._ref(row.id): (row, before) for row, before in rows}
         async for (row, before), details, error in self._details(by_ref):
             await self._remember(row, details, before, error=error)
 
     async def _look_again(self) -> None:
         """Fetch what was to be looked at again and did not turn up in a list of this run."""
         unsettled = await self._store.unsettled(self._where)
-        left = {self._ref(id): kept for id, kept in unsettled.items() if id not in self._looked_at and kept.listed}
-        if self._adapter.get is None:
+        left = {
+            self._ref(id): kept
+            for id, kept in unsettled.items()
+            if id not in self._looked_at and kept.listed and self._adapter.resource_of(id)[1].get is not None
+        }
+        if not left:
             return
         self._report.begin("looking again")
         async for before, details, error in self._details(left):

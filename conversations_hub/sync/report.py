@@ -83,6 +83,8 @@ class AccountSync:
         """Why, by the class of the error."""
         self.warnings: dict[str, None] = {}
         """What the provider's lists may leave out."""
+        self.unlisted: dict[str, None] = {}
+        """What of the account is not listed, in words; nothing of it is there."""
         self.is_verified = True
         """Whether another pass over each window found nothing that was missed."""
         self.ended = False
@@ -138,7 +140,8 @@ class AccountSync:
         """Return it as JSON values."""
         passing = {"error", "stage", "seen"}
         told = {name: value for name, value in vars(self).items() if name not in passing} | {
-            "warnings": [*self.warnings]
+            "unlisted": [*self.unlisted],
+            "warnings": [*self.warnings],
         }
         error = None if self.error is None else {"kind": type(self.error).__name__, "reason": self.error.reason}
         found: dict[str, Any] = msgspec.to_builtins(told | {"error": error, "complete": self.complete})
@@ -149,6 +152,7 @@ class AccountSync:
         """Why something is missing, a line each."""
         failures = self.failures - Counter([] if self.error is None else [type(self.error).__name__])
         found = [f"not fetched, for {kind}: {count:,}" for kind, count in failures.most_common()]
+        found += (f"not listed: {what}" for what in self.unlisted)
         found += self.warnings
         if self.error is not None:
             found.append(f"{type(self.error).__name__}: {self.error.reason}")

@@ -1,8 +1,9 @@
 """Recorded exchanges, replayed: a folder of answers, and what an adapter makes of them.
 
 A folder holds `<operation>[.<label>].<n>.http`, the answers of one flow in order, `error.<status>[.<label>].http`, a
-refusal, `webhook.<event>.http`, a delivery, and `fixture.toml`: the account, and for each case where it comes from and
-what the operation was called with; for a delivery its secret and the instant it came.
+refusal, `webhook.<event>.http`, a delivery, and `fixture.toml`: the account, and for each case where it comes from,
+what the operation was called with and, where it is not the main one, the name of its `resource`; for a delivery its
+secret and the instant it came.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from ..adapter import Account, Adapter, Event, Listing, Query, Start, Started
+from ..adapter import Account, Adapter, Event, Listing, Query, Resource, Start, Started
 from ..errors import HubError
 from ..schema import Conversation, TranscriptTurn
 from ..webhooks import verify
@@ -42,6 +43,15 @@ class Case(msgspec.Struct, frozen=True):
     def id(self) -> str:
         """The conversation it was done to."""
         return str(self.facts.get("id", self.name.partition(".")[2]))
+
+    def resource(self, adapter: Adapter) -> tuple[Resource, str]:
+        """Return the resource it was done with, and the id that its provider has for the conversation."""
+        if "resource" in self.facts:
+            return adapter.resources[self.facts["resource"]], self.id
+        if self.operation in {"list", "start"}:
+            return adapter, self.id
+        _, resource, id = adapter.resource_of(self.id)
+        return resource, id
 
     @property
     def query(self) -> Query:
@@ -141,10 +151,11 @@ def walk(
     adapter: Adapter, account: Account, case: Case, *, cursor: str | None = None, skip: int = 0
 ) -> Iterator[Driven[Listing]]:
     """Walk a recorded list page by page; with `cursor`, from the answer after the first `skip` on."""
-    if adapter.list_page is None:
+    resource, _ = case.resource(adapter)
+    if resource.list_page is None:
         raise AssertionError(f"{adapter.name} cannot list")
     for answer in case.answers[skip:]:
-        driven = drive(adapter.list_page(account, case.query, cursor), answer)
+        driven = drive(resource.list_page(account, case.query, cursor), answer)
         yield driven
         cursor = driven.result.cursor
         if cursor is None:
@@ -153,15 +164,16 @@ def walk(
 
 def _flow(adapter: Adapter, account: Account, case: Case) -> Flow[Any]:
     facts = case.facts
-    operation: Callable[..., Flow[Any]] = getattr(adapter, case.operation)
+    resource, id = case.resource(adapter)
+    operation: Callable[..., Flow[Any]] = getattr(resource, case.operation)
     match case.operation:
         case "start":
             return operation(
                 account, Start(agent=facts.get("agent"), to=facts.get("to"), options=facts.get("options", {}))
             )
         case "delete":
-            return operation(account, case.id, facts.get("options", {}))
+            return operation(account, id, facts.get("options", {}))
         case "send":
-            return operation(account, case.id, facts["text"])
+            return operation(account, id, facts["text"])
         case _:
-            return operation(account, case.id)
+            return operation(account, id)

@@ -15,7 +15,7 @@ from conversations_hub.adapter import Listing, Query
 from conversations_hub.adapters.tavus import normalize
 from conversations_hub.errors import HubError, PaginationError
 from conversations_hub.hub.crew import Crew
-from conversations_hub.hub.reader import Reader
+from conversations_hub.hub.reader import Lists, Reader
 from conversations_hub.hub.walk import Plan, Walk
 from conversations_hub.payload import decode
 from conversations_hub.wire import Flow, Request
@@ -43,7 +43,11 @@ def _linked(_account: Account, _query: Query, cursor: str | None) -> Flow[Listin
 async def _walk(fault: Fault, server: Scripted) -> Walk:
     lane = await fault.lane(server.url)
     lane.adapter = msgspec.structs.replace(lane.adapter, list_page=_linked)
-    return Walk([Reader(lane, keep_raw=False)], Plan(query=Query()), Crew())
+    return Walk(
+        [Lists("anyreach/default", (Reader(lane, lane.adapter, "conversations", keep_raw=False),))],
+        Plan(query=Query()),
+        Crew(),
+    )
 
 
 async def _ended(fault: Fault, found: AsyncIterable[Conversation]) -> tuple[list[str], HubError]:

@@ -260,6 +260,7 @@ ADAPTER = Adapter(
     docs="https://docs.bland.ai/api-v1/get/calls",
     sign=_sign,
     refusal=refusal,
+    main="calls",
     list_page=list_page,
     page_size=_LARGEST_PAGE,
     newest_first=True,

@@ -178,6 +178,7 @@ ADAPTER = Adapter(
     docs="https://docs.ultravox.ai/api-reference/calls/overview",
     sign=header("X-API-Key"),
     refusal=refusal,
+    main="calls",
     list_page=list_page,
     page_size=_PAGE_SIZE,
     newest_first=True,

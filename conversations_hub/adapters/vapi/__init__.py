@@ -285,6 +285,7 @@ ADAPTER = Adapter(
     docs="https://docs.vapi.ai/api-reference/calls/list",
     sign=bearer,
     refusal=refusal,
+    main="calls",
     list_page=list_page,
     page_size=_PAGE_SIZE,
     newest_first=True,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from heapq import merge
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 
 import msgspec
 
+from ...adapters import load
 from ...errors import InvalidRefError, NotFoundError, StoreError
 from ...hub.instants import check_span
 from ...hub.refs import Ref, Target
@@ -200,7 +201,7 @@ class Archive:
         if since is not None:  # two questions: one for both would read all that lies between
             spans = [("at >= ?", [instant_text(since)]), ("at = ''", [])]
         # And one for each target: no index has those of several in one order.
-        wanted = list(map(_is_of, _disjoint(targets))) or [("", [])]
+        wanted = [_is_of(target) for target in dict.fromkeys(map(Target.parse, targets))] or [("", [])]
         found = (self._newest_first([_all(one, condition, span) for one in wanted], limit) for span in spans)
         return islice(chain.from_iterable(found), limit)
 
@@ -300,9 +301,10 @@ class Archive:
         return f"nobody said all of that in one {'conversation' if anywhere else 'turn'}. By itself: {each}{further}"
 
     def _newest_first(self, conditions: Sequence[_Condition], limit: int | None) -> Iterator[Conversation]:
-        """Yield what meets one of the conditions; nothing may meet two."""
+        """Yield what meets one of the conditions, once each."""
         found = [self._rows(condition, limit, "ORDER BY at DESC, key DESC") for condition in conditions]
-        return map(self._whole, merge(*found, key=_AGE, reverse=True))
+        for _, alike in groupby(merge(*found, key=_AGE, reverse=True), key=_AGE):
+            yield self._whole(next(alike))
 
     def _rows(self, condition: _Condition, limit: int | None, order: str = "") -> Iterator[Sequence[Any]]:
         where, values = condition
@@ -371,14 +373,22 @@ def _narrowed(targets: Sequence[str], since: datetime | None, until: datetime | 
     return " AND ".join(conditions), values
 
 
-def _disjoint(targets: Sequence[str]) -> list[Target]:
-    """Return the targets, but for those that others hold."""
-    named = dict.fromkeys(map(Target.parse, targets))
-    return [target for target in named if target.account is None or Target(target.provider, None) not in named]
-
-
 def _is_of(target: Target) -> _Condition:
-    return _equal(provider=target.provider, account=target.account)
+    conditions: list[str] = ["provider = ?"]
+    values: list[Any] = [target.provider]
+    if target.account is not None:
+        conditions.append("account = ?")
+        values.append(target.account)
+    if target.resource is not None:
+        adapter = load(target.provider)
+        if target.resource == adapter.main:
+            prefixes = [prefix for name in adapter.resources for prefix in adapter.id_prefixes(name)]
+            conditions += ["substr(id, 1, ?) <> ?"] * len(prefixes)
+        else:
+            prefixes = [*adapter.id_prefixes(target.resource)]
+            conditions.append(f"({' OR '.join(['substr(id, 1, ?) = ?'] * len(prefixes))})")
+        values += [part for prefix in prefixes for part in (len(prefix), prefix)]
+    return " AND ".join(conditions), values
 
 
 def _hit(row: Sequence[Any], query: Query) -> Hit:
