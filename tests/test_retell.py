@@ -16,15 +16,20 @@ from conversations_hub import Account, Conversation, Hub, errors
 from conversations_hub.adapter import Event, EventKind, Listing, Query, Start, Started
 from conversations_hub.adapters.retell import (
     ADAPTER,
-    delete,
-    end,
+    delete_call,
+    delete_chat,
+    end_call,
+    end_chat,
     events,
-    get,
-    list_page,
+    get_call,
+    get_chat,
+    list_calls,
+    list_chats,
     normalize,
     refusal,
     send,
-    start,
+    start_call,
+    start_chat,
 )
 from conversations_hub.payload import scrubbed
 from conversations_hub.schema import (
@@ -71,7 +76,7 @@ def row(**members: Any) -> Conversation:
 
 
 def whole(**members: Any) -> Conversation:
-    return drive(get(ACCOUNT, "call_1"), answer(call(**members))).result
+    return drive(get_call(ACCOUNT, "call_1"), answer(call(**members))).result
 
 
 def turns(*items: Any, **members: Any) -> tuple[TranscriptTurn, ...]:
@@ -80,12 +85,15 @@ def turns(*items: Any, **members: Any) -> tuple[TranscriptTurn, ...]:
     return found
 
 
-def listed(reply: Response, query: Query | None = None, cursor: str | None = None) -> Driven[Listing]:
+def listed(
+    reply: Response, query: Query | None = None, cursor: str | None = None, *, chats: bool = False
+) -> Driven[Listing]:
+    list_page = list_chats if chats else list_calls
     return drive(list_page(ACCOUNT, query or Query(), cursor), reply)
 
 
-def asked(query: Query, cursor: str | None = None) -> dict[str, Any]:
-    (request,) = listed(answer({"items": [], "has_more": False}), query, cursor).requests
+def asked(query: Query, cursor: str | None = None, *, chats: bool = False) -> dict[str, Any]:
+    (request,) = listed(answer({"items": [], "has_more": False}), query, cursor, chats=chats).requests
     found: dict[str, Any] = json.loads(request.body or b"")
     return found
 
@@ -126,7 +134,7 @@ def test_filters_are_typed_conditions() -> None:
 @pytest.mark.parametrize("status", [Status.FAILED, Status.NO_ANSWER, Status.CANCELLED])
 def test_what_never_became_a_conversation_stands_under_two_words(status: Status) -> None:
     assert asked(Query(status=status))["filter_criteria"]["call_status"]["value"] == ["not_connected", "error"]
-    chats = asked(Query(status=status, options={"channel": "chat"}))
+    chats = asked(Query(status=status), chats=True)
     assert chats["filter_criteria"]["chat_status"]["value"] == ["error"]
 
 
@@ -146,7 +154,7 @@ def test_options_are_passed_on_beside_our_own_filters() -> None:
 def test_only_has_more_ends_a_walk_whatever_keys_are_left_over() -> None:
     first, last = CASES["list"].answers
 
-    assert listed(first).result.cursor == "calls:b2ZmLXNldC1hZnRlci01ZDIwYjQ"
+    assert listed(first).result.cursor == "b2ZmLXNldC1hZnRlci01ZDIwYjQ"
     assert json.loads(last.body)["pagination_key"]
     assert listed(last).result.cursor is None
 
@@ -166,7 +174,7 @@ def test_only_has_more_ends_a_walk_whatever_keys_are_left_over() -> None:
 )
 def test_a_walk_that_cannot_go_on_is_an_error_and_not_the_end(position: dict[str, Any]) -> None:
     with pytest.raises(errors.PaginationError):
-        listed(answer({"items": [], **position}), cursor="calls:same")
+        listed(answer({"items": [], **position}), cursor="same")
 
 
 def test_a_list_without_items_is_none() -> None:
@@ -176,9 +184,9 @@ def test_a_list_without_items_is_none() -> None:
         listed(answer({"status": "error", "message": "Account is closed"}))
 
 
-@pytest.mark.parametrize("cursor", ["", ":", "calls", "calls:", "messages:x", "x:y", "calls:\ud800", "calls:\n"])
+@pytest.mark.parametrize("cursor", ["", "\ud800", "\n"])
 def test_a_malformed_cursor_is_refused_before_anything_is_sent(cursor: str) -> None:
-    flow = list_page(ACCOUNT, Query(), cursor or ":")
+    flow = list_calls(ACCOUNT, Query(), cursor)
     with pytest.raises(errors.InvalidRefError, match="cursor"):
         next(flow)
 
@@ -193,7 +201,6 @@ def test_a_malformed_cursor_is_refused_before_anything_is_sent(cursor: str) -> N
         (Query(since=BEGAN, status=Status.NO_ANSWER), True),
         (Query(since=BEGAN, status=Status.ENDED), False),
         (Query(since=BEGAN, status=Status.IN_PROGRESS), False),
-        (Query(since=BEGAN, options={"channel": "chat"}), False),
     ],
 )
 def test_calls_without_a_start_may_be_missing_from_a_window_and_that_is_said(
@@ -202,6 +209,7 @@ def test_calls_without_a_start_may_be_missing_from_a_window_and_that_is_said(
 ) -> None:
     warning = listed(answer({"items": [], "has_more": False}), query).result.warning
 
+    assert listed(answer({"items": [], "has_more": False}), query, chats=True).result.warning is None
     assert (warning is not None) is may_miss
     assert not warning or "never connected" in warning
 
@@ -209,30 +217,42 @@ def test_calls_without_a_start_may_be_missing_from_a_window_and_that_is_said(
 # chats beside calls
 
 
-def test_chats_are_listed_where_they_are_asked_for_and_their_cursor_remembers_it() -> None:
+def test_chats_have_a_list_of_their_own() -> None:
     reply = answer({"items": [{"chat_id": "chat_1"}], "has_more": True, "pagination_key": "k:2"})
-    first = listed(reply, Query(options={"channel": "chat"}))
-    (following,) = listed(answer({"items": [], "has_more": False}), Query(), first.result.cursor).requests
+    first = listed(reply, chats=True)
+    (following,) = listed(answer({"items": [], "has_more": False}), Query(), first.result.cursor, chats=True).requests
 
     assert first.requests[0].path == following.path == "/v3/list-chats"
     assert json.loads(following.body or b"")["pagination_key"] == "k:2"
-    assert "channel" not in json.loads(first.requests[0].body or b"")
 
 
-def test_an_id_says_whether_it_is_a_call_or_a_chat() -> None:
+def test_calls_and_chats_have_paths_of_their_own() -> None:
     found = answer({"call_id": "x"})
 
-    assert paths(get(ACCOUNT, "call_1"), found) == ["GET /v2/get-call/call_1"]
-    assert paths(get(ACCOUNT, "119c3f8e47135a29"), found) == ["GET /v2/get-call/119c3f8e47135a29"]
-    assert paths(get(ACCOUNT, "chat_1"), found) == ["GET /get-chat/chat_1"]
-    assert paths(end(ACCOUNT, "call_1"), NOTHING) == ["POST /v2/stop-call/call_1"]
-    assert paths(end(ACCOUNT, "chat_1"), NOTHING) == ["PATCH /end-chat/chat_1"]
-    assert paths(delete(ACCOUNT, "call_1", {}), NOTHING) == ["DELETE /v2/delete-call/call_1"]
-    assert paths(delete(ACCOUNT, "chat_1", {}), NOTHING) == ["DELETE /delete-chat/chat_1"]
+    assert paths(get_call(ACCOUNT, "call_1"), found) == ["GET /v2/get-call/call_1"]
+    assert paths(get_chat(ACCOUNT, "chat_1"), found) == ["GET /get-chat/chat_1"]
+    assert paths(end_call(ACCOUNT, "call_1"), NOTHING) == ["POST /v2/stop-call/call_1"]
+    assert paths(end_chat(ACCOUNT, "chat_1"), NOTHING) == ["PATCH /end-chat/chat_1"]
+    assert paths(delete_call(ACCOUNT, "call_1", {}), NOTHING) == ["DELETE /v2/delete-call/call_1"]
+    assert paths(delete_chat(ACCOUNT, "chat_1", {}), NOTHING) == ["DELETE /delete-chat/chat_1"]
+
+
+@pytest.mark.parametrize(
+    ("id", "found"),
+    [
+        ("call_1", ("calls", "call_1")),
+        ("119c3f8e47135a29", ("calls", "119c3f8e47135a29")),
+        ("chat_1", ("chats", "chat_1")),
+        ("chats:119c3f8e47135a29", ("chats", "119c3f8e47135a29")),
+    ],
+)
+def test_an_id_says_whether_it_is_a_call_or_a_chat(id: str, found: tuple[str, str]) -> None:
+    name, _, own = ADAPTER.resource_of(id)
+    assert (name, own) == found
 
 
 def test_a_chat_has_instants_of_its_own() -> None:
-    chat = drive(get(ACCOUNT, "chat_9be4c2"), CASES["get.chat_9be4c2"].answers[0]).result
+    chat = drive(get_chat(ACCOUNT, "chat_9be4c2"), CASES["get.chat_9be4c2"].answers[0]).result
     assert chat.transcript is not None
 
     assert (chat.channel, chat.direction, chat.agent and chat.agent.version) == (Channel.CHAT, Direction.UNKNOWN, "3")
@@ -249,7 +269,7 @@ def test_a_chat_has_instants_of_its_own() -> None:
 def test_a_message_from_before_the_start_has_an_instant_and_no_start() -> None:
     chat = {"chat_id": "chat_1", "start_timestamp": MOMENT}
     messages = [{"role": "agent", "content": "Hi", "created_timestamp": MOMENT + moved} for moved in (-1, 1)]
-    found = drive(get(ACCOUNT, "chat_1"), answer({**chat, "message_with_tool_calls": messages})).result.transcript
+    found = drive(get_chat(ACCOUNT, "chat_1"), answer({**chat, "message_with_tool_calls": messages})).result.transcript
     assert found is not None
 
     assert [turn.start for turn in found] == [None, 0.001]
@@ -313,7 +333,7 @@ def test_cents_milliseconds_and_seconds_stand_in_one_record() -> None:
 
 
 def test_a_call_that_never_connected_has_no_instants() -> None:
-    found = drive(get(ACCOUNT, "call_31fe09"), CASES["get.call_31fe09"].answers[0]).result
+    found = drive(get_call(ACCOUNT, "call_31fe09"), CASES["get.call_31fe09"].answers[0]).result
 
     assert (found.started_at, found.ended_at, found.duration) == (None, None, 0)
     assert (found.status, found.transcript_state) == (Status.NO_ANSWER, TranscriptState.UNAVAILABLE)
@@ -362,7 +382,7 @@ def test_whose_number_is_whose_hangs_on_the_direction(
 
 
 def test_calls_and_results_are_linked_and_words_are_timed() -> None:
-    found = drive(get(ACCOUNT, "call_77c0a1"), CASES["get.call_77c0a1"].answers[0]).result
+    found = drive(get_call(ACCOUNT, "call_77c0a1"), CASES["get.call_77c0a1"].answers[0]).result
     assert found.transcript is not None
     asking, answering = found.transcript[2:4]
 
@@ -524,7 +544,7 @@ def test_an_unknown_sentiment_is_none() -> None:
 
 
 def test_recordings_are_handles_that_say_when_they_expire() -> None:
-    found = drive(get(ACCOUNT, "call_c4e8f2"), CASES["get.call_c4e8f2"].answers[0]).result
+    found = drive(get_call(ACCOUNT, "call_c4e8f2"), CASES["get.call_c4e8f2"].answers[0]).result
 
     assert len(found.recordings) == 4
     assert {recording.access for recording in found.recordings} == {RecordingAccess.SIGNED_URL}
@@ -563,8 +583,8 @@ def test_which_recording_is_without_personal_data_is_said() -> None:
 
 
 def test_nothing_kept_holds_a_credential() -> None:
-    found = drive(get(ACCOUNT, "call_c4e8f2"), CASES["get.call_c4e8f2"].answers[0]).result
-    web = drive(get(ACCOUNT, "call_late"), CASES["get.call_late"].answers[0]).result
+    found = drive(get_call(ACCOUNT, "call_c4e8f2"), CASES["get.call_c4e8f2"].answers[0]).result
+    web = drive(get_call(ACCOUNT, "call_late"), CASES["get.call_late"].answers[0]).result
 
     for conversation, secret in ((found, b"invented-sip-token"), (web, b"another-room-token")):
         assert conversation.raw is not None
@@ -577,7 +597,8 @@ def test_nothing_kept_holds_a_credential() -> None:
 
 
 def started(wanted: Start, name: str) -> Driven[Started]:
-    return drive(start(ACCOUNT, wanted), CASES[name].answers[0])
+    begin = start_chat if name == "start.chat" else start_call
+    return drive(begin(ACCOUNT, wanted), CASES[name].answers[0])
 
 
 def test_a_phone_call_needs_a_number_on_both_sides() -> None:
@@ -618,7 +639,7 @@ def test_a_web_call_is_joined_with_its_token() -> None:
     [(None, "/create-chat", "agent_id"), ("+15550100123", "/create-sms-chat", "override_agent_id")],
 )
 def test_chats_are_started_where_they_are_asked_for(to: str | None, path: str, agent: str) -> None:
-    driven = started(Start(agent="agent_1", to=to, options={"channel": "chat"}), "start.chat")
+    driven = started(Start(agent="agent_1", to=to), "start.chat")
     body = json.loads(driven.requests[0].body or b"")
 
     assert driven.requests[0].path == path
@@ -915,25 +936,28 @@ async def test_calls_are_placed_stopped_and_deleted() -> None:
 
 
 async def test_chats_are_opened_answered_listed_and_ended() -> None:
-    chats = {"retell": {"channel": "chat"}}
     present = Present()
     async with simulated(present) as (hub, _):
-        opened = (await hub.start("retell", agent="agent_7", provider_options={"channel": "chat"})).conversation
+        opened = (await hub.start("retell:chats", agent="agent_7")).conversation
         assert opened.id.startswith("chat_")
         present.seconds = 5
         turn = await hub.send(opened.ref, "Where is my order?")
         assert turn.text
         await hub.end(opened.ref)
         present.seconds = 60
-        (listed,) = await collected(hub, provider_options=chats, transcripts=True)
-        assert opened.id not in {one.id for one in await collected(hub)}
+        (listed,) = [one async for one in hub.list("retell:chats", transcripts=True)]
+        assert opened.id not in {one.id async for one in hub.list("retell:calls")}
+        assert opened.id in [one.id async for one in hub.list("retell", limit=5)]
+        everything = [one.id for one in await collected(hub)]
+        assert everything.count(opened.id) == 1
+        assert len(everything) > 1
         assert (listed.id, listed.status, listed.channel) == (opened.id, Status.ENDED, Channel.CHAT)
         assert listed.transcript is not None
         assert [(one.role, one.start) for one in listed.transcript[-2:]] == [(Role.USER, 5), (Role.ASSISTANT, 5)]
         assert listed.transcript[-1].text == turn.text
         assert listed.summary
         await hub.delete(opened.ref)
-        assert await collected(hub, provider_options=chats) == []
+        assert [one async for one in hub.list("retell:chats")] == []
 
 
 async def test_every_delivery_verifies_and_agrees_with_what_get_brings() -> None:

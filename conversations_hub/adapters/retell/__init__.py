@@ -1,8 +1,4 @@
-"""Retell: POST /v3/list-calls, newest first; only `get` brings the transcript.
-
-Chats have a list and paths of their own: the option `channel="chat"` lists and starts them, and their ids begin with
-`chat_`.
-"""
+"""Retell: POST /v3/list-calls and /v3/list-chats, newest first; only `get` brings the transcript."""
 
 # how to ask
 
@@ -16,7 +12,19 @@ from typing import Any
 
 import msgspec
 
-from ...adapter import Account, Adapter, Coverage, Listing, Query, Start, Started, answered, refused
+from ...adapter import (
+    Account,
+    Adapter,
+    Coverage,
+    Filter,
+    Listing,
+    Query,
+    Resource,
+    Start,
+    Started,
+    answered,
+    refused,
+)
 from ...coerce import text
 from ...errors import HubError, InvalidRefError, NotFoundError, PaginationError, PayloadError
 from ...payload import decode, decoded_or_none
@@ -27,7 +35,23 @@ from . import payload
 from .conversation import normalize, turns
 from .webhook import WEBHOOK, events
 
-__all__ = ["ADAPTER", "delete", "end", "events", "get", "list_page", "normalize", "refusal", "send", "start"]
+__all__ = [
+    "ADAPTER",
+    "delete_call",
+    "delete_chat",
+    "end_call",
+    "end_chat",
+    "events",
+    "get_call",
+    "get_chat",
+    "list_calls",
+    "list_chats",
+    "normalize",
+    "refusal",
+    "send",
+    "start_call",
+    "start_chat",
+]
 
 _created = msgspec.json.Decoder(payload.Created, strict=False)
 _page = msgspec.json.Decoder(payload.Page, strict=False)
@@ -54,11 +78,20 @@ _NO_START = (
 )
 
 
-def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listing]:
-    """List a page of calls, or of chats with the option `channel="chat"`; a cursor is "calls:Retell's own key"."""
-    options = dict(query.options)
-    channel = options.pop("channel", None)
-    what, key = _read_cursor(cursor) if cursor else ("chats" if channel == "chat" else "calls", None)
+def list_calls(_account: Account, query: Query, cursor: str | None) -> Flow[Listing]:
+    """List a page of calls; a cursor is Retell's own key."""
+    return (yield from _page_of("calls", query, cursor))
+
+
+def list_chats(_account: Account, query: Query, cursor: str | None) -> Flow[Listing]:
+    """List a page of chats; a cursor is Retell's own key."""
+    return (yield from _page_of("chats", query, cursor))
+
+
+def _page_of(what: str, query: Query, key: str | None) -> Flow[Listing]:
+    if key is not None and not (key and key.isprintable()):
+        raise InvalidRefError("not a cursor of Retell's")
+    options = query.options
     asked: dict[str, Any] = {"sort_order": "descending", **options, "limit": query.page_size or _PAGE_SIZE}
     criteria = {**options.get("filter_criteria", {}), **_criteria(query, what)}
     if criteria:
@@ -76,16 +109,9 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listi
     return Listing(
         rows=rows,
         normalize=normalize,
-        cursor=None if following is None else f"{what}:{following}",
+        cursor=following,
         warning=_NO_START if misses_some else None,
     )
-
-
-def _read_cursor(cursor: str) -> tuple[str, str]:
-    what, _, key = cursor.partition(":")
-    if what not in {"calls", "chats"} or not key or not key.isprintable():
-        raise InvalidRefError("not a cursor of Retell: it reads calls:key or chats:key")
-    return what, key
 
 
 def _criteria(query: Query, what: str) -> dict[str, Any]:
@@ -120,40 +146,48 @@ def _rows(body: bytes) -> tuple[list[msgspec.Raw], str | None]:
     return page.items, key if page.has_more else None
 
 
-def get(_account: Account, id: str) -> Flow[Conversation]:
-    """Get a call or a chat with its transcript."""
+def get_call(_account: Account, id: str) -> Flow[Conversation]:
+    """Get a call with its transcript."""
     # https://docs.retellai.com/api-references/get-call
-    # https://docs.retellai.com/api-references/get-chat
-    reply = yield Request("GET", "/get-chat/{id}" if _is_chat(id) else "/v2/get-call/{id}", ids={"id": id})
+    reply = yield Request("GET", "/v2/get-call/{id}", ids={"id": id})
     return answered(reply, partial(normalize, is_whole=True), _words)
 
 
-def _is_chat(id: str) -> bool:
-    # What is handed out begins so, though the documentation's own examples show bare ids of both.
-    return id.startswith("chat_")
+def get_chat(_account: Account, id: str) -> Flow[Conversation]:
+    """Get a chat with its transcript."""
+    # https://docs.retellai.com/api-references/get-chat
+    reply = yield Request("GET", "/get-chat/{id}", ids={"id": id})
+    return answered(reply, partial(normalize, is_whole=True), _words)
 
 
-# Whether it is written, and whether somebody is called → where to ask, and the name of the agent there.
-# https://docs.retellai.com/api-references/create-phone-call
-_STARTS = {
-    (False, True): ("/v2/create-phone-call", "override_agent_id"),
-    (False, False): ("/v3/create-web-call", "agent_id"),
-    (True, True): ("/create-sms-chat", "override_agent_id"),
-    (True, False): ("/create-chat", "agent_id"),
-}
-
-
-def start(_account: Account, wanted: Start) -> Flow[Started]:
-    """Call `to` from the option `from_number`, or open a web call; with `channel="chat"` the same in writing."""
-    body = dict(wanted.options)
-    is_chat, is_called = body.pop("channel", None) == "chat", wanted.to is not None
-    path, agent = _STARTS[is_chat, is_called]
-    body |= {agent: wanted.agent} if wanted.agent else {}
-    body |= {"to_number": wanted.to} if is_called else {}
-    reply = yield Request("POST", path, body=msgspec.json.encode(body))
-    if is_chat or is_called:
-        return Started(conversation=answered(reply, normalize, _words))
+def start_call(_account: Account, wanted: Start) -> Flow[Started]:
+    """Call `to` from the option `from_number`, or open a web call."""
+    # https://docs.retellai.com/api-references/create-phone-call
+    if wanted.to is not None:
+        return (yield from _started("/v2/create-phone-call", "override_agent_id", wanted))
+    # https://docs.retellai.com/api-references/create-web-call
+    reply = yield _creation("/v3/create-web-call", "agent_id", wanted)
     return answered(reply, partial(_web_call, agent=wanted.agent), _words)
+
+
+def start_chat(_account: Account, wanted: Start) -> Flow[Started]:
+    """Write to `to` from the option `from_number`, or open a chat."""
+    # https://docs.retellai.com/api-references/create-chat
+    if wanted.to is not None:
+        return (yield from _started("/create-sms-chat", "override_agent_id", wanted))
+    return (yield from _started("/create-chat", "agent_id", wanted))
+
+
+def _started(path: str, agent: str, wanted: Start) -> Flow[Started]:
+    reply = yield _creation(path, agent, wanted)
+    return Started(conversation=answered(reply, normalize, _words))
+
+
+def _creation(path: str, agent: str, wanted: Start) -> Request:
+    body = dict(wanted.options)
+    body |= {agent: wanted.agent} if wanted.agent else {}
+    body |= {"to_number": wanted.to} if wanted.to is not None else {}
+    return Request("POST", path, body=msgspec.json.encode(body))
 
 
 def _web_call(body: bytes, agent: str | None) -> Started:
@@ -198,20 +232,28 @@ def _replied(body: bytes) -> TranscriptTurn:
     )
 
 
-def end(_account: Account, id: str) -> Flow[None]:
-    """Stop a call, or end a chat."""
+def end_call(_account: Account, id: str) -> Flow[None]:
+    """Stop a call."""
     # https://docs.retellai.com/api-references/stop-call
+    yield Request("POST", "/v2/stop-call/{id}", ids={"id": id}, json=False)
+
+
+def end_chat(_account: Account, id: str) -> Flow[None]:
+    """End a chat."""
     # https://docs.retellai.com/api-references/end-chat
-    method, path = ("PATCH", "/end-chat/{id}") if _is_chat(id) else ("POST", "/v2/stop-call/{id}")
-    yield Request(method, path, ids={"id": id}, json=False)
+    yield Request("PATCH", "/end-chat/{id}", ids={"id": id}, json=False)
 
 
-def delete(_account: Account, id: str, _options: Mapping[str, Any]) -> Flow[None]:
-    """Delete a call or a chat, with all that belongs to it."""
+def delete_call(_account: Account, id: str, _options: Mapping[str, Any]) -> Flow[None]:
+    """Delete a call, with all that belongs to it."""
     # https://docs.retellai.com/api-references/delete-call
+    yield Request("DELETE", "/v2/delete-call/{id}", ids={"id": id}, json=False)
+
+
+def delete_chat(_account: Account, id: str, _options: Mapping[str, Any]) -> Flow[None]:
+    """Delete a chat, with all that belongs to it."""
     # https://docs.retellai.com/api-references/delete-chat
-    path = "/delete-chat/{id}" if _is_chat(id) else "/v2/delete-call/{id}"
-    yield Request("DELETE", path, ids={"id": id}, json=False)
+    yield Request("DELETE", "/delete-chat/{id}", ids={"id": id}, json=False)
 
 
 _UNKNOWN_ID = re.compile("cannot find|not found", re.IGNORECASE)
@@ -231,27 +273,45 @@ def _words(response: Response) -> str | None:
     return message if isinstance(message, str) and message else None
 
 
+_FILTERS: tuple[Filter, ...] = ("since", "until", "status", "agent")
+
 ADAPTER = Adapter(
     name="retell",
     base_url="https://api.retellai.com",
     docs="https://docs.retellai.com/api-references",
     sign=bearer,
     refusal=refusal,
-    list_page=list_page,
+    main="calls",
+    list_page=list_calls,
     page_size=_PAGE_SIZE,
     newest_first=True,
-    get=get,
-    start=start,
-    end=end,
-    delete=delete,
-    send=send,
+    get=get_call,
+    start=start_call,
+    end=end_call,
+    delete=delete_call,
+    resources={
+        "chats": Resource(
+            list_page=list_chats,
+            page_size=_PAGE_SIZE,
+            newest_first=True,
+            get=get_chat,
+            start=start_chat,
+            end=end_chat,
+            delete=delete_chat,
+            send=send,
+            complete_lists=False,
+            filters=_FILTERS,
+            # What is handed out begins so, though the documentation's own examples show bare ids of both kinds.
+            id_prefix="chat_",
+        )
+    },
     webhook=WEBHOOK,
     complete_lists=False,
     # The first as documented; the second is where recordings of calls have long been found.
     # https://docs.retellai.com/api-references/get-call
     recording_hosts=("retellai.s3.us-west-2.amazonaws.com", "dxc03zgurdly9.cloudfront.net"),
     secret_fields=payload.SECRETS,
-    filters=("since", "until", "status", "agent"),
+    filters=_FILTERS,
     shows=("tool calls", "word timing", "recording"),
     support="specification",
     coverage=Coverage(read=185, members=188),
