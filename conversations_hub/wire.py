@@ -15,7 +15,7 @@ import msgspec
 
 from .errors import InvalidRefError, PaginationError
 
-__all__ = ["Flow", "Request", "Response", "check_id", "target"]
+__all__ = ["Flow", "Request", "Response", "check_id", "field", "target"]
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ class Response(msgspec.Struct, frozen=True):
 
     status: int
     headers: Mapping[str, str]
-    """Looked up in lower case."""
+    """As they came; `field` reads one."""
     body: bytes
 
     @property
@@ -69,6 +69,19 @@ class Response(msgspec.Struct, frozen=True):
 
 Flow = Generator[Request, Response, T]
 """A conversation with a provider that ends in a `T`."""
+
+
+def field(headers: Mapping[str, str], name: str) -> str:
+    """Return a header, its name given in lower case, as one line with all its repetitions; empty where it is absent.
+
+    What came twice is a list, and no reader may take the one that happens to stand first.
+    """
+    # https://www.rfc-editor.org/rfc/rfc9110#section-5.3
+    if name not in headers:
+        return ""
+    size = len(name)
+    return ", ".join([value for key, value in headers.items() if len(key) == size and key.lower() == name]).strip()
+
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.~-]*")  # what is the same in a URL
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,512}")

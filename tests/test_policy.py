@@ -23,7 +23,7 @@ from conversations_hub.errors import (
     RejectedError,
     TransportError,
 )
-from conversations_hub.policy import PROFILES, Backoff, Profile, Quota, profile_named, quota, retry_after
+from conversations_hub.policy import PROFILES, Backoff, Profile, Quota, profile_named, quota, retry_after, sent_at
 
 QUICK = Backoff(transient_base=0.25, cap=5.0, longest_retry_after=10.0)
 ALMOST_ONE = 1 - 2**-53
@@ -294,10 +294,29 @@ def test_what_is_left_is_not_known_without_its_reset() -> None:
     assert quota({}, NOW) is None
 
 
-def test_f045_a_header_sent_twice_is_read_as_one_line() -> None:
-    def sent(*headers: tuple[str, str]) -> CIMultiDictProxy[str]:
-        return CIMultiDictProxy(CIMultiDict(headers))
+def sent(*headers: tuple[str, str]) -> CIMultiDictProxy[str]:
+    return CIMultiDictProxy(CIMultiDict(headers))
 
+
+LATER = "Sun, 06 Nov 1994 08:49:37 GMT"
+
+
+@pytest.mark.parametrize("values", [("1", "6"), ("1", LATER), (LATER, "Sun, 06 Nov 1994 08:49:57 GMT")])
+def test_f029_a_wait_sent_twice_is_as_if_absent_whichever_stands_first(values: tuple[str, str]) -> None:
+    for first, second in (values, values[::-1]):
+        assert retry_after(sent(("Retry-After", first), ("retry-after", second)), NOW) is None
+    assert retry_after(sent(("Retry-After", values[0])), NOW) is not None
+
+
+def test_f028_a_date_sent_twice_tells_no_time() -> None:
+    for dates in ((DATE, LATER), (LATER, DATE)):
+        headers = sent(*(("Date", date) for date in dates), ("Retry-After", LATER))
+        assert sent_at(headers) is None
+        assert retry_after(headers, NOW) == 37.0
+    assert sent_at(sent(("Date", DATE))) == datetime(1994, 11, 6, 8, 49, 30, tzinfo=UTC)
+
+
+def test_f045_a_header_sent_twice_is_read_as_one_line() -> None:
     once = [("X-RateLimit-Remaining", "0"), ("X-RateLimit-Reset", "7")]
     assert quota(sent(*once), NOW) == Quota(0, 7.0)
     assert quota(sent(*once, ("x-ratelimit-remaining", "0")), NOW) is None

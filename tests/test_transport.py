@@ -311,6 +311,24 @@ async def test_what_the_provider_asks_for_is_a_floor() -> None:
     assert time.slept == [2.1]
 
 
+@pytest.mark.parametrize("waits", ["16", "61"])
+async def test_two_waits_are_none_whichever_stands_first(waits: str) -> None:
+    time = FakeClock(roll=0.5)
+    twice = "\r\n".join(f"Retry-After: {wait}" for wait in waits)
+    refusal = f"HTTP/1.1 429 No\r\n{twice}\r\nContent-Length: 2\r\n\r\n{{}}".encode()
+    async with serving(refusal, OK) as server, lane_to(server.url, time.clock) as lane:
+        assert (await ask(lane)).ok
+    assert time.slept == [0.5]
+
+
+async def test_a_body_that_is_compressed_twice_is_not_read_as_if_once() -> None:
+    twice = gzip.compress(gzip.compress(b'{"fine": true}'))
+    head = b"HTTP/1.1 200 OK\r\n" + b"Content-Encoding: gzip\r\n" * 2 + b"Content-Length: %d\r\n\r\n" % len(twice)
+    async with serving(head + twice) as server, lane_to(server.url) as lane:
+        with pytest.raises(PayloadError, match="compressed in a way nobody asked for"):
+            await ask(lane)
+
+
 async def test_a_date_to_wait_for_is_read_against_the_answer_s_own() -> None:
     time = FakeClock(roll=0.0)
     dates = {"Date": "Fri, 20 Nov 2026 08:00:00 GMT", "Retry-After": "Fri, 20 Nov 2026 08:00:03 GMT"}

@@ -442,7 +442,7 @@ def test_a_timeout_is_silence_where_the_call_could_have_gone_on(longest: str | N
     [
         ("Mon, 02 Mar 2026 09:05:00 GMT", Status.QUEUED),
         ("Mon, 02 Mar 2026 11:00:00 GMT", Status.NO_ANSWER),
-        ("Mon, 02 Mar 2026 11:00:00 -0000", Status.QUEUED),
+        ("Mon, 02 Mar 2026 11:00:00 -0000", Status.NO_ANSWER),
         ("yesterday", Status.QUEUED),
         ("", Status.QUEUED),
     ],

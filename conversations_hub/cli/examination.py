@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from functools import partial
 from typing import Literal, TypeVar
 
@@ -18,7 +17,7 @@ from ..adapter import Account, Listing, Query, cut
 from ..adapters import load
 from ..errors import AuthError, ForbiddenError, HubError, NotFoundError, ProviderError
 from ..payload import Json
-from ..policy import PROFILES, quota
+from ..policy import PROFILES, quota, sent_at
 from ..schema import Conversation, EndReason, Role, Status, TranscriptState
 from ..signing.schemes import Scheme
 from ..testing import unknown_members, unseen_members
@@ -225,12 +224,10 @@ def _overheard(flow: Flow[T], hear: Callable[[Response], None]) -> Flow[T]:
 
 def _skew(evidence: _Evidence, scheme: Scheme | None) -> Finding:
     answer, came = evidence.answers[0]
-    try:
-        told = parsedate_to_datetime(answer.headers.get("date", ""))
-    except ValueError:
+    told = sent_at(answer.headers)
+    if told is None:
         return Finding("clock", "skipped", "the provider does not tell the time")
-    # It tells whole seconds, cut off.
-    ahead = (came - (told if told.tzinfo else told.replace(tzinfo=UTC))).total_seconds() - 0.5
+    ahead = (came - told).total_seconds() - 0.5  # it tells whole seconds, cut off
     if abs(ahead) <= _MOST_SKEW:
         return Finding("clock", "ok", "agrees with the provider's")
     way = "ahead of" if ahead > 0 else "behind"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from .backoff import Backoff
 from .breaker import Breaker, Ticket
 from .budget import RetryBudget
-from .headers import Quota, quota, retry_after
+from .headers import Quota, quota, retry_after, sent_at
 from .profile import PROFILES, Profile, profile_named
 from .rate import RateLimit
 
@@ -24,4 +24,5 @@ __all__ = [
     "profile_named",
     "quota",
     "retry_after",
+    "sent_at",
 ]

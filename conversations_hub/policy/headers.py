@@ -8,11 +8,14 @@ from datetime import UTC, datetime
 
 import msgspec
 
-__all__ = ["Quota", "quota", "retry_after"]
+from ..wire import field
+
+__all__ = ["Quota", "quota", "retry_after", "sent_at"]
 
 _MOST_DIGITS = 10
 _TOO_LONG = float(10**_MOST_DIGITS)
 _QUOTED = re.compile(r'"[^"]*"')
+_ONE_DATE = re.compile(r"[A-Za-z]+,?[^,]+")  # of two the parser would take the first
 _LONGEST_FIELD = 1000
 _DAY = 86_400
 _MONTH = 31 * _DAY
@@ -32,13 +35,18 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     Seconds, or an HTTP date, measured from the answer's own `Date` where it has one. A date that has passed is 0.
     """
     # https://www.rfc-editor.org/rfc/rfc9110#name-retry-after
-    value = headers.get("retry-after", "").strip()
+    value = field(headers, "retry-after")
     if value.isascii() and value.isdigit():
         return float(value) if len(value) <= _MOST_DIGITS else _TOO_LONG
     at = _http_date(value)
     if at is None:
         return None
-    return max(0.0, (at - (_http_date(headers.get("date", "")) or now)).total_seconds())
+    return max(0.0, (at - (sent_at(headers) or now)).total_seconds())
+
+
+def sent_at(headers: Mapping[str, str]) -> datetime | None:
+    """Read when an answer was sent, by the provider's own clock; None where it does not say, or not clearly."""
+    return _http_date(field(headers, "date"))
 
 
 def quota(headers: Mapping[str, str], now: datetime) -> Quota | None:
@@ -53,9 +61,9 @@ def quota(headers: Mapping[str, str], now: datetime) -> Quota | None:
 
 def _by_policy(headers: Mapping[str, str]) -> Quota | None:
     """Read `RateLimit: "name";r=0;t=7`; of several policies the tightest."""
-    policies = _items(_field(headers, "ratelimit-policy"))
+    policies = _items(field(headers, "ratelimit-policy"))
     found: list[Quota] = []
-    for name, limit in _items(_field(headers, "ratelimit")).items():
+    for name, limit in _items(field(headers, "ratelimit")).items():
         window = policies.get(name, {}).get("w", "")
         each = _quota(limit.get("r", ""), _whole(limit.get("t", window)))
         if each is None:
@@ -66,11 +74,11 @@ def _by_policy(headers: Mapping[str, str]) -> Quota | None:
 
 def _by_custom(headers: Mapping[str, str], now: datetime) -> Quota | None:
     """Read `X-RateLimit-Remaining` and `X-RateLimit-Reset`, which is a span or an instant of Unix time."""
-    remaining = _field(headers, "x-ratelimit-remaining")
-    reset = _whole(_field(headers, "x-ratelimit-reset"))
+    remaining = field(headers, "x-ratelimit-remaining")
+    reset = _whole(field(headers, "x-ratelimit-reset"))
     if reset is None or reset <= _MONTH:
         return _quota(remaining, reset)
-    ahead = reset - (_http_date(headers.get("date", "")) or now).timestamp()
+    ahead = reset - (sent_at(headers) or now).timestamp()
     return _quota(remaining, max(0.0, ahead)) if abs(ahead) <= _DAY else None
 
 
@@ -79,18 +87,10 @@ def _quota(remaining: str, resets_in: float | None) -> Quota | None:
     return None if left is None or resets_in is None else Quota(left, float(resets_in))
 
 
-def _field(headers: Mapping[str, str], name: str) -> str:
-    """Return a header as one line, with all its repetitions: two numbers are none, and so not clear."""
-    if name not in headers:
-        return ""
-    size = len(name)
-    return ", ".join([value for key, value in headers.items() if len(key) == size and key.lower() == name]).strip()
-
-
-def _items(field: str) -> dict[str, dict[str, str]]:
+def _items(line: str) -> dict[str, dict[str, str]]:
     """Read `"name";key=value, "name";key=value;key=value`; nothing of it where anything is doubtful."""
     items: dict[str, dict[str, str]] = {}
-    for item in field.split(",") if len(field) <= _LONGEST_FIELD else ():
+    for item in line.split(",") if len(line) <= _LONGEST_FIELD else ():
         name, *pairs = (part.strip() for part in item.split(";"))
         parameters = {key: value for key, _, value in (pair.partition("=") for pair in pairs)}
         if not _QUOTED.fullmatch(name) or name in items or len(parameters) < len(pairs):
@@ -104,7 +104,7 @@ def _whole(text: str) -> int | None:
 
 
 def _http_date(value: str) -> datetime | None:
-    if not value[:3].isalpha():
+    if not _ONE_DATE.fullmatch(value):
         return None
     from email.utils import parsedate_to_datetime  # noqa: PLC0415  (9 ms, and few providers send a date)
 

@@ -33,7 +33,7 @@ from ..errors import (
 from ..payload import LARGE, is_utf8, well_formed
 from ..policy import Profile, RetryBudget, retry_after
 from ..signals import AttemptEnded, RetryScheduled, Signal, Waited
-from ..wire import Flow, Request, Response, target
+from ..wire import Flow, Request, Response, field, target
 from .body import read
 from .clock import Clock
 from .connections import Connections
@@ -449,7 +449,8 @@ class Lane:
             error.retry_after = retry_after(response.headers, self.clock.now())
         if error.retry_after is None and isinstance(error, RateLimitError):
             error.retry_after = self._gate.quota_wait(response.headers)
-        error.request_id = next(filter(None, map(response.headers.get, _REQUEST_IDS)), None)
+        named = (field(response.headers, name) for name in _REQUEST_IDS)
+        error.request_id = next(filter(None, named), None)
         return error
 
     def failure(self, error: LibraryError, exchange: Exchange, host: str) -> HubError:

@@ -8,6 +8,7 @@ import aiohttp
 
 from ..errors import HubError, PayloadError
 from ..payload import decompressed
+from ..wire import field
 
 __all__ = ["read"]
 
@@ -26,11 +27,11 @@ async def read(answer: aiohttp.ClientResponse, largest: int) -> bytes:
         body = await answer.read()
     else:
         body = await _read_up_to(limit, answer, declared, is_refusal=is_refusal)
-    encoding = answer.headers.get("Content-Encoding")
-    if encoding is None or not body:  # what has no content needs no decoder, and may still be labelled
+    encoding = field(answer.headers, "content-encoding")
+    if not encoding or not body:  # what has no content needs no decoder, and may still be labelled
         return body
     try:
-        return decompressed(body, encoding.strip().lower(), limit)
+        return decompressed(body, encoding.lower(), limit)
     except HubError:
         if not is_refusal:
             raise

@@ -29,6 +29,7 @@ from ...errors import (
     UnsupportedError,
 )
 from ...payload import decode, decoded_or_none
+from ...policy import sent_at
 from ...schema import Conversation, Issue, Recording, Role, TranscriptTurn
 from ...signing import bearer
 from ...signing.schemes import ed25519_signed
@@ -100,7 +101,7 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listi
     following = _following(stamps, size, bound, query.since) if fresh else None
     return Listing(
         rows=fresh,
-        normalize=partial(normalize, present=_present(reply)),
+        normalize=partial(normalize, present=sent_at(reply.headers)),
         cursor=msgspec.json.encode((size, *following)).decode() if following else None,
         warning=_NO_STATUS if query.status else None,
     )
@@ -148,17 +149,6 @@ def _read(reply: Response, decoder: msgspec.json.Decoder[T]) -> T:
     return answered(reply, lambda body: decode(body, decoder, []), _words)
 
 
-def _present(reply: Response) -> datetime | None:
-    """Return when Telnyx answered, by its own clock; None where it does not say."""
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415  (9 ms, and most imports ask nothing)
-
-    try:
-        at = parsedate_to_datetime(reply.headers.get("date", ""))
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
-
-
 def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a conversation with its messages and its insights."""
     ids = {"id": id}
@@ -177,7 +167,7 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     raw = msgspec.json.encode(parts)
     whole = decode(raw, _whole, issues)
     # Where there are insights it is over, whatever hour it is.
-    return read(whole, raw, None if whole.runs else _present(reply), issues)
+    return read(whole, raw, None if whole.runs else sent_at(reply.headers), issues)
 
 
 def _pages(path: str, ids: Mapping[str, str], query: Mapping[str, int]) -> Flow[list[msgspec.Raw]]:

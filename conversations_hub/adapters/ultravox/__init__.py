@@ -18,6 +18,7 @@ from ...adapter import Account, Adapter, Coverage, Listing, Query, Start, Starte
 from ...coerce import AnyJson, json_text
 from ...errors import AuthError, HubError, InvalidRefError, PaginationError
 from ...payload import decode, decoded_or_none
+from ...policy import sent_at
 from ...schema import Conversation, Issue
 from ...signing import header
 from ...signing.schemes import hmac_signed
@@ -48,7 +49,7 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listi
     following = _following(page.next)
     return Listing(
         rows=page.results,
-        normalize=partial(normalize, date=reply.headers.get("date", "")),
+        normalize=partial(normalize, present=sent_at(reply.headers)),
         cursor=urlencode({**asked, **following}, doseq=True) if following else None,
     )
 
@@ -107,7 +108,7 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
         following = _following(page.next)
         if not following:
             raw = msgspec.json.encode({"call": msgspec.Raw(call.body), "messages": pages})
-            whole = with_messages(call.body, messages, issues, date=call.headers.get("date", ""))
+            whole = with_messages(call.body, messages, issues, present=sent_at(call.headers))
             return msgspec.structs.replace(whole, raw=raw)
         if page.next in seen:
             raise PaginationError("the pages of the transcript lead back to one that was read")

@@ -88,13 +88,13 @@ _SPEAKERS: dict[str | None, tuple[Role, int | None]] = {
 }
 
 
-def normalize(body: bytes | msgspec.Raw, *, date: str = "") -> Conversation:
-    """Read a call as Ultravox sends it, in a list or alone; `date` is the answer's own."""
-    return with_messages(body, None, [], date=date)
+def normalize(body: bytes | msgspec.Raw, *, present: datetime | None = None) -> Conversation:
+    """Read a call as Ultravox sends it, in a list or alone; `present` is when Ultravox told of it."""
+    return with_messages(body, None, [], present=present)
 
 
 def with_messages(
-    body: bytes | msgspec.Raw, messages: Messages | None, issues: list[Issue], *, date: str
+    body: bytes | msgspec.Raw, messages: Messages | None, issues: list[Issue], *, present: datetime | None
 ) -> Conversation:
     """Read a call, and the messages that were asked for apart; what could not be read of those is in `issues`."""
     sent = decode(body, _call, issues)
@@ -103,7 +103,7 @@ def with_messages(
     status, end_reason = _outcome(sent, is_dialled=outgoing is not None)
 
     created_at = instant(sent.created, "created", issues)
-    if status in _WAITING and _is_stale(created_at, _seconds(sent.join_timeout, "joinTimeout", issues), date):
+    if status in _WAITING and _is_stale(created_at, _seconds(sent.join_timeout, "joinTimeout", issues), present):
         status = Status.NO_ANSWER
     joined_at = instant(sent.joined, "joined", issues)
     ended_at = not_before(instant(sent.ended, "ended", issues), joined_at or created_at, "ended", issues)
@@ -194,14 +194,10 @@ _SLACK = 600.0
 
 # A call that nobody joins ends with its join timeout: one that still waits long after it was forgotten.
 # https://docs.ultravox.ai/webhooks/available-webhooks
-def _is_stale(created_at: datetime | None, waits: float | None, date: str) -> bool:
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415  (9 ms, and few calls wait)
-
-    try:
-        present = parsedate_to_datetime(date)
-        return created_at is not None and (present - created_at).total_seconds() > (waits or 0.0) + _SLACK
-    except (TypeError, ValueError):
+def _is_stale(created_at: datetime | None, waits: float | None, present: datetime | None) -> bool:
+    if created_at is None or present is None:
         return False
+    return (present - created_at).total_seconds() > (waits or 0.0) + _SLACK
 
 
 def _seconds(sent: str | None, place: str, issues: list[Issue]) -> float | None:
