@@ -54,7 +54,7 @@ class _Session:
         async with asyncio.timeout(timeout.total):
             response = await self._provider(url)
         if response is None:
-            raise Lost(aiohttp.ServerDisconnectedError())
+            raise Lost
         yield _Answer(response)
 
 

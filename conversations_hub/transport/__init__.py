@@ -37,7 +37,7 @@ from ..wire import Flow, Request, Response, field, target
 from .body import read
 from .clock import Clock
 from .connections import Connections
-from .failures import LibraryError, Lost, failure_of, is_disconnect, name_of, sent_once
+from .failures import LibraryError, Lost, failure_of, name_of
 from .gate import Gate, Limiter
 from .pool import KEEP_ALIVE, Progress, SocketFactory, drop, session, under_way
 from .turns import Turns
@@ -429,13 +429,11 @@ class Lane:
             ) as answer:
                 exchange.stage = "reading the answer"
                 return Response(answer.status, answer.headers, await read(answer, exchange.profile.largest_body))
-        except Lost as lost:
-            was_kept = self.clock.monotonic() - self._answered_at < KEEP_ALIVE
-            exchange.is_stale = was_kept and exchange.attempts == 1 and is_disconnect(lost.error)
-            return self.failure(lost.error, exchange, self._host)
         except HubError as error:
             return error.with_traceback(None)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            was_kept = self.clock.monotonic() - self._answered_at < KEEP_ALIVE
+            exchange.is_stale = was_kept and exchange.attempts == 1 and isinstance(error, Lost)
             return self.failure(error, exchange, self._host)
 
     def refusal(self, response: Response) -> HubError:
@@ -518,9 +516,7 @@ class Lane:
         if self._session is None or self._closing is None:
             self._closing = loop.create_future()
             headers = {"Accept": "application/json", "Accept-Encoding": "gzip"}
-            self._session = session(
-                self.profile.in_flight, self._connections, self._ssl, headers, middlewares=(sent_once,)
-            )
+            self._session = session(self.profile.in_flight, self._connections, self._ssl, headers)
             self._dropped = weakref.finalize(self, drop, self._session, self._where)
         elif self._closing.get_loop() is not loop:
             raise HubClosedError("a hub belongs to the event loop that first used it: make one for this loop")

@@ -16,38 +16,29 @@ import aiohttp
 from ..errors import HubError, LocalLimitError, PayloadError, TransportError
 from ..policy import Profile
 
-__all__ = ["LibraryError", "Lost", "failure_of", "is_disconnect", "name_of", "sent_once"]
+__all__ = ["LibraryError", "Lost", "failure_of", "name_of", "sent_once"]
 
 LibraryError = aiohttp.ClientError | OSError
 """Whatever an exchange may raise; a time-out is an `OSError` too."""
 
 
-class Lost(Exception):  # noqa: N818  (never raised to the caller)
-    """A connection that was lost, as the library tells it.
+class Lost(aiohttp.ClientError):
+    """The connection ended before a byte of the answer came.
 
-    After a disconnect it would send an idempotent request again by itself, behind our backs and our counters; an
-    exception it does not know keeps it from that.
+    After a disconnect the library would send an idempotent request again by itself, behind our backs and our counters;
+    an exception it does not know keeps it from that.
     """
-
-    def __init__(self, error: aiohttp.ClientError) -> None:
-        super().__init__()
-        self.error = error
 
 
 async def sent_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
     """Send a request once: a middleware, for it alone sees the library's own second try."""
     try:
         return await handler(request)
-    except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-        lost = Lost(error)
-    raise lost
-
-
-def is_disconnect(error: LibraryError) -> bool:
-    """Whether the connection ended before a byte of the answer came."""
-    return isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError) and not isinstance(
-        error, aiohttp.ClientConnectorError
-    )
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+        pass
+    raise Lost
 
 
 def failure_of(error: LibraryError, host: str, profile: Profile, stage: str) -> HubError:

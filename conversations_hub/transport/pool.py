@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from ssl import SSLContext
 from typing import Any, Final
@@ -15,6 +15,7 @@ from aiohttp.client_proto import ResponseHandler
 
 from ..version import __version__
 from .connections import Connections
+from .failures import sent_once
 
 __all__ = ["KEEP_ALIVE", "AddressInfo", "Progress", "SocketFactory", "drop", "session", "under_way"]
 
@@ -82,7 +83,6 @@ def session(
     ssl: SSLContext | None,
     headers: Mapping[str, str],
     *,
-    middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
     socket_factory: SocketFactory | None = None,
 ) -> aiohttp.ClientSession:
     """Return a session of at most so many of a hub's connections; it belongs to the running loop."""
@@ -99,7 +99,7 @@ def session(
         # The default jar would send one tenant's session with another's key.
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={**headers, "User-Agent": f"conversations-hub/{__version__}"},
-        middlewares=middlewares,
+        middlewares=(sent_once,),
         # The library's own neither bounds what comes out nor notices a stream that was cut.
         auto_decompress=False,
         trust_env=False,

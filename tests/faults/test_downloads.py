@@ -137,6 +137,21 @@ async def test_f110_what_is_no_continuation_is_asked_for_anew(
     _is_whole(done.sha256, path, BEFORE)
 
 
+@pytest.mark.parametrize("place", ["at the provider", "at a storage"])
+async def test_f004_a_recording_s_server_that_hangs_up_is_asked_once_an_attempt(
+    fault: Fault, place: str, tmp_path: Path
+) -> None:
+    async with hosts(None, names=NAMES) as there, serving(None) as provider:
+        hub = await _hub(fault, there, "media.example.com", url=provider.url)
+        recording = AT_PROVIDER if place == "at the provider" else signed("https://media.example.com/a.wav")
+        error = await fault.failure(hub.download(recording, tmp_path / "a.wav"))
+        asked = provider.asked if place == "at the provider" else there.asked
+        assert len(asked) == error.attempts == fault.wire_requests == 3
+    assert type(error) is TransportError
+    assert error.reason == "the connection broke off before an answer came"
+    assert kept(tmp_path) == []
+
+
 def _is_whole(sha256: str, path: Path, body: bytes) -> None:
     assert path.read_bytes() == body
     assert sha256 == hashlib.sha256(body).hexdigest()
