@@ -122,10 +122,11 @@ class Connections:
         if connection.is_connected():
             self._resting[connection] = None
 
-    def is_used(self, connection: ResponseHandler | None) -> None:
-        """Note that it is used."""
-        if connection is not None:
-            self._resting.pop(connection, None)
+    def is_used(self, connection: ResponseHandler) -> bool:
+        """Note that it is used; say whether it was at rest before, and not opened just now."""
+        rested = connection in self._resting
+        self._resting.pop(connection, None)
+        return rested
 
 
 def _default() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import warnings
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from typing import Any, Final
 import aiohttp
 from aiohttp.abc import ResolveResult
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import HttpProcessingError
 
 from ..version import __version__
 from .connections import Connections
@@ -57,8 +59,12 @@ class _Connector(aiohttp.TCPConnector):
     shared: Connections
 
     async def connect(self, *arguments: Any, **named: Any) -> Any:
-        connection = await super().connect(*arguments, **named)
-        self.shared.is_used(connection.protocol)
+        while True:
+            connection = await super().connect(*arguments, **named)
+            protocol = connection.protocol
+            if protocol is None or not self.shared.is_used(protocol) or not _has_spoken(protocol):
+                break
+            connection.close()
         under_way.get().stage = "waiting for the answer to begin"
         return connection
 
@@ -75,6 +81,30 @@ class _Connector(aiohttp.TCPConnector):
     def _release(self, key: Any, protocol: ResponseHandler, **named: Any) -> None:
         super()._release(key, protocol, **named)
         self.shared.rests(protocol)
+
+
+def _has_spoken(protocol: ResponseHandler) -> bool:
+    """Whether anything came on a connection since its last answer ended, be it the end or not read yet.
+
+    Whatever it is, it would be taken for the next answer, or for its beginning.
+    """
+    if protocol.should_close:
+        return True
+    parser = protocol._parser  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  (it alone knows of half a header)
+    try:
+        if parser is not None and parser.feed_eof() is not None:
+            return True
+    except HttpProcessingError:
+        return True
+    return protocol.transport is None or _is_readable(protocol.transport.get_extra_info("socket").fileno())
+
+
+def _is_readable(descriptor: int) -> bool:
+    if hasattr(select, "poll"):
+        waiting = select.poll()
+        waiting.register(descriptor, select.POLLIN)
+        return bool(waiting.poll(0))
+    return bool(select.select((descriptor,), (), (), 0)[0])
 
 
 def session(

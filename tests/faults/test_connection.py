@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import select
 import socket
 import struct
 import tracemalloc
@@ -16,6 +17,7 @@ import pytest
 import trustme
 from aiohttp.client_proto import ResponseHandler
 
+from conversations_hub import Hub
 from conversations_hub.errors import PayloadError, TransportError
 from conversations_hub.signals import RetryScheduled
 
@@ -311,6 +313,105 @@ async def test_f021_an_answer_nobody_asked_for_is_not_the_next_one_s(fault: Faul
         lane = await fault.lane(server.url)
         assert (await ask(lane)).body == b'{"for": "the first"}'
         assert (await ask(lane)).body == b'{"for": "the second"}'
+
+
+class _Speaking:
+    """A provider that knows its conversations, and says something more behind the first answer on a connection."""
+
+    def __init__(self, behind: bytes = b"") -> None:
+        self.behind = behind
+        self.connections: list[asyncio.StreamWriter] = []
+
+    async def __call__(self, asked: Asked, writer: asyncio.StreamWriter) -> Answer:
+        if not asked.number_on_connection:
+            self.connections.append(writer)
+        id = asked.target.partition("?")[0].rpartition("/")[2]
+        row = {"conversation_id": "c1", "status": "ended"}
+        said = answer({"data": [row], "total_count": 1} if id == "conversations" else row | {"conversation_id": id})
+        if asked.number:
+            return said
+        head, _, body = said.partition(b"{")
+        writer.write(head)
+        for _turn in range(3):  # in which it is read, so that the end of the body comes with what stands behind it
+            await asyncio.sleep(0)
+        return b"{" + body + self.behind
+
+
+def _at_rest(hub: Hub) -> int:
+    """Return the descriptor of the one connection at rest, once something has come on it."""
+    [resting] = hub._connections._resting  # pyright: ignore[reportPrivateUsage]
+    assert resting.transport is not None
+    descriptor: int = resting.transport.get_extra_info("socket").fileno()
+    select.select([descriptor], [], [])
+    return descriptor
+
+
+_NOBODY_S = answer({"conversation_id": "nobody's", "status": "ended"})
+_NO_ROWS = answer({"data": [], "total_count": 0})
+
+
+@pytest.mark.parametrize("is_read", [False, True], ids=["unread", "read"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(_NOBODY_S, id="an answer"),
+        pytest.param(_NO_ROWS, id="a page without rows"),
+        pytest.param(_NOBODY_S[:-1], id="an answer but for its end"),
+        pytest.param(_NOBODY_S[:30], id="some headers"),
+        pytest.param(_NOBODY_S[:1], id="one byte"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nX: \0", id="headers nobody may send"),
+        pytest.param(b"bye", id="no answer"),
+        pytest.param(b"", id="nothing, and hung up"),
+    ],
+)
+async def test_f021_a_connection_that_spoke_while_it_was_at_rest_is_not_used_again(
+    fault: Fault, said: bytes, *, is_read: bool
+) -> None:
+    provider = _Speaking()
+    async with serving(provider) as server:
+        hub = await fault.hub(server.url)
+        for begin in (lambda: hub.get("tavus:a"), lambda: _ids(hub)):
+            await begin()
+            connection = provider.connections[-1]
+            if said:
+                connection.write(said)
+            else:
+                connection.write_eof()
+            _at_rest(hub)
+            for _turn in range(3 if is_read else 0):
+                await asyncio.sleep(0)
+            assert (await hub.get("tavus:b")).id == "b"
+            assert await _ids(hub) == ["c1"]
+            assert (await hub.get("tavus:c")).id == "c"
+        assert len(server.asked) == fault.wire_requests == 8
+        assert server.connections == 3
+    assert fault.time.slept == []
+
+
+async def _ids(hub: Hub) -> list[str]:
+    return [conversation.id async for conversation in hub.list("tavus")]
+
+
+@pytest.mark.parametrize("behind", [_NOBODY_S, _NOBODY_S[:30], b"H"])
+async def test_f021_what_stands_behind_an_answer_is_not_the_next_one_s_beginning(fault: Fault, behind: bytes) -> None:
+    async with serving(_Speaking(behind)) as server:
+        hub = await fault.hub(server.url)
+        assert [(await hub.get(f"tavus:{id}")).id for id in "abc"] == ["a", "b", "c"]
+        assert (len(server.asked), server.connections) == (3, 2)
+
+
+@pytest.mark.parametrize("has_poll", [True, False])
+async def test_a_connection_that_kept_silent_is_used_again(
+    fault: Fault, monkeypatch: pytest.MonkeyPatch, *, has_poll: bool
+) -> None:
+    if not has_poll:  # some systems do not
+        monkeypatch.delattr(select, "poll")
+    authority = trustme.CA()
+    for ssl in (None, _presenting(authority.issue_cert("127.0.0.1"))):
+        async with serving(_Speaking(), ssl=ssl) as server:
+            hub = await fault.hub(server.url, ssl=_trusting(authority))
+            assert [(await hub.get(f"tavus:{id}")).id for id in "abc"] == ["a", "b", "c"]
+            assert (len(server.asked), server.connections) == (3, 1)
 
 
 async def test_f012_a_server_without_tls_is_no_connection(fault: Fault, loop: WiredLoop) -> None:
