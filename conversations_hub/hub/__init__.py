@@ -333,13 +333,8 @@ class Hub:
             UnsupportedError: the provider cannot do that.
         """
         parsed = Target.parse(target)
-        reader = _resource(self._readers_of(parsed), parsed)
-        lane = reader.lane
-        if reader.resource.start is None:
-            raise reader.unsupported("start")
         wanted = Start(agent=agent, to=to, options=provider_options or {})
-        started = await lane.run("start", reader.resource.start(lane.account, wanted), profile=_profile(profile))
-        return msgspec.structs.replace(started, conversation=reader.own(started.conversation))
+        return await _resource(self._readers_of(parsed), parsed).start(wanted, _profile(profile))
 
     async def end(self, ref: str, *, profile: ProfileName | Profile | None = None) -> None:
         """End a running conversation; `UnsupportedError` where the provider cannot."""

@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ..adapter import Query, Resource
+from ..adapter import Query, Resource, Start, Started
 from ..errors import AuthError, ForbiddenError, HubClosedError, HubError, PayloadError, UnsupportedError
 from ..payload import LARGE, scrubbed
 from ..policy import Profile
 from ..schema import Agent, Analysis, Conversation, Issue, TranscriptState
 from ..transport import Counts, Lane
 from ..transport.failures import name_of
+from ..wire import Flow
 from .report import AccountReport
 
 __all__ = ["MOST_TOLD", "Lists", "Reader", "Rows", "merged"]
@@ -65,17 +66,25 @@ class Reader:
         """Get one conversation by the provider's own id; an answer about another one is refused."""
         if self.resource.get is None:
             raise self.unsupported("get")
-        found = await self.lane.run("get", self.resource.get(self.lane.account, id), counts, profile)
+        flow = self._about(id, self.resource.get(self.lane.account, id))
+        return await self.lane.run("get", flow, counts, profile)
+
+    def _about(self, id: str, flow: Flow[Conversation]) -> Flow[Conversation]:
+        found = yield from flow
         if found.id != id:
-            raise PayloadError(
-                "the answer is about another conversation than the one asked for",
-                provider=self.lane.account.provider,
-                account=self.lane.account.name,
-                operation="get",
-            )
-        if self._keep_raw and len(found.raw or b"") > LARGE:
-            return await asyncio.to_thread(self.own, found)
+            raise PayloadError("the answer is about another conversation than the one asked for")
         return self.own(found)
+
+    async def start(self, wanted: Start, profile: Profile | None = None) -> Started:
+        """Start a conversation."""
+        if self.resource.start is None:
+            raise self.unsupported("start")
+        flow = self._begun(self.resource.start(self.lane.account, wanted))
+        return await self.lane.run("start", flow, profile=profile)
+
+    def _begun(self, flow: Flow[Started]) -> Flow[Started]:
+        started = yield from flow
+        return msgspec.structs.replace(started, conversation=self.own(started.conversation))
 
     def own(self, conversation: Conversation) -> Conversation:
         """Stamp a conversation with its account and its recordings with its ref; keep, scrub or drop its raw."""
