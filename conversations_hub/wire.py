@@ -15,7 +15,7 @@ import msgspec
 
 from .errors import InvalidRefError, PaginationError
 
-__all__ = ["Flow", "Request", "Response", "check_id", "field", "target"]
+__all__ = ["Flow", "Request", "Response", "check_id", "field", "target", "wrong_with_id"]
 
 T = TypeVar("T")
 
@@ -92,14 +92,16 @@ _NOT_IN_URLS = re.compile(r"[\x00-\x20\x7f]")
 
 def check_id(id: str) -> str:
     """Return the id if it can stand in a URL as one segment and as nothing else; raise `InvalidRefError` if not."""
-    if not _PLAIN_ID.fullmatch(id):
-        wrong = _wrong_with(id)
-        if wrong:
-            raise InvalidRefError(f"the id {wrong}")
+    wrong = wrong_with_id(id)
+    if wrong:
+        raise InvalidRefError(f"the id {wrong}")
     return id
 
 
-def _wrong_with(id: str) -> str | None:
+def wrong_with_id(id: str) -> str | None:
+    """Say why an id cannot stand in a URL as one segment and as nothing else, as in "is empty"; None: it can."""
+    if _PLAIN_ID.fullmatch(id):
+        return None
     if not id:
         return "is empty"
     if any("\ud800" <= character <= "\udfff" for character in id):

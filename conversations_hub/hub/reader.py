@@ -14,7 +14,7 @@ from ..policy import Profile
 from ..schema import Agent, Analysis, Conversation, Issue, TranscriptState
 from ..transport import Counts, Lane
 from ..transport.failures import name_of
-from ..wire import Flow
+from ..wire import Flow, wrong_with_id
 from .report import AccountReport
 
 __all__ = ["MOST_TOLD", "Lists", "Reader", "Rows", "merged"]
@@ -87,7 +87,13 @@ class Reader:
         return msgspec.structs.replace(started, conversation=self.own(started.conversation))
 
     def own(self, conversation: Conversation) -> Conversation:
-        """Stamp a conversation with its account and its recordings with its ref; keep, scrub or drop its raw."""
+        """Stamp a conversation with its account and its recordings with its ref; keep, scrub or drop its raw.
+
+        Raises `PayloadError` for one whose id is none, so that nobody is handed what cannot be asked for.
+        """
+        wrong = wrong_with_id(conversation.id)
+        if wrong:
+            raise PayloadError(f"the provider's id of it {wrong}")
         raw = conversation.raw if self._keep_raw else None
         if raw is not None:
             raw = scrubbed(raw, self.lane.adapter.secret_fields)

@@ -102,6 +102,39 @@ async def test_f115d_an_id_is_one_segment_or_is_refused(fault: Fault, id: str, s
         assert all("x" not in asked.headers for asked in server.asked)
 
 
+@pytest.mark.parametrize(
+    ("id", "reason"),
+    [
+        ("a/b", "holds a slash"),
+        ("a\\b", "holds a slash"),
+        ("..%2f..%2fadmin", "holds a slash"),
+        ("%252e%252e", "is a relative path"),
+        ("x\ny", "holds a control character"),
+        ("x\u0085y", "holds a control character"),
+        ("x" * 513, "is 513 bytes long; 512 are the most"),
+        ("", "is empty"),
+    ],
+)
+async def test_f115d_a_row_whose_id_is_no_segment_is_set_apart(fault: Fault, id: str, reason: str) -> None:
+    rows = [{"conversation_id": each, "status": "ended"} for each in ("c1", id, "c2")]
+    async with serving(answer({"data": rows, "total_count": 3})) as server:
+        walk = (await fault.hub(server.url)).list("tavus")
+        [page] = [page async for page in walk.pages()]
+    assert [found.id for found in page.items] == ["c1", "c2"]
+    assert [(each.place, each.reason) for each in page.rejected] == [
+        ("page 1, row 1", f"the provider's id of it {reason}")
+    ]
+    assert not walk.report.complete
+
+
+async def test_f115d_a_conversation_that_was_started_under_such_an_id_is_not_handed_out(fault: Fault) -> None:
+    async with serving(answer({"conversation_id": "../admin", "conversation_url": "https://example.com"})) as server:
+        error = await fault.failure((await fault.hub(server.url)).start("tavus", agent="p1"))
+        assert len(server.asked) == 1
+    assert type(error) is PayloadError
+    assert (error.provider, error.account, error.operation) == ("tavus", "default", "start")
+
+
 _HOSTILE = "first\nsecond \x1b[31mred\x1b[0m \u202egnirts \x9b2J\r"
 _STEERING = frozenset("\n\r\x1b\x9b\u202e")
 
