@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
+from decimal import Decimal
 from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -24,6 +25,7 @@ __all__ = [
     "Seconds",
     "UnixSeconds",
     "after",
+    "amount",
     "instant",
     "json_text",
     "not_before",
@@ -57,6 +59,7 @@ UnixSeconds = Annotated[float, msgspec.Meta(gt=0, lt=1e11)]
 # Unix seconds stay below this until the year 5138; the same instant in ms, µs and ns lies a thousand times higher each.
 _SECONDS_BELOW = 1e11
 _LONGEST = 2.0**63
+_LONGEST_AMOUNT = 40  # characters
 
 # Digits of other scripts, signs and underscores are what `float` takes and no provider means.
 _CLOCK = re.compile(r"([0-9]+:){0,2}[0-9.]+(e[+-]?[0-9]+)?", re.IGNORECASE)
@@ -126,6 +129,19 @@ def number(value: AnyJson) -> float | None:
         return float(value)
     except OverflowError:
         return None
+
+
+def amount(value: AnyJson | msgspec.Raw, place: str, issues: list[Issue]) -> Decimal | None:
+    """Read an amount exactly as it was sent: a number, or a number as text; None for what no price can be."""
+    sent = bytes(value).decode().strip('"') if isinstance(value, msgspec.Raw) else str(value)
+    try:
+        found = Decimal(sent if len(sent) <= _LONGEST_AMOUNT else "nan")
+    except ArithmeticError:
+        found = Decimal("nan")
+    if found.is_finite() and found.copy_abs() < _LONGEST:
+        return found
+    issues.append(Issue(place, "not a number"))
+    return None
 
 
 def text(value: str | int | None) -> str | None:

@@ -17,7 +17,17 @@ from .schema import Issue
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-__all__ = ["LARGE", "Json", "decode", "decoded_or_none", "decompressed", "is_utf8", "scrubbed", "well_formed"]
+__all__ = [
+    "LARGE",
+    "Json",
+    "decode",
+    "decoded_or_none",
+    "decompressed",
+    "is_utf8",
+    "scrubbed",
+    "untyped",
+    "well_formed",
+]
 
 T = TypeVar("T")
 
@@ -36,8 +46,9 @@ def well_formed(body: bytes, *, is_text: bool | None = None) -> tuple[bytes, boo
     """Return a body as JSON that every decoder takes, and whether it had to be mended.
 
     `is_text` says whether it is UTF-8, where that was found out before. Mended: a byte order mark, `NaN` and `Infinity`
-    (null), lone surrogates and invalid UTF-8 (U+FFFD). Raises `PayloadError` where that does not make it JSON:
-    retryable where it was cut, is HTML or is empty.
+    (null), lone surrogates and invalid UTF-8 (U+FFFD), controls inside of texts (escaped); with them, numbers of more
+    digits than can be read (null). Raises `PayloadError` where that does not make it JSON: retryable where it was cut,
+    is HTML or is empty.
     """
     if len(body) > LARGE and _is_crowded(body):
         raise PayloadError("the answer is made of more and smaller parts than any conversation")
@@ -97,7 +108,13 @@ def _mend(body: bytes) -> bytes | None:
     if len(body) > _MENDABLE:
         return None
     try:
-        value = json.loads(body.decode("utf-8-sig", "replace"), parse_constant=_null, parse_float=_finite)
+        value = json.loads(
+            body.decode("utf-8-sig", "replace"),
+            strict=False,
+            parse_constant=_null,
+            parse_float=_finite,
+            parse_int=_readable,
+        )
         return _LONE_SURROGATE.sub("\ufffd", json.dumps(value, ensure_ascii=False)).encode()
     except ValueError:
         return None
@@ -110,6 +127,13 @@ def _null(_constant: str) -> None:
 def _finite(number: str) -> float | None:
     value = float(number)
     return value if math.isfinite(value) else None
+
+
+def _readable(digits: str) -> int | None:
+    try:
+        return int(digits)
+    except ValueError:  # the interpreter reads no more than so many
+        return None
 
 
 def _kind_of(body: bytes) -> str:
@@ -138,7 +162,7 @@ def decode(body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T], issues: 
     raise misfit.as_error()
 
 
-def decoded_or_none(body: bytes | str, decoder: msgspec.json.Decoder[T]) -> T | None:
+def decoded_or_none(body: bytes | str | msgspec.Raw, decoder: msgspec.json.Decoder[T]) -> T | None:
     """Decode what need not be JSON at all, such as the body of a refusal; None where it cannot be read."""
     try:
         return decoder.decode(body)
@@ -189,7 +213,7 @@ _IN_A_MAP = "[...]"  # msgspec does not say under which key
 
 
 def _decode_without(misfit: _Misfit, body: bytes, decoder: msgspec.json.Decoder[T], issues: list[Issue]) -> T:
-    document = _untyped(body)
+    document = untyped(body)
     emptied: set[str] = set()
     while misfit.is_value and _empty(document, misfit.place):
         emptied.add(misfit.place)
@@ -204,8 +228,11 @@ def _decode_without(misfit: _Misfit, body: bytes, decoder: msgspec.json.Decoder[
     raise misfit.as_error()
 
 
-def _untyped(body: bytes) -> Json:
-    """Read a document, its numbers as they were sent: 1e400 and 1.10 stay what they are."""
+def untyped(body: bytes) -> Json:
+    """Read a well-formed document, its numbers as they were sent: 1e400 and 1.10 stay what they are, however long.
+
+    Raises `PayloadError` for one that is nested too deeply.
+    """
     try:
         document: Json = json.loads(body, parse_float=msgspec.Raw, parse_int=msgspec.Raw)
     except (ValueError, RecursionError):
@@ -273,7 +300,7 @@ def scrubbed(body: bytes, secret_fields: Collection[str]) -> bytes:
     """Return a JSON body with the named members replaced by `"***"`, at any depth; untouched where none is there."""
     if not any(f'"{name}"'.encode() in body for name in secret_fields):
         return body
-    document = _untyped(body)
+    document = untyped(body)
     left = [document]
     while left:
         value = left.pop()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from conversations_hub import coerce
-from conversations_hub.coerce import after, instant, json_text, not_before, place_of, seconds, text, timestamp
+from conversations_hub.coerce import after, amount, instant, json_text, not_before, place_of, seconds, text, timestamp
 from conversations_hub.schema import Issue, Participant
 
 TEN = datetime(2026, 3, 2, 10, tzinfo=UTC)
@@ -279,3 +281,39 @@ def test_who_is_new_is_added_and_who_is_known_is_found() -> None:
     participants = [ava]
     assert [place_of(one, participants) for one in (zoe, ava, Participant(name="Zoë"))] == [1, 0, 1]
     assert participants == [ava, zoe]
+
+
+# amounts
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        (7, "7"),
+        (0.1, "0.1"),
+        ("0.10", "0.10"),
+        (msgspec.Raw(b"0.10"), "0.10"),
+        (msgspec.Raw(b'"0.10"'), "0.10"),
+        (msgspec.Raw(b"1e-7"), "1E-7"),
+        (msgspec.Raw(b"-3"), "-3"),
+    ],
+)
+def test_an_amount_is_read_to_the_last_digit(value: coerce.AnyJson | msgspec.Raw, read: str) -> None:
+    issues: list[Issue] = []
+    assert str(amount(value, "cost", issues)) == read
+    assert isinstance(amount(value, "cost", issues), Decimal)
+    assert issues == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("", "a lot", "$1", "nan", "Infinity", "1e999999", None, True, [], {"a": 1}, 2**63, 10**4299),
+        *(msgspec.Raw(sent) for sent in (b"1e400", b"1e999999999", b"7" * 4301, b"0." + b"7" * 4301, b'"soon"', b"[]")),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_what_no_price_can_be_is_none_and_said(value: coerce.AnyJson | msgspec.Raw) -> None:
+    issues: list[Issue] = []
+    assert amount(value, "cost", issues) is None
+    assert issues == [Issue("cost", "not a number")]

@@ -142,6 +142,7 @@ def _check(conversation: Conversation) -> None:
     if conversation.started_at and conversation.ended_at:
         assert conversation.started_at <= conversation.ended_at
     assert conversation.duration is None or conversation.duration >= 0
+    assert conversation.cost is None or len(str(conversation.cost.amount)) < 50
     turns = conversation.transcript or ()
     assert [turn.index for turn in turns] == list(range(len(turns)))
     assert all(turn.participant is None or turn.participant < len(conversation.participants) for turn in turns)

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
@@ -112,6 +113,26 @@ async def test_a_row_nobody_can_read_fails() -> None:
     assert found["payloads"].verdict == "failed"
     assert found["payloads"].found[0].startswith("row 0: ")
     assert not Diagnosis("tavus", "default", tuple(found.values())).is_good
+
+
+async def test_a_number_without_end_is_no_defect_of_ours() -> None:
+    row = msgspec.json.encode({**ROW, "unheard_of": msgspec.Raw(b"7" * 4301)})
+    async with _examining(answer(b'{"data": [%s], "total_count": 1}' % row), answer(row)) as (found, _):
+        pass
+    assert found["payloads"].verdict == "ok"
+    assert found["unknown members"].found == ("unheard_of",)
+
+
+async def test_a_row_the_adapter_fails_on_is_one_nobody_can_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(row: object) -> None:
+        raise KeyError(row)
+
+    monkeypatch.setattr("conversations_hub.adapters.tavus.normalize", failing)
+    async with _examining(_listed({**ROW, "title": "private words"})) as (found, _):
+        pass
+    assert found["payloads"].verdict == "failed"
+    assert found["payloads"].found[0].startswith("row 0: the adapter could not read it: KeyError at failing")
+    assert "private words" not in str(found)
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,10 @@ def test_a_good_body_is_left_as_it_is(body: bytes) -> None:
             {"a": None, "b": "\ufffd\ufffd", "c": 2**53 + 1},
         ),
         (b'{"id":"a","id":"b","c":NaN}', {"id": "b", "c": None}),
+        (b'{"a":NaN,"b":%s,"c":-%s}' % (b"7" * 4301, b"7" * 5000), {"a": None, "b": None, "c": None}),
+        (b'{"a":NaN,"b":%s}' % (b"7" * 4300), {"a": None, "b": int("7" * 4300)}),
+        (b'{"a":NaN,"b":%s.5,"c":0.%s}' % (b"7" * 4301, b"0" * 5000), {"a": None, "b": None, "c": 0.0}),
+        (b'{"a":"one\ntwo\tthree\x01"}', {"a": "one\ntwo\tthree\x01"}),
     ],
 )
 def test_a_nearly_good_body_is_mended(body: bytes, mended: object) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -23,6 +22,7 @@ from ..coerce import (
     Number,
     Seconds,
     after,
+    amount,
     instant,
     json_text,
     number,
@@ -118,7 +118,7 @@ class _Rows(_Position):
 
 
 class _Answer(_Position):
-    status: AnyJson = None
+    status: msgspec.Raw = msgspec.Raw(b"null")
     data: msgspec.Raw = msgspec.Raw(b"null")
     cursor: Id | None = None
     pagination: _Position | None = None
@@ -136,6 +136,7 @@ _conversation = msgspec.json.Decoder(_Conversation, strict=False)
 _answer = msgspec.json.Decoder(_Answer, strict=False)
 _rows = msgspec.json.Decoder(list[msgspec.Raw] | _Rows | None, strict=False)
 _refusal = msgspec.json.Decoder(_Refusal, strict=False)
+_anything: msgspec.json.Decoder[AnyJson] = msgspec.json.Decoder(AnyJson)
 
 
 _SCALARS = (str, int, float)
@@ -374,14 +375,8 @@ def _recording(id: str) -> Recording:
 def _cost(sent: AnyJson, issues: list[Issue]) -> Cost | None:
     if sent is None:
         return None
-    try:
-        amount = Decimal(str(_member(sent, "amount_cents"))) / 100
-    except ArithmeticError:
-        amount = Decimal("nan")
-    if not amount.is_finite():
-        issues.append(Issue("cost.amount_cents", "not a number"))
-        return None
-    return Cost(amount=amount, unit="USD")
+    found = amount(_member(sent, "amount_cents"), "cost.amount_cents", issues)
+    return None if found is None else Cost(amount=found / 100, unit="USD")
 
 
 def _metadata(sent: _Conversation, id: str) -> dict[str, Any]:
@@ -472,7 +467,7 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
 def _opened(reply: Response) -> _Answer:
     # Under HTTP 200 the envelope may still speak of an error.
     answer = decode(reply.body, _answer)
-    if _code(answer.status) >= 400:
+    if _code(decoded_or_none(answer.status, _anything)) >= 400:
         raise refusal(reply)
     return answer
 

@@ -5,7 +5,6 @@ Few requests are sent, each once: a page of the list, and `get` for some of its 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from functools import partial
@@ -16,7 +15,8 @@ import msgspec
 from ..adapter import Account, Listing, Query, cut
 from ..adapters import load
 from ..errors import AuthError, ForbiddenError, HubError, NotFoundError, ProviderError
-from ..payload import Json
+from ..hub.reader import read_row
+from ..payload import untyped
 from ..policy import PROFILES, quota, sent_at
 from ..schema import Conversation, EndReason, Role, Status, TranscriptState
 from ..signing.schemes import Scheme
@@ -82,7 +82,7 @@ async def examined(account: Account, clock: Clock) -> Diagnosis:
             _limits(evidence, adapter.requests_per_second),
         ]
     if evidence.conversations or evidence.unreadable:
-        payloads: list[Json] = [json.loads(conversation.raw or b"null") for conversation in evidence.conversations]
+        payloads = [untyped(conversation.raw or b"null") for conversation in evidence.conversations]
         findings += [
             _readable(evidence),
             _found(
@@ -149,7 +149,7 @@ def _refused(error: HubError, took: str) -> list[Finding]:
 def _normalized(listing: Listing, evidence: _Evidence) -> Iterator[Conversation]:
     for position, row in enumerate(listing.rows):
         try:
-            yield listing.normalize(row)
+            yield read_row(listing, row)
         except HubError as error:
             evidence.unreadable.append(f"row {position}: {error.reason}")
 

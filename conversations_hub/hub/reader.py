@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ..adapter import Query, Resource, Start, Started
+from ..adapter import Listing, Query, Resource, Start, Started
 from ..errors import AuthError, ForbiddenError, HubClosedError, HubError, PayloadError, UnsupportedError
 from ..payload import LARGE, scrubbed
 from ..policy import Profile
@@ -17,7 +17,7 @@ from ..transport.failures import name_of
 from ..wire import Flow, wrong_with_id
 from .report import AccountReport
 
-__all__ = ["MOST_TOLD", "Lists", "Reader", "Rows", "merged"]
+__all__ = ["MOST_TOLD", "Lists", "Reader", "Rows", "merged", "read_row"]
 
 MOST_TOLD = 100  # bad rows that are told one by one; a page may hold any number
 
@@ -120,7 +120,7 @@ class Reader:
         unreadable = 0
 
         def read(row: msgspec.Raw) -> Conversation:
-            return self.own(listing.normalize(row))
+            return self.own(read_row(listing, row))
 
         for position, row in enumerate(listing.rows):
             size = memoryview(row).nbytes
@@ -130,8 +130,6 @@ class Reader:
                 continue
             except HubError as error:
                 reason = error.reason
-            except Exception as bug:  # noqa: BLE001  (one row's surprise must not cost the others)
-                reason = f"the adapter could not read it: {name_of(bug)}"
             unreadable += 1
             if unreadable <= MOST_TOLD:
                 rejected.append(Issue(f"page {report.pages}, row {position}", reason))
@@ -179,6 +177,17 @@ class Lists(NamedTuple):
     readers: tuple[Reader, ...]
     is_whole: bool = True
     """Whether these are all lists of the account; what it may not use of them is then left out."""
+
+
+def read_row(listing: Listing, row: msgspec.Raw) -> Conversation:
+    """Read a row of a list; raise `PayloadError` for one that cannot be read, whatever the adapter fails with."""
+    try:
+        return listing.normalize(row)
+    except HubError:
+        raise
+    except Exception as bug:  # noqa: BLE001  (one row's surprise must not cost the others)
+        reason = f"the adapter could not read it: {name_of(bug)}"
+    raise PayloadError(reason)
 
 
 _FIELDS: dict[type[msgspec.Struct], list[tuple[str, Any]]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import cast
 
 import msgspec
 
@@ -27,16 +28,19 @@ class Mutant(msgspec.Struct, frozen=True):
 def mutants(body: bytes) -> Iterator[Mutant]:
     """Yield a JSON body once per value and change.
 
-    A value is dropped, made null, and given another form of its own kind (a number as text or with a fraction, an
-    unknown word, an unknown member) and another kind.
+    A value is dropped, made null, and given another form of its own kind (a number as text, with a fraction or with
+    more digits than are read, an unknown word, an unknown member) and another kind.
     """
     document: Json = json.loads(body)
     for path, value in _places(document):
         for change, changed in _changes(value):
-            yield Mutant(_spelled(path), change, json.dumps(_with(document, path, changed)).encode())
+            yield Mutant(_spelled(path), change, msgspec.json.encode(_with(document, path, changed)))
 
 
 _Path = tuple[str | int, ...]
+
+# Written as it is: the interpreter reads numbers of 4300 digits and no more.
+_ENDLESS = cast("Json", msgspec.Raw(b"7" * 4301))
 
 
 def _places(value: Json, path: _Path = ()) -> Iterator[tuple[_Path, Json]]:
@@ -63,6 +67,7 @@ def _changes(value: Json) -> Iterator[tuple[str, Json | msgspec.UnsetType]]:
         case int() | float():
             yield "as text", str(value)
             yield "as a fraction", value + 0.5
+            yield "without end", _ENDLESS
             yield "as a list", []
         case str():
             yield "as an unknown word", "zz_unheard_of"

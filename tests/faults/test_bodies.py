@@ -241,6 +241,23 @@ async def test_f072_what_no_decoder_takes_costs_no_record(fault: Fault) -> None:
     assert walk.report.complete
 
 
+@pytest.mark.parametrize(
+    "flaw",
+    [b'"unknown": "cut \\ud83d"', b'"unknown": NaN', b'"unknown": "not UTF-8: \xff"', b'"unknown": "one\ntwo"', b""],
+)
+async def test_f072_one_row_s_endless_number_costs_no_other_row(fault: Fault, flaw: bytes) -> None:
+    endless = b"7" * 4301
+    said = _rows(c17=flaw, c42=b'"unknown": ' + endless, c43=b'"conversation_name": ' + endless)
+    said[44] = b'{"conversation_id": %s}' % endless
+    async with serving(_page(said)) as server:
+        walk = (await fault.hub(server.url)).list("tavus")
+        page = await _one_page(walk)
+        assert len(server.asked) == 1
+    assert [found.id for found in page.items] == [f"c{number}" for number in range(100) if number != 44]
+    assert [rejected.place for rejected in page.rejected] == ["page 1, row 44"]
+    assert walk.report.accounts[0].mended == bool(flaw)
+
+
 async def test_f073_a_bad_record_is_one_record_and_is_not_shown(fault: Fault) -> None:
     async with serving(_page(_rows(c17=b'"events": "oops"'))) as server:
         walk = (await fault.hub(server.url)).list("tavus")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 from itertools import compress
 from operator import ge
 from typing import Any
@@ -12,7 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from ...coerce import AnyJson, after, instant, not_before, place_of, seconds, text
+from ...coerce import AnyJson, after, amount, instant, not_before, place_of, seconds, text
 from ...errors import PayloadError
 from ...payload import decode
 from ...schema import (
@@ -386,14 +385,8 @@ def _is_told(sent: msgspec.Raw) -> bool:
 def _cost(sent: msgspec.Raw, issues: list[Issue]) -> Cost | None:
     if not _is_told(sent):
         return None
-    try:
-        amount = Decimal(bytes(sent).decode().strip('"'))
-    except InvalidOperation:
-        amount = Decimal("nan")
-    if not amount.is_finite():
-        issues.append(Issue("price", "not a number"))
-        return None
-    return Cost(amount=amount, unit="USD")
+    found = amount(sent, "price", issues)
+    return None if found is None else Cost(amount=found, unit="USD")
 
 
 def _language(variables: AnyJson) -> str | None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
-from ...coerce import AnyJson, after, instant, not_before, number, text
-from ...payload import decode
+from ...coerce import AnyJson, after, amount, instant, not_before, number, text
+from ...payload import decode, decoded_or_none
 from ...schema import (
     Agent,
     Analysis,
@@ -151,7 +150,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         cost=_cost(told, issues),
         language=text(told.main_language),
         tags=tuple([str(tag) for tag in sent.tag_ids or () if tag is not None]),
-        metadata=_metadata(sent, told, judged),
+        metadata=_metadata(sent, told, judged, issues),
         links=_links(told),
         related_ids=_related_ids(told),
         estimated=tuple([name for name, is_derived in derived.items() if is_derived]),
@@ -280,19 +279,26 @@ def _cost(told: payload.Metadata, issues: list[Issue]) -> Cost | None:
     for unit, name, sent in (("USD", "cost_fiat", told.cost_fiat), ("credits", "cost", told.cost)):
         if sent in payload.ABSENT:
             continue
-        try:
-            amount = Decimal(bytes(sent).decode().strip('"'))
-        except ArithmeticError:
-            amount = Decimal("nan")
-        if amount.is_finite():
-            return Cost(amount=amount, unit=unit)
-        issues.append(Issue(f"metadata.{name}", "not a number"))
+        found = amount(sent, f"metadata.{name}", issues)
+        if found is not None:
+            return Cost(amount=found, unit=unit)
     return None
 
 
-def _metadata(sent: payload.Conversation, told: payload.Metadata, judged: payload.Analysis) -> dict[str, Any]:
+def _credits(told: payload.Metadata, issues: list[Issue]) -> AnyJson:
+    """Return the credits where the cost is in money."""
+    if told.cost_fiat in payload.ABSENT or told.cost in payload.ABSENT:
+        return None
+    found = decoded_or_none(told.cost, payload.anything)
+    if found is None:
+        issues.append(Issue("metadata.cost", "not a number"))
+    return found
+
+
+def _metadata(
+    sent: payload.Conversation, told: payload.Metadata, judged: payload.Analysis, issues: list[Issue]
+) -> dict[str, Any]:
     line = told.line
-    is_cost_in_money = told.cost_fiat not in payload.ABSENT and told.cost not in payload.ABSENT
     found = {
         "conversation_initiation_source": told.conversation_initiation_source,
         "conversation_product": sent.conversation_product,
@@ -315,7 +321,7 @@ def _metadata(sent: payload.Conversation, told: payload.Metadata, judged: payloa
         "warnings": told.warnings,
         "error": told.error,
         "failure": {"type": told.type, "body": told.body} if told.type or told.body else None,
-        "credits": msgspec.json.decode(told.cost) if is_cost_in_money else None,
+        "credits": _credits(told, issues),
         "deletion_settings": told.deletion_settings,
         "async_delivery": told.async_metadata,
         "dynamic_variables": _without_secrets(sent.client.dynamic_variables),

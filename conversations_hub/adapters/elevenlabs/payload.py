@@ -342,6 +342,7 @@ begun = msgspec.json.Decoder(Begun, strict=False)
 delivery = msgspec.json.Decoder(Delivery, strict=False)
 named = msgspec.json.Decoder(Named, strict=False)
 refusal = msgspec.json.Decoder(Refusal, strict=False)
+anything: msgspec.json.Decoder[AnyJson] = msgspec.json.Decoder(AnyJson)
 
 ABSENT = (msgspec.Raw(), msgspec.Raw(b"null"))
 

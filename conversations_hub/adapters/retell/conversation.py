@@ -7,13 +7,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
 from itertools import compress
 from typing import Any
 
 import msgspec
 
-from ...coerce import AnyJson, instant, not_before, place_of, signed_until, text
+from ...coerce import AnyJson, amount, instant, not_before, place_of, signed_until, text
 from ...errors import PayloadError
 from ...payload import decode
 from ...schema import (
@@ -412,14 +411,8 @@ def _cost(sent: AnyJson, issues: list[Issue]) -> Cost | None:
     cents = sent.get("combined_cost") if isinstance(sent, dict) else None
     if cents is None:
         return None
-    try:
-        amount = Decimal(str(cents)) / 100
-    except ArithmeticError:
-        amount = Decimal("nan")
-    if not amount.is_finite():
-        issues.append(Issue("combined_cost", "not a number"))
-        return None
-    return Cost(amount=amount, unit="USD")
+    found = amount(cents, "combined_cost", issues)
+    return None if found is None else Cost(amount=found / 100, unit="USD")
 
 
 def _metadata(

@@ -6,13 +6,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
-from ...coerce import AnyJson, instant, json_text, not_before, place_of, text
+from ...coerce import AnyJson, amount, instant, json_text, not_before, place_of, text
 from ...payload import decode
 from ...schema import (
     Agent,
@@ -452,17 +451,10 @@ def _recordings(sent: Call, artifact: Artifact, issues: list[Issue]) -> tuple[Re
 
 
 def _cost(sent: msgspec.Raw, issues: list[Issue]) -> Cost | None:
-    amount = bytes(sent)
-    if amount in {b"", b"null"}:
+    if bytes(sent) in {b"", b"null"}:
         return None
-    try:
-        found = Decimal(amount.decode().strip('"'))
-    except ArithmeticError:
-        found = Decimal("nan")
-    if not found.is_finite():
-        issues.append(Issue("cost", "not a number"))
-        return None
-    return Cost(amount=found, unit="USD")
+    found = amount(sent, "cost", issues)
+    return None if found is None else Cost(amount=found, unit="USD")
 
 
 _IDS_OF_THE_LINE = (
