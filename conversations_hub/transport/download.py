@@ -16,7 +16,7 @@ from yarl import URL
 
 from ..errors import AuthError, HubError, PayloadError, RejectedError, TransportError, UnsafeURLError, for_status
 from ..policy import retry_after
-from ..wire import Request, Response, target
+from ..wire import Request, Response, field, target
 from . import Exchange, Lane
 from .body import read
 from .failures import LibraryError
@@ -42,8 +42,12 @@ class Download(msgspec.Struct, frozen=True):
 _MOST_REDIRECTS: Final = 3
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _PIECE: Final = 1024 * 1024
-_MEDIA: Final = re.compile(r"(?:audio|video)/.+|application/(?:octet-stream|ogg|mp4)|binary/octet-stream")
-_RANGE: Final = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+_MEDIA: Final = re.compile(
+    r"""((?:audio|video)/[^\s;,"]+|application/(?:octet-stream|ogg|mp4)|binary/octet-stream)\s*(?:;(?:[^",]|"[^"]*")*)?""",
+    re.IGNORECASE,
+)
+_RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
+_STRONG: Final = re.compile(r'"[^"]*"')  # a weak one promises no equal bytes
 # What is stored is to arrive as it is: its size and its ranges are those of what is sent.
 _HEADERS: Final = {"Accept": "audio/*, video/*, application/octet-stream;q=0.9", "Accept-Encoding": "identity"}
 
@@ -114,7 +118,7 @@ class _Way:
                 with closing(answer):
                     if answer.status not in _REDIRECTS:
                         return await self._taken(answer, url, exchange)
-                    where = answer.headers.get("Location")
+                    where = field(answer.headers, "location")
             if not where:
                 raise PayloadError("the recording is redirected, and nothing says where to")
             url = self._guard.checked(urljoin(str(url), where), after=url)
@@ -202,15 +206,12 @@ class _Way:
             return None
         media_type = _media_type(headers)
         if answer.status == 200:
-            whole = answer.content_length
-            await asyncio.to_thread(part.begin, _validator(headers))
-        elif answer.status == 206 and (found := _RANGE.fullmatch(headers.get("Content-Range", ""))):
-            if not part.validator or int(found[1]) != part.size or _is_other(headers, part.validator):
-                return None
-            whole = int(found[2]) if found[2] != "*" else None
+            await asyncio.to_thread(part.begin, _validator(headers), _length(answer))
+        elif answer.status == 206 and (whole := _continued(part, answer)):
+            part.whole = whole
         else:
             return None
-        if whole is not None and whole > self._largest:
+        if part.whole is not None and part.whole > self._largest:
             raise self._too_large()
         failure = None
         exchange.stage = "reading the recording"
@@ -220,7 +221,7 @@ class _Way:
             failure = self._failure(error, exchange, url)
         if failure is not None:
             raise failure
-        if whole is not None and part.size != whole:
+        if part.whole is not None and part.size != part.whole:
             raise TransportError("the recording broke off")
         if not part.size:
             raise PayloadError("the recording is empty")
@@ -244,21 +245,42 @@ class _Way:
         return PayloadError(f"the recording is larger than {self._largest} bytes")
 
 
+def _length(answer: aiohttp.ClientResponse) -> int | None:
+    """Return how long a whole recording is; None where it says itself where it ends, chunk by chunk."""
+    whole = answer.content_length
+    if whole is None and field(answer.headers, "transfer-encoding").lower() != "chunked":
+        # It would end wherever the connection does.
+        raise PayloadError("nothing says where the recording ends, so nobody could tell whether it is whole")
+    return whole
+
+
+def _continued(part: Part, answer: aiohttp.ClientResponse) -> int | None:
+    """Return the size of the whole where an answer goes on with the part; None where nothing proves that it does."""
+    headers = answer.headers
+    found = _RANGE.fullmatch(field(headers, "content-range"))
+    if found is None or part.validator is None or _told(headers, part.validator) != part.validator:
+        return None
+    first, last = int(found[1]), int(found[2])
+    whole = part.whole if found[3] == "*" else int(found[3])
+    if whole is None or part.whole not in {None, whole}:
+        return None
+    is_next = first == part.size and last < whole and answer.content_length == last - first + 1
+    return whole if is_next else None
+
+
 def _validator(headers: Mapping[str, str]) -> str | None:
-    etag = headers.get("ETag", "")
-    if etag.startswith('"'):  # a weak one promises no equal bytes
-        return etag
-    return headers.get("Last-Modified")
+    etag = field(headers, "etag")
+    return etag if _STRONG.fullmatch(etag) else field(headers, "last-modified") or None
 
 
-def _is_other(headers: Mapping[str, str], validator: str) -> bool:
-    return headers.get("ETag" if validator.startswith('"') else "Last-Modified", validator) != validator
+def _told(headers: Mapping[str, str], validator: str) -> str:
+    return field(headers, "etag" if validator.startswith('"') else "last-modified")
 
 
 def _media_type(headers: Mapping[str, str]) -> str:
-    told = headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if not _MEDIA.fullmatch(told):
+    found = _MEDIA.fullmatch(field(headers, "content-type"))
+    if found is None:
         raise PayloadError("the answer is no recording: it is neither audio, nor video, nor plain bytes")
-    if headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+    if field(headers, "content-encoding").lower() not in {"", "identity"}:
         raise PayloadError("the recording came compressed, which was not asked for")
-    return told
+    return found[1].lower()

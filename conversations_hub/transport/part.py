@@ -28,6 +28,8 @@ class _Note(msgspec.Struct):
     size: int
     """Bytes that are certain to be on the disk."""
     validator: str
+    whole: int | None = None
+    """Bytes of the whole, where that was told."""
 
 
 _note = msgspec.json.Decoder(_Note)
@@ -52,6 +54,8 @@ class Part:
         """Bytes there are."""
         self.validator: str | None = None
         """What tells whether the rest is the rest of the same: an ETag or a date. None: nothing does."""
+        self.whole: int | None = None
+        """Bytes of the whole it is a part of; None: nobody told."""
         with self._on_disk():
             if not overwrite and os.path.lexists(target):
                 raise FileExistsError
@@ -82,17 +86,19 @@ class Part:
         self._file.truncate(self._file.seek(note.size))
         self.size = self._kept = note.size
         self.validator = note.validator
+        self.whole = note.whole
 
-    def begin(self, validator: str | None) -> None:
+    def begin(self, validator: str | None, whole: int | None = None) -> None:
         """Begin anew, with something else."""
         with self._on_disk():
-            self._begin(validator)
+            self._begin(validator, whole)
 
-    def _begin(self, validator: str | None) -> None:
+    def _begin(self, validator: str | None, whole: int | None = None) -> None:
         self._note.unlink(missing_ok=True)
         self._file.truncate(self._file.seek(0))
         self.size = self._kept = 0
         self.validator = validator
+        self.whole = whole
 
     def write(self, piece: bytes | bytearray) -> None:
         """Append a piece."""
@@ -108,7 +114,7 @@ class Part:
         size = self.size
         self._file.flush()
         os.fsync(self._file.fileno())
-        note = msgspec.json.encode(_Note(size, self.validator))
+        note = msgspec.json.encode(_Note(size, self.validator, self.whole))
         with os.fdopen(_opened(self._note, os.O_WRONLY | os.O_TRUNC), "wb") as file:
             file.write(note)
         self._kept = size

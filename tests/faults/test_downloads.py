@@ -103,38 +103,118 @@ async def test_f110_a_recording_that_changed_begins_anew(
 _TOLD = {"ETag": '"0"'}
 
 
-async def _another_version(asked: Asked, _writer: asyncio.StreamWriter) -> Answer:
-    start = int(asked.headers["range"].removeprefix("bytes=").removesuffix("-"))
-    told = {"ETag": '"1"', "Content-Range": f"bytes {start}-{len(AFTER) - 1}/{len(AFTER)}"}
-    return media(AFTER[start:], 206, told)
+def _rest(
+    body: bytes = BEFORE,
+    *,
+    whole: str = str(len(BEFORE)),
+    until: int = len(BEFORE),
+    skipped: int = 0,
+    said: int = 0,
+    headers: dict[str, str] = _TOLD,
+) -> Handler:
+    """Answer with the rest of a body, less what is skipped, of which the range says some bytes more than there are."""
+
+    async def rest(asked: Asked, _writer: asyncio.StreamWriter) -> Answer:
+        start = int(asked.headers["range"].removeprefix("bytes=").removesuffix("-")) + skipped
+        told = {**headers, "Content-Range": f"bytes {start}-{until - 1 + said}/{whole}"}
+        return media(body[start:until], 206, told)
+
+    return rest
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        media(b"", 416, {"Content-Range": f"bytes */{len(BEFORE)}"}),
-        media(BEFORE[1:], 206, _TOLD | {"Content-Range": f"bytes 1-{len(BEFORE) - 1}/{len(BEFORE)}"}),
-        media(BEFORE[CUT:], 206, _TOLD),
-        _another_version,
-    ],
-    ids=["416", "another range", "no range", "another version"],
-)
-async def test_f110_what_is_no_continuation_is_asked_for_anew(
-    fault: Fault, answer: bytes | Handler, tmp_path: Path
-) -> None:
-    path = tmp_path / "call.wav"
-    cut = media(BEFORE[:CUT], headers=_TOLD, length=len(BEFORE))
-
-    async def first(_asked: Asked, writer: asyncio.StreamWriter) -> Answer:
-        writer.write(cut)
+def _cut(said: bytes) -> Handler:
+    async def cut(_asked: Asked, writer: asyncio.StreamWriter) -> Answer:
+        writer.write(said)
         await writer.drain()
         return None
 
+    return cut
+
+
+_CUT = _cut(media(BEFORE[:CUT], headers=_TOLD, length=len(BEFORE)))
+_SHORTER = CUT + 7
+_CHUNKED = {"Content-Type": "audio/wav", "Transfer-Encoding": "chunked"}
+
+
+def _chunked(body: bytes, headers: dict[str, str]) -> bytes:
+    """Return an answer in one chunk, without the end of it."""
+    lines = [f"{name}: {value}" for name, value in (_CHUNKED | headers).items()]
+    return "\r\n".join(["HTTP/1.1 200 OK", *lines]).encode() + b"\r\n\r\n%x\r\n" % len(body) + body
+
+
+@pytest.mark.parametrize(
+    ("first", "answer"),
+    [
+        pytest.param(_CUT, media(b"", 416, {"Content-Range": f"bytes */{len(BEFORE)}"}), id="416"),
+        pytest.param(_CUT, _rest(skipped=1), id="another range"),
+        pytest.param(_CUT, media(BEFORE[CUT:], 206, _TOLD), id="no range"),
+        pytest.param(_CUT, _rest(AFTER, headers={"ETag": '"1"'}), id="another version"),
+        pytest.param(_CUT, _rest(AFTER, headers={}), id="of no version"),
+        pytest.param(_CUT, _rest(AFTER, headers={"ETag": 'W/"0"'}), id="of a weak version"),
+        pytest.param(_CUT, _rest(whole=str(_SHORTER), until=_SHORTER), id="of a shorter one"),
+        pytest.param(_CUT, _rest(whole=str(len(BEFORE) + 1)), id="of a longer one"),
+        pytest.param(_CUT, _rest(whole=str(CUT)), id="beyond the end"),
+        pytest.param(_CUT, _rest(said=-1), id="more than it says"),
+        pytest.param(_CUT, _rest(whole="7" * 5000), id="of one without end"),
+        pytest.param(_cut(_chunked(BEFORE[:CUT], _TOLD)), _rest(whole="*"), id="of one whose length nobody tells"),
+    ],
+)
+@pytest.mark.parametrize("hubs", ["one hub", "two hubs"])
+async def test_f110_what_is_no_continuation_is_asked_for_anew(
+    fault: Fault, first: Handler, answer: bytes | Handler, hubs: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "call.wav"
     async with serving(first, answer, media(BEFORE, headers=_TOLD)) as server:
+        if hubs == "two hubs":
+            hub = await fault.hub(server.url, profile=PROFILES["interactive"].but(attempts=1))
+            assert type(await fault.failure(hub.download(AT_PROVIDER, path))) is TransportError
         hub = await fault.hub(server.url)
         done = await hub.download(AT_PROVIDER, path)
         assert ["range" in asked.headers for asked in server.asked] == [False, True, False]
     _is_whole(done.sha256, path, BEFORE)
+
+
+@pytest.mark.parametrize(
+    ("first", "answer"),
+    [
+        pytest.param(_CUT, _rest(whole="*"), id="of a length that was told before"),
+        pytest.param(_cut(_chunked(BEFORE[:CUT], _TOLD)), _rest(), id="of a length that is told now"),
+    ],
+)
+async def test_f110_what_is_a_continuation_is_gone_on_with(
+    fault: Fault, first: Handler, answer: Handler, tmp_path: Path
+) -> None:
+    path = tmp_path / "call.wav"
+    async with serving(first, answer) as server:
+        done = await (await fault.hub(server.url)).download(AT_PROVIDER, path)
+        assert ["range" in asked.headers for asked in server.asked] == [False, True]
+    _is_whole(done.sha256, path, BEFORE)
+
+
+@pytest.mark.parametrize("coding", ["", "Transfer-Encoding: gzip\r\n", "Transfer-Encoding: gzip, chunked\r\n"])
+async def test_f110_where_nothing_says_where_it_ends_no_recording_is_whole(
+    fault: Fault, coding: str, tmp_path: Path
+) -> None:
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: audio/wav\r\n{coding}\r\n".encode()
+    body = b"5\r\nsound\r\n0\r\n\r\n" if "chunked" in coding else BEFORE[:200]
+    async with serving(_cut(head + body)) as server:
+        error = await fault.failure((await fault.hub(server.url)).download(AT_PROVIDER, tmp_path / "call.wav"))
+        assert len(server.asked) == 1
+    assert type(error) is PayloadError
+    assert "nothing says where the recording ends" in error.reason
+    assert kept(tmp_path) == []
+
+
+async def test_f110_chunks_say_where_they_end(fault: Fault, tmp_path: Path) -> None:
+    path = tmp_path / "call.wav"
+    async with serving(_chunked(BEFORE, {}) + b"\r\n0\r\n\r\n") as server:
+        done = await (await fault.hub(server.url)).download(AT_PROVIDER, path)
+    _is_whole(done.sha256, path, BEFORE)
+    async with serving(_cut(_chunked(BEFORE, {}))) as server:
+        error = await fault.failure((await fault.hub(server.url)).download(AT_PROVIDER, tmp_path / "other.wav"))
+        assert len(server.asked) == 3
+    assert type(error) is TransportError
+    assert kept(tmp_path) == [path.name]
 
 
 @pytest.mark.parametrize("place", ["at the provider", "at a storage"])
