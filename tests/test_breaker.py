@@ -27,7 +27,7 @@ from conversations_hub.errors import (
     TransportError,
     UnsupportedError,
 )
-from conversations_hub.policy import Breaker, Ticket
+from conversations_hub.policy import Breaker, Ticket, is_impatience
 
 DOWN = OutageError("down", status=500)
 MIDDLE = 0.5  # the roll that neither shortens nor lengthens
@@ -106,6 +106,13 @@ def test_f050_what_the_provider_is_not_to_blame_for_leaves_it_closed(error: HubE
     assert breaker.retry_at(0.0) is None
     fail(breaker, 5)
     assert breaker.retry_at(0.0) == 30.0
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [(10.0, False), (60.0, False), (5.0, False), (4.9, True), (0.1, True), (0.0, True)]
+)
+def test_who_gives_little_time_learns_nothing(given: float, expected: bool) -> None:  # noqa: FBT001
+    assert is_impatience(given, 10.0) is expected
 
 
 def test_f050_cancelled_calls_leave_it_closed() -> None:

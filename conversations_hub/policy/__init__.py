@@ -6,7 +6,7 @@ Only the transport acts on it.
 from __future__ import annotations
 
 from .backoff import Backoff
-from .breaker import Breaker, Ticket
+from .breaker import Breaker, Ticket, is_impatience
 from .budget import RetryBudget
 from .headers import Quota, quota, retry_after, sent_at
 from .profile import PROFILES, Profile, profile_named
@@ -21,6 +21,7 @@ __all__ = [
     "RateLimit",
     "RetryBudget",
     "Ticket",
+    "is_impatience",
     "profile_named",
     "quota",
     "retry_after",

@@ -15,7 +15,7 @@ from ..errors import (
     TransportError,
 )
 
-__all__ = ["Breaker", "Ticket"]
+__all__ = ["Breaker", "Ticket", "is_impatience"]
 
 # The first three are the numbers of
 # https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/outlier
@@ -24,6 +24,7 @@ _STEP: Final = 30.0
 _LONGEST: Final = 300.0
 _JITTER: Final = 0.2  # of the span, either way
 _PROBE_WAIT: Final = 1.0  # how soon to look again while a probe is under way
+_PATIENCE: Final = 0.5  # of the usual time-out
 
 Ticket = NewType("Ticket", int)
 """What a request is let in with, and reports with."""
@@ -117,6 +118,11 @@ class Breaker:
                 return error.retryable  # cut short, or not JSON
             case _:
                 return False
+
+
+def is_impatience(given: float, usual: float) -> bool:
+    """Whether a time-out says nothing about the provider: it was given far fewer seconds than usual to answer."""
+    return given < _PATIENCE * usual
 
 
 def _is_answer(error: HubError) -> bool:

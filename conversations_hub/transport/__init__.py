@@ -31,7 +31,7 @@ from ..errors import (
     TransportError,
 )
 from ..payload import LARGE, is_utf8, well_formed
-from ..policy import Profile, RetryBudget, retry_after
+from ..policy import Profile, RetryBudget, Ticket, is_impatience, retry_after
 from ..signals import AttemptEnded, RetryScheduled, Signal, Waited
 from ..wire import Flow, Request, Response, field, target
 from .body import read
@@ -68,7 +68,19 @@ Task = Operation | Literal["download"]
 class Exchange(Progress):
     """One operation under way."""
 
-    __slots__ = ("attempts", "deadline", "is_stale", "mended", "operation", "profile", "requests", "retries", "started")
+    __slots__ = (
+        "attempts",
+        "deadline",
+        "is_impatient",
+        "is_stale",
+        "mended",
+        "operation",
+        "profile",
+        "requests",
+        "retries",
+        "started",
+        "timeout",
+    )
 
     def __init__(self, operation: Task, profile: Profile, started: float) -> None:
         super().__init__()
@@ -85,6 +97,15 @@ class Exchange(Progress):
         self.is_stale = (
             False  # the last attempt was the first, and met a kept connection that the server was just closing
         )
+        self.is_impatient = False  # the last attempt was given too little time to say anything about the provider
+        self.timeout: aiohttp.ClientTimeout | None = None  # of the last attempt
+
+    def begin(self, timeout: aiohttp.ClientTimeout) -> None:
+        """Begin another attempt."""
+        self.timeout = timeout
+        self.is_stale = self.is_impatient = False
+        self.stage = "connecting"
+        under_way.set(self)
 
 
 class _Result(Generic[T]):
@@ -322,11 +343,14 @@ class Lane:
             return response
         finally:
             self._gate.leave()
-        if exchange.is_stale:
+        await self._learn(ticket, failure, exchange)
+        raise failure
+
+    async def _learn(self, ticket: Ticket, failure: HubError, exchange: Exchange) -> None:
+        if exchange.is_stale or exchange.is_impatient:
             self._gate.gave_up(ticket)
         else:
             await self._gate.failed(ticket, failure)
-        raise failure
 
     @asynccontextmanager
     async def turn(self, exchange: Exchange) -> AsyncGenerator[None]:
@@ -344,7 +368,7 @@ class Lane:
             return
         finally:
             self._gate.leave()
-        await self._gate.failed(ticket, failure)
+        await self._learn(ticket, failure, exchange)
         raise failure
 
     @asynccontextmanager
@@ -385,8 +409,8 @@ class Lane:
         if left <= 0:
             raise DeadlineError("the operation's deadline passed before the request was sent")
         is_usual = exchange.profile is self.profile and left >= exchange.profile.attempt_timeout
-        timeout = self._timeout if is_usual else _time_out(exchange.profile, left)
-        outcome = await self._trade(session, url, request, timeout, exchange)
+        exchange.begin(self._timeout if is_usual else _time_out(exchange.profile, left))
+        outcome = await self._trade(session, url, request, exchange)
         path = request.path if request.path.startswith("/") else "(next page)"
         self.ended(request.method, path, exchange, started, outcome)
         if isinstance(outcome, HubError):
@@ -399,7 +423,6 @@ class Lane:
         session: aiohttp.ClientSession,
         url: str,
         request: Request,
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  (the library's own, enforced by it)
         exchange: Exchange,
     ) -> Response | HubError:
         """Send a request and return what came of it.
@@ -414,16 +437,13 @@ class Lane:
         exchange.attempts += 1
         exchange.requests += 1
         exchange.retries += exchange.attempts > 1
-        exchange.is_stale = False
-        exchange.stage = "connecting"
-        under_way.set(exchange)
         try:
             async with session.request(
                 request.method,
                 URL(url, encoded=True),
                 headers=headers,
                 data=signed.body,
-                timeout=timeout,
+                timeout=exchange.timeout,
                 allow_redirects=False,
                 proxy=self.proxy,
             ) as answer:
@@ -455,10 +475,18 @@ class Lane:
         """Return ours for one of the library's errors."""
         if self._is_closed:
             return HubClosedError("the hub was closed while the request was under way")
+        exchange.is_impatient = self._is_impatience(error, exchange.timeout)
         if isinstance(error, TimeoutError) and self.clock.monotonic() >= exchange.deadline - _TICK:
             reason = f"no whole answer within {exchange.profile.deadline:g} s: it was still {exchange.stage}"
             return DeadlineError(reason, attempts=exchange.attempts)
         return failure_of(error, host, exchange.profile, exchange.stage)
+
+    def _is_impatience(self, error: LibraryError, timeout: aiohttp.ClientTimeout | None) -> bool:
+        if timeout is None or not isinstance(error, TimeoutError):
+            return False
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            return is_impatience(timeout.sock_connect or 0.0, self.profile.connect_timeout)
+        return is_impatience(timeout.total or 0.0, self.profile.attempt_timeout)
 
     def _sign_off(self, error: HubError, exchange: Exchange) -> None:
         error.reason = self.account.key.hidden_in(error.reason)

@@ -22,7 +22,6 @@ from .body import read
 from .failures import LibraryError
 from .guard import Guard, Refused, public_socket
 from .part import Part
-from .pool import under_way
 
 __all__ = ["Download", "fetched"]
 
@@ -152,15 +151,15 @@ class _Way:
             request = self._lane.adapter.sign(request, self._lane.account, self._lane.clock.now())
             url = URL(target(request, self._lane.base_url), encoded=True)
         exchange.requests += 1
-        exchange.stage = "connecting"
-        under_way.set(exchange)
         profile = exchange.profile
+        left = max(exchange.deadline - self._lane.clock.monotonic(), 0.001)
         timeout = aiohttp.ClientTimeout(
-            total=max(exchange.deadline - self._lane.clock.monotonic(), 0.001),
-            sock_connect=profile.connect_timeout,
+            total=left,
+            sock_connect=min(left, profile.connect_timeout),
             sock_read=profile.attempt_timeout,
             ceil_threshold=float("inf"),
         )
+        exchange.begin(timeout)
         try:
             return await session.get(
                 url, headers=request.headers, timeout=timeout, allow_redirects=False, proxy=self._lane.proxy

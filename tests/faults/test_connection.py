@@ -37,7 +37,7 @@ async def test_f001_a_refused_connection_is_tried_as_often_as_the_profile_says(f
 
 
 @contextmanager
-def _black_hole() -> Generator[str]:
+def black_hole() -> Generator[str]:
     """Listen with a line so short that the next connection is neither taken nor refused."""
     with ExitStack() as stack:
         listening = stack.enter_context(socket.socket())
@@ -51,7 +51,7 @@ def _black_hole() -> Generator[str]:
 
 
 async def test_f003_a_connection_nobody_takes_ends_at_the_limit_for_connecting(fault: Fault, loop: WiredLoop) -> None:
-    with _black_hole() as url:
+    with black_hole() as url:
         lane = await fault.lane(url, clock=loop.clock(), attempts=1, connect_timeout=0.1, attempt_timeout=60.0)
         began = loop.time()
         error = await fault.failure(ask(lane))

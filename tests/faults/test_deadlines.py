@@ -10,6 +10,7 @@ import tracemalloc
 import warnings
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -28,9 +29,12 @@ from conversations_hub.errors import (
     PartialError,
     PayloadError,
     RateLimitError,
+    TransportError,
 )
-from conversations_hub.policy import PROFILES
+from conversations_hub.policy import PROFILES, Profile
 from conversations_hub.policy.backoff import Backoff
+from conversations_hub.schema import Recording, RecordingAccess
+from conversations_hub.signals import BreakerChanged
 from conversations_hub.transport import Clock
 from conversations_hub.wire import Flow, Request
 
@@ -38,6 +42,7 @@ from ..server import Asked, Handler, answer, serving
 from ..test_hub import Tavus, details, until_it_fails
 from ..virtual_time import WiredLoop
 from .conftest import CANARY, Fault, ask, asking
+from .test_connection import black_hole
 
 OK = answer({"fine": True})
 DOWN = answer({"message": "down"}, 500)
@@ -151,6 +156,75 @@ async def test_f053_a_wait_that_does_not_fit_is_not_begun(
         error = await fault.failure(ask(lane))
         assert loop.time() == began
     assert type(error) is kind
+
+
+async def _slow(asked: Asked, writer: asyncio.StreamWriter) -> bytes:
+    await asyncio.sleep(0.3)
+    return OK
+
+
+_USUAL = PROFILES["interactive"]  # ten seconds an attempt, three of them for the connection
+
+
+@pytest.mark.parametrize(
+    ("hurried", "kind"),
+    [
+        pytest.param(_USUAL.but(deadline=0.1), DeadlineError, id="a deadline"),
+        pytest.param(_USUAL.but(attempt_timeout=0.1, attempts=1), TransportError, id="a time-out"),
+        pytest.param(_USUAL.but(attempt_timeout=0.1, deadline=0.25), DeadlineError, id="both, with a retry"),
+    ],
+)
+async def test_f050_a_caller_s_impatience_leaves_the_provider_open_for_the_others(
+    fault: Fault, loop: WiredLoop, hurried: Profile, kind: type[HubError]
+) -> None:
+    async with serving(_slow) as server:
+        lane = await fault.lane(server.url, clock=loop.clock())
+        for _ in range(20):
+            error = await fault.failure(lane.run("get", asking(), profile=hurried))
+            assert type(error) in {kind, TransportError}
+        assert (await ask(lane)).ok
+    assert not [signal for signal in fault.signals if isinstance(signal, BreakerChanged)]
+
+
+async def test_f050_a_download_s_impatience_leaves_the_provider_open_too(
+    fault: Fault, loop: WiredLoop, tmp_path: Path
+) -> None:
+    recording = Recording(location="/audio/c1", access=RecordingAccess.PROVIDER_KEY, ref="tavus:c1")
+    async with serving(_silent) as server:
+        hub = await fault.hub(server.url, clock=loop.clock())
+        for _ in range(20):
+            error = await fault.failure(hub.download(recording, tmp_path / "a", deadline=0.1))
+            assert type(error) is DeadlineError
+    assert not [signal for signal in fault.signals if isinstance(signal, BreakerChanged)]
+
+
+@pytest.mark.parametrize(
+    ("deadline", "opens"), [pytest.param(6.0, True, id="most of it"), pytest.param(4.0, False, id="less than half")]
+)
+async def test_f048_whoever_waits_for_most_of_the_usual_time_learns_that_it_is_down(
+    fault: Fault, loop: WiredLoop, deadline: float, *, opens: bool
+) -> None:
+    patient = _USUAL.but(deadline=deadline)
+    async with serving(_silent) as server:
+        lane = await fault.lane(server.url, clock=loop.clock())
+        for _ in range(5):
+            assert type(await fault.failure(lane.run("get", asking(), profile=patient))) is DeadlineError
+        error = await fault.failure(lane.run("get", asking(), profile=patient))
+    assert type(error) is (CircuitOpenError if opens else DeadlineError)
+
+
+@pytest.mark.parametrize(
+    ("deadline", "opens"), [pytest.param(3.5, True, id="time to connect"), pytest.param(1.0, False, id="too little")]
+)
+async def test_f048_a_connection_nobody_takes_counts_if_it_was_given_its_time(
+    fault: Fault, loop: WiredLoop, deadline: float, *, opens: bool
+) -> None:
+    with black_hole() as url:
+        lane = await fault.lane(url, clock=loop.clock(), attempts=1)
+        for _ in range(5):
+            await fault.failure(lane.run("get", asking(), profile=_USUAL.but(deadline=deadline, attempts=1)))
+        error = await fault.failure(lane.run("get", asking(), profile=_USUAL.but(deadline=deadline, attempts=1)))
+    assert isinstance(error, CircuitOpenError) is opens
 
 
 @asynccontextmanager
