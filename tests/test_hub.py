@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,7 +19,7 @@ from conversations_hub.adapters import tavus as tavus_adapter
 from conversations_hub.hub import reader
 from conversations_hub.hub.cursor import Place, digests
 from conversations_hub.policy import PROFILES
-from conversations_hub.schema import Agent, Analysis, Status, TranscriptState
+from conversations_hub.schema import Agent, Analysis, Recording, RecordingAccess, Status, TranscriptState
 
 from .clock import FakeClock
 from .server import Answer, Asked, Scripted, answer, serving
@@ -758,6 +759,59 @@ async def test_a_walk_left_open_is_told_that_its_hub_was_closed() -> None:
         async for _ in left_open:
             pass
     assert tasks() == {asyncio.current_task()}
+
+
+async def _listed(hub: Hub, *targets: str) -> list[str]:
+    return [conversation.id async for conversation in hub.list(*targets)]
+
+
+async def _gotten(hub: Hub) -> list[str]:
+    return [outcome.ref async for outcome in hub.get_many(["tavus/eu:c1"])]
+
+
+_RECORDING = Recording(location="/audio/c1", access=RecordingAccess.PROVIDER_KEY, ref="tavus/us:c1")
+_CALLS: dict[str, Callable[[Hub, Path], Coroutine[Any, Any, object]]] = {
+    "get": lambda hub, _: hub.get("tavus/eu:c1"),
+    "get of an account that was never asked": lambda hub, _: hub.get("tavus/us:c1"),
+    "list": lambda hub, _: _listed(hub, "tavus/us"),
+    "list of all": lambda hub, _: _listed(hub),
+    "get_many": lambda hub, _: _gotten(hub),
+    "start": lambda hub, _: hub.start("tavus/us", agent="p1"),
+    "end": lambda hub, _: hub.end("tavus/us:c1"),
+    "delete": lambda hub, _: hub.delete("tavus/us:c1"),
+    "download": lambda hub, folder: hub.download(_RECORDING, folder / "a.wav"),
+    "close": lambda hub, _: hub.close(),
+}
+
+
+@pytest.mark.parametrize("call", _CALLS.values(), ids=_CALLS)
+@pytest.mark.parametrize("is_at_rest", [False, True], ids=["while its loop runs", "while it rests"])
+def test_a_hub_is_used_and_closed_in_one_loop_and_says_so_in_any_other(
+    call: Callable[[Hub, Path], Coroutine[Any, Any, object]], tmp_path: Path, *, is_at_rest: bool
+) -> None:
+    async def elsewhere(hub: Hub) -> None:
+        with pytest.raises(errors.HubClosedError, match="belongs to the event loop that first used it"):
+            await call(hub, tmp_path)
+
+    async def at_home() -> Hub:
+        async with serving(Tavus()) as server:
+            hub = Hub([Account("tavus", key="key", base_url=server.url, name=name) for name in ("eu", "us")])
+            assert (await hub.get("tavus/eu:c1")).id == "c1"
+            if not is_at_rest:
+                await asyncio.to_thread(lambda: asyncio.run(elsewhere(hub)))
+                assert (await hub.get("tavus/eu:c1")).id == "c1"
+                assert (await hub.get("tavus/us:c1")).id == "c1"
+                assert len(server.asked) == 3
+                await hub.close()
+            return hub
+
+    with asyncio.Runner() as home:
+        hub = home.run(at_home())
+        if is_at_rest:
+            asyncio.run(elsewhere(hub))
+            home.run(hub.close())
+    assert list(tmp_path.iterdir()) == []
+    asyncio.run(hub.close())  # what is closed already can be closed anywhere
 
 
 async def test_many_tasks_share_a_hub() -> None:

@@ -414,7 +414,13 @@ class Hub:
         )
 
     async def close(self) -> None:
-        """Free every connection; what is still under way ends with `HubClosedError`. Closing again does nothing."""
+        """Free every connection; what is still under way ends with `HubClosedError`. Closing again does nothing.
+
+        Raises:
+            HubClosedError: this is another event loop than the one that first used the hub; nothing is closed.
+        """
+        if not self._is_closed:
+            self._connections.own_loop()
         self._is_closed = True
         for readers in self._readers.values():
             await next(iter(readers.values())).lane.close()

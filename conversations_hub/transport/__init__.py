@@ -540,14 +540,12 @@ class Lane:
     def _open(self) -> tuple[aiohttp.ClientSession, asyncio.Future[None]]:
         if self._is_closed:
             raise HubClosedError("the hub is closed: make a new one, or use it inside its `async with`")
-        loop = asyncio.get_running_loop()
+        loop = self._connections.own_loop()
         if self._session is None or self._closing is None:
             self._closing = loop.create_future()
             headers = {"Accept": "application/json", "Accept-Encoding": "gzip"}
             self._session = session(self.profile.in_flight, self._connections, self._ssl, headers)
             self._dropped = weakref.finalize(self, drop, self._session, self._where)
-        elif self._closing.get_loop() is not loop:
-            raise HubClosedError("a hub belongs to the event loop that first used it: make one for this loop")
         return self._session, self._closing
 
     @asynccontextmanager
@@ -564,9 +562,13 @@ class Lane:
                 self._visits.discard(visit)
 
     async def close(self) -> None:
-        """Close all connections; what is under way ends with `HubClosedError`. Closing again does nothing."""
+        """Close all connections; what is under way ends with `HubClosedError`. Closing again does nothing.
+
+        Raises `HubClosedError`, and closes nothing, in another event loop than the one that first used them.
+        """
         if self._is_closed:
             return
+        self._connections.own_loop()
         self._is_closed = True
         if self._closing is not None and not self._closing.done():
             self._closing.set_result(None)

@@ -12,7 +12,7 @@ from typing import Final
 
 from aiohttp.client_proto import ResponseHandler
 
-from ..errors import ConfigurationError, DeadlineError
+from ..errors import ConfigurationError, DeadlineError, HubClosedError
 
 __all__ = ["Connections"]
 
@@ -24,17 +24,31 @@ class Connections:
     """The connections of a hub: so many are open at most, those at rest included.
 
     Whoever wants one stands in the line of its account, and the accounts take turns. Connections are never handed from
-    one account to another: where there are too many, the one that has rested longest is closed.
+    one account to another: where there are too many, the one that has rested longest is closed. All of them belong to
+    one event loop.
     """
 
     def __init__(self, most: int | None = None) -> None:
         self.most = _default() if most is None else most
         if self.most < 1:
             raise ConfigurationError("connections must be 1 or more")
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._taken = 0
         self._lines: dict[str, deque[asyncio.Future[None]]] = {}  # the account whose turn is next stands first
         self._open = 0
         self._resting: dict[ResponseHandler, None] = {}  # the one that has rested longest first
+
+    def own_loop(self) -> asyncio.AbstractEventLoop:
+        """Return the event loop they belong to, the first that asks; raise `HubClosedError` in any other."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            if self._loop is not None:
+                raise HubClosedError(
+                    "a hub belongs to the event loop that first used it: use and close it there, and make one for this"
+                    " loop"
+                )
+            self._loop = loop
+        return loop
 
     @property
     def are_free(self) -> bool:
