@@ -28,6 +28,7 @@ from .reader import Lists, Reader
 from .recordings import Download, download
 from .refs import Ref, Target
 from .report import AccountReport, Report
+from .sealed import sealed, sealed_stream
 from .walk import ACCOUNTS_AT_ONCE, Page, Plan, Walk
 
 __all__ = ["AccountReport", "Download", "Hub", "Limiter", "Outcome", "Page", "Report", "Walk"]
@@ -301,7 +302,7 @@ class Hub:
         if concurrency < 1:
             raise InvalidRefError("concurrency must be 1 or more")
         width = min(concurrency, self._connections.most)  # more would only wait, and that counts
-        return self._crew.as_completed(refs, partial(self._outcome, _profile(profile)), width)
+        return sealed_stream(self._crew.as_completed(refs, partial(self._outcome, _profile(profile)), width))
 
     async def _outcome(self, profile: Profile | None, ref: str) -> Outcome:
         try:
@@ -311,6 +312,7 @@ class Hub:
         except HubError as error:
             return Outcome(ref, error=error)
 
+    @sealed
     async def start(
         self,
         target: str,
@@ -344,6 +346,7 @@ class Hub:
             raise reader.unsupported("end")
         await lane.run("end", reader.resource.end(lane.account, id), profile=_profile(profile))
 
+    @sealed
     async def delete(
         self,
         ref: str,
@@ -359,6 +362,7 @@ class Hub:
         flow = reader.resource.delete(lane.account, id, provider_options or {})
         await lane.run("delete", flow, profile=_profile(profile))
 
+    @sealed
     async def send(self, ref: str, text: str, *, profile: ProfileName | Profile | None = None) -> TranscriptTurn:
         """Say something in a running text conversation and return the agent's answer.
 
@@ -370,6 +374,7 @@ class Hub:
             raise reader.unsupported("send")
         return await lane.run("send", reader.resource.send(lane.account, id, text), profile=_profile(profile))
 
+    @sealed
     async def download(
         self,
         recording: Recording,

@@ -58,20 +58,26 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     def read(cls, cursor: str | None, where: str, query: Query, lists: Collection[str] = ("list",)) -> Place:
         """Read a cursor; raise `InvalidRefError` where it is none, or not one of this account and these filters."""
         place = _unpacked(cursor)
-        if place is None or (place.where == where and place.resource not in lists):
-            raise InvalidRefError(
-                "that is no cursor, or a damaged one: pass a page's `cursor` on exactly as it is, or begin without one"
-            )
-        if place.where != where:
-            raise InvalidRefError(f"the cursor is not one of {where}: go on with the account whose page it came from")
-        pairs = zip(_FILTERS, split(place.filters), split(digests(query)), strict=True)
-        others = [name for name, before, now in pairs if before != now]
-        if others:
-            raise InvalidRefError(
-                f"the cursor belongs to a walk with another {' and another '.join(others)}: go on with the filters that"
-                " one had, or begin without a cursor"
-            )
-        return place
+        wrong = _wrong_with(place, where, query, lists)
+        if place is not None and wrong is None:
+            return place
+        del place  # it may hold a link, and an error shows the variables of its frames
+        raise InvalidRefError(f"{wrong}")
+
+
+def _wrong_with(place: Place | None, where: str, query: Query, lists: Collection[str]) -> str | None:
+    if place is None or (place.where == where and place.resource not in lists):
+        return "that is no cursor, or a damaged one: pass a page's `cursor` on exactly as it is, or begin without one"
+    if place.where != where:
+        return f"the cursor is not one of {where}: go on with the account whose page it came from"
+    pairs = zip(_FILTERS, split(place.filters), split(digests(query)), strict=True)
+    others = [name for name, before, now in pairs if before != now]
+    if others:
+        return (
+            f"the cursor belongs to a walk with another {' and another '.join(others)}: go on with the filters that one"
+            " had, or begin without a cursor"
+        )
+    return None
 
 
 def _unpacked(cursor: object) -> Place | None:

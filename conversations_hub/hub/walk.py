@@ -16,6 +16,7 @@ from ..errors import HubClosedError, HubError, NotFoundError, PartialError, Prov
 from ..policy import Profile
 from ..schema import Conversation
 from ..signals import PageRead
+from ..transport.failures import bare
 from .crew import Crew, Put
 from .cursor import Place, digests
 from .loop_guard import LoopGuard
@@ -23,6 +24,7 @@ from .newest import Head, newest_of, sheets_of
 from .page import Page, Sheet
 from .reader import MOST_TOLD, Lists, Reader
 from .report import AccountReport, Report
+from .sealed import sealed_stream
 
 __all__ = ["ACCOUNTS_AT_ONCE", "Page", "Plan", "Walk"]
 
@@ -94,9 +96,7 @@ class Walk:
         limit = self._plan.limit
         if limit == 0:
             return _nothing()
-        if limit is None or self._is_one_list:
-            return self._conversations()
-        return self._newest(limit)
+        return sealed_stream(self._conversations() if limit is None or self._is_one_list else self._newest(limit))
 
     @property
     def _is_one_list(self) -> bool:
@@ -109,7 +109,8 @@ class Walk:
         limit = self._plan.limit
         if limit == 0:
             return _nothing()
-        return self._pages() if limit is None or len(self._accounts) == 1 else self._newest_pages(limit)
+        is_one = len(self._accounts) == 1
+        return sealed_stream(self._pages() if limit is None or is_one else self._newest_pages(limit))
 
     async def _conversations(self) -> AsyncGenerator[Conversation]:
         left = self._plan.limit
@@ -267,7 +268,7 @@ class Walk:
             report.elapsed = max(report.elapsed, clock.monotonic() - started)
 
     def _failed(self, report: AccountReport, error: HubError) -> None:
-        report.error = error
+        report.error = bare(error)
         report.failures[type(error).__name__] += 1
         if self._plan.on_error is not None:
             self._plan.on_error(error)

@@ -37,13 +37,14 @@ from ..wire import Flow, Request, Response, field, target
 from .body import read
 from .clock import Clock
 from .connections import Connections
-from .failures import LibraryError, Lost, failure_of, name_of
+from .failures import LibraryError, Lost, bare, failure_of, name_of
 from .gate import Gate, Limiter
 from .pool import KEEP_ALIVE, Progress, SocketFactory, drop, session, under_way
 from .turns import Turns
 
 __all__ = ["Clock", "Connections", "Counts", "Exchange", "Lane", "Limiter", "Turns"]
 
+E = TypeVar("E", bound=BaseException)
 T = TypeVar("T")
 
 log = logging.getLogger("conversations_hub")
@@ -178,33 +179,30 @@ class Lane:
     async def run(
         self, operation: Task, flow: Flow[T], counts: Counts | None = None, profile: Profile | None = None
     ) -> T:
-        """Run a flow to its end and return what it found; raise a `HubError` that says who, what and how often.
+        """Run a flow to its end and return what it found; raise a bare `HubError` that says who, what and how often.
 
         `profile` takes the place of the lane's own for this one time, but for the number of requests under way.
         """
         exchange = Exchange(operation, profile or self.profile, self.clock.monotonic())
-        failure: HubError
         try:
             return await self._drive(flow, exchange)
-        except HubError as error:
-            failure = error
+        except (HubError, asyncio.CancelledError) as error:
+            failure = bare(error)
         finally:
             if counts is not None:
                 counts.requests += exchange.requests
                 counts.retries += exchange.retries
                 counts.mended += exchange.mended
-        self._sign_off(failure, exchange)
-        raise failure
+        raise self._signed_off(failure, exchange)
 
     async def repeat(self, operation: Task, attempt: Callable[[Exchange], Awaitable[T]], profile: Profile) -> T:
         """Attempt what no flow can, as often as a flow's request; raise the same errors as `run`."""
         exchange = Exchange(operation, profile, self.clock.monotonic())
         try:
             return await self._tried(partial(attempt, exchange), exchange, is_safe=True)
-        except HubError as error:
-            failure = error
-        self._sign_off(failure, exchange)
-        raise failure
+        except (HubError, asyncio.CancelledError) as error:
+            failure = bare(error)
+        raise self._signed_off(failure, exchange)
 
     async def _drive(self, flow: Flow[T], exchange: Exchange) -> T:
         answer: Response | HubError | None = None
@@ -427,8 +425,7 @@ class Lane:
     ) -> Response | HubError:
         """Send a request and return what came of it.
 
-        It raises nothing once the request is signed: a traceback shows the variables of its frames to whoever collects
-        them, and here alone the key is one.
+        It raises nothing of the provider's once the request is signed: here alone the key is a variable.
         """
         signed = self.adapter.sign(request, self.account, self.clock.now())
         if signed.query is not request.query or signed.path is not request.path:
@@ -450,7 +447,7 @@ class Lane:
                 exchange.stage = "reading the answer"
                 return Response(answer.status, answer.headers, await read(answer, exchange.profile.largest_body))
         except HubError as error:
-            return error.with_traceback(None)
+            return bare(error)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             was_kept = self.clock.monotonic() - self._answered_at < KEEP_ALIVE
             exchange.is_stale = was_kept and exchange.attempts == 1 and isinstance(error, Lost)
@@ -488,13 +485,15 @@ class Lane:
             return is_impatience(timeout.sock_connect or 0.0, self.profile.connect_timeout)
         return is_impatience(timeout.total or 0.0, self.profile.attempt_timeout)
 
-    def _sign_off(self, error: HubError, exchange: Exchange) -> None:
-        error.reason = self.account.key.hidden_in(error.reason)
-        error.provider = self.account.provider
-        error.account = self.account.name
-        error.operation = exchange.operation
-        error.attempts = exchange.attempts
-        error.elapsed = self.clock.monotonic() - exchange.started
+    def _signed_off(self, error: E, exchange: Exchange) -> E:
+        if isinstance(error, HubError):
+            error.reason = self.account.key.hidden_in(error.reason)
+            error.provider = self.account.provider
+            error.account = self.account.name
+            error.operation = exchange.operation
+            error.attempts = exchange.attempts
+            error.elapsed = self.clock.monotonic() - exchange.started
+        return error
 
     def ended(self, method: str, path: str, exchange: Exchange, started: float, outcome: Response | HubError) -> None:
         """Log an attempt, and tell whoever listens: templates, sizes and times, never ids or content."""

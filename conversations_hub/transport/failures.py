@@ -9,14 +9,16 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from typing import Final
+from typing import Final, TypeVar
 
 import aiohttp
 
 from ..errors import HubError, LocalLimitError, PayloadError, TransportError
 from ..policy import Profile
 
-__all__ = ["LibraryError", "Lost", "failure_of", "name_of", "sent_once"]
+__all__ = ["LibraryError", "Lost", "bare", "failure_of", "name_of", "sent_once"]
+
+E = TypeVar("E", bound=BaseException)
 
 LibraryError = aiohttp.ClientError | OSError
 """Whatever an exchange may raise; a time-out is an `OSError` too."""
@@ -93,6 +95,15 @@ def _limit_now() -> str | None:
     except OSError as error:
         return _OWN_LIMITS.get(error.errno or 0)
     return None
+
+
+def bare(error: E) -> E:
+    """Return an error without the frames it rose through, and without the errors it rose in the course of.
+
+    It is to be raised again where no frame above holds a key, content, a link or a query.
+    """
+    error.__traceback__ = error.__context__ = error.__cause__ = None
+    return error
 
 
 def name_of(bug: Exception) -> str:

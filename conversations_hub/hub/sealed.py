@@ -1,0 +1,52 @@
+"""Calls and streams whose errors are bare where they leave the hub.
+
+Whoever collects errors collects the variables of the frames they rose through, and those hold what people said, links
+and phone numbers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import aclosing
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+from ..errors import HubError
+from ..transport.failures import bare
+
+__all__ = ["sealed", "sealed_stream"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def sealed(call: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Return a function like `call` whose errors show neither its arguments nor anything that it held."""
+
+    @wraps(call)
+    async def sealed_call(*arguments: P.args, **named: P.kwargs) -> T:
+        running = call(*arguments, **named)
+        del arguments, named
+        try:
+            return await running
+        except (HubError, asyncio.CancelledError) as error:
+            failure = bare(error)
+        raise failure
+
+    return sealed_call
+
+
+async def sealed_stream(stream: AsyncGenerator[T]) -> AsyncGenerator[T]:
+    """Yield what a stream does; its errors show nothing of that."""
+    failure: BaseException
+    async with aclosing(stream):
+        try:
+            async for item in stream:
+                yield item
+                del item
+        except (HubError, asyncio.CancelledError) as error:
+            failure = bare(error)
+        else:
+            return
+    raise failure

@@ -1,0 +1,289 @@
+"""What an error shows to those who collect the variables of its frames: no content, no link, no query and no key."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from conversations_hub import Account, Hub
+from conversations_hub.errors import (
+    AuthError,
+    HubClosedError,
+    HubError,
+    InvalidRefError,
+    OutageError,
+    PaginationError,
+    PartialError,
+    PayloadError,
+    RejectedError,
+    TransportError,
+)
+from conversations_hub.hub.cursor import Place
+from conversations_hub.schema import Recording, RecordingAccess
+from conversations_hub.wire import Request
+
+from ..hosts import hosts, media
+from ..server import Answer, Asked, Handler, answer, serving
+from ..virtual_time import WiredLoop
+from .conftest import CANARY, Fault, ask
+
+SAID = "words-that-somebody-said"
+TESTS = Path(__file__).parent.parent
+
+
+def shown(error: BaseException, seen: set[int] | None = None) -> Iterator[str]:
+    """Yield every variable of every frame behind an error, but for those of the tests, and of all it is linked with."""
+    seen = set() if seen is None else seen
+    if id(error) in seen:
+        return
+    seen.add(id(error))
+    traceback = error.__traceback__
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        if TESTS not in Path(code.co_filename).parents:
+            yield from (
+                f"{code.co_qualname}: {name} = {value!r}" for name, value in traceback.tb_frame.f_locals.items()
+            )
+        traceback = traceback.tb_next
+    linked: list[BaseException | None] = [error.__cause__, error.__context__]
+    if isinstance(error, PartialError):
+        linked += error.errors.values()
+    for each in linked:
+        if each is not None:
+            yield from shown(each, seen)
+
+
+def check(error: BaseException) -> None:
+    """Check that an error shows neither what was said nor the key."""
+    assert [variable for variable in shown(error) if SAID in variable or CANARY in variable] == []
+
+
+def row(id: str, **more: Any) -> dict[str, Any]:
+    return {"conversation_id": id, "conversation_name": SAID, "status": "ended", **more}
+
+
+def listed(*ids: str, total: int = 100) -> bytes:
+    return answer({"data": [row(id) for id in ids], "total_count": total})
+
+
+async def each(items: AsyncIterable[object]) -> None:
+    async for _item in items:
+        pass
+
+
+async def outcomes_of(hub: Hub) -> None:
+    """Raise the first error among the outcomes."""
+    async with aclosing(hub.get_many(["tavus:c2", "tavus:c1"], concurrency=1)) as outcomes:
+        async for outcome in outcomes:
+            if outcome.error is not None:
+                raise outcome.error
+
+
+DEEP = b'{"conversation_id": "c1", "name": "%s", "events": %s}' % (SAID.encode(), b"[" * 5000 + b"]" * 5000)
+NO_JSON = answer(f"<html>{SAID}</html>".encode())
+PAGE_OF_NINE = listed(*(f"c{number}" for number in range(9)))
+
+_GETS = {
+    "no JSON": (NO_JSON, PayloadError),
+    "JSON that is cut": (answer(b'{"conversation_id": "c1", "conversation_name": "%s' % SAID.encode()), PayloadError),
+    "another conversation": (answer(row("c2")), PayloadError),
+    "what does not fit": (answer(row("c1", events=SAID)), PayloadError),
+    "nested too deeply": (answer(DEEP), PayloadError),
+    "a large one that does not fit": (answer(row("c1", events=SAID, more=" " * 2_000_000)), PayloadError),
+    "a body that is cut": (answer(SAID.encode(), length=99), TransportError),
+    "a refusal": (answer({"details": SAID}, 400), RejectedError),
+    "an outage": (answer({"details": SAID}, 500), OutageError),
+    "a redirect": (answer(b"", 302, {"Location": f"https://example.com/?{SAID}"}), PayloadError),
+}
+
+
+_ONE: dict[str, Callable[[Hub], Awaitable[object]]] = {"get": lambda hub: hub.get("tavus:c1"), "get_many": outcomes_of}
+
+
+@pytest.mark.parametrize("call", _ONE.values(), ids=_ONE)
+@pytest.mark.parametrize(("said", "kind"), _GETS.values(), ids=_GETS)
+async def test_what_was_answered_is_in_no_frame(
+    fault: Fault, said: bytes, kind: type[HubError], call: Callable[[Hub], Awaitable[object]]
+) -> None:
+    async with serving(_closing_after(said)) as server:
+        error = await fault.failure(call(await fault.hub(server.url)))
+    assert type(error) is kind
+    check(error)
+
+
+def _closing_after(said: bytes) -> Handler:
+    async def closing(asked: Asked, writer: asyncio.StreamWriter) -> Answer:
+        if asked.target.partition("?")[0].endswith("/c2") and b"c2" not in said:
+            return answer(row("c2"))
+        writer.write(said)
+        await writer.drain()
+        return None
+
+    return closing
+
+
+async def test_what_an_adapter_fails_on_is_in_no_frame(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(body: bytes) -> None:
+        raise KeyError(body)
+
+    monkeypatch.setattr("conversations_hub.adapters.tavus.normalize", failing)
+    async with serving(answer(row("c1"))) as server:
+        error = await fault.failure((await fault.hub(server.url)).get("tavus:c1"))
+    assert type(error) is PayloadError
+    check(error)
+
+
+_WALKS: dict[str, Callable[[Hub], AsyncIterable[object]]] = {
+    "rows": lambda hub: hub.list("tavus/a", page_size=9),
+    "pages": lambda hub: hub.list("tavus/a", page_size=9).pages(),
+    "details": lambda hub: hub.list("tavus/a", page_size=9, transcripts=True),
+    "pages of details": lambda hub: hub.list("tavus/a", page_size=9, transcripts=True).pages(),
+    "rows of all": lambda hub: hub.list(page_size=9),
+    "pages of all": lambda hub: hub.list(page_size=9).pages(),
+    "the newest": lambda hub: hub.list(page_size=9, limit=50),
+    "pages of the newest": lambda hub: hub.list(page_size=9, limit=50).pages(),
+    "details of the newest": lambda hub: hub.list(page_size=9, limit=50, transcripts=True),
+}
+_PAGES = {
+    "no JSON": NO_JSON,
+    "what does not fit": answer({"data": SAID, "total_count": SAID}),
+    "a circle": PAGE_OF_NINE,
+    "an outage": answer({"details": SAID}, 500),
+    "a refused key": answer({"details": SAID}, 401),
+}
+
+
+@pytest.mark.parametrize("walk", _WALKS.values(), ids=_WALKS)
+@pytest.mark.parametrize("second", _PAGES.values(), ids=_PAGES)
+async def test_what_was_listed_before_is_in_no_frame(
+    fault: Fault, walk: Callable[[Hub], AsyncIterable[object]], second: bytes
+) -> None:
+    async def provider(asked: Asked, writer: asyncio.StreamWriter) -> Answer:
+        path, _, query = asked.target.partition("?")
+        if not path.endswith("/conversations"):
+            return second if path.endswith("c8") else answer(row(path.rpartition("/")[2]))
+        return PAGE_OF_NINE if "page=1&" in f"{query}&" else second
+
+    async with serving(provider) as server:
+        hub = await fault.hub(server.url, server.url)
+        error = await fault.failure(each(walk(hub)))
+        check(error)
+        taken: list[HubError] = []
+        left = hub.list(page_size=9, transcripts=True, on_error=taken.append)
+        await each(left)
+    for one in (*taken, *left.report.errors.values()):
+        check(one)
+    assert len(taken) == 2
+
+
+async def test_the_next_page_s_link_is_in_no_frame(fault: Fault) -> None:
+    async def provider(asked: Asked, writer: asyncio.StreamWriter) -> Answer:
+        if "cursor" in asked.target:
+            return answer({}, 500)
+        return answer({"results": [{"callId": "c1"}], "next": f"{server.url}/api/calls?cursor={SAID}"})
+
+    async with serving(provider) as server, Hub([Account("ultravox", key=CANARY, base_url=server.url)]) as hub:
+        error = await fault.failure(each(hub.list("ultravox")))
+        assert SAID in server.asked[1].target
+    assert type(error) is OutageError
+    check(error)
+
+
+@pytest.mark.parametrize("link", [f"https://example.com/?{SAID}", f"http://127.0.0.1:1/?{SAID} ", f"http:/{SAID}"])
+async def test_a_link_that_is_not_followed_is_in_no_frame(fault: Fault, link: str) -> None:
+    lane = await fault.lane("http://127.0.0.1:1")
+    error = await fault.failure(ask(lane, Request("GET", link)))
+    assert type(error) is PaginationError
+    check(error)
+
+
+async def test_a_cursor_that_is_refused_shows_no_link(fault: Fault) -> None:
+    hub = await fault.hub("http://127.0.0.1:1")
+    place = Place(where="tavus/other", page_size=None, filters=bytes(30), page=SAID)
+    for where in ("tavus/other", "tavus/default"):
+        with pytest.raises(InvalidRefError) as caught:
+            hub.list("tavus", cursor=str(msgspec.structs.replace(place, where=where)))
+        check(caught.value)
+
+
+async def test_what_a_caller_sends_is_in_no_frame(fault: Fault) -> None:
+    options = {"conversational_context": SAID}
+    async with serving(answer({"details": SAID}, 400)) as server:
+        hub = await fault.hub(server.url)
+        for call in (
+            hub.start("tavus", agent="p1", to=SAID, provider_options=options),
+            hub.delete("tavus:c1", provider_options=options),
+        ):
+            check(await fault.failure(call))
+        async with Hub([Account("retell", key=CANARY, base_url=server.url)]) as other:
+            check(await fault.failure(other.send("retell:chat_1", SAID)))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        media(b"", 404),
+        media(b"", 302, {"Location": f"http://127.0.0.1/?{SAID}"}),
+        media(headers={"Content-Type": "text/html"}),
+        None,
+    ],
+    ids=["a refusal", "a redirect inside", "no recording", "no answer"],
+)
+async def test_a_recording_s_link_is_in_no_frame(fault: Fault, said: bytes | None, tmp_path: Path) -> None:
+    link = f"https://media.example.com/a?{SAID}"
+    recordings = (
+        Recording(location=link, access=RecordingAccess.SIGNED_URL, ref="tavus:c1"),
+        Recording(location=f"/audio?{SAID}", access=RecordingAccess.PROVIDER_KEY, ref="tavus:c1"),
+    )
+    async with hosts(said, names=("media.example.com",)) as there, serving(said) as server:
+        hub = await fault.hub(server.url, ssl=there.ssl)
+        for recording in recordings:
+            check(await fault.failure(hub.download(recording, tmp_path / "a", allow_any_public_host=True)))
+
+
+async def _silent(asked: Asked, writer: asyncio.StreamWriter) -> Answer:
+    path, _, query = asked.target.partition("?")
+    if path.endswith("/conversations") and "page=1&" in f"{query}&":
+        return PAGE_OF_NINE
+    await asyncio.Event().wait()
+    return None
+
+
+_WAITS: dict[str, Callable[[Hub], Awaitable[object]]] = {
+    "get": lambda hub: hub.get("tavus/a:c1"),
+    "outcomes": lambda hub: each(hub.get_many(["tavus/a:c1"])),
+    "start": lambda hub: hub.start("tavus/a", provider_options={"conversational_context": SAID}),
+    **{name: (lambda hub, walk=walk: each(walk(hub))) for name, walk in _WALKS.items()},  # type: ignore[misc]
+}
+
+
+@pytest.mark.parametrize("call", _WAITS.values(), ids=_WAITS)
+@pytest.mark.parametrize("how", ["time-out", "closed"])
+async def test_what_ends_under_way_shows_nothing(
+    fault: Fault, loop: WiredLoop, call: Callable[[Hub], Awaitable[object]], how: str
+) -> None:
+    async with serving(_silent) as server:
+        hub = await fault.hub(server.url, server.url, clock=loop.clock())
+        if how == "closed":
+            loop.call_later(1.0, lambda: closing.append(loop.create_task(hub.close())))
+        closing: list[asyncio.Task[None]] = []
+        with pytest.raises(TimeoutError if how == "time-out" else HubClosedError) as caught:
+            async with asyncio.timeout(1.0 if how == "time-out" else None):
+                await call(hub)
+        await asyncio.gather(*closing)
+    check(caught.value)
+
+
+async def test_what_a_lane_raises_is_bare(fault: Fault) -> None:
+    async with serving(answer({}, 401)) as server:
+        lane = await fault.lane(server.url)
+        error = await fault.failure(ask(lane))
+    assert type(error) is AuthError
+    assert error.__context__ is error.__cause__ is None
+    assert {variable.partition(":")[0] for variable in shown(error)} == {"Lane.run"}
