@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from conversations_hub import Account, Hub, errors
 from conversations_hub.adapter import Query
-from conversations_hub.adapters import BUILTIN
+from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.hub import Page
 from conversations_hub.hub.cursor import Place, digests
 from conversations_hub.signals import AttemptEnded, PageRead, Signal
@@ -82,7 +82,7 @@ async def test_no_more_rows_are_asked_for_than_limit_needs(provider: str) -> Non
     async with simulated(130, on_signal=told.append) as hub:
         for limit, page_size, listed in ((1, None, 1), (3, None, 3), (2, 5, 5)):
             told.clear()
-            _ = [c async for c in hub.list(provider, limit=limit, page_size=page_size)]
+            _ = [c async for c in hub.list(f"{provider}:{load(provider).main}", limit=limit, page_size=page_size)]
             assert [signal.listed for signal in told if isinstance(signal, PageRead)] == [listed]
 
 
