@@ -209,12 +209,12 @@ async def many(asked: Asked, writer: asyncio.StreamWriter) -> Answer:
 
 @pytest.mark.parametrize("profile", ["interactive", "bulk"])
 async def test_many_accounts_are_walked_with_few_descriptors(profile: str) -> None:
-    told = await in_a_process(256, 300, profile, accounts_at_once=64 if profile == "interactive" else 300)
-    assert told["delivered"] == 300 * 5
-    assert told["newest"] == 150
+    told = await in_a_process(128, 150, profile, accounts_at_once=64 if profile == "interactive" else 150)
+    assert told["delivered"] == 150 * 5
+    assert told["newest"] == 75
     assert (told["not_loaded"], told["failed"]) == (0, [])
-    assert (told["retries"], told["breakers"], told["attempts"]) == (0, 0, 300 * 7)
-    assert told["most"] <= 64 + 20
+    assert (told["retries"], told["breakers"], told["attempts"]) == (0, 0, 150 * 7)
+    assert told["most"] <= 32 + 20
 
 
 async def test_too_few_descriptors_are_named_and_count_for_no_breaker() -> None:

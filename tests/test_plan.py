@@ -47,14 +47,14 @@ ONE_FOR_EACH = ("tavus", "anyreach", "voiceable", "vapi", "elevenlabs", "retell"
 
 
 async def test_a_plan_is_what_a_sync_takes(tmp_path: Path) -> None:
-    async with simulated(conversations=230) as (hub, simulator):
+    async with simulated(conversations=110) as (hub, simulator):
         planned = {one.where.partition("/")[0]: one for one in await plan(hub, None, clock=at(NOW))}
         simulator.requests.clear()
         report = await sync(hub, SQLiteStore(tmp_path / "c.db"), clock=at(NOW))
         taken = dict(simulator.requests)
     assert list(planned) == list(BUILTIN)
     for one in planned.values():
-        assert (one.listed, one.new, one.again, one.there, one.bad) == (230, 230, 0, 0, 0)
+        assert (one.listed, one.new, one.again, one.there, one.bad) == (110, 110, 0, 0, 0)
     assert {name: one.requests for name, one in planned.items() if name in ONE_FOR_EACH} == {
         name: taken[name] for name in ONE_FOR_EACH
     }
@@ -80,14 +80,14 @@ async def test_looking_takes_a_request_for_each_page_and_few_for_samples(provide
 
 async def test_windows_are_walked_as_a_sync_walks_them(tmp_path: Path) -> None:
     since, until = NOW - timedelta(days=30), NOW - timedelta(days=2)
-    async with simulated(*ONE_FOR_EACH, conversations=400) as (hub, simulator):
+    async with simulated(*ONE_FOR_EACH, conversations=300) as (hub, simulator):
         planned = await plan(hub, None, since=since, until=until, clock=at(NOW))
         simulator.requests.clear()
         report = await sync(hub, SQLiteStore(tmp_path / "c.db"), since=since, until=until, clock=at(NOW))
         taken = dict(simulator.requests)
     assert [one.new for one in planned] == [account.new for account in report.accounts]
     assert {one.where.partition("/")[0]: one.requests for one in planned} == taken
-    assert all(0 < one.new < 400 for one in planned)
+    assert all(0 < one.new < 300 for one in planned)
     assert all(one.new == one.listed for one in planned)
 
 
