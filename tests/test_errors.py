@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 from collections.abc import Callable
 
@@ -29,15 +30,18 @@ from conversations_hub.errors import (
     RejectedError,
     StoreError,
     TransportError,
+    UnknownAccountError,
     UnsafeURLError,
     UnsupportedError,
     WebhookError,
     for_status,
+    problem,
 )
 
 TREE: dict[type[HubError], type[Exception]] = {
     HubError: Exception,
     ConfigurationError: HubError,
+    UnknownAccountError: ConfigurationError,
     InvalidRefError: HubError,
     UnsupportedError: HubError,
     HubClosedError: HubError,
@@ -86,7 +90,7 @@ def _pickled(error: HubError) -> HubError:
 
 def test_the_tree_is_the_documented_one() -> None:
     assert {kind: kind.__bases__[0] for kind in TREE} == TREE
-    assert set(errors.__all__) == {kind.__name__ for kind in TREE} | {"for_status"}
+    assert set(errors.__all__) == {kind.__name__ for kind in TREE} | {"for_status", "problem"}
     drawn = errors.__doc__ or ""
     assert all(kind.__name__ in drawn for kind in TREE)
 
@@ -123,7 +127,8 @@ def test_a_partial_error_names_all_who_failed() -> None:
 
 @pytest.mark.parametrize("kind", PLAIN)
 def test_an_error_holds_its_facts_and_nothing_else(kind: type[HubError]) -> None:
-    assert vars(_one(kind)) == {
+    answered = {"http_status": 418} if kind is WebhookError else {}
+    assert vars(_one(kind)) == answered | {
         "reason": "it {failed}",
         "provider": "tavus",
         "account": "eu",
@@ -226,3 +231,86 @@ def test_a_status_decides_where_the_class_does_not(status: int, retryable: bool)
 
 def test_a_bad_ref_is_a_value_error_too() -> None:
     assert isinstance(InvalidRefError("no"), ValueError)
+
+
+# what a service answers its own caller
+
+
+ANSWERS: dict[type[HubError], tuple[str, int]] = {
+    HubError: ("error", 500),
+    ConfigurationError: ("configuration", 500),
+    UnknownAccountError: ("unknown_account", 404),
+    InvalidRefError: ("invalid_ref", 400),
+    UnsupportedError: ("unsupported", 501),
+    HubClosedError: ("hub_closed", 503),
+    TransportError: ("transport", 502),
+    DeadlineError: ("deadline", 504),
+    LocalLimitError: ("local_limit", 503),
+    ProviderError: ("provider", 502),
+    AuthError: ("auth", 502),
+    ForbiddenError: ("forbidden", 502),
+    NotFoundError: ("not_found", 404),
+    RateLimitError: ("rate_limit", 503),
+    RejectedError: ("rejected", 502),
+    OutageError: ("outage", 502),
+    CircuitOpenError: ("circuit_open", 503),
+    PayloadError: ("payload", 502),
+    PaginationError: ("pagination", 502),
+    PartialError: ("partial", 502),
+    WebhookError: ("webhook", 400),
+    UnsafeURLError: ("unsafe_url", 502),
+    StoreError: ("store", 503),
+}
+
+
+def test_every_error_has_a_kind_of_its_own_and_a_status_to_answer_with() -> None:
+    assert {kind: (kind.kind, kind.http_status) for kind in TREE} == ANSWERS
+    assert len({kind.kind for kind in TREE}) == len({kind.title for kind in TREE}) == len(TREE)
+
+
+def test_a_refused_delivery_is_answered_as_its_refusal_says() -> None:
+    assert WebhookError("no", status=413).http_status == 413
+    assert WebhookError("no").http_status == 400
+
+
+def test_a_problem_is_a_problem_document() -> None:
+    assert problem(_one(RateLimitError)) == {
+        "type": "/problems/rate_limit",
+        "title": "The provider was asked too much at once",
+        "status": 503,
+        "detail": "tavus/eu get: The provider was asked too much at once"
+        " (HTTP 418, 3 attempts in 1.2 s, retry after 2 s, request req_1)",
+        "kind": "rate_limit",
+        "retryable": True,
+        "provider": "tavus",
+        "account": "eu",
+        "operation": "get",
+        "retry_after": 2.0,
+        "request_id": "req_1",
+    }
+    assert problem(InvalidRefError("no")) == {
+        "type": "/problems/invalid_ref",
+        "title": "A ref, id, cursor or argument cannot be right",
+        "status": 400,
+        "detail": "A ref, id, cursor or argument cannot be right",
+        "kind": "invalid_ref",
+        "retryable": False,
+    }
+
+
+def test_the_problem_of_several_names_each() -> None:
+    told = problem(_one(PartialError))
+    assert {where: (one["kind"], one["status"]) for where, one in told["errors"].items()} == {
+        "tavus/eu": ("auth", 502),
+        "vapi/default": ("outage", 502),
+    }
+
+
+@pytest.mark.parametrize("kind", TREE)
+def test_a_problem_repeats_nothing_that_was_sent_or_received(kind: type[HubError]) -> None:
+    said = "call +1 415 555 0101 of Zoë Miller with sk-canary in /srv/accounts.toml"
+    error = PartialError({"tavus/eu": OutageError(said)}) if kind is PartialError else kind(said, provider="tavus")
+    error.add_note(said)
+    shown = json.dumps(problem(error), ensure_ascii=False)
+    assert not any(part in shown for part in ("415", "Miller", "canary", "/srv"))
+    assert json.loads(shown) == problem(error)

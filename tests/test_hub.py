@@ -482,6 +482,18 @@ async def test_a_walk_of_one_account_raises_its_own_error() -> None:
             _ = [c async for c in hub.list("tavus/refused")]
 
 
+async def test_what_the_hub_does_not_have_is_told_from_a_mistake_in_its_set_up() -> None:
+    async with Hub([Account("tavus", key="key")]) as hub:
+        for ref in ("vapi:c1", "nobody:c1", "tavus/eu:c1"):
+            with pytest.raises(errors.UnknownAccountError) as caught:
+                await hub.get(ref)
+            assert caught.value.http_status == 404
+    async with Hub() as hub:
+        with pytest.raises(errors.ConfigurationError) as lacking:
+            hub.list()
+        assert lacking.value.http_status == 500
+
+
 # many
 
 
@@ -500,8 +512,8 @@ async def test_get_many_gives_one_outcome_per_input() -> None:
         "nonsense": errors.InvalidRefError,
         "tavus:c404": errors.NotFoundError,
         "tavus:": errors.InvalidRefError,
-        "vapi:c1": errors.ConfigurationError,
-        "anyreach:c1": errors.ConfigurationError,
+        "vapi:c1": errors.UnknownAccountError,
+        "anyreach:c1": errors.UnknownAccountError,
     }
 
 

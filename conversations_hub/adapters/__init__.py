@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, UnknownAccountError
 
 if TYPE_CHECKING:
     from ..adapter import Adapter
@@ -30,7 +30,7 @@ def load(name: str) -> Adapter:
     """Return a provider's adapter: a built-in one, or one another package publishes.
 
     Others are entry points of the group `conversations_hub.adapters`, named for their provider, that hold an `Adapter`.
-    Raises `ConfigurationError` for a name nobody knows.
+    Raises `UnknownAccountError` for a name nobody knows.
     """
     if name in BUILTIN:
         adapter: Adapter = import_module(f".{name}", __name__).ADAPTER
@@ -45,7 +45,7 @@ def _published(name: str) -> Adapter:
 
     found = tuple(entry_points(group="conversations_hub.adapters", name=name))
     if not found:
-        raise ConfigurationError(f"unknown provider {name!r}; built in: {', '.join(BUILTIN)}")
+        raise UnknownAccountError(f"unknown provider {name!r}; built in: {', '.join(BUILTIN)}")
     adapter = found[0].load()
     if not isinstance(adapter, Adapter) or adapter.name != name:
         raise ConfigurationError(f"the entry point {found[0].value} holds no adapter named {name!r}", provider=name)

@@ -15,7 +15,7 @@ import msgspec
 
 from ..adapter import Account, Query, Start, Started
 from ..adapters import BUILTIN, load
-from ..errors import ConfigurationError, HubClosedError, HubError, InvalidRefError
+from ..errors import ConfigurationError, HubClosedError, HubError, InvalidRefError, UnknownAccountError
 from ..policy import Profile, profile_named
 from ..schema import Conversation, Recording, Status, TranscriptTurn
 from ..signals import Signal
@@ -252,7 +252,7 @@ class Hub:
 
         Raises:
             InvalidRefError: an argument that cannot be right.
-            ConfigurationError: a provider or account this hub does not have.
+            UnknownAccountError: a provider or account this hub does not have.
         """
         lists = self._lists_of(targets)
         if cursor is not None and len(lists) > 1:
@@ -493,7 +493,7 @@ class Hub:
         accounts = [where for where in self._readers if where.provider == provider]
         if not accounts:
             load(provider)  # an unknown provider is another mistake than a missing key
-            raise ConfigurationError(
+            raise UnknownAccountError(
                 f"no account: set {provider.upper()}_API_KEY and use Hub.from_env(),"
                 f" or pass Account({provider!r}, key=…)",
                 provider=provider,
@@ -503,7 +503,7 @@ class Hub:
     def _account(self, target: Target, accounts: Sequence[Target]) -> Target:
         if target not in accounts:
             choices = ", ".join(f"{target.provider}/{where.account}" for where in accounts)
-            raise ConfigurationError(f"no account {target.account!r}; there is {choices}", provider=target.provider)
+            raise UnknownAccountError(f"no account {target.account!r}; there is {choices}", provider=target.provider)
         return target
 
 

@@ -20,7 +20,7 @@ import aiohttp
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 from yarl import URL
 
-from ..adapter import Account, Adapter, Operation
+from ..adapter import Account, Adapter, Operation, cut
 from ..errors import (
     CircuitOpenError,
     DeadlineError,
@@ -464,8 +464,8 @@ class Lane:
             error.retry_after = retry_after(response.headers, self.clock.now())
         if error.retry_after is None and isinstance(error, RateLimitError):
             error.retry_after = self._gate.quota_wait(response.headers)
-        named = (field(response.headers, name) for name in _REQUEST_IDS)
-        error.request_id = next(filter(None, named), None)
+        named = next(filter(None, (field(response.headers, name) for name in _REQUEST_IDS)), None)
+        error.request_id = named and cut(self.account.key.hidden_in(named))
         return error
 
     def failure(self, error: LibraryError, exchange: Exchange, host: str) -> HubError:

@@ -20,7 +20,7 @@ from click.testing import CliRunner
 
 from conversations_hub.adapter import Account
 from conversations_hub.cli import cli
-from conversations_hub.errors import InvalidRefError, PayloadError, RejectedError
+from conversations_hub.errors import InvalidRefError, PayloadError, RejectedError, problem
 from conversations_hub.transport import Lane
 from conversations_hub.wire import Request
 
@@ -218,6 +218,16 @@ async def test_f115i_a_traceback_with_its_locals_shows_no_secret(fault: Fault) -
             error = await fault.failure(ask(await fault.lane(server.url)))
         told = traceback.TracebackException.from_exception(error, capture_locals=True)
         assert not any(CANARY in line for line in told.format())
+
+
+async def test_the_name_of_an_exchange_is_one_short_line_without_a_secret(fault: Fault) -> None:
+    named = {"X-Request-Id": f"req-{CANARY} {'x' * 400}"}
+    async with serving(answer({"message": "no"}, 400, named)) as server:
+        error = await fault.failure(ask(await fault.lane(server.url)))
+    assert error.request_id is not None
+    assert error.request_id.startswith("req-*** xxx")
+    assert len(error.request_id) == 200
+    assert CANARY not in json.dumps(problem(error))
 
 
 async def test_a_signer_that_changes_the_query_is_obeyed(fault: Fault) -> None:
