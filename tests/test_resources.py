@@ -138,8 +138,8 @@ class Acme:
 
 @pytest.fixture(autouse=True)
 def adapter(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("hub", "sync.pull", "sync.plan", "sync.sqlite.archive"):
-        monkeypatch.setattr(f"conversations_hub.{module}.load", _load)
+    for found in ("hub.usable", "sync.pull.usable", "sync.plan.usable", "sync.sqlite.archive.load"):
+        monkeypatch.setattr(f"conversations_hub.{found}", _load)
 
 
 def _load(_name: str) -> Adapter:

@@ -1,4 +1,4 @@
-"""The providers: one file each, found by name through one table."""
+"""The providers: one file each, found by name through one table; other packages may publish more."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..errors import ConfigurationError, UnknownAccountError
 if TYPE_CHECKING:
     from ..adapter import Adapter
 
-__all__ = ["BUILTIN", "load"]
+__all__ = ["BUILTIN", "available", "load", "usable"]
 
 BUILTIN = (
     "tavus",
@@ -26,27 +26,41 @@ BUILTIN = (
 """The providers that come with the package; each is the module of that name here."""
 
 
+def available() -> tuple[str, ...]:
+    """Return the names of all providers: the built-in ones, and after them those that other packages publish."""
+    from ..published import entries  # noqa: PLC0415  (21 ms, and the table alone needs none of it)
+
+    return (*BUILTIN, *sorted(entries().keys() - set(BUILTIN)))
+
+
 def load(name: str) -> Adapter:
     """Return a provider's adapter: a built-in one, or one another package publishes.
 
     Others are entry points of the group `conversations_hub.adapters`, named for their provider, that hold an `Adapter`.
-    Raises `UnknownAccountError` for a name nobody knows.
+    Raises `UnknownAccountError` for a name nobody knows, `ConfigurationError` for a published adapter that is broken.
     """
     if name in BUILTIN:
         adapter: Adapter = import_module(f".{name}", __name__).ADAPTER
         return adapter
-    return _published(name)
+    from ..published import entries, loaded  # noqa: PLC0415  (only for names of other packages)
 
-
-def _published(name: str) -> Adapter:
-    from importlib.metadata import entry_points  # noqa: PLC0415  (21 ms, and only third-party names need it)
-
-    from ..adapter import Adapter  # noqa: PLC0415  (the table alone needs no msgspec)
-
-    found = tuple(entry_points(group="conversations_hub.adapters", name=name))
-    if not found:
+    entry = entries().get(name)
+    if entry is None:
         raise UnknownAccountError(f"unknown provider {name!r}; built in: {', '.join(BUILTIN)}")
-    adapter = found[0].load()
-    if not isinstance(adapter, Adapter) or adapter.name != name:
-        raise ConfigurationError(f"the entry point {found[0].value} holds no adapter named {name!r}", provider=name)
-    return adapter
+    return loaded(entry)
+
+
+def usable(name: str) -> Adapter:
+    """Return a provider's adapter as `load` does, or for a broken one an adapter that says so whatever it is asked.
+
+    So it takes part like a provider that is down, and fails for its own accounts alone.
+    """
+    try:
+        return load(name)
+    except UnknownAccountError:
+        raise
+    except ConfigurationError as error:
+        reason = error.reason
+    from ..published import broken  # noqa: PLC0415
+
+    return broken(name, reason)

@@ -581,7 +581,7 @@ def _plan(
     from .planning import show_plan  # noqa: PLC0415
 
     is_good = show_plan(
-        lambda: hub_of(config, targets, profile="bulk"),
+        lambda: hub_of(config, profile="bulk"),
         store.store() if store.is_there else None,
         targets,
         lookback=lookback,

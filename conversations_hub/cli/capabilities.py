@@ -11,7 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ..adapter import Adapter, Coverage, Feature, Filter, Operation, Support
-from ..adapters import BUILTIN, load
+from ..adapters import available, load
+from ..errors import ConfigurationError
+from .sentences import sentence
 from .show import console
 from .terminal import write_json
 
@@ -93,8 +95,16 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write(form: str | None) -> None:
-    """Write what the built-in providers can do: as JSON, as Markdown, or set for people."""
-    found = [Capabilities.of(load(name)) for name in BUILTIN]
+    """Write what each provider can do: as JSON, as Markdown, or set for people.
+
+    A published adapter that is broken is named on standard error, and costs no other its place.
+    """
+    found: list[Capabilities] = []
+    for name in available():
+        try:
+            found.append(Capabilities.of(load(name)))
+        except ConfigurationError as error:
+            click.echo(f"Error: {sentence(error)}", err=True)
     if form == "json":
         for one in found:
             write_json(msgspec.json.encode(one))

@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from ..adapter import Account
-from ..adapters import BUILTIN, load
+from ..adapters import available, usable
 from ..errors import ConfigurationError
 from ..hub.configuration import accounts_in_file
 from ..hub.environment import accounts_in
@@ -46,11 +46,11 @@ def examine(targets: Sequence[str], *, config: Path | None, as_json: bool) -> bo
 
 def _accounts(targets: Sequence[Target], config: Path | None) -> list[Account]:
     if config is None:
-        there = accounts_in(os.environ, dict.fromkeys(target.provider for target in targets) or BUILTIN)
+        there = accounts_in(os.environ, dict.fromkeys(target.provider for target in targets) or available())
     else:
         there = accounts_in_file(config, os.environ)
     for target in targets:
-        load(target.provider)  # an unknown provider is another mistake than a missing key
+        usable(target.provider)  # an unknown provider is another mistake than a missing key
         names = [account.name for account in there if account.provider == target.provider]
         if not names:
             raise ConfigurationError(f"nothing to examine: set {target.provider.upper()}_API_KEY")
@@ -58,7 +58,9 @@ def _accounts(targets: Sequence[Target], config: Path | None) -> list[Account]:
             known = ", ".join(f"{target.provider}/{name}" for name in names)
             raise ConfigurationError(f"no account '{target.account}'; there is {known}", provider=target.provider)
     if not there:
-        raise ConfigurationError(f"nothing to examine: set {', '.join(f'{name.upper()}_API_KEY' for name in BUILTIN)}")
+        raise ConfigurationError(
+            f"nothing to examine: set {', '.join(f'{name.upper()}_API_KEY' for name in available())}"
+        )
     return [account for account in there if not targets or _is_meant(account, targets)]
 
 

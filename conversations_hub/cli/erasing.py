@@ -138,7 +138,7 @@ def _show(receipt: Receipt) -> None:
 
 async def _deleted(refs: tuple[str, ...], config: Path | None) -> dict[str, str]:
     outcomes: dict[str, str] = {}
-    async with hub_of(config, refs) as hub:
+    async with hub_of(config) as hub:
         for ref in refs:
             try:
                 await hub.delete(ref)

@@ -13,8 +13,8 @@ from typing import Literal, TypeVar
 import msgspec
 
 from ..adapter import Account, Listing, Query, cut
-from ..adapters import load
-from ..errors import AuthError, ForbiddenError, HubError, NotFoundError, ProviderError
+from ..adapters import usable
+from ..errors import AuthError, ConfigurationError, ForbiddenError, HubError, NotFoundError, ProviderError
 from ..hub.reader import read_row
 from ..payload import untyped
 from ..policy import PROFILES, quota, sent_at
@@ -69,7 +69,7 @@ class _Evidence(msgspec.Struct):
 
 async def examined(account: Account, clock: Clock) -> Diagnosis:
     """Examine an account; whatever goes wrong is a finding."""
-    lane = Lane(account, load(account.provider), PROFILES["interactive"].but(attempts=1), clock=clock)
+    lane = Lane(account, usable(account.provider), PROFILES["interactive"].but(attempts=1), clock=clock)
     evidence = _Evidence()
     try:
         findings = await _access(lane, evidence)
@@ -136,6 +136,8 @@ async def _access(lane: Lane, evidence: _Evidence) -> list[Finding]:
 
 
 def _refused(error: HubError, took: str) -> list[Finding]:
+    if isinstance(error, ConfigurationError):  # nobody was asked
+        return [Finding("adapter", "failed", error.reason)]
     reachable = Finding("reachable", "ok", f"an answer in {took}")
     if isinstance(error, ForbiddenError):
         return [reachable, Finding("key", "ok", "accepted"), Finding("list", "failed", str(error))]

@@ -39,7 +39,7 @@ def list_all(
     """Write conversations as they come, then the report; say whether all that was asked for is there."""
 
     async def run() -> bool:
-        async with hub_of(config, targets, profile="bulk") as hub:
+        async with hub_of(config, profile="bulk") as hub:
             walk = hub.list(
                 *targets, since=since, until=until, status=status, agent=agent, limit=limit, transcripts=transcripts
             )
@@ -84,7 +84,7 @@ def get(ref: str, *, config: Path | None, form: str | None) -> None:
     """Write one conversation."""
 
     async def run() -> Conversation:
-        async with hub_of(config, [ref], keep_raw=form == "raw") as hub:
+        async with hub_of(config, keep_raw=form == "raw") as hub:
             return await hub.get(ref)
 
     write_conversation(asyncio.run(run()), form=form)

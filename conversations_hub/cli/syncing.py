@@ -87,9 +87,7 @@ class Syncing(msgspec.Struct, frozen=True, kw_only=True):
         files: RecordingsReport | None = None
         end: _End = "stopped"
         try:
-            async with hub_of(
-                self.config, self.targets, profile="bulk", keep_raw=self.raw, on_signal=waits.hear
-            ) as hub:
+            async with hub_of(self.config, profile="bulk", keep_raw=self.raw, on_signal=waits.hear) as hub:
                 with progress.watching(WatchedSync(report, waits)):
                     await sync(
                         hub,

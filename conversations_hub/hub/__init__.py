@@ -14,7 +14,7 @@ from typing import Any, Literal, Self
 import msgspec
 
 from ..adapter import Account, Query, Start, Started
-from ..adapters import BUILTIN, load
+from ..adapters import available, load, usable
 from ..errors import ConfigurationError, HubClosedError, HubError, InvalidRefError, UnknownAccountError
 from ..policy import Profile, profile_named
 from ..schema import Conversation, Recording, Status, TranscriptTurn
@@ -63,8 +63,11 @@ class Hub:
             this process may open (`ulimit -n`) where it is not given, and no more than 1000.
         clock: time and chance, for tests.
 
+    An adapter of another package that is broken fails each call to its own accounts, and nothing else.
+
     Raises:
-        ConfigurationError: unknown provider, two accounts of one name, unsafe base URL.
+        UnknownAccountError: an unknown provider.
+        ConfigurationError: two accounts of one name, an unsafe base URL.
     """
 
     def __init__(
@@ -99,7 +102,7 @@ class Hub:
                 raise ConfigurationError("two accounts of one name: give each its own", provider=account.provider)
             lane = Lane(
                 account,
-                load(account.provider),
+                usable(account.provider),
                 numbers,
                 clock=clock or Clock(),
                 turns=turns,
@@ -117,7 +120,7 @@ class Hub:
     @classmethod
     def from_env(
         cls,
-        providers: Iterable[str] = BUILTIN,
+        providers: Iterable[str] | None = None,
         *,
         environ: Mapping[str, str] | None = None,
         profile: ProfileName | Profile = "interactive",
@@ -133,10 +136,11 @@ class Hub:
         """Make a hub of the accounts the environment names.
 
         Read are `<PROVIDER>_API_KEY`, `<PROVIDER>_BASE_URL` and the provider's own settings (`ANYREACH_ORG_ID`), and
-        nothing else. A provider without a key is left out; without any the hub has no accounts, and says so when it is
-        first used.
+        nothing else, of all `providers` there are, those of other packages included, or of those named. A provider
+        without a key is left out; without any the hub has no accounts, and says so when it is first used.
         """
-        accounts = accounts_in(os.environ if environ is None else environ, providers)
+        named = available() if providers is None else providers
+        accounts = accounts_in(os.environ if environ is None else environ, named)
         return cls(
             accounts,
             profile=profile,
@@ -448,7 +452,7 @@ class Hub:
     def _lists_of(self, targets: tuple[str, ...]) -> tuple[Lists, ...]:
         """Return what targets name, each once; an account that is named whole is not named in part as well."""
         if not targets and not self._readers:
-            keys = ", ".join(f"{provider.upper()}_API_KEY" for provider in BUILTIN)
+            keys = ", ".join(f"{provider.upper()}_API_KEY" for provider in available())
             raise ConfigurationError(f"the hub has no accounts: set one of {keys}, or pass it an Account")
         chosen: dict[Target, Lists] = {}
         for target in map(Target.parse, targets) if targets else self._readers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ..adapter import Account
-from ..adapters import load
+from ..adapters import usable
 
 __all__ = ["accounts_in"]
 
@@ -22,7 +22,7 @@ def accounts_in(environ: Mapping[str, str], providers: Iterable[str]) -> list[Ac
         key = environ.get(f"{prefix}_API_KEY")
         if not key:
             continue
-        settings = {name: environ.get(f"{prefix}_{name.upper()}", "") for name in load(provider).settings}
+        settings = {name: environ.get(f"{prefix}_{name.upper()}", "") for name in usable(provider).settings}
         accounts.append(
             Account(
                 provider,

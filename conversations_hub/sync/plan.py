@@ -14,7 +14,7 @@ from math import ceil
 
 import msgspec
 
-from ..adapters import load
+from ..adapters import usable
 from ..errors import (
     AuthError,
     ForbiddenError,
@@ -238,7 +238,7 @@ class _Look:
     ) -> None:
         self.where = where
         self._hub = hub
-        self._adapter = load(where.partition("/")[0])
+        self._adapter = usable(where.partition("/")[0])
         self._store = store
         self._wanted = wanted
         self._lookback = self._adapter.lookback if lookback is None else lookback

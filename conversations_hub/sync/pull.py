@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from ..adapters import load
+from ..adapters import usable
 from ..errors import (
     AuthError,
     CircuitOpenError,
@@ -81,7 +81,7 @@ class Pull:
 
     def __init__(self, hub: Hub, store: Store, terms: Terms, report: AccountSync, clock: Clock) -> None:
         self._hub = hub
-        self._adapter = load(report.where.partition("/")[0])
+        self._adapter = usable(report.where.partition("/")[0])
         self._store = store
         self._terms = terms
         self._report = report

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from ..adapters import load
+from ..adapters import usable
 from ..errors import HubClosedError, HubError, NotFoundError, StoreError, UnsupportedError
 from ..hub import Hub
 from ..hub.crew import Crew
@@ -98,7 +98,7 @@ def _suffix(recording: Recording) -> str:
 
 
 def _gone_at(recording: Recording, made_at: datetime | None) -> datetime | None:
-    retention = load((recording.ref or "").partition(":")[0].partition("/")[0]).retention
+    retention = usable((recording.ref or "").partition(":")[0].partition("/")[0]).retention
     return None if retention is None or made_at is None else made_at + retention
 
 
