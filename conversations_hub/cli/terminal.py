@@ -1,4 +1,4 @@
-"""Vendors' text made harmless: what could steer a terminal, or turn the line around, is written as an escape."""
+"""What goes to a terminal shows only itself, whatever vendors sent."""
 
 from __future__ import annotations
 
@@ -7,20 +7,9 @@ import sys
 
 import click
 
+from ..escaping import STEERING, escaped, escaped_lines
+
 __all__ = ["escaped", "escaped_lines", "write_json"]
-
-# C0 and C1 controls, line and paragraph separators, everything that sets the direction, halves of surrogate pairs.
-_STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-def escaped(text: str) -> str:
-    r"""Return text as one line that only shows itself: an escape character becomes `\x1b`."""
-    return _STEERING.sub(lambda found: ascii(found.group())[1:-1], text)
-
-
-def escaped_lines(text: str) -> str:
-    """Return text that only shows itself and keeps its line breaks, for a column of its own."""
-    return "\n".join(map(escaped, text.replace("\r\n", "\n").split("\n")))
 
 
 def write_json(document: bytes) -> None:
@@ -30,7 +19,7 @@ def write_json(document: bytes) -> None:
     """
     if sys.stdout.isatty():
         lines = document.decode().split("\n")
-        document = "\n".join(_STEERING.sub(_as_json, line) for line in lines).encode()
+        document = "\n".join(STEERING.sub(_as_json, line) for line in lines).encode()
     click.echo(document)
 
 
