@@ -258,7 +258,7 @@ def test_get_shows_one_as_text_as_json_and_as_sent(accounts: dict[str, str]) -> 
     expected = next(
         one for one in listed if any(turn.tool_calls for turn in one.transcript or ()) and len(one.user_turns) > 2
     )
-    as_text = run("get", expected.ref, environ=accounts | {"COLUMNS": "200"})
+    as_text = run("get", expected.ref, environ=accounts)
     assert as_text.exit_code == 0
     assert as_text.stderr == ""
     assert as_text.stdout.startswith(f"{expected.ref}  ended")
@@ -273,6 +273,7 @@ def test_get_shows_one_as_text_as_json_and_as_sent(accounts: dict[str, str]) -> 
     as_json = run("get", expected.ref, "--json", environ=accounts)
     (found,) = conversations_in(as_json.stdout)
     assert found == expected
+    assert as_text.stdout == found.render() + "\n"
     assert as_json.stdout_bytes == document(found) + b"\n"
 
     as_sent = json.loads(run("get", expected.ref, "--raw", environ=accounts).stdout)
@@ -593,6 +594,7 @@ def test_a_conversation_shows_vendors_text_escaped_and_as_it_is() -> None:
     shown = _written(out)
     assert not set(shown) & set("\x1b\x07\x9b\u202e\u2066\r\x7f")
     assert shown.count(HARMLESS) == 21
+    assert _set(_hostile()).count(HARMLESS) == 19
     assert not re.search(r"^ {0,6}agent  I am", shown, re.MULTILINE)
 
 
@@ -638,9 +640,12 @@ def test_json_is_the_same_document_on_a_terminal_and_the_same_bytes_elsewhere(
 
 
 def _set(conversation: Conversation) -> str:
-    out = _paper(100)
+    """Set a conversation in columns, and see that `render` says the same in the same places."""
+    out = _paper(400)
     out.print(whole(conversation))
-    return _written(out)
+    shown = "\n".join(line.rstrip() for line in _written(out).splitlines())
+    assert shown == conversation.render()
+    return shown
 
 
 @pytest.mark.parametrize(
@@ -693,7 +698,7 @@ def test_the_text_shows_every_part() -> None:
             transcript_state=TranscriptState.AVAILABLE,
         )
     )
-    assert [line.rstrip() for line in shown.splitlines()] == [
+    assert shown.splitlines() == [
         "acme/eu:c1  ended (done)  phone  inbound",
         "when        2026-11-20 09:30:00 UTC, 1:02:03 long",
         "agent       Ada (a1, 3)",

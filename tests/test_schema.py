@@ -227,6 +227,7 @@ def test_the_turns_of_each_side() -> None:
 def test_without_a_transcript_nothing_was_said(transcript: tuple[TranscriptTurn, ...] | None) -> None:
     silent = Conversation(provider="acme", id="c-1", transcript=transcript)
     assert (silent.text, silent.user_turns, silent.agent_turns, silent.talk_time) == ("", (), (), {})
+    assert str(silent) == repr(silent) != ""
 
 
 @pytest.mark.parametrize(

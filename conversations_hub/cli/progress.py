@@ -18,10 +18,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from ..schema.rendering import span
 from ..sync import AccountSync, SyncReport
 from ..sync.recordings import RecordingsReport
 from .pace import Pace
-from .show import console, span
+from .show import console
 from .terminal import escaped, escaped_lines
 from .waits import Waits
 

@@ -100,4 +100,8 @@ def write_conversation(conversation: Conversation, *, form: str | None) -> None:
             raise click.ClickException("what the provider sent was not kept: `sync --raw` keeps it")
         write_json(msgspec.json.format(raw, indent=2) if sys.stdout.isatty() else raw)
     else:
-        console().print(whole(conversation))
+        out = console()
+        if out.is_terminal:
+            out.print(whole(conversation))
+        else:  # its lines end where the conversation's do
+            click.echo(conversation.render())

@@ -13,11 +13,12 @@ from rich.text import Text
 
 from ..hub.refs import Ref
 from ..schema import Status
+from ..schema.rendering import span
 from ..sync.document import document
 from ..sync.sqlite.archive import Hit
 from .archives import opened
 from .reading import lines, write_conversation
-from .show import console, span
+from .show import console
 from .terminal import escaped, write_json
 
 __all__ = ["get_stored", "list_stored", "search", "show_hit"]

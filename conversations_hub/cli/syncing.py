@@ -17,6 +17,7 @@ import msgspec
 
 from ..errors import ConfigurationError, InvalidRefError
 from ..hub import Hub
+from ..schema.rendering import span
 from ..sync import Redact, SyncReport, sync
 from ..sync.recordings import RecordingsReport, download_recordings
 from ..sync.sqlite.archive import Archive
@@ -26,7 +27,6 @@ from .outcome import show_outcome
 from .places import Place
 from .progress import Progress, WatchedRecordings, WatchedSync
 from .sentences import sentence
-from .show import span
 from .stopping import until_stopped
 from .terminal import escaped, write_json
 from .waits import Waits

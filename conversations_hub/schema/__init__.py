@@ -314,7 +314,7 @@ _FINISHED = frozenset({Status.ENDED, Status.FAILED, Status.NO_ANSWER, Status.CAN
 class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     """One past or running conversation, whichever provider held it.
 
-    `str(conversation)` is its plain transcript; its `repr` shows no personal data.
+    `str(conversation)` is its plain transcript, or its `repr` where there is none. Its `repr` shows no personal data.
     """
 
     provider: str
@@ -422,8 +422,18 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
             if turn.text and turn.role != Role.SYSTEM and turn.visibility == Visibility.PUBLIC
         )
 
+    def render(self, *, tools: bool = True, times: bool = True) -> str:
+        """Return all of it as lines for people, the same as `conversations-hub get` writes.
+
+        What could steer a terminal is escaped. `tools` is for the tools that were called and what they answered,
+        `times` for when each turn began.
+        """
+        from .rendering import rendered  # noqa: PLC0415  (it is made of these values)
+
+        return rendered(self, tools=tools, times=times)
+
     def __str__(self) -> str:
-        return self.text
+        return self.text or repr(self)
 
     def __repr__(self) -> str:
         turns = self.transcript_state.value if self.transcript is None else f"{len(self.transcript)} turns"
