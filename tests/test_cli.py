@@ -54,7 +54,7 @@ from conversations_hub.schema import (
     TranscriptTurn,
     Visibility,
 )
-from conversations_hub.sync.document import document
+from conversations_hub.schema.document import document
 from conversations_hub.testing import Faults
 
 from .warm import Warm, command_line

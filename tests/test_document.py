@@ -10,7 +10,7 @@ import pytest
 
 from conversations_hub.adapters import BUILTIN
 from conversations_hub.schema import Conversation
-from conversations_hub.sync.document import document
+from conversations_hub.schema.document import document
 from conversations_hub.sync.export import write_jsonl
 from conversations_hub.sync.jsonl import JSONLStore
 from conversations_hub.sync.store import Progress

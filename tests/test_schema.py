@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
+from inspect import isclass
 from typing import Any
 
 import msgspec
@@ -35,6 +36,7 @@ from conversations_hub.schema import (
     Visibility,
     Word,
 )
+from conversations_hub.schema.document import document
 
 TURN = TranscriptTurn(
     index=0,
@@ -182,6 +184,76 @@ def test_everything_is_frozen() -> None:
     assert all(part.__struct_config__.frozen for part in parts)
     with pytest.raises(AttributeError, match="immutable"):
         FULL.id = "other"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+# how others take it
+
+
+def test_it_becomes_json_and_plain_values() -> None:
+    text = FULL.to_json()
+    assert text == document(FULL).decode()
+    assert text.startswith('{"ref":"acme/eu:c-1","provider":"acme",')
+    assert FULL.to_dict() == json.loads(text)
+    assert msgspec.json.decode(text, type=Conversation) == FULL
+    assert TURN.to_dict() == json.loads(TURN.to_json()) == FULL.to_dict()["transcript"][0]
+
+
+@given(conversations)
+def test_any_conversation_becomes_the_values_of_its_json(conversation: Conversation) -> None:
+    assert conversation.to_dict() == json.loads(conversation.to_json())
+
+
+class Handler:
+    """Stands in for pydantic: what is asked of it, and how it writes what it was told of."""
+
+    def generate_schema(self, type: Any) -> dict[str, Any]:
+        return hook(type) if isclass(type) and issubclass(type, msgspec.Struct) else {"type": "any"}
+
+
+def hook(kind: Any) -> dict[str, Any]:
+    schema: dict[str, Any] = kind.__get_pydantic_core_schema__(kind, Handler())
+    return schema
+
+
+def test_pydantic_is_told_how_to_write_a_conversation() -> None:
+    writing = hook(Conversation)["serialization"]
+    written = writing["function"](FULL)
+    assert list(written) == list(writing["return_schema"]["fields"])
+    expected = {name: value for name, value in FULL.to_dict().items() if name != "raw"}
+    assert json.loads(msgspec.json.encode(written)) == expected
+
+
+def test_pydantic_is_told_how_to_read_a_conversation() -> None:
+    read = hook(Conversation)["function"]["function"]
+    without_raw = msgspec.structs.replace(FULL, raw=None)
+    assert read(FULL) is FULL
+    assert read(without_raw.to_dict()) == without_raw
+    assert read(hook(Conversation)["serialization"]["function"](FULL)) == without_raw
+    with pytest.raises(ValueError, match=r"Expected `str`, got `int` - at `\$\.id`"):
+        read({"provider": "acme", "id": 7})
+
+
+def test_pydantic_is_told_what_everything_means() -> None:
+    parts = [part for name in schema.__all__ if issubclass(part := getattr(schema, name), msgspec.Struct)]
+    shapes = {part: hook(part)["json_schema_input_schema"] for part in parts}
+    assert len({shape["ref"] for shape in shapes.values()}) == len(parts)
+    for part, shape in shapes.items():
+        said = shape["metadata"]["pydantic_js_updates"]
+        assert said["title"] == part.__name__
+        assert said["description"]
+        assert "\n" not in said["description"]
+        for name, member in shape["fields"].items():
+            assert member["metadata"]["pydantic_js_updates"] or name == "ref"
+    assert [name for name, member in shapes[Conversation]["fields"].items() if member["required"]] == ["provider", "id"]
+    assert shapes[Word]["fields"]["duration"]["metadata"]["pydantic_js_updates"] == {"description": "Seconds."}
+
+
+def test_without_its_source_a_part_is_described_by_its_types_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(_kind: type) -> str:
+        raise OSError("could not get source code")
+
+    monkeypatch.setattr("inspect.getsource", missing)
+    assert not hook(Word)["json_schema_input_schema"]["fields"]["duration"]["metadata"]["pydantic_js_updates"]
 
 
 # what is shown

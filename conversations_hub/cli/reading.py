@@ -16,7 +16,7 @@ import msgspec
 from ..errors import HubError
 from ..hub import Walk
 from ..schema import Conversation
-from ..sync.document import document
+from ..schema.document import document
 from .accounts import hub_of
 from .show import Lines, console, whole
 from .terminal import escaped_lines, write_json

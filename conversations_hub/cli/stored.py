@@ -13,8 +13,8 @@ from rich.text import Text
 
 from ..hub.refs import Ref
 from ..schema import Status
+from ..schema.document import document
 from ..schema.rendering import span
-from ..sync.document import document
 from ..sync.sqlite.archive import Hit
 from .archives import opened
 from .reading import lines, write_conversation

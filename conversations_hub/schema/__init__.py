@@ -16,7 +16,7 @@ import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -151,7 +151,37 @@ class Visibility(StrEnum):
     INTERNAL = "internal"
 
 
-class Agent(msgspec.Struct, frozen=True, kw_only=True):
+_encoder: Final = msgspec.json.Encoder()
+
+
+class _Struct(msgspec.Struct, frozen=True):
+    """A value that can be written as JSON, and that pydantic, and so FastAPI, takes for one of its own."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON values: instants and exact numbers as text, tuples as lists."""
+        found: dict[str, Any] = msgspec.json.decode(self._json())
+        return found
+
+    def to_json(self) -> str:
+        """Return it as JSON text."""
+        return self._json().decode()
+
+    def _json(self) -> bytes:
+        return _encoder.encode(self)
+
+    @classmethod
+    def _members(cls) -> dict[str, Any]:
+        """Return what a web answer holds of it, by name, each with its type."""
+        return {field.name: field.type for field in msgspec.structs.fields(cls)}
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, handler: Any) -> dict[str, Any]:
+        from .pydantic_schema import core_schema  # noqa: PLC0415  (only for those who use pydantic)
+
+        return core_schema(cls, cls._members(), handler.generate_schema)
+
+
+class Agent(_Struct, frozen=True, kw_only=True):
     """The configured agent that held the conversation."""
 
     id: str | None = None
@@ -162,7 +192,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     """Which configuration of it; None where the provider keeps no versions."""
 
 
-class Participant(msgspec.Struct, frozen=True, kw_only=True):
+class Participant(_Struct, frozen=True, kw_only=True):
     """One who took part."""
 
     kind: ParticipantKind = ParticipantKind.UNKNOWN
@@ -175,7 +205,7 @@ class Participant(msgspec.Struct, frozen=True, kw_only=True):
     """The number as sent, most often E.164."""
 
 
-class Analysis(msgspec.Struct, frozen=True, kw_only=True):
+class Analysis(_Struct, frozen=True, kw_only=True):
     """The provider's own judgement of the conversation."""
 
     success: bool | None = None
@@ -188,7 +218,7 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     """Named values gathered from the conversation."""
 
 
-class Recording(msgspec.Struct, frozen=True, kw_only=True):
+class Recording(_Struct, frozen=True, kw_only=True):
     """Where a recording is: a handle, not a URL to trust or to keep."""
 
     location: str
@@ -209,7 +239,7 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
         return f"<Recording {self.location.partition('?')[0]} {self.access.value}>"
 
 
-class Cost(msgspec.Struct, frozen=True, kw_only=True):
+class Cost(_Struct, frozen=True, kw_only=True):
     """What the provider charges for the conversation."""
 
     amount: Decimal
@@ -218,7 +248,7 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     """A currency (`USD`) or the provider's own unit (`credits`)."""
 
 
-class Issue(msgspec.Struct, frozen=True):
+class Issue(_Struct, frozen=True):
     """Something the provider sent that we could not read. It never holds the value."""
 
     place: str
@@ -227,7 +257,7 @@ class Issue(msgspec.Struct, frozen=True):
     """What is wrong with it."""
 
 
-class ToolCall(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class ToolCall(_Struct, frozen=True, kw_only=True, gc=False):
     """A tool the agent called."""
 
     id: str | None = None
@@ -238,7 +268,7 @@ class ToolCall(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The JSON text as sent: models write it, so it may be no valid JSON."""
 
 
-class ToolResult(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class ToolResult(_Struct, frozen=True, kw_only=True, gc=False):
     """What a tool answered."""
 
     call_id: str | None = None
@@ -249,7 +279,7 @@ class ToolResult(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Whether the tool failed; None where the provider does not say."""
 
 
-class Word(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Word(_Struct, frozen=True, kw_only=True, gc=False):
     """One timed word of a turn; start in seconds from the conversation's start."""
 
     text: str
@@ -262,7 +292,7 @@ class Word(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Of the recognition, 0 to 1."""
 
 
-class TranscriptTurn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class TranscriptTurn(_Struct, frozen=True, kw_only=True, gc=False):
     """One entry of the transcript: somebody speaks, or a tool answers."""
 
     index: int
@@ -311,7 +341,7 @@ _INDENT = "\n    "
 _FINISHED = frozenset({Status.ENDED, Status.FAILED, Status.NO_ANSWER, Status.CANCELLED})
 
 
-class Conversation(msgspec.Struct, frozen=True, kw_only=True):
+class Conversation(_Struct, frozen=True, kw_only=True):
     """One past or running conversation, whichever provider held it.
 
     `str(conversation)` is its plain transcript, or its `repr` where there is none. Its `repr` shows no personal data.
@@ -421,6 +451,17 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
             for turn in self.transcript or ()
             if turn.text and turn.role != Role.SYSTEM and turn.visibility == Visibility.PUBLIC
         )
+
+    def _json(self) -> bytes:
+        from .document import document  # noqa: PLC0415  (it is made of these values)
+
+        return document(self)
+
+    @classmethod
+    def _members(cls) -> dict[str, Any]:
+        members = super()._members()
+        del members["raw"]  # for nobody else to see
+        return {"ref": str, **members}
 
     def render(self, *, tools: bool = True, times: bool = True) -> str:
         """Return all of it as lines for people, the same as `conversations-hub get` writes.

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 from ..errors import StoreError
 from ..schema import Conversation
-from .document import document
+from ..schema.document import document
 from .files import Files
 from .sheet import Rows, Write, write_csv
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from ...errors import StoreError
-from ..document import document
+from ...schema.document import document
 from ..files import Files
 from ..lock import Lock
 from ..store import Entry, Kept, Progress, Written, are_other_terms, check_made

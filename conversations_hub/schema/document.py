@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from ..schema import Conversation
+from . import Conversation
 
 __all__ = ["document"]
 

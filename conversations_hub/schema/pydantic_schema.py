@@ -1,0 +1,84 @@
+"""How pydantic reads, writes and describes the schema.
+
+A core schema is a plain dictionary, so nothing of pydantic is imported: it asks when it needs one.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from textwrap import dedent
+from typing import Any
+
+import msgspec
+
+__all__ = ["core_schema"]
+
+
+def core_schema(
+    kind: type[msgspec.Struct], members: Mapping[str, Any], schema_of: Callable[[Any], Any]
+) -> dict[str, Any]:
+    """Return the core schema of a struct.
+
+    Args:
+        kind: the struct.
+        members: what is written of it, by name, each with its type.
+        schema_of: returns the core schema of a type.
+    """
+    required = {field.name for field in msgspec.structs.fields(kind) if field.required}
+    meanings = _meanings(kind)
+
+    def read(value: object) -> object:
+        try:
+            return msgspec.convert(value, kind)
+        except msgspec.ValidationError as error:
+            wrong = str(error)
+        raise ValueError(wrong)
+
+    def members_of(value: object) -> dict[str, Any]:
+        return {name: getattr(value, name) for name in members}
+
+    # With a name of its own it becomes a component of an OpenAPI document.
+    shape = {
+        "type": "typed-dict",
+        "ref": f"{kind.__module__}.{kind.__qualname__}:{id(kind)}",
+        "fields": {
+            name: {
+                "type": "typed-dict-field",
+                "schema": schema_of(type),
+                "required": name in required,
+                "metadata": _described(meanings.get(name)),
+            }
+            for name, type in members.items()
+        },
+        "metadata": _described((kind.__doc__ or "").partition("\n\n")[0], title=kind.__name__),
+    }
+    return {
+        "type": "function-plain",
+        "function": {"type": "no-info", "function": read},
+        "json_schema_input_schema": shape,
+        # By member, so that each is written as its own schema says.
+        "serialization": {"type": "function-plain", "function": members_of, "return_schema": shape},
+    }
+
+
+def _described(meaning: str | None, **more: str) -> dict[str, Any]:
+    return {"pydantic_js_updates": more | ({"description": meaning} if meaning else {})}
+
+
+def _meanings(kind: type) -> dict[str, str]:
+    """Return what is written below each field; nothing where there is no source."""
+    try:
+        source = ast.parse(dedent(inspect.getsource(kind)))
+    except (OSError, SyntaxError):
+        return {}
+    return {
+        field.target.id: inspect.cleandoc(said.value.value)
+        for struct in source.body
+        if isinstance(struct, ast.ClassDef)
+        for field, said in pairwise(struct.body)
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        if isinstance(said, ast.Expr) and isinstance(said.value, ast.Constant) and isinstance(said.value.value, str)
+    }
