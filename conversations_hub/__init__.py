@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from . import errors
     from .adapter import Account
     from .hub import Hub
+    from .policy import PROFILES, Profile
     from .schema import Conversation, TranscriptTurn
     from .version import __version__
 else:
@@ -23,6 +24,8 @@ else:
         "Account": "adapter",
         "Conversation": "schema",
         "Hub": "hub",
+        "PROFILES": "policy",
+        "Profile": "policy",
         "TranscriptTurn": "schema",
         "__version__": "version",
     }
@@ -40,4 +43,4 @@ else:
         return sorted({*globals(), *__all__})
 
 
-__all__ = ["Account", "Conversation", "Hub", "TranscriptTurn", "__version__", "errors"]
+__all__ = ["PROFILES", "Account", "Conversation", "Hub", "Profile", "TranscriptTurn", "__version__", "errors"]

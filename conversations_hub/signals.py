@@ -57,9 +57,9 @@ class Waited(Signal, frozen=True, kw_only=True):
     """A request was held back before it was sent."""
 
     seconds: float
-    reason: Literal["place", "rate", "breaker", "connection"]
-    """No free place among the account's requests, the rate or a pause, a provider that was down, or no free connection
-    of the hub's."""
+    reason: Literal["place", "rate", "breaker", "connection", "transcript"]
+    """No free place among the account's requests, the rate or a pause, a provider that was down, no free connection of
+    the hub's, or a transcript that was not ready."""
 
 
 class BreakerChanged(Signal, frozen=True, kw_only=True):

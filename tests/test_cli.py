@@ -280,6 +280,21 @@ def test_get_shows_one_as_text_as_json_and_as_sent(accounts: dict[str, str]) -> 
     assert as_sent["conversation_id"] == expected.id
 
 
+def test_get_waits_as_long_as_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+
+    async def get(_hub: Hub, _ref: str, *, wait: float) -> Conversation:
+        waits.append(wait)
+        return Conversation(provider="tavus", id="c1", transcript_state=TranscriptState.PENDING)
+
+    monkeypatch.setattr(Hub, "get", get)
+    for arguments in ((), ("--wait", "90s"), ("--wait", "5m", "--json")):
+        assert run("get", "tavus:c1", *arguments, environ={"TAVUS_API_KEY": "key"}).exit_code == 0
+    assert waits == [0, 90, 300]
+    refused = run("get", "tavus:c1", "--wait", "90s", "--store", "conversations.db")
+    assert (refused.exit_code, "a store is not asked again" in refused.stderr) == (2, True)
+
+
 # providers
 
 
@@ -485,7 +500,7 @@ def test_a_failed_get_is_one_sentence(accounts: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("defect", [KeyError("secret"), ModuleNotFoundError("secret", name="acme")])
 def test_a_defect_is_a_sentence_too(monkeypatch: pytest.MonkeyPatch, defect: Exception) -> None:
-    async def get(_hub: Hub, _ref: str) -> Conversation:
+    async def get(_hub: Hub, _ref: str, *, wait: float) -> Conversation:
         raise defect
 
     monkeypatch.setattr(Hub, "get", get)
@@ -608,7 +623,7 @@ def _written(out: Console) -> str:
 
 
 def test_an_error_shows_vendors_words_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def get(_hub: Hub, _ref: str) -> Conversation:
+    async def get(_hub: Hub, _ref: str, *, wait: float) -> Conversation:
         raise OutageError(HOSTILE)
 
     monkeypatch.setattr(Hub, "get", get)

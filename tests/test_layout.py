@@ -44,9 +44,11 @@ def test_an_adapter_is_named_for_its_file(provider: str) -> None:
 
 def test_the_public_names_are_these() -> None:
     assert conversations_hub.__all__ == [
+        "PROFILES",
         "Account",
         "Conversation",
         "Hub",
+        "Profile",
         "TranscriptTurn",
         "__version__",
         "errors",

@@ -224,21 +224,24 @@ def _list(
 @click.argument("ref")
 @_json
 @click.option("--raw", "form", flag_value="raw", help="Write what the provider sent, known secrets scrubbed.")
+@click.option("--wait", type=span, metavar="SPAN", help="Wait so long for a transcript that is pending: 90s, 5m.")
 @click.option("--store", type=database, metavar="PLACE", help="From this store; nobody is asked.")
 @_config
-def _get(*, ref: str, form: str | None, store: Path | None, config: Path | None) -> None:
+def _get(*, ref: str, form: str | None, wait: timedelta | None, store: Path | None, config: Path | None) -> None:
     """Show one conversation with its transcript.
 
     REF is provider:id, or provider/account:id.
     """
     if store is not None:
+        if wait is not None:
+            raise click.UsageError("--wait is for a provider: a store is not asked again")
         from .stored import get_stored  # noqa: PLC0415
 
         get_stored(store, ref, form=form)
         return
     from .reading import get  # noqa: PLC0415
 
-    get(ref, config=config, form=form)
+    get(ref, wait=wait or timedelta(), config=config, form=form)
 
 
 @cli.command(

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import aclosing, nullcontext
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
@@ -80,14 +80,16 @@ def _tell(walk: Walk) -> None:
     click.echo(escaped_lines(str(walk.report)), err=True)
 
 
-def get(ref: str, *, config: Path | None, form: str | None) -> None:
-    """Write one conversation."""
+def get(ref: str, *, wait: timedelta, config: Path | None, form: str | None) -> None:
+    """Write one conversation, after a wait for its transcript where that is pending."""
 
     async def run() -> Conversation:
         async with hub_of(config, keep_raw=form == "raw") as hub:
-            return await hub.get(ref)
+            return await hub.get(ref, wait=wait.total_seconds())
 
-    write_conversation(asyncio.run(run()), form=form)
+    with console(stderr=True).status("waiting for the transcript") if wait else nullcontext():
+        found = asyncio.run(run())
+    write_conversation(found, form=form)
 
 
 def write_conversation(conversation: Conversation, *, form: str | None) -> None:

@@ -24,6 +24,7 @@ from .crew import Crew
 from .cursor import Place
 from .environment import accounts_in
 from .instants import check_span
+from .late import get_when_ready
 from .reader import Lists, Reader
 from .recordings import Download, download
 from .refs import Ref, Target
@@ -84,7 +85,7 @@ class Hub:
         connections: int | None = None,
         clock: Clock | None = None,
     ) -> None:
-        numbers = profile_named(profile)
+        self._profile = profile_named(profile)
         self._readers: dict[Target, dict[str, Reader]] = {}
         self.keep_raw = keep_raw
         """Whether conversations keep the provider's JSON."""
@@ -103,7 +104,7 @@ class Hub:
             lane = Lane(
                 account,
                 usable(account.provider),
-                numbers,
+                self._profile,
                 clock=clock or Clock(),
                 turns=turns,
                 connections=self._connections,
@@ -198,18 +199,39 @@ class Hub:
         """Return the accounts of this hub, or those that targets name as in `list`, as "provider/account"."""
         return tuple(dict.fromkeys(lists.readers[0].where for lists in self._lists_of(targets)))
 
-    async def get(self, ref: str, *, profile: ProfileName | Profile | None = None) -> Conversation:
+    async def get(
+        self,
+        ref: str,
+        *,
+        wait: float = 0.0,
+        timeout: float | None = None,  # noqa: ASYNC109  (it bounds waits of ours, which know what they hold)
+        profile: ProfileName | Profile | None = None,
+    ) -> Conversation:
         """Get one conversation with all the provider has of it: `tavus:c123`, or `tavus/eu:c123`.
 
-        `profile` takes the place of the hub's own for this call.
+        Args:
+            ref: its name.
+            wait: seconds to wait for a transcript that is pending. It is asked for ever less often, the last time when
+                they have passed, and only while the provider can be asked; what was read last is returned, so
+                `transcript_state` may still be pending.
+            timeout: seconds the call may take, all attempts and waits included, `wait` too; in place of the deadline
+                of the profile, which is one of each time it is asked for.
+            profile: takes the place of the hub's own for this call.
 
         Raises:
             InvalidRefError: the ref cannot be right; nothing was sent.
             NotFoundError: the provider has no such conversation.
+            DeadlineError: nothing was read in time.
             HubError: whatever else went wrong, see `conversations_hub.errors`.
         """
         reader, id = self._named(ref)
-        return await reader.get(id, _profile(profile))
+        chosen = _profile(profile)
+        if not wait >= 0:
+            raise InvalidRefError("wait must be 0 or more")
+        _check(timeout)
+        if not wait and timeout is None:
+            return await reader.get(id, chosen)
+        return await get_when_ready(reader, id, chosen or self._profile, wait=wait, timeout=timeout)
 
     def list(
         self,
@@ -223,6 +245,7 @@ class Hub:
         page_size: int | None = None,
         transcripts: bool = False,
         verify: bool = False,
+        timeout: float | None = None,
         profile: ProfileName | Profile | None = None,
         on_error: Callable[[HubError], object] | None = None,
         provider_options: Mapping[str, Mapping[str, Any]] | None = None,
@@ -250,6 +273,9 @@ class Hub:
             transcripts: also `get` each conversation whose list row lacks what only `get` brings.
             verify: walk again, at most twice, until nothing new turns up: lists by page number lose rows when others
                 are deleted meanwhile. `walk.report` says whether it is "verified".
+            timeout: seconds the whole walk may take, whatever its caller does between two conversations included;
+                accounts that are not at their end by then fail with `DeadlineError`. None: each request has its own
+                deadline, and a walk goes on as long as its lists do.
             profile: takes the place of the hub's own for this walk.
             on_error: takes the error of each account that fails, instead of having it raised.
             provider_options: more of a provider's own filters, by provider.
@@ -266,6 +292,7 @@ class Hub:
         for name, least, value in (("limit", 0, limit), ("page_size", 1, page_size)):
             if value is not None and value < least:
                 raise InvalidRefError(f"{name} must be {least} or more")
+        _check(timeout)
         check_span(since, until)
         options = provider_options or {}
         strangers = options.keys() - {each.readers[0].lane.account.provider for each in lists}
@@ -284,6 +311,7 @@ class Hub:
             limit=limit,
             transcripts=transcripts,
             verify=verify,
+            timeout=timeout,
             profile=_profile(profile),
             on_error=on_error,
         )
@@ -522,6 +550,11 @@ def _resource(readers: Mapping[str, Reader], target: Target) -> Reader:
 
 def _profile(profile: str | Profile | None) -> Profile | None:
     return None if profile is None else profile_named(profile)
+
+
+def _check(timeout: float | None) -> None:
+    if timeout is not None and not timeout > 0:
+        raise InvalidRefError("timeout must be more than 0")
 
 
 def _status(status: Status | str | None) -> Status | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
@@ -12,9 +13,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from ..adapter import Query
-from ..errors import HubClosedError, HubError, NotFoundError, PartialError, ProviderError
+from ..errors import DeadlineError, HubClosedError, HubError, NotFoundError, PartialError, ProviderError
 from ..policy import Profile
-from ..schema import Conversation
+from ..schema import Conversation, TranscriptState
 from ..signals import PageRead
 from ..transport.failures import bare
 from .crew import Crew, Put
@@ -46,6 +47,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     limit: int | None = None
     transcripts: bool = False
     verify: bool = False
+    timeout: float | None = None
+    """Seconds for all of it; None: as long as it takes."""
     profile: Profile | None = None
     on_error: Callable[[HubError], object] | None = None
 
@@ -89,6 +92,7 @@ class Walk:
         self._at_once = min(at_once, connections, len(accounts))
         self._width = min(_WIDTH, connections // self._at_once)
         self._width_of_all = min(_WIDTH, connections)
+        self._ends = math.inf  # when the latest iteration must have come to its end
         self.report = Report([])
         """How the latest iteration has gone so far."""
 
@@ -178,12 +182,11 @@ class Walk:
         if not self._hydrates(head.reader):
             return given
         try:
-            return head, await head.reader.hydrate(row, head.report, self._plan.profile)
+            return head, await self._hydrated(head.reader, head.report, row)
         except HubClosedError:
             raise
         except HubError as error:
-            if head.report.error is None:
-                self._failed(head.report, error)
+            self._failed(head.report, error)
             head.stop()
             return head, None
 
@@ -213,6 +216,8 @@ class Walk:
                 report.unlisted += account.readers[0].lane.adapter.unlisted
             pairs.append((lists, report))
         self.report = Report([report for _, report in pairs])
+        if self._plan.timeout is not None:
+            self._ends = self._accounts[0].readers[0].lane.clock.monotonic() + self._plan.timeout
         return pairs
 
     def _left_of(self, readers: Sequence[Reader]) -> Sequence[Reader]:
@@ -268,6 +273,9 @@ class Walk:
             report.elapsed = max(report.elapsed, clock.monotonic() - started)
 
     def _failed(self, report: AccountReport, error: HubError) -> None:
+        """Note what an account's walk failed with first."""
+        if report.error is not None:
+            return
         report.error = bare(error)
         report.failures[type(error).__name__] += 1
         if self._plan.on_error is not None:
@@ -298,6 +306,32 @@ class Walk:
                     items = tuple([conversation async for conversation in hydrated])
                 yield msgspec.structs.replace(sheet, items=items)
 
+    async def _hydrated(self, reader: Reader, report: AccountReport, row: Conversation) -> Conversation:
+        details = await reader.hydrate(row, report, self._profile_of(reader))
+        if details.transcript_state is TranscriptState.NOT_LOADED and (late := self._late(reader)):
+            self._failed(report, late)  # a row that came is delivered all the same
+        return details
+
+    def _profile_of(self, reader: Reader) -> Profile | None:
+        """Return the numbers to ask an account with: whatever it is asked for ends with the walk at the latest."""
+        if self._plan.timeout is None:
+            return self._plan.profile
+        if late := self._late(reader):
+            raise late
+        profile = self._plan.profile or reader.lane.profile
+        return profile.but(deadline=min(self._ends - reader.lane.clock.monotonic(), profile.deadline))
+
+    def _late(self, reader: Reader) -> DeadlineError | None:
+        """Return the error of a walk whose time has passed; None where it has not."""
+        if reader.lane.clock.monotonic() < self._ends:
+            return None
+        return DeadlineError(
+            f"the {self._plan.timeout:g} s for the whole walk have passed",
+            provider=reader.lane.account.provider,
+            account=reader.lane.account.name,
+            operation="list",
+        )
+
     def _hydration(
         self, account: Lists, report: AccountReport
     ) -> Callable[[Conversation], Awaitable[Conversation]] | None:
@@ -309,7 +343,7 @@ class Walk:
 
         async def hydrate(row: Conversation) -> Conversation:
             reader = readers[adapter.resource_of(row.id)[0]] if len(readers) > 1 else account.readers[0]
-            return await reader.hydrate(row, report, self._plan.profile) if self._hydrates(reader) else row
+            return await self._hydrated(reader, report, row) if self._hydrates(reader) else row
 
         return hydrate
 
@@ -370,7 +404,7 @@ class Walk:
         cursor = place.page
         while True:
             try:
-                rows = await reader.rows(query, cursor, report, self._plan.profile)
+                rows = await reader.rows(query, cursor, report, self._profile_of(reader))
             except NotFoundError as error:
                 guard.start_over(error, cursor)
                 report.restarts += 1

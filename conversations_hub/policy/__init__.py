@@ -5,6 +5,7 @@ Only the transport acts on it.
 
 from __future__ import annotations
 
+from . import polling
 from .backoff import Backoff
 from .breaker import Breaker, Ticket, is_impatience
 from .budget import RetryBudget
@@ -22,6 +23,7 @@ __all__ = [
     "RetryBudget",
     "Ticket",
     "is_impatience",
+    "polling",
     "profile_named",
     "quota",
     "retry_after",

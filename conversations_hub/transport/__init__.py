@@ -168,7 +168,7 @@ class Lane:
             self._where,
             profile,
             clock,
-            sleep=self._sleep,
+            sleep=self.sleep,
             documented_rate=adapter.requests_per_second,
             limiter=limiter,
             tell=self.tell,
@@ -277,7 +277,7 @@ class Lane:
             retry=retry_if_exception(lambda error: isinstance(error, HubError) and error.retryable),
             wait=wait,
             stop=lambda state: state.upcoming_sleep == math.inf,
-            sleep=self._sleep,
+            sleep=self.sleep,
             reraise=True,
         )
         found: T = await retrying(again)
@@ -297,7 +297,7 @@ class Lane:
             return None
         return delay
 
-    async def _sleep(self, delay: float) -> None:
+    async def sleep(self, delay: float) -> None:
         """Sleep, but no longer than the lane is open."""
         closing = self._open()[1]
         sleeping = asyncio.ensure_future(self.clock.sleep(delay))

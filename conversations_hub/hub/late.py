@@ -1,0 +1,56 @@
+"""A conversation whose transcript comes late: asked for again, ever less often, until it is there or time is up."""
+
+from __future__ import annotations
+
+import math
+
+from ..errors import HubError
+from ..policy import Profile, polling
+from ..schema import Conversation, TranscriptState
+from ..signals import Waited
+from .reader import Reader
+from .sealed import sealed
+
+__all__ = ["get_when_ready"]
+
+
+@sealed
+async def get_when_ready(
+    reader: Reader,
+    id: str,
+    profile: Profile,
+    *,
+    wait: float,
+    timeout: float | None,  # noqa: ASYNC109  (its waits have to fit)
+) -> Conversation:
+    """Get a conversation, and while its transcript is pending get it again; return it as it was read last.
+
+    Args:
+        reader: whose it is.
+        id: the provider's id.
+        profile: the numbers for each time it is asked for.
+        wait: seconds after which it is asked for once more, and then no more.
+        timeout: seconds for all of it, in place of the profile's deadline for each.
+    """
+    lane, clock = reader.lane, reader.lane.clock
+    began = clock.monotonic()
+    deadline = math.inf if timeout is None else timeout
+    numbers = profile if timeout is None else profile.but(deadline=timeout)
+    found = await reader.get(id, numbers)
+    asked, least = 1, 0.0
+    while found.transcript_state is TranscriptState.PENDING:
+        passed = clock.monotonic() - began
+        delay = min(max(polling.pause(asked, clock.roll()), least), wait - passed)
+        if delay <= 0 or delay < least or passed + delay >= deadline:
+            break
+        await lane.sleep(delay)
+        lane.tell(Waited, "get", seconds=delay, reason="transcript")
+        left = deadline - (clock.monotonic() - began)
+        asked, least = asked + 1, 0.0
+        try:
+            found = await reader.get(id, numbers.but(deadline=min(numbers.deadline, left)))
+        except HubError as error:
+            if not error.retryable:
+                raise
+            least = error.retry_after or 0.0
+    return found

@@ -1,0 +1,19 @@
+"""How often to ask for what is not ready yet."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["pause"]
+
+_FIRST: Final = 1.0
+_LONGEST: Final = 15.0
+_SPREAD: Final = 0.4  # so that those who began together do not ask together
+
+
+def pause(asked: int, roll: float) -> float:
+    """Return the seconds to wait before asking again, having asked `asked` times in vain.
+
+    They double up to 15, a fifth more or less, as `roll`, in [0, 1), decides.
+    """
+    return min(_LONGEST, _FIRST * 2.0 ** min(asked - 1, 64)) * (1 + _SPREAD * (roll - 0.5))
