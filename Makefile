@@ -7,11 +7,12 @@ DEMO := .venv-demo/bin/python
 DEV := .venv/bin/python
 BENCH := .venv-bench/bin/python
 OUTSIDE := .venv-outside/bin/python
+WEB := .venv-web/bin/python
 PYTEST := -m pytest -n auto -q
 # Extras are kept, or pip before 23.3 looks for their newest release and refuses it for want of a hash.
 LOCK := --universal --generate-hashes --no-strip-extras --no-header --no-annotate --upgrade
 
-.PHONY: help demo test check lint types layers coverage reliability outside nightly newest lowest matrix \
+.PHONY: help demo test check lint types layers coverage reliability web outside nightly newest lowest matrix \
 	bench bench-smoke lock locks fresh-demo dist clean set-up-demo set-up
 
 help:
@@ -22,6 +23,7 @@ help:
 	@echo "make lowest       run the tests with the lowest"
 	@echo "make matrix       run the tests on every CPython from 3.11 up that is installed here"
 	@echo "make nightly      run the tests that take minutes"
+	@echo "make web          try conversations as answers of FastAPI, Starlette and Litestar"
 	@echo "make outside      try the adapters against the providers' specifications and SDKs (needs Node.js)"
 	@echo "make reliability  run the tests and write how the fault cases ended to docs/reliability.md"
 	@echo "make bench        measure against what one would use instead; ten minutes at most, best on a quiet machine"
@@ -69,6 +71,9 @@ newest lowest:
 nightly: set-up
 	$(DEV) -m pytest -q -m nightly
 
+web: .venv-web/made
+	$(WEB) -m pytest -q tests/test_web.py
+
 outside: .venv-outside/made
 	$(OUTSIDE) -m pytest -q -m outside -s
 
@@ -96,7 +101,7 @@ fresh-demo:
 dist:
 	@.ci/dist
 
-.venv-outside/made .venv-bench/made: .venv-%/made: pyproject.toml
+.venv-web/made .venv-outside/made .venv-bench/made: .venv-%/made: pyproject.toml
 	.ci/uv venv --clear --python $(PYTHON) .venv-$*
 	.ci/uv pip install --python .venv-$* -e '.[cli,ed25519]' --group test --group $*
 	@touch $@
