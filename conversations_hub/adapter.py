@@ -325,6 +325,10 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
     """What the provider itself narrows the list by; the rest is checked on the rows."""
     id_prefix: str = ""
     """What ids of this kind begin with, where that tells them from others; else the resource's name is put before."""
+    payloads: tuple[type, ...] = ()
+    """The types that `raw` is read with; a member that none of them has is unknown."""
+    left_to_raw: Mapping[str, str] = {}
+    """Members known and not read, each with the reason: `events[].properties.*`, "a star stands for all below"."""
 
     @property
     def operations(self) -> tuple[Operation, ...]:
@@ -376,10 +380,6 @@ class Adapter(Resource, frozen=True, kw_only=True):
     """What this was checked against."""
     coverage: Coverage | None = None
     """How much of the provider's own specification is read; None where there is none."""
-    payloads: tuple[type, ...] = ()
-    """The types that `raw` is read with; a member that none of them has is unknown."""
-    left_to_raw: Mapping[str, str] = {}
-    """Members known and not read, each with the reason: `events[].properties.*`, "a star stands for all below"."""
 
     def resource_of(self, id: str) -> tuple[str, Resource, str]:
         """Return the name of the resource that an id belongs to, the resource, and the id as the provider has it."""

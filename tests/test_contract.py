@@ -14,7 +14,7 @@ from urllib.parse import quote
 import msgspec
 import pytest
 
-from conversations_hub.adapter import Account, Adapter, Event, Feature, Filter, Query
+from conversations_hub.adapter import Account, Adapter, Event, Feature, Filter, Query, Resource
 from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.errors import (
     InvalidRefError,
@@ -58,6 +58,10 @@ def _chosen(*operations: str) -> list[Any]:
 @cache
 def _account(provider: str) -> Account:
     return account_of(FIXTURES / provider, load(provider))
+
+
+def _resource(provider: str, case: Case) -> Resource:
+    return case.resource(load(provider))[0]
 
 
 def _replay(provider: str, case: Case) -> Replayed:
@@ -173,7 +177,7 @@ def test_a_walk_ends_and_resumes_from_every_cursor(provider: str, case: Case) ->
 @pytest.mark.parametrize(("provider", "case"), _chosen("list", "get"))
 def test_every_leaf_is_in_the_conversation_or_known_to_be_said_otherwise(provider: str, case: Case) -> None:
     left = [left_to_raw([path]) for path in case.facts.get("said_otherwise", ())]
-    never_read = left_to_raw(load(provider).left_to_raw)
+    never_read = left_to_raw(_resource(provider, case).left_to_raw)
     used: set[int] = set()
     lost: list[str] = []
     for body, conversation in _sources(provider, case):
@@ -283,9 +287,8 @@ def _as_number(text: str) -> set[float]:
 
 @pytest.mark.parametrize(("provider", "case"), _chosen("list", "get", "start"))
 def test_every_member_is_read_or_left_to_raw_with_a_reason(provider: str, case: Case) -> None:
-    adapter = load(provider)
     for conversation in _replay(provider, case).conversations:
-        assert unknown_members(adapter, json.loads(_replayed_raw(conversation))) == []
+        assert unknown_members(_resource(provider, case), json.loads(_replayed_raw(conversation))) == []
 
 
 @pytest.mark.parametrize(("provider", "case"), _chosen("list", "get", "start"))

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from conversations_hub import Account
+from conversations_hub.adapter import Adapter, Resource
 from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.cli import cli
 from conversations_hub.cli.examination import Diagnosis, Finding, examined
@@ -201,3 +202,24 @@ async def test_a_kind_that_an_account_may_not_use_is_a_note() -> None:
     assert (found["list"].verdict, found["list of chats"].verdict) == ("ok", "note")
     assert "not in your plan" in found["list of chats"].said
     assert diagnosis.is_good
+
+
+class _Mail(msgspec.Struct):
+    id: str
+    subject: str | None = None
+
+
+async def test_what_one_kind_has_is_unknown_in_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    tavus = load("tavus")
+    assert tavus.list_page is not None
+    mails = Resource(list_page=tavus.list_page, payloads=(_Mail,), left_to_raw={"conversation_id": "the id once more"})
+    adapter = msgspec.structs.replace(tavus, get=None, resources={"mails": mails})
+
+    def of_both(_provider: str) -> Adapter:
+        return adapter
+
+    monkeypatch.setattr("conversations_hub.cli.examination.usable", of_both)
+    async with _examining(_listed({**ROW, "subject": "Hello"}), _listed({**ROW, "subject": "Hello"})) as (found, _):
+        pass
+    assert found["unknown members"].found == ("subject", "status", "created_at")
+    assert "id" in found["missing members"].found

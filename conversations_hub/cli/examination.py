@@ -12,11 +12,11 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from ..adapter import Account, Listing, Query, cut
+from ..adapter import Account, Listing, Query, Resource, cut
 from ..adapters import usable
 from ..errors import AuthError, ConfigurationError, ForbiddenError, HubError, NotFoundError, ProviderError
 from ..hub.reader import read_row
-from ..payload import untyped
+from ..payload import Json, untyped
 from ..policy import PROFILES, quota, sent_at
 from ..schema import Conversation, EndReason, Role, Status, TranscriptState
 from ..signing.schemes import Scheme
@@ -63,8 +63,14 @@ class _Evidence(msgspec.Struct):
 
     answers: list[tuple[Response, datetime]] = []
     """Each with the instant it came."""
-    conversations: list[Conversation] = []
+    kinds: list[tuple[Resource, list[Conversation]]] = []
+    """The conversations, by what they are."""
     unreadable: list[str] = []
+
+    @property
+    def conversations(self) -> list[Conversation]:
+        """All of them."""
+        return [conversation for _, found in self.kinds for conversation in found]
 
 
 async def examined(account: Account, clock: Clock) -> Diagnosis:
@@ -82,12 +88,13 @@ async def examined(account: Account, clock: Clock) -> Diagnosis:
             _limits(evidence, adapter.requests_per_second),
         ]
     if evidence.conversations or evidence.unreadable:
-        payloads = [untyped(conversation.raw or b"null") for conversation in evidence.conversations]
+        payloads = [(resource, _payloads(found)) for resource, found in evidence.kinds if found]
+        total = sum(len(sent) for _, sent in payloads)
         findings += [
             _readable(evidence),
             _found(
                 "unknown members",
-                (member for payload in payloads for member in unknown_members(adapter, payload)),
+                (member for resource, sent in payloads for one in sent for member in unknown_members(resource, one)),
                 "the provider sends what the adapter has never heard of",
                 "none",
             ),
@@ -99,8 +106,8 @@ async def examined(account: Account, clock: Clock) -> Diagnosis:
             ),
             _found(
                 "missing members",
-                unseen_members(adapter, payloads),
-                f"in none of {len(payloads)} payloads, though the adapter reads them; many come only at times",
+                (member for resource, sent in payloads for member in unseen_members(resource, sent)),
+                f"in none of {total} payloads, though the adapter reads them; many come only at times",
                 "none",
                 verdict="ok",
             ),
@@ -127,11 +134,12 @@ async def _access(lane: Lane, evidence: _Evidence) -> list[Finding]:
         Finding("list", "ok", f"{len(listing.rows)} rows" + (f"; {listing.warning}" if listing.warning else "")),
     ]
     rows = list(_normalized(listing, evidence))
-    evidence.conversations += rows
-    findings.append(await _details(lane, rows, evidence))
+    details: list[Conversation] = []
+    findings.append(await _details(lane, rows, details, evidence))
+    evidence.kinds.append((adapter, rows + details))
     for name, resource in adapter.resources.items():
         if resource.list_page is not None:
-            findings.append(await _other_list(lane, name, resource.list_page, evidence))
+            findings.append(await _other_list(lane, name, resource, resource.list_page, evidence))
     return [*findings, _transcripts(evidence)]
 
 
@@ -157,17 +165,21 @@ def _normalized(listing: Listing, evidence: _Evidence) -> Iterator[Conversation]
 
 
 async def _other_list(
-    lane: Lane, name: str, list_page: Callable[[Account, Query, str | None], Flow[Listing]], evidence: _Evidence
+    lane: Lane,
+    name: str,
+    resource: Resource,
+    list_page: Callable[[Account, Query, str | None], Flow[Listing]],
+    evidence: _Evidence,
 ) -> Finding:
     listing = await _run(lane, "list", list_page(lane.account, Query(page_size=_ROWS), None), evidence)
     if isinstance(listing, HubError):
         may_not = isinstance(listing, AuthError | NotFoundError)
         return Finding(f"list of {name}", "note" if may_not else "failed", str(listing))
-    evidence.conversations += _normalized(listing, evidence)
+    evidence.kinds.append((resource, list(_normalized(listing, evidence))))
     return Finding(f"list of {name}", "ok", f"{len(listing.rows)} rows")
 
 
-async def _details(lane: Lane, rows: list[Conversation], evidence: _Evidence) -> Finding:
+async def _details(lane: Lane, rows: list[Conversation], details: list[Conversation], evidence: _Evidence) -> Finding:
     get = lane.adapter.get
     if get is None:
         return Finding("get", "skipped", "the provider has no way to get one conversation")
@@ -179,7 +191,7 @@ async def _details(lane: Lane, rows: list[Conversation], evidence: _Evidence) ->
         found = await _run(lane, "get", get(lane.account, row.id), evidence)
         if isinstance(found, HubError):
             return Finding("get", "failed", str(found))
-        evidence.conversations.append(found)
+        details.append(found)
     return Finding("get", "ok", f"{len(wanted)} conversations")
 
 
@@ -249,6 +261,10 @@ def _limits(evidence: _Evidence, documented: float | None) -> Finding:
 
 
 # what the payloads hold
+
+
+def _payloads(conversations: Iterable[Conversation]) -> list[Json]:
+    return [untyped(conversation.raw or b"null") for conversation in conversations]
 
 
 def _readable(evidence: _Evidence) -> Finding:

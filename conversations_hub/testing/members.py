@@ -1,6 +1,6 @@
 """Which members of a payload an adapter knows: those its types read, and those it leaves to `raw` and says why.
 
-Paths are written `events[].properties.name`; in `Adapter.left_to_raw` a `*` stands for anything below.
+Paths are written `events[].properties.name`; in `Resource.left_to_raw` a `*` stands for anything below.
 """
 
 from __future__ import annotations
@@ -10,32 +10,35 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import inspect
 
-from ..adapter import Adapter
+from ..adapter import Resource
 from ..payload import Json
 
 __all__ = ["landings", "left_to_raw", "unknown_members", "unseen_members"]
 
 
-def unknown_members(adapter: Adapter, payload: Json) -> list[str]:
-    """Return the members of a payload, decoded untyped, that the adapter neither reads nor leaves to `raw`."""
-    left = left_to_raw(adapter.left_to_raw)
-    found = dict.fromkeys(path for path, is_read in _walked(payload, _kinds(adapter)) if not is_read)
+def unknown_members(resource: Resource, payload: Json) -> list[str]:
+    """Return the members of a payload, decoded untyped, that are neither read nor left to `raw`.
+
+    `resource` is what the payload is one of: an adapter itself, or another of its kinds of conversations.
+    """
+    left = left_to_raw(resource.left_to_raw)
+    found = dict.fromkeys(path for path, is_read in _walked(payload, _kinds(resource)) if not is_read)
     return [path for path in found if not left.fullmatch(path)]
 
 
-def landings(adapter: Adapter, payload: Json) -> dict[str, str]:
+def landings(resource: Resource, payload: Json) -> dict[str, str]:
     """Return where each member lands: "read", the reason why it is left to `raw`, or "unknown"."""
-    left = {path: left_to_raw([path]) for path in adapter.left_to_raw}
+    left = {path: left_to_raw([path]) for path in resource.left_to_raw}
     found: dict[str, str] = {}
-    for path, is_read in _walked(payload, _kinds(adapter)):
-        reason = next((adapter.left_to_raw[name] for name, pattern in left.items() if pattern.fullmatch(path)), None)
+    for path, is_read in _walked(payload, _kinds(resource)):
+        reason = next((resource.left_to_raw[name] for name, pattern in left.items() if pattern.fullmatch(path)), None)
         found[path] = "read" if is_read else reason or "unknown"
     return found
 
 
-def unseen_members(adapter: Adapter, payloads: Iterable[Json]) -> list[str]:
-    """Return the members that the adapter reads and no payload has, though what they stand in is there."""
-    kinds = _kinds(adapter)
+def unseen_members(resource: Resource, payloads: Iterable[Json]) -> list[str]:
+    """Return the members that are read and that no payload of the resource has, though what they stand in is there."""
+    kinds = _kinds(resource)
     seen: set[str] = set()
     for payload in payloads:
         seen.update(path for path, is_read in _walked(payload, kinds) if is_read)
@@ -51,8 +54,8 @@ def left_to_raw(paths: Iterable[str]) -> re.Pattern[str]:
 _Kinds = tuple[inspect.Type, ...]
 
 
-def _kinds(adapter: Adapter) -> _Kinds:
-    return _flat(inspect.multi_type_info(adapter.payloads))
+def _kinds(resource: Resource) -> _Kinds:
+    return _flat(inspect.multi_type_info(resource.payloads))
 
 
 def _flat(kinds: Iterable[inspect.Type]) -> _Kinds:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 
-from conversations_hub.adapter import Adapter, Coverage
+from conversations_hub.adapter import Adapter, Coverage, Resource
 from conversations_hub.adapters import load
 from conversations_hub.payload import Json
 from conversations_hub.testing.members import landings
@@ -17,31 +17,33 @@ from .documents import FOLDER, Specification
 
 __all__ = ["SPECIFIED", "covered", "landed"]
 
-_Payloads = Callable[[Specification], list[Json]]
+_Payloads = Callable[[Specification], Mapping[str, list[Json]]]
+"""Makes the payloads of each kind of conversation."""
 
 
-def _elevenlabs(specification: Specification) -> list[Json]:
+def _elevenlabs(specification: Specification) -> Mapping[str, list[Json]]:
     page = specification.answer("get", "/v1/convai/conversations")
     rows = page["conversations"] if isinstance(page, dict) else None
     assert isinstance(rows, list)
-    return [rows[0], specification.answer("get", "/v1/convai/conversations/{conversation_id}")]
+    whole = specification.answer("get", "/v1/convai/conversations/{conversation_id}")
+    return {"conversations": [rows[0], whole]}
 
 
-def _ultravox(specification: Specification) -> list[Json]:
+def _ultravox(specification: Specification) -> Mapping[str, list[Json]]:
     call = specification.answer("get", "/api/calls/{call_id}")
     messages = specification.answer("get", "/api/calls/{call_id}/messages")
-    return [call, {"call": call, "messages": [messages]}]
+    return {"calls": [call, {"call": call, "messages": [messages]}]}
 
 
 SPECIFIED: Mapping[str, tuple[str, _Payloads]] = {
     "elevenlabs": ("elevenlabs.json", _elevenlabs),
-    "vapi": ("vapi.json", lambda specification: [specification.answer("get", "/call/{id}")]),
+    "vapi": ("vapi.json", lambda specification: {"calls": [specification.answer("get", "/call/{id}")]}),
     "retell": (
         "retell.yaml",
-        lambda specification: [
-            specification.answer("get", "/v2/get-call/{call_id}"),
-            specification.answer("get", "/get-chat/{chat_id}"),
-        ],
+        lambda specification: {
+            "calls": [specification.answer("get", "/v2/get-call/{call_id}")],
+            "chats": [specification.answer("get", "/get-chat/{chat_id}")],
+        },
     ),
     "ultravox": ("ultravox.yaml", _ultravox),
 }
@@ -49,12 +51,25 @@ SPECIFIED: Mapping[str, tuple[str, _Payloads]] = {
 
 
 def landed(adapter: Adapter) -> dict[str, str]:
-    """Return where each member lands: "read", the reason why it is left to `raw`, or "unknown"."""
+    """Return where each member lands: "read", the reason why it is left to `raw`, or "unknown".
+
+    What several kinds of conversations have is read where each of them reads it, and unknown where one knows nothing
+    of it.
+    """
     file, payloads = SPECIFIED[adapter.name]
     found: dict[str, str] = {}
-    for payload in payloads(Specification(FOLDER / file)):
-        found |= landings(adapter, payload)
+    for name, sent in payloads(Specification(FOLDER / file)).items():
+        resource: Resource = adapter if name == adapter.main else adapter.resources[name]
+        of_kind: dict[str, str] = {}
+        for payload in sent:
+            of_kind |= landings(resource, payload)
+        for member, where in of_kind.items():
+            found[member] = max(found.get(member, where), where, key=_worse)
     return found
+
+
+def _worse(where: str) -> int:
+    return {"read": 0, "unknown": 2}.get(where, 1)
 
 
 def covered(adapter: Adapter) -> Coverage:

@@ -303,6 +303,8 @@ ADAPTER = Adapter(
             filters=_FILTERS,
             # What is handed out begins so, though the documentation's own examples show bare ids of both kinds.
             id_prefix="chat_",
+            payloads=(payload.Call,),
+            left_to_raw=payload.LEFT_TO_RAW,
         )
     },
     webhook=WEBHOOK,
