@@ -199,6 +199,14 @@ async def test_a_target_narrows_to_one_kind() -> None:
             hub.list("acme:faxes")
 
 
+async def test_a_status_is_checked_where_the_provider_has_no_word_for_it() -> None:
+    async with acme(full()) as hub:
+        assert await ids(hub.list("acme", status="ended")) == ALL
+        walk = hub.list("acme", status="in_progress")
+        assert await ids(walk) == []
+        assert walk.report.accounts[0].filtered == len(ALL)
+
+
 async def test_a_limit_brings_the_newest_of_all_kinds() -> None:
     provider = full()
     async with acme(provider, accounts=2) as hub:

@@ -524,7 +524,7 @@ def test_filters_in_the_words_of_postgrest() -> None:
     ]
     assert "metadata-%3Etelnyx_end_user_target=eq.%2B15550111" in url(driven)
     assert "metadata-%3Eassistant_id=eq.assistant-9b" in url(driven)
-    assert driven.result.warning == "Telnyx keeps no status: conversations of every status are listed"
+    assert driven.result.warning == "Telnyx keeps no status: it is estimated by how long nothing was said"
 
 
 @pytest.mark.parametrize("own", ["lt.2026-02-01", ["lt.2026-02-01", "gt.2026-01-01"]])

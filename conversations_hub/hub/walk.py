@@ -15,7 +15,7 @@ import msgspec
 from ..adapter import Query
 from ..errors import DeadlineError, HubClosedError, HubError, NotFoundError, PartialError, ProviderError
 from ..policy import Profile
-from ..schema import Conversation, TranscriptState
+from ..schema import Conversation, Status, TranscriptState
 from ..signals import PageRead
 from ..transport.failures import bare
 from .crew import Crew, Put
@@ -59,9 +59,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         agent = row.agent.id if row.agent else None
         return (
             (at is None or _lies_between(query.since, at, query.until))
-            and (query.status is None or row.provider_status is None or row.status == query.status)
+            and (query.status is None or row.status == query.status or _tells_no_status(row))
             and (query.agent is None or agent is None or agent == query.agent)
         )
+
+
+def _tells_no_status(row: Conversation) -> bool:
+    return row.status is Status.UNKNOWN and row.provider_status is None
 
 
 def _lies_between(since: datetime | None, at: datetime, until: datetime | None) -> bool:

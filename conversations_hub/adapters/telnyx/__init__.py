@@ -66,7 +66,7 @@ _LEFT_TO_RAW = {
 _PAGE_SIZE = 100
 _LARGEST_PAGE = 100  # of messages
 
-_NO_STATUS = "Telnyx keeps no status: conversations of every status are listed"
+_NO_STATUS = "Telnyx keeps no status: it is estimated by how long nothing was said"
 
 # Instants are told in milliseconds and may be kept in finer ones.
 _GRAIN = timedelta(milliseconds=1)
