@@ -220,8 +220,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """The provider's word for the kind, as sent."""
     id: str | None = None
     """What tells this event from every other, for those who must not handle it twice; None where nothing does."""
+    resource: str | None = None
+    """The kind of conversation it is about, where it is not the main one: `chats`."""
     conversation_id: str | None = None
-    """The provider's id of the conversation; None where it is about none."""
+    """The conversation's id; None where it is about none. Adapters give the provider's own, and `verify` puts the name
+    of the kind before it where a hub does."""
     conversation: Conversation | None = None
     """What it brought of the conversation, read as `get` reads it."""
     related_ids: Mapping[str, str] = {}
@@ -390,6 +393,11 @@ class Adapter(Resource, frozen=True, kw_only=True):
             if resource.id_prefix and id.startswith(resource.id_prefix):
                 return name, resource, id
         return self.main, self, id
+
+    def id_for_all(self, name: str, id: str) -> str:
+        """Return what an id that the provider has for one of a resource is among the ids of all resources."""
+        prefix = "" if name == self.main else self.resources[name].id_prefix
+        return id if name == self.main or (prefix and id.startswith(prefix)) else f"{name}:{id}"
 
     def id_prefixes(self, name: str) -> tuple[str, ...]:
         """Return what ids of a resource other than the main one begin with.

@@ -251,14 +251,17 @@ def _fields(form: Iterable[tuple[str, str]]) -> bytes:
 
 
 def _own(event: Event, adapter: Adapter, signed: Scheme | None) -> Event:
+    def own(id: str) -> str:
+        return adapter.id_for_all(event.resource or adapter.main, check_id(id))
+
     conversation = event.conversation
-    for id in (event.conversation_id, conversation.id if conversation else None):
-        if id is not None:
-            check_id(id)
-    if conversation is not None and conversation.raw is not None:
-        raw = scrubbed(conversation.raw, adapter.secret_fields)
-        conversation = msgspec.structs.replace(conversation, raw=raw)
-    signed_members = signed.signed_members if signed else None
+    if conversation is not None:
+        raw = None if conversation.raw is None else scrubbed(conversation.raw, adapter.secret_fields)
+        conversation = msgspec.structs.replace(conversation, id=own(conversation.id), raw=raw)
     return msgspec.structs.replace(
-        event, conversation=conversation, verified=signed is not None, signed_members=signed_members
+        event,
+        conversation_id=None if event.conversation_id is None else own(event.conversation_id),
+        conversation=conversation,
+        verified=signed is not None,
+        signed_members=signed.signed_members if signed else None,
     )

@@ -549,6 +549,19 @@ def _check_disbelieved(
 
 
 @pytest.mark.parametrize(("provider", "case"), _chosen("webhook"))
+def test_what_a_delivery_is_about_can_be_fetched(provider: str, case: Case) -> None:
+    adapter = load(provider)
+    told = [value for _, value in _leaves(json.loads(case.answers[0].body))]
+    for event in delivered(adapter, case):
+        assert event.conversation is None or event.conversation.id == event.conversation_id
+        if event.conversation_id is not None:
+            name, resource, own = adapter.resource_of(event.conversation_id)
+            assert resource.get is not None
+            assert own in map(str, told)
+            assert name == (event.resource or adapter.main)
+
+
+@pytest.mark.parametrize(("provider", "case"), _chosen("webhook"))
 def test_every_mutant_of_a_delivery_is_events_or_a_payload_error(provider: str, case: Case) -> None:
     webhook = load(provider).webhook
     assert webhook is not None

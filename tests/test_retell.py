@@ -747,6 +747,22 @@ def test_an_end_without_a_transcript_asks_to_be_fetched() -> None:
     assert found.conversation.transcript_state is TranscriptState.PENDING
 
 
+@pytest.mark.parametrize(
+    ("about", "id", "kind", "ref"),
+    [
+        ("chat", "16b980523634a6dc", "chats", "retell:chats:16b980523634a6dc"),
+        ("chat", "chat_16b980523634a6dc", "chats", "retell:chat_16b980523634a6dc"),
+        ("call", "16b980523634a6dc", "calls", "retell:16b980523634a6dc"),
+    ],
+)
+def test_what_an_event_is_about_is_to_be_fetched_under_its_kind(about: str, id: str, kind: str, ref: str) -> None:
+    body = json.dumps({"event": f"{about}_started", about: {f"{about}_id": id}}).encode()
+    [event] = verify("retell", body, {}, None, NOW, insecure_accept_unsigned=True)
+    assert event.conversation is not None
+    assert (event.to_fetch, event.conversation.ref) == (ref, ref)
+    assert ADAPTER.resource_of(event.conversation.id)[::2] == (kind, id)
+
+
 def test_a_hand_off_keeps_where_it_leads() -> None:
     (event,) = events(CASES["webhook.transfer_bridged"].answers[0].body)
     assert event.conversation is not None

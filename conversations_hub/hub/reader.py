@@ -57,11 +57,6 @@ class Reader:
         """What a cursor calls the list."""
         return "list" if self.is_main else self.name
 
-    def id_for_all(self, id: str) -> str:
-        """Return what an id of the provider's is among those of all its resources."""
-        prefix = self.resource.id_prefix
-        return id if self.is_main or (prefix and id.startswith(prefix)) else f"{self.name}:{id}"
-
     async def get(self, id: str, profile: Profile | None = None, counts: Counts | None = None) -> Conversation:
         """Get one conversation by the provider's own id; an answer about another one is refused."""
         if self.resource.get is None:
@@ -97,9 +92,8 @@ class Reader:
         raw = conversation.raw if self._keep_raw else None
         if raw is not None:
             raw = scrubbed(raw, self.lane.adapter.secret_fields)
-        owned = msgspec.structs.replace(
-            conversation, id=self.id_for_all(conversation.id), account=self.lane.account.name, raw=raw
-        )
+        id = self.lane.adapter.id_for_all(self.name, conversation.id)
+        owned = msgspec.structs.replace(conversation, id=id, account=self.lane.account.name, raw=raw)
         if not owned.recordings:
             return owned
         recordings = tuple(msgspec.structs.replace(recording, ref=owned.ref) for recording in owned.recordings)

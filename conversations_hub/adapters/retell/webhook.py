@@ -41,7 +41,8 @@ def events(body: bytes) -> Sequence[Event]:
     sent = decode(body, _delivery, [])
     kind = _KINDS.get(sent.event or "", EventKind.OTHER)
     occurred_at = instant(sent.event_timestamp, "event_timestamp", [])
-    told = next((one for one in (sent.call, sent.chat) if one not in _NOTHING), None)
+    about = ((sent.call, None), (sent.chat, "chats"))
+    told, resource = next((one for one in about if one[0] not in _NOTHING), (None, None))
     if told is None:
         if kind is not EventKind.OTHER:
             raise PayloadError("the delivery holds neither a call nor a chat")
@@ -56,6 +57,7 @@ def events(body: bytes) -> Sequence[Event]:
             kind=kind,
             provider_kind=sent.event,
             id=_id(sent.event, conversation),
+            resource=resource,
             conversation_id=conversation.id,
             conversation=msgspec.structs.replace(conversation, metadata=_metadata(sent, conversation), raw=body),
             occurred_at=occurred_at,
