@@ -60,6 +60,21 @@ def _account(provider: str) -> Account:
     return account_of(FIXTURES / provider, load(provider))
 
 
+def _kinds(provider: str) -> dict[str, Resource]:
+    """Return all kinds of conversations of a provider, by name."""
+    adapter = load(provider)
+    return {adapter.main: adapter, **adapter.resources}
+
+
+KINDS = [pytest.param(provider, name, id=f"{provider}-{name}") for provider in BUILTIN for name in _kinds(provider)]
+LISTS = [
+    pytest.param(provider, name, id=f"{provider}-{name}")
+    for provider in BUILTIN
+    for name, resource in _kinds(provider).items()
+    if resource.list_page is not None
+]
+
+
 def _resource(provider: str, case: Case) -> Resource:
     return case.resource(load(provider))[0]
 
@@ -439,14 +454,14 @@ def test_requests_go_to_the_account_s_own_origin(provider: str, case: Case) -> N
         assert target(request, base).startswith(f"{base}/")
 
 
-@pytest.mark.parametrize("provider", BUILTIN)
+@pytest.mark.parametrize(("provider", "name"), LISTS)
 @pytest.mark.parametrize("cursor", ["zz", "1", ":", "::::", "[]", '{"a"', "\ud800", "🙂", "1:2:3:4:5"])
 def test_a_cursor_of_another_make_is_refused_or_passed_on_for_the_provider_to_refuse(
-    provider: str, cursor: str
+    provider: str, name: str, cursor: str
 ) -> None:
-    adapter: Adapter = load(provider)
-    assert adapter.list_page is not None
-    flow = adapter.list_page(_account(provider), Query(), cursor)
+    list_page = _kinds(provider)[name].list_page
+    assert list_page is not None
+    flow = list_page(_account(provider), Query(), cursor)
     try:
         request = next(flow)
         sent = target(request, "https://api.example.com") + (request.body or b"").decode()
@@ -493,16 +508,28 @@ _NARROWED: dict[Filter, Query] = {
 }
 
 
-@pytest.mark.parametrize("provider", BUILTIN)
-def test_the_filters_an_adapter_names_are_those_it_passes_on(provider: str) -> None:
-    adapter = load(provider)
-    assert adapter.list_page is not None
+@pytest.mark.parametrize(("provider", "name"), LISTS)
+def test_the_filters_an_adapter_names_are_those_it_passes_on(provider: str, name: str) -> None:
+    resource = _kinds(provider)[name]
+    assert resource.list_page is not None
     account = _account(provider)
-    plain = _shown(next(adapter.list_page(account, Query(), None)))
+    plain = _shown(next(resource.list_page(account, Query(), None)))
     passed_on = [
-        name for name, query in _NARROWED.items() if _shown(next(adapter.list_page(account, query, None))) != plain
+        name for name, query in _NARROWED.items() if _shown(next(resource.list_page(account, query, None))) != plain
     ]
-    assert list(adapter.filters) == passed_on
+    assert list(resource.filters) == passed_on
+
+
+@pytest.mark.parametrize(("provider", "name"), LISTS)
+def test_a_list_asks_for_as_many_rows_as_it_says(provider: str, name: str) -> None:
+    resource = _kinds(provider)[name]
+    assert resource.list_page is not None
+    sizes = (None, resource.page_size, 1)
+    plain, *sized = [
+        _shown(next(resource.list_page(_account(provider), Query(page_size=size), None))) for size in sizes
+    ]
+    assert resource.page_size is None or sized == [plain, sized[1]]
+    assert plain != sized[1]
 
 
 # webhooks
@@ -585,12 +612,17 @@ def test_every_documented_payload_has_a_source() -> None:
         assert str(case.facts.get("link", "")).startswith("https://"), f"{provider}: {name} has no link"
 
 
-def test_every_operation_of_every_adapter_has_a_case() -> None:
-    for provider in BUILTIN:
-        adapter = load(provider)
-        held = {*adapter.all_operations, *(["webhook"] if adapter.webhook else [])}
-        shown = {case.operation for (of, _), case in CASES.items() if of == provider} - {"error"}
-        assert held == shown, provider
+@pytest.mark.parametrize(("provider", "name"), KINDS)
+def test_every_operation_of_every_adapter_has_a_case(provider: str, name: str) -> None:
+    resource = _kinds(provider)[name]
+    cases = [case for (of, _), case in CASES.items() if of == provider and case.operation not in {"error", "webhook"}]
+    assert {*resource.operations} == {case.operation for case in cases if _resource(provider, case) is resource}
+
+
+@pytest.mark.parametrize("provider", BUILTIN)
+def test_what_can_be_delivered_has_a_case(provider: str) -> None:
+    shown = any(case.operation == "webhook" for (of, _), case in CASES.items() if of == provider)
+    assert shown is (load(provider).webhook is not None)
 
 
 def test_fixture_folders_are_the_providers() -> None:
