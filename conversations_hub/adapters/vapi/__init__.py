@@ -8,10 +8,9 @@ more, and what is no longer kept is not listed.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from datetime import timedelta
+from typing import Any
 
 import msgspec
 
@@ -27,24 +26,20 @@ from ...adapter import (
     Started,
     Webhook,
     answered,
-    refused,
 )
-from ...coerce import AnyJson, Id, Instant, instant, text
-from ...errors import HubError, InvalidRefError, NotFoundError, PaginationError, PayloadError, RateLimitError
-from ...payload import decode, decoded_or_none
+from ...coerce import Id, Instant, instant, text
+from ...errors import InvalidRefError
+from ...payload import decode
 from ...schema import Conversation, Issue, TranscriptState
 from ...signing import bearer
 from ...signing.schemes import shared_secret
-from ...wire import Flow, Request, Response
+from ...wire import Flow, Request
 from .conversation import normalize
+from .pages import PAGE_SIZE, page_of, rows_of_array
 from .payload import LEFT_TO_RAW, SECRETS, Call
+from .refusal import refusal, words
 
 __all__ = ["ADAPTER", "delete", "events", "get", "list_page", "normalize", "refusal", "start"]
-
-
-class _Stamped(msgspec.Struct, rename="camel"):
-    id: Id | None = None
-    created_at: str | None = None
 
 
 class _Named(msgspec.Struct):
@@ -70,94 +65,22 @@ class _Told(msgspec.Struct):
     artifacts: list[_Upload | None] | None = None
 
 
-class _Refusal(msgspec.Struct):
-    message: AnyJson = None
-    error: AnyJson = None
-
-
-_LARGEST_PAGE = 1000
-# Calls come whole, with all that was said and configured: of the largest pages a few would fill the memory.
-_PAGE_SIZE = 100
-
-_PageSize = Annotated[int, msgspec.Meta(ge=1, le=_LARGEST_PAGE)]
-
-_cursor = msgspec.json.Decoder(tuple[_PageSize, Annotated[str, msgspec.Meta(min_length=1)], list[str]])
-_page = msgspec.json.Decoder(list[msgspec.Raw])
-_stamped = msgspec.json.Decoder(_Stamped, strict=False)
 _delivery = msgspec.json.Decoder(_Delivery)
 _told = msgspec.json.Decoder(_Told, strict=False)
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_refusal = msgspec.json.Decoder(_Refusal, strict=False)
 
 
 def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listing]:
-    """List a page; a cursor is the JSON of page size, the last `createdAt`, and the ids already seen at that instant.
-
-    Several calls may be created in one millisecond, so a page begins at the last one's instant, not after it, and
-    leaves out what was seen there. A short page is no end; one that brings nothing new is.
-    """
-    size, begin, seen = _read_cursor(cursor) if cursor else (min(query.page_size or _PAGE_SIZE, _LARGEST_PAGE), "", [])
-    limit = min(size + len(seen), _LARGEST_PAGE)
-    told = {
-        "limit": limit,
-        # Inclusive and in milliseconds; the hub leaves out again what is not before `until`.
-        "createdAtLe": begin or _iso(query.until),
-        "createdAtGe": _iso(query.since),
-        "assistantId": query.agent,
-    }
-    asked = {name: value for name, value in told.items() if value is not None}
+    """List a page of calls."""
     # https://docs.vapi.ai/api-reference/calls/list
-    reply = yield Request("GET", "/call", {**query.options, **asked})
-    listed = [(row, _stamp(row)) for row in answered(reply, _rows, _words)]
-    fresh = [(row, stamp) for row, stamp in listed if stamp.id is None or str(stamp.id) not in seen]
-    stamps = [stamp.created_at for _, stamp in fresh if stamp.id is not None and stamp.created_at]
-    if not stamps and len(listed) >= limit:
-        raise PaginationError(
-            f"a full page of {limit} leads no further: its calls were all created at the instant where it begins, or "
-            "do not say when"
-        )
-    if begin and stamps and stamps[0] > begin:
-        raise PaginationError("the page does not begin where it was asked to")
-    last = stamps[-1] if stamps else None
-    known = [str(stamp.id) for _, stamp in fresh if stamp.id is not None and stamp.created_at in {last, None}]
-    return Listing(
-        rows=[row for row, _ in fresh],
-        normalize=normalize,
-        cursor=_written_cursor(size, last, [*(seen if last == begin else ()), *known]) if last else None,
-    )
-
-
-def _rows(body: bytes) -> list[msgspec.Raw]:
-    return decode(body, _page)
-
-
-def _stamp(row: msgspec.Raw) -> _Stamped:
-    try:
-        return decode(row, _stamped, [])
-    except PayloadError:
-        return _Stamped()  # the hub sets such a row apart
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
-
-
-def _written_cursor(size: int, last: str, seen: Sequence[str]) -> str:
-    return msgspec.json.encode((size, last, seen)).decode()
-
-
-def _read_cursor(cursor: str) -> tuple[int, str, list[str]]:
-    try:
-        return _cursor.decode(cursor)
-    except (msgspec.MsgspecError, UnicodeEncodeError):
-        raise InvalidRefError("not a cursor of Vapi: it reads [page size, createdAt, [id, …]]") from None
+    return (yield from page_of("/call", rows_of_array, normalize, query, cursor))
 
 
 def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a call."""
     # https://docs.vapi.ai/api-reference/calls/get
     reply = yield Request("GET", "/call/{id}", ids={"id": id})
-    return answered(reply, normalize, _words)
+    return answered(reply, normalize, words)
 
 
 def start(_account: Account, wanted: Start) -> Flow[Started]:
@@ -175,7 +98,7 @@ def start(_account: Account, wanted: Start) -> Flow[Started]:
         raise InvalidRefError("a call goes to one customer: give `to` as +E.164 or as a SIP address")
     # https://docs.vapi.ai/api-reference/calls/create
     reply = yield Request("POST", "/call", body=msgspec.json.encode(body))
-    return Started(conversation=answered(reply, normalize, _words))
+    return Started(conversation=answered(reply, normalize, words))
 
 
 def delete(_account: Account, id: str, options: Mapping[str, Any]) -> Flow[None]:
@@ -184,30 +107,6 @@ def delete(_account: Account, id: str, options: Mapping[str, Any]) -> Flow[None]
         raise InvalidRefError("a call is deleted whole and by itself: there are no options")
     # https://docs.vapi.ai/api-reference/calls/delete
     yield Request("DELETE", "/call/{id}", ids={"id": id}, body=b"{}", json=False)
-
-
-# `id`, but not `assistantId`.
-_NO_UUID = re.compile(r"\bid must be a uuid|uuid is expected", re.IGNORECASE)
-
-
-def refusal(response: Response) -> HubError:
-    """Read a refusal; too many calls at once and ids of another make come as 400."""
-    words = _words(response)
-    if response.status == 400 and words:
-        # https://github.com/VapiAI/docs/pull/110
-        if "concurrency limit" in words.lower():
-            return refused(response, words, RateLimitError)
-        if _NO_UUID.search(words):
-            return refused(response, words, NotFoundError)
-    return refused(response, words)
-
-
-def _words(response: Response) -> str | None:
-    # One sentence or a list of them, with the status's own name in `error`.
-    sent = decoded_or_none(response.body, _refusal) or _Refusal()
-    said = sent.message if isinstance(sent.message, list) else [sent.message]
-    words = "; ".join(word for word in said if isinstance(word, str) and word)
-    return words or (sent.error if isinstance(sent.error, str) and sent.error else None)
 
 
 # https://docs.vapi.ai/server-url/events
@@ -287,7 +186,7 @@ ADAPTER = Adapter(
     refusal=refusal,
     main="calls",
     list_page=list_page,
-    page_size=_PAGE_SIZE,
+    page_size=PAGE_SIZE,
     newest_first=True,
     get=get,
     start=start,
