@@ -14,8 +14,19 @@ from typing import Any
 import pytest
 
 from conversations_hub import Conversation, Hub, errors
-from conversations_hub.adapter import Account, Event, EventKind, Listing, Query, Start
-from conversations_hub.adapters.vapi import ADAPTER, delete, events, get, list_page, normalize, refusal, start
+from conversations_hub.adapter import Account, Event, EventKind, Listing, Query, Resource, Start
+from conversations_hub.adapters.vapi import (
+    ADAPTER,
+    chat,
+    delete,
+    events,
+    get,
+    list_page,
+    normalize,
+    refusal,
+    session,
+    start,
+)
 from conversations_hub.payload import scrubbed
 from conversations_hub.schema import (
     Agent,
@@ -45,6 +56,7 @@ from .clock import FakeClock
 
 CASES = cases_in(Path(__file__).parent / "fixtures" / "vapi")
 ACCOUNT = Account("vapi", key="vapi-private-key-51")
+SECRET = "invented-secret-of-the-customer"
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 BEGAN = 1793610845000
 """A call's start, in Unix milliseconds."""
@@ -768,11 +780,220 @@ def test_other_messages_leave_the_transcript_to_be_fetched() -> None:
     assert ended.to_fetch == "vapi:call-1"
 
 
-def test_a_message_about_a_chat_is_about_no_call() -> None:
-    body = {"message": {"type": "chat.created", "timestamp": BEGAN, "chat": {"id": "chat-1"}}}
-    event = only(json.dumps(body).encode())
-    assert (event.kind, event.conversation_id, event.to_fetch) == (EventKind.OTHER, None, None)
-    assert event.id == f"chat-1:chat.created:{BEGAN}"
+# what is written
+
+
+def chat_of(**members: Any) -> Conversation:
+    return chat.normalize(json.dumps({"id": "chat-1", **members}).encode())
+
+
+def session_of(**members: Any) -> Conversation:
+    return session.normalize(json.dumps({"id": "session-1", **members}).encode())
+
+
+def wrote(role: str, content: Any, **members: Any) -> dict[str, Any]:
+    return {"role": role, "content": content, **members}
+
+
+def spoken(conversation: Conversation) -> list[tuple[str, str]]:
+    return [(turn.role.value, turn.text) for turn in turns_of(conversation)]
+
+
+def results(rows: Sequence[Any], has_more: bool | None = None) -> dict[str, Any]:  # noqa: FBT001
+    told = {} if has_more is None else {"hasNextPage": has_more}
+    return {"results": rows, "metadata": {"itemsPerPage": 2, "totalItems": 9, "currentPage": 1, **told}}
+
+
+@pytest.mark.parametrize("resource", [chat.CHATS, session.SESSIONS])
+class TestPagesThatSayWhetherThereIsMore:
+    def listed(self, resource: Resource, body: object, cursor: str | None = None, **query: Any) -> Driven[Listing]:
+        assert resource.list_page is not None
+        return drive(resource.list_page(ACCOUNT, Query(**query), cursor), answer(body))
+
+    def test_they_are_asked_for_in_the_order_in_which_they_are_walked(self, resource: Resource) -> None:
+        driven = self.listed(resource, results([], has_more=False), options={"sortBy": "cost", "name": "x"})
+        assert asked(driven) == {"sortBy": "createdAt", "sortOrder": "DESC", "name": "x", "limit": 100}
+
+    def test_the_last_one_needs_no_other_that_brings_nothing(self, resource: Resource) -> None:
+        rows = [row("a", at(9)), row("b", at(8))]
+        assert self.listed(resource, results(rows, has_more=False), page_size=2).result.cursor is None
+        first = self.listed(resource, results(rows, has_more=True), page_size=2)
+        second = self.listed(resource, results([row("b", at(8)), row("c", at(8))], has_more=False), first.result.cursor)
+        assert asked(second)["createdAtLe"] == at(8)
+        assert (ids(second.result), second.result.cursor) == (["c"], None)
+
+    def test_one_that_does_not_say_is_no_end(self, resource: Resource) -> None:
+        first = self.listed(resource, results([row("a", at(9))]), page_size=50)
+        assert first.result.cursor is not None
+        last = self.listed(resource, results([row("a", at(9))]), first.result.cursor)
+        assert (ids(last.result), last.result.cursor) == ([], None)
+
+    def test_more_that_nobody_can_reach_is_an_error(self, resource: Resource) -> None:
+        cursor = json.dumps([2, at(8), ["b"]])
+        for rows in ([row("b", at(8))], [], [row("c", None)]):
+            with pytest.raises(errors.PaginationError, match="leads no further"):
+                self.listed(resource, results(rows, has_more=True), cursor)
+
+    @pytest.mark.parametrize("body", [{}, [], {"results": None}, "none", None])
+    def test_what_holds_no_results_is_no_list(self, resource: Resource, body: object) -> None:
+        with pytest.raises(errors.PayloadError):
+            self.listed(resource, body)
+
+
+HISTORY = [wrote("system", "Be brief."), wrote("user", "Hello!"), wrote("assistant", "Hello.")]
+REPLY = [wrote("assistant", "It is.")]
+EXCHANGE = [("user", "Is it open?"), ("assistant", "It is.")]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "Is it open?",
+        [wrote("user", "Is it open?")],
+        wrote("user", "Is it open?"),
+        [wrote("user", [{"text": "Is it open?"}])],
+    ],
+)
+def test_a_chat_is_what_was_asked_and_the_reply_and_nothing_from_before(sent: Any) -> None:
+    told = chat_of(input=sent, messages=[*HISTORY, wrote("user", "Is it open?")], output=REPLY, sessionId="session-1")
+    assert spoken(told) == EXCHANGE
+    assert [turn.index for turn in turns_of(told)] == [0, 1]
+    assert told.related_ids == {"sessionId": "session-1"}
+    assert "transcript" not in told.estimated
+
+
+def test_what_was_asked_is_found_where_it_is_not_told() -> None:
+    last = [*HISTORY, wrote("user", "Is it open?")]
+    for follows in ({"sessionId": "session-1"}, {"previousChatId": "chat-0"}):
+        told = chat_of(messages=last, output=REPLY, **follows)
+        assert spoken(told) == EXCHANGE
+        assert told.estimated == ("status", "transcript")
+    alone = chat_of(messages=last, output=REPLY)
+    assert spoken(alone) == [("system", "Be brief."), ("user", "Hello!"), ("assistant", "Hello."), *EXCHANGE]
+    assert alone.estimated == ("status",)
+    again = chat_of(messages=[*last, *REPLY], output=REPLY, sessionId="session-1")
+    assert spoken(again) == EXCHANGE
+
+
+@pytest.mark.parametrize(
+    ("members", "status", "state"),
+    [
+        ({"input": "Hi", "output": REPLY}, Status.ENDED, TranscriptState.AVAILABLE),
+        ({"input": "Hi", "output": []}, Status.UNKNOWN, TranscriptState.PENDING),
+        ({"input": "Hi"}, Status.UNKNOWN, TranscriptState.PENDING),
+        ({}, Status.UNKNOWN, TranscriptState.UNAVAILABLE),
+    ],
+)
+def test_a_chat_has_ended_once_there_is_a_reply(
+    members: dict[str, Any], status: Status, state: TranscriptState
+) -> None:
+    told = chat_of(**members)
+    assert (told.status, told.provider_status, told.transcript_state) == (status, None, state)
+    assert told.estimated == (("status",) if status is Status.ENDED else ())
+
+
+def test_nothing_of_a_tool_or_of_a_refusal_is_lost() -> None:
+    calls = [{"id": 7, "function": {"name": "find", "arguments": {"a": 1}}}, None]
+    told = chat_of(
+        input="Find it.",
+        output=[
+            wrote("assistant", None, tool_calls=calls),
+            wrote("tool", {"b": 2}, tool_call_id=7),
+            None,
+            wrote("assistant", "Found.", refusal="I may not say where."),
+            wrote("narrator", [{"type": "image_url"}, {"text": "Hm."}, "So."]),
+        ],
+    )
+    _, called, found, said, strange = turns_of(told)
+    assert [(one.id, one.name, one.arguments) for one in called.tool_calls] == [("7", "find", '{"a":1}')]
+    assert found.tool_result is not None
+    assert (found.role, found.text, found.tool_result.call_id) == (Role.TOOL, "", "7")
+    assert found.tool_result.content == '{"b":2}'
+    assert said.text == "Found.\nI may not say where."
+    assert (strange.role, strange.text, strange.index) == (Role.UNKNOWN, "Hm.\nSo.", 4)
+    assert told.participants[strange.participant or 0].name == "narrator"
+    assert [(issue.place, issue.reason) for issue in told.issues] == [("output[2]", "null")]
+
+
+@pytest.mark.parametrize(
+    ("word", "status", "state"),
+    [
+        ("active", Status.IN_PROGRESS, TranscriptState.PENDING),
+        ("completed", Status.ENDED, TranscriptState.AVAILABLE),
+        ("zz-new", Status.UNKNOWN, TranscriptState.PENDING),
+        (None, Status.UNKNOWN, TranscriptState.PENDING),
+    ],
+)
+def test_the_status_words_of_a_session(word: str | None, status: Status, state: TranscriptState) -> None:
+    told = session_of(status=word, messages=HISTORY)
+    assert (told.status, told.provider_status, told.transcript_state) == (status, word, state)
+    empty = session_of(status=word, messages=[])
+    is_over = status is Status.ENDED
+    assert empty.transcript is None
+    assert empty.transcript_state is (TranscriptState.UNAVAILABLE if is_over else TranscriptState.PENDING)
+
+
+def test_a_session_with_a_number_was_held_by_texting() -> None:
+    for line in ({"phoneNumberId": "line-1"}, {"phoneNumber": {"twilioPhoneNumber": "+14155550100"}}):
+        told = session_of(customer={"number": "+14155550166"}, **line)
+        assert (told.channel, told.direction, told.estimated) == (Channel.SMS, Direction.UNKNOWN, ("channel",))
+        assert told.participants[1].phone == "+14155550166"
+    assert session_of().channel is Channel.CHAT
+    assert session_of().estimated == ()
+
+
+def test_what_is_written_costs_exactly_what_is_sent() -> None:
+    for read in (chat.normalize, session.normalize):
+        assert read(b'{"id": "1", "cost": 0.0011000}').cost == Cost(amount=Decimal("0.0011000"), unit="USD")
+
+
+def test_what_is_written_keeps_no_secret() -> None:
+    attached = {"metadata": {"apiKey": "secret-1", "page": "/orders"}, "variableValues": {"token": "secret-2"}}
+    for read, name in ((chat_of, "chat"), (session_of, "session")):
+        told = read(assistantOverrides=attached, metadata={"headers": {"x": "secret-3"}, "kind": name})
+        assert "secret-" not in str(told.metadata)
+        assert told.metadata["assistantOverrides"]["metadata"]["page"] == "/orders"
+        assert b"secret-" not in scrubbed(told.raw or b"", ADAPTER.secret_fields)
+
+
+@pytest.mark.parametrize(
+    ("kind", "members", "expected", "ref"),
+    [
+        ("chat.created", {"chat": {"id": "c1", "input": "Hi"}}, EventKind.STARTED, "vapi:chats:c1"),
+        ("chat.created", {"chat": {"id": "c1", "output": REPLY}}, EventKind.TRANSCRIPT_READY, "vapi:chats:c1"),
+        ("chat.deleted", {"chat": {"id": "c1", "output": REPLY}}, EventKind.OTHER, "vapi:chats:c1"),
+        ("session.created", {"session": {"id": "s1", "status": "active"}}, EventKind.STARTED, "vapi:sessions:s1"),
+        ("session.updated", {"session": {"id": "s1", "status": "active"}}, EventKind.UPDATED, "vapi:sessions:s1"),
+        ("session.updated", {"session": {"id": "s1", "status": "completed"}}, EventKind.ENDED, "vapi:sessions:s1"),
+        (
+            "session.updated",
+            {"session": {"id": "s1", "status": "completed", "messages": REPLY}, "chat": {"id": "c1"}},
+            EventKind.TRANSCRIPT_READY,
+            "vapi:sessions:s1",
+        ),
+        ("tool-calls", {"chat": {"id": "c1"}, "session": {"id": "s1"}}, EventKind.OTHER, "vapi:chats:c1"),
+        ("status-update", {"session": {"id": "s1"}, "status": "ended"}, EventKind.ENDED, "vapi:sessions:s1"),
+    ],
+)
+def test_a_message_about_what_is_written_names_its_kind(
+    kind: str, members: dict[str, Any], expected: EventKind, ref: str
+) -> None:
+    body = json.dumps({"message": {"type": kind, "timestamp": BEGAN, **members}}).encode()
+    [event] = verify("vapi", body, {"x-vapi-secret": SECRET}, SECRET, NOW)
+    assert (event.kind, f"vapi:{event.conversation_id}") == (expected, ref)
+    brings = kind in {"chat.created", "session.created", "session.updated"}
+    assert (event.conversation is not None) is brings
+    if event.conversation is not None:
+        assert (event.conversation.ref, event.conversation.raw) == (ref, body)
+    has_turns = event.conversation is not None and event.conversation.transcript is not None
+    assert event.to_fetch == (None if has_turns else ref)
+
+
+def test_what_cannot_be_read_in_a_message_is_named_by_its_place_there() -> None:
+    body = {"message": {"type": "chat.created", "chat": {"id": "c1", "createdAt": "soon", "output": [None]}}}
+    told = only(json.dumps(body).encode()).conversation
+    assert told is not None
+    assert [issue.place for issue in told.issues] == ["message.chat.output[0]", "message.chat.createdAt"]
 
 
 def test_what_is_no_message_is_refused() -> None:
@@ -781,7 +1002,6 @@ def test_what_is_no_message_is_refused() -> None:
             events(body)
 
 
-SECRET = "invented-secret-of-the-customer"
 BODY = deliver("status-update", status="in-progress")
 
 

@@ -37,7 +37,14 @@ def _ultravox(specification: Specification) -> Mapping[str, list[Json]]:
 
 SPECIFIED: Mapping[str, tuple[str, _Payloads]] = {
     "elevenlabs": ("elevenlabs.json", _elevenlabs),
-    "vapi": ("vapi.json", lambda specification: {"calls": [specification.answer("get", "/call/{id}")]}),
+    "vapi": (
+        "vapi.json",
+        lambda specification: {
+            "calls": [specification.answer("get", "/call/{id}")],
+            "chats": [specification.answer("get", "/chat/{id}")],
+            "sessions": [specification.answer("get", "/session/{id}")],
+        },
+    ),
     "retell": (
         "retell.yaml",
         lambda specification: {
@@ -53,8 +60,7 @@ SPECIFIED: Mapping[str, tuple[str, _Payloads]] = {
 def landed(adapter: Adapter) -> dict[str, str]:
     """Return where each member lands: "read", the reason why it is left to `raw`, or "unknown".
 
-    What several kinds of conversations have is read where each of them reads it, and unknown where one knows nothing
-    of it.
+    What several kinds of conversations have is unknown where one of them does not know it, and read where one reads it.
     """
     file, payloads = SPECIFIED[adapter.name]
     found: dict[str, str] = {}
@@ -64,12 +70,12 @@ def landed(adapter: Adapter) -> dict[str, str]:
         for payload in sent:
             of_kind |= landings(resource, payload)
         for member, where in of_kind.items():
-            found[member] = max(found.get(member, where), where, key=_worse)
+            found[member] = max(found.get(member, where), where, key=_weight)
     return found
 
 
-def _worse(where: str) -> int:
-    return {"read": 0, "unknown": 2}.get(where, 1)
+def _weight(where: str) -> int:
+    return {"read": 1, "unknown": 2}.get(where, 0)
 
 
 def covered(adapter: Adapter) -> Coverage:

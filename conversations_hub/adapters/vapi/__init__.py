@@ -1,14 +1,14 @@
 """Vapi: GET /call, a bare array, newest first; the client pages by the instant of the last call. Lists are complete.
 
-Text chats are a resource of their own, not read here. Calls are kept for two weeks, unless the organization pays for
-more, and what is no longer kept is not listed.
+What is written lies apart, in chats and in the sessions that hold them together. Calls are kept for two weeks, unless
+the organization pays for more, and what is no longer kept is not listed.
 """
 
 # how to ask
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -34,6 +34,7 @@ from ...schema import Conversation, Issue, TranscriptState
 from ...signing import bearer
 from ...signing.schemes import shared_secret
 from ...wire import Flow, Request
+from . import chat, session
 from .conversation import normalize
 from .pages import PAGE_SIZE, page_of, rows_of_array
 from .payload import LEFT_TO_RAW, SECRETS, Call
@@ -115,39 +116,64 @@ _EVENT_KINDS = {
     "call.artifact.upload": EventKind.UPDATED,
     "conversation-update": EventKind.UPDATED,
     "transfer-update": EventKind.UPDATED,
+    "chat.created": EventKind.STARTED,
+    "session.created": EventKind.STARTED,
+    "session.updated": EventKind.UPDATED,
 }
 _STATUS_KINDS = {"in-progress": EventKind.STARTED, "ended": EventKind.ENDED}
 
-# These come once for a call, or once for each of its statuses; of all others there are many.
-_ONCE = {"status-update", "end-of-call-report", "call.artifact.upload", "call.deleted", "call.delete.failed"}
+# These come once for a conversation, or once for each of its statuses; of all others there are many.
+_ONCE = {
+    *("status-update", "end-of-call-report", "call.artifact.upload", "call.deleted", "call.delete.failed"),
+    *("chat.created", "chat.deleted", "session.created", "session.deleted"),
+}
+
+# These bring what they are about as `get` does; what is deleted is not brought.
+# https://docs.vapi.ai/chat/quickstart#webhook-support
+_WRITTEN = {
+    "chat.created": ("chat", chat.normalize),
+    "session.created": ("session", session.normalize),
+    "session.updated": ("session", session.normalize),
+}
 
 # What of a call is complete in the report only.
 _LATE = {"analysis", "artifact", "messages", "transcript", "summary"}
 
 
 def events(body: bytes) -> Sequence[Event]:
-    """Read a server message; those that wait for an answer are `other`, and only the report brings the transcript."""
+    """Read a server message; those that wait for an answer are `other`, and of a call only the report is complete."""
     issues: list[Issue] = []
     message = decode(body, _delivery).message
     told = decode(message, _told, issues)
-    id = text(told.call.id) if told.call else None
-    about = id or next((text(one.id) for one in (told.chat, told.session) if one), None)
+    resource, id = _subject(told)
+    conversation = _told_by(message, told, resource, body) if id else None
     # Nothing else tells one from another, and a message that is sent again is the same.
     mark = (told.status or "") if told.type in _ONCE else told.timestamp
     return (
         Event(
             provider="vapi",
-            kind=_kind(told),
+            kind=_kind(told, conversation),
             provider_kind=told.type,
-            id=f"{about}:{told.type}:{mark}".rstrip(":") if about and told.type and mark is not None else None,
+            id=f"{id}:{told.type}:{mark}".rstrip(":") if id and told.type and mark is not None else None,
+            resource=resource,
             conversation_id=id,
-            conversation=_told_by(message, told, body) if id else None,
+            conversation=conversation,
             occurred_at=instant(told.timestamp, "timestamp", issues),
         ),
     )
 
 
-def _kind(told: _Told) -> EventKind:
+def _subject(told: _Told) -> tuple[str | None, str | None]:
+    """Return what a message is about, by its kind and id: what its type begins with, else what it has."""
+    subjects = (("call", None, told.call), ("chat", "chats", told.chat), ("session", "sessions", told.session))
+    named = sorted(subjects, key=lambda subject: not (told.type or "").startswith(f"{subject[0]}."))
+    found = ((resource, text(one.id)) for _, resource, one in named if one)
+    return next((subject for subject in found if subject[1]), (None, None))
+
+
+def _kind(told: _Told, conversation: Conversation | None) -> EventKind:
+    if told.type in _WRITTEN and conversation is not None and conversation.is_finished:
+        return EventKind.ENDED if conversation.transcript is None else EventKind.TRANSCRIPT_READY
     if told.type == "status-update":
         return _STATUS_KINDS.get(told.status or "", EventKind.UPDATED)
     stored = (one.type for one in told.artifacts or () if one and one.success)
@@ -156,10 +182,12 @@ def _kind(told: _Told) -> EventKind:
     return _EVENT_KINDS.get(told.type or "", EventKind.OTHER)
 
 
-def _told_by(message: msgspec.Raw, told: _Told, body: bytes) -> Conversation | None:
-    """Return the call as a message tells of it: what it was before, and beside it what is new."""
+def _told_by(message: msgspec.Raw, told: _Told, resource: str | None, body: bytes) -> Conversation | None:
+    """Return what a message brings: a call as it was before, with what is new beside it, or what is written, whole."""
+    if told.type in _WRITTEN:
+        return _written(message, *_WRITTEN[told.type], body)
     is_report = told.type == "end-of-call-report"
-    if not is_report and told.type != "status-update":
+    if resource is not None or (not is_report and told.type != "status-update"):
         return None
     members = decode(message, _members)
     before = decode(members["call"], _members)
@@ -172,6 +200,17 @@ def _told_by(message: msgspec.Raw, told: _Told, body: bytes) -> Conversation | N
         return msgspec.structs.replace(conversation, transcript_state=TranscriptState.PENDING, raw=body)
     estimated = ("status", *conversation.estimated)
     return msgspec.structs.replace(conversation, provider_status=None, estimated=estimated, raw=body)
+
+
+def _written(
+    message: msgspec.Raw, name: str, read: Callable[[msgspec.Raw], Conversation], body: bytes
+) -> Conversation | None:
+    sent = decode(message, _members).get(name, _NULL)
+    if sent == _NULL:
+        return None
+    conversation = read(sent)
+    issues = tuple([Issue(f"message.{name}.{issue.place}", issue.reason) for issue in conversation.issues])
+    return msgspec.structs.replace(conversation, issues=issues, raw=body)
 
 
 _OF_A_CALL = {field.encode_name for field in msgspec.structs.fields(Call)} - {"id", "type"}
@@ -191,8 +230,9 @@ ADAPTER = Adapter(
     get=get,
     start=start,
     delete=delete,
+    resources={"chats": chat.CHATS, "sessions": session.SESSIONS},
     secret_fields=SECRETS,
-    # https://docs.vapi.ai/assistants/call-recording (pay as you go)
+    # https://docs.vapi.ai/assistants/call-recording (calls, pay as you go; what is written stays for a month)
     retention=timedelta(days=14),
     webhook=Webhook(
         events=events,
@@ -204,7 +244,7 @@ ADAPTER = Adapter(
     filters=("since", "until", "agent"),
     shows=("tool calls", "interruptions", "word timing", "recording"),
     support="specification",
-    coverage=Coverage(read=302, members=398),
+    coverage=Coverage(read=341, members=455),
     payloads=(Call,),
     left_to_raw=LEFT_TO_RAW,
 )

@@ -37,7 +37,7 @@ from ...schema import (
 from . import payload
 from .payload import SECRETS, Artifact, Call, Heard, Message, call_decoder, messages_decoder
 
-__all__ = ["normalize"]
+__all__ = ["collected_in", "cost_of", "hide_secrets", "normalize", "outputs_of", "summary_in"]
 
 # https://docs.vapi.ai/api-reference/calls/get
 _STATUSES = {
@@ -127,7 +127,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
     estimated = [] if duration is None else ["duration"]
     messages = _messages(sent, artifact, issues)
     transcript = _turns(messages, artifact, participants, estimated, issues) if messages else None
-    outputs = _outputs(artifact)
+    outputs = outputs_of(artifact.structured_outputs)
     return Conversation(
         provider="vapi",
         id=str(sent.id),
@@ -150,7 +150,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         summary=_summary(sent, outputs),
         analysis=_analysis(sent, outputs),
         recordings=_recordings(sent, artifact, issues),
-        cost=_cost(sent.cost, issues),
+        cost=cost_of(sent.cost, issues),
         metadata=_metadata(sent, artifact, has_messages=transcript is not None),
         related_ids=_related_ids(sent),
         estimated=tuple(estimated),
@@ -381,11 +381,11 @@ def _tool_result(sent: Message) -> ToolResult:
     return ToolResult(call_id=text(sent.tool_call_id), content=json_text(sent.result))
 
 
-def _outputs(artifact: Artifact) -> list[tuple[str, str, Any]]:
-    """Return the structured outputs: id, name, result."""
-    sent = artifact.structured_outputs
+def outputs_of(sent: AnyJson) -> list[tuple[str, str, Any]]:
+    """Return structured outputs: id, name, result."""
     found: list[tuple[str, str, Any]] = []
-    for id, output in sent.items() if isinstance(sent, dict) else ():
+    outputs: dict[str, AnyJson] = sent if isinstance(sent, dict) else {}
+    for id, output in outputs.items():
         if isinstance(output, dict):
             name = output.get("name")
             found.append((id, (name if isinstance(name, str) and name else id), output.get("result")))
@@ -395,8 +395,13 @@ def _outputs(artifact: Artifact) -> list[tuple[str, str, Any]]:
 def _summary(sent: Call, outputs: Sequence[tuple[str, str, Any]]) -> str | None:
     if sent.analysis and sent.analysis.summary:
         return sent.analysis.summary
+    return summary_in(outputs) or text(sent.summary)
+
+
+def summary_in(outputs: Sequence[tuple[str, str, Any]]) -> str | None:
+    """Return the structured output that is called a summary."""
     named = (result for _, name, result in outputs if "summary" in name.lower() and isinstance(result, str))
-    return next(named, None) or text(sent.summary)
+    return next(named, None)
 
 
 def _verdict(sent: Call) -> str:
@@ -412,8 +417,7 @@ def _analysis(sent: Call, outputs: Sequence[tuple[str, str, Any]]) -> Analysis |
     collected: dict[str, Any] = {**data} if isinstance(data, dict) else {"structuredData": data} if data else {}
     if told.structured_data_multi:
         collected["structuredDataMulti"] = told.structured_data_multi
-    for id, name, result in outputs:
-        collected[id if name in collected else name] = result
+    collected = collected_in(outputs, collected)
     verdict = _verdict(sent)
     success = _VERDICTS.get(verdict)
     score = _SCORE.fullmatch(verdict) if success is None else None
@@ -423,6 +427,14 @@ def _analysis(sent: Call, outputs: Sequence[tuple[str, str, Any]]) -> Analysis |
         collected=collected or None,
     )
     return analysis if analysis != _NO_JUDGEMENT else None
+
+
+def collected_in(outputs: Sequence[tuple[str, str, Any]], others: Mapping[str, Any]) -> dict[str, Any]:
+    """Return structured outputs by name, beside others; by id where a name is taken."""
+    collected = {**others}
+    for id, name, result in outputs:
+        collected[id if name in collected else name] = result
+    return collected
 
 
 def _recordings(sent: Call, artifact: Artifact, issues: list[Issue]) -> tuple[Recording, ...]:
@@ -450,7 +462,8 @@ def _recordings(sent: Call, artifact: Artifact, issues: list[Issue]) -> tuple[Re
     return tuple(found)
 
 
-def _cost(sent: msgspec.Raw, issues: list[Issue]) -> Cost | None:
+def cost_of(sent: msgspec.Raw, issues: list[Issue]) -> Cost | None:
+    """Return the `cost` of a body, every digit of it."""
     if bytes(sent) in {b"", b"null"}:
         return None
     found = amount(sent, "cost", issues)
@@ -483,7 +496,7 @@ def _related_ids(sent: Call) -> dict[str, str]:
 def _metadata(sent: Call, artifact: Artifact, *, has_messages: bool) -> dict[str, Any]:
     evaluation = sent.analysis.success_evaluation if sent.analysis else None
     overrides = msgspec.to_builtins(sent.assistant_overrides)
-    _hide_secrets([sent.transport, sent.destination, artifact.transfers, overrides, artifact.variable_values])
+    hide_secrets([sent.transport, sent.destination, artifact.transfers, overrides, artifact.variable_values])
     told = {
         "orgId": sent.org_id,
         "type": None if sent.type in _TYPES else sent.type,
@@ -514,7 +527,7 @@ def _metadata(sent: Call, artifact: Artifact, *, has_messages: bool) -> dict[str
     return {name: value for name, value in told.items() if value or value == 0}
 
 
-def _hide_secrets(left: list[AnyJson]) -> None:
+def hide_secrets(left: list[AnyJson]) -> None:
     """Take the credentials out of what anybody may have put them into, in place."""
     while left:
         inner = left.pop()

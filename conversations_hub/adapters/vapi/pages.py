@@ -18,7 +18,7 @@ from ...schema import Conversation
 from ...wire import Flow, Request
 from .refusal import words
 
-__all__ = ["PAGE_SIZE", "page_of", "rows_of_array", "rows_of_results"]
+__all__ = ["PAGE_SIZE", "by_creation", "page_of", "rows_of_array", "rows_of_results"]
 
 PAGE_SIZE = 100
 """Rows come whole, with all that was said and configured: of the largest pages a few would fill the memory."""
@@ -88,6 +88,11 @@ def page_of(path: str, read: ReadRows, normalize: Normalize, query: Query, curso
         normalize=normalize,
         cursor=_written_cursor(size, last, [*(seen if last == begin else ()), *known]) if last else None,
     )
+
+
+def by_creation(query: Query) -> Query:
+    """Return a query that says the order, for a list that has several."""
+    return msgspec.structs.replace(query, options={**query.options, "sortBy": "createdAt", "sortOrder": "DESC"})
 
 
 def rows_of_array(body: bytes) -> tuple[list[msgspec.Raw], bool | None]:

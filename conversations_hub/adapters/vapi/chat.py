@@ -1,0 +1,182 @@
+"""Vapi's chats: GET /chat, complete. A chat is what somebody wrote and the reply to it; a session may hold several."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from ...adapter import Account, Listing, Query, Resource, answered
+from ...coerce import AnyJson, Id, Instant, instant, text
+from ...errors import InvalidRefError
+from ...payload import decode
+from ...schema import (
+    Agent,
+    Channel,
+    Conversation,
+    Issue,
+    Participant,
+    ParticipantKind,
+    Status,
+    TranscriptState,
+    TranscriptTurn,
+)
+from ...wire import Flow, Request
+from .conversation import cost_of, hide_secrets
+from .messages import LEFT_TO_RAW, Message, turns
+from .pages import PAGE_SIZE, by_creation, page_of, rows_of_results
+from .payload import Assistant, Overrides
+from .refusal import words
+
+__all__ = ["CHATS", "delete", "get", "list_page", "normalize"]
+
+# what Vapi sends
+
+
+class _Chat(msgspec.Struct, rename="camel"):
+    id: Id
+    org_id: Id | None = None
+    name: str | None = None
+    created_at: Instant = None
+    updated_at: Instant = None
+    assistant_id: Id | None = None
+    assistant: Assistant | None = None
+    assistant_overrides: Overrides | None = None
+    squad_id: Id | None = None
+    session_id: Id | None = None
+    previous_chat_id: Id | None = None
+    input: list[Message | None] | Message | str | float | bool | None = None
+    messages: list[Message | None] | None = None
+    output: list[Message | None] | None = None
+    cost: msgspec.Raw = msgspec.Raw()
+    metadata: AnyJson = None
+
+
+_chat = msgspec.json.Decoder(_Chat, strict=False)
+
+_SET_UP = "how the chat was set up, not what became of it"
+_LEFT_TO_RAW = {
+    "assistant.*": _SET_UP,
+    "assistantOverrides.*": _SET_UP,
+    "squad*": _SET_UP,
+    "stream": "how the reply was sent",
+    "costs*": "the cost by part, each with the configuration it was run up by",
+    "messages[].*": "what was written in the chats before, and what is in input once more",
+    **{f"{place}[].{member}": why for place in ("input", "output") for member, why in LEFT_TO_RAW.items()},
+}
+
+# what it means
+
+
+def normalize(body: bytes | msgspec.Raw) -> Conversation:
+    """Read a chat as Vapi sends it, in a list or alone."""
+    issues: list[Issue] = []
+    sent = decode(body, _chat, issues)
+    agent = Agent(id=text(sent.assistant_id), name=text(sent.assistant.name) if sent.assistant else None)
+    participants = [
+        Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, name=agent.name),
+        Participant(kind=ParticipantKind.CUSTOMER),
+    ]
+    asked = _asked(sent, participants, issues)
+    reply = turns(sent.output or (), "output", participants, issues, first=len(asked))
+    derived = {"status": bool(reply), "transcript": sent.input is None and _has_history(sent)}
+    return Conversation(
+        provider="vapi",
+        id=str(sent.id),
+        # Nothing tells the status. What has no reply is being answered, or failed.
+        status=Status.ENDED if reply else Status.UNKNOWN,
+        title=text(sent.name),
+        channel=Channel.CHAT,
+        agent=agent if agent.id or agent.name else None,
+        participants=tuple(participants),
+        created_at=instant(sent.created_at, "createdAt", issues),
+        updated_at=instant(sent.updated_at, "updatedAt", issues),
+        transcript=(*asked, *reply) or None,
+        transcript_state=_transcript_state(asked, reply),
+        cost=cost_of(sent.cost, issues),
+        metadata=_metadata(sent),
+        related_ids=_related_ids(sent),
+        estimated=tuple(name for name, is_derived in derived.items() if is_derived),
+        issues=tuple(issues),
+        raw=bytes(body),
+    )
+
+
+def _asked(sent: _Chat, participants: list[Participant], issues: list[Issue]) -> list[TranscriptTurn]:
+    """Return what was written for this reply, and nothing of what stands in the chats before."""
+    # https://docs.vapi.ai/chat/non-streaming
+    # The specification has it in `input`; where that is not told, it is the end of all that the reply is based on.
+    if sent.input is not None:
+        asked = sent.input if isinstance(sent.input, list | Message) else Message(role="user", content=sent.input)
+        return turns(asked if isinstance(asked, list) else [asked], "input", participants, issues)
+    messages, reply = sent.messages or [], sent.output or []
+    if reply and messages[-len(reply) :] == reply:
+        messages = messages[: -len(reply)]
+    begin = _end_of_replies(messages) if _has_history(sent) else 0
+    return turns(messages, "messages", participants, issues, begin=begin)
+
+
+def _has_history(sent: _Chat) -> bool:
+    return bool(text(sent.session_id) or text(sent.previous_chat_id))
+
+
+def _end_of_replies(messages: Sequence[Message | None]) -> int:
+    """Return the position behind the last message that is not the customer's."""
+    others = (place for place, one in enumerate(messages, start=1) if one is not None and one.role != "user")
+    return max(others, default=0)
+
+
+def _transcript_state(asked: Sequence[TranscriptTurn], reply: Sequence[TranscriptTurn]) -> TranscriptState:
+    if reply:
+        return TranscriptState.AVAILABLE
+    # Where the organization keeps no data, there is not even what was asked.
+    return TranscriptState.PENDING if asked else TranscriptState.UNAVAILABLE
+
+
+def _metadata(sent: _Chat) -> dict[str, Any]:
+    overrides = msgspec.to_builtins(sent.assistant_overrides)
+    hide_secrets([overrides, sent.metadata])
+    told = {"orgId": sent.org_id, "assistantOverrides": overrides, "metadata": sent.metadata}
+    return {name: value for name, value in told.items() if value}
+
+
+def _related_ids(sent: _Chat) -> dict[str, str]:
+    named = {"sessionId": sent.session_id, "previousChatId": sent.previous_chat_id, "squadId": sent.squad_id}
+    return {name: str(id) for name, id in named.items() if id is not None and id != ""}
+
+
+# how to ask
+
+
+def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listing]:
+    """List a page of chats."""
+    # https://docs.vapi.ai/api-reference/chats/list
+    return (yield from page_of("/chat", rows_of_results, normalize, by_creation(query), cursor))
+
+
+def get(_account: Account, id: str) -> Flow[Conversation]:
+    """Get a chat."""
+    # https://docs.vapi.ai/api-reference/chats/get
+    reply = yield Request("GET", "/chat/{id}", ids={"id": id})
+    return answered(reply, normalize, words)
+
+
+def delete(_account: Account, id: str, options: Mapping[str, Any]) -> Flow[None]:
+    """Delete a chat; the session it belongs to stays."""
+    if options:
+        raise InvalidRefError("a chat is deleted whole and by itself: there are no options")
+    # https://docs.vapi.ai/api-reference/chats/delete
+    yield Request("DELETE", "/chat/{id}", ids={"id": id}, json=False)
+
+
+CHATS = Resource(
+    list_page=list_page,
+    page_size=PAGE_SIZE,
+    newest_first=True,
+    get=get,
+    delete=delete,
+    filters=("since", "until", "agent"),
+    payloads=(_Chat,),
+    left_to_raw=_LEFT_TO_RAW,
+)

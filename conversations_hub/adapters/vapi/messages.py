@@ -1,0 +1,123 @@
+"""What is written in Vapi's chats and sessions: messages as OpenAI has them, mostly without instants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import msgspec
+
+from ...coerce import AnyJson, Id, Seconds, json_text, place_of, stranger, text
+from ...schema import Issue, Participant, ParticipantKind, Role, ToolCall, ToolResult, TranscriptTurn
+from .payload import Function, SentToolCall
+
+__all__ = ["LEFT_TO_RAW", "Message", "turns"]
+
+# what Vapi sends
+
+_Milliseconds = Annotated[float, msgspec.Meta(gt=0, lt=1e14)]
+
+
+class Message(msgspec.Struct, gc=False):
+    """One message, of a person, an assistant, a tool, or the prompt; the last three as they stand in calls."""
+
+    role: str | None = None
+    content: AnyJson = None
+    refusal: str | None = None
+    name: str | None = None
+    tool_calls: list[SentToolCall | None] | None = None
+    tool_call_id: Id | None = None
+    message: str | None = None
+    time: _Milliseconds | None = None
+    seconds_from_start: Seconds | None = msgspec.field(name="secondsFromStart", default=None)
+
+
+LEFT_TO_RAW = {
+    "endTime": "none of what is written has a length",
+    "duration": "none of what is written has a length",
+    "speakerLabel": "of who is heard",
+    "metadata*": "of the model or of what transcribed, not of what was said",
+    "isFiltered": "what the security filter took out",
+    "detectedThreats*": "what the security filter took out",
+    "originalMessage": "what the security filter took out",
+    "tool_calls[].type": "always a function",
+    "content[].*": "the text is read; a picture, for one, is none",
+}
+"""What of a message is not read, and why."""
+
+# what it means
+
+# Each with the position of its participant: the agent is the first, the customer the second.
+_SPEAKERS: dict[str | None, tuple[Role, int | None]] = {
+    "user": (Role.USER, 1),
+    "assistant": (Role.ASSISTANT, 0),
+    "bot": (Role.ASSISTANT, 0),
+    "tool": (Role.TOOL, None),
+    "system": (Role.SYSTEM, None),
+    "developer": (Role.SYSTEM, None),
+}
+_KINDS = {Role.USER: ParticipantKind.CUSTOMER, Role.ASSISTANT: ParticipantKind.AI_AGENT}
+
+
+def turns(
+    messages: Sequence[Message | None],
+    place: str,
+    participants: list[Participant],
+    issues: list[Issue],
+    *,
+    begin: int = 0,
+    first: int = 0,
+) -> list[TranscriptTurn]:
+    """Read messages that stand at a place of the body; the first participant is the agent, the second the customer.
+
+    `begin` is the position of the first message that is read, `first` the index of its turn.
+    """
+    found: list[TranscriptTurn] = []
+    for position, entry in enumerate(messages[begin:], start=begin):
+        if entry is None:
+            issues.append(Issue(f"{place}[{position}]", "null"))
+            continue
+        role, participant = _SPEAKERS.get(entry.role) or stranger(entry.role, participants)
+        if entry.name and role in _KINDS:
+            participant = _named(entry.name, _KINDS[role], participants)
+        is_answer = role is Role.TOOL
+        found.append(
+            TranscriptTurn(
+                index=first + len(found),
+                role=role,
+                text="" if is_answer else _words(entry),
+                start=entry.seconds_from_start,
+                timestamp=entry.time / 1000 if entry.time else None,
+                participant=participant,
+                tool_calls=tuple(map(_tool_call, filter(None, entry.tool_calls))) if entry.tool_calls else (),
+                tool_result=_tool_result(entry) if is_answer else None,
+            )
+        )
+    return found
+
+
+def _named(name: str, kind: ParticipantKind, participants: list[Participant]) -> int:
+    """Return the position of who is named, whatever else is known of them."""
+    same = (position for position, one in enumerate(participants) if one.kind is kind and one.name == name)
+    position = next(same, None)
+    return place_of(Participant(kind=kind, name=name), participants) if position is None else position
+
+
+def _words(entry: Message) -> str:
+    said = entry.content if entry.content is not None else entry.message
+    parts = map(_text_of, said if isinstance(said, list) else [said])
+    return "\n".join(filter(None, (*parts, entry.refusal)))
+
+
+def _text_of(part: AnyJson) -> str | None:
+    return json_text(part.get("text") if isinstance(part, dict) else part)
+
+
+def _tool_call(sent: SentToolCall) -> ToolCall:
+    function = sent.function or Function()
+    return ToolCall(id=text(sent.id), name=function.name, arguments=json_text(function.arguments))
+
+
+def _tool_result(entry: Message) -> ToolResult:
+    content = entry.content if entry.content is not None else entry.message
+    return ToolResult(call_id=text(entry.tool_call_id), content=json_text(content))

@@ -1,0 +1,198 @@
+"""Vapi's sessions: GET /session, complete. A session holds all that is written in its chats, on the web or by SMS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from ...adapter import Account, Listing, Query, Resource, answered
+from ...coerce import AnyJson, Id, Instant, Seconds, instant, text
+from ...errors import InvalidRefError
+from ...payload import decode
+from ...schema import (
+    Agent,
+    Analysis,
+    Channel,
+    Conversation,
+    Issue,
+    Participant,
+    ParticipantKind,
+    Status,
+    TranscriptState,
+    TranscriptTurn,
+)
+from ...wire import Flow, Request
+from . import payload
+from .conversation import collected_in, cost_of, hide_secrets, outputs_of, summary_in
+from .messages import LEFT_TO_RAW, Message, turns
+from .pages import PAGE_SIZE, by_creation, page_of, rows_of_results
+from .payload import Assistant, Customer, Overrides, PhoneNumber
+from .refusal import words
+
+__all__ = ["SESSIONS", "delete", "get", "list_page", "normalize"]
+
+# what Vapi sends
+
+
+class _Artifact(msgspec.Struct, rename="camel"):
+    structured_outputs: AnyJson = None
+    skipped_structured_outputs: AnyJson = None
+    structured_outputs_last_updated_at: str | None = None
+
+
+class _Session(msgspec.Struct, rename="camel"):
+    id: Id
+    org_id: Id | None = None
+    name: str | None = None
+    status: str | None = None
+    created_at: Instant = None
+    updated_at: Instant = None
+    expiration_seconds: Seconds | None = None
+    assistant_id: Id | None = None
+    assistant: Assistant | None = None
+    assistant_overrides: Overrides | None = None
+    squad_id: Id | None = None
+    customer_id: Id | None = None
+    customer: Customer | None = None
+    phone_number_id: Id | None = None
+    phone_number: PhoneNumber | None = None
+    messages: list[Message | None] | None = None
+    artifact: _Artifact | None = None
+    cost: msgspec.Raw = msgspec.Raw()
+    metadata: AnyJson = None
+
+
+_session = msgspec.json.Decoder(_Session, strict=False)
+
+_SET_UP = "how the session was set up, not what became of it"
+_LEFT_TO_RAW = {
+    "assistant.*": _SET_UP,
+    "assistantOverrides.*": _SET_UP,
+    "customer.*": _SET_UP,
+    "phoneNumber.*": _SET_UP,
+    "squad*": _SET_UP,
+    "costs*": "the cost by part, each with the configuration it was run up by",
+    "artifact.*": "made of calls; of a session there are structured outputs alone",
+    **{f"messages[].{member}": why for member, why in LEFT_TO_RAW.items()},
+}
+
+# what it means
+
+# https://docs.vapi.ai/api-reference/sessions/get
+_STATUSES = {"active": Status.IN_PROGRESS, "completed": Status.ENDED}
+
+
+def normalize(body: bytes | msgspec.Raw) -> Conversation:
+    """Read a session as Vapi sends it, in a list or alone."""
+    issues: list[Issue] = []
+    sent = decode(body, _session, issues)
+    status = _STATUSES.get(sent.status or "", Status.UNKNOWN)
+    # https://docs.vapi.ai/chat/sms-chat
+    is_texted = sent.phone_number_id is not None or sent.phone_number is not None
+    agent = Agent(id=text(sent.assistant_id), name=text(sent.assistant.name) if sent.assistant else None)
+    participants = _participants(sent, agent)
+    written = tuple(turns(sent.messages or (), "messages", participants, issues))
+    artifact = sent.artifact or _Artifact()
+    outputs = outputs_of(artifact.structured_outputs)
+    return Conversation(
+        provider="vapi",
+        id=str(sent.id),
+        status=status,
+        provider_status=sent.status,
+        title=text(sent.name),
+        channel=Channel.SMS if is_texted else Channel.CHAT,
+        agent=agent if agent.id or agent.name else None,
+        participants=tuple(participants),
+        created_at=instant(sent.created_at, "createdAt", issues),
+        updated_at=instant(sent.updated_at, "updatedAt", issues),
+        transcript=written or None,
+        transcript_state=_transcript_state(written, status),
+        summary=summary_in(outputs),
+        analysis=Analysis(collected=collected_in(outputs, {})) if outputs else None,
+        cost=cost_of(sent.cost, issues),
+        metadata=_metadata(sent, artifact),
+        related_ids={"squadId": str(sent.squad_id)} if text(sent.squad_id) else {},
+        estimated=("channel",) if is_texted else (),
+        issues=tuple(issues),
+        raw=bytes(body),
+    )
+
+
+def _participants(sent: _Session, agent: Agent) -> list[Participant]:
+    line = sent.phone_number or payload.PhoneNumber()
+    customer = sent.customer or payload.Customer()
+    return [
+        Participant(
+            kind=ParticipantKind.AI_AGENT,
+            id=agent.id,
+            name=agent.name,
+            phone=text(line.number) or text(line.twilio_phone_number),
+        ),
+        Participant(
+            kind=ParticipantKind.CUSTOMER,
+            id=text(sent.customer_id) or text(customer.external_id),
+            name=text(customer.name),
+            phone=text(customer.number),
+        ),
+    ]
+
+
+def _transcript_state(written: tuple[TranscriptTurn, ...], status: Status) -> TranscriptState:
+    if status is not Status.ENDED:
+        return TranscriptState.PENDING  # somebody may still write
+    # Nobody wrote; or the organization keeps no data, and nothing tells.
+    return TranscriptState.AVAILABLE if written else TranscriptState.UNAVAILABLE
+
+
+def _metadata(sent: _Session, artifact: _Artifact) -> dict[str, Any]:
+    overrides = msgspec.to_builtins(sent.assistant_overrides)
+    hide_secrets([overrides, sent.metadata])
+    told = {
+        "orgId": sent.org_id,
+        "phoneNumberId": sent.phone_number_id,
+        "customer": msgspec.to_builtins(sent.customer),
+        "expirationSeconds": sent.expiration_seconds,
+        "assistantOverrides": overrides,
+        "metadata": sent.metadata,
+        "skippedStructuredOutputs": artifact.skipped_structured_outputs,
+        "structuredOutputsLastUpdatedAt": artifact.structured_outputs_last_updated_at,
+    }
+    return {name: value for name, value in told.items() if value}
+
+
+# how to ask
+
+
+def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listing]:
+    """List a page of sessions."""
+    # https://docs.vapi.ai/api-reference/sessions/list
+    return (yield from page_of("/session", rows_of_results, normalize, by_creation(query), cursor))
+
+
+def get(_account: Account, id: str) -> Flow[Conversation]:
+    """Get a session."""
+    # https://docs.vapi.ai/api-reference/sessions/get
+    reply = yield Request("GET", "/session/{id}", ids={"id": id})
+    return answered(reply, normalize, words)
+
+
+def delete(_account: Account, id: str, options: Mapping[str, Any]) -> Flow[None]:
+    """Delete a session; what becomes of its chats is not documented."""
+    if options:
+        raise InvalidRefError("a session is deleted whole: there are no options")
+    # https://docs.vapi.ai/api-reference/sessions/delete
+    yield Request("DELETE", "/session/{id}", ids={"id": id}, json=False)
+
+
+SESSIONS = Resource(
+    list_page=list_page,
+    page_size=PAGE_SIZE,
+    newest_first=True,
+    get=get,
+    delete=delete,
+    filters=("since", "until", "agent"),
+    payloads=(_Session,),
+    left_to_raw=_LEFT_TO_RAW,
+)
