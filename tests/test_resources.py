@@ -149,7 +149,7 @@ def _load(_name: str) -> Adapter:
 @asynccontextmanager
 async def acme(provider: Acme, accounts: int = 1) -> AsyncGenerator[Hub]:
     async with serving(provider) as server:
-        names = ["default", "eu"][:accounts]
+        names = ["default", "eu", "us"][:accounts]
         async with Hub([Account("acme", key="key", name=name, base_url=server.url) for name in names]) as hub:
             yield hub
 
@@ -255,6 +255,15 @@ async def test_what_an_account_may_not_use_is_told_and_no_error(status: int) -> 
             assert "not in your plan" in str(walk.report)
         with pytest.raises(errors.HubError):  # who asks for it is told
             await ids(hub.list("acme:chats"))
+
+
+async def test_what_an_account_may_not_use_is_no_error_though_its_other_lists_were_read_meanwhile() -> None:
+    provider = full()
+    provider.special |= dict.fromkeys(("/chats", "/mails"), answer({"message": "not in your plan"}, status=404))
+    async with acme(provider, accounts=3) as hub:
+        walk = hub.list(limit=100)
+        assert sorted(await ids(walk)) == sorted(3 * ALL[:5])
+        assert all({*account.refused} == {"chats", "mails"} for account in walk.report.accounts)
 
 
 async def test_what_fails_otherwise_is_an_error() -> None:

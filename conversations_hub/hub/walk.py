@@ -385,15 +385,16 @@ class Walk:
         left = self._plan.limit
         for reader, after in zip_longest(account.readers, account.readers[1:]):
             following = None if after is None else self._start_of(account.where, after, None)[0]
-            pages = report.pages
+            has_begun = False
             try:
                 async with aclosing(self._pages_of(account.where, reader, report, left, following)) as sheets:
                     async for sheet in sheets:
+                        has_begun = True
                         yield sheet
                         if left is not None and (left := left - len(sheet.items)) == 0:
                             return
             except ProviderError as error:
-                if reader.is_main or not account.is_whole or report.pages > pages or not _may_not_use(error):
+                if reader.is_main or not account.is_whole or has_begun or not _may_not_use(error):
                     raise
                 report.refused[reader.name] = f"{type(error).__name__}: {error.reason}"
                 report.lists_left.discard(reader.name)
