@@ -76,7 +76,7 @@ async def test_the_newest_of_all_come_whoever_answers_first() -> None:
         return answer([])
 
     async with hub_of(Vapi("a", 90, 60, 30, after=others), Vapi("b", 80, 70, 20), last) as (hub, servers):
-        walk = hub.list(limit=5)
+        walk = hub.list("vapi:calls", limit=5)
         assert await ids(walk) == ["a90", "b80", "b70", "a60", "a30"]
         assert [len(server.asked) for server in servers] == [1, 1, 1]
     assert [account.complete for account in walk.report.accounts] == [False, False, True]
@@ -84,21 +84,23 @@ async def test_the_newest_of_all_come_whoever_answers_first() -> None:
 
 async def test_no_list_is_read_further_than_it_takes() -> None:
     async with hub_of(Vapi("a", *range(200, 100, -1)), Vapi("b", *range(50, 0, -1))) as (hub, servers):
-        assert await ids(hub.list(limit=35, page_size=10)) == [f"a{minute}" for minute in range(200, 165, -1)]
+        assert await ids(hub.list("vapi:calls", limit=35, page_size=10)) == [
+            f"a{minute}" for minute in range(200, 165, -1)
+        ]
         assert [len(server.asked) for server in servers] == [4, 1]
 
 
 async def test_rows_without_an_instant_come_last() -> None:
     async with hub_of(Vapi("a", 90, None, 60), Vapi("b", 80, None, 50), Vapi("c", None, None)) as (hub, _):
-        assert await ids(hub.list(limit=4)) == ["a90", "b80", "a60", "b50"]
-        assert await ids(hub.list(limit=9)) == ["a90", "b80", "a60", "b50", "a1", "b1", "c0", "c1"]
+        assert await ids(hub.list("vapi:calls", limit=4)) == ["a90", "b80", "a60", "b50"]
+        assert await ids(hub.list("vapi:calls", limit=9)) == ["a90", "b80", "a60", "b50", "a1", "b1", "c0", "c1"]
 
 
 async def test_without_a_limit_nothing_waits_for_the_slowest() -> None:
     others = asyncio.Event()
     async with hub_of(Vapi("a", 90, after=others), Vapi("b", 80)) as (hub, _):
         found: list[str] = []
-        async for conversation in hub.list():
+        async for conversation in hub.list("vapi:calls"):
             found.append(conversation.id)
             others.set()
         assert found == ["b80", "a90"]
@@ -122,8 +124,8 @@ async def test_what_comes_is_what_sorting_all_would_bring(
         )
     ]
     async with hub_of(*(Vapi(name, *each) for name, each in zip("abcd", lists, strict=False))) as (hub, _):
-        assert await ids(hub.list(limit=limit, page_size=page_size)) == wanted[:limit]
-        pages = [page async for page in hub.list(limit=limit, page_size=page_size).pages()]
+        assert await ids(hub.list("vapi:calls", limit=limit, page_size=page_size)) == wanted[:limit]
+        pages = [page async for page in hub.list("vapi:calls", limit=limit, page_size=page_size).pages()]
         found = [conversation.id for page in pages for conversation in page.items]
         assert sorted(found) == sorted(wanted[:limit])
         last = {page.account: page for page in pages}
@@ -135,12 +137,12 @@ async def the_rest(hub: Hub, page: Page | None, name: str) -> list[str]:
     """Go on in one account behind its last page."""
     if page is not None and page.cursor is None:
         return []
-    return await ids(hub.list(f"vapi/{name}", cursor=page.cursor if page else None))
+    return await ids(hub.list(f"vapi/{name}:calls", cursor=page.cursor if page else None))
 
 
 async def test_pages_of_the_newest_are_cut_and_gone_on_with_though_rows_have_no_instant() -> None:
     async with hub_of(Vapi("a", 90, None, 60, 50), Vapi("b", 80, 70)) as (hub, _):
-        pages = [page async for page in hub.list(limit=4).pages()]
+        pages = [page async for page in hub.list("vapi:calls", limit=4).pages()]
         assert [[c.id for c in page.items] for page in pages] == [["a90", "a1", "a60"], ["b80"]]
         assert await the_rest(hub, pages[0], "a") == ["a50"]
         assert await the_rest(hub, pages[1], "b") == ["b70"]
@@ -156,14 +158,14 @@ async def refused(asked: Asked, writer: asyncio.StreamWriter) -> Answer:
 async def test_one_failure_stops_no_other_and_is_raised_after_the_last() -> None:
     for limit in (2, 9):
         async with hub_of(Vapi("a", 90, 60), refused, Vapi("b", 80)) as (hub, _):
-            found, error = await until_it_fails(hub.list(limit=limit))
+            found, error = await until_it_fails(hub.list("vapi:calls", limit=limit))
             assert [c.id for c in found] == ["a90", "b80", "a60"][:limit]
             assert isinstance(error, errors.PartialError)
-            assert list(error.errors) == ["vapi/b"]
+            assert list(error.errors) == ["vapi/b:calls"]
             with pytest.raises(errors.PartialError):
-                _ = [page async for page in hub.list(limit=limit).pages()]
+                _ = [page async for page in hub.list("vapi:calls", limit=limit).pages()]
             taken: list[errors.HubError] = []
-            assert len(await ids(hub.list(limit=limit, on_error=taken.append))) == min(limit, 3)
+            assert len(await ids(hub.list("vapi:calls", limit=limit, on_error=taken.append))) == min(limit, 3)
             assert len(taken) == 1
 
 
@@ -238,10 +240,12 @@ async def test_a_list_that_is_read_from_its_oldest_is_read_from_its_newest_for_a
         return answer({"total_count": 20, "count": len(page), "calls": page})
 
     async with hub_of(bland, provider="bland") as (hub, _):
-        pages = [page async for page in hub.list(limit=limit).pages()]
+        pages = [page async for page in hub.list("bland:calls", limit=limit).pages()]
         assert pages[0].items[0].id == ("c19" if limit else "c0")
         if limit:  # whoever goes on does so in the same direction
-            assert await ids(hub.list(cursor=pages[-1].cursor)) == [f"c{number}" for number in range(14, -1, -1)]
+            assert await ids(hub.list("bland:calls", cursor=pages[-1].cursor)) == [
+                f"c{number}" for number in range(14, -1, -1)
+            ]
 
 
 async def test_the_first_example_brings_some_of_every_provider_that_has_the_newest() -> None:
@@ -264,11 +268,14 @@ async def test_the_first_example_brings_some_of_every_provider_that_has_the_newe
 
 async def test_breaking_off_and_closing_leave_nothing_running() -> None:
     async with hub_of(Vapi("a", *range(99, 0, -1)), Vapi("b", *range(99, 0, -1))) as (hub, _):
-        for make in (lambda: aiter(hub.list(limit=50, page_size=5)), lambda: hub.list(limit=50, page_size=5).pages()):
+        for make in (
+            lambda: aiter(hub.list("vapi:calls", limit=50, page_size=5)),
+            lambda: hub.list("vapi:calls", limit=50, page_size=5).pages(),
+        ):
             async with aclosing(make()) as found:
                 await anext(found)
         assert not [task for task in asyncio.all_tasks() if "supervise" in repr(task)]
-        left_open = aiter(hub.list(limit=50, page_size=5))
+        left_open = aiter(hub.list("vapi:calls", limit=50, page_size=5))
         await anext(left_open)
         await hub.close()
         with pytest.raises(errors.HubClosedError):
@@ -292,7 +299,7 @@ async def test_no_more_accounts_are_walked_at_once_than_the_hub_is_told() -> Non
 
     providers = [watched(Vapi(name, 90, 80), name) for name in "abcdefgh"]
     async with hub_of(*providers, accounts_at_once=3) as (hub, _):
-        assert len(await ids(hub.list())) == 16
-        assert len(await ids(hub.list(limit=10))) == 10
-        assert len([page async for page in hub.list(limit=10).pages()]) == 8
+        assert len(await ids(hub.list("vapi:calls"))) == 16
+        assert len(await ids(hub.list("vapi:calls", limit=10))) == 10
+        assert len([page async for page in hub.list("vapi:calls", limit=10).pages()]) == 8
     assert most == 3
