@@ -14,28 +14,27 @@ from typing import Any
 
 import msgspec
 
-from ...adapter import Account, Adapter, Event, EventKind, Listing, Query, Start, Started, Webhook, answered, refused
-from ...coerce import AnyJson, instant, text
-from ...errors import HubError, InvalidRefError, NotFoundError, PayloadError, RateLimitError, RejectedError
-from ...payload import decode, decoded_or_none
+from ...adapter import Account, Adapter, Event, EventKind, Listing, Query, Start, Started, Webhook, answered
+from ...coerce import instant, text
+from ...errors import InvalidRefError, NotFoundError, PayloadError, RejectedError
+from ...payload import decode
 from ...schema import Agent, Channel, Conversation, Direction, Participant, ParticipantKind, Status
 from ...signing import header
 from ...signing.schemes import hmac_signed
-from ...wire import Flow, Request, Response
+from ...wire import Flow, Request
 from .conversation import normalize
 from .payload import (
     CREATED,
     DELIVERY,
     LEFT_TO_RAW,
     PAGE,
-    REFUSAL,
     SECRET_FIELDS,
     Call,
     CallAndCorrection,
     Created,
     Delivery,
-    Refusal,
 )
+from .refusal import is_refused, refusal, words
 
 __all__ = ["ADAPTER", "delete", "end", "events", "get", "list_page", "normalize", "refusal", "start"]
 
@@ -112,7 +111,7 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listi
     asked = {**ordered, **query.options, **{name: value for name, value in told.items() if value is not None}}
     # https://docs.bland.ai/api-v1/get/calls
     reply = yield Request("GET", "/v1/calls", asked)
-    rows, total = answered(reply, _rows, _words)
+    rows, total = answered(reply, _rows, words)
     seen = index + len(rows)
     # Older answers tell no total: there a page that is not full is the last.
     is_last = len(rows) < size if total is None else not rows or seen >= total
@@ -145,7 +144,7 @@ def get(account: Account, id: str) -> Flow[Conversation]:
     """Get a call with its transcript; a corrected one takes its time, so it is asked for only where it is wanted."""
     # https://docs.bland.ai/api-v1/get/calls-id
     reply = yield Request("GET", "/v1/calls/{id}", ids={"id": id})
-    conversation = answered(reply, partial(normalize, is_whole=True), _words)
+    conversation = answered(reply, partial(normalize, is_whole=True), words)
     if account.settings.get("transcript") != "corrected" or not conversation.recordings:
         return conversation
     try:
@@ -167,7 +166,7 @@ def start(_account: Account, wanted: Start) -> Flow[Started]:
         raise InvalidRefError("nobody to call: give `to` as +E.164")
     # https://docs.bland.ai/api-v1/post/calls
     reply = yield Request("POST", "/v1/calls", body=msgspec.json.encode(body))
-    created = answered(reply, _queued, _words)
+    created = answered(reply, _queued, words)
     conversation = Conversation(
         provider="bland",
         id=str(created.call_id),
@@ -197,7 +196,7 @@ def end(_account: Account, id: str) -> Flow[None]:
     """End a running call or cancel a scheduled one; one that has ended is not found."""
     # https://docs.bland.ai/api-v1/post/calls-id-stop
     reply = yield Request("POST", "/v1/calls/{id}/stop", ids={"id": id}, json=False)
-    if _refusal_in(reply).status == "error":
+    if is_refused(reply):
         raise refusal(reply)
 
 
@@ -216,42 +215,6 @@ def _sign(request: Request, account: Account, now: datetime) -> Request:
     if encrypted_key is None:
         return signed
     return msgspec.structs.replace(signed, headers={**signed.headers, "encrypted_key": encrypted_key})
-
-
-def refusal(response: Response) -> HubError:
-    """Read a refusal; some come under HTTP 200, and one 429 will never pass."""
-    words = _words(response)
-    said = (words or "").lower()
-    # https://docs.bland.ai/api-v1/post/calls
-    if response.status == 429 and "blacklisted" in said:
-        return refused(response, words, RejectedError, retryable=False)
-    if response.ok or response.status == 400:
-        # https://docs.bland.ai/api-v1/post/calls-id-stop
-        if "not found" in said:
-            return refused(response, words, NotFoundError)
-        if "rate limit" in said:
-            return refused(response, words, RateLimitError)
-    return refused(response, words)
-
-
-def _words(response: Response) -> str | None:
-    sent = _refusal_in(response)
-    if sent.status == "success":
-        return None
-    errors = sent.errors if isinstance(sent.errors, list) else ()
-    said = [sent.message, *map(_complaint, errors), sent.error]
-    return "; ".join(words for words in said if isinstance(words, str) and words) or None
-
-
-def _refusal_in(response: Response) -> Refusal:
-    return decoded_or_none(response.body, REFUSAL) or Refusal()
-
-
-def _complaint(sent: AnyJson) -> str | None:
-    if not isinstance(sent, dict):
-        return sent if isinstance(sent, str) else None
-    told = (sent.get("error"), sent.get("message"))
-    return ": ".join(words for words in told if isinstance(words, str))
 
 
 ADAPTER = Adapter(
