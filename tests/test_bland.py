@@ -16,7 +16,18 @@ import pytest
 
 from conversations_hub import Hub
 from conversations_hub.adapter import Account, Event, EventKind, Listing, Query, Start
-from conversations_hub.adapters.bland import ADAPTER, delete, end, events, get, list_page, normalize, refusal, start
+from conversations_hub.adapters.bland import (
+    ADAPTER,
+    delete,
+    end,
+    events,
+    get,
+    list_page,
+    normalize,
+    refusal,
+    start,
+    texts,
+)
 from conversations_hub.errors import (
     AuthError,
     ConfigurationError,
@@ -25,6 +36,7 @@ from conversations_hub.errors import (
     InvalidRefError,
     NotFoundError,
     OutageError,
+    PaginationError,
     PayloadError,
     ProviderError,
     RateLimitError,
@@ -973,10 +985,19 @@ def test_without_an_offset_nobody_knows_when_it_was_said() -> None:
     ],
 )
 def test_text_messages_belong_to_no_call(status: str | None, kind: EventKind, id: str | None) -> None:
-    event = event_of({"conversation_id": "t1", "channel": "sms", "status": status, "message": "Hi"})
+    body = json.dumps({"conversation_id": "t1", "channel": "sms", "status": status, "message": "Hi"}).encode()
+    [event] = verify("bland", body, signed(body), SECRET, NOW)
 
     assert (event.kind, event.provider_kind, event.id) == (kind, status or "message", id)
-    assert (event.conversation_id, event.conversation, event.to_fetch) == (None, None, None)
+    assert (event.conversation_id, event.conversation, event.to_fetch) == ("texts:t1", None, "bland:texts:t1")
+
+
+def test_a_chat_in_a_web_widget_is_told_and_can_not_be_fetched() -> None:
+    ended = event_of({"thread_id": "h1", "widget_id": "w1", "thread_ended_at": "2026-11-02T14:51:24.655Z"})
+    assert (ended.kind, ended.id, ended.conversation_id, ended.to_fetch) == (EventKind.ENDED, "h1:ended", None, None)
+    assert ended.related_ids == {"thread_id": "h1", "widget_id": "w1"}
+    handed_over = event_of({"type": "MESSAGE", "thread_id": "h1", "content": "Hello?"})
+    assert (handed_over.kind, handed_over.id) == (EventKind.OTHER, None)
 
 
 @pytest.mark.parametrize("body", [{}, {"category": "call"}, {"event_type": "citations"}])
@@ -1005,6 +1026,196 @@ def test_a_signature_is_over_the_bytes_as_sent_and_has_no_time() -> None:
 def test_nothing_is_believed_without_a_secret() -> None:
     with pytest.raises(ConfigurationError, match="nothing to verify with"):
         verify("bland", b'{"call_id": "c1", "status": "no-answer"}', {}, None, NOW)
+
+
+# text conversations
+
+
+def text_row(**members: Any) -> Conversation:
+    return texts.normalize(json.dumps({"id": "t1", **members}).encode())
+
+
+def text_got(*messages: Any, **members: Any) -> Conversation:
+    body = {"data": {"id": "t1", "messages": messages, **members}, "errors": None}
+    return drive(texts.get(ACCOUNT, "t1"), answer(body)).result
+
+
+def wrote(sender: str, words: str, **members: Any) -> dict[str, Any]:
+    return {"sender": sender, "message": words, **members}
+
+
+def texts_page(rows: list[Any], pages: int | None = None, current: int | None = None) -> dict[str, Any]:
+    told = {"totalPages": pages, "currentPage": current}
+    return {"data": rows, "errors": None, "extra": {"pagination": told}}
+
+
+def texts_listed(body: Any, query: Query | None = None, cursor: str | None = None) -> Driven[Listing]:
+    return drive(texts.list_page(ACCOUNT, query or Query(), cursor), answer(body))
+
+
+def test_text_conversations_are_walked_by_page_the_oldest_first() -> None:
+    first = texts_listed(texts_page([{"id": "t1"}], pages=3, current=1))
+    assert first.requests[0].query == {
+        "sortBy": "created_at",
+        "sortDir": "asc",
+        "filters": None,
+        "page": 1,
+        "pageSize": 100,
+    }
+    assert first.result.cursor == "2:100"
+    second = texts_listed(texts_page([{"id": "t2"}], pages=2, current=2), cursor="2:100")
+    assert (second.requests[0].query["page"], second.result.cursor) == (2, None)
+    newest = texts_listed(texts_page([]), Query(newest_first=True, page_size=7))
+    assert (newest.requests[0].query["sortDir"], newest.requests[0].query["pageSize"]) == ("desc", 7)
+    assert texts_listed(texts_page([]), Query(page_size=500)).requests[0].query["pageSize"] == 100
+
+
+def test_a_short_page_of_texts_is_no_end_where_there_is_no_count() -> None:
+    assert texts_listed(texts_page([{"id": "t1"}])).result.cursor == "2:100"
+    assert texts_listed({"data": [{"id": "t1"}], "errors": None}).result.cursor == "2:100"
+    assert texts_listed(texts_page([]), cursor="2:100").result.cursor is None
+    assert texts_listed(texts_page([], pages=0)).result.cursor is None
+
+
+def test_another_page_than_was_asked_for_is_an_error() -> None:
+    with pytest.raises(PaginationError, match="page 4 was asked for, and page 3 came"):
+        texts_listed(texts_page([{"id": "t1"}], pages=3, current=3), cursor="4:100")
+
+
+@pytest.mark.parametrize("body", [{}, [], {"data": None, "errors": None}, {"data": {}}, None])
+def test_what_is_no_list_of_texts_is_not_an_empty_one(body: Any) -> None:
+    with pytest.raises(PayloadError):
+        texts_listed(body)
+
+
+def test_filters_of_texts_are_json_and_come_beside_the_window() -> None:
+    since = datetime(2026, 11, 2, tzinfo=UTC)
+    mine = {"field": "agent_number", "operator": "eq", "value": "+15550100001"}
+    query = Query(since=since, until=since + timedelta(days=1), options={"filters": [mine], "page": 9})
+    sent = texts_listed(texts_page([]), query).requests[0].query
+    assert sent["page"] == 1
+    assert json.loads(str(sent["filters"])) == [
+        mine,
+        {"field": "created_at", "operator": "gte", "value": "2026-11-02T00:00:00+00:00"},
+        {"field": "created_at", "operator": "lt", "value": "2026-11-03T00:00:00+00:00"},
+    ]
+    with pytest.raises(InvalidRefError, match="filters is a list"):
+        texts_listed(texts_page([]), Query(options={"filters": "[]"}))
+
+
+@pytest.mark.parametrize(
+    ("members", "status", "reason"),
+    [
+        ({"is_active": True}, Status.IN_PROGRESS, None),
+        ({"is_active": False}, Status.ENDED, None),
+        ({"is_active": False, "timed_out_at": "2026-11-02T12:00:00Z"}, Status.ENDED, EndReason.SILENCE),
+        ({"is_active": True, "timed_out_at": "2026-11-02T12:00:00Z"}, Status.ENDED, EndReason.SILENCE),
+        ({}, Status.UNKNOWN, None),
+    ],
+)
+def test_what_has_timed_out_is_over(members: dict[str, Any], status: Status, reason: EndReason | None) -> None:
+    told = text_row(**members)
+    assert (told.status, told.provider_status, told.end_reason) == (status, None, reason)
+    assert (told.ended_at is not None) is (reason is not None)
+
+
+@pytest.mark.parametrize(
+    ("word", "channel"),
+    [
+        ("sms", Channel.SMS),
+        ("rcs", Channel.SMS),
+        ("whatsapp", Channel.CHAT),
+        ("imessage", Channel.CHAT),
+        ("zz-new", Channel.UNKNOWN),
+        (None, Channel.UNKNOWN),
+    ],
+)
+def test_texts_come_over_several_channels(word: str | None, channel: Channel) -> None:
+    told = text_row(effective_channel=word)
+    assert (told.channel, told.metadata.get("effective_channel")) == (channel, word)
+
+
+def test_why_the_messages_of_a_text_are_not_there() -> None:
+    said = wrote("USER", "Hi")
+    assert text_row(is_active=False, message_count=4).transcript_state is TranscriptState.NOT_LOADED
+    assert text_got(said, is_active=True).transcript_state is TranscriptState.PENDING
+    assert text_got(said, is_active=False).transcript_state is TranscriptState.AVAILABLE
+    assert text_got(is_active=False).transcript_state is TranscriptState.UNAVAILABLE
+    assert text_got(is_active=True).transcript is None
+
+
+def test_what_stands_before_an_agent_that_writes_first_is_nobodys_message() -> None:
+    connected = wrote("USER", "<Call Connected>")
+    told = text_got(connected, wrote("AGENT", "Hello."), wrote("USER", "Hi."))
+    assert told.text == "assistant: Hello.\nuser: Hi."
+    assert (told.direction, told.estimated) == (Direction.OUTBOUND, ("direction",))
+    assert turns_of(told)[0].visibility is Visibility.INTERNAL
+    asked = text_got(wrote("USER", "Hi."), wrote("AGENT", "Hello."))
+    assert (asked.direction, asked.estimated) == (Direction.INBOUND, ("direction",))
+    assert (text_got(connected).direction, text_got(connected).estimated) == (Direction.UNKNOWN, ())
+
+
+def test_a_human_who_takes_a_text_over_is_no_agent_of_blands() -> None:
+    told = text_got(wrote("HUMAN", "I take over."), wrote("ROBOT", "Hm."), agent_number="+15550100001")
+    human, strange = (told.participants[turn.participant or 0] for turn in turns_of(told))
+    assert (human.kind, human.phone) == (ParticipantKind.HUMAN_AGENT, None)
+    assert (strange.kind, strange.name) == (ParticipantKind.UNKNOWN, "ROBOT")
+
+
+def test_what_could_not_be_delivered_is_told() -> None:
+    failed = wrote("AGENT", "Hi.", id="SM1", status="failed", error_code="30003")
+    told = text_got(failed, wrote("AGENT", "Hi.", id="SM2", status="delivered"))
+    assert told.metadata["undelivered"] == [{"id": "SM1", "status": "failed", "error_code": "30003"}]
+    assert "undelivered" not in text_got(wrote("USER", "Hi.")).metadata
+
+
+def test_the_newest_outcome_counts() -> None:
+    logs = [{"result": {"booked": True}}, {"result": {"booked": False, "day": "Tuesday"}}, {"result": None}, None]
+    told = text_got(disposition_logs=logs, citation_variables={"name": "Ada"}, disposition_tag="confirmed")
+    assert told.analysis is not None
+    assert told.analysis.collected == {"booked": True, "day": "Tuesday", "name": "Ada", "disposition_tag": "confirmed"}
+    assert text_got().analysis is None
+
+
+def test_places_of_what_cannot_be_read_are_those_of_the_answer() -> None:
+    told = text_got(None, wrote("USER", "Hi", created_at="soon"), created_at="later")
+    assert [issue.place for issue in told.issues] == [
+        "data.created_at",
+        "data.messages[0]",
+        "data.messages[1].created_at",
+    ]
+    assert [turn.index for turn in turns_of(told)] == [0]
+    assert [issue.place for issue in text_row(created_at="later").issues] == ["created_at"]
+
+
+def test_a_text_that_is_refused_under_http_200_says_why() -> None:
+    body = {"data": None, "errors": [{"error": "ERROR_GETTING_CONVERSATION", "message": "try again"}]}
+    with pytest.raises(RejectedError, match="ERROR_GETTING_CONVERSATION: try again"):
+        drive(texts.get(ACCOUNT, "t1"), answer(body))
+    without: list[dict[str, Any]] = [{"data": None, "errors": None}, {"data": {"messages": []}}]
+    for nothing in without:
+        with pytest.raises(PayloadError):
+            drive(texts.get(ACCOUNT, "t1"), answer(nothing))
+
+
+def test_texts_keep_no_secret() -> None:
+    told = text_got(variables={"headers": {"x": "secret-1"}, "page": "a"}, metadata={"token": "secret-2"})
+    assert "secret-" not in str(told.metadata)
+    assert told.metadata["variables"]["page"] == "a"
+
+
+def test_a_text_is_deleted_whole() -> None:
+    [request] = drive(texts.delete(ACCOUNT, "t1", {}), answer({})).requests
+    assert (request.method, target(request, "")) == ("DELETE", "/v1/sms/conversations/t1")
+    with pytest.raises(InvalidRefError, match="no options"):
+        drive(texts.delete(ACCOUNT, "t1", {"delete_recording": True}))
+
+
+def test_what_is_not_listed_is_said() -> None:
+    assert [what.partition(",")[0] for what in ADAPTER.unlisted] == [
+        "chats in its web widgets",
+        "chats with its web agents and pathways",
+    ]
 
 
 # against the simulator

@@ -35,6 +35,7 @@ from .payload import (
     Delivery,
 )
 from .refusal import is_refused, refusal, words
+from .texts import TEXTS
 
 __all__ = ["ADAPTER", "delete", "end", "events", "get", "list_page", "normalize", "refusal", "start"]
 
@@ -56,11 +57,13 @@ _MEANWHILE = {"queue": EventKind.UPDATED, "call": EventKind.UPDATED}
 def events(body: bytes) -> Sequence[Event]:
     """Read a delivery: of a call that is over, of what was made of it later, of a running call, or of a text message.
 
-    Text messages belong to no call: `get` does not know their conversation, so the event names none.
+    Of text messages it names their conversation, a kind of its own. A chat in a web widget is none that can be got.
     """
     sent = decode(body, DELIVERY, [])
     if sent.call_id is None and sent.conversation_id is not None:
         return (_texted(sent),)
+    if sent.call_id is None and sent.thread_id is not None:
+        return (_chatted(sent),)
     if sent.call_id is not None and sent.category:
         kind = _MEANWHILE.get(sent.category, EventKind.OTHER)
         id = str(sent.call_id)
@@ -84,8 +87,29 @@ def events(body: bytes) -> Sequence[Event]:
 def _texted(sent: Delivery) -> Event:
     is_over = sent.status in {"ended", "timeout", "blacklisted", "inactive"}
     kind = EventKind.ENDED if is_over else EventKind.OTHER if sent.status else EventKind.UPDATED
-    id = f"{sent.conversation_id}:{sent.status}" if is_over else None
-    return Event(provider="bland", kind=kind, provider_kind=sent.status or "message", id=id)
+    id = str(sent.conversation_id)
+    return Event(
+        provider="bland",
+        kind=kind,
+        provider_kind=sent.status or "message",
+        id=f"{id}:{sent.status}" if is_over else None,
+        resource="texts",
+        conversation_id=id,
+    )
+
+
+def _chatted(sent: Delivery) -> Event:
+    # https://docs.bland.ai/tutorials/chat-widget
+    ended_at = instant(sent.thread_ended_at, "thread_ended_at", [])
+    ids = {"thread_id": sent.thread_id, "widget_id": sent.widget_id, "visitor_id": sent.visitor_id}
+    return Event(
+        provider="bland",
+        kind=EventKind.OTHER if ended_at is None else EventKind.ENDED,
+        provider_kind="thread",
+        id=None if ended_at is None else f"{sent.thread_id}:ended",
+        related_ids={name: str(id) for name, id in ids.items() if id is not None},
+        occurred_at=ended_at,
+    )
 
 
 # how to ask
@@ -233,6 +257,12 @@ ADAPTER = Adapter(
     end=end,
     delete=delete,
     complete_lists=False,
+    resources={"texts": TEXTS},
+    # https://docs.bland.ai/api-v1/get/widget-id-threads
+    unlisted=(
+        "chats in its web widgets, which it lists for one widget at a time",
+        "chats with its web agents and pathways, which it does not list",
+    ),
     settings=("encrypted_key", "transcript"),
     secret_fields=SECRET_FIELDS,
     # https://docs.bland.ai/tutorials/webhook-signing

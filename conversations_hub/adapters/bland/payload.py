@@ -174,6 +174,10 @@ class Delivery(msgspec.Struct):
     contents: list[str | None] | None = None
     timestamp: Instant = None
     status: str | None = None
+    thread_id: Id | None = None
+    thread_ended_at: Instant = None
+    widget_id: Id | None = None
+    visitor_id: Id | None = None
 
 
 class Refusal(msgspec.Struct):

@@ -1,0 +1,349 @@
+"""Bland's text conversations, by SMS, RCS, WhatsApp or iMessage: GET /v1/sms/conversations, by page, oldest first.
+
+Only `get` brings the messages. It is a part of the larger plans; to others it is refused, or empty.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import compress
+from typing import Any
+
+import msgspec
+
+from ...adapter import Account, Listing, Query, Resource, answered
+from ...coerce import AnyJson, Id, Instant, instant, not_before, place_of, stranger, text, timestamp
+from ...errors import InvalidRefError, PaginationError, PayloadError
+from ...payload import decode
+from ...schema import (
+    Agent,
+    Analysis,
+    Channel,
+    Conversation,
+    Direction,
+    EndReason,
+    Issue,
+    Participant,
+    ParticipantKind,
+    Role,
+    Status,
+    TranscriptState,
+    TranscriptTurn,
+    Visibility,
+)
+from ...wire import Flow, Request
+from .conversation import without_secrets
+from .refusal import words
+
+__all__ = ["TEXTS", "delete", "get", "list_page", "normalize"]
+
+# what Bland sends
+
+
+class _Message(msgspec.Struct, gc=False):
+    id: Id | None = None
+    created_at: Instant = None
+    message: str | None = None
+    sender: str | None = None
+    status: str | None = None
+    error_code: Id | None = None
+
+
+class _Told(msgspec.Struct):
+    """What has no field of ours."""
+
+    user_id: Id | None = None
+    inbound_id: Id | None = None
+    effective_channel: str | None = None
+    current_node_id: Id | None = None
+    pathway_id: Id | None = None
+    message_count: float | None = None
+    last_message_at: str | None = None
+    last_message_timestamp: str | None = None
+    human_handoff_at: str | None = None
+    human_handoff_reason: str | None = None
+    human_handoff_metadata: AnyJson = None
+    convo_pathways: AnyJson = None
+    variables: AnyJson = None
+
+
+class _Text(_Told):
+    id: Id | None = None
+    created_at: Instant = None
+    updated_at: Instant = None
+    timed_out_at: Instant = None
+    is_active: bool | None = None
+    user_number: Id | None = None
+    agent_number: Id | None = None
+    curr_pathway_id: Id | None = None
+    curr_pathway_version: Id | None = None
+    messages: list[_Message | None] | None = None
+    summary: str | None = None
+    citation_variables: AnyJson = None
+    disposition_tag: str | None = None
+    disposition_logs: AnyJson = None
+    pathway_tags: list[str | None] | None = None
+    metadata: AnyJson = None
+
+
+class _Whole(msgspec.Struct):
+    data: _Text | None = None
+
+
+class _Pagination(msgspec.Struct, rename="camel"):
+    total_pages: float | None = None
+    current_page: float | None = None
+
+
+class _Extra(msgspec.Struct):
+    pagination: _Pagination | None = None
+
+
+class _Page(msgspec.Struct):
+    data: list[msgspec.Raw] | None = None
+    extra: _Extra | None = None
+
+
+_text = msgspec.json.Decoder(_Text, strict=False)
+_whole = msgspec.json.Decoder(_Whole, strict=False)
+_page = msgspec.json.Decoder(_Page, strict=False)
+
+_LEFT_TO_RAW = {
+    "last_message": "the turns say it, which `get` brings",
+    "errors": "of the request; null where it went well",
+    "*messages[].from": "the sender's number; who it is, sender says",
+    "*messages[].to": "the number of the other one",
+    "*messages[].attachments*": "what is no text has no place in a turn",
+    "*messages[].app_card*": "what is no text has no place in a turn",
+    "*messages[].status": "where it was delivered; what was not is told beside the turns",
+    "*disposition_logs[].*": "which outcome was looked for, and how; what was found is collected",
+}
+
+# what it means
+
+# https://docs.bland.ai/api-v1/get/sms-conversations-id
+_CHANNELS = {"sms": Channel.SMS, "rcs": Channel.SMS, "whatsapp": Channel.CHAT, "imessage": Channel.CHAT}
+_SPEAKERS: dict[str | None, tuple[Role, int]] = {"USER": (Role.USER, 1), "AGENT": (Role.ASSISTANT, 0)}
+
+# Where the agent writes first, this stands before it as if the user had written it.
+_CONNECTED = "<Call Connected>"
+_UNDELIVERED = {"failed", "undelivered"}
+
+_NOTHING: tuple[Any, ...] = (None, "")
+
+
+def normalize(body: bytes | msgspec.Raw) -> Conversation:
+    """Read a row of the list, which has no messages."""
+    issues: list[Issue] = []
+    return _conversation(decode(body, _text, issues), "", bytes(body), issues, is_whole=False)
+
+
+def _got(body: bytes) -> Conversation:
+    issues: list[Issue] = []
+    sent = decode(body, _whole, issues).data
+    if sent is None:
+        raise PayloadError("the answer holds no conversation")
+    return _conversation(sent, "data.", body, issues, is_whole=True)
+
+
+def _conversation(sent: _Text, place: str, raw: bytes, issues: list[Issue], *, is_whole: bool) -> Conversation:
+    id = text(sent.id)
+    if id is None:
+        raise PayloadError("the answer holds no id of a conversation")
+    created_at = instant(sent.created_at, f"{place}created_at", issues)
+    timed_out_at = instant(sent.timed_out_at, f"{place}timed_out_at", issues)
+    timed_out_at = not_before(timed_out_at, created_at, f"{place}timed_out_at", issues)
+    status = Status.ENDED if timed_out_at else _STATUSES.get(sent.is_active, Status.UNKNOWN)
+    agent = Agent(id=text(sent.curr_pathway_id) or text(sent.pathway_id), version=text(sent.curr_pathway_version))
+    participants = [
+        Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, phone=text(sent.agent_number)),
+        Participant(kind=ParticipantKind.CUSTOMER, phone=text(sent.user_number)),
+    ]
+    turns = tuple(_turns(sent.messages or (), f"{place}messages", participants, issues))
+    direction = _direction(turns)
+    derived = {"direction": direction is not Direction.UNKNOWN}
+    return Conversation(
+        provider="bland",
+        id=id,
+        status=status,
+        channel=_CHANNELS.get(sent.effective_channel or "", Channel.UNKNOWN),
+        direction=direction,
+        agent=agent if agent.id or agent.version else None,
+        participants=tuple(participants),
+        created_at=created_at,
+        ended_at=timed_out_at,
+        updated_at=instant(sent.updated_at, f"{place}updated_at", issues),
+        end_reason=EndReason.SILENCE if timed_out_at else None,
+        transcript=turns or None,
+        transcript_state=_transcript_state(turns, status, is_whole=is_whole),
+        summary=sent.summary or None,
+        analysis=_analysis(sent),
+        tags=tuple(filter(None, sent.pathway_tags or ())),
+        metadata=_metadata(sent),
+        estimated=tuple(compress(derived, derived.values())),
+        issues=tuple(issues),
+        raw=raw,
+    )
+
+
+_STATUSES = {True: Status.IN_PROGRESS, False: Status.ENDED, None: Status.UNKNOWN}
+
+
+def _turns(
+    messages: Sequence[_Message | None], place: str, participants: list[Participant], issues: list[Issue]
+) -> list[TranscriptTurn]:
+    found: list[TranscriptTurn] = []
+    for position, entry in enumerate(messages):
+        if entry is None:
+            issues.append(Issue(f"{place}[{position}]", "null"))
+            continue
+        role, participant = _speaker(entry, participants)
+        found.append(
+            TranscriptTurn(
+                index=len(found),
+                role=role,
+                text=entry.message or "",
+                timestamp=timestamp(entry.created_at, f"{place}[{position}].created_at", issues),
+                participant=participant,
+                visibility=Visibility.INTERNAL if role is Role.SYSTEM else Visibility.PUBLIC,
+                provider_id=text(entry.id),
+            )
+        )
+    return found
+
+
+def _speaker(entry: _Message, participants: list[Participant]) -> tuple[Role, int | None]:
+    if entry.message == _CONNECTED:
+        return Role.SYSTEM, None
+    # https://docs.bland.ai/api-v1/post/sms-conversations-messages
+    if entry.sender == "HUMAN":
+        return Role.ASSISTANT, place_of(Participant(kind=ParticipantKind.HUMAN_AGENT), participants)
+    return _SPEAKERS.get(entry.sender) or stranger(entry.sender, participants)
+
+
+def _direction(turns: Sequence[TranscriptTurn]) -> Direction:
+    """Return who wrote first; the calls of Bland say it, its texts do not."""
+    first = next((turn.role for turn in turns if turn.role is not Role.SYSTEM), None)
+    if first is Role.USER:
+        return Direction.INBOUND
+    return Direction.OUTBOUND if first is Role.ASSISTANT else Direction.UNKNOWN
+
+
+def _transcript_state(turns: Sequence[TranscriptTurn], status: Status, *, is_whole: bool) -> TranscriptState:
+    if not is_whole:
+        return TranscriptState.NOT_LOADED
+    if status is not Status.ENDED:
+        return TranscriptState.PENDING  # somebody may still write
+    return TranscriptState.AVAILABLE if turns else TranscriptState.UNAVAILABLE  # all messages may be deleted
+
+
+def _analysis(sent: _Text) -> Analysis | None:
+    collected: dict[str, Any] = {}
+    logs: list[AnyJson] = sent.disposition_logs if isinstance(sent.disposition_logs, list) else []
+    for log in reversed(logs):  # the newest come first, and count
+        result = log.get("result") if isinstance(log, dict) else None
+        collected |= result if isinstance(result, dict) else {}
+    cited = sent.citation_variables
+    collected |= cited if isinstance(cited, dict) else {"citation_variables": cited}
+    collected["disposition_tag"] = sent.disposition_tag
+    found = {name: value for name, value in collected.items() if value not in _NOTHING}
+    return Analysis(collected=found) if found else None
+
+
+def _metadata(sent: _Text) -> dict[str, Any]:
+    found = {name: getattr(sent, name) for name in _Told.__struct_fields__}
+    # Under a key of its own: the names in it are the customer's.
+    found["custom"] = sent.metadata
+    found["undelivered"] = [
+        {"id": entry.id, "status": entry.status, "error_code": entry.error_code}
+        for entry in sent.messages or ()
+        if entry is not None and (entry.status in _UNDELIVERED or entry.error_code is not None)
+    ] or None
+    return {name: without_secrets(value) for name, value in found.items() if value not in _NOTHING}
+
+
+# how to ask
+
+# More than the 25 of the default are granted; how many at most is not documented.
+# https://docs.bland.ai/api-v1/get/sms-conversations
+_PAGE_SIZE = 100
+
+
+def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listing]:
+    """List a page; a cursor is "page:page size". `options` may hold more `filters`, as a list."""
+    page, size = _read_cursor(cursor) if cursor else (1, min(query.page_size or _PAGE_SIZE, _PAGE_SIZE))
+    asked: dict[str, Any] = {
+        # What comes in meanwhile moves nothing where the oldest come first.
+        "sortBy": "created_at",
+        "sortDir": "desc" if query.newest_first else "asc",
+        **query.options,
+        "filters": _filters(query),
+        "page": page,
+        "pageSize": size,
+    }
+    reply = yield Request("GET", "/v1/sms/conversations", asked)
+    rows, told = answered(reply, _rows, words)
+    if told.current_page is not None and told.current_page != page:
+        raise PaginationError(f"page {page} was asked for, and page {told.current_page:.0f} came")
+    is_last = not rows if told.total_pages is None else page >= told.total_pages
+    return Listing(rows=rows, normalize=normalize, cursor=None if is_last else f"{page + 1}:{size}")
+
+
+def _filters(query: Query) -> str | None:
+    others = query.options.get("filters", [])
+    if not isinstance(others, list):
+        raise InvalidRefError("filters is a list: of objects with field, operator and value")
+    bounds = (("gte", query.since), ("lt", query.until))
+    window = [
+        {"field": "created_at", "operator": operator, "value": moment.isoformat()}
+        for operator, moment in bounds
+        if moment is not None
+    ]
+    return msgspec.json.encode([*others, *window]).decode() if others or window else None
+
+
+def _rows(body: bytes) -> tuple[list[msgspec.Raw], _Pagination]:
+    page = decode(body, _page, [])
+    if page.data is None:
+        raise PayloadError("the answer holds no list of conversations")
+    return page.data, (page.extra.pagination if page.extra else None) or _Pagination()
+
+
+_CURSOR = re.compile(r"(?P<page>[1-9][0-9]{0,8}):(?P<size>[1-9][0-9]{0,2})")
+
+
+def _read_cursor(cursor: str) -> tuple[int, int]:
+    read = _CURSOR.fullmatch(cursor)
+    if read is None:
+        raise InvalidRefError("not a cursor of Bland's text conversations: it reads page:page size")
+    return int(read["page"]), int(read["size"])
+
+
+def get(_account: Account, id: str) -> Flow[Conversation]:
+    """Get a text conversation with its messages; those that were deleted are left out."""
+    # https://docs.bland.ai/api-v1/get/sms-conversations-id
+    reply = yield Request("GET", "/v1/sms/conversations/{id}", ids={"id": id})
+    return answered(reply, _got, words)
+
+
+def delete(_account: Account, id: str, options: Mapping[str, Any]) -> Flow[None]:
+    """Delete a text conversation with all its messages and what was made of them."""
+    if options:
+        raise InvalidRefError("a text conversation is deleted whole: there are no options")
+    # https://docs.bland.ai/api-v1/delete/sms-conversations
+    yield Request("DELETE", "/v1/sms/conversations/{id}", ids={"id": id}, json=False)
+
+
+TEXTS = Resource(
+    list_page=list_page,
+    page_size=_PAGE_SIZE,
+    newest_first=True,
+    counted=True,
+    get=get,
+    delete=delete,
+    complete_lists=False,
+    filters=("since", "until"),
+    payloads=(_Text, _Whole),
+    left_to_raw=_LEFT_TO_RAW,
+)
