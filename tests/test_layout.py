@@ -29,7 +29,7 @@ MODULES = sorted(
 def test_the_table_is_the_files_is_the_fixtures_is_the_simulators() -> None:
     files = {module.name for module in pkgutil.iter_modules(adapters_path)}
     fixtures = {folder.name for folder in FIXTURES.iterdir() if folder.is_dir()}
-    simulators = {path.stem for path in (PACKAGE / "testing" / "simulator").glob("*.py")}
+    simulators = {module.name for module in pkgutil.iter_modules([str(PACKAGE / "testing" / "simulator")])}
     assert files == fixtures == set(BUILTIN)
     assert set(BUILTIN) <= simulators
 

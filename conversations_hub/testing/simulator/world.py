@@ -144,14 +144,20 @@ class World:
             return truth.exchanges
         return sum(turn.role == Role.USER for turn in self.turns(truth))
 
-    def newest(self, *, until: float | None = None, before: float | None = None) -> Iterator[Truth]:
-        """Yield conversations, the newest first; created at `until` at the latest, or earlier than `before`."""
+    def newest(
+        self, *, since: float | None = None, until: float | None = None, before: float | None = None
+    ) -> Iterator[Truth]:
+        """Yield conversations, the newest first.
+
+        Created at `since` at the earliest, at `until` at the latest, or earlier than `before`.
+        """
         newer = self._total
         if until is not None:
             newer = bisect_right(range(newer), until, key=self._created_at)
         if before is not None:
             newer = bisect_left(range(newer), before, key=self._created_at)
-        for index in range(newer - 1, -1, -1):
+        older = 0 if since is None else bisect_left(range(newer), since, key=self._created_at)
+        for index in range(newer - 1, older - 1, -1):
             if index not in self._deleted:
                 yield self._at(index)
 

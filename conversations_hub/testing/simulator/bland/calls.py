@@ -1,4 +1,4 @@
-"""Bland AI as its documentation and its clients describe it: calls by index, minutes and seconds, rows in no order."""
+"""Bland's calls: listed by index, in minutes and seconds, with rows in no order."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from typing import Any
 
 import msgspec
 
-from ...schema import Channel, Direction, EndReason, Role
-from ...wire import Response
-from .truth import TRANSCRIPT_DELAY, Phase, Truth, Turn
-from .world import Call, Delivery, Simulated, World, iso, one_of, positive, reply, whole
+from ....schema import Channel, Direction, EndReason, Role
+from ....wire import Response
+from ..instants import to_the_millisecond
+from ..truth import TRANSCRIPT_DELAY, Phase, Truth, Turn
+from ..world import Call, Delivery, World, iso, one_of, positive, reply, whole
+from .account import AGENT_NUMBER, pathway_of
+from .refusals import NOT_FOUND, failed
 
-__all__ = ["SIMULATED", "answer"]
+__all__ = ["answer", "audio", "deliveries", "signed"]
 
 _MOST = 1000
 _LONGEST_CALL = 30
@@ -27,7 +30,7 @@ _DOLLARS_PER_MINUTE = 0.09
 _SAME_NUMBER_AFTER = 10.0
 _PICK_UP = 8.0
 _CITATIONS_DELAY = 45.0
-_AGENT_NUMBER, _DESK_NUMBER = "+15550100001", "+15550100199"
+_DESK_NUMBER = "+15550100199"
 # WAVE audio without any samples.
 _SILENCE = (
     b"RIFF\x24\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x40\x1f\x00\x00\x80\x3e\x00\x00\x02\x00\x10\x00"
@@ -35,25 +38,20 @@ _SILENCE = (
 )
 
 
-def answer(call: Call, world: World) -> Response:
-    """Answer as Bland does."""
-    key = _key(call)
-    if not key or key.startswith("bad"):
-        return _failed(401, "AUTH_FAILURE", "Unauthorized")
-    match call.method, call.segments:
-        case "GET", ("v1", "calls"):
+def answer(call: Call, rest: tuple[str, ...], world: World) -> Response:
+    """Answer as Bland does about calls; `rest` of the path comes behind theirs."""
+    match call.method, rest:
+        case "GET", ():
             return _list(call, world)
-        case "POST", ("v1", "calls"):
+        case "POST", ():
             return _create(call, world)
-        case "GET", ("v1", "calls", "active"):
+        case "GET", ("active",):
             return reply(200, {"data": [_active(world, truth) for truth in world.running()], "errors": None})
-        case method, ("v1", "calls", id, *rest):
+        case method, (id, *more):
             truth = world.find(id)
-            return _UNKNOWN if truth is None else _about(method, tuple(rest), world, truth)
-        case "GET", ("v1", "recordings", id):
-            return _audio(world, world.find(id))
+            return _UNKNOWN if truth is None else _about(method, tuple(more), world, truth)
         case _:
-            return _failed(404, "NOT_FOUND", "Not found")
+            return NOT_FOUND
 
 
 def _about(method: str, rest: tuple[str, ...], world: World, truth: Truth) -> Response:
@@ -68,7 +66,7 @@ def _about(method: str, rest: tuple[str, ...], world: World, truth: Truth) -> Re
             world.delete(truth)
             return Response(204, {}, b"")
         case _:
-            return _failed(404, "NOT_FOUND", "Not found")
+            return NOT_FOUND
 
 
 # https://docs.bland.ai/api-v1/get/calls
@@ -161,8 +159,8 @@ def _row(world: World, truth: Truth, moment: float) -> dict[str, Any]:
         "call_id": world.id(truth),
         "created_at": iso(truth.created, "+00:00"),
         "call_length": round(truth.duration / 60, 4) if completed else None,
-        "to": _AGENT_NUMBER if inbound else customer,
-        "from": customer if inbound else _AGENT_NUMBER,
+        "to": AGENT_NUMBER if inbound else customer,
+        "from": customer if inbound else AGENT_NUMBER,
         "inbound": inbound,
         "completed": completed,
         "queue_status": queue_status,
@@ -215,7 +213,7 @@ def _error(truth: Truth) -> str | None:
 def _pathway(truth: Truth, details: Mapping[str, Any]) -> str | None:
     if details:
         return details.get("pathway_id")
-    return f"b71c4c5c-33e3-496b-a5f4-91b7e8e6{truth.scenario.number:04}"
+    return pathway_of(truth)
 
 
 def _details(world: World, truth: Truth, moment: float) -> dict[str, Any]:
@@ -227,7 +225,7 @@ def _details(world: World, truth: Truth, moment: float) -> dict[str, Any]:
         **row,
         "c_id": row["call_id"],
         "status": _states(truth, moment)[0],
-        "started_at": _to_the_millisecond(truth.answered) if truth.answered and truth.answered <= moment else None,
+        "started_at": to_the_millisecond(truth.answered) if truth.answered and truth.answered <= moment else None,
         "end_at": _end_at(truth, moment),
         "corrected_duration": str(round(truth.duration)) if has_talked else None,
         "max_duration": details.get("max_duration", _LONGEST_CALL),
@@ -250,7 +248,7 @@ def _details(world: World, truth: Truth, moment: float) -> dict[str, Any]:
     }
     if has_talked and record["record"]:
         record["recording_url"] = f"https://api.bland.ai/v1/recordings/{row['call_id']}"
-        record["recording_expiration"] = _to_the_millisecond(truth.ended + 30 * 86400)
+        record["recording_expiration"] = to_the_millisecond(truth.ended + 30 * 86400)
     if has_talked and _is_cited(truth):
         record["citations"] = _citations(truth, row["call_id"])
     return record | (_transfer(truth) if truth.ending == EndReason.TRANSFERRED and moment >= truth.ended else {})
@@ -263,16 +261,12 @@ _ENDED_BY = {
 }
 
 
-def _to_the_millisecond(moment: float) -> str:
-    return iso(moment)[:-4] + "Z"
-
-
 def _end_at(truth: Truth, moment: float) -> str | None:
     if truth.answered is None or truth.answered > moment:
         return None
     # Documented as when the call would be cut off, and sent as that until the end; sometimes after it, too.
     is_cut_off = moment < truth.ended or truth.variant >> 2 & 3 == 0
-    return _to_the_millisecond(truth.answered + _LONGEST_CALL * 60 if is_cut_off else truth.ended)
+    return to_the_millisecond(truth.answered + _LONGEST_CALL * 60 if is_cut_off else truth.ended)
 
 
 def _is_recorded(truth: Truth, details: Mapping[str, Any]) -> bool:
@@ -304,7 +298,7 @@ def _citations(truth: Truth, id: str) -> list[dict[str, Any]]:
 def _transfer(truth: Truth) -> dict[str, Any]:
     told: dict[str, Any] = {
         "transferred_to": _DESK_NUMBER,
-        "transferred_at": _to_the_millisecond(truth.ended),
+        "transferred_at": to_the_millisecond(truth.ended),
         "pre_transfer_duration": round(truth.duration / 60, 4),
         "post_transfer_duration": 0.5712,
     }
@@ -378,9 +372,10 @@ def _has_audio(world: World, truth: Truth) -> bool:
 
 
 # https://docs.bland.ai/api-v1/get/calls-id-recording
-def _audio(world: World, truth: Truth | None) -> Response:
+def audio(world: World, truth: Truth | None) -> Response:
+    """Return a call's recording."""
     if truth is None or not _has_audio(world, truth):
-        return _failed(404, "CALL_RECORDING_NOT_FOUND", "Call recording not found")
+        return failed(404, "CALL_RECORDING_NOT_FOUND", "Call recording not found")
     return Response(200, {"content-type": "audio/wav"}, _SILENCE)
 
 
@@ -433,7 +428,8 @@ def _stop(world: World, truth: Truth) -> Response:
 
 
 # https://docs.bland.ai/tutorials/post-call-webhooks
-def _deliveries(world: World, truth: Truth) -> list[Delivery]:
+def deliveries(world: World, truth: Truth) -> list[Delivery]:
+    """Return what is delivered about a call."""
     id = world.id(truth)
     after = truth.ended + (0.0 if truth.answered is None else TRANSCRIPT_DELAY)
     told: list[tuple[float, str, dict[str, Any]]] = []
@@ -449,31 +445,9 @@ def _deliveries(world: World, truth: Truth) -> list[Delivery]:
 
 
 # https://docs.bland.ai/tutorials/webhook-signing
-def _signed(delivery: Delivery, secret: str) -> dict[str, str]:
+def signed(delivery: Delivery, secret: str) -> dict[str, str]:
+    """Return the headers that sign a delivery."""
     return {"x-webhook-signature": hmac.new(secret.encode(), delivery.body, hashlib.sha256).hexdigest()}
 
 
-def _key(call: Call) -> str:
-    return call.bearer or call.headers.get("authorization", "")
-
-
-def _failed(status: int, error: str, message: str) -> Response:
-    return reply(status, {"data": None, "errors": [{"error": error, "message": message}]})
-
-
-def _refusal(status: int, words: str) -> Response:
-    return reply(status, {"status": "error", "message": "Rate limit exceeded" if status == 429 else words})
-
-
-_UNKNOWN = _failed(404, "CALL_NOT_FOUND", "Call not found")
-
-SIMULATED = Simulated(
-    prefix="0b6f0c5e-8d0e-4f0a-9a35-7d",
-    answer=answer,
-    refusal=_refusal,
-    key=_key,
-    api_key="org_simulated-key",
-    deliveries=_deliveries,
-    signed=_signed,
-    webhook_secret="simulated-webhook-secret-of-bland",  # noqa: S106  (invented)
-)
+_UNKNOWN = failed(404, "CALL_NOT_FOUND", "Call not found")
