@@ -38,7 +38,7 @@ _PARTS = {
 @contextmanager
 def served(conversations: int, latency: float = 0.0) -> Generator[dict[str, str]]:
     """Serve simulated providers in a process of their own; yield the environment to find them by."""
-    sizes = ["--conversations", f"{conversations}", "--latency", f"{latency}"]
+    sizes = ["--conversations", f"{conversations}", "--chats", "0", "--latency", f"{latency}"]
     with Warm(command_line, "simulate", "--json", *sizes) as serving:
         told = msgspec.json.decode(serving.stdout.readline(), type=dict[str, str])
         yield os.environ | {name: value for name, value in told.items() if name.lower().startswith(PROVIDERS)}

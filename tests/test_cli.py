@@ -81,7 +81,7 @@ NO_TERMINAL: dict[str, str | None] = dict.fromkeys(("COLUMNS", "FORCE_COLOR", "T
 @pytest.fixture(scope="module")
 def accounts() -> Iterator[dict[str, str]]:
     """Return the environment that names the accounts of a simulator in another process."""
-    arguments = ("simulate", "--conversations", str(EACH), "--json")
+    arguments = ("simulate", "--conversations", str(EACH), "--chats", "0", "--json")
     with Warm(command_line, *arguments) as simulator:
         yield json.loads(simulator.stdout.readline())
 
@@ -346,7 +346,7 @@ def test_providers_are_a_markdown_table() -> None:
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_demo_shows_everything_and_fits(width: int) -> None:
-    result = run("demo", "--conversations", "12", "--seed", "5", environ={"COLUMNS": str(width)})
+    result = run("demo", "--conversations", "12", "--chats", "0", "--seed", "5", environ={"COLUMNS": str(width)})
     assert result.exit_code == 0
     assert result.stderr == ""
     assert max(map(cell_len, result.stdout.splitlines())) <= width
@@ -367,7 +367,7 @@ def test_the_demo_of_nothing_is_a_demo_too() -> None:
 
 
 def test_the_demo_writes_its_numbers_as_json() -> None:
-    result = run("demo", "--conversations", "3", "--json")
+    result = run("demo", "--conversations", "3", "--chats", "0", "--json")
     assert result.exit_code == 0
     numbers = [json.loads(line) for line in result.stdout.splitlines()]
     assert [(one["provider"], one["conversations"]) for one in numbers] == [(provider, 3) for provider in BUILTIN]
@@ -376,8 +376,9 @@ def test_the_demo_writes_its_numbers_as_json() -> None:
 
 def test_the_demo_shows_bars_on_a_terminal() -> None:
     ours, theirs = pty.openpty()
+    command = (*COMMAND, "demo", "--conversations", "6", "--chats", "0")
     with subprocess.Popen(  # noqa: S603
-        (*COMMAND, "demo", "--conversations", "6"), stdout=theirs, stderr=theirs, env=environment({"TERM": "xterm"})
+        command, stdout=theirs, stderr=theirs, env=environment({"TERM": "xterm"})
     ) as demo:
         os.close(theirs)
         shown = b"".join(iter(lambda: _read(ours), b""))
@@ -401,7 +402,7 @@ def _read(terminal: int) -> bytes:
 def test_every_fault_has_its_option() -> None:
     options = {parameter.name for parameter in cli.commands["simulate"].params}
     faults = {field.name for field in dataclasses.fields(Faults)}
-    assert options - faults == {"host", "port", "conversations", "seed", "webhooks_to", "form"}
+    assert options - faults == {"host", "port", "conversations", "chats", "seed", "webhooks_to", "form"}
     assert faults <= options
 
 
@@ -443,7 +444,14 @@ def _said_last(simulator: Warm) -> str:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--outage", "0.7", "--reset", "0.7"), ("--requests-per-second", "0"), ("--throttle", "2")]
+    "arguments",
+    [
+        ("--outage", "0.7", "--reset", "0.7"),
+        ("--requests-per-second", "0"),
+        ("--throttle", "2"),
+        ("--withheld", "bland:sms"),
+        ("--chats", "-1"),
+    ],
 )
 def test_impossible_faults_are_wrong_usage(arguments: tuple[str, ...]) -> None:
     result = run("simulate", *arguments)

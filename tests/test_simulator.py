@@ -6,6 +6,7 @@ import asyncio
 import base64
 import errno
 import gc
+import itertools
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -206,6 +207,24 @@ def test_pages_hold_every_conversation_once_the_newest_first(simulator: Simulato
 def test_few_conversations_are_listed_too(provider: str, conversations: int) -> None:
     few = Simulator(conversations=conversations, now=NOW)
     assert walk(few, provider, 3) == ids(few, provider)
+
+
+@pytest.mark.parametrize("oldest_first", [False, True])
+@pytest.mark.parametrize("bounds", [(None, None), (3, None), (None, 9), (3, 9), (9, 3)])
+def test_a_slice_is_a_page_of_what_is_counted(bounds: tuple[int | None, int | None], *, oldest_first: bool) -> None:
+    world = Simulator(conversations=12, now=NOW).worlds["tavus"]
+    since, before = (None if index is None else world.corpus.created(index) for index in bounds)
+    gone = {0, 3, 5, 8, 11}
+    for index in gone:
+        world.delete(world.corpus.truth(index))
+    left = [index for index in range(bounds[0] or 0, 12 if bounds[1] is None else bounds[1]) if index not in gone]
+    order = left if oldest_first else left[::-1]
+    assert world.count(since=since, before=before) == len(order)
+    for offset, limit in itertools.product(range(9), range(9)):
+        page = world.slice(offset, limit, since=since, before=before, oldest_first=oldest_first)
+        assert [truth.index for truth in page] == order[offset : offset + limit]
+    newest = world.newest(since=since, before=before)
+    assert [truth.index for truth in newest] == left[::-1]
 
 
 @pytest.mark.parametrize("query", ["", "?limit=1000"])

@@ -131,21 +131,31 @@ _lookback = click.option(
     metavar="SPAN",
     help="Walk lists again from so far behind the end of the last sync: 2d, 90m; if not given, as suits each provider.",
 )
+_chats = click.option(
+    "--chats",
+    type=_count,
+    help="How many chats, where a provider keeps them apart from calls; a quarter as many if not given.",
+)
 _seed = click.option("--seed", type=int, default=0, show_default=True, help="Another seed, other conversations.")
 
 
 @cli.command("demo", epilog=_examples("conversations-hub demo", "conversations-hub demo --conversations 90 --seed 7"))
 @click.option("--conversations", type=_count, default=120, show_default=True, help="How many each provider has.")
+@_chats
 @_seed
 @_json
-def _demo(*, conversations: int, seed: int, form: str | None) -> None:
+def _demo(*, conversations: int, chats: int | None, seed: int, form: str | None) -> None:
     """Show what this does, on simulated providers.
 
     It needs no key and no network.
     """
     from .tour import tour  # noqa: PLC0415
 
-    _end(is_good=tour(conversations=conversations, seed=seed, as_json=form == "json"))
+    _end(
+        is_good=tour(
+            conversations=conversations, chats=_chats_beside(conversations, chats), seed=seed, as_json=form == "json"
+        )
+    )
 
 
 @cli.command("providers", epilog=_examples("conversations-hub providers"))
@@ -648,6 +658,7 @@ def _doctor(*, targets: tuple[str, ...], config: Path | None, form: str | None) 
     "--port", type=click.IntRange(0, 65535), default=0, help="The port to listen on; a free one if not given."
 )
 @click.option("--conversations", type=_count, default=300, show_default=True, help="How many each provider has.")
+@_chats
 @_seed
 @click.option("--latency", type=_seconds, help="Seconds before each answer.")
 @click.option("--jitter", type=_seconds, help="Up to so many seconds more.")
@@ -666,6 +677,9 @@ def _doctor(*, targets: tuple[str, ...], config: Path | None, form: str | None) 
 @click.option("--late-seconds", type=_seconds, help="Up to how late.")
 @click.option("--burst", type=click.IntRange(min=1), help="Requests per key that may come at once.")
 @click.option(
+    "--withheld", multiple=True, metavar="KIND", help="What keys have no right to, as vapi:chats; may be repeated."
+)
+@click.option(
     "--provider", "providers", multiple=True, help="Whom the faults hit; may be repeated; everybody otherwise."
 )
 @_json
@@ -674,6 +688,7 @@ def _simulate(
     host: str,
     port: int,
     conversations: int,
+    chats: int | None,
     seed: int,
     webhooks_to: str | None,
     form: str | None,
@@ -691,11 +706,16 @@ def _simulate(
         host=host,
         port=port,
         conversations=conversations,
+        chats=_chats_beside(conversations, chats),
         seed=seed,
         webhooks_to=webhooks_to,
         faults=set_faults,
         as_json=form == "json",
     )
+
+
+def _chats_beside(conversations: int, chats: int | None) -> int:
+    return conversations // 4 if chats is None else chats
 
 
 def _end(*, is_good: bool) -> None:

@@ -23,6 +23,7 @@ def serve(
     host: str,
     port: int,
     conversations: int,
+    chats: int,
     seed: int,
     webhooks_to: str | None,
     faults: dict[str, Any],
@@ -32,6 +33,7 @@ def serve(
     try:
         simulator = Simulator(
             conversations=conversations,
+            chats=chats,
             seed=seed,
             faults=Faults(**faults),
             host=host,
@@ -40,10 +42,10 @@ def serve(
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    asyncio.run(_serve(simulator, conversations, as_json=as_json))
+    asyncio.run(_serve(simulator, conversations, chats, as_json=as_json))
 
 
-async def _serve(simulator: Simulator, conversations: int, *, as_json: bool) -> None:
+async def _serve(simulator: Simulator, conversations: int, chats: int, *, as_json: bool) -> None:
     terminated = asyncio.Event()
     with suppress(NotImplementedError):  # Windows knows no handlers of the loop
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminated.set)
@@ -51,16 +53,16 @@ async def _serve(simulator: Simulator, conversations: int, *, as_json: bool) -> 
         if as_json:
             write_json(msgspec.json.encode(simulator.environment()))
         else:
-            click.echo(_welcome(simulator, conversations))
+            click.echo(_welcome(simulator, conversations, chats))
         await terminated.wait()
 
 
-def _welcome(simulator: Simulator, conversations: int) -> str:
+def _welcome(simulator: Simulator, conversations: int, chats: int) -> str:
     bases = [f"  {name:<12} {simulator.base_url(name)}" for name in BUILTIN]
     exports = [f"export {name}={shlex.quote(value)}" for name, value in simulator.environment().items()]
     return "\n".join(
         (
-            f"Serving {conversations} conversations of each provider; Ctrl-C ends it.",
+            f"Serving {conversations} conversations of each provider, and {chats} chats beside calls; Ctrl-C ends it.",
             "",
             *bases,
             "",

@@ -46,7 +46,7 @@ class _Fetched(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-def tour(*, conversations: int, seed: int, as_json: bool) -> bool:
+def tour(*, conversations: int, chats: int, seed: int, as_json: bool) -> bool:
     """Fetch everything and show it, or its numbers as JSON; say whether no provider failed."""
     out = console(stderr=as_json)
     slowest = _FAULTS.latency + _FAULTS.jitter
@@ -56,7 +56,7 @@ def tour(*, conversations: int, seed: int, as_json: bool) -> bool:
         f" {_FAULTS.latency * 1000:g} to {slowest * 1000:g} ms, and one in {1 / _FAULTS.outage:g} is a server error,"
         " on purpose.\n"
     )
-    fetched = asyncio.run(_fetch(out, conversations, seed))
+    fetched = asyncio.run(_fetch(out, conversations, chats, seed))
     if as_json:
         _write_numbers(fetched)
     else:
@@ -71,8 +71,8 @@ def tour(*, conversations: int, seed: int, as_json: bool) -> bool:
 # fetching
 
 
-async def _fetch(out: Console, conversations: int, seed: int) -> _Fetched:
-    simulator = Simulator(conversations=conversations, seed=seed, faults=_FAULTS)
+async def _fetch(out: Console, conversations: int, chats: int, seed: int) -> _Fetched:
+    simulator = Simulator(conversations=conversations, chats=chats, seed=seed, faults=_FAULTS)
     async with simulator, Hub.from_env(environ=simulator.environment(), profile="bulk") as hub:
         walk = hub.list(transcripts=True, on_error=lambda error: out.print(escaped(str(error)), style="red"))
         found: list[Conversation] = []
@@ -92,7 +92,13 @@ def _progress(out: Console, walk: Walk, total: int) -> Generator[Callable[[str],
         columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TextColumn("conversations"))
         with Progress(*columns, console=out) as bars:
             tasks = {name: bars.add_task(name, total=total) for name in BUILTIN}
-            yield lambda provider: bars.advance(tasks[provider])
+            come: Counter[str] = Counter()
+
+            def advance(provider: str) -> None:
+                come[provider] += 1
+                bars.update(tasks[provider], completed=come[provider], total=max(total, come[provider]))
+
+            yield advance
         return
     told: set[str] = set()
 

@@ -61,6 +61,8 @@ class Faults:
     """Share of webhook deliveries that come late, and so out of order."""
     late_seconds: float = 5.0
     """Up to how late."""
+    withheld: tuple[str, ...] = ()
+    """Kinds of conversations that accounts have no right to, as `vapi:chats`: 403."""
     providers: tuple[str, ...] = ()
     """Whom this concerns; empty: everybody."""
 

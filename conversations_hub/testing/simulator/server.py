@@ -20,7 +20,7 @@ from aiohttp import web
 
 from ...adapters import BUILTIN
 from ...wire import Response
-from .corpus import Corpus, fraction
+from .corpus import fraction
 from .faults import Bucket, Fault, Faults
 from .webhooks import Deliveries, Sent, sent_now
 from .world import Call, Simulated, World, reply
@@ -40,6 +40,7 @@ class Simulator:
 
     Args:
         conversations: How many each provider has; they are made as asked for, never held.
+        chats: How many chats or texts Vapi and Bland have besides, who keep them apart from calls.
         seed: Another seed, other conversations and other faults.
         faults: How the providers misbehave; `simulator.faults` may be replaced at any time.
         host: The address to listen on.
@@ -54,6 +55,7 @@ class Simulator:
         self,
         *,
         conversations: int = 300,
+        chats: int = 0,
         seed: int = 0,
         faults: Faults = _NO_FAULTS,
         host: str = "127.0.0.1",
@@ -63,12 +65,11 @@ class Simulator:
         now: datetime | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if conversations < 0:
-            raise ValueError("the number of conversations is not negative")
+        if conversations < 0 or chats < 0:
+            raise ValueError("the numbers of conversations and chats are not negative")
         begin = datetime.now(UTC).replace(second=0, microsecond=0) if now is None else now
         if begin.tzinfo is None:
             raise ValueError("now must be an aware datetime")
-        self.faults = faults
         self.requests: Counter[str] = Counter()
         """Requests received, by provider."""
         self.worlds: dict[str, World] = {}
@@ -76,9 +77,11 @@ class Simulator:
         self._providers: dict[str, Simulated] = {}
         for name in providers:
             simulated: Simulated = import_module(f".{name}", __package__).SIMULATED
-            corpus = Corpus(name, prefix=simulated.prefix, size=conversations, seed=seed, now=begin.timestamp())
             self._providers[name] = simulated
-            self.worlds[name] = World(corpus, clock)
+            self.worlds[name] = simulated.world(
+                name, conversations=conversations, chats=chats, seed=seed, now=begin.timestamp(), clock=clock
+            )
+        self.faults = faults
         self._seed = seed
         self._host = host
         self._port = port
@@ -92,6 +95,21 @@ class Simulator:
         """What the providers deliver, where they deliver anywhere."""
         if webhooks_to is not None:
             self.deliveries = Deliveries(webhooks_to, self._providers, self.worlds, lambda: self.faults, self._rolls)
+
+    @property
+    def faults(self) -> Faults:
+        """How the providers misbehave."""
+        return self._faults
+
+    @faults.setter
+    def faults(self, faults: Faults) -> None:
+        kinds = [f"{name}:{kind}" for name, provider in self._providers.items() for kind in provider.others]
+        for kind in faults.withheld:
+            if kind not in kinds:
+                raise ValueError(
+                    f"nothing here called {kind!a} can be withheld; there is {', '.join(kinds) or 'nothing'}"
+                )
+        self._faults = faults
 
     async def __aenter__(self) -> Self:
         self._runner = web.ServerRunner(web.Server(self._serve, access_log=None), shutdown_timeout=_GRACE)
@@ -207,7 +225,7 @@ class Simulator:
             case Fault.OUTAGE:
                 answer = _refusal(provider, faults.status(roll(2)))
             case _:
-                answer = provider.answer(call, self.worlds[name])
+                answer = self._carried_out(name, call, faults)
         answer = Response(answer.status, {**answer.headers, **extra}, answer.body)
         if fault == Fault.RESET:
             return _reset(request)
@@ -216,6 +234,12 @@ class Simulator:
         if fault == Fault.SLOW:
             return await _in_pieces(request, answer, len(answer.body), seconds=faults.slow_seconds)
         return _whole(answer)
+
+    def _carried_out(self, name: str, call: Call, faults: Faults) -> Response:
+        provider = self._providers[name]
+        if f"{name}:{provider.kind(call)}" in faults.withheld:
+            return _refusal(provider, 403)
+        return provider.answer(call, self.worlds[name])
 
     def _decide(
         self, name: str, call: Call, faults: Faults, roll: Callable[[int], float]

@@ -11,7 +11,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
@@ -21,7 +22,7 @@ from ...wire import Response
 from .corpus import Corpus
 from .truth import Phase, Truth, Turn
 
-__all__ = ["Call", "Delivery", "Simulated", "World", "iso", "one_of", "positive", "reply", "whole"]
+__all__ = ["Call", "Delivery", "Kind", "Simulated", "World", "iso", "one_of", "positive", "reply", "whole"]
 
 _MAY_RUN = 16
 """How many of the newest conversations of a corpus may still run."""
@@ -96,8 +97,12 @@ def one_of(words: Collection[str]) -> Callable[[str], str | None]:
 class World:
     """A corpus with a clock and with what was created, ended, deleted and said through the API."""
 
-    def __init__(self, corpus: Corpus, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, corpus: Corpus, clock: Callable[[], float], others: Mapping[str, World] = MappingProxyType({})
+    ) -> None:
         self.corpus = corpus
+        self.others = others
+        """What the provider keeps apart from these, each kind a world of its own, by name."""
         self._clock = clock
         self._began = clock()
         self._created: list[Truth] = []
@@ -151,13 +156,10 @@ class World:
 
         Created at `since` at the earliest, at `until` at the latest, or earlier than `before`.
         """
-        newer = self._total
+        indices = self._between(since, before)
         if until is not None:
-            newer = bisect_right(range(newer), until, key=self._created_at)
-        if before is not None:
-            newer = bisect_left(range(newer), before, key=self._created_at)
-        older = 0 if since is None else bisect_left(range(newer), since, key=self._created_at)
-        for index in range(newer - 1, older - 1, -1):
+            indices = indices[: bisect_right(indices, until, key=self._created_at)]
+        for index in reversed(indices):
             if index not in self._deleted:
                 yield self._at(index)
 
@@ -167,17 +169,31 @@ class World:
         recent = (self._at(index) for index in range(self._total - 1, oldest - 1, -1) if index not in self._deleted)
         return [truth for truth in recent if truth.phase(self.present) in {Phase.QUEUED, Phase.RINGING, Phase.LIVE}]
 
-    def slice(self, offset: int, limit: int, *, without: Sequence[Truth] = ()) -> list[Truth]:
-        """Return a page of conversations, the newest first, leaving some out; as quick far down as at the top."""
-        left_out = sorted(self._total - 1 - index for index in self._deleted | {truth.index for truth in without})
+    def count(self, *, since: float | None = None, before: float | None = None) -> int:
+        """Return how many were created at `since` at the earliest, and earlier than `before`."""
+        indices = self._between(since, before)
+        return len(indices) - sum(index in indices for index in self._deleted)
+
+    def slice(
+        self,
+        offset: int,
+        limit: int,
+        *,
+        without: Sequence[Truth] = (),
+        since: float | None = None,
+        before: float | None = None,
+        oldest_first: bool = False,
+    ) -> list[Truth]:
+        """Return a page of those that `count` counts, leaving some out; as quick far down as at the top."""
+        order = self._between(since, before)[:: 1 if oldest_first else -1]
+        hidden = {index for index in self._deleted | {truth.index for truth in without} if index in order}
         found: list[Truth] = []
         rank = offset
-        for skipped in left_out:
+        for skipped in sorted(map(order.index, hidden)):
             rank += skipped <= rank
-        hidden = set(left_out)
-        while rank < self._total and len(found) < limit:
-            if rank not in hidden:
-                found.append(self._at(self._total - 1 - rank))
+        while rank < len(order) and len(found) < limit:
+            if order[rank] not in hidden:
+                found.append(self._at(order[rank]))
             rank += 1
         return found
 
@@ -210,6 +226,12 @@ class World:
     def _total(self) -> int:
         return self.corpus.size + len(self._created)
 
+    def _between(self, since: float | None, before: float | None) -> range:
+        indices = range(self._total)
+        first = 0 if since is None else bisect_left(indices, since, key=self._created_at)
+        last = len(indices) if before is None else bisect_left(indices, before, key=self._created_at)
+        return indices[first:last]
+
     def _created_at(self, index: int) -> float:
         beyond = index - self.corpus.size
         return self.corpus.created(index) if beyond < 0 else self._created[beyond].created
@@ -222,6 +244,23 @@ class World:
             return truth
         answered = None if truth.answered is None or truth.answered > ended else truth.answered
         return replace(truth, answered=answered, ended=ended, ending=EndReason.API_ENDED)
+
+
+class CorpusFactory(Protocol):
+    """Makes the conversations of one kind."""
+
+    def __call__(self, *, size: int, seed: int, now: float) -> Corpus:
+        """Return as many as there are asked for, the newest of them just before now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of conversations that a provider keeps apart from its main one."""
+
+    path: tuple[str, ...]
+    """What the path of every request about them begins with."""
+    corpus: CorpusFactory
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,3 +299,25 @@ class Simulated:
     """The provider's own half; None: the same."""
     limit_headers: tuple[str, str, str] | None = None
     """Under which names it tells the rate limit, what is left of it, and the seconds to its reset."""
+    others: Mapping[str, Kind] = field(default_factory=dict[str, Kind])
+    """The kinds of conversations that it keeps apart, by name: `chats`."""
+
+    def kind(self, call: Call) -> str | None:
+        """Return which of the others a call is about; None: none of them."""
+        segments = call.segments
+        return next((name for name, kind in self.others.items() if segments[: len(kind.path)] == kind.path), None)
+
+    def world(
+        self,
+        provider: str,
+        *,
+        conversations: int,
+        chats: int = 0,
+        seed: int = 0,
+        now: float,
+        clock: Callable[[], float],
+    ) -> World:
+        """Return what it answers from: so many conversations, and of what it keeps apart as many as come of chats."""
+        others = {name: World(kind.corpus(size=chats, seed=seed, now=now), clock) for name, kind in self.others.items()}
+        corpus = Corpus(provider, prefix=self.prefix, size=conversations, seed=seed, now=now)
+        return World(corpus, clock, others)

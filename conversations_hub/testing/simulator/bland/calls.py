@@ -79,9 +79,7 @@ def _list(call: Call, world: World) -> Response:
     is_ascending = asked.get("ascending") == "true"
     if _by_creation(asked) and not asked.keys() - {"from", "limit", "ascending", "sort_by"}:
         total = len(world)
-        begin = max(total - index - size, 0) if is_ascending else index
-        found = world.slice(begin, max(total - index - begin, 0) if is_ascending else size)
-        page = found[::-1] if is_ascending else found
+        page = world.slice(index, size, oldest_first=is_ascending)
     else:
         newest = world.newest(until=asked.get("end_date"))
         recent = takewhile(lambda truth: truth.created >= asked.get("start_date", -inf), newest)
