@@ -13,11 +13,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from http.client import HTTPConnection
 from inspect import signature
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 import msgspec
@@ -423,6 +425,21 @@ def test_an_interrupt_ends_simulate_quietly() -> None:
         simulator.send_signal(signal.SIGINT)
         assert _said_last(simulator) == ""
         assert simulator.wait() == 130
+
+
+@pytest.mark.parametrize(("arguments", "chats"), [((), 2), (("--chats", "5"), 5)])
+def test_simulate_serves_chats_beside_calls(arguments: tuple[str, ...], chats: int) -> None:
+    withheld = ("--withheld", "vapi:sessions", "--withheld", "bland:texts")
+    with _simulating("simulate", "--conversations", "8", *arguments, *withheld) as (_, exports):
+        base_url = dict(export.removeprefix("export ").split("=", 1) for export in exports)["VAPI_BASE_URL"]
+        with closing(HTTPConnection(urlsplit(base_url).netloc)) as connection:
+            connection.request("GET", "/vapi/session", headers={"authorization": "Bearer any"})
+            with connection.getresponse() as refused:
+                assert refused.status == 403
+                refused.read()
+            connection.request("GET", "/vapi/chat", headers={"authorization": "Bearer any"})
+            with connection.getresponse() as answer:
+                assert json.load(answer)["metadata"]["totalItems"] == chats
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import msgspec
 
 from conversations_hub.testing.simulator.world import Call
 
-__all__ = ["LISTS", "DocumentedList"]
+__all__ = ["LISTS", "OTHERS", "DocumentedList"]
 
 Ask = Callable[[Mapping[str, Any]], Any]
 """Asks for a list with these parameters, and returns the answer's body."""
@@ -141,6 +141,25 @@ def _ultravox(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
         asked = dict(parse_qsl(following.query))
 
 
+# https://docs.vapi.ai/api-reference/chats/list
+def _vapi_pages(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
+    page, more = 1, True
+    while more:
+        answer = ask({"limit": size, "page": page, **filters})
+        yield from (row["id"] for row in answer["results"])
+        # Neither the number of pages nor whether there is another one is promised.
+        page, more = page + 1, answer["metadata"].get("hasNextPage", len(answer["results"]) == size)
+
+
+# https://docs.bland.ai/api-v1/get/sms-conversations
+def _bland_texts(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
+    page, pages = 0, 1
+    while page < pages:
+        answer = ask({"pageSize": size, "page": page + 1, **filters})
+        yield from (row["id"] for row in answer["data"])
+        page, pages = page + 1, answer["extra"]["pagination"]["totalPages"]
+
+
 _DECEMBER = 1764547200
 """2025-12-01, in Unix seconds."""
 
@@ -216,3 +235,28 @@ LISTS = {
     ),
 }
 """By provider; each gives the newest first unless asked otherwise."""
+
+OTHERS = {
+    "vapi:chats": DocumentedList(
+        path="/chat",
+        key=_bearer,
+        walk=_vapi_pages,
+        far_down={"limit": 50, "createdAtLe": "2025-12-01T00:00:00Z"},
+        words=lambda body: body["message"] and body["error"] and body["statusCode"],
+    ),
+    "vapi:sessions": DocumentedList(
+        path="/session",
+        key=_bearer,
+        walk=_vapi_pages,
+        far_down={"limit": 50, "page": 2000},
+        words=lambda body: body["message"] and body["error"] and body["statusCode"],
+    ),
+    "bland:texts": DocumentedList(
+        path="/v1/sms/conversations",
+        key=lambda key: {"authorization": key},
+        walk=_bland_texts,
+        far_down={"pageSize": 50, "page": 15_000, "sortDir": "asc"},
+        words=lambda body: body["message"],
+    ),
+}
+"""By provider and kind: the lists of what lies apart from calls; each gives the newest first unless asked otherwise."""

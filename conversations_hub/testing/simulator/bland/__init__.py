@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ....wire import Response
 from ..world import Call, Simulated, World
-from . import calls
+from . import calls, texts
 from .refusals import NOT_FOUND, failed, refusal
 
 __all__ = ["SIMULATED", "answer"]
@@ -20,6 +20,8 @@ def answer(call: Call, world: World) -> Response:
             return calls.answer(call, tuple(rest), world)
         case "GET", ("v1", "recordings", id):
             return calls.audio(world, world.find(id))
+        case _, ("v1", "sms", "conversations", *rest):
+            return texts.answer(call, tuple(rest), world.others["texts"])
         case _:
             return NOT_FOUND
 
@@ -37,4 +39,5 @@ SIMULATED = Simulated(
     deliveries=calls.deliveries,
     signed=calls.signed,
     webhook_secret="simulated-webhook-secret-of-bland",  # noqa: S106  (invented)
+    others={"texts": texts.TEXTS},
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ....wire import Response
 from ..world import Call, Simulated, World
-from . import calls
+from . import calls, chats, sessions
 from .refusals import refusal
 
 __all__ = ["SIMULATED", "answer"]
@@ -18,6 +18,10 @@ def answer(call: Call, world: World) -> Response:
     match call.segments:
         case ("call", *rest):
             return calls.answer(call, tuple(rest), world)
+        case ("chat", *rest):
+            return chats.answer(call, tuple(rest), world)
+        case ("session", *rest):
+            return sessions.answer(call, tuple(rest), world)
         case segments:
             return refusal(404, f"Cannot {call.method} /{'/'.join(segments)}")
 
@@ -31,4 +35,5 @@ SIMULATED = Simulated(
     deliveries=calls.deliveries,
     signed=calls.signed,
     webhook_secret="simulated-webhook-secret",  # noqa: S106  (of no use anywhere else)
+    others={"chats": chats.CHATS, "sessions": sessions.SESSIONS},
 )
