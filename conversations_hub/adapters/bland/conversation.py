@@ -33,7 +33,7 @@ from ...schema import (
     TranscriptTurn,
     Visibility,
 )
-from .payload import CALL, CORRECTION, SECRET_FIELDS, Call, Leg, Row, Segment, Told
+from .payload import CALL, CORRECTION, SECRET_FIELDS, Call, Leg, Row, Segment, Told, tags_in
 
 __all__ = ["normalize", "without_secrets"]
 
@@ -136,7 +136,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, correction: 
         recordings=_recordings(sent, id, issues),
         cost=_cost(sent.price, issues),
         language=_language(sent.variables),
-        tags=tuple(filter(None, sent.pathway_tags or ())),
+        tags=tags_in(sent.pathway_tags),
         metadata=_metadata(sent, turns),
         related_ids=_related_ids(legs) if legs else {},
         estimated=tuple(compress(derived, derived.values())),

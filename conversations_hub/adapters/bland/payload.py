@@ -26,6 +26,7 @@ __all__ = [
     "Row",
     "Segment",
     "Told",
+    "tags_in",
 ]
 
 # what Bland sends
@@ -132,7 +133,7 @@ class Call(Told):
     recording_expiration: Instant = None
     pathway_id: Id | None = None
     pathway_version: Id | None = None
-    pathway_tags: list[str | None] | None = None
+    pathway_tags: list[AnyJson] | None = None
     metadata: AnyJson = None
 
 
@@ -217,3 +218,10 @@ LEFT_TO_RAW = {
     "corrected.message": "of the request, not of the call",
     "message": "of the request to start, not of the call",
 }
+
+
+def tags_in(sent: list[AnyJson] | None) -> tuple[str, ...]:
+    """Return the names of tags, which are texts, or objects with a name and a colour."""
+    # https://docs.bland.ai/api-v1/get/sms-conversations
+    names = (tag.get("name") if isinstance(tag, dict) else tag for tag in sent or ())
+    return tuple(name for name in names if isinstance(name, str) and name)

@@ -34,6 +34,7 @@ from ...schema import (
 )
 from ...wire import Flow, Request
 from .conversation import without_secrets
+from .payload import tags_in
 from .refusal import words
 
 __all__ = ["TEXTS", "delete", "get", "list_page", "normalize"]
@@ -83,7 +84,7 @@ class _Text(_Told):
     citation_variables: AnyJson = None
     disposition_tag: str | None = None
     disposition_logs: AnyJson = None
-    pathway_tags: list[str | None] | None = None
+    pathway_tags: list[AnyJson] | None = None
     metadata: AnyJson = None
 
 
@@ -179,7 +180,7 @@ def _conversation(sent: _Text, place: str, raw: bytes, issues: list[Issue], *, i
         transcript_state=_transcript_state(turns, status, is_whole=is_whole),
         summary=sent.summary or None,
         analysis=_analysis(sent),
-        tags=tuple(filter(None, sent.pathway_tags or ())),
+        tags=tags_in(sent.pathway_tags),
         metadata=_metadata(sent),
         estimated=tuple(compress(derived, derived.values())),
         issues=tuple(issues),
