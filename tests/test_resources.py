@@ -207,6 +207,13 @@ async def test_a_status_is_checked_where_the_provider_has_no_word_for_it() -> No
         assert walk.report.accounts[0].filtered == len(ALL)
 
 
+async def test_a_provider_s_own_filters_are_those_of_its_main_list() -> None:
+    async with acme(full()) as hub:
+        assert await ids(hub.list("acme", provider_options={"acme": {"colour": "red"}})) == ALL[:5]
+        assert await ids(hub.list("acme:chats", provider_options={"acme": {"colour": "red"}})) == ALL[5:9]
+        assert await ids(hub.list("acme", provider_options={"acme": {}})) == ALL
+
+
 async def test_a_limit_brings_the_newest_of_all_kinds() -> None:
     provider = full()
     async with acme(provider, accounts=2) as hub:

@@ -278,7 +278,8 @@ class Hub:
                 deadline, and a walk goes on as long as its lists do.
             profile: takes the place of the hub's own for this walk.
             on_error: takes the error of each account that fails, instead of having it raised.
-            provider_options: more of a provider's own filters, by provider.
+            provider_options: more of a provider's own filters, by provider. They are its main list's, so that no other
+                is walked, unless a target names another.
 
         Raises:
             InvalidRefError: an argument that cannot be right.
@@ -298,6 +299,7 @@ class Hub:
         strangers = options.keys() - {each.readers[0].lane.account.provider for each in lists}
         if strangers:
             raise InvalidRefError(f"provider_options names {', '.join(sorted(strangers))}, which is not walked here")
+        lists = tuple(each.main() if options.get(each.readers[0].lane.account.provider) else each for each in lists)
         query = Query(since=since, until=until, status=_status(status), agent=agent, page_size=page_size)
         place = None
         for each in lists if cursor is not None else ():  # then there is one

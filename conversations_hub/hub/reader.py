@@ -172,6 +172,10 @@ class Lists(NamedTuple):
     is_whole: bool = True
     """Whether these are all lists of the account; what it may not use of them is then left out."""
 
+    def main(self) -> Lists:
+        """Return the first of them alone."""
+        return self._replace(readers=self.readers[:1], is_whole=False)
+
 
 def read_row(listing: Listing, row: msgspec.Raw) -> Conversation:
     """Read a row of a list; raise `PayloadError` for one that cannot be read, whatever the adapter fails with."""
