@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from .schema import Issue, Participant, Role
+from .schema import Issue, Participant, ParticipantKind, Role
 
 __all__ = [
     "AnyJson",
@@ -204,6 +204,19 @@ def place_of(one: Participant, participants: list[Participant]) -> int:
     return participants.index(one)
 
 
+# "agent" is none of them, as most providers call their AI so; nor is "human", which with some is the customer.
+_HUMAN_AGENTS = {"human_agent", "live_agent", "representative", "transfer_target"}
+
+
 def stranger(word: str | None, participants: list[Participant]) -> tuple[Role, int | None]:
-    """Return the role of a speaker whose word nobody knows, and the position of the participant that keeps it."""
-    return Role.UNKNOWN, place_of(Participant(name=word), participants) if word else None
+    """Return role and position of a speaker who is neither agent nor customer.
+
+    A person who took over is the first human agent among the participants, or is added to them. Anybody else has an
+    unknown role, and a participant that keeps the provider's word.
+    """
+    if word is None or word == "":
+        return Role.UNKNOWN, None
+    if word.lower().replace("-", "_").replace(" ", "_") not in _HUMAN_AGENTS:
+        return Role.UNKNOWN, place_of(Participant(name=word), participants)
+    humans = (one for one in participants if one.kind is ParticipantKind.HUMAN_AGENT)
+    return Role.HUMAN_AGENT, place_of(next(humans, Participant(kind=ParticipantKind.HUMAN_AGENT)), participants)

@@ -925,7 +925,7 @@ def test_whoever_took_over_is_heard_after_the_transfer() -> None:
     *_, human, customer = turns_of(event.conversation)
 
     assert (human.role, human.text, human.start, human.duration) == (
-        Role.ASSISTANT,
+        Role.HUMAN_AGENT,
         "This is Sam with support.",
         10.073,
         2.5,

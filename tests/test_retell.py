@@ -417,7 +417,7 @@ def test_who_takes_over_is_a_participant() -> None:
     unnamed = whole(transcript_with_tool_calls=[said, said])
 
     assert by_phone.transcript is not None
-    assert (by_phone.transcript[0].role, by_phone.transcript[0].participant) == (Role.USER, 2)
+    assert (by_phone.transcript[0].role, by_phone.transcript[0].participant) == (Role.HUMAN_AGENT, 2)
     assert by_phone.participants[2].kind is ParticipantKind.HUMAN_AGENT
     assert by_phone.participants[2].phone == "+15550100190"
     assert by_sip.participants[2].phone is None

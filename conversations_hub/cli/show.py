@@ -248,6 +248,7 @@ def _pair(ours: str | None, theirs: str | None) -> str | None:
 _SPEAKERS = {
     Role.USER: ("user", "green"),
     Role.ASSISTANT: ("agent", "cyan"),
+    Role.HUMAN_AGENT: ("human", "blue"),
     Role.SYSTEM: ("system", "dim"),
     Role.TOOL: ("tool", "magenta"),
     Role.UNKNOWN: ("?", "yellow"),

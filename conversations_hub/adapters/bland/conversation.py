@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from ...coerce import AnyJson, after, instant, not_before, place_of, seconds, text
+from ...coerce import AnyJson, after, instant, not_before, place_of, seconds, stranger, text
 from ...errors import PayloadError
 from ...payload import decode
 from ...schema import (
@@ -258,7 +258,7 @@ def _noted(
     """Return what was noted while the call ran."""
     turns: list[TranscriptTurn] = []
     for said_at, row in _in_order(rows, issues):
-        role, participant, visibility = _SPEAKERS.get(row.user) or _stranger(row.user, participants)
+        role, participant, visibility = _speaker(row.user, participants)
         start = timestamp = None
         if said_at is not None:
             timestamp = said_at.timestamp()
@@ -318,7 +318,7 @@ def _heard(
             issues.append(Issue(f"{place}[{position}]", "null"))
             continue
         start, end = segment.start, segment.end
-        role, participant, _ = _SPEAKERS.get(segment.speaker_label) or _stranger(segment.speaker_label, participants)
+        role, participant, _ = _speaker(segment.speaker_label, participants)
         turns.append(
             TranscriptTurn(
                 index=first + len(turns),
@@ -333,14 +333,12 @@ def _heard(
     return turns
 
 
-def _stranger(word: str | None, participants: list[Participant]) -> tuple[Role, int | None, Visibility]:
-    """Return who took over; or for an unknown word an unknown role, and the participant that keeps the word."""
+def _speaker(word: str | None, participants: list[Participant]) -> tuple[Role, int | None, Visibility]:
     # https://docs.bland.ai/api-v1/get/calls-corrected-transcript
-    if word == "representative":
-        humans = (one for one in participants[2:] if one.kind is ParticipantKind.HUMAN_AGENT)
-        human = next(humans, Participant(kind=ParticipantKind.HUMAN_AGENT))
-        return Role.ASSISTANT, place_of(human, participants), Visibility.PUBLIC
-    return Role.UNKNOWN, place_of(Participant(name=word), participants) if word else None, Visibility.PUBLIC
+    role, participant, visibility = _SPEAKERS.get(word) or (*stranger(word, participants), Visibility.PUBLIC)
+    if role is Role.USER and participants[1].kind is ParticipantKind.HUMAN_AGENT:
+        role = Role.HUMAN_AGENT
+    return role, participant, visibility
 
 
 def _transcript_state(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from ...coerce import Id, json_text, place_of, text
+from ...coerce import Id, json_text, place_of, stranger, text
 from ...payload import decoded_or_none
 from ...schema import (
     Issue,
@@ -26,7 +26,6 @@ __all__ = ["Cast", "turns"]
 
 # Each with the position of its participant: the agent is the first, the customer the second.
 _SPEAKERS: dict[str | None, tuple[Role, int | None]] = {"user": (Role.USER, 1), "agent": (Role.ASSISTANT, 0)}
-_STRANGER = (Role.UNKNOWN, None)
 
 _BUILT_IN = {"system", "workflow"}
 
@@ -48,15 +47,13 @@ class Cast:
             self._agents[id] = place_of(Participant(kind=ParticipantKind.AI_AGENT, id=str(id)), self.all)
         return self._agents[id]
 
-    def other(self, role: Role, entry: payload.Turn) -> int | None:
-        """Return the position of somebody other than the agent and the customer."""
+    def other(self, role: Role, position: int | None, entry: payload.Turn) -> int | None:
+        """Return the position of another agent, or of one of several customers; others keep their own."""
         if role is Role.ASSISTANT:
             return self.agent(entry.agent_metadata.agent_id if entry.agent_metadata else None)
         if role is Role.USER and entry.user_identifier and str(entry.user_identifier) != self.all[1].id:
             return place_of(Participant(kind=ParticipantKind.CUSTOMER, id=str(entry.user_identifier)), self.all)
-        if role is Role.UNKNOWN:
-            return place_of(Participant(name=entry.role), self.all) if entry.role else None
-        return 1
+        return position
 
     def take_over(self, phone: str) -> None:
         """Add the person a call was handed to."""
@@ -75,10 +72,10 @@ def turns(entries: Sequence[payload.Turn | None], cast: Cast, issues: list[Issue
         if entry.contextual_update_info:
             found.append(_note(len(found), entry))
             continue
-        role, participant = _SPEAKERS.get(entry.role, _STRANGER)
+        role, participant = _SPEAKERS.get(entry.role) or stranger(entry.role, cast.all)
         speaker = entry.agent_metadata
-        if participant is None or entry.user_identifier or (speaker is not None and speaker.agent_id != main_agent):
-            participant = cast.other(role, entry)
+        if entry.user_identifier or (speaker is not None and speaker.agent_id != main_agent):
+            participant = cast.other(role, participant, entry)
         calls, results = entry.tool_calls, entry.tool_results
         said = entry.message or (_voices(entry.multivoice_message) if entry.multivoice_message else "")
         tool_calls = tuple(map(_tool_call, filter(None, calls))) if calls else ()

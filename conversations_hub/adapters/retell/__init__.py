@@ -185,7 +185,7 @@ def send(_account: Account, id: str, words: str) -> Flow[TranscriptTurn]:
 
 
 def _replied(body: bytes) -> TranscriptTurn:
-    replied = turns(decode(body, _reply, []).messages, None, [], [], destination=None)
+    replied = turns(decode(body, _reply, []).messages, None, [], [])
     said = [turn for turn in replied if turn.role is Role.ASSISTANT and turn.text]
     return TranscriptTurn(
         index=0,

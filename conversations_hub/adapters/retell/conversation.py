@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from ...coerce import AnyJson, instant, not_before, place_of, signed_until, text
+from ...coerce import AnyJson, instant, not_before, signed_until, stranger, text
 from ...errors import PayloadError
 from ...payload import decode
 from ...schema import (
@@ -246,10 +246,9 @@ def _participants(sent: payload.Call, agent: Agent, direction: Direction) -> lis
     return [*participants, _target(sent.transfer_destination)] if sent.transfer_destination else participants
 
 
-def _target(destination: str | None) -> Participant:
+def _target(destination: str) -> Participant:
     """Return whom the call was transferred to; a SIP address is no phone number."""
-    is_number = destination is not None and destination.startswith("+")
-    return Participant(kind=ParticipantKind.HUMAN_AGENT, phone=destination if is_number else None)
+    return Participant(kind=ParticipantKind.HUMAN_AGENT, phone=destination if destination.startswith("+") else None)
 
 
 def _transcript_state(
@@ -286,7 +285,7 @@ def _transcript(
     if not items and not plain:
         return (None if whole is None and sent.transcript is None else ()), False
     spoken = items or _parsed(plain)
-    return turns(spoken, started_at, participants, issues, destination=sent.transfer_destination), bool(plain)
+    return turns(spoken, started_at, participants, issues), bool(plain)
 
 
 def _parsed(plain: str) -> list[payload.Item]:
@@ -302,8 +301,6 @@ def turns(
     started_at: datetime | None,
     participants: list[Participant],
     issues: list[Issue],
-    *,
-    destination: str | None,
 ) -> tuple[TranscriptTurn, ...]:
     """Read the entries of a transcript; others than agent and customer are added to the participants."""
     found: list[TranscriptTurn] = []
@@ -312,7 +309,10 @@ def turns(
         if item is None:
             issues.append(Issue(f"transcript[{position}]", "null"))
             continue
-        role, participant, visibility = _SPEAKERS.get(item.role) or _other(item.role, destination, participants)
+        role, participant, visibility = _SPEAKERS.get(item.role) or (
+            *stranger(item.role, participants),
+            Visibility.PUBLIC,
+        )
         said, start, duration = item.content or "", item.time_sec, None
         moment, result = None, None
         words: tuple[Word, ...] = ()
@@ -347,16 +347,6 @@ def turns(
             )
         )
     return tuple(found)
-
-
-def _other(
-    word: str | None, destination: str | None, participants: list[Participant]
-) -> tuple[Role, int | None, Visibility]:
-    """Return the role and the participant of one who is neither the agent nor the customer."""
-    if word == "transfer_target":
-        # Who takes over talks with the agent as the customer does.
-        return Role.USER, place_of(_target(destination), participants), Visibility.PUBLIC
-    return Role.UNKNOWN, place_of(Participant(name=word), participants) if word else None, Visibility.PUBLIC
 
 
 def _timed(sent: Sequence[payload.Word | None]) -> tuple[Word, ...]:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from ...coerce import AnyJson, instant, json_text, not_before, place_of, text
+from ...coerce import AnyJson, instant, json_text, not_before, place_of, stranger, text
 from ...payload import decode
 from ...schema import (
     Agent,
@@ -69,8 +69,7 @@ _SPEAKERS: dict[str | None, tuple[Role, int | None]] = {
     "tool_call_result": (Role.TOOL, None),
     "system": (Role.SYSTEM, None),
 }
-_STRANGER = (Role.UNKNOWN, None)
-_UNKNOWN, _TOOL = Role.UNKNOWN, Role.TOOL
+_TOOL = Role.TOOL
 
 # There are more than six hundred, and more with every release: each is known by how it begins.
 # https://docs.vapi.ai/calls/call-ended-reason
@@ -243,9 +242,9 @@ def _turns(
         if entry is None:
             issues.append(Issue(f"artifact.messages[{position}]", "null"))
             continue
-        role, participant = _SPEAKERS.get(entry.role, _STRANGER)
-        if entry.assistant_id or entry.assistant_name or entry.speaker_label or role is _UNKNOWN:
-            participant = _participant(entry, role, participants)
+        role, participant = _SPEAKERS.get(entry.role) or stranger(entry.role, participants)
+        if entry.assistant_id or entry.assistant_name or entry.speaker_label:
+            participant = _participant(entry, role, participant, participants)
         elif participant == 0:
             participant = unnamed
         time, until = entry.time, entry.end_time
@@ -269,8 +268,8 @@ def _turns(
     return tuple(turns)
 
 
-def _participant(entry: Message, role: Role, participants: list[Participant]) -> int | None:
-    """Return the position of somebody who is named: an assistant, one of several customers, or a stranger."""
+def _participant(entry: Message, role: Role, position: int | None, participants: list[Participant]) -> int | None:
+    """Return the position of somebody who is named: an assistant, or one of several customers."""
     agent, id, name = participants[0], text(entry.assistant_id), entry.assistant_name or None
     if role is Role.ASSISTANT:
         if id == agent.id if id and agent.id else name is not None and name == agent.name:
@@ -279,7 +278,7 @@ def _participant(entry: Message, role: Role, participants: list[Participant]) ->
     if role is Role.USER:
         named = Participant(kind=ParticipantKind.CUSTOMER, name=entry.speaker_label)
         return place_of(named, participants) if entry.speaker_label else 1
-    return place_of(Participant(name=entry.role), participants) if role is Role.UNKNOWN and entry.role else None
+    return position
 
 
 _NOTICEABLE = 200  # milliseconds; a shorter overlap is how words are cut apart

@@ -1,0 +1,130 @@
+"""Rules of reading that hold for every provider, each tried on minimal bodies of several."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from conversations_hub.adapter import Account
+from conversations_hub.adapters import load
+from conversations_hub.schema import Conversation, ParticipantKind, Role, TranscriptTurn
+from conversations_hub.testing import drive
+from conversations_hub.wire import Response
+
+
+def answer(body: object, headers: dict[str, str] | None = None) -> Response:
+    return Response(200, headers or {}, json.dumps(body).encode())
+
+
+def got(provider: str, *bodies: object, headers: dict[str, str] | None = None) -> Conversation:
+    """Return what `get` makes of these answers."""
+    get = load(provider).get
+    assert get is not None
+    return drive(get(Account(provider, key="k"), "c1"), *(answer(body, headers) for body in bodies)).result
+
+
+def turns_of(conversation: Conversation) -> tuple[TranscriptTurn, ...]:
+    assert conversation.transcript is not None
+    return conversation.transcript
+
+
+def telnyx(*messages: Any, **metadata: Any) -> list[object]:
+    """Return the answers about a phone call at Telnyx that is over."""
+    attached = {"telnyx_conversation_channel": "phone_call", **metadata}
+    row = {"id": "c1", "created_at": "2026-03-02T10:00:00Z", "metadata": attached}
+    page = {"total_pages": 1}
+    return [{"data": row}, {"data": messages, "meta": page}, {"data": [{"status": "completed"}], "meta": page}]
+
+
+# who speaks
+
+TRANSFERRED: dict[str, list[object]] = {
+    "retell": [
+        {
+            "call_id": "c1",
+            "call_status": "ended",
+            "transcript_with_tool_calls": [
+                {"role": "agent", "content": "Hold on.", "words": [{"word": "Hold", "start": 0.0, "end": 1.0}]},
+                {
+                    "role": "transfer_target",
+                    "content": "Dana here.",
+                    "words": [{"word": "D", "start": 2.0, "end": 4.0}],
+                },
+                {"role": "user", "content": "Hi.", "words": [{"word": "Hi", "start": 4.0, "end": 4.5}]},
+            ],
+        }
+    ],
+    "bland": [
+        {
+            "call_id": "c1",
+            "status": "completed",
+            "corrected_transcript": [
+                {"speaker_label": "assistant", "text": "Hold on.", "start": 0.0, "end": 1.0},
+                {"speaker_label": "Representative", "text": "Dana here.", "start": 2.0, "end": 4.0},
+                {"speaker_label": "user", "text": "Hi.", "start": 4.0, "end": 4.5},
+            ],
+        }
+    ],
+    "vapi": [
+        {
+            "id": "c1",
+            "status": "ended",
+            "artifact": {
+                "messages": [
+                    {"role": "bot", "message": "Hold on.", "time": 1000, "endTime": 2000},
+                    {"role": "live-agent", "message": "Dana here.", "time": 3000, "endTime": 5000},
+                    {"role": "user", "message": "Hi.", "time": 5000, "endTime": 5500},
+                ]
+            },
+        }
+    ],
+    "tavus": [
+        {
+            "conversation_id": "c1",
+            "status": "ended",
+            "events": [
+                {
+                    "event_type": "application.transcription_ready",
+                    "properties": {
+                        "transcript": [
+                            {"role": "pal", "content": "Hold on.", "duration": 1.0},
+                            {"role": "human_agent", "content": "Dana here.", "duration": 2.0},
+                            {"role": "user", "content": "Hi.", "duration": 0.5},
+                        ]
+                    },
+                }
+            ],
+        }
+    ],
+}
+
+
+@pytest.mark.parametrize("provider", TRANSFERRED)
+def test_a_person_who_takes_over_is_neither_the_customer_nor_the_ai_agent(provider: str) -> None:
+    told = got(provider, *TRANSFERRED[provider])
+    agent, person, customer = turns_of(told)
+
+    assert [agent.role, person.role, customer.role] == [Role.ASSISTANT, Role.HUMAN_AGENT, Role.USER]
+    assert person.participant is not None
+    assert told.participants[person.participant].kind is ParticipantKind.HUMAN_AGENT
+    assert (told.agent_turns, told.human_agent_turns, told.user_turns) == ((agent,), (person,), (customer,))
+    assert told.talk_time == {Role.ASSISTANT: 1.0, Role.HUMAN_AGENT: 2.0, Role.USER: 0.5}
+    assert told.text.splitlines()[1] == "human_agent: Dana here."
+
+
+def test_the_human_who_is_asked_to_take_over_is_a_human_in_that_call_too() -> None:
+    rows = [{"user": "assistant", "text": "A caller waits."}, {"user": "user", "text": "Put them through."}]
+    told = got("bland", {"call_id": "c1", "status": "completed", "is_proxy_agent_call": True, "transcripts": rows})
+
+    assert [turn.role for turn in turns_of(told)] == [Role.ASSISTANT, Role.HUMAN_AGENT]
+    assert told.user_turns == ()
+
+
+def test_a_person_whose_number_is_known_is_not_added_once_more() -> None:
+    said = {"role": "representative", "text": "Dana here.", "sent_at": "2026-03-02T10:00:20Z"}
+    told = got("telnyx", *telnyx(said, said, ai_disabled="true"))
+
+    assert {turn.participant for turn in turns_of(told)} == {2}
+    assert [one.kind for one in told.participants[2:]] == [ParticipantKind.HUMAN_AGENT]
