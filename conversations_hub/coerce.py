@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from .schema import Issue, Participant, ParticipantKind, Role
+from .schema import Conversation, Issue, Participant, ParticipantKind, Role
 
 __all__ = [
     "AnyJson",
@@ -24,9 +24,11 @@ __all__ = [
     "Seconds",
     "UnixSeconds",
     "after",
+    "enclosed",
     "instant",
     "json_text",
     "not_before",
+    "noted",
     "number",
     "place_of",
     "seconds",
@@ -180,6 +182,22 @@ def not_before(moment: datetime | None, start: datetime | None, place: str, issu
         issues.append(Issue(place, "before the start"))
         return None
     return moment
+
+
+def noted(issues: list[Issue]) -> tuple[Issue, ...]:
+    """Return what could not be read, every place once: the decoder and the adapter may both have come upon it."""
+    if not issues:
+        return ()
+    once: dict[str, Issue] = {}
+    for issue in issues:
+        once.setdefault(issue.place, issue)
+    return tuple(once.values())
+
+
+def enclosed(conversation: Conversation, under: str, body: bytes) -> Conversation:
+    """Return what was read from one member of a body as read from the whole: so its raw and its issues have it."""
+    issues = tuple([Issue(f"{under}.{issue.place}", issue.reason) for issue in conversation.issues])
+    return msgspec.structs.replace(conversation, raw=body, issues=issues)
 
 
 def signed_until(url: str, place: str, issues: list[Issue]) -> datetime | None:

@@ -565,7 +565,7 @@ def test_a_corrected_transcript_is_asked_for_where_the_account_wants_it() -> Non
     assert [turn.role for turn in turns_of(conversation)] == [Role.ASSISTANT, Role.USER, Role.UNKNOWN]
     assert conversation.participants[2] == Participant(name="neighbour")
     assert "transcript.start" not in conversation.estimated
-    assert [issue.place for issue in conversation.issues] == ["corrected_transcript[1]"]
+    assert [issue.place for issue in conversation.issues] == ["corrected.corrected[1]"]
 
 
 def test_corrected_segments_are_never_laid_upon_the_rows_of_the_call() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from conversations_hub.adapter import Account
-from conversations_hub.adapters import load
+from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.schema import Conversation, ParticipantKind, Role, TranscriptTurn
 from conversations_hub.testing import drive
 from conversations_hub.wire import Response
@@ -36,6 +37,59 @@ def telnyx(*messages: Any, **metadata: Any) -> list[object]:
     row = {"id": "c1", "created_at": "2026-03-02T10:00:00Z", "metadata": attached}
     page = {"total_pages": 1}
     return [{"data": row}, {"data": messages, "meta": page}, {"data": [{"status": "completed"}], "meta": page}]
+
+
+# what is no record
+
+STRAYS: dict[str, Callable[[Any], list[object]]] = {
+    "anyreach": lambda stray: [
+        {"id": "c1", "status": "completed", "conversation": {"items": [{"role": "user", "text": "Hi."}, stray]}}
+    ],
+    "bland": lambda stray: [
+        {"call_id": "c1", "status": "completed", "transcripts": [{"user": "user", "text": "Hi."}, stray]}
+    ],
+    "elevenlabs": lambda stray: [
+        {"conversation_id": "c1", "status": "done", "transcript": [{"role": "user", "message": "Hi."}, stray]}
+    ],
+    "retell": lambda stray: [
+        {"call_id": "c1", "call_status": "ended", "transcript_object": [{"role": "user", "content": "Hi."}, stray]}
+    ],
+    "tavus": lambda stray: [
+        {
+            "conversation_id": "c1",
+            "status": "ended",
+            "events": [
+                stray,
+                {
+                    "event_type": "application.transcription_ready",
+                    "properties": {"transcript": [{"role": "user", "content": "Hi."}, stray]},
+                },
+            ],
+        }
+    ],
+    "telnyx": lambda stray: telnyx({"role": "user", "text": "Hi."}, stray),
+    "ultravox": lambda stray: [
+        {"callId": "c1", "joined": "2026-03-02T10:00:00Z", "ended": "2026-03-02T10:01:00Z"},
+        {"results": [{"role": "MESSAGE_ROLE_USER", "text": "Hi."}, stray]},
+    ],
+    "vapi": lambda stray: [
+        {"id": "c1", "status": "ended", "artifact": {"messages": [{"role": "user", "message": "Hi."}, stray]}}
+    ],
+    "voiceable": lambda stray: [
+        {"data": {"id": "c1", "status": "done", "transcript": [{"role": "user", "content": "Hi."}, stray]}}
+    ],
+}
+
+
+@pytest.mark.parametrize("provider", BUILTIN)
+@pytest.mark.parametrize("stray", [None, 7, "secret", ["secret"], True], ids=str)
+def test_one_entry_that_is_no_object_never_costs_the_conversation(provider: str, stray: object) -> None:
+    told = got(provider, *STRAYS[provider](stray))
+
+    assert [turn.text for turn in turns_of(told)] == ["Hi."]
+    assert len(told.issues) == (2 if provider == "tavus" else 1)
+    assert {issue.reason for issue in told.issues} == {"null" if stray is None else "not an object"}
+    assert "secret" not in repr(told.issues)
 
 
 # who speaks
@@ -128,3 +182,61 @@ def test_a_person_whose_number_is_known_is_not_added_once_more() -> None:
 
     assert {turn.participant for turn in turns_of(told)} == {2}
     assert [one.kind for one in told.participants[2:]] == [ParticipantKind.HUMAN_AGENT]
+
+
+# where what could not be read stands
+
+MISFITS: dict[str, tuple[list[object], str]] = {
+    "anyreach": (
+        [{"id": "c1", "status": "completed", "conversation": {"items": [{"role": "user", "text": 7}]}}],
+        "conversation.items[0].text",
+    ),
+    "bland": ([{"call_id": "c1", "transcripts": [{"user": "user", "text": 7}]}], "transcripts[0].text"),
+    "elevenlabs": (
+        [{"conversation_id": "c1", "metadata": {"cost": "a lot"}, "transcript": []}],
+        "metadata.cost",
+    ),
+    "retell": ([{"call_id": "c1", "transcript_object": [{"content": 7}]}], "transcript_object[0].content"),
+    "tavus": (
+        [{"conversation_id": "c1", "events": [{"event_type": "system.pal_joined", "timestamp": "soon"}]}],
+        "events[0].timestamp",
+    ),
+    "telnyx": (telnyx({"role": "user", "sent_at": "soon"}), "messages[0].data[0].sent_at"),
+    "ultravox": (
+        [
+            {"callId": "c1", "created": "2026-03-02T10:00:00Z"},
+            {"results": [{"role": "MESSAGE_ROLE_USER"}], "next": "https://x.example/?cursor=2"},
+            {"results": [{"role": "MESSAGE_ROLE_USER"}, {"text": 7}]},
+        ],
+        "messages[1].results[1].text",
+    ),
+    "vapi": ([{"id": "c1", "messages": [{"role": "user", "message": 7}]}], "messages[0].message"),
+    "voiceable": ([{"data": {"id": "c1", "transcript": [{"content": 7}]}}], "data.transcript[0].content"),
+}
+
+
+@pytest.mark.parametrize("provider", BUILTIN)
+def test_what_could_not_be_read_is_named_by_its_whole_path(provider: str) -> None:
+    bodies, place = MISFITS[provider]
+    assert [issue.place for issue in got(provider, *bodies).issues] == [place]
+
+
+def test_in_a_delivery_a_place_begins_at_the_delivery() -> None:
+    deliveries: dict[str, tuple[object, str]] = {
+        "retell": ({"event": "call_ended", "call": {"call_id": "c1", "agent_name": 7}}, "call.agent_name"),
+        "tavus": (
+            {"conversation_id": "c1", "event_type": "system.shutdown", "properties": {"reason": 7}},
+            "properties.reason",
+        ),
+        "ultravox": ({"event": "call.ended", "call": {"callId": "c1", "joined": "soon"}}, "call.joined"),
+        "vapi": (
+            {"message": {"type": "end-of-call-report", "endedReason": 7, "call": {"id": "c1", "name": 7}}},
+            "message.call.name message.endedReason",
+        ),
+    }
+    for provider, (delivery, places) in deliveries.items():
+        webhook = load(provider).webhook
+        assert webhook is not None
+        [event] = webhook.events(json.dumps(delivery).encode())
+        assert event.conversation is not None
+        assert " ".join(sorted(issue.place for issue in event.conversation.issues)) == places

@@ -342,7 +342,7 @@ def test_an_unreadable_cost_is_said(cents: Any) -> None:
     found = row(call_cost={"combined_cost": cents})
 
     assert found.cost is None
-    assert [issue.place for issue in found.issues] == ["combined_cost"]
+    assert [issue.place for issue in found.issues] == ["call_cost.combined_cost"]
 
 
 @pytest.mark.parametrize(
@@ -436,7 +436,7 @@ def test_an_unknown_role_is_nobodys_but_its_word_is_kept() -> None:
     assert first.participant == 2
     assert found.participants[2].name == "supervisor"
     assert second.participant is None
-    assert [issue.place for issue in found.issues] == ["transcript[2]"]
+    assert [issue.place for issue in found.issues] == ["transcript_with_tool_calls[2]"]
 
 
 @pytest.mark.parametrize(

@@ -351,13 +351,19 @@ def test_costs_are_exact(cents: float | str, amount: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "cost", [{}, {"amount_cents": "nan"}, {"amount_cents": "a lot"}, {"amount_cents": []}, 14, "$1"]
+    ("cost", "place"),
+    [
+        ({}, "cost"),
+        (14, "cost"),
+        ("$1", "cost"),
+        *(({"amount_cents": cents}, "cost.amount_cents") for cents in ("nan", "a lot", [])),
+    ],
 )
-def test_an_unreadable_cost_is_said(cost: Any) -> None:
+def test_an_unreadable_cost_is_said(cost: Any, place: str) -> None:
     conversation = row(cost=cost)
 
     assert conversation.cost is None
-    assert [issue.place for issue in conversation.issues] == ["cost.amount_cents"]
+    assert [issue.place for issue in conversation.issues] == [place]
 
 
 def test_an_unknown_role_is_nobodys_but_its_word_is_kept() -> None:

@@ -33,15 +33,17 @@ from ..coerce import (
     Instant,
     Seconds,
     after,
+    enclosed,
     instant,
     json_text,
+    noted,
     signed_until,
     stranger,
     text,
     timestamp,
 )
 from ..errors import ConfigurationError, HubError, InvalidRefError, PaginationError, PayloadError
-from ..payload import decode, decoded_or_none
+from ..payload import decode, decode_at, decoded_or_none
 from ..schema import (
     Agent,
     Channel,
@@ -255,7 +257,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         recordings=_recordings(sent.recording_details, issues),
         metadata=_metadata(sent, number),
         estimated=tuple(filter(None, ("started_at" if started_at else None, "ended_at" if ended_at else None))),
-        issues=tuple(issues),
+        issues=noted(issues),
         raw=bytes(body),
     )
 
@@ -284,9 +286,8 @@ def _transcript(
 
 def _entries(sent: msgspec.Raw, place: str, issues: list[Issue]) -> tuple[str, Sequence[_Item | None]] | None:
     """Find the list in a value of unknown shape, and the place where it stands."""
-    misfits: list[Issue] = []
     try:
-        items = decode(sent or b"null", _items, misfits)
+        items = decode_at(place, sent, _items, issues)
     except PayloadError:
         issues.append(Issue(place, "not a list of entries"))
         return None
@@ -297,9 +298,8 @@ def _entries(sent: msgspec.Raw, place: str, issues: list[Issue]) -> tuple[str, S
         if items:
             issues.append(Issue(place, "holds no list of a known name"))
         return None
-    if misfits:
-        issues.extend(Issue(misfit.place.replace("$", place, 1), misfit.reason) for misfit in misfits)
-    return None if items is None else (place, items)
+    # Where nothing in a list is an entry, it is a list of something else.
+    return None if items is None or (items and not any(items)) else (place, items)
 
 
 def _turns(
@@ -520,12 +520,12 @@ def start(_account: Account, wanted: Start) -> Flow[Started]:
 
 def _started(body: bytes) -> Started:
     created = decode(body, _created, [])
-    conversation = normalize(created.conversation)
+    conversation = enclosed(normalize(created.conversation), "conversation", body)
     greeting = {"starting_message": created.starting_message} if created.starting_message else {}
     # That a webrtc answer brings a token is documented, its name is not.
     token = created.token or created.join_token or created.access_token
     return Started(
-        conversation=msgspec.structs.replace(conversation, metadata={**conversation.metadata, **greeting}, raw=body),
+        conversation=msgspec.structs.replace(conversation, metadata={**conversation.metadata, **greeting}),
         token=Secret(token, "join token") if token else None,
     )
 

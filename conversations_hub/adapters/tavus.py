@@ -27,7 +27,7 @@ from ..adapter import (
     answered,
     refused,
 )
-from ..coerce import Id, Instant, Seconds, UnixSeconds, instant, json_text, not_before, stranger, text
+from ..coerce import Id, Instant, Seconds, UnixSeconds, instant, json_text, not_before, noted, stranger, text
 from ..errors import HubError, InvalidRefError, NotFoundError, PayloadError, RateLimitError, UnsupportedError
 from ..payload import decode, decoded_or_none
 from ..schema import (
@@ -212,18 +212,20 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
     """Read a conversation as Tavus sends it: a row of a list, or one with its events."""
     issues: list[Issue] = []
     sent = decode(body, _conversation, issues)
-    happened = _by_kind(sent)
+    happened = _by_kind(sent, issues)
     status, reason, end_reason = _outcome(sent, happened)
 
     created_at = instant(sent.created_at, "created_at", issues)
     updated_at = instant(sent.updated_at, "updated_at", issues)
     # One join is told twice, under the new and the old name.
-    joined_at = _when(happened, "system.pal_joined", issues) or _when(happened, "system.replica_joined", issues)
-    shut_down_at = _when(happened, "system.shutdown", issues)
+    joined_at = _when(sent, happened, "system.pal_joined", issues)
+    joined_at = joined_at or _when(sent, happened, "system.replica_joined", issues)
+    shut_down_at = _when(sent, happened, "system.shutdown", issues)
 
     started_at = joined_at or (None if status is Status.QUEUED else created_at)
     ended_at = shut_down_at or (updated_at if sent.status == "ended" else None)
-    ended_at = not_before(ended_at, started_at, "system.shutdown" if shut_down_at else "updated_at", issues)
+    told_at = f"{_place(sent, happened['system.shutdown'][0])}.timestamp" if shut_down_at else "updated_at"
+    ended_at = not_before(ended_at, started_at, told_at, issues)
 
     participants = [
         Participant(kind=ParticipantKind.AI_AGENT, id=text(sent.pal_id) or text(sent.persona_id)),
@@ -261,7 +263,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         metadata=_metadata(sent, happened),
         links={"conversation": sent.conversation_url} if sent.conversation_url else {},
         estimated=tuple(compress(derived, derived.values())),
-        issues=tuple(issues),
+        issues=noted(issues),
         raw=bytes(body),
     )
 
@@ -269,10 +271,12 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
 _Happened = Mapping[str, Sequence[_Event]]
 
 
-def _by_kind(sent: _Conversation) -> _Happened:
+def _by_kind(sent: _Conversation, issues: list[Issue]) -> _Happened:
     happened: dict[str, list[_Event]] = {}
-    for event in sent.events or ():
-        if event is not None and event.event_type:
+    for position, event in enumerate(sent.events or ()):
+        if event is None:
+            issues.append(Issue(f"events[{position}]", "null"))
+        elif event.event_type:
             happened.setdefault(event.event_type, []).append(event)
     return happened
 
@@ -281,8 +285,15 @@ def _last(happened: _Happened, kind: str) -> _Properties:
     return happened[kind][-1].told if kind in happened else _NOTHING
 
 
-def _when(happened: _Happened, kind: str, issues: list[Issue]) -> datetime | None:
-    return instant(happened[kind][0].timestamp, f"{kind}.timestamp", issues) if kind in happened else None
+def _when(sent: _Conversation, happened: _Happened, kind: str, issues: list[Issue]) -> datetime | None:
+    if kind not in happened:
+        return None
+    event = happened[kind][0]
+    return instant(event.timestamp, f"{_place(sent, event)}.timestamp", issues)
+
+
+def _place(sent: _Conversation, event: _Event) -> str:
+    return next(f"events[{position}]" for position, one in enumerate(sent.events or ()) if one is event)
 
 
 def _outcome(sent: _Conversation, happened: _Happened) -> tuple[Status, str | None, EndReason | None]:
@@ -308,9 +319,10 @@ def _transcript(
 ) -> tuple[tuple[TranscriptTurn, ...] | None, TranscriptState]:
     if sent.events is msgspec.UNSET:
         return None, TranscriptState.NOT_LOADED
-    ready = _last(happened, "application.transcription_ready")
-    if ready.transcript is not None:
-        return _turns(ready.transcript, participants, issues), TranscriptState.AVAILABLE
+    ready = happened.get("application.transcription_ready", ())
+    if ready and ready[-1].told.transcript is not None:
+        place = f"{_place(sent, ready[-1])}.properties.transcript"
+        return _turns(ready[-1].told.transcript, place, participants, issues), TranscriptState.AVAILABLE
     if status in {Status.FAILED, Status.NO_ANSWER}:
         return None, TranscriptState.UNAVAILABLE
     # It comes a minute or two after the end, so its absence says nothing yet.
@@ -318,13 +330,13 @@ def _transcript(
 
 
 def _turns(
-    entries: Sequence[_Turn | None], participants: list[Participant], issues: list[Issue]
+    entries: Sequence[_Turn | None], place: str, participants: list[Participant], issues: list[Issue]
 ) -> tuple[TranscriptTurn, ...]:
     turns: list[TranscriptTurn] = []
     called: set[str] = set()
     for position, entry in enumerate(entries):
         if entry is None:
-            issues.append(Issue(f"transcript[{position}]", "null"))
+            issues.append(Issue(f"{place}[{position}]", "null"))
             continue
         role, participant = _SPEAKERS.get(entry.role) or stranger(entry.role, participants)
         said, result = entry.content or "", None
@@ -467,7 +479,8 @@ def _told_by(body: bytes, id: str, kind: EventKind) -> Conversation:
     told = {"conversation_id": id, "status": status, "events": [msgspec.Raw(body)]}
     conversation = normalize(msgspec.json.encode(told))
     estimated = ("status", *conversation.estimated)
-    return msgspec.structs.replace(conversation, provider_status=None, estimated=estimated, raw=body)
+    issues = tuple([Issue(one.place.removeprefix("events[0]."), one.reason) for one in conversation.issues])
+    return msgspec.structs.replace(conversation, provider_status=None, estimated=estimated, issues=issues, raw=body)
 
 
 # how to ask

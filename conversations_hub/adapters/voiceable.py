@@ -23,8 +23,10 @@ from ..coerce import (
     Number,
     Seconds,
     after,
+    enclosed,
     instant,
     json_text,
+    noted,
     number,
     seconds,
     stranger,
@@ -250,7 +252,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False) -> Conversat
         # The ids of conversations, unlike those of agents, are ElevenLabs' own.
         related_ids={"elevenlabs": id} if id.startswith("conv_") else {},
         estimated=tuple(filter(None, estimated)),
-        issues=tuple(issues),
+        issues=noted(issues),
         raw=bytes(body),
     )
 
@@ -379,7 +381,8 @@ def _cost(sent: AnyJson, issues: list[Issue]) -> Cost | None:
     except ArithmeticError:
         amount = Decimal("nan")
     if not amount.is_finite():
-        issues.append(Issue("cost.amount_cents", "not a number"))
+        place = "cost.amount_cents" if isinstance(sent, dict) and "amount_cents" in sent else "cost"
+        issues.append(Issue(place, "not a number"))
         return None
     return Cost(amount=amount, unit="USD")
 
@@ -465,8 +468,7 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a conversation with its transcript."""
     # https://docs.voiceable.dev/api-reference/conversations/get-conversation
     reply = yield Request("GET", "/conversations/{id}", ids={"id": id})
-    conversation = normalize(_opened(reply).data, is_whole=True)
-    return msgspec.structs.replace(conversation, raw=reply.body)
+    return enclosed(normalize(_opened(reply).data, is_whole=True), "data", reply.body)
 
 
 def _opened(reply: Response) -> _Answer:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from ...coerce import AnyJson, after, instant, not_before, place_of, seconds, stranger, text
+from ...coerce import AnyJson, after, instant, not_before, noted, place_of, seconds, stranger, text
 from ...errors import PayloadError
 from ...payload import decode
 from ...schema import (
@@ -85,14 +85,12 @@ _NOTHING: tuple[Any, ...] = (None, "")
 def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, correction: bytes | None = None) -> Conversation:
     """Read a call: a row of a list or, with `is_whole`, all that Bland has of it; and its transcript made anew."""
     issues: list[Issue] = []
-    raw = bytes(body)
-    sent = decode(raw, CALL, issues)
+    sent = decode(body, CALL, issues)
     id = text(sent.call_id) or text(sent.c_id)
     if id is None:
         raise PayloadError("the answer holds no id of a call")
     if correction is not None:
-        sent.corrected_transcript = decode(correction, CORRECTION, issues).corrected
-        raw = msgspec.json.encode({"call": msgspec.Raw(raw), "corrected": msgspec.Raw(correction)})
+        sent.corrected_transcript = _corrected(correction, issues)
     status = _status(sent)
     legs = _legs(sent)
     took_over = _took_over(sent, legs)
@@ -115,7 +113,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, correction: 
         "ended_at": ended_at is not None and ended_at is not end_at,
         "transcript.start": not sent.corrected_transcript and any(turn.start is not None for turn in turns),
     }
-    return Conversation(
+    call = Conversation(
         provider="bland",
         id=id,
         status=status,
@@ -141,9 +139,32 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, correction: 
         metadata=_metadata(sent, turns),
         related_ids=_related_ids(legs) if legs else {},
         estimated=tuple(compress(derived, derived.values())),
-        issues=tuple(issues),
-        raw=raw,
+        issues=noted(issues),
+        raw=bytes(body),
     )
+    return call if correction is None else _beside(call, correction)
+
+
+_CORRECTED = "corrected_transcript"
+
+
+def _corrected(correction: bytes, issues: list[Issue]) -> list[Segment | None] | None:
+    """Return the transcript made anew, as if it stood in the call, where deliveries have it."""
+    misfits: list[Issue] = []
+    corrected = decode(correction, CORRECTION, misfits).corrected
+    issues += [Issue(misfit.place.replace("corrected", _CORRECTED, 1), misfit.reason) for misfit in misfits]
+    return corrected
+
+
+def _beside(call: Conversation, correction: bytes) -> Conversation:
+    """Return a call with both answers as its raw, and its issues where they stand there."""
+    raw = msgspec.json.encode({"call": msgspec.Raw(call.raw or b"null"), "corrected": msgspec.Raw(correction)})
+    issues: list[Issue] = []
+    for issue in call.issues:
+        is_corrected = issue.place.startswith(_CORRECTED)
+        place = issue.place.replace(_CORRECTED, "corrected.corrected", 1) if is_corrected else f"call.{issue.place}"
+        issues.append(Issue(place, issue.reason))
+    return msgspec.structs.replace(call, raw=raw, issues=tuple(issues))
 
 
 def _status(sent: Call) -> Status:
@@ -243,7 +264,7 @@ def _turns(
     turns: list[TranscriptTurn] = []
     if sent.corrected_transcript:
         # It differs from the rows in number, order and words, so the two are never laid upon each other.
-        turns += _heard(sent.corrected_transcript, "corrected_transcript", participants, issues)
+        turns += _heard(sent.corrected_transcript, _CORRECTED, participants, issues)
     elif sent.transcripts:
         turns += _noted(sent.transcripts, started_at, participants, issues)
     if turns and sent.post_transfer_transcript and sent.transfer_offset_seconds is not None:

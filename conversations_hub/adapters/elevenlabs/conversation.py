@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from ...coerce import AnyJson, after, instant, not_before, number, text
+from ...coerce import AnyJson, after, instant, not_before, noted, number, text
 from ...payload import decode
 from ...schema import (
     Agent,
@@ -110,13 +110,14 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
     cast = _cast(sent, line, agent)
     transcript, transcript_state = _transcript(sent, told, status, cast, issues)
 
-    created_at = instant(told.start_time_unix_secs, "metadata.start_time_unix_secs", issues)
-    accepted_at = instant(told.accepted_time_unix_secs, "metadata.accepted_time_unix_secs", issues)
-    accepted_at = not_before(accepted_at, created_at, "metadata.accepted_time_unix_secs", issues)
+    place = "metadata." if sent.metadata else ""
+    created_at = instant(told.start_time_unix_secs, f"{place}start_time_unix_secs", issues)
+    accepted_at = instant(told.accepted_time_unix_secs, f"{place}accepted_time_unix_secs", issues)
+    accepted_at = not_before(accepted_at, created_at, f"{place}accepted_time_unix_secs", issues)
     started_at = accepted_at or (created_at if _has_begun(status, told) else None)
     is_over = status in _OVER
     duration = told.call_duration_secs if is_over or told.call_duration_secs else None  # 0 while it runs
-    ended_at = after(started_at, duration, "metadata.call_duration_secs", issues) if is_over else None
+    ended_at = after(started_at, duration, f"{place}call_duration_secs", issues) if is_over else None
 
     is_handed_over = is_over and cast.is_handed_over
     last_words = text(sent.failure_reason) or text(told.termination_reason) or payload.word(told.error, "reason")
@@ -148,14 +149,14 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         summary=text(judged.transcript_summary),
         analysis=_analysis(sent, judged),
         recordings=(_recording(str(sent.conversation_id)),) if sent.has_audio else (),
-        cost=_cost(told, issues),
+        cost=_cost(told, place, issues),
         language=text(told.main_language),
         tags=tuple([str(tag) for tag in sent.tag_ids or () if tag is not None]),
         metadata=_metadata(sent, told, judged),
         links=_links(told),
         related_ids=_related_ids(told),
         estimated=tuple([name for name, is_derived in derived.items() if is_derived]),
-        issues=tuple(issues),
+        issues=noted(issues),
         raw=bytes(body),
     )
 
@@ -274,7 +275,7 @@ def _recording(id: str) -> Recording:
     return Recording(location=location, access=RecordingAccess.PROVIDER_KEY, media_type="audio/mpeg")
 
 
-def _cost(told: payload.Metadata, issues: list[Issue]) -> Cost | None:
+def _cost(told: payload.Metadata, place: str, issues: list[Issue]) -> Cost | None:
     # `cost` is no money: it counts credits.
     # https://elevenlabs.io/docs/api-reference/conversations/get
     for unit, name, sent in (("USD", "cost_fiat", told.cost_fiat), ("credits", "cost", told.cost)):
@@ -286,7 +287,7 @@ def _cost(told: payload.Metadata, issues: list[Issue]) -> Cost | None:
             amount = Decimal("nan")
         if amount.is_finite():
             return Cost(amount=amount, unit=unit)
-        issues.append(Issue(f"metadata.{name}", "not a number"))
+        issues.append(Issue(f"{place}{name}", "not a number"))
     return None
 
 

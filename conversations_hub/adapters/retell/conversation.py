@@ -13,9 +13,9 @@ from typing import Any
 
 import msgspec
 
-from ...coerce import AnyJson, instant, not_before, signed_until, stranger, text
+from ...coerce import instant, not_before, noted, signed_until, stranger, text
 from ...errors import PayloadError
-from ...payload import decode
+from ...payload import decode, decode_at
 from ...schema import (
     Agent,
     Analysis,
@@ -209,12 +209,12 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, is_over: boo
         summary=analysis.call_summary or analysis.chat_summary or None,
         analysis=_analysis(analysis),
         recordings=tuple(_recording(name, url, issues) for name, url in recorded.items()),
-        cost=_cost(sent.chat_cost if sent.call_cost is None else sent.call_cost, issues),
+        cost=_cost(sent, issues),
         metadata=_metadata(sent, analysis, direction, list(recorded)),
         links={name: url for name, url in links.items() if url},
         related_ids={"twilio": carrier} if carrier else {},
         estimated=tuple(compress(derived, derived.values())),
-        issues=tuple(issues),
+        issues=noted(issues),
         raw=bytes(body),
     )
 
@@ -275,17 +275,28 @@ def _transcript(
     sent: payload.Call, started_at: datetime | None, participants: list[Participant], issues: list[Issue]
 ) -> tuple[tuple[TranscriptTurn, ...] | None, bool]:
     """Return the turns from the fullest of the places that may hold them, and whether plain text had to do."""
-    whole = sent.message_with_tool_calls if sent.transcript_with_tool_calls is None else sent.transcript_with_tool_calls
-    items = (
-        whole
-        or decode(sent.scrubbed_transcript_with_tool_calls or b"null", _items, issues)
-        or decode(sent.transcript_object or b"null", _items, issues)
-    )
-    plain = "" if items else sent.transcript or ""
-    if not items and not plain:
-        return (None if whole is None and sent.transcript is None else ()), False
-    spoken = items or _parsed(plain)
-    return turns(spoken, started_at, participants, issues), bool(plain)
+    for place in _TRANSCRIPTS:
+        items = _items_at(sent, place, issues)
+        if items:
+            return turns(items, started_at, participants, issues, place), False
+    if not sent.transcript:
+        whole = (sent.transcript_with_tool_calls, sent.message_with_tool_calls, sent.transcript)
+        return (None if all(one is None for one in whole) else ()), False
+    return turns(_parsed(sent.transcript), started_at, participants, issues), True
+
+
+# The fullest first; those after the first two are decoded only where they must be.
+_TRANSCRIPTS = (
+    "transcript_with_tool_calls",
+    "message_with_tool_calls",
+    "scrubbed_transcript_with_tool_calls",
+    "transcript_object",
+)
+
+
+def _items_at(sent: payload.Call, place: str, issues: list[Issue]) -> Sequence[payload.Item | None] | None:
+    held: Sequence[payload.Item | None] | msgspec.Raw | None = getattr(sent, place)
+    return decode_at(place, held, _items, issues) if isinstance(held, msgspec.Raw) else held
 
 
 def _parsed(plain: str) -> list[payload.Item]:
@@ -301,13 +312,14 @@ def turns(
     started_at: datetime | None,
     participants: list[Participant],
     issues: list[Issue],
+    place: str = "transcript",
 ) -> tuple[TranscriptTurn, ...]:
     """Read the entries of a transcript; others than agent and customer are added to the participants."""
     found: list[TranscriptTurn] = []
     began = None if started_at is None else started_at.timestamp()
     for position, item in enumerate(items):
         if item is None:
-            issues.append(Issue(f"transcript[{position}]", "null"))
+            issues.append(Issue(f"{place}[{position}]", "null"))
             continue
         role, participant, visibility = _SPEAKERS.get(item.role) or (
             *stranger(item.role, participants),
@@ -398,8 +410,9 @@ def _recording(name: str, url: str, issues: list[Issue]) -> Recording:
     return Recording(location=url, access=RecordingAccess.SIGNED_URL, expires_at=signed_until(url, name, issues))
 
 
-def _cost(sent: AnyJson, issues: list[Issue]) -> Cost | None:
-    cents = sent.get("combined_cost") if isinstance(sent, dict) else None
+def _cost(sent: payload.Call, issues: list[Issue]) -> Cost | None:
+    place, held = ("chat_cost", sent.chat_cost) if sent.call_cost is None else ("call_cost", sent.call_cost)
+    cents = held.get("combined_cost") if isinstance(held, dict) else None
     if cents is None:
         return None
     try:
@@ -407,7 +420,7 @@ def _cost(sent: AnyJson, issues: list[Issue]) -> Cost | None:
     except ArithmeticError:
         amount = Decimal("nan")
     if not amount.is_finite():
-        issues.append(Issue("combined_cost", "not a number"))
+        issues.append(Issue(f"{place}.combined_cost", "not a number"))
         return None
     return Cost(amount=amount, unit="USD")
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from ...adapter import Event, EventKind, Webhook
-from ...coerce import instant
+from ...coerce import enclosed, instant
 from ...errors import PayloadError
 from ...payload import decode
 from ...schema import Conversation
@@ -41,15 +41,15 @@ def events(body: bytes) -> Sequence[Event]:
     sent = decode(body, _delivery, [])
     kind = _KINDS.get(sent.event or "", EventKind.OTHER)
     occurred_at = instant(sent.event_timestamp, "event_timestamp", [])
-    told = next((one for one in (sent.call, sent.chat) if one not in _NOTHING), None)
-    if told is None:
+    place, told = ("call", sent.call) if sent.call not in _NOTHING else ("chat", sent.chat)
+    if told in _NOTHING:
         if kind is not EventKind.OTHER:
             raise PayloadError("the delivery holds neither a call nor a chat")
         return (Event(provider="retell", kind=kind, provider_kind=sent.event, occurred_at=occurred_at),)
     # The documentation's own sample of a call that has ended says that it is registered.
     # https://docs.retellai.com/features/webhook-overview
     is_over = kind in {EventKind.ENDED, EventKind.ANALYSIS_READY}
-    conversation = normalize(told, is_whole=True, is_over=is_over)
+    conversation = enclosed(normalize(told, is_whole=True, is_over=is_over), place, body)
     return (
         Event(
             provider="retell",
@@ -57,7 +57,7 @@ def events(body: bytes) -> Sequence[Event]:
             provider_kind=sent.event,
             id=_id(sent.event, conversation),
             conversation_id=conversation.id,
-            conversation=msgspec.structs.replace(conversation, metadata=_metadata(sent, conversation), raw=body),
+            conversation=msgspec.structs.replace(conversation, metadata=_metadata(sent, conversation)),
             occurred_at=occurred_at,
         ),
     )

@@ -58,15 +58,17 @@ def events(body: bytes) -> Sequence[Event]:
             provider_kind=sent.event_type,
             id=event_id,
             conversation_id=id,
-            conversation=_told_by(body, id, sent, about) if id and sent.event_type in _KINDS else None,
-            occurred_at=instant(sent.occurred_at, "occurred_at", issues),
+            conversation=_told_by(body, id, delivery, about) if id and sent.event_type in _KINDS else None,
+            occurred_at=instant(sent.occurred_at, "occurred_at", []),
         ),
     )
 
 
-def _told_by(body: bytes, id: str, sent: payload.Event, about: Payload) -> Conversation:
+def _told_by(body: bytes, id: str, delivery: payload.Delivery, about: Payload) -> Conversation:
     """Return the conversation as far as one event tells of it."""
     issues: list[Issue] = []
+    sent = delivery.data or delivery
+    present = instant(sent.occurred_at, "data.occurred_at" if delivery.data else "occurred_at", issues)
     members = decode(sent.payload, _members) or {}
     told = {name: value for name, value in members.items() if name not in Payload.__struct_fields__}
     attached = about.metadata if isinstance(about.metadata, dict) else {}
@@ -74,13 +76,12 @@ def _told_by(body: bytes, id: str, sent: payload.Event, about: Payload) -> Conve
     insights, ending = None, None
     match sent.event_type:
         case "call.conversation.created":
-            row.created_at = sent.occurred_at
+            row.created_at = present and present.isoformat()
         case "call.conversation.ended":
-            ending = Ending(sent.occurred_at, about.duration_sec, about.reason)
+            ending = Ending(present, about.duration_sec, about.reason)
         case _ if about.results is not None:
             run = Insights(about.request_id, about.status, None, about.insight_group_id, about.results)
             insights = [Page[Insights]([run], Meta())]
         case _:
             pass
-    present = instant(sent.occurred_at, "occurred_at", issues)
-    return read(Whole(Envelope(row), insights=insights), body, present, issues, ending)
+    return read(Whole(Envelope(row), insights=insights), body, present, issues, ending=ending)

@@ -269,10 +269,22 @@ def _told_by(message: msgspec.Raw, told: _Told, body: bytes) -> Conversation | N
         call["status"] = _ENDED
     kept = {name: value for name, value in call.items() if is_report or name not in _LATE}
     conversation = normalize(msgspec.json.encode(kept))
+    issues = tuple([Issue(_place(issue.place, members), issue.reason) for issue in conversation.issues])
+    conversation = msgspec.structs.replace(conversation, issues=issues, raw=body)
     if not is_report:
-        return msgspec.structs.replace(conversation, transcript_state=TranscriptState.PENDING, raw=body)
+        return msgspec.structs.replace(conversation, transcript_state=TranscriptState.PENDING)
     estimated = ("status", *conversation.estimated)
-    return msgspec.structs.replace(conversation, provider_status=None, estimated=estimated, raw=body)
+    return msgspec.structs.replace(conversation, provider_status=None, estimated=estimated)
+
+
+_FIRST_STEP = re.compile(r"[^.\[]+")
+
+
+def _place(place: str, members: Mapping[str, msgspec.Raw]) -> str:
+    """Return where something of a call stands in a delivery: beside the call, or in it."""
+    found = _FIRST_STEP.match(place)
+    is_beside = found is not None and found[0] in _OF_A_CALL and members.get(found[0], _NULL) != _NULL
+    return f"message.{place}" if is_beside else f"message.call.{place}"
 
 
 _OF_A_CALL = {field.encode_name for field in msgspec.structs.fields(Call)} - {"id", "type"}

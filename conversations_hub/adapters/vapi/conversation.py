@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from ...coerce import AnyJson, instant, json_text, not_before, place_of, stranger, text
-from ...payload import decode
+from ...coerce import AnyJson, instant, json_text, not_before, noted, place_of, stranger, text
+from ...payload import decode, decode_at
 from ...schema import (
     Agent,
     Analysis,
@@ -125,8 +125,10 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
     agent = _agent(sent, artifact)
     participants = _participants(sent, agent)
     estimated = [] if duration is None else ["duration"]
-    messages = _messages(sent, artifact, issues)
-    transcript = _turns(messages, artifact, participants, estimated, issues) if messages else None
+    place, messages = _messages(sent, artifact, issues)
+    transcript = _turns(messages, artifact, participants, estimated) if messages else None
+    if messages and transcript is not None and len(transcript) < len(messages):
+        issues += [Issue(f"{place}[{position}]", "null") for position, one in enumerate(messages) if one is None]
     outputs = _outputs(artifact)
     return Conversation(
         provider="vapi",
@@ -154,7 +156,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         metadata=_metadata(sent, artifact, has_messages=transcript is not None),
         related_ids=_related_ids(sent),
         estimated=tuple(estimated),
-        issues=tuple(issues),
+        issues=noted(issues),
         raw=bytes(body),
     )
 
@@ -217,13 +219,11 @@ def _transcript_state(
     return TranscriptState.PENDING if is_late else TranscriptState.UNAVAILABLE
 
 
-def _messages(sent: Call, artifact: Artifact, issues: list[Issue]) -> Sequence[Message | None] | None:
+def _messages(sent: Call, artifact: Artifact, issues: list[Issue]) -> tuple[str, Sequence[Message | None] | None]:
+    """Return the messages, and where they stand."""
     if artifact.messages or not sent.messages:
-        return artifact.messages
-    misfits: list[Issue] = []
-    messages: Sequence[Message | None] | None = decode(sent.messages, messages_decoder, misfits)
-    issues.extend(Issue(misfit.place.replace("$", "messages", 1), misfit.reason) for misfit in misfits)
-    return messages
+        return "artifact.messages", artifact.messages
+    return "messages", decode_at("messages", sent.messages, messages_decoder, issues)
 
 
 def _turns(
@@ -231,7 +231,6 @@ def _turns(
     artifact: Artifact,
     participants: list[Participant],
     estimated: list[str],
-    issues: list[Issue],
 ) -> tuple[TranscriptTurn, ...]:
     turns: list[TranscriptTurn] = []
     # Of several assistants, one that is not named may be any.
@@ -240,7 +239,6 @@ def _turns(
     metrics = _metrics(artifact, replies)
     for position, entry in enumerate(messages):
         if entry is None:
-            issues.append(Issue(f"artifact.messages[{position}]", "null"))
             continue
         role, participant = _SPEAKERS.get(entry.role) or stranger(entry.role, participants)
         if entry.assistant_id or entry.assistant_name or entry.speaker_label:
