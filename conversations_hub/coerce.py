@@ -25,6 +25,7 @@ __all__ = [
     "UnixSeconds",
     "after",
     "enclosed",
+    "in_seconds",
     "instant",
     "json_text",
     "not_before",
@@ -58,17 +59,34 @@ UnixSeconds = Annotated[float, msgspec.Meta(gt=0, lt=1e11)]
 
 # Unix seconds stay below this until the year 5138; the same instant in ms, µs and ns lies a thousand times higher each.
 _SECONDS_BELOW = 1e11
+_EARLIEST = 946_684_800  # the year 2000; no conversation of any provider is older
 _LONGEST = 2.0**63
+
+# What is written with a month's name: RFC 1123, as HTTP has it, the two older forms of that, and JavaScript's own. A
+# zone that has a mere name of its own may be one of several.
+_MONTH = "(JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)[A-Z]*"
+_TIME = r"\d\d:\d\d(:\d\d)?"
+_WRITTEN = re.compile(
+    rf"([A-Z]{{3,9}},?\s+)?(\d\d?[\s-]{_MONTH}[\s-](\d\d|\d{{4}})\s+{_TIME}|{_MONTH}\s+\d\d?\s+{_TIME}\s+\d{{4}}"
+    rf"|{_MONTH}\s+\d\d?\s+\d{{4}}\s+{_TIME})(\s*(UT|UTC|GMT)?([+-]\d{{4}})?(\s+\(.*\))?)",
+    re.ASCII,
+)
+_NAME_OF_OFFSET = re.compile(r"\s*(UT|UTC|GMT)(?=[+-])")
+_SPACED_ZONE = re.compile(r"(?<=\d)\s+(UTC|GMT|Z|[+-]\d\d:?\d\d)$", re.ASCII)
 
 # Digits of other scripts, signs and underscores are what `float` takes and no provider means.
 _CLOCK = re.compile(r"([0-9]+:){0,2}[0-9.]+(e[+-]?[0-9]+)?", re.IGNORECASE)
 
 
-def instant(value: Instant, place: str, issues: list[Issue], *, zone: tzinfo = UTC) -> datetime | None:
+def instant(
+    value: Instant, place: str, issues: list[Issue], *, zone: tzinfo = UTC, per_second: int | None = None
+) -> datetime | None:
     """Read an instant as an aware datetime in UTC.
 
-    ISO 8601 text, or a Unix epoch in seconds, milliseconds, microseconds or nanoseconds, told apart by range. Text
-    without a zone is taken to be in `zone`.
+    ISO 8601 text, a date with the name of its month (RFC 1123), or a Unix epoch. Text without a zone is taken to be in
+    `zone`. An epoch counts `per_second` units as documented (1000: milliseconds), unless that gives a year before 2000
+    and another unit does not; without documentation seconds, milliseconds, microseconds and nanoseconds are told apart
+    by range.
     """
     if value is None:
         return None
@@ -79,9 +97,9 @@ def instant(value: Instant, place: str, issues: list[Issue], *, zone: tzinfo = U
             pass
     try:
         if isinstance(value, str) and not _is_digits(value.strip()):
-            moment = datetime.fromisoformat(value.strip().upper())
+            moment = _written(value.strip().upper())
             return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
-        return datetime.fromtimestamp(_epoch(value), UTC)
+        return datetime.fromtimestamp(_epoch(value, per_second), UTC)
     except (ValueError, OverflowError, OSError):
         issues.append(Issue(place, "empty" if value == "" else "not a date"))
         return None
@@ -118,6 +136,23 @@ def seconds(value: Number, place: str, issues: list[Issue]) -> float | None:
     return span
 
 
+_UNITS = (1.0, 60.0, 0.001)
+
+
+def in_seconds(number: float, unit: float, known: float | None) -> float:
+    """Return a span in seconds: `number` times its documented unit, unless another alone agrees with what is known.
+
+    `known` is the span as something else tells it, in seconds, or None.
+    """
+    if known is not None and not _is_near(number * unit, known):
+        unit = next((other for other in _UNITS if _is_near(number * other, known)), unit)
+    return round(number * unit, 6)  # what is left of floats further on is noise
+
+
+def _is_near(span: float, known: float) -> bool:
+    return abs(span - known) <= max(1.0, known / 20)
+
+
 def number(value: AnyJson) -> float | None:
     """Read a finite number; whatever else it may be is none."""
     if isinstance(value, float):
@@ -142,13 +177,31 @@ def _is_digits(value: str) -> bool:
     return value.isascii() and value.replace(".", "", 1).isdigit() and len(value) > 8
 
 
-def _epoch(value: str | float) -> float:
+def _written(value: str) -> datetime:
+    try:
+        return datetime.fromisoformat(_SPACED_ZONE.sub(_joined, value))
+    except ValueError:
+        if not _WRITTEN.fullmatch(value):
+            raise
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415  (9 ms, and hardly anybody writes so)
+
+    return parsedate_to_datetime(_NAME_OF_OFFSET.sub(" ", value))
+
+
+def _joined(zone: re.Match[str]) -> str:
+    return zone[1].replace("UTC", "Z").replace("GMT", "Z")
+
+
+def _epoch(value: str | float, per_second: int | None) -> float:
     number = float(value)
     if not 0 < number < _SECONDS_BELOW * 1e9:
         raise ValueError
+    told = number / (per_second or 1)
+    if per_second and _EARLIEST <= told < _SECONDS_BELOW:
+        return told
     while number >= _SECONDS_BELOW:
         number /= 1000
-    return number
+    return told if per_second and number < _EARLIEST else number
 
 
 def _clock(value: str) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -240,3 +241,86 @@ def test_in_a_delivery_a_place_begins_at_the_delivery() -> None:
         [event] = webhook.events(json.dumps(delivery).encode())
         assert event.conversation is not None
         assert " ".join(sorted(issue.place for issue in event.conversation.issues)) == places
+
+
+# how long, and when
+
+BEGIN, END = "2026-03-02T10:00:00Z", "2026-03-02T10:01:33Z"
+STATED: list[tuple[str, list[object], float | None]] = [
+    ("vapi", [{"id": "c1", "startedAt": BEGIN, "endedAt": END, "durationSeconds": 91.5}], 91.5),
+    ("vapi", [{"id": "c1", "startedAt": BEGIN, "endedAt": END, "durationMs": 91500}], 91.5),
+    ("vapi", [{"id": "c1", "durationMinutes": 1.5}], 90.0),
+    ("vapi", [{"id": "c1", "startedAt": BEGIN, "endedAt": END, "durationMs": 91.5}], 91.5),
+    ("retell", [{"call_id": "c1", "start_timestamp": 1000, "end_timestamp": 4000, "duration_ms": 2900}], 2.9),
+    ("retell", [{"call_id": "c1", "start_timestamp": 1772445600000, "end_timestamp": 1772445693000}], 93.0),
+    ("retell", [{"call_id": "c1", "start_timestamp": 1000, "end_timestamp": 4000}], 3.0),
+    ("retell", [{"call_id": "c1", "start_timestamp": 1000, "end_timestamp": 61000, "duration_ms": 60}], 60.0),
+    ("bland", [{"call_id": "c1", "status": "completed", "call_length": 93, "started_at": BEGIN, "end_at": END}], 93.0),
+    (
+        "bland",
+        [{"call_id": "c1", "status": "completed", "call_length": 1.55, "started_at": BEGIN, "end_at": END}],
+        93.0,
+    ),
+    ("bland", [{"call_id": "c1", "status": "completed", "call_length": 93}], 5580.0),
+    (
+        "bland",
+        [{"call_id": "c1", "corrected_duration": "90", "call_length": 1.55, "started_at": BEGIN, "end_at": END}],
+        90.0,
+    ),
+    ("anyreach", [{"id": "c1", "duration": 93}], 93.0),
+    ("voiceable", [{"data": {"id": "c1", "duration": "1:33"}}], 93.0),
+]
+
+
+@pytest.mark.parametrize(("provider", "bodies", "duration"), STATED)
+def test_a_stated_length_comes_first_in_the_unit_that_agrees_with_the_rest(
+    provider: str, bodies: list[object], duration: float | None
+) -> None:
+    told = got(provider, *bodies)
+    is_derived = provider == "retell" and "duration_ms" not in json.dumps(bodies)
+
+    assert told.duration == pytest.approx(duration)
+    assert ("duration" in told.estimated) is is_derived
+
+
+@pytest.mark.parametrize(
+    ("messages", "durations"),
+    [
+        ([{"duration": 1.8}], [1.8]),
+        ([{"duration": 2108}], [2.108]),
+        ([{"duration": 40, "secondsFromStart": 1}, {"secondsFromStart": 3}], [0.04, None]),
+        ([{"duration": 1.5, "secondsFromStart": 1}, {"secondsFromStart": 3}], [1.5, None]),
+        ([{"duration": 90}, {"time": 10000, "endTime": 12000, "duration": 2000}], [0.09, 2.0]),
+        ([{"duration": 90}, {"time": 10000, "endTime": 12000, "duration": 2}], [90.0, 2.0]),
+        ([{"duration": 1e9}], [None]),
+    ],
+)
+def test_a_message_is_as_long_as_documented_unless_its_neighbours_prove_otherwise(
+    messages: list[dict[str, Any]], durations: list[float | None]
+) -> None:
+    sent = [{"role": "user", "message": "Hi.", **message} for message in messages]
+    told = got("vapi", {"id": "c1", "status": "ended", "artifact": {"messages": sent}})
+
+    assert [turn.duration for turn in turns_of(told)] == durations
+
+
+def test_dates_as_people_write_them_are_read() -> None:
+    written = "Mon, 02 Mar 2026 10:00:00 GMT"
+    moment = datetime(2026, 3, 2, 10, tzinfo=UTC)
+    joined = {"event_type": "system.pal_joined", "timestamp": written}
+    tavus = got("tavus", {"conversation_id": "c1", "created_at": written, "events": [joined]})
+    voiceable = got("voiceable", {"data": {"id": "c1", "date": written}})
+
+    assert (tavus.created_at, tavus.started_at, tavus.issues) == (moment, moment, ())
+    assert got("vapi", {"id": "c1", "startedAt": written}).started_at == moment
+    assert got("anyreach", {"id": "c1", "created_at": written}).created_at == moment
+    assert got("bland", {"call_id": "c1", "started_at": written}).started_at == moment
+    assert (voiceable.started_at, voiceable.metadata["date"]) == (moment, written)
+
+
+@pytest.mark.parametrize("date", ["Mar 2, 2026", "yesterday", "02/03/2026 10:00"])
+def test_a_date_nobody_can_be_sure_of_is_an_issue(date: str) -> None:
+    told = got("tavus", {"conversation_id": "c1", "created_at": date})
+
+    assert told.created_at is None
+    assert [issue.place for issue in told.issues] == ["created_at"]

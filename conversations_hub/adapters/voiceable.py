@@ -187,8 +187,11 @@ _SPEAKERS: dict[str | None, tuple[Role, int | None]] = {
 _START = "start_time_unix_secs"
 _LENGTH = "call_duration_secs"
 
-# An epoch, or ISO 8601 with a time and its zone: less than that, `date` is text for people.
-_WHOLE_INSTANT = re.compile(r"\d{9,}(\.\d+)?|\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*(Z|[+-]\d\d:?\d\d)")
+# An epoch, or a date with a time and its zone, in ISO 8601 or RFC 1123: less than that, `date` is text for people.
+_WHOLE_INSTANT = re.compile(
+    r"\d{9,}(\.\d+)?|\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*(Z|[+-]\d\d:?\d\d)"
+    r"|([A-Z][a-z]{2}, )?\d\d? [A-Z][a-z]{2} \d{4} \d\d:\d\d(:\d\d)? (GMT|UTC|[+-]\d{4})"
+)
 
 
 def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False) -> Conversation:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from ...coerce import AnyJson, after, instant, not_before, noted, place_of, seconds, stranger, text
+from ...coerce import AnyJson, after, in_seconds, instant, not_before, noted, place_of, seconds, stranger, text
 from ...errors import PayloadError
 from ...payload import decode
 from ...schema import (
@@ -100,8 +100,8 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, correction: 
     connected_at = instant(sent.started_at, "started_at", issues)
     # Not of a row, which may not tell a call that was held from one that was not.
     started_at = connected_at or (created_at if is_whole and status in _HELD else None)
-    duration = _duration(sent, issues)
     end_at = instant(sent.end_at, "end_at", issues)
+    duration = _duration(sent, (end_at - started_at).total_seconds() if started_at and end_at else None, issues)
     ended_at = _ended_at(status, end_at, after(started_at, duration, "corrected_duration", issues))
     ended_at = not_before(ended_at, started_at, "end_at", issues)
 
@@ -198,13 +198,14 @@ def _ending(sent: Call, status: Status, took_over: Sequence[str]) -> tuple[EndRe
     return None, None
 
 
-def _duration(sent: Call, issues: list[Issue]) -> float | None:
+def _duration(sent: Call, between: float | None, issues: list[Issue]) -> float | None:
+    """Return the length as told; `between` is what lies between start and end, where the end may be a mere limit."""
     span = seconds(sent.corrected_duration, "corrected_duration", issues)
     if span is not None:
         return span
     # https://docs.bland.ai/api-v1/get/calls-id
     minutes = seconds(sent.call_length, "call_length", issues)
-    return None if minutes is None else round(minutes * 60, 6)
+    return None if minutes is None else in_seconds(minutes, 60.0, between)
 
 
 # Seconds by which the end as sent may differ from the one we count, as `started_at` may be when it began to ring.

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from ...coerce import instant, not_before, noted, signed_until, stranger, text
+from ...coerce import in_seconds, instant, not_before, noted, signed_until, stranger, text
 from ...errors import PayloadError
 from ...payload import decode, decode_at
 from ...schema import (
@@ -167,11 +167,11 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, is_over: boo
     if is_assumed:
         status = Status.ENDED
 
-    started_at = instant(sent.start_timestamp, "start_timestamp", issues)
-    ended_at = instant(sent.end_timestamp, "end_timestamp", issues)
+    started_at = instant(sent.start_timestamp, "start_timestamp", issues, per_second=1000)
+    ended_at = instant(sent.end_timestamp, "end_timestamp", issues, per_second=1000)
     ended_at = not_before(ended_at, started_at, "end_timestamp", issues)
-    duration = None if sent.duration_ms is None else sent.duration_ms / 1000
-    spanned = (ended_at - started_at).total_seconds() if duration is None and started_at and ended_at else None
+    spanned = (ended_at - started_at).total_seconds() if started_at and ended_at else None
+    duration = spanned if sent.duration_ms is None else in_seconds(sent.duration_ms, 0.001, spanned)
 
     agent = Agent(id=text(sent.agent_id), name=text(sent.agent_name), version=_version(sent))
     direction = _DIRECTIONS.get(sent.direction or "", Direction.UNKNOWN)
@@ -181,7 +181,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, is_over: boo
     has_words = any(turn.words for turn in transcript or ())
     derived = {
         "status": is_assumed,
-        "duration": spanned is not None,
+        "duration": duration is not None and sent.duration_ms is None,
         "transcript": is_parsed,
         "transcript.start": has_words or any(turn.timestamp and turn.start is not None for turn in transcript or ()),
         "transcript.duration": has_words,
@@ -201,7 +201,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, is_over: boo
         participants=tuple(participants),
         started_at=started_at,
         ended_at=ended_at,
-        duration=spanned if duration is None else duration,
+        duration=duration,
         end_reason=end_reason,
         provider_end_reason=text(sent.disconnection_reason),
         transcript=transcript,

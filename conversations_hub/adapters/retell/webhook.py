@@ -40,7 +40,7 @@ def events(body: bytes) -> Sequence[Event]:
     """Read a delivery: one event; of a kind nobody knows, it may be about no conversation."""
     sent = decode(body, _delivery, [])
     kind = _KINDS.get(sent.event or "", EventKind.OTHER)
-    occurred_at = instant(sent.event_timestamp, "event_timestamp", [])
+    occurred_at = instant(sent.event_timestamp, "event_timestamp", [], per_second=1000)
     place, told = ("call", sent.call) if sent.call not in _NOTHING else ("chat", sent.chat)
     if told in _NOTHING:
         if kind is not EventKind.OTHER:

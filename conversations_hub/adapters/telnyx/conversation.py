@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from ...coerce import AnyJson, Instant, instant, json_text, not_before, noted, stranger, text, timestamp
+from ...coerce import AnyJson, Instant, in_seconds, instant, json_text, not_before, noted, stranger, text, timestamp
 from ...payload import decode, decoded_or_none
 from ...schema import (
     Agent,
@@ -130,9 +130,8 @@ def read(
     if status in _OVER:
         ended_at = told.at or updated_at
         ended_at = not_before(ended_at, created_at, f"{place}last_message_at", issues)
-        duration = told.duration
-    if duration is None and created_at and ended_at:
-        duration = (ended_at - created_at).total_seconds()
+        between = (ended_at - created_at).total_seconds() if created_at and ended_at else None
+        duration = between if told.duration is None else in_seconds(told.duration, 1.0, between)
 
     direction = _direction(attached)
     participants = _participants(attached)

@@ -243,7 +243,7 @@ def events(body: bytes) -> Sequence[Event]:
             id=f"{about}:{told.type}:{mark}".rstrip(":") if about and told.type and mark is not None else None,
             conversation_id=id,
             conversation=_told_by(message, told, body) if id else None,
-            occurred_at=instant(told.timestamp, "timestamp", issues),
+            occurred_at=instant(told.timestamp, "timestamp", issues, per_second=1000),
         ),
     )
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from ...coerce import AnyJson, instant, json_text, not_before, noted, place_of, stranger, text
+from ...coerce import AnyJson, in_seconds, instant, json_text, not_before, noted, place_of, stranger, text
 from ...payload import decode, decode_at
 from ...schema import (
     Agent,
@@ -120,11 +120,13 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
 
     started_at = instant(sent.started_at, "startedAt", issues)
     ended_at = not_before(instant(sent.ended_at, "endedAt", issues), started_at, "endedAt", issues)
-    duration = (ended_at - started_at).total_seconds() if started_at and ended_at else None
+    spanned = (ended_at - started_at).total_seconds() if started_at and ended_at else None
+    duration = _stated_length(sent, spanned)
+    estimated = [] if duration is not None or spanned is None else ["duration"]
+    duration = spanned if duration is None else duration
 
     agent = _agent(sent, artifact)
     participants = _participants(sent, agent)
-    estimated = [] if duration is None else ["duration"]
     place, messages = _messages(sent, artifact, issues)
     transcript = _turns(messages, artifact, participants, estimated) if messages else None
     if messages and transcript is not None and len(transcript) < len(messages):
@@ -159,6 +161,11 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         issues=noted(issues),
         raw=bytes(body),
     )
+
+
+def _stated_length(sent: Call, spanned: float | None) -> float | None:
+    told = ((sent.duration_seconds, 1.0), (sent.duration_ms, 0.001), (sent.duration_minutes, 60.0))
+    return next((in_seconds(span, unit, spanned) for span, unit in told if span is not None), None)
 
 
 def _outcome(sent: Call) -> tuple[Status, EndReason | None]:
@@ -237,6 +244,7 @@ def _turns(
     unnamed = 0 if len(artifact.assistant_activations or ()) < 2 else None
     replies, interrupted = _exchanges(messages)
     metrics = _metrics(artifact, replies)
+    lengths: Mapping[int, float] | None = None
     for position, entry in enumerate(messages):
         if entry is None:
             continue
@@ -246,13 +254,17 @@ def _turns(
         elif participant == 0:
             participant = unnamed
         time, until = entry.time, entry.end_time
+        duration = (until - time) / 1000 if time and until and until >= time else None
+        if duration is None and entry.duration is not None:
+            lengths = _stated_lengths(messages) if lengths is None else lengths
+            duration = lengths.get(position)
         turns.append(
             TranscriptTurn(
                 index=len(turns),
                 role=role,
                 text=entry.message or "",
                 start=entry.seconds_from_start,
-                duration=(until - time) / 1000 if time and until and until >= time else _stated_duration(entry),
+                duration=duration,
                 timestamp=time / 1000 if time else None,
                 participant=participant,
                 interrupted=True if position in interrupted else None,
@@ -330,9 +342,38 @@ def _metrics(artifact: Artifact, replies: Sequence[int]) -> Mapping[int, dict[st
 _NUMBERS = {int, float}
 
 
-def _stated_duration(entry: Message) -> float | None:
-    # Documented in seconds and sent in milliseconds, so it is read only where the instants do not tell.
-    return None if entry.duration is None else entry.duration / 1000
+_LONGEST_SPEECH = 120.0  # seconds
+
+
+def _stated_lengths(messages: Sequence[Message | None]) -> Mapping[int, float]:
+    """Return the lengths that messages tell, in seconds, by position.
+
+    They are documented in seconds and were sent in milliseconds: a message whose end is told as well decides, or that
+    the next one begins before.
+    """
+    unit = next(filter(None, map(_unit_of_duration, messages)), None)
+    lengths: dict[int, float] = {}
+    following: float | None = None
+    for position, entry in zip(reversed(range(len(messages))), reversed(messages), strict=True):
+        if entry is None:
+            continue
+        start, told = entry.seconds_from_start, entry.duration
+        if told is not None:
+            is_before_another = start is not None and following is not None and following > start
+            room = (following or 0.0) - (start or 0.0) if is_before_another and unit is None else _LONGEST_SPEECH
+            length = round(told * (unit or (1.0 if told <= room else 0.001)), 6)
+            if length <= room:
+                lengths[position] = length
+        following = following if start is None else start
+    return lengths
+
+
+def _unit_of_duration(entry: Message | None) -> float | None:
+    """Return the unit in which a message tells its length, where its instants tell it too."""
+    if entry is None or not (entry.duration and entry.time and entry.end_time):
+        return None
+    spoken = (entry.end_time - entry.time) / 1000
+    return next((unit for unit in (1.0, 0.001) if abs(entry.duration * unit - spoken) <= max(0.2, spoken / 10)), None)
 
 
 _UNLIKELY = 30  # times as late as it can be in seconds: then it is in milliseconds

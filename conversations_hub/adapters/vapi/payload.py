@@ -186,6 +186,10 @@ class Call(msgspec.Struct, rename="camel"):
     updated_at: Instant = None
     started_at: Instant = None
     ended_at: Instant = None
+    # In no specification; reports and exports have them.
+    duration_seconds: Seconds | None = None
+    duration_ms: Seconds | None = None
+    duration_minutes: Seconds | None = None
     name: str | None = None
     assistant_id: Id | None = None
     assistant: Assistant | None = None
