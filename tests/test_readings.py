@@ -324,3 +324,54 @@ def test_a_date_nobody_can_be_sure_of_is_an_issue(date: str) -> None:
 
     assert told.created_at is None
     assert [issue.place for issue in told.issues] == ["created_at"]
+
+
+# what the customer attached
+
+ORDER = {"order": "o-7"}
+ATTACHED: list[tuple[str, object]] = [
+    ("vapi", {"id": "c1", "status": "ended", "metadata": ORDER}),
+    ("vapi", {"id": "c1", "metadata": "o-7"}),
+    ("vapi", {"id": "c1", "assistant": {"name": "Lia", "metadata": ORDER}}),
+    ("vapi", {"id": "c1", "assistantOverrides": {"metadata": ORDER}}),
+    ("vapi", {"id": "c1", "assistantOverrides": {"variableValues": ORDER}}),
+    ("vapi", {"id": "c1", "squadOverrides": {"variableValues": ORDER}}),
+    ("vapi", {"id": "c1", "squad": {"name": "Desk", "membersOverrides": {"metadata": ORDER}}}),
+    ("vapi", {"id": "c1", "workflowOverrides": {"variableValues": ORDER}}),
+    ("vapi", {"id": "c1", "customer": {"assistantOverrides": {"metadata": ORDER}}}),
+    ("retell", {"call_id": "c1", "metadata": ORDER}),
+    ("retell", {"chat_id": "c1", "metadata": ["o-7"]}),
+    ("retell", {"call_id": "c1", "custom_attributes": ORDER}),
+    ("bland", {"call_id": "c1", "metadata": ORDER}),
+    ("bland", {"call_id": "c1", "request_data": ORDER}),
+    ("bland", {"call_id": "c1", "variables": {"metadata": ORDER}}),
+    ("tavus", {"conversation_id": "c1", "metadata": ORDER}),
+    ("anyreach", {"id": "c1", "custom_metadata": ORDER}),
+    ("anyreach", {"id": "c1", "metadata": ORDER}),
+    ("voiceable", {"data": {"id": "c1", "metadata": ORDER}}),
+    (
+        "elevenlabs",
+        {"conversation_id": "c1", "conversation_initiation_client_data": {"dynamic_variables": ORDER}},
+    ),
+]
+
+
+@pytest.mark.parametrize(("provider", "body"), ATTACHED)
+def test_what_the_customer_attached_is_kept_wherever_it_stands(provider: str, body: object) -> None:
+    assert '"o-7"' in json.dumps(got(provider, body).metadata)
+
+
+def test_credentials_among_what_was_attached_are_hidden() -> None:
+    for member in ("metadata", "assistant", "assistantOverrides", "squadOverrides", "customer"):
+        attached = {"metadata": {"apiKey": "canary", "order": "o-7"}}
+        body = {"id": "c1", member: attached if member != "customer" else {"assistantOverrides": attached}}
+        told = json.dumps(got("vapi", body).metadata)
+        assert '"o-7"' in told
+        assert "canary" not in told
+
+
+@pytest.mark.parametrize("odd", ["text", 7, [], True])
+def test_overrides_of_another_form_cost_nothing(odd: object) -> None:
+    names = ("squad", "squadOverrides", "workflowOverrides")
+    told = got("vapi", {"id": "c1", **dict.fromkeys(names, odd), "customer": dict.fromkeys(names[1:], odd)})
+    assert (told.id, told.issues) == ("c1", ())

@@ -96,6 +96,7 @@ class _Conversation(msgspec.Struct):
     agent: _Agent | str | msgspec.UnsetType | None = msgspec.UNSET
     summary: str | msgspec.UnsetType | None = msgspec.UNSET
     initial_context: str | msgspec.UnsetType | None = msgspec.UNSET
+    metadata: AnyJson = None
     custom_metadata: AnyJson | msgspec.UnsetType = msgspec.UNSET
     recording_details: AnyJson | msgspec.UnsetType = msgspec.UNSET
     conversation: msgspec.Raw = msgspec.Raw()
@@ -403,6 +404,7 @@ def _metadata(sent: _Conversation, number: str | None) -> dict[str, Any]:
         "recording_details": details or None,
         # Under a key of its own: the names in it are the customer's.
         "custom": sent.custom_metadata or None,
+        "metadata": sent.metadata or None,
     }
     return {name: value for name, value in found.items() if value is not None}
 

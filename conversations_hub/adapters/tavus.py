@@ -126,6 +126,7 @@ class _Conversation(msgspec.Struct, gc=False):
     created_at: Instant = None
     updated_at: Instant = None
     shutdown_reason: str | None = None
+    metadata: Any = None
     events: list[_Event | None] | msgspec.UnsetType | None = msgspec.UNSET
 
 
@@ -432,6 +433,7 @@ def _metadata(sent: _Conversation, happened: _Happened) -> dict[str, Any]:
     found = {
         "face_id": text(sent.face_id) or text(sent.replica_id),
         "callback_url": sent.callback_url,
+        "metadata": sent.metadata,
         "transcript_url": ready.transcript_url,
         "perception": perception.analysis,
         "perception_unavailable": unperceived.reason,

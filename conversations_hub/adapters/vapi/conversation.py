@@ -528,9 +528,18 @@ def _related_ids(sent: Call) -> dict[str, str]:
 
 def _metadata(sent: Call, artifact: Artifact, *, has_messages: bool) -> dict[str, Any]:
     evaluation = sent.analysis.success_evaluation if sent.analysis else None
-    overrides = msgspec.to_builtins(sent.assistant_overrides)
-    _hide_secrets([sent.transport, sent.destination, artifact.transfers, overrides, artifact.variable_values])
-    told = {
+    attached: dict[str, Any] = {
+        "metadata": sent.metadata,
+        "assistant": {"metadata": sent.assistant.metadata} if sent.assistant and sent.assistant.metadata else None,
+        "assistantOverrides": msgspec.to_builtins(sent.assistant_overrides),
+        "squad": msgspec.to_builtins(sent.squad),
+        "squadOverrides": msgspec.to_builtins(sent.squad_overrides),
+        "workflowOverrides": msgspec.to_builtins(sent.workflow_overrides),
+        "customer": msgspec.to_builtins(sent.customer),
+        "variableValues": artifact.variable_values,
+    }
+    _hide_secrets([sent.transport, sent.destination, artifact.transfers, attached])
+    told = attached | {
         "orgId": sent.org_id,
         "type": None if sent.type in _TYPES else sent.type,
         "endedMessage": sent.ended_message,
@@ -538,12 +547,9 @@ def _metadata(sent: Call, artifact: Artifact, *, has_messages: bool) -> dict[str
         "phoneCallTransport": sent.phone_call_transport,
         "phoneCallProvider": sent.phone_call_provider,
         "transport": sent.transport,
-        "customer": msgspec.to_builtins(sent.customer),
         "destination": sent.destination,
         "transfers": artifact.transfers,
         "assistantActivations": msgspec.to_builtins(artifact.assistant_activations),
-        "assistantOverrides": overrides,
-        "variableValues": artifact.variable_values,
         "schedulePlan": sent.schedule_plan,
         "compliance": sent.compliance,
         "subscriptionLimits": sent.subscription_limits,

@@ -146,13 +146,24 @@ class Assistant(msgspec.Struct):
     """An assistant given with the call instead of by its id."""
 
     name: str | None = None
+    metadata: AnyJson = None
 
 
 class Overrides(msgspec.Struct, rename="camel", omit_defaults=True):
-    """What the customer attached to the call."""
+    """What the customer attached to the call, among all that may be set otherwise for it."""
 
     variable_values: AnyJson = None
     metadata: AnyJson = None
+
+
+MaybeOverrides = Overrides | list[Any] | str | float | bool | None
+"""Set in so many places that one of another form must not cost the call."""
+
+
+class Squad(msgspec.Struct, rename="camel", omit_defaults=True):
+    """Assistants that hand over to each other, given with the call instead of by their id."""
+
+    members_overrides: MaybeOverrides = None
 
 
 class PhoneNumber(msgspec.Struct, rename="camel"):
@@ -171,6 +182,8 @@ class Customer(msgspec.Struct, rename="camel", omit_defaults=True):
     extension: str | None = None
     email: str | None = None
     external_id: Id | None = None
+    assistant_overrides: MaybeOverrides = None
+    squad_overrides: MaybeOverrides = None
 
 
 class Call(msgspec.Struct, rename="camel"):
@@ -195,8 +208,12 @@ class Call(msgspec.Struct, rename="camel"):
     assistant: Assistant | None = None
     assistant_version: str | None = None
     assistant_overrides: Overrides | None = None
+    metadata: AnyJson = None
     squad_id: Id | None = None
+    squad: Squad | list[Any] | str | float | bool | None = None
+    squad_overrides: MaybeOverrides = None
     workflow_id: Id | None = None
+    workflow_overrides: MaybeOverrides = None
     campaign_id: Id | None = None
     phone_number_id: Id | None = None
     phone_number: PhoneNumber | None = None
@@ -250,12 +267,11 @@ LEFT_TO_RAW = {
     "assistantOverrides.*": _SET_UP,
     "customer.*": _SET_UP,
     "phoneNumber.*": _SET_UP,
-    "squad": _SET_UP,
     "squad.*": _SET_UP,
-    "squadOverrides*": _SET_UP,
+    "squadOverrides.*": _SET_UP,
     "workflow": _SET_UP,
     "workflow.*": _SET_UP,
-    "workflowOverrides*": _SET_UP,
+    "workflowOverrides.*": _SET_UP,
     "monitor*": "addresses that let anybody listen in and interfere",
     "webCall*Url": "the way into a running call",
     "webCallSipUri": "the way into a running call",
