@@ -17,6 +17,7 @@ import msgspec
 from .schema import Conversation, Issue, Participant, ParticipantKind, Role
 
 __all__ = [
+    "HUMAN_AGENTS",
     "AnyJson",
     "Id",
     "Instant",
@@ -276,7 +277,8 @@ def place_of(one: Participant, participants: list[Participant]) -> int:
 
 
 # "agent" is none of them, as most providers call their AI so; nor is "human", which with some is the customer.
-_HUMAN_AGENTS = {"human_agent", "live_agent", "representative", "transfer_target"}
+HUMAN_AGENTS = frozenset({"human_agent", "live_agent", "representative", "transfer_target"})
+"""What providers call a person who took over."""
 
 
 def stranger(word: str | None, participants: list[Participant]) -> tuple[Role, int | None]:
@@ -287,7 +289,7 @@ def stranger(word: str | None, participants: list[Participant]) -> tuple[Role, i
     """
     if word is None or word == "":
         return Role.UNKNOWN, None
-    if word.lower().replace("-", "_").replace(" ", "_") not in _HUMAN_AGENTS:
+    if word.lower().replace("-", "_").replace(" ", "_") not in HUMAN_AGENTS:
         return Role.UNKNOWN, place_of(Participant(name=word), participants)
     humans = (one for one in participants if one.kind is ParticipantKind.HUMAN_AGENT)
     return Role.HUMAN_AGENT, place_of(next(humans, Participant(kind=ParticipantKind.HUMAN_AGENT)), participants)

@@ -375,3 +375,90 @@ def test_overrides_of_another_form_cost_nothing(odd: object) -> None:
     names = ("squad", "squadOverrides", "workflowOverrides")
     told = got("vapi", {"id": "c1", **dict.fromkeys(names, odd), "customer": dict.fromkeys(names[1:], odd)})
     assert (told.id, told.issues) == ("c1", ())
+
+
+# what is there as plain text only
+
+PLAIN = "Agent: Hi.\nUser: Tuesday at ten.\nAddress: 5 Elm Street."
+SPOKEN = [(Role.ASSISTANT, "Hi."), (Role.USER, "Tuesday at ten.\nAddress: 5 Elm Street.")]
+AS_TEXT: list[tuple[str, object]] = [
+    ("vapi", {"id": "c1", "status": "ended", "artifact": {"messages": [], "transcript": PLAIN.replace("Agent", "AI")}}),
+    ("vapi", {"id": "c1", "status": "ended", "transcript": PLAIN.replace("Agent", "Assistant")}),
+    (
+        "vapi",
+        {
+            "id": "c1",
+            "artifactPlan": {"transcriptPlan": {"assistantName": "Lia", "userName": "Caller"}},
+            "artifact": {"transcript": PLAIN.replace("Agent", "Lia").replace("User", "Caller")},
+        },
+    ),
+    ("bland", {"call_id": "c1", "concatenated_transcript": PLAIN.replace("Agent", "assistant").replace("\n", " \n ")}),
+    ("bland", {"call_id": "c1", "transcripts": [], "concatenated_transcript": PLAIN.replace("Agent", "robot")}),
+    ("retell", {"call_id": "c1", "transcript": PLAIN}),
+    ("retell", {"call_id": "c1", "transcript": PLAIN, "transcript_with_tool_calls": []}),
+    ("anyreach", {"id": "c1", "conversation": PLAIN}),
+    ("anyreach", {"id": "c1", "conversation": {"transcript": PLAIN}}),
+    ("voiceable", {"data": {"id": "c1", "transcript": PLAIN}}),
+    ("elevenlabs", {"conversation_id": "c1", "transcript": PLAIN}),
+    (
+        "tavus",
+        {
+            "conversation_id": "c1",
+            "events": [
+                {
+                    "event_type": "application.transcription_ready",
+                    "properties": {"transcript": PLAIN.replace("Agent", "PAL")},
+                }
+            ],
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("provider", "body"), AS_TEXT)
+def test_what_was_said_is_read_from_plain_text_where_there_is_nothing_else(provider: str, body: object) -> None:
+    told = got(provider, body)
+    spoken = [(turn.role, "\n".join(line.strip() for line in turn.text.splitlines())) for turn in turns_of(told)]
+
+    assert spoken == SPOKEN
+    assert [turn.participant for turn in turns_of(told)] == [0, 1]
+    assert "transcript" in told.estimated
+    assert told.issues == ()
+
+
+def test_plain_text_stands_beside_the_tools_where_no_entry_is_speech() -> None:
+    called = {"role": "tool_calls", "toolCalls": [{"id": "t1", "function": {"name": "find"}}]}
+    vapi = got("vapi", {"id": "c1", "artifact": {"messages": [called], "transcript": "AI: Hi."}})
+    invoked = {"role": "tool_call_invocation", "tool_call_id": "t1", "name": "find"}
+    retell = got("retell", {"call_id": "c1", "transcript_with_tool_calls": [invoked], "transcript": "Agent: Hi."})
+
+    for told in (vapi, retell):
+        tool, speech = turns_of(told)
+        assert (tool.tool_calls[0].name, speech.role, speech.text) == ("find", Role.ASSISTANT, "Hi.")
+
+
+def test_plain_text_is_left_alone_where_the_entries_say_it() -> None:
+    row = {"role": "bot", "message": "Hello."}
+    told = got("vapi", {"id": "c1", "status": "ended", "artifact": {"messages": [row], "transcript": "AI: Hi."}})
+
+    assert [turn.text for turn in turns_of(told)] == ["Hello."]
+    assert "transcript" not in told.estimated
+
+
+def test_a_person_who_took_over_has_a_label_of_their_own() -> None:
+    told = got("vapi", {"id": "c1", "transcript": "AI: Hold on.\nTransfer target: Dana here.\nUser: Hi."})
+
+    assert [turn.role for turn in turns_of(told)] == [Role.ASSISTANT, Role.HUMAN_AGENT, Role.USER]
+
+
+@pytest.mark.parametrize("plain", ["", " \n ", None])
+def test_no_text_is_no_transcript(plain: str | None) -> None:
+    for provider, body in (
+        ("vapi", {"id": "c1", "status": "ended", "transcript": plain}),
+        ("bland", {"call_id": "c1", "concatenated_transcript": plain}),
+        ("anyreach", {"id": "c1", "conversation": plain}),
+        ("voiceable", {"data": {"id": "c1", "transcript": plain}}),
+    ):
+        told = got(provider, body)
+        assert told.transcript is None
+        assert "transcript" not in told.estimated

@@ -399,7 +399,8 @@ def test_messages_stand_where_they_always_did_and_are_read_there_where_nothing_e
     odd = call(messages=[said("bot", 1.0), said("bot", 2.0, secondsFromStart="soon")])
     assert [issue.place for issue in odd.issues] == ["messages[1].secondsFromStart"]
     flat = call(transcript="AI: Hello.\n", messages=None)
-    assert (flat.transcript, flat.metadata["transcript"]) == (None, "AI: Hello.\n")
+    assert [(turn.role, turn.text) for turn in turns_of(flat)] == [(Role.ASSISTANT, "Hello.")]
+    assert (flat.estimated, flat.metadata.get("transcript")) == (("transcript",), None)
 
 
 def timed(*words: dict[str, Any], start: float = 14.0, length: float = 2.0) -> tuple[Word, ...]:

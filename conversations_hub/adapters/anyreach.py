@@ -44,6 +44,7 @@ from ..coerce import (
 )
 from ..errors import ConfigurationError, HubError, InvalidRefError, PaginationError, PayloadError
 from ..payload import decode, decode_at, decoded_or_none
+from ..reading.plain_text import utterances
 from ..schema import (
     Agent,
     Channel,
@@ -165,7 +166,7 @@ class _Refusal(msgspec.Struct):
     error: str | None = None
 
 
-_Items = dict[str, msgspec.Raw] | list[_Item | None] | None
+_Items = dict[str, msgspec.Raw] | list[_Item | None] | str | None
 
 _conversation = msgspec.json.Decoder(_Conversation, strict=False)
 _items: msgspec.json.Decoder[_Items] = msgspec.json.Decoder(_Items, strict=False)
@@ -230,13 +231,15 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, name=agent.name, phone=number),
         Participant(kind=ParticipantKind.CUSTOMER, id=text(sent.user_id), phone=_phone_number(sent.user_id)),
     ]
-    transcript, transcript_state = _transcript(sent, status, participants, issues)
+    estimated: list[str] = []
+    transcript, transcript_state = _transcript(sent, status, participants, estimated, issues)
 
     # Only the record's creation and the length are told; an outbound call may have waited in a queue in between.
     created_at = instant(sent.created_at, "created_at", issues)
     has_talked = status in _HELD or (status is Status.FAILED and sent.duration)
     started_at = created_at if has_talked else None
     ended_at = after(started_at, sent.duration, "duration", issues) if status in _FINISHED else None
+    estimated = [*["started_at"] * bool(started_at), *["ended_at"] * bool(ended_at), *estimated]
     return Conversation(
         provider="anyreach",
         id=str(sent.id),
@@ -257,7 +260,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         summary=sent.summary or None,
         recordings=_recordings(sent.recording_details, issues),
         metadata=_metadata(sent, number),
-        estimated=tuple(filter(None, ("started_at" if started_at else None, "ended_at" if ended_at else None))),
+        estimated=tuple(estimated),
         issues=noted(issues),
         raw=bytes(body),
     )
@@ -268,12 +271,15 @@ def _phone_number(value: Id | None) -> str | None:
 
 
 def _transcript(
-    sent: _Conversation, status: Status, participants: list[Participant], issues: list[Issue]
+    sent: _Conversation, status: Status, participants: list[Participant], estimated: list[str], issues: list[Issue]
 ) -> tuple[tuple[TranscriptTurn, ...] | None, TranscriptState]:
     if sent.is_restricted:
         return None, TranscriptState.RESTRICTED
-    found = _entries(sent.conversation, "conversation", issues)
-    turns = None if found is None else _turns(*found, participants, issues)
+    place, items = _entries(sent.conversation, "conversation", issues)
+    if isinstance(items, str):
+        items = [_Item(role=who, text=said) for who, said in utterances(items, filter(None, _SPEAKERS))] or None
+        estimated += ["transcript"] if items else []
+    turns = None if items is None else _turns(place, items, participants, issues)
     if status not in _FINISHED:
         # What is saved of a running conversation lags behind it, so the turns there are never all.
         # https://docs.anyreach.ai/conversations/conversation-detail
@@ -285,22 +291,22 @@ def _transcript(
     return None, TranscriptState.PENDING if is_late else TranscriptState.UNAVAILABLE
 
 
-def _entries(sent: msgspec.Raw, place: str, issues: list[Issue]) -> tuple[str, Sequence[_Item | None]] | None:
-    """Find the list in a value of unknown shape, and the place where it stands."""
+def _entries(sent: msgspec.Raw, place: str, issues: list[Issue]) -> tuple[str, Sequence[_Item | None] | str | None]:
+    """Find the list, or the plain text, in a value of unknown shape, and the place where it stands."""
     try:
         items = decode_at(place, sent, _items, issues)
     except PayloadError:
         issues.append(Issue(place, "not a list of entries"))
-        return None
+        return place, None
     if isinstance(items, dict):
         for name in _LISTS:
-            if bytes(items.get(name, b""))[:1] == b"[":
+            if bytes(items.get(name, b""))[:1] in {b"[", b'"'}:
                 return _entries(items[name], f"{place}.{name}", issues)
         if items:
             issues.append(Issue(place, "holds no list of a known name"))
-        return None
+        return place, None
     # Where nothing in a list is an entry, it is a list of something else.
-    return None if items is None or (items and not any(items)) else (place, items)
+    return place, None if isinstance(items, list) and items and not any(items) else items
 
 
 def _turns(
@@ -546,8 +552,9 @@ def send(_account: Account, id: str, words: str) -> Flow[TranscriptTurn]:
 
 def _replied(body: bytes) -> TranscriptTurn:
     sent = decode(body, _reply, [])
-    _, called = _entries(sent.tool_calls, "tool_calls", []) or ("", ())
-    calls = tuple(_tool_call(item) for item in called if item is not None and item.is_call)
+    _, called = _entries(sent.tool_calls, "tool_calls", [])
+    items = called if isinstance(called, list) else ()
+    calls = tuple(_tool_call(item) for item in items if item is not None and item.is_call)
     return TranscriptTurn(index=0, role=Role.ASSISTANT, text=sent.reply or "", participant=0, tool_calls=calls)
 
 

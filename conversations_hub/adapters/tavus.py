@@ -30,6 +30,7 @@ from ..adapter import (
 from ..coerce import Id, Instant, Seconds, UnixSeconds, instant, json_text, not_before, noted, stranger, text
 from ..errors import HubError, InvalidRefError, NotFoundError, PayloadError, RateLimitError, UnsupportedError
 from ..payload import decode, decoded_or_none
+from ..reading.plain_text import utterances
 from ..schema import (
     Agent,
     Analysis,
@@ -84,7 +85,7 @@ class _ActionRequest(msgspec.Struct, gc=False):
 
 
 class _Properties(msgspec.Struct, gc=False):
-    transcript: list[_Turn | None] | None = None
+    transcript: list[_Turn | None] | str | None = None
     transcript_url: str | None = None
     shutdown_reason: str | None = None
     reason: str | None = None
@@ -240,6 +241,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         "started_at": started_at is not None and joined_at is None,
         "ended_at": ended_at is not None and shut_down_at is None,
         "duration": duration is not None,
+        "transcript": isinstance(_last(happened, "application.transcription_ready").transcript, str),
     }
     return Conversation(
         provider="tavus",
@@ -322,8 +324,10 @@ def _transcript(
         return None, TranscriptState.NOT_LOADED
     ready = happened.get("application.transcription_ready", ())
     if ready and ready[-1].told.transcript is not None:
-        place = f"{_place(sent, ready[-1])}.properties.transcript"
-        return _turns(ready[-1].told.transcript, place, participants, issues), TranscriptState.AVAILABLE
+        place, entries = f"{_place(sent, ready[-1])}.properties.transcript", ready[-1].told.transcript
+        if isinstance(entries, str):
+            entries = [_Turn(role=who, content=said) for who, said in utterances(entries, filter(None, _SPEAKERS))]
+        return _turns(entries, place, participants, issues), TranscriptState.AVAILABLE
     if status in {Status.FAILED, Status.NO_ANSWER}:
         return None, TranscriptState.UNAVAILABLE
     # It comes a minute or two after the end, so its absence says nothing yet.

@@ -35,6 +35,7 @@ from ..coerce import (
 )
 from ..errors import AuthError, HubError, InvalidRefError, OutageError, PaginationError, PayloadError, for_status
 from ..payload import decode, decoded_or_none
+from ..reading.plain_text import utterances
 from ..schema import (
     Agent,
     Analysis,
@@ -100,7 +101,7 @@ class _Conversation(msgspec.Struct):
     date: Instant = None
     duration: Number = None
     summary: str | None = None
-    transcript: list[_Turn | None] | None = None
+    transcript: list[_Turn | None] | str | None = None
     metadata: AnyJson = None
     outcome: AnyJson = None
     cost: AnyJson = None
@@ -220,15 +221,19 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False) -> Conversat
         Participant(kind=ParticipantKind.CUSTOMER, id=text(sent.user_id)),
     ]
     transcript, is_counted = None, False
-    if sent.transcript:  # an empty one says no more than none
+    entries, is_parsed = sent.transcript, isinstance(sent.transcript, str)
+    if isinstance(entries, str):
+        entries = [_Turn(role=who, content=said) for who, said in utterances(entries, filter(None, _SPEAKERS))]
+    if entries:  # an empty one says no more than none
         began = None if started_at is None else started_at.timestamp()
-        transcript, is_counted = _turns(sent.transcript, began, participants, issues)
+        transcript, is_counted = _turns(entries, began, participants, issues)
 
     estimated = (
         "status" if status is Status.ENDED and not sent.status else None,
         "channel" if sent.direction else None,
         "started_at" if dated_at else None,
         "ended_at" if ended_at else None,
+        "transcript" if transcript and is_parsed else None,
         "transcript.start" if is_counted else None,
     )
     return Conversation(

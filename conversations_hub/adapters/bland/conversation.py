@@ -15,6 +15,7 @@ import msgspec
 from ...coerce import AnyJson, after, in_seconds, instant, not_before, noted, place_of, seconds, stranger, text
 from ...errors import PayloadError
 from ...payload import decode
+from ...reading.plain_text import utterances
 from ...schema import (
     Agent,
     Analysis,
@@ -107,10 +108,12 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, correction: 
 
     agent = Agent(id=text(sent.pathway_id) or text(sent.persona_id), version=text(sent.pathway_version))
     participants = _participants(sent, agent, took_over)
-    turns = tuple(_turns(sent, started_at, participants, issues))
+    rows, is_parsed = _rows(sent)
+    turns = tuple(_turns(sent, rows, started_at, participants, issues))
     derived = {
         "started_at": started_at is not connected_at,
         "ended_at": ended_at is not None and ended_at is not end_at,
+        "transcript": is_parsed,
         "transcript.start": not sent.corrected_transcript and any(turn.start is not None for turn in turns),
     }
     call = Conversation(
@@ -259,15 +262,33 @@ def _related_ids(legs: Sequence[Leg]) -> dict[str, str]:
     return {f"proxy_agent_call_{place}": id for place, id in enumerate(ids, start=1)}
 
 
+def _rows(sent: Call) -> tuple[Sequence[Row | None], bool]:
+    """Return what was noted while the call ran, and whether plain text had to do."""
+    noted = sent.transcripts
+    plain = noted if isinstance(noted, str) else sent.concatenated_transcript
+    rows = noted if isinstance(noted, list) else []
+    if sent.corrected_transcript or not plain or any(row is not None and row.user in _SPEECH for row in rows):
+        return rows, False
+    parsed = [Row(user=who, text=said) for who, said in utterances(plain, filter(None, _SPEAKERS))]
+    return parsed or rows, bool(parsed)
+
+
+_SPEECH = {"user", "assistant", "robot"}
+
+
 def _turns(
-    sent: Call, started_at: datetime | None, participants: list[Participant], issues: list[Issue]
+    sent: Call,
+    rows: Sequence[Row | None],
+    started_at: datetime | None,
+    participants: list[Participant],
+    issues: list[Issue],
 ) -> list[TranscriptTurn]:
     turns: list[TranscriptTurn] = []
     if sent.corrected_transcript:
         # It differs from the rows in number, order and words, so the two are never laid upon each other.
         turns += _heard(sent.corrected_transcript, _CORRECTED, participants, issues)
-    elif sent.transcripts:
-        turns += _noted(sent.transcripts, started_at, participants, issues)
+    elif rows:
+        turns += _noted(rows, started_at, participants, issues)
     if turns and sent.post_transfer_transcript and sent.transfer_offset_seconds is not None:
         place, offset = "post_transfer_transcript", sent.transfer_offset_seconds
         turns += _heard(sent.post_transfer_transcript, place, participants, issues, first=len(turns), offset=offset)
@@ -429,7 +450,7 @@ def _metadata(sent: Call, turns: tuple[TranscriptTurn, ...]) -> dict[str, Any]:
         found |= {"from": sent.from_, "to": sent.to}
     if sent.warm_transfer_call:
         found["warm_transfer_call"] = msgspec.to_builtins(sent.warm_transfer_call)
-    if sent.corrected_transcript and sent.transcripts:
+    if sent.corrected_transcript and isinstance(sent.transcripts, list) and sent.transcripts:
         found["live_transcript"] = msgspec.to_builtins(sent.transcripts)
     if sent.post_transfer_transcript and not (turns and sent.transfer_offset_seconds is not None):
         found["post_transfer_transcript"] = msgspec.to_builtins(sent.post_transfer_transcript)

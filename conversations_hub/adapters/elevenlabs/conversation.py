@@ -10,6 +10,7 @@ import msgspec
 
 from ...coerce import AnyJson, after, instant, not_before, noted, number, text
 from ...payload import decode
+from ...reading.plain_text import utterances
 from ...schema import (
     Agent,
     Analysis,
@@ -127,6 +128,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         "created_at": created_at is not None,
         "ended_at": ended_at is not None,
         "end_reason": is_handed_over,
+        "transcript": isinstance(sent.transcript, str) and bool(transcript),
     }
     return Conversation(
         provider="elevenlabs",
@@ -202,12 +204,18 @@ def _cast(sent: payload.Conversation, line: payload.Line, agent: Agent) -> Cast:
     return cast
 
 
+_LABELS = ("agent", "user")
+
+
 def _transcript(
     sent: payload.Conversation, told: payload.Metadata, status: Status, cast: Cast, issues: list[Issue]
 ) -> tuple[tuple[TranscriptTurn, ...] | None, TranscriptState]:
     if sent.transcript is msgspec.UNSET:
         return None, TranscriptState.NOT_LOADED
-    found = turns(sent.transcript or (), cast, issues)
+    entries = sent.entries
+    if isinstance(sent.transcript, str):
+        entries = [payload.Turn(role=who, message=said) for who, said in utterances(sent.transcript, _LABELS)]
+    found = turns(entries, cast, issues)
     if not found and _is_forgotten(told):
         return None, TranscriptState.UNAVAILABLE
     if status not in _FINISHED:
@@ -337,7 +345,7 @@ def _without_secrets(variables: AnyJson) -> AnyJson:
 def _files(sent: payload.Conversation) -> list[dict[str, Any]] | None:
     found = [
         {"position": position, **msgspec.to_builtins(entry.file_input)}
-        for position, entry in enumerate(sent.transcript or ())
+        for position, entry in enumerate(sent.entries)
         if entry is not None and entry.file_input is not None
     ]
     return found or None

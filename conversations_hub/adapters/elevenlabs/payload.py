@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -255,7 +256,7 @@ class Conversation(msgspec.Struct):
     version_id: Id | None = None
     user_id: Id | None = None
     status: str | None = None
-    transcript: list[Turn | None] | msgspec.UnsetType | None = msgspec.UNSET
+    transcript: list[Turn | None] | str | msgspec.UnsetType | None = msgspec.UNSET
     metadata: Metadata | None = None
     analysis: Analysis | None = None
     conversation_initiation_client_data: ClientData | None = None
@@ -272,6 +273,11 @@ class Conversation(msgspec.Struct):
     sentiment_analysis: AnyJson = None
     # Of a call that could not be placed.
     failure_reason: str | None = None
+
+    @property
+    def entries(self) -> Sequence[Turn | None]:
+        """What the transcript holds, where it is a list, as it should be."""
+        return self.transcript if isinstance(self.transcript, list) else ()
 
     @property
     def client(self) -> ClientData:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -16,6 +15,7 @@ import msgspec
 from ...coerce import in_seconds, instant, not_before, noted, signed_until, stranger, text
 from ...errors import PayloadError
 from ...payload import decode, decode_at
+from ...reading.plain_text import utterances
 from ...schema import (
     Agent,
     Analysis,
@@ -268,21 +268,23 @@ def _transcript_state(
     return TranscriptState.PENDING if is_late else TranscriptState.UNAVAILABLE
 
 
-_SPOKEN = re.compile(r"^(Agent|User): ", re.MULTILINE)
+_SPEECH = {"agent", "user", "transfer_target"}
 
 
 def _transcript(
     sent: payload.Call, started_at: datetime | None, participants: list[Participant], issues: list[Issue]
 ) -> tuple[tuple[TranscriptTurn, ...] | None, bool]:
     """Return the turns from the fullest of the places that may hold them, and whether plain text had to do."""
-    for place in _TRANSCRIPTS:
-        items = _items_at(sent, place, issues)
-        if items:
-            return turns(items, started_at, participants, issues, place), False
-    if not sent.transcript:
+    place, items = next(
+        ((place, items) for place in _TRANSCRIPTS if (items := _items_at(sent, place, issues))), ("transcript", ())
+    )
+    parsed: list[payload.Item] = []
+    if sent.transcript and not any(item is not None and item.role in _SPEECH and item.content for item in items):
+        parsed = [payload.Item(role=who, content=said) for who, said in utterances(sent.transcript, _SPEECH)]
+    if not items and not parsed:
         whole = (sent.transcript_with_tool_calls, sent.message_with_tool_calls, sent.transcript)
         return (None if all(one is None for one in whole) else ()), False
-    return turns(_parsed(sent.transcript), started_at, participants, issues), True
+    return turns([*items, *parsed] if parsed else items, started_at, participants, issues, place), bool(parsed)
 
 
 # The fullest first; those after the first two are decoded only where they must be.
@@ -297,14 +299,6 @@ _TRANSCRIPTS = (
 def _items_at(sent: payload.Call, place: str, issues: list[Issue]) -> Sequence[payload.Item | None] | None:
     held: Sequence[payload.Item | None] | msgspec.Raw | None = getattr(sent, place)
     return decode_at(place, held, _items, issues) if isinstance(held, msgspec.Raw) else held
-
-
-def _parsed(plain: str) -> list[payload.Item]:
-    before, *parts = _SPOKEN.split(plain)
-    items = [payload.Item(content=before.strip())] if before.strip() else []
-    return items + [
-        payload.Item(role=who.lower(), content=said.strip()) for who, said in zip(parts[::2], parts[1::2], strict=True)
-    ]
 
 
 def turns(

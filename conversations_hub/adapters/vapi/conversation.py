@@ -14,6 +14,7 @@ import msgspec
 
 from ...coerce import AnyJson, in_seconds, instant, json_text, not_before, noted, place_of, stranger, text
 from ...payload import decode, decode_at
+from ...reading.plain_text import utterances
 from ...schema import (
     Agent,
     Analysis,
@@ -128,6 +129,10 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
     agent = _agent(sent, artifact)
     participants = _participants(sent, agent)
     place, messages = _messages(sent, artifact, issues)
+    parsed = _parsed(sent, artifact, messages or ())
+    if parsed:
+        messages = [*(messages or ()), *parsed]
+        estimated.append("transcript")
     transcript = _turns(messages, artifact, participants, estimated) if messages else None
     if messages and transcript is not None and len(transcript) < len(messages):
         issues += [Issue(f"{place}[{position}]", "null") for position, one in enumerate(messages) if one is None]
@@ -231,6 +236,24 @@ def _messages(sent: Call, artifact: Artifact, issues: list[Issue]) -> tuple[str,
     if artifact.messages or not sent.messages:
         return "artifact.messages", artifact.messages
     return "messages", decode_at("messages", sent.messages, messages_decoder, issues)
+
+
+# By default: https://docs.vapi.ai/api-reference/calls/get
+_LABELS = {"ai": "bot", "assistant": "bot", "bot": "bot", "user": "user", "customer": "user", "system": "system"}
+_SPEECH = {"user", "bot", "assistant"}
+
+
+def _parsed(sent: Call, artifact: Artifact, messages: Sequence[Message | None]) -> list[Message]:
+    """Return what was said according to the plain text, where none of the messages is speech."""
+    plain = artifact.transcript or sent.transcript
+    if not plain or any(one is not None and one.role in _SPEECH and one.message for one in messages):
+        return []
+    labels = {**_LABELS}
+    for plan in (sent.assistant.artifact_plan if sent.assistant else None, sent.artifact_plan):
+        names = plan.transcript_plan if isinstance(plan, payload.ArtifactPlan) else None
+        if isinstance(names, payload.TranscriptPlan):
+            labels |= {(names.assistant_name or "ai").lower(): "bot", (names.user_name or "user").lower(): "user"}
+    return [Message(role=labels.get(who or "", who), message=said) for who, said in utterances(plain, labels)]
 
 
 def _turns(

@@ -142,11 +142,28 @@ class Analysis(msgspec.Struct, rename="camel"):
     success_evaluation: AnyJson = None
 
 
-class Assistant(msgspec.Struct):
+class TranscriptPlan(msgspec.Struct, rename="camel"):
+    """How speakers are called in the transcript as plain text."""
+
+    assistant_name: str | None = None
+    user_name: str | None = None
+
+
+class ArtifactPlan(msgspec.Struct, rename="camel"):
+    """What is to be made of a call."""
+
+    transcript_plan: TranscriptPlan | list[Any] | str | float | bool | None = None
+
+
+MaybeArtifactPlan = ArtifactPlan | list[Any] | str | float | bool | None
+
+
+class Assistant(msgspec.Struct, rename="camel"):
     """An assistant given with the call instead of by its id."""
 
     name: str | None = None
     metadata: AnyJson = None
+    artifact_plan: MaybeArtifactPlan = None
 
 
 class Overrides(msgspec.Struct, rename="camel", omit_defaults=True):
@@ -231,6 +248,7 @@ class Call(msgspec.Struct, rename="camel"):
     cost_breakdown: AnyJson = None
     analysis: Analysis | None = None
     artifact: Artifact | None = None
+    artifact_plan: MaybeArtifactPlan = None
     # As it was before there were artifacts. The messages still come twice, so these are read only where they must be.
     messages: msgspec.Raw = msgspec.Raw()
     transcript: str | None = None
@@ -262,7 +280,7 @@ _FAULTS = "for finding faults, with Vapi's own tools"
 _TWICE = "what was said, once more"
 _FILTERED = "what the security filter took out"
 LEFT_TO_RAW = {
-    "artifactPlan*": _SET_UP,
+    "artifactPlan.*": _SET_UP,
     "assistant.*": _SET_UP,
     "assistantOverrides.*": _SET_UP,
     "customer.*": _SET_UP,
