@@ -109,7 +109,7 @@ def signed(body: bytes, secret: str = SECRET) -> dict[str, str]:
         ({"status": "canceled"}, Status.CANCELLED),
         ({"status": "in-progress"}, Status.IN_PROGRESS),
         ({"status": "queued"}, Status.QUEUED),
-        ({"status": "zz_unheard_of", "completed": True, "queue_status": "complete"}, Status.UNKNOWN),
+        ({"status": "zz_unheard_of", "completed": True, "queue_status": "complete"}, Status.ENDED),
         # `status` is believed first, whatever the others say.
         ({"status": "failed", "completed": True, "queue_status": "complete"}, Status.FAILED),
         ({"status": "completed", "completed": False, "queue_status": "call_error"}, Status.ENDED),

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
 
-from conversations_hub.adapter import Account
+from conversations_hub.adapter import Account, Event
 from conversations_hub.adapters import BUILTIN, load
-from conversations_hub.schema import Conversation, ParticipantKind, Role, TranscriptTurn
+from conversations_hub.schema import Conversation, ParticipantKind, Role, Status, TranscriptState, TranscriptTurn
 from conversations_hub.testing import drive
 from conversations_hub.wire import Response
 
@@ -462,3 +463,208 @@ def test_no_text_is_no_transcript(plain: str | None) -> None:
         told = got(provider, body)
         assert told.transcript is None
         assert "transcript" not in told.estimated
+
+
+# whether it is over
+
+VAPI_SAID = {"messages": [{"role": "user", "message": "Hi."}]}
+ELEVENLABS_SAID = [{"role": "user", "message": "Hi.", "time_in_call_secs": 1}]
+OVER: list[tuple[str, object]] = [
+    (
+        "retell",
+        {
+            "call_id": "c1",
+            "start_timestamp": 1772445600000,
+            "end_timestamp": 1772445693000,
+            "disconnection_reason": "user_hangup",
+            "transcript": "Agent: Hello.\nUser: Bye.",
+        },
+    ),
+    ("retell", {"call_id": "c1", "call_status": "settled", "end_timestamp": 1772445693000, "transcript": "User: Hi."}),
+    ("retell", {"call_id": "c1", "disconnection_reason": "agent_hangup", "transcript": "User: Hi."}),
+    ("retell", {"chat_id": "c1", "chat_status": "Finished", "transcript": "User: Hi."}),
+    ("vapi", {"id": "c1", "status": "archived", "endedAt": END, "artifact": VAPI_SAID}),
+    ("vapi", {"id": "c1", "endedReason": "customer-ended-call", "artifact": VAPI_SAID}),
+    ("vapi", {"id": "c1", "status": "completed", "artifact": VAPI_SAID}),
+    ("elevenlabs", {"conversation_id": "c1", "status": "finished", "transcript": ELEVENLABS_SAID}),
+    (
+        "elevenlabs",
+        {"conversation_id": "c1", "transcript": ELEVENLABS_SAID, "metadata": {"call_duration_secs": 87}},
+    ),
+    (
+        "elevenlabs",
+        {
+            "conversation_id": "c1",
+            "status": "wrapped-up",
+            "transcript": ELEVENLABS_SAID,
+            "metadata": {"termination_reason": "Client disconnected"},
+        },
+    ),
+    ("bland", {"call_id": "c1", "call_ended_by": "USER", "transcripts": [{"user": "user", "text": "Hi."}]}),
+    (
+        "tavus",
+        {
+            "conversation_id": "c1",
+            "status": "settled",
+            "events": [
+                {"event_type": "system.shutdown", "timestamp": END, "properties": {"reason": "max_call_duration"}},
+                {
+                    "event_type": "application.transcription_ready",
+                    "properties": {"transcript": [{"role": "user", "content": "Hi."}]},
+                },
+            ],
+        },
+    ),
+    ("anyreach", {"id": "c1", "summary": "Greeted.", "conversation": [{"role": "user", "content": "Hi."}]}),
+    ("voiceable", {"data": {"id": "c1", "status": "settled", "call_successful": "success", "transcript": "User: Hi."}}),
+]
+
+
+@pytest.mark.parametrize(("provider", "body"), OVER)
+def test_an_unknown_status_does_not_hide_a_known_end(provider: str, body: object) -> None:
+    told = got(provider, body)
+
+    assert told.status is Status.ENDED
+    assert "status" in told.estimated
+    assert told.transcript_state is TranscriptState.AVAILABLE
+    assert turns_of(told)[-1].role is Role.USER
+
+
+@pytest.mark.parametrize(
+    ("provider", "body", "status"),
+    [
+        ("retell", {"call_id": "c1", "disconnection_reason": "dial_no_answer"}, Status.NO_ANSWER),
+        ("retell", {"call_id": "c1", "disconnection_reason": "dial_failed"}, Status.FAILED),
+        ("vapi", {"id": "c1", "status": "archived", "endedReason": "customer-busy"}, Status.NO_ANSWER),
+        ("vapi", {"id": "c1", "endedReason": "pipeline-error-x"}, Status.FAILED),
+        ("tavus", {"conversation_id": "c1", "shutdown_reason": "participant_absent_timeout"}, Status.NO_ANSWER),
+    ],
+)
+def test_why_it_ended_tells_how_where_the_status_does_not(provider: str, body: object, status: Status) -> None:
+    assert got(provider, body).status is status
+
+
+@pytest.mark.parametrize(
+    ("provider", "body"),
+    [
+        ("retell", {"call_id": "c1", "call_status": "settled", "start_timestamp": 1772445600000}),
+        ("vapi", {"id": "c1", "status": "parked", "startedAt": BEGIN}),
+        ("elevenlabs", {"conversation_id": "c1", "status": "parked", "transcript": ELEVENLABS_SAID}),
+        ("bland", {"call_id": "c1", "status": "parked", "started_at": BEGIN}),
+        ("tavus", {"conversation_id": "c1", "status": "parked", "events": [{"event_type": "system.pal_joined"}]}),
+        ("anyreach", {"id": "c1", "status": "parked", "conversation": []}),
+        ("voiceable", {"data": {"id": "c1", "status": "parked"}}),
+    ],
+)
+def test_without_a_sign_of_an_end_an_unknown_status_stays_unknown(provider: str, body: object) -> None:
+    told = got(provider, body)
+
+    assert (told.status, told.transcript_state) == (Status.UNKNOWN, TranscriptState.PENDING)
+    assert "status" not in told.estimated
+
+
+def event_of(provider: str, delivery: object) -> Event:
+    webhook = load(provider).webhook
+    assert webhook is not None
+    [event] = webhook.events(json.dumps(delivery).encode())
+    return event
+
+
+def conversation_of(event: Event) -> Conversation:
+    assert event.conversation is not None
+    return event.conversation
+
+
+def test_what_is_delivered_after_the_end_has_ended_without_saying_so() -> None:
+    data = {"conversation_id": "c1", "transcript": ELEVENLABS_SAID}
+    elevenlabs = conversation_of(event_of("elevenlabs", {"type": "post_call_transcription", "data": data}))
+    bland = conversation_of(event_of("bland", {"call_id": "c1", "transcripts": [{"user": "user", "text": "Hi."}]}))
+
+    for told in (elevenlabs, bland):
+        assert (told.status, told.transcript_state) == (Status.ENDED, TranscriptState.AVAILABLE)
+        assert "status" in told.estimated
+
+
+# whether more may come
+
+
+@pytest.mark.parametrize(
+    ("provider", "delivery"),
+    [
+        ("bland", {"call_id": "c1", "status": "completed", "corrected_duration": "87", "price": 0.1}),
+        ("bland", {"call_id": "c1", "completed": True, "price": 0.1}),
+        (
+            "retell",
+            {"event": "call_analyzed", "call": {"call_id": "c1", "call_status": "ended", "call_analysis": {}}},
+        ),
+        (
+            "retell",
+            {
+                "event": "chat_analyzed",
+                "chat": {"chat_id": "c1", "chat_status": "ended", "chat_analysis": {"chat_summary": "Done."}},
+            },
+        ),
+        (
+            "vapi",
+            {"message": {"type": "end-of-call-report", "endedReason": "customer-ended-call", "call": {"id": "c1"}}},
+        ),
+    ],
+)
+def test_a_delivery_that_leaves_the_transcript_out_says_nothing_of_it(provider: str, delivery: object) -> None:
+    event = event_of(provider, delivery)
+
+    assert conversation_of(event).transcript is None
+    assert conversation_of(event).transcript_state is TranscriptState.PENDING
+    assert event.to_fetch == f"{provider}:c1"
+
+
+ENDED_AT = datetime(2026, 3, 2, 10, 1, 27, tzinfo=UTC)  # 87 s after it began
+SILENT: dict[str, object] = {
+    "elevenlabs": {
+        "conversation_id": "c1",
+        "status": "done",
+        "transcript": [],
+        "metadata": {"start_time_unix_secs": 1772445600, "call_duration_secs": 87},
+    },
+    "retell": {
+        "call_id": "c1",
+        "call_status": "ended",
+        "start_timestamp": 1772445600000,
+        "end_timestamp": 1772445687000,
+        "transcript_with_tool_calls": [],
+    },
+    "anyreach": {
+        "id": "c1",
+        "status": "completed",
+        "created_at": BEGIN,
+        "duration": 87,
+        "conversation": {"items": []},
+    },
+    "voiceable": {"data": {"id": "c1", "status": "done", "created_at": BEGIN, "duration": 87, "transcript": []}},
+}
+
+
+@pytest.mark.parametrize("provider", SILENT)
+@pytest.mark.parametrize(
+    ("later", "is_due"), [(None, True), (timedelta(minutes=59), True), (timedelta(minutes=61), False)]
+)
+def test_a_long_conversation_without_a_word_is_pending_for_an_hour(
+    provider: str,
+    later: timedelta | None,
+    is_due: bool,  # noqa: FBT001
+) -> None:
+    headers = {} if later is None else {"date": format_datetime(ENDED_AT + later, usegmt=True)}
+    told = got(provider, SILENT[provider], headers=headers)
+
+    assert (told.transcript_state is TranscriptState.PENDING) is is_due
+    assert told.transcript is None or not is_due
+
+
+def test_a_delivered_conversation_without_a_word_goes_by_when_it_was_delivered() -> None:
+    for late, state in ((60, TranscriptState.PENDING), (7200, TranscriptState.AVAILABLE)):
+        delivery = {
+            "type": "post_call_transcription",
+            "event_timestamp": 1772445687 + late,
+            "data": SILENT["elevenlabs"],
+        }
+        assert conversation_of(event_of("elevenlabs", delivery)).transcript_state is state

@@ -208,7 +208,6 @@ def test_both_ids_are_kept_and_the_documented_one_names_the_conversation() -> No
         ("active", Status.IN_PROGRESS),
         ("initiated", Status.QUEUED),
         ("failed", Status.FAILED),
-        ("zz_unheard_of", Status.UNKNOWN),
     ],
 )
 def test_statuses(word: str, status: Status) -> None:
@@ -216,6 +215,14 @@ def test_statuses(word: str, status: Status) -> None:
 
     assert (conversation.status, conversation.provider_status) == (status, word)
     assert "status" not in conversation.estimated
+
+
+def test_an_unknown_status_is_over_once_it_has_been_judged() -> None:
+    judged = row(status="zz_unheard_of", call_successful="success")
+    unjudged = row(status="zz_unheard_of", call_successful="unsure")
+
+    assert (judged.status, "status" in judged.estimated) == (Status.ENDED, True)
+    assert (unjudged.status, "status" in unjudged.estimated) == (Status.UNKNOWN, False)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import base64
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -44,6 +45,7 @@ from ..coerce import (
 )
 from ..errors import ConfigurationError, HubError, InvalidRefError, PaginationError, PayloadError
 from ..payload import decode, decode_at, decoded_or_none
+from ..reading.lifecycle import concluded, may_still_come
 from ..reading.plain_text import utterances
 from ..schema import (
     Agent,
@@ -101,6 +103,11 @@ class _Conversation(msgspec.Struct):
     custom_metadata: AnyJson | msgspec.UnsetType = msgspec.UNSET
     recording_details: AnyJson | msgspec.UnsetType = msgspec.UNSET
     conversation: msgspec.Raw = msgspec.Raw()
+
+    @property
+    def recording_url(self) -> str | None:
+        url = self.recording_details.get("recording_url") if isinstance(self.recording_details, dict) else None
+        return url if isinstance(url, str) and url else None
 
     @property
     def is_restricted(self) -> bool:
@@ -218,11 +225,13 @@ _DAY = 86_400
 _PHONE_NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
-def normalize(body: bytes | msgspec.Raw) -> Conversation:
-    """Read a conversation as AnyReach sends it, in a list or alone."""
+def normalize(body: bytes | msgspec.Raw, *, present: Instant = None) -> Conversation:
+    """Read a conversation as AnyReach sends it, in a list or alone; `present` is when it did."""
     issues: list[Issue] = []
     sent = decode(body, _conversation, issues)
-    status, end_reason = _STATUSES.get(sent.status or "") or (Status.UNKNOWN, None)
+    told, end_reason = _STATUSES.get(sent.status or "") or (Status.UNKNOWN, None)
+    # Both are made of what is over.
+    status = concluded(told, sent.status, sent.summary or None, sent.recording_url)
 
     named = sent.agent if isinstance(sent.agent, _Agent) else _Agent(name=sent.agent or None)
     agent = Agent(id=text(sent.agent_id) or text(named.id), name=text(named.name), version=text(sent.agent_version_id))
@@ -231,15 +240,15 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, name=agent.name, phone=number),
         Participant(kind=ParticipantKind.CUSTOMER, id=text(sent.user_id), phone=_phone_number(sent.user_id)),
     ]
-    estimated: list[str] = []
-    transcript, transcript_state = _transcript(sent, status, participants, estimated, issues)
-
     # Only the record's creation and the length are told; an outbound call may have waited in a queue in between.
     created_at = instant(sent.created_at, "created_at", issues)
     has_talked = status in _HELD or (status is Status.FAILED and sent.duration)
     started_at = created_at if has_talked else None
     ended_at = after(started_at, sent.duration, "duration", issues) if status in _FINISHED else None
-    estimated = [*["started_at"] * bool(started_at), *["ended_at"] * bool(ended_at), *estimated]
+    derived = {"status": status is not told, "started_at": started_at is not None, "ended_at": ended_at is not None}
+    estimated = [name for name, is_derived in derived.items() if is_derived]
+    is_early = bool(sent.duration) and may_still_come(ended_at, instant(present, "", []))
+    transcript, transcript_state = _transcript(sent, status, participants, estimated, issues, is_early=is_early)
     return Conversation(
         provider="anyreach",
         id=str(sent.id),
@@ -258,7 +267,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         transcript=transcript,
         transcript_state=transcript_state,
         summary=sent.summary or None,
-        recordings=_recordings(sent.recording_details, issues),
+        recordings=_recordings(sent.recording_url, issues),
         metadata=_metadata(sent, number),
         estimated=tuple(estimated),
         issues=noted(issues),
@@ -271,7 +280,13 @@ def _phone_number(value: Id | None) -> str | None:
 
 
 def _transcript(
-    sent: _Conversation, status: Status, participants: list[Participant], estimated: list[str], issues: list[Issue]
+    sent: _Conversation,
+    status: Status,
+    participants: list[Participant],
+    estimated: list[str],
+    issues: list[Issue],
+    *,
+    is_early: bool,
 ) -> tuple[tuple[TranscriptTurn, ...] | None, TranscriptState]:
     if sent.is_restricted:
         return None, TranscriptState.RESTRICTED
@@ -285,7 +300,8 @@ def _transcript(
         # https://docs.anyreach.ai/conversations/conversation-detail
         return turns, TranscriptState.PENDING
     if turns is not None:
-        return turns, TranscriptState.AVAILABLE
+        # Where it took its time and nothing was said, that may be still to come.
+        return (None, TranscriptState.PENDING) if is_early and not turns else (turns, TranscriptState.AVAILABLE)
     # A conversation that was held has a transcript; where there is none yet, the record was read too early.
     is_late = status is Status.ENDED and sent.conversation in _NOT_YET
     return None, TranscriptState.PENDING if is_late else TranscriptState.UNAVAILABLE
@@ -383,9 +399,8 @@ def _metrics(sent: AnyJson) -> dict[str, float] | None:
     return found or None
 
 
-def _recordings(details: AnyJson | msgspec.UnsetType, issues: list[Issue]) -> tuple[Recording, ...]:
-    url = details.get("recording_url") if isinstance(details, dict) else None
-    if not isinstance(url, str) or not url:
+def _recordings(url: str | None, issues: list[Issue]) -> tuple[Recording, ...]:
+    if url is None:
         return ()
     return (
         Recording(
@@ -450,7 +465,7 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listi
         oldest = None  # newest first, so all that is left is older still, whether or not the filter was obeyed
     return Listing(
         rows=rows,
-        normalize=normalize,
+        normalize=partial(normalize, present=reply.headers.get("date")),
         cursor=f"{size}:{_cursor(oldest)}" if oldest else None,
         warning=_MAY_BE_MORE if oldest and is_between else None,
     )
@@ -507,7 +522,7 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a conversation, whole as far as the key's role allows."""
     # https://docs.anyreach.ai/api-reference/conversations/get-a-conversation
     reply = yield Request("GET", "/core/conversations/{id}", ids={"id": id})
-    return answered(reply, normalize, _words)
+    return answered(reply, partial(normalize, present=reply.headers.get("date")), _words)
 
 
 def start(_account: Account, wanted: Start) -> Flow[Started]:

@@ -30,6 +30,7 @@ from ..adapter import (
 from ..coerce import Id, Instant, Seconds, UnixSeconds, instant, json_text, not_before, noted, stranger, text
 from ..errors import HubError, InvalidRefError, NotFoundError, PayloadError, RateLimitError, UnsupportedError
 from ..payload import decode, decoded_or_none
+from ..reading.lifecycle import concluded
 from ..reading.plain_text import utterances
 from ..schema import (
     Agent,
@@ -172,6 +173,7 @@ _LEFT_TO_RAW = {
 # what it means
 
 _STATUSES = {"active": Status.IN_PROGRESS, "ended": Status.ENDED}
+_FINISHED = (Status.ENDED, Status.FAILED, Status.NO_ANSWER)
 
 # Each with the position of its participant: the agent is the first, the customer the second.
 _SPEAKERS: dict[str | None, tuple[Role, int | None]] = {
@@ -197,6 +199,12 @@ _END_REASONS = {
 }
 
 _JOINED = ("system.pal_joined", "system.replica_joined")
+_AFTER_THE_END = (
+    "system.shutdown",
+    "application.transcription_ready",
+    "application.recording_ready",
+    "application.perception_analysis",
+)
 _KNOWN_EVENTS = {
     *_JOINED,
     "system.shutdown",
@@ -225,7 +233,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
     shut_down_at = _when(sent, happened, "system.shutdown", issues)
 
     started_at = joined_at or (None if status is Status.QUEUED else created_at)
-    ended_at = shut_down_at or (updated_at if sent.status == "ended" else None)
+    ended_at = shut_down_at or (updated_at if status in _FINISHED else None)
     told_at = f"{_place(sent, happened['system.shutdown'][0])}.timestamp" if shut_down_at else "updated_at"
     ended_at = not_before(ended_at, started_at, told_at, issues)
 
@@ -238,6 +246,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
 
     duration = _duration(joined_at, shut_down_at and ended_at, transcript, recordings)
     derived = {
+        "status": status in _FINISHED and sent.status != "ended",
         "started_at": started_at is not None and joined_at is None,
         "ended_at": ended_at is not None and shut_down_at is None,
         "duration": duration is not None,
@@ -305,6 +314,7 @@ def _outcome(sent: _Conversation, happened: _Happened) -> tuple[Status, str | No
         status = Status.QUEUED
     shutdown = _last(happened, "system.shutdown")
     reason = sent.shutdown_reason or shutdown.shutdown_reason or shutdown.reason
+    status = concluded(status, sent.status, reason, not happened.keys().isdisjoint(_AFTER_THE_END))
     if not reason:
         return status, None, None
     for beginning, (outcome, end_reason) in _END_REASONS.items():

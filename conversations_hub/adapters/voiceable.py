@@ -35,6 +35,7 @@ from ..coerce import (
 )
 from ..errors import AuthError, HubError, InvalidRefError, OutageError, PaginationError, PayloadError, for_status
 from ..payload import decode, decoded_or_none
+from ..reading.lifecycle import concluded, may_still_come
 from ..reading.plain_text import utterances
 from ..schema import (
     Agent,
@@ -195,14 +196,16 @@ _WHOLE_INSTANT = re.compile(
 )
 
 
-def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False) -> Conversation:
-    """Read a conversation: a row of a list or, with `is_whole`, all that Voiceable has of it."""
+def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, present: Instant = None) -> Conversation:
+    """Read a conversation: a row of a list or, with `is_whole`, all that Voiceable has of it; `present` is when."""
     issues: list[Issue] = []
     sent = decode(body, _conversation, issues)
     id = text(sent.conversation_id) or text(sent.id)
     if id is None:
         raise PayloadError("the answer holds no id of a conversation")
-    status = _status(sent)
+    told = _STATUSES.get(sent.status or "", Status.UNKNOWN)
+    # What has been judged is over; whatever else the front end shows as "In Progress" is a guess.
+    status = concluded(told, sent.status, sent.call_successful in _VERDICTS, sent.outcome)
 
     # Documented as the instant "when conversation started".
     # https://docs.voiceable.dev/api-reference/conversations/get-conversation
@@ -228,8 +231,9 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False) -> Conversat
         began = None if started_at is None else started_at.timestamp()
         transcript, is_counted = _turns(entries, began, participants, issues)
 
+    is_early = bool(duration) and may_still_come(ended_at, instant(present, "", []))
     estimated = (
-        "status" if status is Status.ENDED and not sent.status else None,
+        "status" if status is not told else None,
         "channel" if sent.direction else None,
         "started_at" if dated_at else None,
         "ended_at" if ended_at else None,
@@ -251,7 +255,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False) -> Conversat
         ended_at=ended_at,
         duration=duration,
         transcript=transcript,
-        transcript_state=_transcript_state(transcript, status, is_whole=is_whole),
+        transcript_state=_transcript_state(transcript, status, is_whole=is_whole, is_early=is_early),
         summary=text(sent.summary) or _word(sent.metadata, "summary"),
         analysis=_analysis(sent),
         recordings=(_recording(id),) if status in _FINISHED else (),
@@ -263,13 +267,6 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False) -> Conversat
         issues=noted(issues),
         raw=bytes(body),
     )
-
-
-def _status(sent: _Conversation) -> Status:
-    if sent.status:
-        return _STATUSES.get(sent.status) or Status.UNKNOWN
-    # What has been judged is over; whatever else the front end shows as "In Progress" is a guess.
-    return Status.ENDED if sent.call_successful in _VERDICTS else Status.UNKNOWN
 
 
 def _duration(sent: _Conversation, issues: list[Issue]) -> float | None:
@@ -287,13 +284,15 @@ def _duration(sent: _Conversation, issues: list[Issue]) -> float | None:
 
 
 def _transcript_state(
-    transcript: tuple[TranscriptTurn, ...] | None, status: Status, *, is_whole: bool
+    transcript: tuple[TranscriptTurn, ...] | None, status: Status, *, is_whole: bool, is_early: bool
 ) -> TranscriptState:
     if transcript is not None:
         return TranscriptState.AVAILABLE
     if not is_whole:
         return TranscriptState.NOT_LOADED
-    return TranscriptState.UNAVAILABLE if status in _FINISHED else TranscriptState.PENDING
+    # Where it took its time and nothing was said, that may be still to come.
+    is_due = status not in _FINISHED or (status is Status.ENDED and is_early)
+    return TranscriptState.PENDING if is_due else TranscriptState.UNAVAILABLE
 
 
 def _turns(
@@ -476,7 +475,9 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a conversation with its transcript."""
     # https://docs.voiceable.dev/api-reference/conversations/get-conversation
     reply = yield Request("GET", "/conversations/{id}", ids={"id": id})
-    return enclosed(normalize(_opened(reply).data, is_whole=True), "data", reply.body)
+    return enclosed(
+        normalize(_opened(reply).data, is_whole=True, present=reply.headers.get("date")), "data", reply.body
+    )
 
 
 def _opened(reply: Response) -> _Answer:

@@ -10,6 +10,7 @@ from ..adapter import Query
 from ..errors import AuthError, ForbiddenError, HubClosedError, HubError, PayloadError, UnsupportedError
 from ..payload import scrubbed
 from ..policy import Profile
+from ..reading.lifecycle import as_got
 from ..schema import Agent, Analysis, Conversation, Issue, TranscriptState
 from ..transport import Counts, Lane
 from ..transport.failures import name_of
@@ -43,7 +44,7 @@ class Reader:
         return f"{self.lane.account.provider}/{self.lane.account.name}"
 
     async def get(self, id: str, profile: Profile | None = None, counts: Counts | None = None) -> Conversation:
-        """Get one conversation; an answer about another one is refused."""
+        """Get one conversation, which never says that its transcript is not loaded; one about another is refused."""
         if self.lane.adapter.get is None:
             raise unsupported(self.lane, "get")
         found = await self.lane.run("get", self.lane.adapter.get(self.lane.account, id), counts, profile)
@@ -54,7 +55,7 @@ class Reader:
                 account=self.lane.account.name,
                 operation="get",
             )
-        return self.own(found)
+        return self.own(as_got(found, self.lane.clock.now()))
 
     def own(self, conversation: Conversation) -> Conversation:
         """Stamp a conversation with its account and its recordings with its ref; keep, scrub or drop its raw."""

@@ -15,6 +15,7 @@ import msgspec
 from ...coerce import AnyJson, after, in_seconds, instant, not_before, noted, place_of, seconds, stranger, text
 from ...errors import PayloadError
 from ...payload import decode
+from ...reading.lifecycle import concluded
 from ...reading.plain_text import utterances
 from ...schema import (
     Agent,
@@ -83,8 +84,13 @@ _SPEAKERS: dict[str | None, tuple[Role, int | None, Visibility]] = {
 _NOTHING: tuple[Any, ...] = (None, "")
 
 
-def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, correction: bytes | None = None) -> Conversation:
-    """Read a call: a row of a list or, with `is_whole`, all that Bland has of it; and its transcript made anew."""
+def normalize(
+    body: bytes | msgspec.Raw, *, is_whole: bool = False, is_delivered: bool = False, correction: bytes | None = None
+) -> Conversation:
+    """Read a call: a row of a list or, with `is_whole`, all that Bland has of it; and its transcript made anew.
+
+    With `is_delivered` it is over, and may leave out what `get` brings.
+    """
     issues: list[Issue] = []
     sent = decode(body, CALL, issues)
     id = text(sent.call_id) or text(sent.c_id)
@@ -92,7 +98,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, correction: 
         raise PayloadError("the answer holds no id of a call")
     if correction is not None:
         sent.corrected_transcript = _corrected(correction, issues)
-    status = _status(sent)
+    status, is_concluded = _status(sent, is_over=is_delivered)
     legs = _legs(sent)
     took_over = _took_over(sent, legs)
     end_reason, provider_end_reason = _ending(sent, status, took_over)
@@ -111,6 +117,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, correction: 
     rows, is_parsed = _rows(sent)
     turns = tuple(_turns(sent, rows, started_at, participants, issues))
     derived = {
+        "status": is_concluded,
         "started_at": started_at is not connected_at,
         "ended_at": ended_at is not None and ended_at is not end_at,
         "transcript": is_parsed,
@@ -132,7 +139,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, correction: 
         end_reason=end_reason,
         provider_end_reason=provider_end_reason,
         transcript=turns or None,
-        transcript_state=_transcript_state(sent, status, turns, is_whole=is_whole),
+        transcript_state=_transcript_state(sent, status, turns, is_whole=is_whole, is_delivered=is_delivered),
         summary=sent.summary or None,
         analysis=_analysis(sent),
         recordings=_recordings(sent, id, issues),
@@ -170,9 +177,16 @@ def _beside(call: Conversation, correction: bytes) -> Conversation:
     return msgspec.structs.replace(call, raw=raw, issues=tuple(issues))
 
 
-def _status(sent: Call) -> Status:
-    if sent.status and sent.status != "unknown":
-        return _STATUSES.get(sent.status, Status.UNKNOWN)
+def _status(sent: Call, *, is_over: bool) -> tuple[Status, bool]:
+    """Return the status, and whether that it ended is our conclusion."""
+    told = _told_status(sent)
+    status = concluded(told, sent.status, is_over, sent.call_ended_by)
+    return status, status is not told
+
+
+def _told_status(sent: Call) -> Status:
+    if sent.status in _STATUSES:
+        return _STATUSES[sent.status]
     status = _QUEUE_STATUSES.get(sent.queue_status or "", Status.UNKNOWN)
     # Where they differ, `completed` is the newer one.
     # https://docs.bland.ai/api-v1/get/calls-id
@@ -385,12 +399,14 @@ def _speaker(word: str | None, participants: list[Participant]) -> tuple[Role, i
 
 
 def _transcript_state(
-    sent: Call, status: Status, turns: tuple[TranscriptTurn, ...], *, is_whole: bool
+    sent: Call, status: Status, turns: tuple[TranscriptTurn, ...], *, is_whole: bool, is_delivered: bool
 ) -> TranscriptState:
     if turns:
         return TranscriptState.PENDING if status in _RUNNING else TranscriptState.AVAILABLE
     if not is_whole:
         return TranscriptState.NOT_LOADED
+    if is_delivered and sent.transcripts is None and status not in _UNHELD:
+        return TranscriptState.PENDING  # not every delivery has it
     # A call that ended a moment ago has neither length nor price; one that has them and no words was a silent one.
     is_settled = sent.corrected_duration is not None or _is_told(sent.price)
     is_over = status in _UNHELD or (status is Status.ENDED and is_settled)

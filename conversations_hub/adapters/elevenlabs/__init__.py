@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -75,7 +76,7 @@ def events(body: bytes) -> Sequence[Event]:
             provider_kind=sent.type,
             id=f"{id}:{sent.type}" if sent.type else None,
             conversation_id=id,
-            conversation=normalize(sent.data) if tells else None,
+            conversation=normalize(sent.data, is_over=True, present=sent.event_timestamp) if tells else None,
             occurred_at=instant(sent.event_timestamp, "event_timestamp", issues),
         ),
     )
@@ -125,7 +126,7 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a conversation with its transcript."""
     # https://elevenlabs.io/docs/api-reference/conversations/get
     reply = yield Request("GET", "/v1/convai/conversations/{id}", ids={"id": id})
-    return answered(reply, normalize, _words)
+    return answered(reply, partial(normalize, present=reply.headers.get("date")), _words)
 
 
 _CARRIERS = {"twilio": "twilio", "sip_trunk": "sip-trunk", "exotel": "exotel"}

@@ -8,8 +8,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from ...coerce import AnyJson, after, instant, not_before, noted, number, text
+from ...coerce import AnyJson, Instant, after, instant, not_before, noted, number, text
 from ...payload import decode
+from ...reading.lifecycle import concluded, may_still_come
 from ...reading.plain_text import utterances
 from ...schema import (
     Agent,
@@ -93,8 +94,11 @@ _SOURCES = {
 }
 
 
-def normalize(body: bytes | msgspec.Raw) -> Conversation:
-    """Read a conversation as ElevenLabs sends it: a row of a list, a whole one, or a call that could not be placed."""
+def normalize(body: bytes | msgspec.Raw, *, is_over: bool = False, present: Instant = None) -> Conversation:
+    """Read a conversation as ElevenLabs sends it: a row of a list, a whole one, or a call that could not be placed.
+
+    With `is_over` it has ended, where its status is none that anybody knows; `present` is when ElevenLabs sent it.
+    """
     issues: list[Issue] = []
     sent = decode(body, payload.conversation, issues)
     if sent.transcript is msgspec.UNSET:
@@ -106,24 +110,25 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
     line = told.line
     channel, is_channel_told = _channel(sent, told)
     direction = _DIRECTIONS.get(line.direction or sent.direction or "", Direction.UNKNOWN)
-    status = _status(sent, direction)
+    status, is_concluded = _status(sent, told, direction, is_over=is_over)
     agent = Agent(id=text(sent.agent_id), name=text(sent.agent_name), version=text(sent.version_id))
     cast = _cast(sent, line, agent)
-    transcript, transcript_state = _transcript(sent, told, status, cast, issues)
 
     place = "metadata." if sent.metadata else ""
     created_at = instant(told.start_time_unix_secs, f"{place}start_time_unix_secs", issues)
     accepted_at = instant(told.accepted_time_unix_secs, f"{place}accepted_time_unix_secs", issues)
     accepted_at = not_before(accepted_at, created_at, f"{place}accepted_time_unix_secs", issues)
     started_at = accepted_at or (created_at if _has_begun(status, told) else None)
-    is_over = status in _OVER
-    duration = told.call_duration_secs if is_over or told.call_duration_secs else None  # 0 while it runs
-    ended_at = after(started_at, duration, f"{place}call_duration_secs", issues) if is_over else None
+    has_ended = status in _OVER
+    duration = told.call_duration_secs if has_ended or told.call_duration_secs else None  # 0 while it runs
+    ended_at = after(started_at, duration, f"{place}call_duration_secs", issues) if has_ended else None
 
-    is_handed_over = is_over and cast.is_handed_over
+    is_early = bool(duration) and may_still_come(ended_at, instant(present, "", []))
+    transcript, transcript_state = _transcript(sent, told, status, cast, issues, is_early=is_early)
+    is_handed_over = has_ended and cast.is_handed_over
     last_words = text(sent.failure_reason) or text(told.termination_reason) or payload.word(told.error, "reason")
     derived = {
-        "status": bool(sent.failure_reason),
+        "status": bool(sent.failure_reason) or is_concluded,
         "channel": channel is not Channel.UNKNOWN and not is_channel_told,
         "created_at": created_at is not None,
         "ended_at": ended_at is not None,
@@ -178,11 +183,19 @@ def _channel(sent: payload.Conversation, told: payload.Metadata) -> tuple[Channe
     return Channel.UNKNOWN if sent.transcript is msgspec.UNSET else Channel.WEB, False
 
 
-def _status(sent: payload.Conversation, direction: Direction) -> Status:
+def _status(
+    sent: payload.Conversation, told: payload.Metadata, direction: Direction, *, is_over: bool
+) -> tuple[Status, bool]:
+    """Return the status, and whether that it ended is our conclusion."""
     if sent.failure_reason:
-        return _FAILURES.get(sent.failure_reason, _FAILED)[0]
+        return _FAILURES.get(sent.failure_reason, _FAILED)[0], False
     status = STATUSES.get(sent.status or "", Status.UNKNOWN)
-    return Status.RINGING if status is Status.QUEUED and direction is Direction.OUTBOUND else status
+    if status is Status.UNKNOWN:
+        has_length = sent.transcript is not msgspec.UNSET and told.call_duration_secs
+        signs = (is_over, told.termination_reason, told.error, has_length, sent.analysis)
+        status = concluded(status, sent.status, *signs)
+        return status, status is not Status.UNKNOWN
+    return Status.RINGING if status is Status.QUEUED and direction is Direction.OUTBOUND else status, False
 
 
 def _cast(sent: payload.Conversation, line: payload.Line, agent: Agent) -> Cast:
@@ -208,7 +221,13 @@ _LABELS = ("agent", "user")
 
 
 def _transcript(
-    sent: payload.Conversation, told: payload.Metadata, status: Status, cast: Cast, issues: list[Issue]
+    sent: payload.Conversation,
+    told: payload.Metadata,
+    status: Status,
+    cast: Cast,
+    issues: list[Issue],
+    *,
+    is_early: bool,
 ) -> tuple[tuple[TranscriptTurn, ...] | None, TranscriptState]:
     if sent.transcript is msgspec.UNSET:
         return None, TranscriptState.NOT_LOADED
@@ -220,6 +239,8 @@ def _transcript(
         return None, TranscriptState.UNAVAILABLE
     if status not in _FINISHED:
         return found or None, TranscriptState.PENDING  # what is there may be a part
+    if not found and status is Status.ENDED and is_early:
+        return None, TranscriptState.PENDING  # it took its time, so what was said may be still to come
     # One that ended well and has no turns is one in which nobody said anything.
     if found or (sent.transcript is not None and status is Status.ENDED):
         return found, TranscriptState.AVAILABLE

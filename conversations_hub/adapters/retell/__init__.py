@@ -125,7 +125,7 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     # https://docs.retellai.com/api-references/get-call
     # https://docs.retellai.com/api-references/get-chat
     reply = yield Request("GET", "/get-chat/{id}" if _is_chat(id) else "/v2/get-call/{id}", ids={"id": id})
-    return answered(reply, partial(normalize, is_whole=True), _words)
+    return answered(reply, partial(normalize, is_whole=True, present=reply.headers.get("date")), _words)
 
 
 def _is_chat(id: str) -> bool:

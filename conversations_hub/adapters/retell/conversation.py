@@ -12,9 +12,10 @@ from typing import Any
 
 import msgspec
 
-from ...coerce import in_seconds, instant, not_before, noted, signed_until, stranger, text
+from ...coerce import Instant, in_seconds, instant, not_before, noted, signed_until, stranger, text
 from ...errors import PayloadError
 from ...payload import decode, decode_at
+from ...reading.lifecycle import concluded, may_still_come
 from ...reading.plain_text import utterances
 from ...schema import (
     Agent,
@@ -92,8 +93,9 @@ _END_REASONS = {
     "no_valid_payment": EndReason.ERROR,
 }
 
+_NEVER_HELD = {EndReason.NO_ANSWER, EndReason.BUSY, EndReason.ERROR}
 # What became of a call that its status says no more of than that it failed.
-_UNHELD = {
+_UNHELD: dict[EndReason | None, Status] = {
     EndReason.NO_ANSWER: Status.NO_ANSWER,
     EndReason.BUSY: Status.NO_ANSWER,
     EndReason.API_ENDED: Status.CANCELLED,
@@ -152,20 +154,25 @@ _KEPT = (
 _NOTHING: tuple[Any, ...] = (None, "", [], {})
 
 
-def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, is_over: bool = False) -> Conversation:
+def normalize(
+    body: bytes | msgspec.Raw,
+    *,
+    is_whole: bool = False,
+    is_over: bool = False,
+    is_delivered: bool = False,
+    present: Instant = None,
+) -> Conversation:
     """Read a call or chat: a row of a list or, with `is_whole`, all that Retell has of it.
 
-    With `is_over` it has ended, whatever its status says.
+    With `is_over` it has ended, whatever its status says; with `is_delivered` it may leave out what `get` brings.
+    `present` is when Retell sent it.
     """
     issues: list[Issue] = []
     sent = decode(body, _call, issues)
     id = text(sent.call_id) or text(sent.chat_id)
     if id is None:
         raise PayloadError("the answer holds no id of a call or chat")
-    status, end_reason = _outcome(sent)
-    is_assumed = is_over and status not in _OVER
-    if is_assumed:
-        status = Status.ENDED
+    status, end_reason, is_assumed = _outcome(sent, is_over=is_over)
 
     started_at = instant(sent.start_timestamp, "start_timestamp", issues, per_second=1000)
     ended_at = instant(sent.end_timestamp, "end_timestamp", issues, per_second=1000)
@@ -177,6 +184,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, is_over: boo
     direction = _DIRECTIONS.get(sent.direction or "", Direction.UNKNOWN)
     participants = _participants(sent, agent, direction)
     transcript, is_parsed = _transcript(sent, started_at, participants, issues)
+    is_early = not transcript and bool(duration) and may_still_come(ended_at, instant(present, "", [], per_second=1000))
 
     has_words = any(turn.words for turn in transcript or ())
     derived = {
@@ -204,8 +212,10 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, is_over: boo
         duration=duration,
         end_reason=end_reason,
         provider_end_reason=text(sent.disconnection_reason),
-        transcript=transcript,
-        transcript_state=_transcript_state(sent, status, transcript, is_whole=is_whole),
+        transcript=None if is_early else transcript,
+        transcript_state=_transcript_state(
+            sent, status, transcript, is_whole=is_whole, is_delivered=is_delivered, is_early=is_early
+        ),
         summary=analysis.call_summary or analysis.chat_summary or None,
         analysis=_analysis(analysis),
         recordings=tuple(_recording(name, url, issues) for name, url in recorded.items()),
@@ -219,14 +229,26 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, is_over: boo
     )
 
 
-def _outcome(sent: payload.Call) -> tuple[Status, EndReason | None]:
-    status = _STATUSES.get(sent.call_status or sent.chat_status or "", Status.UNKNOWN)
-    word = sent.disconnection_reason
+def _outcome(sent: payload.Call, *, is_over: bool) -> tuple[Status, EndReason | None, bool]:
+    """Return the status, why it ended, and whether that it ended is our conclusion."""
+    word = sent.call_status or sent.chat_status
+    told = status = _STATUSES.get(word or "", Status.UNKNOWN)
+    end_reason = _end_reason(sent.disconnection_reason)
+    analysis = sent.call_analysis or sent.chat_analysis
+    status = concluded(status, word, end_reason, sent.end_timestamp, sent.duration_ms, analysis)
+    if status is not told and end_reason in _NEVER_HELD:
+        status = Status.FAILED
+    if is_over and status not in _OVER:
+        status = Status.ENDED
+    is_assumed = status is not told
+    return _UNHELD.get(end_reason, status) if status is Status.FAILED else status, end_reason, is_assumed
+
+
+def _end_reason(word: str | None) -> EndReason | None:
     if not word:
-        return status, None
+        return None
     # New ones come every few months, and errors are named alike.
-    end_reason = _END_REASONS.get(word) or (EndReason.ERROR if word.startswith("error_") else EndReason.UNKNOWN)
-    return _UNHELD.get(end_reason, status) if status is Status.FAILED else status, end_reason
+    return _END_REASONS.get(word) or (EndReason.ERROR if word.startswith("error_") else EndReason.UNKNOWN)
 
 
 def _version(sent: payload.Call) -> str | None:
@@ -252,18 +274,24 @@ def _target(destination: str) -> Participant:
 
 
 def _transcript_state(
-    sent: payload.Call, status: Status, transcript: tuple[TranscriptTurn, ...] | None, *, is_whole: bool
+    sent: payload.Call,
+    status: Status,
+    transcript: tuple[TranscriptTurn, ...] | None,
+    *,
+    is_whole: bool,
+    is_delivered: bool,
+    is_early: bool,
 ) -> TranscriptState:
     if transcript is None and not is_whole:
         return TranscriptState.NOT_LOADED
     if status not in _OVER:
         return TranscriptState.PENDING
     if transcript is not None:
-        return TranscriptState.AVAILABLE
+        return TranscriptState.PENDING if is_early else TranscriptState.AVAILABLE
     was_held = status is Status.ENDED or bool(sent.duration_ms)
     is_withheld = sent.data_storage_setting == "basic_attributes_only" or sent.opt_out_sensitive_data_storage
-    # It is made from the transcript, so none comes after it.
-    is_analyzed = sent.call_analysis is not None or sent.chat_analysis is not None
+    # It is made from the transcript, so none comes after it; but not every delivery has both.
+    is_analyzed = (sent.call_analysis is not None or sent.chat_analysis is not None) and not is_delivered
     is_late = was_held and not is_withheld and not is_analyzed
     return TranscriptState.PENDING if is_late else TranscriptState.UNAVAILABLE
 

@@ -49,7 +49,8 @@ def events(body: bytes) -> Sequence[Event]:
     # The documentation's own sample of a call that has ended says that it is registered.
     # https://docs.retellai.com/features/webhook-overview
     is_over = kind in {EventKind.ENDED, EventKind.ANALYSIS_READY}
-    conversation = enclosed(normalize(told, is_whole=True, is_over=is_over), place, body)
+    record = normalize(told, is_whole=True, is_over=is_over, is_delivered=True, present=sent.event_timestamp)
+    conversation = enclosed(record, place, body)
     return (
         Event(
             provider="retell",

@@ -196,8 +196,16 @@ def _connected(sent: Call) -> tuple[str | None, payload.Line | None]:
     return None, None
 
 
+_UNSETTLED = (None, "BILLING_STATUS_UNSPECIFIED", "BILLING_STATUS_PENDING")
+
+
+def _is_settled(sent: Call) -> bool:
+    """Whether something was made of a call that is made of none that runs."""
+    return bool(sent.summary or sent.short_summary) or sent.billing_status not in _UNSETTLED
+
+
 def _outcome(sent: Call, *, is_dialled: bool) -> tuple[Status, EndReason | None]:
-    if not sent.ended and not sent.end_reason:
+    if not (sent.ended or sent.end_reason or _is_settled(sent)):
         # Ultravox itself dials some; the others wait for somebody to join.
         return (Status.IN_PROGRESS if sent.joined else Status.RINGING if is_dialled else Status.QUEUED), None
     word = sent.sip_details and sent.sip_details.termination_reason

@@ -14,6 +14,7 @@ import msgspec
 
 from ...coerce import AnyJson, in_seconds, instant, json_text, not_before, noted, place_of, stranger, text
 from ...payload import decode, decode_at
+from ...reading.lifecycle import concluded
 from ...reading.plain_text import utterances
 from ...schema import (
     Agent,
@@ -104,6 +105,13 @@ _END_REASONS = {
     "pipeline-": (Status.FAILED, EndReason.ERROR),
     "worker-shutdown": (Status.FAILED, EndReason.ERROR),
 }
+_CONNECTED = {
+    EndReason.CUSTOMER_ENDED,
+    EndReason.AGENT_ENDED,
+    EndReason.TRANSFERRED,
+    EndReason.SILENCE,
+    EndReason.MAX_DURATION,
+}
 _TROUBLE = re.compile("error|fail")
 
 # What an evaluation says depends on its rubric; these alone are verdicts.
@@ -123,7 +131,8 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
     ended_at = not_before(instant(sent.ended_at, "endedAt", issues), started_at, "endedAt", issues)
     spanned = (ended_at - started_at).total_seconds() if started_at and ended_at else None
     duration = _stated_length(sent, spanned)
-    estimated = [] if duration is not None or spanned is None else ["duration"]
+    estimated = [] if sent.status in _STATUSES or status is Status.UNKNOWN else ["status"]
+    estimated += [] if duration is not None or spanned is None else ["duration"]
     duration = spanned if duration is None else duration
 
     agent = _agent(sent, artifact)
@@ -155,7 +164,9 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         end_reason=end_reason,
         provider_end_reason=sent.ended_reason,
         transcript=transcript,
-        transcript_state=_transcript_state(transcript, status, was_connected=started_at is not None),
+        transcript_state=_transcript_state(
+            transcript, status, was_connected=started_at is not None or end_reason in _CONNECTED
+        ),
         summary=_summary(sent, outputs),
         analysis=_analysis(sent, outputs),
         recordings=_recordings(sent, artifact, issues),
@@ -175,6 +186,7 @@ def _stated_length(sent: Call, spanned: float | None) -> float | None:
 
 def _outcome(sent: Call) -> tuple[Status, EndReason | None]:
     status = _STATUSES.get(sent.status or "", Status.UNKNOWN)
+    status = concluded(status, sent.status, sent.ended_at, sent.ended_reason)
     if not sent.ended_reason:
         return status, None
     outcome, end_reason = _ending(sent.ended_reason)
@@ -551,18 +563,8 @@ def _related_ids(sent: Call) -> dict[str, str]:
 
 def _metadata(sent: Call, artifact: Artifact, *, has_messages: bool) -> dict[str, Any]:
     evaluation = sent.analysis.success_evaluation if sent.analysis else None
-    attached: dict[str, Any] = {
-        "metadata": sent.metadata,
-        "assistant": {"metadata": sent.assistant.metadata} if sent.assistant and sent.assistant.metadata else None,
-        "assistantOverrides": msgspec.to_builtins(sent.assistant_overrides),
-        "squad": msgspec.to_builtins(sent.squad),
-        "squadOverrides": msgspec.to_builtins(sent.squad_overrides),
-        "workflowOverrides": msgspec.to_builtins(sent.workflow_overrides),
-        "customer": msgspec.to_builtins(sent.customer),
-        "variableValues": artifact.variable_values,
-    }
-    _hide_secrets([sent.transport, sent.destination, artifact.transfers, attached])
-    told = attached | {
+    inline = sent.assistant.metadata if sent.assistant else None
+    told = {
         "orgId": sent.org_id,
         "type": None if sent.type in _TYPES else sent.type,
         "endedMessage": sent.ended_message,
@@ -570,9 +572,17 @@ def _metadata(sent: Call, artifact: Artifact, *, has_messages: bool) -> dict[str
         "phoneCallTransport": sent.phone_call_transport,
         "phoneCallProvider": sent.phone_call_provider,
         "transport": sent.transport,
+        "customer": msgspec.to_builtins(sent.customer),
         "destination": sent.destination,
         "transfers": artifact.transfers,
         "assistantActivations": msgspec.to_builtins(artifact.assistant_activations),
+        "metadata": sent.metadata,
+        "assistant": {"metadata": inline} if inline else None,
+        "assistantOverrides": msgspec.to_builtins(sent.assistant_overrides),
+        "squad": msgspec.to_builtins(sent.squad),
+        "squadOverrides": msgspec.to_builtins(sent.squad_overrides),
+        "workflowOverrides": msgspec.to_builtins(sent.workflow_overrides),
+        "variableValues": artifact.variable_values,
         "schedulePlan": sent.schedule_plan,
         "compliance": sent.compliance,
         "subscriptionLimits": sent.subscription_limits,
@@ -585,8 +595,16 @@ def _metadata(sent: Call, artifact: Artifact, *, has_messages: bool) -> dict[str
         "videoRecordingStartDelaySeconds": artifact.video_recording_start_delay_seconds,
         "transcript": None if has_messages else artifact.transcript or sent.transcript,
     }
+    _hide_secrets([told[name] for name in _HELD_BY_ANYBODY])
     # What is 0 or False says something, what is empty does not.
     return {name: value for name, value in told.items() if value or value == 0}
+
+
+# Members whose content others than Vapi decide.
+_HELD_BY_ANYBODY = (
+    *("transport", "customer", "destination", "transfers", "metadata", "assistant", "assistantOverrides", "squad"),
+    *("squadOverrides", "workflowOverrides", "variableValues"),
+)
 
 
 def _hide_secrets(left: list[AnyJson]) -> None:
