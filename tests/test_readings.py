@@ -668,3 +668,153 @@ def test_a_delivered_conversation_without_a_word_goes_by_when_it_was_delivered()
             "data": SILENT["elevenlabs"],
         }
         assert conversation_of(event_of("elevenlabs", delivery)).transcript_state is state
+
+
+# where in the conversation
+
+T = 1772445600.0
+INSTANTS = [0.0, 1.5, 6.0, 20.0, 21.2, 25.0]
+COUNTED = [0.0, 1.4, 5.9, 0.0, 1.1, 4.9]  # from the start, and from a hand-over at 20 s
+
+
+def vapi_at(offsets: list[float | None], instants: list[float | None], **more: Any) -> Conversation:
+    messages = [
+        {
+            "role": "user",
+            "message": "Hi.",
+            "secondsFromStart": offset,
+            "time": None if moment is None else (T + moment) * 1000,
+            **more,
+        }
+        for offset, moment in zip(offsets, instants, strict=True)
+    ]
+    return got("vapi", {"id": "c1", "status": "ended", "artifact": {"messages": messages}})
+
+
+def tavus_at(offsets: list[float | None], instants: list[float | None]) -> Conversation:
+    entries = [
+        {"role": "user", "content": "Hi.", "seconds_from_start": offset, "timestamp": moment and T + moment}
+        for offset, moment in zip(offsets, instants, strict=True)
+    ]
+    ready = {"event_type": "application.transcription_ready", "properties": {"transcript": entries}}
+    return got("tavus", {"conversation_id": "c1", "status": "ended", "events": [ready]})
+
+
+def voiceable_at(offsets: list[float | None], instants: list[float | None]) -> Conversation:
+    entries = [
+        {"role": "user", "content": "Hi.", "time_in_call_secs": offset, "timestamp": moment and T + moment}
+        for offset, moment in zip(offsets, instants, strict=True)
+    ]
+    return got("voiceable", {"data": {"id": "c1", "status": "done", "transcript": entries}})
+
+
+def elevenlabs_at(offsets: list[float | None], instants: list[float | None]) -> Conversation:
+    entries = [
+        {
+            "role": "user",
+            "message": "Hi.",
+            "time_in_call_secs": offset,
+            "created_at_unix_ms": moment and (T + moment) * 1000,
+        }
+        for offset, moment in zip(offsets, instants, strict=True)
+    ]
+    return got("elevenlabs", {"conversation_id": "c1", "status": "done", "transcript": entries})
+
+
+TWO_CLOCKS: dict[str, Callable[[list[float | None], list[float | None]], Conversation]] = {
+    "vapi": vapi_at,
+    "tavus": tavus_at,
+    "voiceable": voiceable_at,
+    # elevenlabs_at
+}
+
+
+def starts_of(told: Conversation) -> list[float | None]:
+    return [turn.start for turn in turns_of(told)]
+
+
+@pytest.mark.parametrize("provider", TWO_CLOCKS)
+def test_a_clock_that_starts_again_at_a_hand_over_is_not_believed(provider: str) -> None:
+    moments: list[float | None] = [moment + 100 for moment in INSTANTS]
+    told = TWO_CLOCKS[provider]([*COUNTED], moments)
+
+    assert starts_of(told) == pytest.approx(INSTANTS, abs=0.2)
+    assert "transcript.start" in told.estimated
+
+
+@pytest.mark.parametrize("provider", TWO_CLOCKS)
+def test_a_clock_may_start_again_more_than_once_and_go_on_where_it_was(provider: str) -> None:
+    instants = [10.0, 20.0, 40.0, 45.0, 70.0, 95.0, 100.0]
+    offsets = [
+        0.0,
+        10.0,
+        12.0,
+        35.0,
+        2.0,
+        85.0,
+        7.0,
+    ]  # the third counts from 28 s, the fifth from 68 s, the last from 93 s
+    told = TWO_CLOCKS[provider]([*offsets], [*instants])
+
+    assert starts_of(told) == pytest.approx([moment - 10 for moment in instants], abs=0.2)
+
+
+@pytest.mark.parametrize("provider", TWO_CLOCKS)
+def test_a_turn_without_an_instant_lags_as_the_one_before(provider: str) -> None:
+    told = TWO_CLOCKS[provider]([0.0, 4.0, 1.0, 2.0], [10.0, 14.0, 31.0, None])
+    assert starts_of(told) == pytest.approx([0.0, 4.0, 21.0, 22.0], abs=0.2)
+
+
+@pytest.mark.parametrize("provider", ["vapi", "tavus", "voiceable"])
+def test_clocks_that_differ_a_little_or_by_as_much_throughout_are_believed(provider: str) -> None:
+    at = TWO_CLOCKS[provider]
+    offsets: list[float | None] = [0.4, 1.1, 6.2, 5.9, 40.0]
+    for moments in ([50.0, 51.5, 55.9, 56.0, 92.0], [None] * 5, [50.0, 50.0, 50.0, 50.0, 50.0]):
+        told = at(offsets, [*moments])
+        assert starts_of(told) == offsets
+        assert "transcript.start" not in told.estimated
+
+
+def test_a_prompt_that_was_noted_before_the_call_moves_nothing() -> None:
+    prompt = {"role": "system", "message": "Be brief.", "time": T * 1000, "secondsFromStart": 0}
+    said = {"role": "bot", "message": "Hi.", "time": (T + 25) * 1000, "secondsFromStart": 1.0}
+    told = got("vapi", {"id": "c1", "status": "ended", "artifact": {"messages": [prompt, said]}})
+
+    assert starts_of(told) == [0.0, 1.0]
+
+
+WORDS: list[tuple[str, float, float]] = [
+    ("in the clock that started again", 1.1, 1.0),
+    ("in milliseconds of it", 1100.0, 1000.0),
+    ("in Unix milliseconds", (T + 21.2) * 1000, 1000.0),
+    ("from where it was said", 0.0, 1.0),
+]
+
+
+@pytest.mark.parametrize(("begin", "unit"), [case[1:] for case in WORDS], ids=[case[0] for case in WORDS])
+def test_words_follow_the_turn_they_belong_to(begin: float, unit: float) -> None:
+    words = [
+        {"word": "Tuesday", "start": begin, "end": begin + 0.4 * unit},
+        {"word": "then", "start": begin + 0.5 * unit, "end": begin + 0.7 * unit},
+    ]
+    told = vapi_at([0.0, 1.1], [0.0, 21.2], endTime=(T + 22) * 1000, metadata={"wordLevelConfidence": words})
+
+    assert [word.start for word in turns_of(told)[1].words] == pytest.approx([21.2, 21.7], abs=0.2)
+    assert [word.duration for word in turns_of(told)[1].words] == pytest.approx([0.4, 0.2], abs=0.01)
+
+
+def test_of_two_clocks_the_one_that_did_not_start_again_is_believed() -> None:
+    def span(begin: float) -> dict[str, str]:
+        return {"start": f"{begin}s", "end": f"{begin + 1}s"}
+
+    told = got(
+        "ultravox",
+        {"callId": "c1", "joined": BEGIN, "ended": END},
+        {
+            "results": [
+                {"role": "MESSAGE_ROLE_AGENT", "text": "Hi.", "timespan": span(1.0), "wallClockTimespan": span(1.2)},
+                {"role": "MESSAGE_ROLE_AGENT", "text": "Hi.", "timespan": span(20.0), "wallClockTimespan": span(0.5)},
+            ]
+        },
+    )
+    assert starts_of(told) == [1.2, 20.0]

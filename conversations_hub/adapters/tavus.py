@@ -31,6 +31,7 @@ from ..coerce import Id, Instant, Seconds, UnixSeconds, instant, json_text, not_
 from ..errors import HubError, InvalidRefError, NotFoundError, PayloadError, RateLimitError, UnsupportedError
 from ..payload import decode, decoded_or_none
 from ..reading.lifecycle import concluded
+from ..reading.offsets import Offsets
 from ..reading.plain_text import utterances
 from ..schema import (
     Agent,
@@ -241,7 +242,8 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         Participant(kind=ParticipantKind.AI_AGENT, id=text(sent.pal_id) or text(sent.persona_id)),
         Participant(kind=ParticipantKind.CUSTOMER),
     ]
-    transcript, transcript_state = _transcript(sent, status, happened, participants, issues)
+    estimated: list[str] = []
+    transcript = _transcript(sent, happened, participants, estimated, issues)
     recordings = tuple(filter(None, map(_recording, happened.get("application.recording_ready", ()))))
 
     duration = _duration(joined_at, shut_down_at and ended_at, transcript, recordings)
@@ -250,7 +252,6 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         "started_at": started_at is not None and joined_at is None,
         "ended_at": ended_at is not None and shut_down_at is None,
         "duration": duration is not None,
-        "transcript": isinstance(_last(happened, "application.transcription_ready").transcript, str),
     }
     return Conversation(
         provider="tavus",
@@ -269,12 +270,12 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         end_reason=end_reason,
         provider_end_reason=reason,
         transcript=transcript,
-        transcript_state=transcript_state,
+        transcript_state=_transcript_state(sent, status, transcript),
         analysis=_analysis(happened),
         recordings=recordings,
         metadata=_metadata(sent, happened),
         links={"conversation": sent.conversation_url} if sent.conversation_url else {},
-        estimated=tuple(compress(derived, derived.values())),
+        estimated=(*compress(derived, derived.values()), *estimated),
         issues=noted(issues),
         raw=bytes(body),
     )
@@ -324,30 +325,39 @@ def _outcome(sent: _Conversation, happened: _Happened) -> tuple[Status, str | No
 
 
 def _transcript(
-    sent: _Conversation,
-    status: Status,
-    happened: _Happened,
-    participants: list[Participant],
-    issues: list[Issue],
-) -> tuple[tuple[TranscriptTurn, ...] | None, TranscriptState]:
-    if sent.events is msgspec.UNSET:
-        return None, TranscriptState.NOT_LOADED
+    sent: _Conversation, happened: _Happened, participants: list[Participant], estimated: list[str], issues: list[Issue]
+) -> tuple[TranscriptTurn, ...] | None:
     ready = happened.get("application.transcription_ready", ())
-    if ready and ready[-1].told.transcript is not None:
-        place, entries = f"{_place(sent, ready[-1])}.properties.transcript", ready[-1].told.transcript
-        if isinstance(entries, str):
-            entries = [_Turn(role=who, content=said) for who, said in utterances(entries, filter(None, _SPEAKERS))]
-        return _turns(entries, place, participants, issues), TranscriptState.AVAILABLE
-    if status in {Status.FAILED, Status.NO_ANSWER}:
-        return None, TranscriptState.UNAVAILABLE
+    if not ready or ready[-1].told.transcript is None:
+        return None
+    place, entries = f"{_place(sent, ready[-1])}.properties.transcript", ready[-1].told.transcript
+    if isinstance(entries, str):
+        entries = [_Turn(role=who, content=said) for who, said in utterances(entries, filter(None, _SPEAKERS))]
+        estimated.append("transcript")
+    return _turns(entries, place, participants, estimated, issues)
+
+
+def _transcript_state(
+    sent: _Conversation, status: Status, transcript: tuple[TranscriptTurn, ...] | None
+) -> TranscriptState:
+    if sent.events is msgspec.UNSET:
+        return TranscriptState.NOT_LOADED
+    if transcript is not None:
+        return TranscriptState.AVAILABLE
     # It comes a minute or two after the end, so its absence says nothing yet.
-    return None, TranscriptState.PENDING
+    return TranscriptState.UNAVAILABLE if status in {Status.FAILED, Status.NO_ANSWER} else TranscriptState.PENDING
 
 
 def _turns(
-    entries: Sequence[_Turn | None], place: str, participants: list[Participant], issues: list[Issue]
+    entries: Sequence[_Turn | None],
+    place: str,
+    participants: list[Participant],
+    estimated: list[str],
+    issues: list[Issue],
 ) -> tuple[TranscriptTurn, ...]:
     turns: list[TranscriptTurn] = []
+    offsets = Offsets((one.seconds_from_start, one.timestamp) for one in entries if one and one.role != "system")
+    latest = offsets.latest
     called: set[str] = set()
     for position, entry in enumerate(entries):
         if entry is None:
@@ -362,20 +372,24 @@ def _turns(
                 continue  # only the echo of calls already told
         if entry.tool_call_id is not None:
             said, result = "", ToolResult(call_id=_call_id(entry.tool_call_id), content=entry.content)
+        start, moment = entry.seconds_from_start, entry.timestamp
+        if start is not None and (moment is None or moment - start > latest):
+            start = offsets.start(start, moment)
         turns.append(
             TranscriptTurn(
                 index=len(turns),
                 role=role,
                 text=said,
-                start=entry.seconds_from_start,
+                start=start,
                 duration=entry.duration,
-                timestamp=entry.timestamp,
+                timestamp=moment,
                 participant=participant,
                 provider_id=entry.inference_id,
                 tool_calls=calls,
                 tool_result=result,
             )
         )
+    estimated += ["transcript.start"] * offsets.have_restarted
     return tuple(turns)
 
 

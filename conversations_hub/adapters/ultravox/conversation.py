@@ -15,6 +15,7 @@ import msgspec
 from ...adapter import Event, EventKind
 from ...coerce import AnyJson, Seconds, enclosed, instant, not_before, noted, stranger, text
 from ...payload import decode, decoded_or_none
+from ...reading.offsets import LAG
 from ...schema import (
     Agent,
     Channel,
@@ -264,9 +265,15 @@ def _turns(
     """Return the turns in the provider's order, which their times may contradict."""
     turns: list[TranscriptTurn] = []
     last_stage = next((message.call_stage_id for message in reversed(messages) if message), None)
-    for message, (heard_from, heard_to, start, finish) in zip(messages, _offsets(messages, issues), strict=True):
+    for message, (heard_from, heard_to, passed_from, passed_to) in zip(
+        messages, _offsets(messages, issues), strict=True
+    ):
         if message is None:
             continue
+        start, finish = passed_from, passed_to
+        # The clock of the recording lags behind that of the call; where it does not, the call's has started again.
+        if start is not None and heard_from is not None and heard_from - start > LAG:
+            start, finish = heard_from, heard_to
         stage, word = message.call_stage_id, message.role
         # The prompt that a call tells is that of its last stage.
         # https://docs.ultravox.ai/agents/call-stages

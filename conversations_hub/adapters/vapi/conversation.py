@@ -15,6 +15,7 @@ import msgspec
 from ...coerce import AnyJson, in_seconds, instant, json_text, not_before, noted, place_of, stranger, text
 from ...payload import decode, decode_at
 from ...reading.lifecycle import concluded
+from ...reading.offsets import LAG, Offsets
 from ...reading.plain_text import utterances
 from ...schema import (
     Agent,
@@ -280,6 +281,11 @@ def _turns(
     replies, interrupted = _exchanges(messages)
     metrics = _metrics(artifact, replies)
     lengths: Mapping[int, float] | None = None
+    # A prompt is noted before anybody is connected.
+    offsets = Offsets(
+        (one.seconds_from_start, one.time and one.time / 1000) for one in messages if one and one.role != "system"
+    )
+    latest, are_shifted = offsets.latest, False
     for position, entry in enumerate(messages):
         if entry is None:
             continue
@@ -288,27 +294,35 @@ def _turns(
             participant = _participant(entry, role, participant, participants)
         elif participant == 0:
             participant = unnamed
-        time, until = entry.time, entry.end_time
+        time, until, start = entry.time, entry.end_time, entry.seconds_from_start
+        moment = time / 1000 if time else None
+        if start is not None and (moment is None or moment - start > latest):
+            start = offsets.start(start, moment)
         duration = (until - time) / 1000 if time and until and until >= time else None
         if duration is None and entry.duration is not None:
             lengths = _stated_lengths(messages) if lengths is None else lengths
             duration = lengths.get(position)
+        words: tuple[Word, ...] = ()
+        if entry.metadata:
+            words, is_shifted = _words(entry, start)
+            are_shifted = are_shifted or is_shifted
         turns.append(
             TranscriptTurn(
                 index=len(turns),
                 role=role,
                 text=entry.message or "",
-                start=entry.seconds_from_start,
+                start=start,
                 duration=duration,
-                timestamp=time / 1000 if time else None,
+                timestamp=moment,
                 participant=participant,
                 interrupted=True if position in interrupted else None,
                 tool_calls=tuple(map(_tool_call, filter(None, entry.tool_calls))) if entry.tool_calls else (),
                 tool_result=_tool_result(entry) if role is _TOOL else None,
-                words=_words(entry) if entry.metadata else (),
+                words=words,
                 metrics=metrics.get(position) or None,
             )
         )
+    estimated += ["transcript.start"] * offsets.have_restarted + ["transcript.words"] * are_shifted
     estimated += ["transcript.metrics"] * bool(metrics) + ["transcript.interrupted"] * bool(interrupted)
     return tuple(turns)
 
@@ -415,18 +429,19 @@ _UNLIKELY = 30  # times as late as it can be in seconds: then it is in milliseco
 _EPOCH = 1e11  # more milliseconds than any call has
 
 
-def _words(entry: Message) -> tuple[Word, ...]:
+def _words(entry: Message, spoken_at: float | None) -> tuple[tuple[Word, ...], bool]:
+    """Return the words, and whether they were timed by another clock than the message and had to be moved."""
     heard = entry.metadata.word_level_confidence if isinstance(entry.metadata, Heard) else None
     sent = [one for one in heard or () if one and one.word]
     if not sent:
-        return ()
+        return (), False
     # They have been timed in seconds and in milliseconds from the start of the call, and in Unix milliseconds.
     begin, last = entry.seconds_from_start or 0.0, sent[-1].end or sent[-1].start or 0.0
     spoken = entry.end_time - entry.time if entry.time and entry.end_time else entry.duration or 0.0
     unit = 1000.0 if last > _UNLIKELY * max(begin + spoken / 1000, 1.0) else 1.0
     zero: float | None = 0.0
     if last > _EPOCH:
-        zero = None if entry.time is None or entry.seconds_from_start is None else round(entry.time - begin * 1000)
+        zero = None if entry.time is None or spoken_at is None else round(entry.time - spoken_at * 1000)
     words: list[Word] = []
     for one in sent:
         start, end = one.start, one.end
@@ -443,7 +458,16 @@ def _words(entry: Message) -> tuple[Word, ...]:
                 confidence=one.confidence,
             )
         )
-    return tuple(words)
+    first = words[0].start
+    # What ends before its message begins is counted from the start of a part, or of what was said itself.
+    if spoken_at is None or first is None or last > _EPOCH or last / unit >= spoken_at - LAG:
+        return tuple(words), False
+    moved = [None if word.start is None else round(word.start - first + spoken_at, 3) for word in words]
+    return tuple(map(_at, words, moved)), True
+
+
+def _at(word: Word, start: float | None) -> Word:
+    return Word(text=word.text, start=start, duration=word.duration, confidence=word.confidence)
 
 
 def _tool_call(sent: payload.SentToolCall) -> ToolCall:
