@@ -725,7 +725,7 @@ TWO_CLOCKS: dict[str, Callable[[list[float | None], list[float | None]], Convers
     "vapi": vapi_at,
     "tavus": tavus_at,
     "voiceable": voiceable_at,
-    # elevenlabs_at
+    "elevenlabs": elevenlabs_at,
 }
 
 

@@ -67,14 +67,17 @@ def events(body: bytes) -> Sequence[Event]:
     issues: list[Issue] = []
     sent = decode(body, payload.delivery, issues)
     kind = _EVENT_KINDS.get(sent.type or "", EventKind.OTHER)
-    id = str(decode(sent.data, payload.named, issues).conversation_id)
+    named = decode(sent.data, payload.named, issues).conversation_id
+    if named is None and (kind is not EventKind.OTHER or not sent.type):
+        raise PayloadError("the delivery names no conversation")
+    id = text(named)
     tells = kind in {EventKind.TRANSCRIPT_READY, EventKind.ENDED}
     return (
         Event(
             provider="elevenlabs",
             kind=kind,
             provider_kind=sent.type,
-            id=f"{id}:{sent.type}" if sent.type else None,
+            id=f"{id}:{sent.type}" if id and sent.type else None,
             conversation_id=id,
             conversation=normalize(sent.data, is_over=True, present=sent.event_timestamp) if tells else None,
             occurred_at=instant(sent.event_timestamp, "event_timestamp", issues),

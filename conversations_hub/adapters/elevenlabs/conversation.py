@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
@@ -54,6 +55,15 @@ _FAILURES = {
     "no-answer": (Status.NO_ANSWER, EndReason.NO_ANSWER),
 }
 _FAILED = (Status.FAILED, EndReason.UNKNOWN)
+
+# What became of a call as the telephone network has it; "answered" says no more than the rest does.
+# https://elevenlabs.io/docs/api-reference/conversations/get
+_CALL_RESULTS = {
+    "busy": (Status.NO_ANSWER, EndReason.BUSY),
+    "no_answer": (Status.NO_ANSWER, EndReason.NO_ANSWER),
+    "failed": (Status.FAILED, EndReason.ERROR),
+    "voicemail": (Status.ENDED, EndReason.VOICEMAIL),
+}
 
 # Free text that no document lists: these words come from customers' own records, here in lower case.
 _END_REASONS = {
@@ -110,6 +120,8 @@ def normalize(body: bytes | msgspec.Raw, *, is_over: bool = False, present: Inst
     line = told.line
     channel, is_channel_told = _channel(sent, told)
     direction = _DIRECTIONS.get(line.direction or sent.direction or "", Direction.UNKNOWN)
+    is_opened = direction is Direction.UNKNOWN and line.opening_message is not None
+    direction = Direction.OUTBOUND if is_opened else direction
     status, is_concluded = _status(sent, told, direction, is_over=is_over)
     agent = Agent(id=text(sent.agent_id), name=text(sent.agent_name), version=text(sent.version_id))
     cast = _cast(sent, line, agent)
@@ -124,16 +136,21 @@ def normalize(body: bytes | msgspec.Raw, *, is_over: bool = False, present: Inst
     ended_at = after(started_at, duration, f"{place}call_duration_secs", issues) if has_ended else None
 
     is_early = bool(duration) and may_still_come(ended_at, instant(present, "", []))
-    transcript, transcript_state = _transcript(sent, told, status, cast, issues, is_early=is_early)
+    began = [at.timestamp() for at in (accepted_at, created_at) if at is not None]
+    estimated: list[str] = []
+    found = _turns(sent, cast, began, estimated, issues)
+    transcript, transcript_state = _transcript(sent, told, status, found, is_early=is_early)
     is_handed_over = has_ended and cast.is_handed_over
     last_words = text(sent.failure_reason) or text(told.termination_reason) or payload.word(told.error, "reason")
+    if has_ended and not last_words and line.call_result in _CALL_RESULTS:
+        last_words = line.call_result
     derived = {
         "status": bool(sent.failure_reason) or is_concluded,
         "channel": channel is not Channel.UNKNOWN and not is_channel_told,
+        "direction": is_opened,
         "created_at": created_at is not None,
         "ended_at": ended_at is not None,
         "end_reason": is_handed_over,
-        "transcript": isinstance(sent.transcript, str) and bool(transcript),
     }
     return Conversation(
         provider="elevenlabs",
@@ -162,7 +179,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_over: bool = False, present: Inst
         metadata=_metadata(sent, told, judged),
         links=_links(told),
         related_ids=_related_ids(told),
-        estimated=tuple([name for name, is_derived in derived.items() if is_derived]),
+        estimated=(*[name for name, is_derived in derived.items() if is_derived], *estimated),
         issues=noted(issues),
         raw=bytes(body),
     )
@@ -190,15 +207,24 @@ def _status(
     if sent.failure_reason:
         return _FAILURES.get(sent.failure_reason, _FAILED)[0], False
     status = STATUSES.get(sent.status or "", Status.UNKNOWN)
+    result = _CALL_RESULTS.get(told.line.call_result or "")
     if status is Status.UNKNOWN:
         has_length = sent.transcript is not msgspec.UNSET and told.call_duration_secs
-        signs = (is_over, told.termination_reason, told.error, has_length, sent.analysis)
-        status = concluded(status, sent.status, *signs)
-        return status, status is not Status.UNKNOWN
+        signs = (is_over, told.termination_reason, told.error, has_length, sent.analysis, result)
+        known = concluded(status, sent.status, *signs)
+        return _with_result(known, result), known is not status
+    if status in _FINISHED:
+        return _with_result(status, result), False
     return Status.RINGING if status is Status.QUEUED and direction is Direction.OUTBOUND else status, False
 
 
+def _with_result(status: Status, result: tuple[Status, EndReason] | None) -> Status:
+    """Return the status of what is over; one that nobody answered is no mere end, and a voicemail no failure less."""
+    return result[0] if result and result[0] is not Status.ENDED and status in _FINISHED else status
+
+
 def _cast(sent: payload.Conversation, line: payload.Line, agent: Agent) -> Cast:
+    recipient = line.recipient or payload.Recipient()
     cast = Cast(
         Participant(
             kind=ParticipantKind.AI_AGENT,
@@ -208,8 +234,8 @@ def _cast(sent: payload.Conversation, line: payload.Line, agent: Agent) -> Cast:
         ),
         Participant(
             kind=ParticipantKind.CUSTOMER,
-            id=text(sent.user_id) or text(sent.client.user_id) or text(line.whatsapp_user_id),
-            phone=text(line.external_number) or text(line.sms_user_phone_number),
+            id=text(sent.user_id) or text(sent.client.user_id) or text(line.whatsapp_user_id) or text(recipient.bsuid),
+            phone=text(line.external_number) or text(line.sms_user_phone_number) or text(recipient.phone),
         ),
     )
     for visited in filter(None, sent.visited_agents or ()):
@@ -220,21 +246,26 @@ def _cast(sent: payload.Conversation, line: payload.Line, agent: Agent) -> Cast:
 _LABELS = ("agent", "user")
 
 
+def _turns(
+    sent: payload.Conversation, cast: Cast, began: Sequence[float], estimated: list[str], issues: list[Issue]
+) -> tuple[TranscriptTurn, ...]:
+    if not isinstance(sent.transcript, str):
+        return turns(sent.entries, cast, began, estimated, issues)
+    parsed = [payload.Turn(role=who, message=said) for who, said in utterances(sent.transcript, _LABELS)]
+    estimated += ["transcript"] * bool(parsed)
+    return turns(parsed, cast, began, estimated, issues)
+
+
 def _transcript(
     sent: payload.Conversation,
     told: payload.Metadata,
     status: Status,
-    cast: Cast,
-    issues: list[Issue],
+    found: tuple[TranscriptTurn, ...],
     *,
     is_early: bool,
 ) -> tuple[tuple[TranscriptTurn, ...] | None, TranscriptState]:
     if sent.transcript is msgspec.UNSET:
         return None, TranscriptState.NOT_LOADED
-    entries = sent.entries
-    if isinstance(sent.transcript, str):
-        entries = [payload.Turn(role=who, message=said) for who, said in utterances(sent.transcript, _LABELS)]
-    found = turns(entries, cast, issues)
     if not found and _is_forgotten(told):
         return None, TranscriptState.UNAVAILABLE
     if status not in _FINISHED:
@@ -264,7 +295,10 @@ def _end_reason(
 ) -> EndReason | None:
     if sent.failure_reason:
         return _FAILURES.get(sent.failure_reason, _FAILED)[1]
-    if not last_words and not told.error:
+    result = _CALL_RESULTS.get(told.line.call_result or "") if status in _FINISHED else None
+    if result and result[1] is not EndReason.ERROR:
+        return result[1]
+    if not (last_words or told.error or result):
         return None
     words = (last_words or "").lower()
     for part, reason in _END_REASONS.items():
@@ -336,6 +370,13 @@ def _metadata(sent: payload.Conversation, told: payload.Metadata, judged: payloa
         "sip_headers": line.sip_header_dynamic_variables,
         "direction": None if (sent.direction or "unknown") in _DIRECTIONS else sent.direction,
         "message_count": sent.message_count,
+        "user_message_count": sent.user_message_count,
+        "agent_message_count": sent.agent_message_count,
+        "queue_wait_secs": told.queue_wait_secs,
+        "call_result": line.call_result,
+        "opening_message": line.opening_message,
+        "call_permission_request": line.call_permission_request,
+        "campaign": told.batch_call.campaign if told.batch_call else None,
         "tool_names": sent.tool_names,
         "rating": sent.rating,
         "call_successful": None if judged.call_successful in _VERDICTS else judged.call_successful,
@@ -365,9 +406,12 @@ def _without_secrets(variables: AnyJson) -> AnyJson:
 
 def _files(sent: payload.Conversation) -> list[dict[str, Any]] | None:
     found = [
-        {"position": position, **msgspec.to_builtins(entry.file_input)}
+        {"position": position, **msgspec.to_builtins(file)}
         for position, entry in enumerate(sent.entries)
-        if entry is not None and entry.file_input is not None
+        if entry is not None
+        # The one is the first of the others, which older conversations lack.
+        for file in entry.file_inputs or [entry.file_input]
+        if file is not None
     ]
     return found or None
 
@@ -379,11 +423,15 @@ def _links(told: payload.Metadata) -> dict[str, str]:
 
 def _related_ids(told: payload.Metadata) -> dict[str, str]:
     line, batch = told.line, told.batch_call or payload.Batch()
+    platform: AnyJson = payload.members(told.async_metadata).get("platform_metadata")
     found = {
         "call_sid": line.call_sid or payload.word(told.body, "CallSid") or payload.word(told.body, "call_sid"),
         "call_id": line.call_id,
         "stream_sid": line.stream_sid,
         "batch_call": batch.batch_call_id,
         "batch_call_recipient": batch.batch_call_recipient_id,
+        "integration_trigger": payload.word(told.async_metadata, "integration_trigger_id"),
+        "ticket": payload.word(platform, "ticket_id"),
+        "thread": payload.word(platform, "thread_id"),
     }
     return {name: str(id) for name, id in found.items() if id}

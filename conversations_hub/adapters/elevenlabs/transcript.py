@@ -8,6 +8,7 @@ import msgspec
 
 from ...coerce import Id, json_text, place_of, stranger, text
 from ...payload import decoded_or_none
+from ...reading.offsets import Offsets
 from ...schema import (
     Issue,
     Participant,
@@ -61,17 +62,31 @@ class Cast:
         self.is_handed_over = True
 
 
-def turns(entries: Sequence[payload.Turn | None], cast: Cast, issues: list[Issue]) -> tuple[TranscriptTurn, ...]:
-    """Return the turns of a transcript; who is new among those who speak joins the cast."""
+def turns(
+    entries: Sequence[payload.Turn | None],
+    cast: Cast,
+    began: Sequence[float],
+    estimated: list[str],
+    issues: list[Issue],
+) -> tuple[TranscriptTurn, ...]:
+    """Return the turns of a transcript; who is new among those who speak joins the cast.
+
+    `began` are the instants from which the offsets may be counted, in Unix seconds.
+    """
     found: list[TranscriptTurn] = []
     main_agent = cast.main_agent
+    offsets = _offsets(entries, began)
+    zero = offsets.zero
     for position, entry in enumerate(entries):
         if entry is None:
             issues.append(Issue(f"transcript[{position}]", "null"))
             continue
-        if entry.contextual_update_info:
-            found.append(_note(len(found), entry))
-            continue
+        start, moment = (entry.time_in_call_secs, None) if zero is None else _finer(entry, zero, offsets)
+        if entry.contextual_update_info or entry.platform_event:
+            note = _note(len(found), entry, start, moment)
+            if note is not None:
+                found.append(note)
+                continue
         role, participant = _SPEAKERS.get(entry.role) or stranger(entry.role, cast.all)
         speaker = entry.agent_metadata
         if entry.user_identifier or (speaker is not None and speaker.agent_id != main_agent):
@@ -79,13 +94,14 @@ def turns(entries: Sequence[payload.Turn | None], cast: Cast, issues: list[Issue
         calls, results = entry.tool_calls, entry.tool_results
         said = entry.message or (_voices(entry.multivoice_message) if entry.multivoice_message else "")
         tool_calls = tuple(map(_tool_call, filter(None, calls))) if calls else ()
-        if said or tool_calls or not results or entry.file_input:
+        if said or tool_calls or not results or entry.file_input or entry.file_inputs:
             found.append(
                 TranscriptTurn(
                     index=len(found),
                     role=role,
                     text=said,
-                    start=entry.time_in_call_secs,
+                    start=start,
+                    timestamp=moment,
                     participant=participant,
                     interrupted=entry.interrupted,
                     tool_calls=tool_calls,
@@ -100,23 +116,53 @@ def turns(entries: Sequence[payload.Turn | None], cast: Cast, issues: list[Issue
                 TranscriptTurn(
                     index=len(found),
                     role=Role.TOOL,
-                    start=entry.time_in_call_secs,
+                    start=start,
+                    timestamp=moment,
                     tool_result=_tool_result(result),
                     metrics=None if latency is None else {"tool_latency_secs": latency},
                 )
             )
             for phone in _transfers(_outcome(result)):
                 cast.take_over(phone)
+    estimated += ["transcript.start"] * (zero is not None)
     return tuple(found)
 
 
-def _note(index: int, entry: payload.Turn) -> TranscriptTurn:
-    """Return what an application told the agent meanwhile; nobody said it."""
+def _offsets(entries: Sequence[payload.Turn | None], began: Sequence[float]) -> Offsets:
+    """Return the offsets from one of the instants where the first turn agrees, else from where that turn has it."""
+    offsets = Offsets(
+        (one.time_in_call_secs, one.created_at_unix_ms and one.created_at_unix_ms / 1000) for one in entries if one
+    )
+    # Both are told in whole seconds, cut off.
+    zero = next((at for at in began if offsets.zero is not None and 0 <= offsets.zero - at < 2), None)
+    return offsets if zero is None else Offsets([(0.0, zero)])
+
+
+def _finer(entry: payload.Turn, zero: float, offsets: Offsets) -> tuple[float | None, float | None]:
+    """Return where a turn lies by its instant, unless that is another second than the one told; and the instant."""
+    told, made = entry.time_in_call_secs, entry.created_at_unix_ms
+    if made is None:
+        return None if told is None else offsets.start(told, None), None
+    moment = made / 1000
+    passed = round(moment - zero, 3)
+    if passed >= 0 and (told is None or -1 <= passed - told < 2):
+        return passed, moment
+    return None if told is None else offsets.start(told, moment), moment
+
+
+def _note(index: int, entry: payload.Turn, start: float | None, moment: float | None) -> TranscriptTurn | None:
+    """Return what an application told the agent, or what happened meanwhile; None where somebody says or does more."""
+    words = entry.message
+    if not entry.contextual_update_info:
+        if words or entry.tool_calls or entry.tool_results:
+            return None
+        words = json_text(entry.platform_event)
     return TranscriptTurn(
         index=index,
         role=Role.SYSTEM,
-        text=entry.message or "",
-        start=entry.time_in_call_secs,
+        text=words or "",
+        start=start,
+        timestamp=moment,
         visibility=Visibility.INTERNAL,
         provider_id=text(entry.id),
     )
