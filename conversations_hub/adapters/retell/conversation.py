@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from itertools import compress
+from itertools import chain, compress
 from typing import Any
 
 import msgspec
@@ -66,6 +66,8 @@ _DIRECTIONS = {"inbound": Direction.INBOUND, "outbound": Direction.OUTBOUND}
 # https://docs.retellai.com/reliability/debug-call-disconnect
 _END_REASONS = {
     "user_hangup": EndReason.CUSTOMER_ENDED,
+    "user_requested_callback": EndReason.CUSTOMER_ENDED,
+    "user_requested_dnc": EndReason.CUSTOMER_ENDED,
     "agent_hangup": EndReason.AGENT_ENDED,
     "ivr_reached": EndReason.AGENT_ENDED,
     "manual_stopped": EndReason.API_ENDED,
@@ -91,6 +93,9 @@ _END_REASONS = {
     "concurrency_limit_reached": EndReason.ERROR,
     "no_concurrency_fallback": EndReason.ERROR,
     "no_valid_payment": EndReason.ERROR,
+    "budget_reached": EndReason.ERROR,
+    "credit_exhausted": EndReason.ERROR,
+    "network_blocked": EndReason.ERROR,
 }
 
 _NEVER_HELD = {EndReason.NO_ANSWER, EndReason.BUSY, EndReason.ERROR}
@@ -183,7 +188,8 @@ def normalize(
     agent = Agent(id=text(sent.agent_id), name=text(sent.agent_name), version=_version(sent))
     direction = _DIRECTIONS.get(sent.direction or "", Direction.UNKNOWN)
     participants = _participants(sent, agent, direction)
-    transcript, is_parsed = _transcript(sent, started_at, participants, issues)
+    backchannels: list[int] = []
+    transcript, is_parsed = _transcript(sent, started_at, participants, backchannels, issues)
     is_early = not transcript and bool(duration) and may_still_come(ended_at, instant(present, "", [], per_second=1000))
 
     has_words = any(turn.words for turn in transcript or ())
@@ -220,7 +226,9 @@ def normalize(
         analysis=_analysis(analysis),
         recordings=tuple(_recording(name, url, issues) for name, url in recorded.items()),
         cost=_cost(sent, issues),
-        metadata=_metadata(sent, analysis, direction, list(recorded)),
+        metadata=_metadata(sent, analysis, direction, list(recorded))
+        | ({"backchannels": backchannels} if backchannels else {})
+        | ({} if transcript else _integrations(sent)),
         links={name: url for name, url in links.items() if url},
         related_ids={"twilio": carrier} if carrier else {},
         estimated=tuple(compress(derived, derived.values())),
@@ -300,7 +308,11 @@ _SPEECH = {"agent", "user", "transfer_target"}
 
 
 def _transcript(
-    sent: payload.Call, started_at: datetime | None, participants: list[Participant], issues: list[Issue]
+    sent: payload.Call,
+    started_at: datetime | None,
+    participants: list[Participant],
+    backchannels: list[int],
+    issues: list[Issue],
 ) -> tuple[tuple[TranscriptTurn, ...] | None, bool]:
     """Return the turns from the fullest of the places that may hold them, and whether plain text had to do."""
     place, items = next(
@@ -312,7 +324,37 @@ def _transcript(
     if not items and not parsed:
         whole = (sent.transcript_with_tool_calls, sent.message_with_tool_calls, sent.transcript)
         return (None if all(one is None for one in whole) else ()), False
-    return turns([*items, *parsed] if parsed else items, started_at, participants, issues, place), bool(parsed)
+    before, after = (_beside(sent, names, issues) for names in (_BEFORE, _AFTER))
+    parts = [*before, (place, [*items, *parsed] if parsed else items), *after]
+    for name, part in parts:
+        issues += [Issue(f"{name}[{position}]", "null") for position, item in enumerate(part) if item is None]
+    every = chain.from_iterable(part for _, part in parts)
+    return turns(every, started_at, participants, backchannels), bool(parsed)
+
+
+# Tools of integrations, used before a session and after it; without personal data where that is all that was kept.
+_BEFORE, _AFTER = (
+    tuple(
+        f"{kept}{when}_session_{what}_with_tool_calls"
+        for kept in ("", "scrubbed_")
+        for what in ("transcript", "message")
+    )
+    for when in ("pre", "post")
+)
+
+
+def _integrations(sent: payload.Call) -> dict[str, Any]:
+    """Return what integrations did beside a session of which nothing else is told."""
+    held = {name: getattr(sent, name) for name in (*_BEFORE, *_AFTER)}
+    return {name: msgspec.json.decode(raw) for name, raw in held.items() if raw and bytes(raw) not in {b"null", b"[]"}}
+
+
+_Part = tuple[str, Sequence[payload.Item | None]]
+
+
+def _beside(sent: payload.Call, names: Sequence[str], issues: list[Issue]) -> list[_Part]:
+    found = ((name, _items_at(sent, name, issues)) for name in names if getattr(sent, name))
+    return [(name, items) for name, items in found if items][:1]
 
 
 # The fullest first; those after the first two are decoded only where they must be.
@@ -330,23 +372,27 @@ def _items_at(sent: payload.Call, place: str, issues: list[Issue]) -> Sequence[p
 
 
 def turns(
-    items: Sequence[payload.Item | None],
+    items: Iterable[payload.Item | None],
     started_at: datetime | None,
     participants: list[Participant],
-    issues: list[Issue],
-    place: str = "transcript",
+    backchannels: list[int],
 ) -> tuple[TranscriptTurn, ...]:
-    """Read the entries of a transcript; others than agent and customer are added to the participants."""
+    """Read the entries of a transcript, but for nulls.
+
+    Others who speak are added to the participants, and the positions of turns that only show that somebody listens to
+    the backchannels.
+    """
     found: list[TranscriptTurn] = []
     began = None if started_at is None else started_at.timestamp()
-    for position, item in enumerate(items):
+    for item in items:
         if item is None:
-            issues.append(Issue(f"{place}[{position}]", "null"))
             continue
         role, participant, visibility = _SPEAKERS.get(item.role) or (
             *stranger(item.role, participants),
             Visibility.PUBLIC,
         )
+        if isinstance(item.metadata, payload.Remarks) and item.metadata.is_backchannel:
+            backchannels.append(len(found))
         said, start, duration = item.content or "", item.time_sec, None
         moment, result = None, None
         words: tuple[Word, ...] = ()
