@@ -95,6 +95,8 @@ _END_REASONS = {
     "customer-busy": (Status.NO_ANSWER, EndReason.BUSY),
     "twilio-reported-customer-misdialed": (Status.NO_ANSWER, EndReason.NO_ANSWER),
     "vonage-rejected": (Status.NO_ANSWER, EndReason.NO_ANSWER),
+    "sip-outbound-unallocated-number": (Status.NO_ANSWER, EndReason.NO_ANSWER),
+    "sip-outbound-carrier-released-call": (Status.ENDED, EndReason.UNKNOWN),
     "manually-canceled": (Status.CANCELLED, EndReason.CANCELLED),
     "scheduled-call-deleted": (Status.CANCELLED, EndReason.CANCELLED),
     "call-deleted": (Status.CANCELLED, EndReason.CANCELLED),
@@ -316,6 +318,8 @@ def _turns(
                 timestamp=moment,
                 participant=participant,
                 interrupted=True if position in interrupted else None,
+                # Without a source it is a placeholder.
+                confidence=entry.confidence if entry.confidence_source else None,
                 tool_calls=tuple(map(_tool_call, filter(None, entry.tool_calls))) if entry.tool_calls else (),
                 tool_result=_tool_result(entry) if role is _TOOL else None,
                 words=words,
@@ -452,7 +456,7 @@ def _words(entry: Message, spoken_at: float | None) -> tuple[tuple[Word, ...], b
             duration = span / unit if span.is_integer() else round(span / unit, 6)
         words.append(
             Word(
-                text=one.word or "",
+                text=one.punctuated_word or one.punctuated or one.word or "",
                 start=None if start is None or zero is None else (start - zero) / unit,
                 duration=duration,
                 confidence=one.confidence,
@@ -600,6 +604,7 @@ def _metadata(sent: Call, artifact: Artifact, *, has_messages: bool) -> dict[str
         "destination": sent.destination,
         "transfers": artifact.transfers,
         "assistantActivations": msgspec.to_builtins(artifact.assistant_activations),
+        "squadVersion": sent.squad_version,
         "metadata": sent.metadata,
         "assistant": {"metadata": inline} if inline else None,
         "assistantOverrides": msgspec.to_builtins(sent.assistant_overrides),

@@ -37,9 +37,11 @@ _Milliseconds = Annotated[float, msgspec.Meta(gt=0, lt=1e14)]
 
 
 class HeardWord(msgspec.Struct, gc=False):
-    """A word as the transcriber heard it; only its size tells the unit of its times."""
+    """A word as the transcriber heard it; only the size of its times tells their unit."""
 
     word: str | None = None
+    punctuated_word: str | None = None
+    punctuated: str | None = msgspec.field(name="punctuatedWord", default=None)
     start: Seconds | None = None
     end: Seconds | None = None
     confidence: Seconds | None = None
@@ -75,6 +77,8 @@ class Message(msgspec.Struct, rename="camel", gc=False):
     seconds_from_start: Seconds | None = None
     duration: Seconds | None = None
     speaker_label: str | None = None
+    confidence: Seconds | None = None
+    confidence_source: str | None = None
     metadata: Heard | list[Any] | str | float | bool | None = None
     assistant_id: Id | None = None
     assistant_name: str | None = None
@@ -105,6 +109,7 @@ class Activation(msgspec.Struct, rename="camel", omit_defaults=True):
     assistant_id: Id | None = None
     assistant_name: str | None = None
     assistant_version: str | None = None
+    squad_version: str | None = None
 
 
 class Artifact(msgspec.Struct, rename="camel"):
@@ -227,6 +232,7 @@ class Call(msgspec.Struct, rename="camel"):
     assistant_overrides: Overrides | None = None
     metadata: AnyJson = None
     squad_id: Id | None = None
+    squad_version: str | None = None
     squad: Squad | list[Any] | str | float | bool | None = None
     squad_overrides: MaybeOverrides = None
     workflow_id: Id | None = None
@@ -308,6 +314,7 @@ LEFT_TO_RAW = {
     "artifact.messages[].isFiltered": _FILTERED,
     "artifact.messages[].detectedThreats*": _FILTERED,
     "artifact.messages[].originalMessage": _FILTERED,
+    "artifact.messages[].confidenceSource": "who computed the confidence",
     "artifact.messages[].metadata.*": "what else is known of the transcriber, or of a tool's answer",
     "artifact.messages[].name": "the call that was answered says it",
     "artifact.messages[].warnings*": "of the size of an answer",
