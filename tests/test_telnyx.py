@@ -123,7 +123,7 @@ def test_a_call_is_over_when_nobody_has_spoken_for_an_hour_by_telnyx_s_own_clock
     assert {live.provider_status, over.provider_status} == {None}
 
 
-@pytest.mark.parametrize("channel", ["sms_chat", "sms", "web_chat", "whatsapp_chat"])
+@pytest.mark.parametrize("channel", ["sms_chat", "sms", "web_chat", "whatsapp_chat", "whatsapp", "zz_new_chat"])
 def test_a_thread_never_ends(channel: str) -> None:
     conversation = row({"telnyx_conversation_channel": channel}, present=T + timedelta(days=400))
 
@@ -199,6 +199,9 @@ def test_a_row_leaves_its_messages_to_get() -> None:
         ("voice", Channel.PHONE),
         ("web_call", Channel.WEB),
         ("sms_chat", Channel.SMS),
+        ("whatsapp", Channel.CHAT),
+        ("whatsapp_chat", Channel.CHAT),
+        ("zz_new_chat", Channel.CHAT),
         ("sms", Channel.SMS),
         ("web_chat", Channel.CHAT),
         ("zz_unheard_of", Channel.UNKNOWN),

@@ -52,7 +52,7 @@ _CHANNELS = {
     "sms": Channel.SMS,
     "sms_chat": Channel.SMS,
     "web_chat": Channel.CHAT,
-    "whatsapp_chat": Channel.CHAT,
+    "whatsapp": Channel.CHAT,
 }
 _THREADS = (Channel.SMS, Channel.CHAT)
 _OVER = (Status.ENDED, Status.PROCESSING)
@@ -112,7 +112,7 @@ def read(
     sent = whole.conversation.data
     attached: dict[str, Any] = sent.metadata if isinstance(sent.metadata, dict) else {}
     channel_word = word(attached, "telnyx_conversation_channel") or word(attached, "calling_party_type")
-    channel = _CHANNELS.get(channel_word or "", Channel.UNKNOWN)
+    channel = _channel(channel_word or "")
     is_thread = channel in _THREADS
     insights = whole.runs
 
@@ -183,6 +183,11 @@ def read(
         issues=noted(issues),
         raw=raw,
     )
+
+
+def _channel(word: str) -> Channel:
+    # Every carrier of messages has a word of its own: whatsapp_chat, and whichever comes next.
+    return _CHANNELS.get(word) or (Channel.CHAT if word.endswith("_chat") else Channel.UNKNOWN)
 
 
 def word(sent: Mapping[str, Any], name: str) -> str | None:
