@@ -149,10 +149,8 @@ def decode(body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T], issues: 
     raise misfit.as_error()
 
 
-def decode_at(
-    place: str, body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T | None], issues: list[Issue]
-) -> T | None:
-    """Decode one member of a body as `decode` does, None where it is absent; what is noted lies below its place."""
+def decode_at(place: str, body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T], issues: list[Issue]) -> T:
+    """Decode one member of a body as `decode` does, and null where it is absent; what is noted lies below its place."""
     misfits: list[Issue] = []
     found = decode(body or b"null", decoder, misfits)
     for misfit in misfits:

@@ -348,10 +348,10 @@ def _moment(message: Message, name: str, value: Instant, unread: _Unread) -> flo
         except ValueError:
             pass
     issues: list[Issue] = []
-    moment = timestamp(value, name, issues)
+    seconds = timestamp(value, name, issues)
     if issues:
         unread.setdefault(id(message), []).extend(issues)
-    return moment
+    return seconds
 
 
 def _tool_call(sent: payload.ToolCall) -> ToolCall:

@@ -76,7 +76,7 @@ def _told_by(body: bytes, id: str, delivery: payload.Delivery, about: Payload) -
     insights, ending = None, None
     match sent.event_type:
         case "call.conversation.created":
-            row.created_at = present and present.isoformat()
+            row.created_at = present.isoformat() if present else None
         case "call.conversation.ended":
             ending = Ending(present, about.duration_sec, about.reason)
         case _ if about.results is not None:
