@@ -247,8 +247,8 @@ def normalize(body: bytes | msgspec.Raw, *, present: Instant = None) -> Conversa
     ended_at = after(started_at, sent.duration, "duration", issues) if status in _FINISHED else None
     derived = {"status": status is not told, "started_at": started_at is not None, "ended_at": ended_at is not None}
     estimated = [name for name, is_derived in derived.items() if is_derived]
-    is_early = bool(sent.duration) and may_still_come(ended_at, instant(present, "", []))
-    transcript, transcript_state = _transcript(sent, status, participants, estimated, issues, is_early=is_early)
+    turns = None if sent.is_restricted else _transcript(sent, participants, estimated, issues)
+    is_early = not turns and bool(sent.duration) and may_still_come(ended_at, instant(present, "", []))
     return Conversation(
         provider="anyreach",
         id=str(sent.id),
@@ -264,8 +264,8 @@ def normalize(body: bytes | msgspec.Raw, *, present: Instant = None) -> Conversa
         updated_at=instant(sent.updated_at, "updated_at", issues),
         duration=sent.duration,
         end_reason=end_reason,
-        transcript=transcript,
-        transcript_state=transcript_state,
+        transcript=None if is_early else turns,
+        transcript_state=_transcript_state(sent, status, turns, is_early=is_early),
         summary=sent.summary or None,
         recordings=_recordings(sent.recording_url, issues),
         metadata=_metadata(sent, number),
@@ -280,31 +280,30 @@ def _phone_number(value: Id | None) -> str | None:
 
 
 def _transcript(
-    sent: _Conversation,
-    status: Status,
-    participants: list[Participant],
-    estimated: list[str],
-    issues: list[Issue],
-    *,
-    is_early: bool,
-) -> tuple[tuple[TranscriptTurn, ...] | None, TranscriptState]:
-    if sent.is_restricted:
-        return None, TranscriptState.RESTRICTED
+    sent: _Conversation, participants: list[Participant], estimated: list[str], issues: list[Issue]
+) -> tuple[TranscriptTurn, ...] | None:
     place, items = _entries(sent.conversation, "conversation", issues)
     if isinstance(items, str):
         items = [_Item(role=who, text=said) for who, said in utterances(items, filter(None, _SPEAKERS))] or None
         estimated += ["transcript"] if items else []
-    turns = None if items is None else _turns(place, items, participants, issues)
+    return None if items is None else _turns(place, items, participants, issues)
+
+
+def _transcript_state(
+    sent: _Conversation, status: Status, turns: tuple[TranscriptTurn, ...] | None, *, is_early: bool
+) -> TranscriptState:
+    if sent.is_restricted:
+        return TranscriptState.RESTRICTED
     if status not in _FINISHED:
         # What is saved of a running conversation lags behind it, so the turns there are never all.
         # https://docs.anyreach.ai/conversations/conversation-detail
-        return turns, TranscriptState.PENDING
+        return TranscriptState.PENDING
     if turns is not None:
         # Where it took its time and nothing was said, that may be still to come.
-        return (None, TranscriptState.PENDING) if is_early and not turns else (turns, TranscriptState.AVAILABLE)
+        return TranscriptState.PENDING if is_early else TranscriptState.AVAILABLE
     # A conversation that was held has a transcript; where there is none yet, the record was read too early.
     is_late = status is Status.ENDED and sent.conversation in _NOT_YET
-    return None, TranscriptState.PENDING if is_late else TranscriptState.UNAVAILABLE
+    return TranscriptState.PENDING if is_late else TranscriptState.UNAVAILABLE
 
 
 def _entries(sent: msgspec.Raw, place: str, issues: list[Issue]) -> tuple[str, Sequence[_Item | None] | str | None]:

@@ -31,7 +31,7 @@ from ..coerce import Id, Instant, Seconds, UnixSeconds, instant, json_text, not_
 from ..errors import HubError, InvalidRefError, NotFoundError, PayloadError, RateLimitError, UnsupportedError
 from ..payload import decode, decoded_or_none
 from ..reading.lifecycle import concluded
-from ..reading.offsets import Offsets
+from ..reading.offsets import rebased
 from ..reading.plain_text import utterances
 from ..schema import (
     Agent,
@@ -235,8 +235,9 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
 
     started_at = joined_at or (None if status is Status.QUEUED else created_at)
     ended_at = shut_down_at or (updated_at if status in _FINISHED else None)
-    told_at = f"{_place(sent, happened['system.shutdown'][0])}.timestamp" if shut_down_at else "updated_at"
-    ended_at = not_before(ended_at, started_at, told_at, issues)
+    if ended_at and started_at and ended_at < started_at:
+        at = f"{_place(sent, happened['system.shutdown'][0])}.timestamp" if shut_down_at else "updated_at"
+        ended_at = not_before(ended_at, started_at, at, issues)
 
     participants = [
         Participant(kind=ParticipantKind.AI_AGENT, id=text(sent.pal_id) or text(sent.persona_id)),
@@ -302,7 +303,11 @@ def _when(sent: _Conversation, happened: _Happened, kind: str, issues: list[Issu
     if kind not in happened:
         return None
     event = happened[kind][0]
-    return instant(event.timestamp, f"{_place(sent, event)}.timestamp", issues)
+    unread: list[Issue] = []
+    moment = instant(event.timestamp, "timestamp", unread)
+    if unread:
+        issues += [Issue(f"{_place(sent, event)}.{issue.place}", issue.reason) for issue in unread]
+    return moment
 
 
 def _place(sent: _Conversation, event: _Event) -> str:
@@ -315,7 +320,8 @@ def _outcome(sent: _Conversation, happened: _Happened) -> tuple[Status, str | No
         status = Status.QUEUED
     shutdown = _last(happened, "system.shutdown")
     reason = sent.shutdown_reason or shutdown.shutdown_reason or shutdown.reason
-    status = concluded(status, sent.status, reason, not happened.keys().isdisjoint(_AFTER_THE_END))
+    if status is Status.UNKNOWN:
+        status = concluded(status, sent.status, reason, not happened.keys().isdisjoint(_AFTER_THE_END))
     if not reason:
         return status, None, None
     for beginning, (outcome, end_reason) in _END_REASONS.items():
@@ -330,11 +336,16 @@ def _transcript(
     ready = happened.get("application.transcription_ready", ())
     if not ready or ready[-1].told.transcript is None:
         return None
-    place, entries = f"{_place(sent, ready[-1])}.properties.transcript", ready[-1].told.transcript
+    entries = ready[-1].told.transcript
     if isinstance(entries, str):
         entries = [_Turn(role=who, content=said) for who, said in utterances(entries, filter(None, _SPEAKERS))]
         estimated.append("transcript")
-    return _turns(entries, place, participants, estimated, issues)
+    nulls: list[int] = []
+    turns = _turns(entries, participants, estimated, nulls)
+    if nulls:
+        place = f"{_place(sent, ready[-1])}.properties.transcript"
+        issues += [Issue(f"{place}[{position}]", "null") for position in nulls]
+    return turns
 
 
 def _transcript_state(
@@ -349,19 +360,13 @@ def _transcript_state(
 
 
 def _turns(
-    entries: Sequence[_Turn | None],
-    place: str,
-    participants: list[Participant],
-    estimated: list[str],
-    issues: list[Issue],
+    entries: Sequence[_Turn | None], participants: list[Participant], estimated: list[str], nulls: list[int]
 ) -> tuple[TranscriptTurn, ...]:
     turns: list[TranscriptTurn] = []
-    offsets = Offsets((one.seconds_from_start, one.timestamp) for one in entries if one and one.role != "system")
-    latest = offsets.latest
     called: set[str] = set()
     for position, entry in enumerate(entries):
         if entry is None:
-            issues.append(Issue(f"{place}[{position}]", "null"))
+            nulls.append(position)
             continue
         role, participant = _SPEAKERS.get(entry.role) or stranger(entry.role, participants)
         said, result = entry.content or "", None
@@ -372,25 +377,23 @@ def _turns(
                 continue  # only the echo of calls already told
         if entry.tool_call_id is not None:
             said, result = "", ToolResult(call_id=_call_id(entry.tool_call_id), content=entry.content)
-        start, moment = entry.seconds_from_start, entry.timestamp
-        if start is not None and (moment is None or moment - start > latest):
-            start = offsets.start(start, moment)
         turns.append(
             TranscriptTurn(
                 index=len(turns),
                 role=role,
                 text=said,
-                start=start,
+                start=entry.seconds_from_start,
                 duration=entry.duration,
-                timestamp=moment,
+                timestamp=entry.timestamp,
                 participant=participant,
                 provider_id=entry.inference_id,
                 tool_calls=calls,
                 tool_result=result,
             )
         )
-    estimated += ["transcript.start"] * offsets.have_restarted
-    return tuple(turns)
+    moved = rebased(turns)
+    estimated += ["transcript.start"] if moved else []
+    return moved or tuple(turns)
 
 
 def _call_id(sent: Id) -> str:

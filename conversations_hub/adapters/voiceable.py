@@ -36,7 +36,7 @@ from ..coerce import (
 from ..errors import AuthError, HubError, InvalidRefError, OutageError, PaginationError, PayloadError, for_status
 from ..payload import decode, decoded_or_none
 from ..reading.lifecycle import concluded, may_still_come
-from ..reading.offsets import Offsets
+from ..reading.offsets import rebased
 from ..reading.plain_text import utterances
 from ..schema import (
     Agent,
@@ -232,7 +232,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, present: Ins
         began = None if started_at is None else started_at.timestamp()
         transcript, is_counted = _turns(entries, began, participants, issues)
 
-    is_early = bool(duration) and may_still_come(ended_at, instant(present, "", []))
+    is_early = not transcript and bool(duration) and may_still_come(ended_at, instant(present, "", []))
     estimated = (
         "status" if status is not told else None,
         "channel" if sent.direction else None,
@@ -301,11 +301,6 @@ def _turns(
 ) -> tuple[tuple[TranscriptTurn, ...], bool]:
     """Return the turns, and whether we counted the start of any from the instants."""
     turns: list[TranscriptTurn] = []
-    offsets = Offsets(
-        (one.time_in_call_secs, timestamp(one.timestamp, "", []))
-        for one in entries
-        if one and one.time_in_call_secs is not None and one.timestamp is not None
-    )
     unread: list[Issue] = []  # their place is written out afterwards: for every turn it would take a tenth of the time
     is_counted = False
     for position, entry in enumerate(entries):
@@ -313,14 +308,16 @@ def _turns(
             issues.append(Issue(f"transcript[{position}]", "null"))
             continue
         role, participant = _SPEAKERS.get(entry.role) or stranger(entry.role, participants)
-        moment = None
+        start, moment = entry.time_in_call_secs, None
         if entry.timestamp is not None:
             moment = timestamp(entry.timestamp, "", unread)
             if moment is None:
                 issues.append(Issue(f"transcript[{position}].timestamp", unread.pop().reason))
-        told = entry.time_in_call_secs
-        start = _start(told, moment, began, offsets)
-        is_counted = is_counted or (told is None and start is not None)
+            elif start is None and began is not None and moment >= began:
+                start = moment - began
+                if not start.is_integer():
+                    start = round(start, 6)  # what is left of large floats is noise further on
+                is_counted = True
         said = entry.content or entry.message or ""
         calls = tuple(map(_tool_call, filter(None, entry.tool_calls))) if entry.tool_calls else ()
         results = tuple(map(_tool_result, filter(None, entry.tool_results))) if entry.tool_results else ()
@@ -343,16 +340,8 @@ def _turns(
             turns.append(
                 TranscriptTurn(index=len(turns), role=Role.TOOL, start=start, timestamp=moment, tool_result=result)
             )
-    return tuple(turns), is_counted or offsets.have_restarted
-
-
-def _start(told: float | None, moment: float | None, began: float | None, offsets: Offsets) -> float | None:
-    if told is not None:
-        return offsets.start(told, moment)
-    if moment is None or began is None or moment < began:
-        return None
-    start = moment - began
-    return start if start.is_integer() else round(start, 6)  # what is left of large floats is noise further on
+    moved = rebased(turns)
+    return moved or tuple(turns), is_counted or moved is not None
 
 
 def _tool_call(sent: _ToolCall) -> ToolCall:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from itertools import compress
@@ -74,7 +74,8 @@ _UNHELD = {
 _HUNG_UP_BY = {"USER": EndReason.CUSTOMER_ENDED, "ASSISTANT": EndReason.AGENT_ENDED}
 
 # Each with the position of its participant: the agent is the first, the other party the second.
-_SPEAKERS: dict[str | None, tuple[Role, int | None, Visibility]] = {
+_Speaker = tuple[Role, int | None, Visibility]
+_SPEAKERS: dict[str | None, _Speaker] = {
     "user": (Role.USER, 1, Visibility.PUBLIC),
     "assistant": (Role.ASSISTANT, 0, Visibility.PUBLIC),
     "robot": (Role.ASSISTANT, 0, Visibility.PUBLIC),
@@ -314,8 +315,12 @@ def _noted(
 ) -> list[TranscriptTurn]:
     """Return what was noted while the call ran."""
     turns: list[TranscriptTurn] = []
+    speakers = _speakers(participants)
     for said_at, row in _in_order(rows, issues):
-        role, participant, visibility = _speaker(row.user, participants)
+        role, participant, visibility = speakers.get(row.user) or (
+            *stranger(row.user, participants),
+            Visibility.PUBLIC,
+        )
         start = timestamp = None
         if said_at is not None:
             timestamp = said_at.timestamp()
@@ -370,12 +375,14 @@ def _heard(
 ) -> list[TranscriptTurn]:
     """Return what was transcribed from the recording; `offset` is where in the call its clock began."""
     turns: list[TranscriptTurn] = []
+    speakers = _speakers(participants)
     for position, segment in enumerate(segments):
         if segment is None:
             issues.append(Issue(f"{place}[{position}]", "null"))
             continue
         start, end = segment.start, segment.end
-        role, participant, _ = _speaker(segment.speaker_label, participants)
+        label = segment.speaker_label
+        role, participant = speakers[label][:2] if label in speakers else stranger(label, participants)
         turns.append(
             TranscriptTurn(
                 index=first + len(turns),
@@ -390,12 +397,11 @@ def _heard(
     return turns
 
 
-def _speaker(word: str | None, participants: list[Participant]) -> tuple[Role, int | None, Visibility]:
+def _speakers(participants: Sequence[Participant]) -> Mapping[str | None, _Speaker]:
+    """Return who speaks by Bland's word; in the call to a human who is to take over, that is the other party."""
     # https://docs.bland.ai/api-v1/get/calls-corrected-transcript
-    role, participant, visibility = _SPEAKERS.get(word) or (*stranger(word, participants), Visibility.PUBLIC)
-    if role is Role.USER and participants[1].kind is ParticipantKind.HUMAN_AGENT:
-        role = Role.HUMAN_AGENT
-    return role, participant, visibility
+    is_to_a_human = participants[1].kind is ParticipantKind.HUMAN_AGENT
+    return {**_SPEAKERS, "user": (Role.HUMAN_AGENT, 1, Visibility.PUBLIC)} if is_to_a_human else _SPEAKERS
 
 
 def _transcript_state(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
-from ...coerce import AnyJson, Instant, after, instant, not_before, noted, number, text
+from ...coerce import AnyJson, Id, Instant, after, instant, not_before, noted, number, text
 from ...payload import decode
 from ...reading.lifecycle import concluded, may_still_come
 from ...reading.plain_text import utterances
@@ -58,7 +59,8 @@ _FAILED = (Status.FAILED, EndReason.UNKNOWN)
 
 # What became of a call as the telephone network has it; "answered" says no more than the rest does.
 # https://elevenlabs.io/docs/api-reference/conversations/get
-_CALL_RESULTS = {
+_Result = tuple[Status, EndReason]
+_CALL_RESULTS: dict[str, _Result] = {
     "busy": (Status.NO_ANSWER, EndReason.BUSY),
     "no_answer": (Status.NO_ANSWER, EndReason.NO_ANSWER),
     "failed": (Status.FAILED, EndReason.ERROR),
@@ -122,7 +124,8 @@ def normalize(body: bytes | msgspec.Raw, *, is_over: bool = False, present: Inst
     direction = _DIRECTIONS.get(line.direction or sent.direction or "", Direction.UNKNOWN)
     is_opened = direction is Direction.UNKNOWN and line.opening_message is not None
     direction = Direction.OUTBOUND if is_opened else direction
-    status, is_concluded = _status(sent, told, direction, is_over=is_over)
+    result = _CALL_RESULTS.get(line.call_result or "")
+    status, is_concluded = _status(sent, told, result, direction, is_over=is_over)
     agent = Agent(id=text(sent.agent_id), name=text(sent.agent_name), version=text(sent.version_id))
     cast = _cast(sent, line, agent)
 
@@ -135,14 +138,13 @@ def normalize(body: bytes | msgspec.Raw, *, is_over: bool = False, present: Inst
     duration = told.call_duration_secs if has_ended or told.call_duration_secs else None  # 0 while it runs
     ended_at = after(started_at, duration, f"{place}call_duration_secs", issues) if has_ended else None
 
-    is_early = bool(duration) and may_still_come(ended_at, instant(present, "", []))
-    began = [at.timestamp() for at in (accepted_at, created_at) if at is not None]
     estimated: list[str] = []
-    found = _turns(sent, cast, began, estimated, issues)
+    found = _turns(sent, cast, (accepted_at, created_at), estimated, issues)
+    is_early = not found and bool(duration) and may_still_come(ended_at, instant(present, "", []))
     transcript, transcript_state = _transcript(sent, told, status, found, is_early=is_early)
     is_handed_over = has_ended and cast.is_handed_over
     last_words = text(sent.failure_reason) or text(told.termination_reason) or payload.word(told.error, "reason")
-    if has_ended and not last_words and line.call_result in _CALL_RESULTS:
+    if has_ended and result and not last_words:
         last_words = line.call_result
     derived = {
         "status": bool(sent.failure_reason) or is_concluded,
@@ -166,7 +168,9 @@ def normalize(body: bytes | msgspec.Raw, *, is_over: bool = False, present: Inst
         started_at=started_at,
         ended_at=ended_at,
         duration=duration,
-        end_reason=EndReason.TRANSFERRED if is_handed_over else _end_reason(sent, told, status, last_words),
+        end_reason=EndReason.TRANSFERRED
+        if is_handed_over
+        else _end_reason(sent, told, result if has_ended else None, status, last_words),
         provider_end_reason=last_words,
         transcript=transcript,
         transcript_state=transcript_state,
@@ -176,9 +180,9 @@ def normalize(body: bytes | msgspec.Raw, *, is_over: bool = False, present: Inst
         cost=_cost(told, place, issues),
         language=text(told.main_language),
         tags=tuple([str(tag) for tag in sent.tag_ids or () if tag is not None]),
-        metadata=_metadata(sent, told, judged),
+        metadata=_metadata(sent, told, line, judged),
         links=_links(told),
-        related_ids=_related_ids(told),
+        related_ids=_related_ids(told, line),
         estimated=(*[name for name, is_derived in derived.items() if is_derived], *estimated),
         issues=noted(issues),
         raw=bytes(body),
@@ -201,13 +205,12 @@ def _channel(sent: payload.Conversation, told: payload.Metadata) -> tuple[Channe
 
 
 def _status(
-    sent: payload.Conversation, told: payload.Metadata, direction: Direction, *, is_over: bool
+    sent: payload.Conversation, told: payload.Metadata, result: _Result | None, direction: Direction, *, is_over: bool
 ) -> tuple[Status, bool]:
     """Return the status, and whether that it ended is our conclusion."""
     if sent.failure_reason:
         return _FAILURES.get(sent.failure_reason, _FAILED)[0], False
     status = STATUSES.get(sent.status or "", Status.UNKNOWN)
-    result = _CALL_RESULTS.get(told.line.call_result or "")
     if status is Status.UNKNOWN:
         has_length = sent.transcript is not msgspec.UNSET and told.call_duration_secs
         signs = (is_over, told.termination_reason, told.error, has_length, sent.analysis, result)
@@ -218,7 +221,7 @@ def _status(
     return Status.RINGING if status is Status.QUEUED and direction is Direction.OUTBOUND else status, False
 
 
-def _with_result(status: Status, result: tuple[Status, EndReason] | None) -> Status:
+def _with_result(status: Status, result: _Result | None) -> Status:
     """Return the status of what is over; one that nobody answered is no mere end, and a voicemail no failure less."""
     return result[0] if result and result[0] is not Status.ENDED and status in _FINISHED else status
 
@@ -247,7 +250,11 @@ _LABELS = ("agent", "user")
 
 
 def _turns(
-    sent: payload.Conversation, cast: Cast, began: Sequence[float], estimated: list[str], issues: list[Issue]
+    sent: payload.Conversation,
+    cast: Cast,
+    began: Sequence[datetime | None],
+    estimated: list[str],
+    issues: list[Issue],
 ) -> tuple[TranscriptTurn, ...]:
     if not isinstance(sent.transcript, str):
         return turns(sent.entries, cast, began, estimated, issues)
@@ -270,7 +277,7 @@ def _transcript(
         return None, TranscriptState.UNAVAILABLE
     if status not in _FINISHED:
         return found or None, TranscriptState.PENDING  # what is there may be a part
-    if not found and status is Status.ENDED and is_early:
+    if status is Status.ENDED and is_early:
         return None, TranscriptState.PENDING  # it took its time, so what was said may be still to come
     # One that ended well and has no turns is one in which nobody said anything.
     if found or (sent.transcript is not None and status is Status.ENDED):
@@ -291,11 +298,14 @@ def _has_begun(status: Status, told: payload.Metadata) -> bool:
 
 
 def _end_reason(
-    sent: payload.Conversation, told: payload.Metadata, status: Status, last_words: str | None
+    sent: payload.Conversation,
+    told: payload.Metadata,
+    result: _Result | None,
+    status: Status,
+    last_words: str | None,
 ) -> EndReason | None:
     if sent.failure_reason:
         return _FAILURES.get(sent.failure_reason, _FAILED)[1]
-    result = _CALL_RESULTS.get(told.line.call_result or "") if status in _FINISHED else None
     if result and result[1] is not EndReason.ERROR:
         return result[1]
     if not (last_words or told.error or result):
@@ -354,8 +364,9 @@ def _cost(told: payload.Metadata, place: str, issues: list[Issue]) -> Cost | Non
     return None
 
 
-def _metadata(sent: payload.Conversation, told: payload.Metadata, judged: payload.Analysis) -> dict[str, Any]:
-    line = told.line
+def _metadata(
+    sent: payload.Conversation, told: payload.Metadata, line: payload.Line, judged: payload.Analysis
+) -> dict[str, Any]:
     is_cost_in_money = told.cost_fiat not in payload.ABSENT and told.cost not in payload.ABSENT
     found = {
         "conversation_initiation_source": told.conversation_initiation_source,
@@ -408,7 +419,7 @@ def _files(sent: payload.Conversation) -> list[dict[str, Any]] | None:
     found = [
         {"position": position, **msgspec.to_builtins(file)}
         for position, entry in enumerate(sent.entries)
-        if entry is not None
+        if entry is not None and (entry.file_input is not None or entry.file_inputs is not None)
         # The one is the first of the others, which older conversations lack.
         for file in entry.file_inputs or [entry.file_input]
         if file is not None
@@ -421,17 +432,17 @@ def _links(told: payload.Metadata) -> dict[str, str]:
     return {payload.word(told.async_metadata, "external_system") or "external": link} if link else {}
 
 
-def _related_ids(told: payload.Metadata) -> dict[str, str]:
-    line, batch = told.line, told.batch_call or payload.Batch()
-    platform: AnyJson = payload.members(told.async_metadata).get("platform_metadata")
-    found = {
+def _related_ids(told: payload.Metadata, line: payload.Line) -> dict[str, str]:
+    batch = told.batch_call or payload.Batch()
+    found: dict[str, Id | None] = {
         "call_sid": line.call_sid or payload.word(told.body, "CallSid") or payload.word(told.body, "call_sid"),
         "call_id": line.call_id,
         "stream_sid": line.stream_sid,
         "batch_call": batch.batch_call_id,
         "batch_call_recipient": batch.batch_call_recipient_id,
-        "integration_trigger": payload.word(told.async_metadata, "integration_trigger_id"),
-        "ticket": payload.word(platform, "ticket_id"),
-        "thread": payload.word(platform, "thread_id"),
     }
+    if told.async_metadata:
+        platform = payload.members(told.async_metadata).get("platform_metadata")
+        found["integration_trigger"] = payload.word(told.async_metadata, "integration_trigger_id")
+        found |= {"ticket": payload.word(platform, "ticket_id"), "thread": payload.word(platform, "thread_id")}
     return {name: str(id) for name, id in found.items() if id}

@@ -192,6 +192,9 @@ class Line(msgspec.Struct):
     call_permission_request: AnyJson = None
 
 
+_NO_LINE = Line()
+
+
 class Batch(msgspec.Struct):
     """The batch of calls that a call belongs to."""
 
@@ -241,7 +244,7 @@ class Metadata(msgspec.Struct):
     @property
     def line(self) -> Line:
         """What connects the two."""
-        return self.phone_call or self.sms or self.whatsapp or Line()
+        return self.phone_call or self.sms or self.whatsapp or _NO_LINE
 
 
 class Analysis(msgspec.Struct):
@@ -262,6 +265,9 @@ class ClientData(msgspec.Struct):
     user_id: Id | None = None
     dynamic_variables: AnyJson = None
     conversation_config_override: AnyJson = None
+
+
+_NO_CLIENT = ClientData()
 
 
 class Conversation(msgspec.Struct):
@@ -302,7 +308,7 @@ class Conversation(msgspec.Struct):
     @property
     def client(self) -> ClientData:
         """What the session was opened with."""
-        return self.conversation_initiation_client_data or ClientData()
+        return self.conversation_initiation_client_data or _NO_CLIENT
 
 
 class Page(msgspec.Struct):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 import msgspec
 
 from ...coerce import Id, json_text, place_of, stranger, text
 from ...payload import decoded_or_none
-from ...reading.offsets import Offsets
+from ...reading.offsets import rebased
 from ...schema import (
     Issue,
     Participant,
@@ -65,28 +66,29 @@ class Cast:
 def turns(
     entries: Sequence[payload.Turn | None],
     cast: Cast,
-    began: Sequence[float],
+    began: Sequence[datetime | None],
     estimated: list[str],
     issues: list[Issue],
 ) -> tuple[TranscriptTurn, ...]:
     """Return the turns of a transcript; who is new among those who speak joins the cast.
 
-    `began` are the instants from which the offsets may be counted, in Unix seconds.
+    `began` are the instants from which the offsets may be counted.
     """
     found: list[TranscriptTurn] = []
     main_agent = cast.main_agent
-    offsets = _offsets(entries, began)
-    zero = offsets.zero
+    zero = _zero(entries, began)
+    moment: float | None = None
     for position, entry in enumerate(entries):
         if entry is None:
             issues.append(Issue(f"transcript[{position}]", "null"))
             continue
-        start, moment = (entry.time_in_call_secs, None) if zero is None else _finer(entry, zero, offsets)
-        if entry.contextual_update_info or entry.platform_event:
-            note = _note(len(found), entry, start, moment)
-            if note is not None:
-                found.append(note)
-                continue
+        start = entry.time_in_call_secs
+        if zero is not None:
+            start, moment = _finer(entry, zero)
+        is_noted = entry.contextual_update_info or entry.platform_event
+        if is_noted and (note := _note(len(found), entry, start, moment)):
+            found.append(note)
+            continue
         role, participant = _SPEAKERS.get(entry.role) or stranger(entry.role, cast.all)
         speaker = entry.agent_metadata
         if entry.user_identifier or (speaker is not None and speaker.agent_id != main_agent):
@@ -124,30 +126,33 @@ def turns(
             )
             for phone in _transfers(_outcome(result)):
                 cast.take_over(phone)
-    estimated += ["transcript.start"] * (zero is not None)
-    return tuple(found)
+    if zero is None:
+        return tuple(found)
+    estimated.append("transcript.start")
+    return rebased(found) or tuple(found)
 
 
-def _offsets(entries: Sequence[payload.Turn | None], began: Sequence[float]) -> Offsets:
-    """Return the offsets from one of the instants where the first turn agrees, else from where that turn has it."""
-    offsets = Offsets(
-        (one.time_in_call_secs, one.created_at_unix_ms and one.created_at_unix_ms / 1000) for one in entries if one
-    )
+def _zero(entries: Sequence[payload.Turn | None], began: Sequence[datetime | None]) -> float | None:
+    """Return when the offsets began, in Unix seconds: one of these instants where the first turn agrees.
+
+    None where turns have no instants; older conversations have none at all.
+    """
+    first = next((one for one in entries if one is not None), None)
+    if first is None or first.created_at_unix_ms is None or first.time_in_call_secs is None:
+        return None
+    zero = first.created_at_unix_ms / 1000 - first.time_in_call_secs
     # Both are told in whole seconds, cut off.
-    zero = next((at for at in began if offsets.zero is not None and 0 <= offsets.zero - at < 2), None)
-    return offsets if zero is None else Offsets([(0.0, zero)])
+    return next((at for one in began if one and 0 <= zero - (at := one.timestamp()) < 2), zero)
 
 
-def _finer(entry: payload.Turn, zero: float, offsets: Offsets) -> tuple[float | None, float | None]:
+def _finer(entry: payload.Turn, zero: float) -> tuple[float | None, float | None]:
     """Return where a turn lies by its instant, unless that is another second than the one told; and the instant."""
     told, made = entry.time_in_call_secs, entry.created_at_unix_ms
     if made is None:
-        return None if told is None else offsets.start(told, None), None
-    moment = made / 1000
-    passed = round(moment - zero, 3)
-    if passed >= 0 and (told is None or -1 <= passed - told < 2):
-        return passed, moment
-    return None if told is None else offsets.start(told, moment), moment
+        return told, None
+    passed = made / 1000 - zero
+    is_finer = passed >= 0 and (told is None or -1 <= passed - told < 2)
+    return round(passed, 3) if is_finer else told, made / 1000
 
 
 def _note(index: int, entry: payload.Turn, start: float | None, moment: float | None) -> TranscriptTurn | None:

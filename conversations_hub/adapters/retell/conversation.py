@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from itertools import chain, compress
+from itertools import compress
 from typing import Any
 
 import msgspec
@@ -315,21 +315,23 @@ def _transcript(
     issues: list[Issue],
 ) -> tuple[tuple[TranscriptTurn, ...] | None, bool]:
     """Return the turns from the fullest of the places that may hold them, and whether plain text had to do."""
-    place, items = next(
-        ((place, items) for place in _TRANSCRIPTS if (items := _items_at(sent, place, issues))), ("transcript", ())
-    )
+    place, items = _fullest(sent, issues)
     parsed: list[payload.Item] = []
     if sent.transcript and not any(item is not None and item.role in _SPEECH and item.content for item in items):
         parsed = [payload.Item(role=who, content=said) for who, said in utterances(sent.transcript, _SPEECH)]
     if not items and not parsed:
         whole = (sent.transcript_with_tool_calls, sent.message_with_tool_calls, sent.transcript)
         return (None if all(one is None for one in whole) else ()), False
-    before, after = (_beside(sent, names, issues) for names in (_BEFORE, _AFTER))
-    parts = [*before, (place, [*items, *parsed] if parsed else items), *after]
-    for name, part in parts:
-        issues += [Issue(f"{name}[{position}]", "null") for position, item in enumerate(part) if item is None]
-    every = chain.from_iterable(part for _, part in parts)
-    return turns(every, started_at, participants, backchannels), bool(parsed)
+    parts: list[_Part] = [(place, [*items, *parsed] if parsed else items)]
+    every = parts[0][1]
+    if any(map(sent.__getattribute__, _BESIDE)):
+        parts = [*_beside(sent, _BEFORE, issues), *parts, *_beside(sent, _AFTER, issues)]
+        every = [item for _, part in parts for item in part]
+    found = turns(every, started_at, participants, backchannels)
+    if len(found) < len(every):
+        for name, part in parts:
+            issues += [Issue(f"{name}[{position}]", "null") for position, item in enumerate(part) if item is None]
+    return found, bool(parsed)
 
 
 # Tools of integrations, used before a session and after it; without personal data where that is all that was kept.
@@ -345,16 +347,27 @@ _BEFORE, _AFTER = (
 
 def _integrations(sent: payload.Call) -> dict[str, Any]:
     """Return what integrations did beside a session of which nothing else is told."""
-    held = {name: getattr(sent, name) for name in (*_BEFORE, *_AFTER)}
+    held = {name: getattr(sent, name) for name in _BESIDE}
     return {name: msgspec.json.decode(raw) for name, raw in held.items() if raw and bytes(raw) not in {b"null", b"[]"}}
 
 
 _Part = tuple[str, Sequence[payload.Item | None]]
 
 
+_BESIDE = (*_BEFORE, *_AFTER)
+
+
 def _beside(sent: payload.Call, names: Sequence[str], issues: list[Issue]) -> list[_Part]:
     found = ((name, _items_at(sent, name, issues)) for name in names if getattr(sent, name))
     return [(name, items) for name, items in found if items][:1]
+
+
+def _fullest(sent: payload.Call, issues: list[Issue]) -> _Part:
+    for place in _TRANSCRIPTS:
+        items = _items_at(sent, place, issues)
+        if items:
+            return place, items
+    return "transcript", ()
 
 
 # The fullest first; those after the first two are decoded only where they must be.
@@ -391,7 +404,8 @@ def turns(
             *stranger(item.role, participants),
             Visibility.PUBLIC,
         )
-        if isinstance(item.metadata, payload.Remarks) and item.metadata.is_backchannel:
+        remarks = item.metadata
+        if remarks is not None and isinstance(remarks, payload.Remarks) and remarks.is_backchannel:
             backchannels.append(len(found))
         said, start, duration = item.content or "", item.time_sec, None
         moment, result = None, None

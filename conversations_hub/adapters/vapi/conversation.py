@@ -15,7 +15,7 @@ import msgspec
 from ...coerce import AnyJson, in_seconds, instant, json_text, not_before, noted, place_of, stranger, text
 from ...payload import decode, decode_at
 from ...reading.lifecycle import concluded
-from ...reading.offsets import LAG, Offsets
+from ...reading.offsets import LAG, followed, rebased
 from ...reading.plain_text import utterances
 from ...schema import (
     Agent,
@@ -176,15 +176,18 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         cost=_cost(sent.cost, issues),
         metadata=_metadata(sent, artifact, has_messages=transcript is not None),
         related_ids=_related_ids(sent),
-        estimated=tuple(estimated),
+        estimated=tuple(dict.fromkeys(estimated)),
         issues=noted(issues),
         raw=bytes(body),
     )
 
 
 def _stated_length(sent: Call, spanned: float | None) -> float | None:
-    told = ((sent.duration_seconds, 1.0), (sent.duration_ms, 0.001), (sent.duration_minutes, 60.0))
-    return next((in_seconds(span, unit, spanned) for span, unit in told if span is not None), None)
+    if sent.duration_seconds is not None:
+        return in_seconds(sent.duration_seconds, 1.0, spanned)
+    if sent.duration_ms is not None:
+        return in_seconds(sent.duration_ms, 0.001, spanned)
+    return None if sent.duration_minutes is None else in_seconds(sent.duration_minutes, 60.0, spanned)
 
 
 def _outcome(sent: Call) -> tuple[Status, EndReason | None]:
@@ -283,11 +286,6 @@ def _turns(
     replies, interrupted = _exchanges(messages)
     metrics = _metrics(artifact, replies)
     lengths: Mapping[int, float] | None = None
-    # A prompt is noted before anybody is connected.
-    offsets = Offsets(
-        (one.seconds_from_start, one.time and one.time / 1000) for one in messages if one and one.role != "system"
-    )
-    latest, are_shifted = offsets.latest, False
     for position, entry in enumerate(messages):
         if entry is None:
             continue
@@ -296,39 +294,35 @@ def _turns(
             participant = _participant(entry, role, participant, participants)
         elif participant == 0:
             participant = unnamed
-        time, until, start = entry.time, entry.end_time, entry.seconds_from_start
-        moment = time / 1000 if time else None
-        if start is not None and (moment is None or moment - start > latest):
-            start = offsets.start(start, moment)
-        duration = (until - time) / 1000 if time and until and until >= time else None
-        if duration is None and entry.duration is not None:
+        time, until, duration = entry.time, entry.end_time, entry.duration
+        if time and until and until >= time:
+            duration = (until - time) / 1000
+        elif duration is not None:
             lengths = _stated_lengths(messages) if lengths is None else lengths
             duration = lengths.get(position)
-        words: tuple[Word, ...] = ()
-        if entry.metadata:
-            words, is_shifted = _words(entry, start)
-            are_shifted = are_shifted or is_shifted
         turns.append(
             TranscriptTurn(
                 index=len(turns),
                 role=role,
                 text=entry.message or "",
-                start=start,
+                start=entry.seconds_from_start,
                 duration=duration,
-                timestamp=moment,
+                timestamp=time / 1000 if time else None,
                 participant=participant,
-                interrupted=True if position in interrupted else None,
+                interrupted=(position in interrupted or None) if interrupted else None,
                 # Without a source it is a placeholder.
                 confidence=entry.confidence if entry.confidence_source else None,
                 tool_calls=tuple(map(_tool_call, filter(None, entry.tool_calls))) if entry.tool_calls else (),
                 tool_result=_tool_result(entry) if role is _TOOL else None,
-                words=words,
-                metrics=metrics.get(position) or None,
+                words=_words(entry, estimated) if entry.metadata else (),
+                metrics=(metrics.get(position) or None) if metrics else None,
             )
         )
-    estimated += ["transcript.start"] * offsets.have_restarted + ["transcript.words"] * are_shifted
+    moved = rebased(turns)
+    if moved:
+        estimated += ["transcript.start", *["transcript.words"] * any(turn.words for turn in moved)]
     estimated += ["transcript.metrics"] * bool(metrics) + ["transcript.interrupted"] * bool(interrupted)
-    return tuple(turns)
+    return moved or tuple(turns)
 
 
 def _participant(entry: Message, role: Role, position: int | None, participants: list[Participant]) -> int | None:
@@ -433,19 +427,18 @@ _UNLIKELY = 30  # times as late as it can be in seconds: then it is in milliseco
 _EPOCH = 1e11  # more milliseconds than any call has
 
 
-def _words(entry: Message, spoken_at: float | None) -> tuple[tuple[Word, ...], bool]:
-    """Return the words, and whether they were timed by another clock than the message and had to be moved."""
+def _words(entry: Message, estimated: list[str]) -> tuple[Word, ...]:
     heard = entry.metadata.word_level_confidence if isinstance(entry.metadata, Heard) else None
     sent = [one for one in heard or () if one and one.word]
     if not sent:
-        return (), False
+        return ()
     # They have been timed in seconds and in milliseconds from the start of the call, and in Unix milliseconds.
     begin, last = entry.seconds_from_start or 0.0, sent[-1].end or sent[-1].start or 0.0
     spoken = entry.end_time - entry.time if entry.time and entry.end_time else entry.duration or 0.0
     unit = 1000.0 if last > _UNLIKELY * max(begin + spoken / 1000, 1.0) else 1.0
     zero: float | None = 0.0
     if last > _EPOCH:
-        zero = None if entry.time is None or spoken_at is None else round(entry.time - spoken_at * 1000)
+        zero = None if entry.time is None or entry.seconds_from_start is None else round(entry.time - begin * 1000)
     words: list[Word] = []
     for one in sent:
         start, end = one.start, one.end
@@ -462,16 +455,11 @@ def _words(entry: Message, spoken_at: float | None) -> tuple[tuple[Word, ...], b
                 confidence=one.confidence,
             )
         )
-    first = words[0].start
-    # What ends before its message begins is counted from the start of a part, or of what was said itself.
-    if spoken_at is None or first is None or last > _EPOCH or last / unit >= spoken_at - LAG:
-        return tuple(words), False
-    moved = [None if word.start is None else round(word.start - first + spoken_at, 3) for word in words]
-    return tuple(map(_at, words, moved)), True
-
-
-def _at(word: Word, start: float | None) -> Word:
-    return Word(text=word.text, start=start, duration=word.duration, confidence=word.confidence)
+    # What ends before its message begins is counted from where the message begins itself.
+    if last > _EPOCH or last / unit >= begin - LAG:
+        return tuple(words)
+    estimated += ["transcript.words"] if "transcript.words" not in estimated else []
+    return followed(tuple(words), begin)
 
 
 def _tool_call(sent: payload.SentToolCall) -> ToolCall:
@@ -607,10 +595,10 @@ def _metadata(sent: Call, artifact: Artifact, *, has_messages: bool) -> dict[str
         "squadVersion": sent.squad_version,
         "metadata": sent.metadata,
         "assistant": {"metadata": inline} if inline else None,
-        "assistantOverrides": msgspec.to_builtins(sent.assistant_overrides),
-        "squad": msgspec.to_builtins(sent.squad),
-        "squadOverrides": msgspec.to_builtins(sent.squad_overrides),
-        "workflowOverrides": msgspec.to_builtins(sent.workflow_overrides),
+        "assistantOverrides": sent.assistant_overrides and msgspec.to_builtins(sent.assistant_overrides),
+        "squad": sent.squad and msgspec.to_builtins(sent.squad),
+        "squadOverrides": sent.squad_overrides and msgspec.to_builtins(sent.squad_overrides),
+        "workflowOverrides": sent.workflow_overrides and msgspec.to_builtins(sent.workflow_overrides),
         "variableValues": artifact.variable_values,
         "schedulePlan": sent.schedule_plan,
         "compliance": sent.compliance,
@@ -624,7 +612,7 @@ def _metadata(sent: Call, artifact: Artifact, *, has_messages: bool) -> dict[str
         "videoRecordingStartDelaySeconds": artifact.video_recording_start_delay_seconds,
         "transcript": None if has_messages else artifact.transcript or sent.transcript,
     }
-    _hide_secrets([told[name] for name in _HELD_BY_ANYBODY])
+    _hide_secrets(list(filter(None, map(told.get, _HELD_BY_ANYBODY))))
     # What is 0 or False says something, what is empty does not.
     return {name: value for name, value in told.items() if value or value == 0}
 
