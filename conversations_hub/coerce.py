@@ -15,9 +15,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from .schema import Issue, Participant, Role
+from .schema import Conversation, Issue, Participant, ParticipantKind, Role
 
 __all__ = [
+    "HUMAN_AGENTS",
     "AnyJson",
     "Id",
     "Instant",
@@ -26,9 +27,12 @@ __all__ = [
     "UnixSeconds",
     "after",
     "amount",
+    "enclosed",
+    "in_seconds",
     "instant",
     "json_text",
     "not_before",
+    "noted",
     "number",
     "place_of",
     "seconds",
@@ -58,18 +62,35 @@ UnixSeconds = Annotated[float, msgspec.Meta(gt=0, lt=1e11)]
 
 # Unix seconds stay below this until the year 5138; the same instant in ms, µs and ns lies a thousand times higher each.
 _SECONDS_BELOW = 1e11
+_EARLIEST = 946_684_800  # the year 2000; no conversation of any provider is older
 _LONGEST = 2.0**63
 _LONGEST_AMOUNT = 40  # characters
+
+# What is written with a month's name: RFC 1123, as HTTP has it, the two older forms of that, and JavaScript's own. A
+# zone that has a mere name of its own may be one of several.
+_MONTH = "(JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)[A-Z]*"
+_TIME = r"\d\d:\d\d(:\d\d)?"
+_WRITTEN = re.compile(
+    rf"([A-Z]{{3,9}},?\s+)?(\d\d?[\s-]{_MONTH}[\s-](\d\d|\d{{4}})\s+{_TIME}|{_MONTH}\s+\d\d?\s+{_TIME}\s+\d{{4}}"
+    rf"|{_MONTH}\s+\d\d?\s+\d{{4}}\s+{_TIME})(\s*(UT|UTC|GMT)?([+-]\d{{4}})?(\s+\(.*\))?)",
+    re.ASCII,
+)
+_NAME_OF_OFFSET = re.compile(r"\s*(UT|UTC|GMT)(?=[+-])")
+_SPACED_ZONE = re.compile(r"(?<=\d)\s+(UTC|GMT|Z|[+-]\d\d:?\d\d)$", re.ASCII)
 
 # Digits of other scripts, signs and underscores are what `float` takes and no provider means.
 _CLOCK = re.compile(r"([0-9]+:){0,2}[0-9.]+(e[+-]?[0-9]+)?", re.IGNORECASE)
 
 
-def instant(value: Instant, place: str, issues: list[Issue], *, zone: tzinfo = UTC) -> datetime | None:
+def instant(
+    value: Instant, place: str, issues: list[Issue], *, zone: tzinfo = UTC, per_second: int | None = None
+) -> datetime | None:
     """Read an instant as an aware datetime in UTC.
 
-    ISO 8601 text, or a Unix epoch in seconds, milliseconds, microseconds or nanoseconds, told apart by range. Text
-    without a zone is taken to be in `zone`.
+    ISO 8601 text, a date with the name of its month (RFC 1123), or a Unix epoch. Text without a zone is taken to be in
+    `zone`. An epoch counts `per_second` units as documented (1000: milliseconds), unless that gives a year before 2000
+    and another unit does not; without documentation seconds, milliseconds, microseconds and nanoseconds are told apart
+    by range.
     """
     if value is None:
         return None
@@ -80,9 +101,9 @@ def instant(value: Instant, place: str, issues: list[Issue], *, zone: tzinfo = U
             pass
     try:
         if isinstance(value, str) and not _is_digits(value.strip()):
-            moment = datetime.fromisoformat(value.strip().upper())
+            moment = _written(value.strip().upper())
             return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
-        return datetime.fromtimestamp(_epoch(value), UTC)
+        return datetime.fromtimestamp(_epoch(value, per_second), UTC)
     except (ValueError, OverflowError, OSError):
         issues.append(Issue(place, "empty" if value == "" else "not a date"))
         return None
@@ -117,6 +138,23 @@ def seconds(value: Number, place: str, issues: list[Issue]) -> float | None:
         issues.append(Issue(place, "not a number of seconds"))
         return None
     return span
+
+
+_UNITS = (1.0, 60.0, 0.001)
+
+
+def in_seconds(number: float, unit: float, known: float | None) -> float:
+    """Return a span in seconds: `number` times its documented unit, unless another alone agrees with what is known.
+
+    `known` is the span as something else tells it, in seconds, or None.
+    """
+    if known is not None and not _is_near(number * unit, known):
+        unit = next((other for other in _UNITS if _is_near(number * other, known)), unit)
+    return round(number * unit, 6)  # what is left of floats further on is noise
+
+
+def _is_near(span: float, known: float) -> bool:
+    return abs(span - known) <= max(1.0, known / 20)
 
 
 def number(value: AnyJson) -> float | None:
@@ -156,13 +194,31 @@ def _is_digits(value: str) -> bool:
     return value.isascii() and value.replace(".", "", 1).isdigit() and len(value) > 8
 
 
-def _epoch(value: str | float) -> float:
+def _written(value: str) -> datetime:
+    try:
+        return datetime.fromisoformat(_SPACED_ZONE.sub(_joined, value))
+    except ValueError:
+        if not _WRITTEN.fullmatch(value):
+            raise
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415  (9 ms, and hardly anybody writes so)
+
+    return parsedate_to_datetime(_NAME_OF_OFFSET.sub(" ", value))
+
+
+def _joined(zone: re.Match[str]) -> str:
+    return zone[1].replace("UTC", "Z").replace("GMT", "Z")
+
+
+def _epoch(value: str | float, per_second: int | None) -> float:
     number = float(value)
     if not 0 < number < _SECONDS_BELOW * 1e9:
         raise ValueError
+    told = number / (per_second or 1)
+    if per_second and _EARLIEST <= told < _SECONDS_BELOW:
+        return told
     while number >= _SECONDS_BELOW:
         number /= 1000
-    return number
+    return told if per_second and number < _EARLIEST else number
 
 
 def _clock(value: str) -> float:
@@ -198,6 +254,22 @@ def not_before(moment: datetime | None, start: datetime | None, place: str, issu
     return moment
 
 
+def noted(issues: list[Issue]) -> tuple[Issue, ...]:
+    """Return what could not be read, every place once: the decoder and the adapter may both have come upon it."""
+    if not issues:
+        return ()
+    once: dict[str, Issue] = {}
+    for issue in issues:
+        once.setdefault(issue.place, issue)
+    return tuple(once.values())
+
+
+def enclosed(conversation: Conversation, under: str, body: bytes) -> Conversation:
+    """Return what was read from one member of a body as read from the whole: so its raw and its issues have it."""
+    issues = tuple([Issue(f"{under}.{issue.place}", issue.reason) for issue in conversation.issues])
+    return msgspec.structs.replace(conversation, raw=body, issues=issues)
+
+
 def signed_until(url: str, place: str, issues: list[Issue]) -> datetime | None:
     """Read when a signed URL stops working, as the three large object stores write it; None where it does not say."""
     try:
@@ -220,6 +292,20 @@ def place_of(one: Participant, participants: list[Participant]) -> int:
     return participants.index(one)
 
 
+# "agent" is none of them, as most providers call their AI so; nor is "human", which with some is the customer.
+HUMAN_AGENTS = frozenset({"human_agent", "live_agent", "representative", "transfer_target"})
+"""What providers call a person who took over."""
+
+
 def stranger(word: str | None, participants: list[Participant]) -> tuple[Role, int | None]:
-    """Return the role of a speaker whose word nobody knows, and the position of the participant that keeps it."""
-    return Role.UNKNOWN, place_of(Participant(name=word), participants) if word else None
+    """Return role and position of a speaker who is neither agent nor customer.
+
+    A person who took over is the first human agent among the participants, or is added to them. Anybody else has an
+    unknown role, and a participant that keeps the provider's word.
+    """
+    if word is None or word == "":
+        return Role.UNKNOWN, None
+    if word.lower().replace("-", "_").replace(" ", "_") not in HUMAN_AGENTS:
+        return Role.UNKNOWN, place_of(Participant(name=word), participants)
+    humans = (one for one in participants if one.kind is ParticipantKind.HUMAN_AGENT)
+    return Role.HUMAN_AGENT, place_of(next(humans, Participant(kind=ParticipantKind.HUMAN_AGENT)), participants)

@@ -21,6 +21,7 @@ __all__ = [
     "LARGE",
     "Json",
     "decode",
+    "decode_at",
     "decoded_or_none",
     "decompressed",
     "is_utf8",
@@ -151,15 +152,26 @@ def decode(body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T], issues: 
     """Decode a well-formed body or record.
 
     With `issues`, a single value that does not fit (text for a number, 1e400, a date that is an object) becomes null
-    and is noted there. A structure that does not fit, or a value that must not be null, raises `PayloadError`.
+    and is noted there, and so does whatever stands among the records of a list and is not an object. Any other
+    structure that does not fit, or a value that must not be null, raises `PayloadError`.
     """
     try:
         return decoder.decode(body)
     except _UNREADABLE as error:
         misfit = _misfit(error)
-    if issues is not None and misfit.is_value:
+    if issues is not None and misfit.may_be_null:
         return _decode_without(misfit, bytes(body), decoder, issues)
     raise misfit.as_error()
+
+
+def decode_at(place: str, body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T], issues: list[Issue]) -> T:
+    """Decode one member of a body as `decode` does, and null where it is absent; what is noted lies below its place."""
+    misfits: list[Issue] = []
+    found = decode(body or b"null", decoder, misfits)
+    for misfit in misfits:
+        below = misfit.place.removeprefix("$")
+        issues.append(Issue(f"{place}{below}" if below[:1] == "[" else f"{place}.{below}", misfit.reason))
+    return found
 
 
 def decoded_or_none(body: bytes | str | msgspec.Raw, decoder: msgspec.json.Decoder[T]) -> T | None:
@@ -180,6 +192,12 @@ class _Misfit(msgspec.Struct, frozen=True):
     what: str
     place: str = "$"
     is_value: bool = False
+    is_record: bool = False
+    """Whether a list should have an object there."""
+
+    @property
+    def may_be_null(self) -> bool:
+        return self.is_value or self.is_record
 
     def as_error(self) -> PayloadError:
         return PayloadError(f"the answer does not fit: {self.what} at {self.place}")
@@ -203,11 +221,14 @@ def _misfit(error: Exception) -> _Misfit:
     if expected:
         due = expected["due"] or ""
         is_value = place != "$" and "array" not in due and "object" not in due
-        return _Misfit(expected.group().replace("`", ""), place, is_value)
+        is_record = due in _RECORD and _IN_A_LIST.search(place) is not None
+        return _Misfit(expected.group().replace("`", ""), place, is_value, is_record)
     missing = _MISSING.match(said)
     return _Misfit(missing.group().replace("`", "") if missing else "a value nobody can read", place)
 
 
+_RECORD = {"object", "object | null"}
+_IN_A_LIST = re.compile(r"\[\d+\]$")
 _STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<position>\d+)\]")
 _IN_A_MAP = "[...]"  # msgspec does not say under which key
 
@@ -215,9 +236,10 @@ _IN_A_MAP = "[...]"  # msgspec does not say under which key
 def _decode_without(misfit: _Misfit, body: bytes, decoder: msgspec.json.Decoder[T], issues: list[Issue]) -> T:
     document = untyped(body)
     emptied: set[str] = set()
-    while misfit.is_value and _empty(document, misfit.place):
-        emptied.add(misfit.place)
-        issues.append(Issue(misfit.place.removeprefix("$."), misfit.what))
+    while misfit.may_be_null and (places := _empty(document, misfit)):
+        emptied.update(places)
+        what = "not an object" if misfit.is_record else misfit.what
+        issues += [Issue(place.removeprefix("$."), what) for place in places]
         try:
             return decoder.decode(msgspec.json.encode(document))
         except _UNREADABLE as error:
@@ -242,21 +264,29 @@ def untyped(body: bytes) -> Json:
     raise PayloadError("the answer is no JSON, or nested too deeply")
 
 
-def _empty(document: Json, place: str) -> bool:
-    """Set the value at a place to null, or the map around it; say whether the place was found."""
-    found = _STEP.findall(place.partition(_IN_A_MAP)[0])
+def _empty(document: Json, misfit: _Misfit) -> list[str]:
+    """Set what does not fit to null, or the map around it, and return the places.
+
+    Of a list of records all that are none go at once: one by one, a body would be read as often as it has them.
+    """
+    before, *inside = misfit.place.partition(_IN_A_MAP)
+    found = _STEP.findall(before)
     if not found:
-        return False
+        return []
     *steps, last = found
     for name, position in steps:
         document = _step(document, name, position)
     if isinstance(document, dict) and last[0] in document:
         document[last[0]] = None
-        return True
-    if isinstance(document, list) and last[1]:
-        document[int(last[1])] = None
-        return True
-    return False
+        return [misfit.place]
+    if not isinstance(document, list) or not last[1]:
+        return []
+    wrong = [int(last[1])]
+    if misfit.is_record:
+        wrong = [number for number, one in enumerate(document) if one is not None and not isinstance(one, dict)]
+    for number in wrong:
+        document[number] = None
+    return [f"{before.rpartition('[')[0]}[{number}]{''.join(inside)}" for number in wrong]
 
 
 def _step(document: Json, name: str, position: str) -> Json:

@@ -121,7 +121,7 @@ def signed(body: bytes, secret: str = SECRET) -> dict[str, str]:
         ({"status": "canceled"}, Status.CANCELLED),
         ({"status": "in-progress"}, Status.IN_PROGRESS),
         ({"status": "queued"}, Status.QUEUED),
-        ({"status": "zz_unheard_of", "completed": True, "queue_status": "complete"}, Status.UNKNOWN),
+        ({"status": "zz_unheard_of", "completed": True, "queue_status": "complete"}, Status.ENDED),
         # `status` is believed first, whatever the others say.
         ({"status": "failed", "completed": True, "queue_status": "complete"}, Status.FAILED),
         ({"status": "completed", "completed": False, "queue_status": "call_error"}, Status.ENDED),
@@ -577,7 +577,7 @@ def test_a_corrected_transcript_is_asked_for_where_the_account_wants_it() -> Non
     assert [turn.role for turn in turns_of(conversation)] == [Role.ASSISTANT, Role.USER, Role.UNKNOWN]
     assert conversation.participants[2] == Participant(name="neighbour")
     assert "transcript.start" not in conversation.estimated
-    assert [issue.place for issue in conversation.issues] == ["corrected_transcript[1]"]
+    assert [issue.place for issue in conversation.issues] == ["corrected.corrected[1]"]
 
 
 def test_corrected_segments_are_never_laid_upon_the_rows_of_the_call() -> None:
@@ -937,7 +937,7 @@ def test_whoever_took_over_is_heard_after_the_transfer() -> None:
     *_, human, customer = turns_of(event.conversation)
 
     assert (human.role, human.text, human.start, human.duration) == (
-        Role.ASSISTANT,
+        Role.HUMAN_AGENT,
         "This is Sam with support.",
         10.073,
         2.5,

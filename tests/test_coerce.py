@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
+from email.utils import format_datetime
 
 import msgspec
 import pytest
@@ -34,6 +35,17 @@ NOT_SECONDS = [Issue("for", "not a number of seconds")]
         ("2026-03-02T15:30:00+05:30", TEN),
         ("2026-03-02T05:00:00-05:00", TEN),
         ("20260302T100000Z", TEN),
+        ("2026-03-02 10:00:00 UTC", TEN),
+        ("2026-03-02 15:30:00 +0530", TEN),
+        ("2026-03-02T10:00:00 Z", TEN),
+        ("Mon, 02 Mar 2026 10:00:00 GMT", TEN),
+        ("Mon, 02 Mar 2026 10:00:00 +0000", TEN),
+        ("mon, 2 mar 2026 05:00:00 -0500", TEN),
+        ("02 Mar 2026 10:00 UTC", TEN),
+        ("2 March 2026 10:00:00", TEN),
+        ("Monday, 02-Mar-26 10:00:00 GMT", TEN),
+        ("Mon Mar  2 10:00:00 2026", TEN),
+        ("Mon Mar 02 2026 11:00:00 GMT+0100 (Central European Standard Time)", TEN),
         ("2026-03-02", datetime(2026, 3, 2, tzinfo=UTC)),
         ("20260302", datetime(2026, 3, 2, tzinfo=UTC)),
         ("2026-03-02T10:00:00.5Z", TEN + timedelta(seconds=0.5)),
@@ -73,7 +85,12 @@ def test_every_form_of_an_instant_is_read_as_utc(value: coerce.Instant, moment: 
         ("yesterday", NOT_A_DATE),
         ("2026-02-30", NOT_A_DATE),
         ("2026-03-02T10:00:60Z", NOT_A_DATE),
-        ("Mon, 02 Mar 2026 10:00:00 GMT", NOT_A_DATE),
+        ("Mon, 02 Mar 2026 10:00:00 CET", NOT_A_DATE),  # one name, several zones
+        ("Mon, 30 Feb 2026 10:00:00 GMT", NOT_A_DATE),
+        ("Mon, 02 Mar 2026 25:00:00 GMT", NOT_A_DATE),
+        ("Mar 2, 2026", NOT_A_DATE),
+        ("03/02/2026 10:00", NOT_A_DATE),
+        ("Mon, ٠٢ Mar 2026 10:00:00 GMT", NOT_A_DATE),
         ("9999-12-31T23:59:59-01:00", NOT_A_DATE),
         ("0001-01-01T00:00:00+01:00", NOT_A_DATE),
         ("10000-01-01T00:00:00Z", NOT_A_DATE),
@@ -118,6 +135,7 @@ def test_text_without_a_zone_is_taken_to_be_in_the_providers(value: str, zone: t
     | st.text()
     | st.text(alphabet="0123456789-:T.Z+ ", max_size=30)
     | st.datetimes(timezones=st.timezones()).map(datetime.isoformat)
+    | st.datetimes(timezones=st.timezones()).map(format_datetime)
 )
 def test_an_instant_is_utc_or_none_with_an_issue(value: coerce.Instant) -> None:
     issues: list[Issue] = []
@@ -133,7 +151,47 @@ def test_an_instant_is_utc_or_none_with_an_issue(value: coerce.Instant) -> None:
         datetime.fromtimestamp(moment, UTC)
 
 
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (1772445600123, 1772445600.123),
+        ("1772445600123", 1772445600.123),
+        (1000, 1.0),  # in no unit a year of any provider's, so as documented
+        (4000, 4.0),
+        (1772445600, 1772445600.0),  # in milliseconds a day in January 1970
+        (1772445600_123456, 1772445600.123456),
+        ("2026-03-02T10:00:00Z", 1772445600.0),
+    ],
+)
+def test_an_epoch_counts_as_documented_unless_that_cannot_be(value: coerce.Instant, seconds: float) -> None:
+    found = instant(value, "at", [], per_second=1000)
+    assert found is not None
+    assert found.timestamp() == pytest.approx(seconds, abs=1e-6)
+
+
 # spans
+
+
+@pytest.mark.parametrize(
+    ("told", "unit", "known", "span"),
+    [
+        (93, 60.0, 93.4, 93.0),  # minutes as documented, seconds as the clock has it
+        (93, 60.0, 5580.0, 5580.0),
+        (1.4167, 60.0, 85.0, 85.002),
+        (93, 60.0, None, 5580.0),
+        (93, 60.0, 400.0, 5580.0),  # what agrees with nothing is as documented
+        (61777, 0.001, 61.777, 61.777),
+        (61.777, 0.001, 61.777, 61.777),
+        (12345, 0.001, None, 12.345),
+        (0, 0.001, 30.0, 0.0),
+        (96.7, 1.0, 96.768, 96.7),
+        (96768, 1.0, 96.768, 96.768),
+    ],
+)
+def test_a_span_is_in_its_documented_unit_unless_another_alone_agrees_with_what_is_known(
+    told: float, unit: float, known: float | None, span: float
+) -> None:
+    assert coerce.in_seconds(told, unit, known) == span
 
 
 @pytest.mark.parametrize(

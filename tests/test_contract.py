@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
@@ -23,7 +24,7 @@ from conversations_hub.errors import (
     ProviderError,
     WebhookError,
 )
-from conversations_hub.payload import Json, scrubbed, well_formed
+from conversations_hub.payload import Json, scrubbed, untyped, well_formed
 from conversations_hub.schema import Conversation, Status
 from conversations_hub.signing.received import Received
 from conversations_hub.testing import (
@@ -166,6 +167,24 @@ def _check(conversation: Conversation) -> None:
     assert [turn.index for turn in turns] == list(range(len(turns)))
     assert all(turn.participant is None or turn.participant < len(conversation.participants) for turn in turns)
     assert {name.partition(".")[0] for name in conversation.estimated} <= set(Conversation.__struct_fields__)
+    document: Json = untyped(_replayed_raw(conversation)) if conversation.issues else None
+    for issue in conversation.issues:
+        is_about_the_body = not issue.reason.startswith("could not be loaded")
+        assert not is_about_the_body or _is_there(document, issue.place), f"{issue}: no path in raw"
+
+
+_STEP = re.compile(r"(?P<name>[^.\[\]]+)|\[(?P<position>\d+)\]")
+
+
+def _is_there(document: Json, place: str) -> bool:
+    for name, position in _STEP.findall(place.partition("[...]")[0]):
+        if isinstance(document, dict) and name in document:
+            document = document[name]
+        elif isinstance(document, list) and position and int(position) < len(document):
+            document = document[int(position)]
+        else:
+            return False
+    return True
 
 
 # paging

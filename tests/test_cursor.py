@@ -89,7 +89,7 @@ async def test_no_more_rows_are_asked_for_than_limit_needs(provider: str) -> Non
 async def test_where_rows_have_to_be_looked_through_a_whole_page_is_asked_for() -> None:
     told: list[Signal] = []
     async with simulated(130, on_signal=told.append) as hub:
-        _ = [c async for c in hub.list("vapi", limit=1, status="ended")]
+        _ = [c async for c in hub.list("vapi:calls", limit=1, status="ended")]
     assert [signal.listed for signal in told if isinstance(signal, PageRead)] == [100]
 
 

@@ -318,6 +318,100 @@ def test_a_running_call_that_is_being_handed_over_has_not_ended() -> None:
     assert whole(transfer(HANDED), status="in-progress").end_reason is None
 
 
+@pytest.mark.parametrize(
+    ("status", "result", "outcome", "reason"),
+    [
+        ("done", "answered", Status.ENDED, None),
+        ("done", "no_answer", Status.NO_ANSWER, EndReason.NO_ANSWER),
+        ("failed", "busy", Status.NO_ANSWER, EndReason.BUSY),
+        ("done", "voicemail", Status.ENDED, EndReason.VOICEMAIL),
+        ("failed", "failed", Status.FAILED, EndReason.ERROR),
+        ("done", "zz_new", Status.ENDED, None),
+        ("in-progress", "voicemail", Status.IN_PROGRESS, None),
+        (None, "no_answer", Status.NO_ANSWER, EndReason.NO_ANSWER),
+    ],
+)
+def test_what_became_of_a_call_is_told_by_its_result(
+    status: str | None, result: str, outcome: Status, reason: EndReason | None
+) -> None:
+    told = whole(status=status, metadata={"phone_call": {"type": "twilio", "call_result": result}})
+
+    assert (told.status, told.end_reason) == (outcome, reason)
+    assert told.metadata["call_result"] == result
+
+
+def test_the_words_for_the_end_are_kept_beside_the_result() -> None:
+    metadata = {"termination_reason": "end_call tool was called.", "phone_call": {"call_result": "voicemail"}}
+    worded, wordless = whole(metadata=metadata), whole(metadata={"phone_call": {"call_result": "busy"}})
+
+    assert (worded.end_reason, worded.provider_end_reason) == (EndReason.VOICEMAIL, "end_call tool was called.")
+    assert (wordless.end_reason, wordless.provider_end_reason) == (EndReason.BUSY, "busy")
+
+
+# when it was said
+
+STARTED = {"start_time_unix_secs": 1767600000, "call_duration_secs": 60}
+
+
+def stamped(offset: int | None, milliseconds: int, **more: Any) -> dict[str, Any]:
+    made = 1767600000_000 + milliseconds
+    return {"role": "user", "message": "Hi.", "time_in_call_secs": offset, "created_at_unix_ms": made, **more}
+
+
+def test_the_instant_of_a_turn_tells_its_start_to_the_millisecond() -> None:
+    told = whole(
+        stamped(0, 250),
+        stamped(3, 3750),
+        {"role": "agent", "message": "Yes?", "time_in_call_secs": 5},
+        metadata=STARTED,
+    )
+
+    assert [turn.start for turn in turns_of(told)] == [0.25, 3.75, 5.0]
+    assert [turn.timestamp for turn in turns_of(told)] == [1767600000.25, 1767600003.75, None]
+    assert "transcript.start" in told.estimated
+
+
+def test_an_outbound_call_counts_from_when_it_was_accepted() -> None:
+    metadata = {**STARTED, "accepted_time_unix_secs": 1767600020}
+    told = whole(stamped(1, 21_500), stamped(9, 29_900), metadata=metadata)
+
+    assert [turn.start for turn in turns_of(told)] == [1.5, 9.9]
+
+
+def test_where_no_start_agrees_the_first_turn_tells_the_zero() -> None:
+    told = whole(stamped(2, 302_400), stamped(9, 309_100), metadata=STARTED)
+
+    assert [turn.start for turn in turns_of(told)] == [2.0, 8.7]
+
+
+def test_without_instants_the_whole_seconds_stay_as_told() -> None:
+    told = whole({"role": "user", "message": "Hi.", "time_in_call_secs": 3}, metadata=STARTED)
+
+    assert [(turn.start, turn.timestamp) for turn in turns_of(told)] == [(3.0, None)]
+    assert "transcript.start" not in told.estimated
+
+
+def test_what_the_platform_noted_is_nobody_s_turn() -> None:
+    noted = stamped(3, 3200, message=None, platform_event="skip_turn_wait_elapsed")
+    told = whole(noted, stamped(4, 4100, platform_event="user_turn_timeout"), metadata=STARTED)
+    note, said = turns_of(told)
+
+    assert (note.role, note.text, note.visibility) == (Role.SYSTEM, "skip_turn_wait_elapsed", Visibility.INTERNAL)
+    assert (said.role, said.text) == (Role.USER, "Hi.")
+    assert told.user_turns == (said,)
+
+
+def test_every_file_of_a_turn_is_kept() -> None:
+    front, back = ({"file_id": name, "file_url": "https://files.example.com/canary"} for name in ("front", "back"))
+    told = whole(stamped(1, 1100, message=None, file_input=front, file_inputs=[front, back]))
+    older = whole(stamped(1, 1100, message=None, file_input=front))
+
+    assert [file["file_id"] for file in told.metadata["files"]] == ["front", "back"]
+    assert [file["file_id"] for file in older.metadata["files"]] == ["front"]
+    assert len(turns_of(told)) == 1
+    assert "canary" not in json.dumps(told.metadata)
+
+
 # over what
 
 
@@ -846,6 +940,14 @@ def test_recordings_are_large_and_there_is_a_limit_all_the_same() -> None:
 def test_a_delivery_about_nothing_is_refused(body: dict[str, Any]) -> None:
     with pytest.raises(PayloadError):
         events(json.dumps(body).encode())
+
+
+@pytest.mark.parametrize("kind", ["flows", "agent_qa", "speech_to_text", "voice_library_removal_notice"])
+def test_what_a_workspace_is_told_beside_its_conversations_is_another_event(kind: str) -> None:
+    [event] = delivered({"type": kind, "data": {"flow_id": "f1"}})
+
+    assert (event.kind, event.provider_kind) == (EventKind.OTHER, kind)
+    assert (event.id, event.conversation_id, event.conversation, event.to_fetch) == (None, None, None, None)
 
 
 # against the simulator

@@ -94,6 +94,32 @@ def tasks() -> set[asyncio.Task[Any]]:
     return {task for task in asyncio.all_tasks() if "Scripted" not in repr(task.get_coro())}
 
 
+# one conversation
+
+
+@pytest.mark.parametrize(
+    ("status", "ago", "state"),
+    [
+        ("active", timedelta(days=30), TranscriptState.PENDING),
+        ("never heard of", timedelta(days=30), TranscriptState.PENDING),
+        ("ended", timedelta(minutes=10), TranscriptState.PENDING),
+        ("ended", timedelta(days=30), TranscriptState.UNAVAILABLE),
+        ("ended", None, TranscriptState.PENDING),
+    ],
+)
+async def test_get_never_says_that_a_transcript_is_not_loaded(
+    status: str, ago: timedelta | None, state: TranscriptState
+) -> None:
+    provider = Tavus()
+    created = None if ago is None else (datetime.now(UTC) - ago).isoformat()
+    provider.special["c1"] = answer(row(1, status=status, created_at=created, updated_at=created))
+    async with tavus(provider) as (hub, _):
+        found = await hub.get("tavus:c1")
+        [listed] = [one async for one in hub.list("tavus", limit=1)]
+    assert (found.transcript, found.transcript_state) == (None, state)
+    assert listed.transcript_state is TranscriptState.NOT_LOADED
+
+
 # walks
 
 

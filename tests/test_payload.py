@@ -7,7 +7,7 @@ import json
 import tracemalloc
 import zlib
 from collections.abc import Callable
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, cast
 
 import msgspec
 import pytest
@@ -256,6 +256,40 @@ def test_every_value_that_does_not_fit_is_noted_and_the_rest_is_kept() -> None:
     ]
 
 
+@pytest.mark.parametrize("stray", ["7", '"secret"', "true", "[1,2]", '["secret"]', "1.5"])
+def test_what_stands_among_the_records_of_a_list_and_is_none_is_set_apart(stray: str) -> None:
+    issues: list[Issue] = []
+    body = f'{{"id":1,"turns":[{{"text":"a"}},{stray},null,{{"text":"b"}},{stray}]}}'.encode()
+    assert decode(body, call, issues) == Call(1, [Turn(text="a"), None, None, Turn(text="b"), None])
+    assert issues == [Issue("turns[1]", "not an object"), Issue("turns[4]", "not an object")]
+    with pytest.raises(PayloadError, match=r"Expected object \| null, got \w+ at \$\.turns\[1\]$"):
+        decode(body, call)
+
+
+def test_a_body_is_read_as_often_whatever_the_number_of_strays_in_a_list() -> None:
+    reads = 0
+
+    class Counting:
+        def decode(self, body: bytes | msgspec.Raw) -> Call:
+            nonlocal reads
+            reads += 1
+            return call.decode(body)
+
+    counted: dict[int, int] = {}
+    for strays in (2, 200):
+        reads, issues = 0, list[Issue]()
+        body = b'{"id":1,"turns":[%s{"text":"a"}]}' % (b"7," * strays)
+        decode(body, cast("msgspec.json.Decoder[Call]", Counting()), issues)
+        assert len(issues) == strays
+        counted[strays] = reads
+    assert counted[2] == counted[200]
+
+
+def test_a_list_whose_records_must_be_there_is_refused() -> None:
+    with pytest.raises(PayloadError, match=r"Expected object, got int at \$\[0\]"):
+        decode(b"[7]", msgspec.json.Decoder(list[Turn]), [])
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
@@ -265,7 +299,7 @@ def test_every_value_that_does_not_fit_is_noted_and_the_rest_is_kept() -> None:
         (b'{"id":%s}' % (b"9" * 5000), "Integer value out of range at $.id"),
         (b"{}", "Object missing required field id at $"),
         (b'{"id":1,"turns":"secret"}', "Expected array | null, got str at $.turns"),
-        (b'{"id":1,"turns":["secret"]}', "Expected object | null, got str at $.turns[0]"),
+        (b'{"id":1,"turns":{"0":"secret"}}', "Expected array | null, got object at $.turns"),
         (b'{"id":1,"turns":[{"count":null}]}', "Expected int, got null at $.turns[0].count"),
         (b'{"id":1,"turns":[{"count":"secret"}]}', "Expected int, got str at $.turns[0].count"),
         (b'{"id":1,"turns":[{"scores":["secret"]}]}', "Expected object | null, got array at $.turns[0].scores"),

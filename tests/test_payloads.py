@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from aioresponses import aioresponses
 
 from conversations_hub import Account, Hub, errors
 from conversations_hub.adapters import BUILTIN, load
+from conversations_hub.reading.lifecycle import as_got
 from conversations_hub.testing import account_of, cases_in, replay
 from conversations_hub.wire import target
 
@@ -68,7 +70,8 @@ async def test_get_brings_what_the_adapter_reads(mocked: Mocked, provider: str, 
     async with Hub([account]) as hub:
         found = await hub.get(f"{provider}:{id}")
     recordings = tuple(msgspec.structs.replace(one, ref=found.ref) for one in expected.conversation.recordings)
-    assert found == msgspec.structs.replace(expected.conversation, id=id, raw=None, recordings=recordings)
+    got = as_got(expected.conversation, datetime.now(UTC))
+    assert found == msgspec.structs.replace(got, id=id, raw=None, recordings=recordings)
 
 
 async def test_a_refusal_is_the_provider_s_own(mocked: Mocked) -> None:

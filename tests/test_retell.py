@@ -362,7 +362,7 @@ def test_an_unreadable_cost_is_said(cents: Any) -> None:
     found = row(call_cost={"combined_cost": cents})
 
     assert found.cost is None
-    assert [issue.place for issue in found.issues] == ["combined_cost"]
+    assert [issue.place for issue in found.issues] == ["call_cost.combined_cost"]
 
 
 @pytest.mark.parametrize(
@@ -437,7 +437,7 @@ def test_who_takes_over_is_a_participant() -> None:
     unnamed = whole(transcript_with_tool_calls=[said, said])
 
     assert by_phone.transcript is not None
-    assert (by_phone.transcript[0].role, by_phone.transcript[0].participant) == (Role.USER, 2)
+    assert (by_phone.transcript[0].role, by_phone.transcript[0].participant) == (Role.HUMAN_AGENT, 2)
     assert by_phone.participants[2].kind is ParticipantKind.HUMAN_AGENT
     assert by_phone.participants[2].phone == "+15550100190"
     assert by_sip.participants[2].phone is None
@@ -456,7 +456,99 @@ def test_an_unknown_role_is_nobodys_but_its_word_is_kept() -> None:
     assert first.participant == 2
     assert found.participants[2].name == "supervisor"
     assert second.participant is None
-    assert [issue.place for issue in found.issues] == ["transcript[2]"]
+    assert [issue.place for issue in found.issues] == ["transcript_with_tool_calls[2]"]
+
+
+INVOKED = {"role": "tool_call_invocation", "tool_call_id": "t1", "name": "crm_lookup", "type": "integration_app"}
+ANSWERED = {"role": "tool_call_result", "tool_call_id": "t1", "content": "{}", "successful": True}
+SPOKEN: list[dict[str, Any]] = [{"role": "agent", "content": "Hi."}, {"role": "user", "content": "Hello."}]
+
+
+@pytest.mark.parametrize(
+    ("id", "spoken", "before", "after"),
+    [
+        (
+            "call_id",
+            "transcript_with_tool_calls",
+            "pre_session_transcript_with_tool_calls",
+            "post_session_transcript_with_tool_calls",
+        ),
+        (
+            "call_id",
+            "transcript_object",
+            "scrubbed_pre_session_transcript_with_tool_calls",
+            "scrubbed_post_session_transcript_with_tool_calls",
+        ),
+        (
+            "chat_id",
+            "message_with_tool_calls",
+            "pre_session_message_with_tool_calls",
+            "scrubbed_post_session_message_with_tool_calls",
+        ),
+    ],
+)
+def test_tools_used_before_and_after_a_session_stand_around_what_was_said(
+    id: str, spoken: str, before: str, after: str
+) -> None:
+    body = {id: "call_1", spoken: SPOKEN, before: [INVOKED, ANSWERED], after: [INVOKED, None, 7]}
+    found = drive(get_call(ACCOUNT, "call_1"), answer(body)).result
+    assert found.transcript is not None
+
+    assert [turn.role for turn in found.transcript] == [
+        Role.ASSISTANT,
+        Role.TOOL,
+        Role.ASSISTANT,
+        Role.USER,
+        Role.ASSISTANT,
+    ]
+    assert [turn.index for turn in found.transcript] == [0, 1, 2, 3, 4]
+    assert {(issue.place, issue.reason) for issue in found.issues} == {
+        (f"{after}[1]", "null"),
+        (f"{after}[2]", "not an object"),
+    }
+
+
+def test_of_two_forms_of_the_tools_beside_a_session_the_plain_one_is_read() -> None:
+    plain, scrubbed_too = {**INVOKED, "arguments": "plain"}, {**INVOKED, "arguments": "scrubbed"}
+    found = whole(
+        transcript_with_tool_calls=SPOKEN,
+        pre_session_transcript_with_tool_calls=[plain],
+        scrubbed_pre_session_transcript_with_tool_calls=[scrubbed_too],
+    )
+    assert found.transcript is not None
+    assert [call.arguments for turn in found.transcript for call in turn.tool_calls] == ["plain"]
+
+
+def test_tools_beside_a_session_of_which_nothing_is_told_are_kept_all_the_same() -> None:
+    found = whole(post_session_transcript_with_tool_calls=[INVOKED])
+
+    assert (found.transcript, found.transcript_state) == (None, TranscriptState.PENDING)
+    assert found.metadata["post_session_transcript_with_tool_calls"] == [INVOKED]
+
+
+def test_backchannels_are_told_from_turns() -> None:
+    remarks = {"response_id": 3, "interrupt_id": 1, "is_backchannel": True, "backup_model_used": {"model": "m"}}
+    items = [SPOKEN[0], {**SPOKEN[0], "content": "Mhm.", "metadata": remarks}, {**SPOKEN[1], "metadata": "odd"}]
+    found = whole(transcript_with_tool_calls=items, pre_session_transcript_with_tool_calls=[INVOKED])
+
+    assert found.metadata["backchannels"] == [2]
+    assert found.transcript is not None
+    assert found.transcript[2].text == "Mhm."
+    assert "backchannels" not in whole(transcript_with_tool_calls=SPOKEN).metadata
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("budget_reached", EndReason.ERROR),
+        ("credit_exhausted", EndReason.ERROR),
+        ("network_blocked", EndReason.ERROR),
+        ("user_requested_callback", EndReason.CUSTOMER_ENDED),
+        ("user_requested_dnc", EndReason.CUSTOMER_ENDED),
+    ],
+)
+def test_the_newer_reasons_for_an_end_are_known(word: str, reason: EndReason) -> None:
+    assert row(disconnection_reason=word).end_reason is reason
 
 
 @pytest.mark.parametrize(

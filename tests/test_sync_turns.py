@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 from functools import wraps
@@ -14,7 +15,7 @@ from conversations_hub import Account, Hub
 from conversations_hub.sync import pull, sync
 from conversations_hub.sync.sqlite import SQLiteStore
 
-from .server import answer, serving
+from .server import Answer, Asked, answer, serving
 from .test_hub import START
 from .test_sync import AFTER, at
 
@@ -23,6 +24,12 @@ def call(number: int, turns: int) -> dict[str, Any]:
     said = [{"role": "user", "message": f"I am turn {turn}.", "secondsFromStart": turn} for turn in range(turns)]
     times = dict.fromkeys(("createdAt", "startedAt", "endedAt", "updatedAt"), START.isoformat())
     return {"id": f"c{number}", "status": "ended", **times, "artifact": {"messages": said}}
+
+
+async def calls(asked: Asked, writer: asyncio.StreamWriter) -> Answer:
+    if not asked.target.startswith("/call"):
+        return answer({"message": "not in your plan"}, 403)
+    return answer([call(1, 2000), call(2, 2)])
 
 
 async def test_a_long_conversation_is_digested_once_and_in_a_thread(
@@ -43,7 +50,7 @@ async def test_a_long_conversation_is_digested_once_and_in_a_thread(
     for name in ("fingerprint", "is_print_of"):
         monkeypatch.setattr(pull, name, watched(name))
     async with (
-        serving(answer([call(1, 2000), call(2, 2)])) as server,
+        serving(calls) as server,
         Hub([Account("vapi", key="key", base_url=server.url)]) as hub,
     ):
         for brought in (2, 0):

@@ -123,7 +123,7 @@ def test_a_call_is_over_when_nobody_has_spoken_for_an_hour_by_telnyx_s_own_clock
     assert {live.provider_status, over.provider_status} == {None}
 
 
-@pytest.mark.parametrize("channel", ["sms_chat", "sms", "web_chat", "whatsapp_chat"])
+@pytest.mark.parametrize("channel", ["sms_chat", "sms", "web_chat", "whatsapp_chat", "whatsapp", "zz_new_chat"])
 def test_a_thread_never_ends(channel: str) -> None:
     conversation = row({"telnyx_conversation_channel": channel}, present=T + timedelta(days=400))
 
@@ -199,6 +199,9 @@ def test_a_row_leaves_its_messages_to_get() -> None:
         ("voice", Channel.PHONE),
         ("web_call", Channel.WEB),
         ("sms_chat", Channel.SMS),
+        ("whatsapp", Channel.CHAT),
+        ("whatsapp_chat", Channel.CHAT),
+        ("zz_new_chat", Channel.CHAT),
         ("sms", Channel.SMS),
         ("web_chat", Channel.CHAT),
         ("zz_unheard_of", Channel.UNKNOWN),
@@ -297,7 +300,7 @@ def test_messages_come_newest_first_and_are_turned_round() -> None:
     assert turns[0].text == "Good morning, this is the front desk."
     assert turns[-1].text == "You are booked. Goodbye!"
     assert [turn.start for turn in turns] == [0.6, 2.9, 4.12, 5.3, 6.1, 10.2, 11.5, 13.0, 18.7]
-    assert driven.result.issues == (Issue("messages[5]", "null"),)
+    assert driven.result.issues == (Issue("messages[0].data[5]", "null"),)
 
 
 def test_messages_that_come_oldest_first_stay_so() -> None:
@@ -342,7 +345,7 @@ def test_an_instant_nobody_can_read_is_said_with_its_place() -> None:
     conversation = got([{"role": "user", "text": "Hi", "sent_at": "half past Z", "created_at": at(3)}])
 
     assert [(turn.text, turn.start) for turn in turns_of(conversation)] == [("Hi", 3)]
-    assert conversation.issues == (Issue("messages[0].sent_at", "not a date"),)
+    assert conversation.issues == (Issue("messages[0].data[0].sent_at", "not a date"),)
 
 
 def tool_call(id: str | None, name: str = "find") -> dict[str, Any]:

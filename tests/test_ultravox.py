@@ -277,7 +277,7 @@ def test_an_offset_nobody_can_read_costs_no_other(offset: str) -> None:
     )
 
     assert [(turn.start, turn.duration) for turn in conversation.transcript or ()] == [(1.0, 1.0), (None, None)]
-    assert set(conversation.issues) == {Issue("messages[1]", "not a timespan")}
+    assert set(conversation.issues) == {Issue("messages[0].results[1]", "not a timespan")}
 
 
 def test_a_turn_that_ends_before_it_begins_has_no_length() -> None:
@@ -352,14 +352,14 @@ def test_a_role_nobody_knows_keeps_its_word() -> None:
     assert conversation.participants[2].name == "MESSAGE_ROLE_WHISPER"
     assert [(turn.role, turn.participant) for turn in (nameless, without)] == [(Role.UNKNOWN, None)] * 2
     assert [turn.index for turn in conversation.transcript] == [0, 1, 2]
-    assert conversation.issues == (Issue("messages[2]", "null"),)
+    assert conversation.issues == (Issue("messages[0].results[2]", "null"),)
 
 
 def test_an_odd_value_among_the_messages_is_told_and_costs_nothing_else() -> None:
     conversation = got(said("Hi", callStageMessageIndex="first"), said("Bye"))
 
     assert [turn.text for turn in conversation.transcript or ()] == ["Hi", "Bye"]
-    assert [issue.place for issue in conversation.issues] == ["results[0].callStageMessageIndex"]
+    assert [issue.place for issue in conversation.issues] == ["messages[0].results[0].callStageMessageIndex"]
 
 
 # where a call stands

@@ -247,6 +247,11 @@ def test_the_status_words(word: str | None, status: Status) -> None:
         ("phone-call-provider-closed-websocket", Status.FAILED, EndReason.ERROR),
         ("call.in-progress.twilio-completed-call", Status.ENDED, EndReason.UNKNOWN),
         ("vonage-disconnected", Status.ENDED, EndReason.UNKNOWN),
+        ("sip-outbound-unallocated-number", Status.NO_ANSWER, EndReason.NO_ANSWER),
+        ("sip-outbound-carrier-released-call", Status.ENDED, EndReason.UNKNOWN),
+        ("call.start.squad-version-error-validation", Status.FAILED, EndReason.ERROR),
+        ("call.start.error-vapifault-worker-not-available", Status.FAILED, EndReason.ERROR),
+        ("call.in-progress.error-configfault-model-unsupported-in-squad", Status.FAILED, EndReason.ERROR),
         ("zz-of-the-next-release", Status.ENDED, EndReason.UNKNOWN),
         ("zz-error-of-the-next-release", Status.FAILED, EndReason.ERROR),
     ],
@@ -411,7 +416,8 @@ def test_messages_stand_where_they_always_did_and_are_read_there_where_nothing_e
     odd = call(messages=[said("bot", 1.0), said("bot", 2.0, secondsFromStart="soon")])
     assert [issue.place for issue in odd.issues] == ["messages[1].secondsFromStart"]
     flat = call(transcript="AI: Hello.\n", messages=None)
-    assert (flat.transcript, flat.metadata["transcript"]) == (None, "AI: Hello.\n")
+    assert [(turn.role, turn.text) for turn in turns_of(flat)] == [(Role.ASSISTANT, "Hello.")]
+    assert (flat.estimated, flat.metadata.get("transcript")) == (("transcript",), None)
 
 
 def timed(*words: dict[str, Any], start: float = 14.0, length: float = 2.0) -> tuple[Word, ...]:
@@ -432,6 +438,30 @@ def test_words_are_timed_in_three_ways(unit: int, zero: int, start: float) -> No
         Word(text="on", start=start, duration=0.25, confidence=0.5),
         Word(text="Tuesday", start=start + 1.5, duration=0.5),
     )
+
+
+@pytest.mark.parametrize("name", ["punctuated_word", "punctuatedWord"])
+def test_a_word_reads_as_it_is_written_where_the_transcriber_says_how(name: str) -> None:
+    heard = timed({"word": "tuesday", name: "Tuesday,", "start": 14.1, "end": 14.5}, {"word": "then", name: None})
+    assert [word.text for word in heard] == ["Tuesday,", "then"]
+
+
+def test_a_confidence_without_a_source_is_a_placeholder() -> None:
+    told = held(
+        said("user", 1.0, confidence=0.83, confidenceSource="derived"),
+        said("user", 2.0, confidence=1),
+        said("user", 3.0),
+    )
+    assert [turn.confidence for turn in turns_of(told)] == [0.83, None, None]
+
+
+def test_the_version_of_a_squad_is_not_the_agent_s() -> None:
+    active = [{"assistantId": "a1", "assistantVersion": "v4", "squadVersion": "v2"}]
+    told = call(squadId="s1", squadVersion="v2", artifact={"assistantActivations": active})
+
+    assert told.agent == Agent(id="a1", version="v4")
+    assert told.metadata["squadVersion"] == "v2"
+    assert told.metadata["assistantActivations"] == active
 
 
 def test_words_without_times_are_words() -> None:

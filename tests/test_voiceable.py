@@ -208,7 +208,6 @@ def test_both_ids_are_kept_and_the_documented_one_names_the_conversation() -> No
         ("active", Status.IN_PROGRESS),
         ("initiated", Status.QUEUED),
         ("failed", Status.FAILED),
-        ("zz_unheard_of", Status.UNKNOWN),
     ],
 )
 def test_statuses(word: str, status: Status) -> None:
@@ -216,6 +215,14 @@ def test_statuses(word: str, status: Status) -> None:
 
     assert (conversation.status, conversation.provider_status) == (status, word)
     assert "status" not in conversation.estimated
+
+
+def test_an_unknown_status_is_over_once_it_has_been_judged() -> None:
+    judged = row(status="zz_unheard_of", call_successful="success")
+    unjudged = row(status="zz_unheard_of", call_successful="unsure")
+
+    assert (judged.status, "status" in judged.estimated) == (Status.ENDED, True)
+    assert (unjudged.status, "status" in unjudged.estimated) == (Status.UNKNOWN, False)
 
 
 @pytest.mark.parametrize(
@@ -350,14 +357,22 @@ def test_costs_are_exact(cents: float | str, amount: str) -> None:
     assert row(cost={"amount_cents": cents}).cost == Cost(amount=Decimal(amount), unit="USD")
 
 
-@pytest.mark.parametrize(
-    "cost", [{}, {"amount_cents": "nan"}, {"amount_cents": "a lot"}, {"amount_cents": []}, 14, "$1"]
-)
-def test_an_unreadable_cost_is_said(cost: Any) -> None:
+UNREADABLE: list[tuple[Any, str]] = [
+    ({}, "cost"),
+    (14, "cost"),
+    ("$1", "cost"),
+    ({"amount_cents": "nan"}, "cost.amount_cents"),
+    ({"amount_cents": "a lot"}, "cost.amount_cents"),
+    ({"amount_cents": []}, "cost.amount_cents"),
+]
+
+
+@pytest.mark.parametrize(("cost", "place"), UNREADABLE)
+def test_an_unreadable_cost_is_said(cost: Any, place: str) -> None:
     conversation = row(cost=cost)
 
     assert conversation.cost is None
-    assert [issue.place for issue in conversation.issues] == ["cost.amount_cents"]
+    assert [issue.place for issue in conversation.issues] == [place]
 
 
 def test_an_unknown_role_is_nobodys_but_its_word_is_kept() -> None:

@@ -10,6 +10,7 @@ import base64
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -33,15 +34,19 @@ from ..coerce import (
     Instant,
     Seconds,
     after,
+    enclosed,
     instant,
     json_text,
+    noted,
     signed_until,
     stranger,
     text,
     timestamp,
 )
 from ..errors import ConfigurationError, HubError, InvalidRefError, PaginationError, PayloadError
-from ..payload import decode, decoded_or_none
+from ..payload import decode, decode_at, decoded_or_none
+from ..reading.lifecycle import concluded, may_still_come
+from ..reading.plain_text import utterances
 from ..schema import (
     Agent,
     Channel,
@@ -94,9 +99,15 @@ class _Conversation(msgspec.Struct):
     agent: _Agent | str | msgspec.UnsetType | None = msgspec.UNSET
     summary: str | msgspec.UnsetType | None = msgspec.UNSET
     initial_context: str | msgspec.UnsetType | None = msgspec.UNSET
+    metadata: AnyJson = None
     custom_metadata: AnyJson | msgspec.UnsetType = msgspec.UNSET
     recording_details: AnyJson | msgspec.UnsetType = msgspec.UNSET
     conversation: msgspec.Raw = msgspec.Raw()
+
+    @property
+    def recording_url(self) -> str | None:
+        url = self.recording_details.get("recording_url") if isinstance(self.recording_details, dict) else None
+        return url if isinstance(url, str) and url else None
 
     @property
     def is_restricted(self) -> bool:
@@ -162,7 +173,7 @@ class _Refusal(msgspec.Struct):
     error: str | None = None
 
 
-_Items = dict[str, msgspec.Raw] | list[_Item | None] | None
+_Items = dict[str, msgspec.Raw] | list[_Item | None] | str | None
 
 _conversation = msgspec.json.Decoder(_Conversation, strict=False)
 _items: msgspec.json.Decoder[_Items] = msgspec.json.Decoder(_Items, strict=False)
@@ -214,11 +225,13 @@ _DAY = 86_400
 _PHONE_NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
-def normalize(body: bytes | msgspec.Raw) -> Conversation:
-    """Read a conversation as AnyReach sends it, in a list or alone."""
+def normalize(body: bytes | msgspec.Raw, *, present: Instant = None) -> Conversation:
+    """Read a conversation as AnyReach sends it, in a list or alone; `present` is when it did."""
     issues: list[Issue] = []
     sent = decode(body, _conversation, issues)
-    status, end_reason = _STATUSES.get(sent.status or "") or (Status.UNKNOWN, None)
+    told, end_reason = _STATUSES.get(sent.status or "") or (Status.UNKNOWN, None)
+    # Both are made of what is over.
+    status = concluded(told, sent.status, sent.summary or None, sent.recording_url)
 
     named = sent.agent if isinstance(sent.agent, _Agent) else _Agent(name=sent.agent or None)
     agent = Agent(id=text(sent.agent_id) or text(named.id), name=text(named.name), version=text(sent.agent_version_id))
@@ -227,13 +240,15 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, name=agent.name, phone=number),
         Participant(kind=ParticipantKind.CUSTOMER, id=text(sent.user_id), phone=_phone_number(sent.user_id)),
     ]
-    transcript, transcript_state = _transcript(sent, status, participants, issues)
-
     # Only the record's creation and the length are told; an outbound call may have waited in a queue in between.
     created_at = instant(sent.created_at, "created_at", issues)
     has_talked = status in _HELD or (status is Status.FAILED and sent.duration)
     started_at = created_at if has_talked else None
     ended_at = after(started_at, sent.duration, "duration", issues) if status in _FINISHED else None
+    derived = {"status": status is not told, "started_at": started_at is not None, "ended_at": ended_at is not None}
+    estimated = [name for name, is_derived in derived.items() if is_derived]
+    turns = None if sent.is_restricted else _transcript(sent, participants, estimated, issues)
+    is_early = not turns and bool(sent.duration) and may_still_come(ended_at, instant(present, "", []))
     return Conversation(
         provider="anyreach",
         id=str(sent.id),
@@ -249,13 +264,13 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         updated_at=instant(sent.updated_at, "updated_at", issues),
         duration=sent.duration,
         end_reason=end_reason,
-        transcript=transcript,
-        transcript_state=transcript_state,
+        transcript=None if is_early else turns,
+        transcript_state=_transcript_state(sent, status, turns, is_early=is_early),
         summary=sent.summary or None,
-        recordings=_recordings(sent.recording_details, issues),
+        recordings=_recordings(sent.recording_url, issues),
         metadata=_metadata(sent, number),
-        estimated=tuple(filter(None, ("started_at" if started_at else None, "ended_at" if ended_at else None))),
-        issues=tuple(issues),
+        estimated=tuple(estimated),
+        issues=noted(issues),
         raw=bytes(body),
     )
 
@@ -265,41 +280,48 @@ def _phone_number(value: Id | None) -> str | None:
 
 
 def _transcript(
-    sent: _Conversation, status: Status, participants: list[Participant], issues: list[Issue]
-) -> tuple[tuple[TranscriptTurn, ...] | None, TranscriptState]:
+    sent: _Conversation, participants: list[Participant], estimated: list[str], issues: list[Issue]
+) -> tuple[TranscriptTurn, ...] | None:
+    place, items = _entries(sent.conversation, "conversation", issues)
+    if isinstance(items, str):
+        items = [_Item(role=who, text=said) for who, said in utterances(items, filter(None, _SPEAKERS))] or None
+        estimated += ["transcript"] if items else []
+    return None if items is None else _turns(place, items, participants, issues)
+
+
+def _transcript_state(
+    sent: _Conversation, status: Status, turns: tuple[TranscriptTurn, ...] | None, *, is_early: bool
+) -> TranscriptState:
     if sent.is_restricted:
-        return None, TranscriptState.RESTRICTED
-    found = _entries(sent.conversation, "conversation", issues)
-    turns = None if found is None else _turns(*found, participants, issues)
+        return TranscriptState.RESTRICTED
     if status not in _FINISHED:
         # What is saved of a running conversation lags behind it, so the turns there are never all.
         # https://docs.anyreach.ai/conversations/conversation-detail
-        return turns, TranscriptState.PENDING
+        return TranscriptState.PENDING
     if turns is not None:
-        return turns, TranscriptState.AVAILABLE
+        # Where it took its time and nothing was said, that may be still to come.
+        return TranscriptState.PENDING if is_early else TranscriptState.AVAILABLE
     # A conversation that was held has a transcript; where there is none yet, the record was read too early.
     is_late = status is Status.ENDED and sent.conversation in _NOT_YET
-    return None, TranscriptState.PENDING if is_late else TranscriptState.UNAVAILABLE
+    return TranscriptState.PENDING if is_late else TranscriptState.UNAVAILABLE
 
 
-def _entries(sent: msgspec.Raw, place: str, issues: list[Issue]) -> tuple[str, Sequence[_Item | None]] | None:
-    """Find the list in a value of unknown shape, and the place where it stands."""
-    misfits: list[Issue] = []
+def _entries(sent: msgspec.Raw, place: str, issues: list[Issue]) -> tuple[str, Sequence[_Item | None] | str | None]:
+    """Find the list, or the plain text, in a value of unknown shape, and the place where it stands."""
     try:
-        items = decode(sent or b"null", _items, misfits)
+        items = decode_at(place, sent, _items, issues)
     except PayloadError:
         issues.append(Issue(place, "not a list of entries"))
-        return None
+        return place, None
     if isinstance(items, dict):
         for name in _LISTS:
-            if bytes(items.get(name, b""))[:1] == b"[":
+            if bytes(items.get(name, b""))[:1] in {b"[", b'"'}:
                 return _entries(items[name], f"{place}.{name}", issues)
         if items:
             issues.append(Issue(place, "holds no list of a known name"))
-        return None
-    if misfits:
-        issues.extend(Issue(misfit.place.replace("$", place, 1), misfit.reason) for misfit in misfits)
-    return None if items is None else (place, items)
+        return place, None
+    # Where nothing in a list is an entry, it is a list of something else.
+    return place, None if isinstance(items, list) and items and not any(items) else items
 
 
 def _turns(
@@ -376,9 +398,8 @@ def _metrics(sent: AnyJson) -> dict[str, float] | None:
     return found or None
 
 
-def _recordings(details: AnyJson | msgspec.UnsetType, issues: list[Issue]) -> tuple[Recording, ...]:
-    url = details.get("recording_url") if isinstance(details, dict) else None
-    if not isinstance(url, str) or not url:
+def _recordings(url: str | None, issues: list[Issue]) -> tuple[Recording, ...]:
+    if url is None:
         return ()
     return (
         Recording(
@@ -403,6 +424,7 @@ def _metadata(sent: _Conversation, number: str | None) -> dict[str, Any]:
         "recording_details": details or None,
         # Under a key of its own: the names in it are the customer's.
         "custom": sent.custom_metadata or None,
+        "metadata": sent.metadata or None,
     }
     return {name: value for name, value in found.items() if value is not None}
 
@@ -442,7 +464,7 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listi
         oldest = None  # newest first, so all that is left is older still, whether or not the filter was obeyed
     return Listing(
         rows=rows,
-        normalize=normalize,
+        normalize=partial(normalize, present=reply.headers.get("date")),
         cursor=f"{size}:{_cursor(oldest)}" if oldest else None,
         warning=_MAY_BE_MORE if oldest and is_between else None,
     )
@@ -499,7 +521,7 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a conversation, whole as far as the key's role allows."""
     # https://docs.anyreach.ai/api-reference/conversations/get-a-conversation
     reply = yield Request("GET", "/core/conversations/{id}", ids={"id": id})
-    return answered(reply, normalize, _words)
+    return answered(reply, partial(normalize, present=reply.headers.get("date")), _words)
 
 
 def start(_account: Account, wanted: Start) -> Flow[Started]:
@@ -520,12 +542,12 @@ def start(_account: Account, wanted: Start) -> Flow[Started]:
 
 def _started(body: bytes) -> Started:
     created = decode(body, _created, [])
-    conversation = normalize(created.conversation)
+    conversation = enclosed(normalize(created.conversation), "conversation", body)
     greeting = {"starting_message": created.starting_message} if created.starting_message else {}
     # That a webrtc answer brings a token is documented, its name is not.
     token = created.token or created.join_token or created.access_token
     return Started(
-        conversation=msgspec.structs.replace(conversation, metadata={**conversation.metadata, **greeting}, raw=body),
+        conversation=msgspec.structs.replace(conversation, metadata={**conversation.metadata, **greeting}),
         token=Secret(token, "join token") if token else None,
     )
 
@@ -544,8 +566,9 @@ def send(_account: Account, id: str, words: str) -> Flow[TranscriptTurn]:
 
 def _replied(body: bytes) -> TranscriptTurn:
     sent = decode(body, _reply, [])
-    _, called = _entries(sent.tool_calls, "tool_calls", []) or ("", ())
-    calls = tuple(_tool_call(item) for item in called if item is not None and item.is_call)
+    _, called = _entries(sent.tool_calls, "tool_calls", [])
+    items = called if isinstance(called, list) else ()
+    calls = tuple(_tool_call(item) for item in items if item is not None and item.is_call)
     return TranscriptTurn(index=0, role=Role.ASSISTANT, text=sent.reply or "", participant=0, tool_calls=calls)
 
 

@@ -27,9 +27,12 @@ from ..adapter import (
     answered,
     refused,
 )
-from ..coerce import Id, Instant, Seconds, UnixSeconds, instant, json_text, not_before, stranger, text
+from ..coerce import Id, Instant, Seconds, UnixSeconds, instant, json_text, not_before, noted, stranger, text
 from ..errors import HubError, InvalidRefError, NotFoundError, PayloadError, RateLimitError, UnsupportedError
 from ..payload import decode, decoded_or_none
+from ..reading.lifecycle import concluded
+from ..reading.offsets import rebased
+from ..reading.plain_text import utterances
 from ..schema import (
     Agent,
     Analysis,
@@ -84,7 +87,7 @@ class _ActionRequest(msgspec.Struct, gc=False):
 
 
 class _Properties(msgspec.Struct, gc=False):
-    transcript: list[_Turn | None] | None = None
+    transcript: list[_Turn | None] | str | None = None
     transcript_url: str | None = None
     shutdown_reason: str | None = None
     reason: str | None = None
@@ -126,6 +129,7 @@ class _Conversation(msgspec.Struct, gc=False):
     created_at: Instant = None
     updated_at: Instant = None
     shutdown_reason: str | None = None
+    metadata: Any = None
     events: list[_Event | None] | msgspec.UnsetType | None = msgspec.UNSET
 
 
@@ -170,6 +174,7 @@ _LEFT_TO_RAW = {
 # what it means
 
 _STATUSES = {"active": Status.IN_PROGRESS, "ended": Status.ENDED}
+_FINISHED = (Status.ENDED, Status.FAILED, Status.NO_ANSWER)
 
 # Each with the position of its participant: the agent is the first, the customer the second.
 _SPEAKERS: dict[str | None, tuple[Role, int | None]] = {
@@ -195,6 +200,12 @@ _END_REASONS = {
 }
 
 _JOINED = ("system.pal_joined", "system.replica_joined")
+_AFTER_THE_END = (
+    "system.shutdown",
+    "application.transcription_ready",
+    "application.recording_ready",
+    "application.perception_analysis",
+)
 _KNOWN_EVENTS = {
     *_JOINED,
     "system.shutdown",
@@ -212,28 +223,33 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
     """Read a conversation as Tavus sends it: a row of a list, or one with its events."""
     issues: list[Issue] = []
     sent = decode(body, _conversation, issues)
-    happened = _by_kind(sent)
+    happened = _by_kind(sent, issues)
     status, reason, end_reason = _outcome(sent, happened)
 
     created_at = instant(sent.created_at, "created_at", issues)
     updated_at = instant(sent.updated_at, "updated_at", issues)
     # One join is told twice, under the new and the old name.
-    joined_at = _when(happened, "system.pal_joined", issues) or _when(happened, "system.replica_joined", issues)
-    shut_down_at = _when(happened, "system.shutdown", issues)
+    joined_at = _when(sent, happened, "system.pal_joined", issues)
+    joined_at = joined_at or _when(sent, happened, "system.replica_joined", issues)
+    shut_down_at = _when(sent, happened, "system.shutdown", issues)
 
     started_at = joined_at or (None if status is Status.QUEUED else created_at)
-    ended_at = shut_down_at or (updated_at if sent.status == "ended" else None)
-    ended_at = not_before(ended_at, started_at, "system.shutdown" if shut_down_at else "updated_at", issues)
+    ended_at = shut_down_at or (updated_at if status in _FINISHED else None)
+    if ended_at and started_at and ended_at < started_at:
+        at = f"{_place(sent, happened['system.shutdown'][0])}.timestamp" if shut_down_at else "updated_at"
+        ended_at = not_before(ended_at, started_at, at, issues)
 
     participants = [
         Participant(kind=ParticipantKind.AI_AGENT, id=text(sent.pal_id) or text(sent.persona_id)),
         Participant(kind=ParticipantKind.CUSTOMER),
     ]
-    transcript, transcript_state = _transcript(sent, status, happened, participants, issues)
+    estimated: list[str] = []
+    transcript = _transcript(sent, happened, participants, estimated, issues)
     recordings = tuple(filter(None, map(_recording, happened.get("application.recording_ready", ()))))
 
     duration = _duration(joined_at, shut_down_at and ended_at, transcript, recordings)
     derived = {
+        "status": status in _FINISHED and sent.status != "ended",
         "started_at": started_at is not None and joined_at is None,
         "ended_at": ended_at is not None and shut_down_at is None,
         "duration": duration is not None,
@@ -255,13 +271,13 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         end_reason=end_reason,
         provider_end_reason=reason,
         transcript=transcript,
-        transcript_state=transcript_state,
+        transcript_state=_transcript_state(sent, status, transcript),
         analysis=_analysis(happened),
         recordings=recordings,
         metadata=_metadata(sent, happened),
         links={"conversation": sent.conversation_url} if sent.conversation_url else {},
-        estimated=tuple(compress(derived, derived.values())),
-        issues=tuple(issues),
+        estimated=(*compress(derived, derived.values()), *estimated),
+        issues=noted(issues),
         raw=bytes(body),
     )
 
@@ -269,10 +285,12 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
 _Happened = Mapping[str, Sequence[_Event]]
 
 
-def _by_kind(sent: _Conversation) -> _Happened:
+def _by_kind(sent: _Conversation, issues: list[Issue]) -> _Happened:
     happened: dict[str, list[_Event]] = {}
-    for event in sent.events or ():
-        if event is not None and event.event_type:
+    for position, event in enumerate(sent.events or ()):
+        if event is None:
+            issues.append(Issue(f"events[{position}]", "null"))
+        elif event.event_type:
             happened.setdefault(event.event_type, []).append(event)
     return happened
 
@@ -281,8 +299,19 @@ def _last(happened: _Happened, kind: str) -> _Properties:
     return happened[kind][-1].told if kind in happened else _NOTHING
 
 
-def _when(happened: _Happened, kind: str, issues: list[Issue]) -> datetime | None:
-    return instant(happened[kind][0].timestamp, f"{kind}.timestamp", issues) if kind in happened else None
+def _when(sent: _Conversation, happened: _Happened, kind: str, issues: list[Issue]) -> datetime | None:
+    if kind not in happened:
+        return None
+    event = happened[kind][0]
+    unread: list[Issue] = []
+    moment = instant(event.timestamp, "timestamp", unread)
+    if unread:
+        issues += [Issue(f"{_place(sent, event)}.{issue.place}", issue.reason) for issue in unread]
+    return moment
+
+
+def _place(sent: _Conversation, event: _Event) -> str:
+    return next(f"events[{position}]" for position, one in enumerate(sent.events or ()) if one is event)
 
 
 def _outcome(sent: _Conversation, happened: _Happened) -> tuple[Status, str | None, EndReason | None]:
@@ -291,6 +320,8 @@ def _outcome(sent: _Conversation, happened: _Happened) -> tuple[Status, str | No
         status = Status.QUEUED
     shutdown = _last(happened, "system.shutdown")
     reason = sent.shutdown_reason or shutdown.shutdown_reason or shutdown.reason
+    if status is Status.UNKNOWN:
+        status = concluded(status, sent.status, reason, not happened.keys().isdisjoint(_AFTER_THE_END))
     if not reason:
         return status, None, None
     for beginning, (outcome, end_reason) in _END_REASONS.items():
@@ -300,31 +331,42 @@ def _outcome(sent: _Conversation, happened: _Happened) -> tuple[Status, str | No
 
 
 def _transcript(
-    sent: _Conversation,
-    status: Status,
-    happened: _Happened,
-    participants: list[Participant],
-    issues: list[Issue],
-) -> tuple[tuple[TranscriptTurn, ...] | None, TranscriptState]:
+    sent: _Conversation, happened: _Happened, participants: list[Participant], estimated: list[str], issues: list[Issue]
+) -> tuple[TranscriptTurn, ...] | None:
+    ready = happened.get("application.transcription_ready", ())
+    if not ready or ready[-1].told.transcript is None:
+        return None
+    entries = ready[-1].told.transcript
+    if isinstance(entries, str):
+        entries = [_Turn(role=who, content=said) for who, said in utterances(entries, filter(None, _SPEAKERS))]
+        estimated.append("transcript")
+    nulls: list[int] = []
+    turns = _turns(entries, participants, estimated, nulls)
+    if nulls:
+        place = f"{_place(sent, ready[-1])}.properties.transcript"
+        issues += [Issue(f"{place}[{position}]", "null") for position in nulls]
+    return turns
+
+
+def _transcript_state(
+    sent: _Conversation, status: Status, transcript: tuple[TranscriptTurn, ...] | None
+) -> TranscriptState:
     if sent.events is msgspec.UNSET:
-        return None, TranscriptState.NOT_LOADED
-    ready = _last(happened, "application.transcription_ready")
-    if ready.transcript is not None:
-        return _turns(ready.transcript, participants, issues), TranscriptState.AVAILABLE
-    if status in {Status.FAILED, Status.NO_ANSWER}:
-        return None, TranscriptState.UNAVAILABLE
+        return TranscriptState.NOT_LOADED
+    if transcript is not None:
+        return TranscriptState.AVAILABLE
     # It comes a minute or two after the end, so its absence says nothing yet.
-    return None, TranscriptState.PENDING
+    return TranscriptState.UNAVAILABLE if status in {Status.FAILED, Status.NO_ANSWER} else TranscriptState.PENDING
 
 
 def _turns(
-    entries: Sequence[_Turn | None], participants: list[Participant], issues: list[Issue]
+    entries: Sequence[_Turn | None], participants: list[Participant], estimated: list[str], nulls: list[int]
 ) -> tuple[TranscriptTurn, ...]:
     turns: list[TranscriptTurn] = []
     called: set[str] = set()
     for position, entry in enumerate(entries):
         if entry is None:
-            issues.append(Issue(f"transcript[{position}]", "null"))
+            nulls.append(position)
             continue
         role, participant = _SPEAKERS.get(entry.role) or stranger(entry.role, participants)
         said, result = entry.content or "", None
@@ -349,7 +391,9 @@ def _turns(
                 tool_result=result,
             )
         )
-    return tuple(turns)
+    moved = rebased(turns)
+    estimated += ["transcript.start"] if moved else []
+    return moved or tuple(turns)
 
 
 def _call_id(sent: Id) -> str:
@@ -420,6 +464,7 @@ def _metadata(sent: _Conversation, happened: _Happened) -> dict[str, Any]:
     found = {
         "face_id": text(sent.face_id) or text(sent.replica_id),
         "callback_url": sent.callback_url,
+        "metadata": sent.metadata,
         "transcript_url": ready.transcript_url,
         "perception": perception.analysis,
         "perception_unavailable": unperceived.reason,
@@ -467,7 +512,8 @@ def _told_by(body: bytes, id: str, kind: EventKind) -> Conversation:
     told = {"conversation_id": id, "status": status, "events": [msgspec.Raw(body)]}
     conversation = normalize(msgspec.json.encode(told))
     estimated = ("status", *conversation.estimated)
-    return msgspec.structs.replace(conversation, provider_status=None, estimated=estimated, raw=body)
+    issues = tuple([Issue(one.place.removeprefix("events[0]."), one.reason) for one in conversation.issues])
+    return msgspec.structs.replace(conversation, provider_status=None, estimated=estimated, issues=issues, raw=body)
 
 
 # how to ask

@@ -23,8 +23,10 @@ from ..coerce import (
     Seconds,
     after,
     amount,
+    enclosed,
     instant,
     json_text,
+    noted,
     number,
     seconds,
     stranger,
@@ -33,6 +35,9 @@ from ..coerce import (
 )
 from ..errors import AuthError, HubError, InvalidRefError, OutageError, PaginationError, PayloadError, for_status
 from ..payload import decode, decoded_or_none
+from ..reading.lifecycle import concluded, may_still_come
+from ..reading.offsets import rebased
+from ..reading.plain_text import utterances
 from ..schema import (
     Agent,
     Analysis,
@@ -98,7 +103,7 @@ class _Conversation(msgspec.Struct):
     date: Instant = None
     duration: Number = None
     summary: str | None = None
-    transcript: list[_Turn | None] | None = None
+    transcript: list[_Turn | None] | str | None = None
     metadata: AnyJson = None
     outcome: AnyJson = None
     cost: AnyJson = None
@@ -186,18 +191,23 @@ _SPEAKERS: dict[str | None, tuple[Role, int | None]] = {
 _START = "start_time_unix_secs"
 _LENGTH = "call_duration_secs"
 
-# An epoch, or ISO 8601 with a time and its zone: less than that, `date` is text for people.
-_WHOLE_INSTANT = re.compile(r"\d{9,}(\.\d+)?|\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*(Z|[+-]\d\d:?\d\d)")
+# An epoch, or a date with a time and its zone, in ISO 8601 or RFC 1123: less than that, `date` is text for people.
+_WHOLE_INSTANT = re.compile(
+    r"\d{9,}(\.\d+)?|\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*(Z|[+-]\d\d:?\d\d)"
+    r"|([A-Z][a-z]{2}, )?\d\d? [A-Z][a-z]{2} \d{4} \d\d:\d\d(:\d\d)? (GMT|UTC|[+-]\d{4})"
+)
 
 
-def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False) -> Conversation:
-    """Read a conversation: a row of a list or, with `is_whole`, all that Voiceable has of it."""
+def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, present: Instant = None) -> Conversation:
+    """Read a conversation: a row of a list or, with `is_whole`, all that Voiceable has of it; `present` is when."""
     issues: list[Issue] = []
     sent = decode(body, _conversation, issues)
     id = text(sent.conversation_id) or text(sent.id)
     if id is None:
         raise PayloadError("the answer holds no id of a conversation")
-    status = _status(sent)
+    told = _STATUSES.get(sent.status or "", Status.UNKNOWN)
+    # What has been judged is over; whatever else the front end shows as "In Progress" is a guess.
+    status = concluded(told, sent.status, sent.call_successful in _VERDICTS, sent.outcome)
 
     # Documented as the instant "when conversation started".
     # https://docs.voiceable.dev/api-reference/conversations/get-conversation
@@ -216,15 +226,20 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False) -> Conversat
         Participant(kind=ParticipantKind.CUSTOMER, id=text(sent.user_id)),
     ]
     transcript, is_counted = None, False
-    if sent.transcript:  # an empty one says no more than none
+    entries, is_parsed = sent.transcript, isinstance(sent.transcript, str)
+    if isinstance(entries, str):
+        entries = [_Turn(role=who, content=said) for who, said in utterances(entries, filter(None, _SPEAKERS))]
+    if entries:  # an empty one says no more than none
         began = None if started_at is None else started_at.timestamp()
-        transcript, is_counted = _turns(sent.transcript, began, participants, issues)
+        transcript, is_counted = _turns(entries, began, participants, issues)
 
+    is_early = not transcript and bool(duration) and may_still_come(ended_at, instant(present, "", []))
     estimated = (
-        "status" if status is Status.ENDED and not sent.status else None,
+        "status" if status is not told else None,
         "channel" if sent.direction else None,
         "started_at" if dated_at else None,
         "ended_at" if ended_at else None,
+        "transcript" if transcript and is_parsed else None,
         "transcript.start" if is_counted else None,
     )
     return Conversation(
@@ -242,7 +257,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False) -> Conversat
         ended_at=ended_at,
         duration=duration,
         transcript=transcript,
-        transcript_state=_transcript_state(transcript, status, is_whole=is_whole),
+        transcript_state=_transcript_state(transcript, status, is_whole=is_whole, is_early=is_early),
         summary=text(sent.summary) or _word(sent.metadata, "summary"),
         analysis=_analysis(sent),
         recordings=(_recording(id),) if status in _FINISHED else (),
@@ -251,16 +266,9 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False) -> Conversat
         # The ids of conversations, unlike those of agents, are ElevenLabs' own.
         related_ids={"elevenlabs": id} if id.startswith("conv_") else {},
         estimated=tuple(filter(None, estimated)),
-        issues=tuple(issues),
+        issues=noted(issues),
         raw=bytes(body),
     )
-
-
-def _status(sent: _Conversation) -> Status:
-    if sent.status:
-        return _STATUSES.get(sent.status) or Status.UNKNOWN
-    # What has been judged is over; whatever else the front end shows as "In Progress" is a guess.
-    return Status.ENDED if sent.call_successful in _VERDICTS else Status.UNKNOWN
 
 
 def _duration(sent: _Conversation, issues: list[Issue]) -> float | None:
@@ -278,13 +286,15 @@ def _duration(sent: _Conversation, issues: list[Issue]) -> float | None:
 
 
 def _transcript_state(
-    transcript: tuple[TranscriptTurn, ...] | None, status: Status, *, is_whole: bool
+    transcript: tuple[TranscriptTurn, ...] | None, status: Status, *, is_whole: bool, is_early: bool
 ) -> TranscriptState:
     if transcript is not None:
         return TranscriptState.AVAILABLE
     if not is_whole:
         return TranscriptState.NOT_LOADED
-    return TranscriptState.UNAVAILABLE if status in _FINISHED else TranscriptState.PENDING
+    # Where it took its time and nothing was said, that may be still to come.
+    is_due = status not in _FINISHED or (status is Status.ENDED and is_early)
+    return TranscriptState.PENDING if is_due else TranscriptState.UNAVAILABLE
 
 
 def _turns(
@@ -331,7 +341,8 @@ def _turns(
             turns.append(
                 TranscriptTurn(index=len(turns), role=Role.TOOL, start=start, timestamp=moment, tool_result=result)
             )
-    return tuple(turns), is_counted
+    moved = rebased(turns)
+    return moved or tuple(turns), is_counted or moved is not None
 
 
 def _tool_call(sent: _ToolCall) -> ToolCall:
@@ -375,7 +386,8 @@ def _recording(id: str) -> Recording:
 def _cost(sent: AnyJson, issues: list[Issue]) -> Cost | None:
     if sent is None:
         return None
-    found = amount(_member(sent, "amount_cents"), "cost.amount_cents", issues)
+    place = "cost.amount_cents" if isinstance(sent, dict) and "amount_cents" in sent else "cost"
+    found = amount(_member(sent, "amount_cents"), place, issues)
     return None if found is None else Cost(amount=found / 100, unit="USD")
 
 
@@ -460,8 +472,9 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a conversation with its transcript."""
     # https://docs.voiceable.dev/api-reference/conversations/get-conversation
     reply = yield Request("GET", "/conversations/{id}", ids={"id": id})
-    conversation = normalize(_opened(reply).data, is_whole=True)
-    return msgspec.structs.replace(conversation, raw=reply.body)
+    return enclosed(
+        normalize(_opened(reply).data, is_whole=True, present=reply.headers.get("date")), "data", reply.body
+    )
 
 
 def _opened(reply: Response) -> _Answer:

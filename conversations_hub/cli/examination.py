@@ -282,7 +282,9 @@ def _readable(evidence: _Evidence) -> Finding:
 
 
 def _unknown_words(conversation: Conversation) -> Iterator[str]:
-    if conversation.status is Status.UNKNOWN and conversation.provider_status:
+    # Something else may have told of the end, where nobody knows the word.
+    is_known = conversation.status is not Status.UNKNOWN and "status" not in conversation.estimated
+    if conversation.provider_status and not is_known:
         yield f"status: {cut(conversation.provider_status)}"
     if conversation.end_reason is EndReason.UNKNOWN and conversation.provider_end_reason:
         yield f"end reason: {cut(conversation.provider_end_reason)}"

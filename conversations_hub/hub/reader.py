@@ -11,6 +11,7 @@ from ..adapter import Listing, Query, Resource, Start, Started
 from ..errors import AuthError, ForbiddenError, HubClosedError, HubError, PayloadError, UnsupportedError
 from ..payload import LARGE, scrubbed
 from ..policy import Profile
+from ..reading.lifecycle import as_got
 from ..schema import Agent, Analysis, Conversation, Issue, TranscriptState
 from ..transport import Counts, Lane
 from ..transport.failures import name_of
@@ -58,7 +59,10 @@ class Reader:
         return "list" if self.is_main else self.name
 
     async def get(self, id: str, profile: Profile | None = None, counts: Counts | None = None) -> Conversation:
-        """Get one conversation by the provider's own id; an answer about another one is refused."""
+        """Get one conversation by the provider's own id; it never says that its transcript is not loaded.
+
+        An answer about another one is refused.
+        """
         if self.resource.get is None:
             raise self.unsupported("get")
         flow = self._about(id, self.resource.get(self.lane.account, id))
@@ -68,7 +72,7 @@ class Reader:
         found = yield from flow
         if found.id != id:
             raise PayloadError("the answer is about another conversation than the one asked for")
-        return self.own(found)
+        return self.own(as_got(found, self.lane.clock.now()))
 
     async def start(self, wanted: Start, profile: Profile | None = None) -> Started:
         """Start a conversation."""

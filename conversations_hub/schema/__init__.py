@@ -113,10 +113,11 @@ class TranscriptState(StrEnum):
 
 
 class Role(StrEnum):
-    """Who speaks in a turn."""
+    """Who speaks in a turn: the user, the AI assistant, or a person who took over from it."""
 
     USER = "user"
     ASSISTANT = "assistant"
+    HUMAN_AGENT = "human_agent"
     SYSTEM = "system"
     TOOL = "tool"
     UNKNOWN = "unknown"
@@ -428,8 +429,13 @@ class Conversation(_Struct, frozen=True, kw_only=True):
 
     @property
     def agent_turns(self) -> tuple[TranscriptTurn, ...]:
-        """The turns of the agent; none where there is no transcript."""
+        """The turns of the AI agent; none where there is no transcript."""
         return tuple(turn for turn in self.transcript or () if turn.role == Role.ASSISTANT)
+
+    @property
+    def human_agent_turns(self) -> tuple[TranscriptTurn, ...]:
+        """The turns of people who took over from the agent; none where there is no transcript."""
+        return tuple(turn for turn in self.transcript or () if turn.role == Role.HUMAN_AGENT)
 
     @property
     def talk_time(self) -> dict[Role, float]:

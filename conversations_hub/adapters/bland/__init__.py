@@ -68,7 +68,8 @@ def events(body: bytes) -> Sequence[Event]:
         kind = _MEANWHILE.get(sent.category, EventKind.OTHER)
         id = str(sent.call_id)
         return (Event(provider="bland", kind=kind, provider_kind=sent.category, conversation_id=id),)
-    conversation = normalize(body, is_whole=not sent.event_type)
+    is_of_call = not sent.event_type
+    conversation = normalize(body, is_whole=is_of_call, is_delivered=is_of_call)
     has_turns = conversation.transcript is not None
     made = "+".join(filter(None, sent.contents or ())) or sent.event_type or "call"
     return (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import compress
 from operator import ge
@@ -11,9 +11,11 @@ from urllib.parse import quote
 
 import msgspec
 
-from ...coerce import AnyJson, after, amount, instant, not_before, place_of, seconds, text
+from ...coerce import AnyJson, after, amount, in_seconds, instant, not_before, noted, place_of, seconds, stranger, text
 from ...errors import PayloadError
 from ...payload import decode
+from ...reading.lifecycle import concluded
+from ...reading.plain_text import utterances
 from ...schema import (
     Agent,
     Analysis,
@@ -71,7 +73,8 @@ _UNHELD = {
 _HUNG_UP_BY = {"USER": EndReason.CUSTOMER_ENDED, "ASSISTANT": EndReason.AGENT_ENDED}
 
 # Each with the position of its participant: the agent is the first, the other party the second.
-_SPEAKERS: dict[str | None, tuple[Role, int | None, Visibility]] = {
+_Speaker = tuple[Role, int | None, Visibility]
+_SPEAKERS: dict[str | None, _Speaker] = {
     "user": (Role.USER, 1, Visibility.PUBLIC),
     "assistant": (Role.ASSISTANT, 0, Visibility.PUBLIC),
     "robot": (Role.ASSISTANT, 0, Visibility.PUBLIC),
@@ -81,18 +84,21 @@ _SPEAKERS: dict[str | None, tuple[Role, int | None, Visibility]] = {
 _NOTHING: tuple[Any, ...] = (None, "")
 
 
-def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, correction: bytes | None = None) -> Conversation:
-    """Read a call: a row of a list or, with `is_whole`, all that Bland has of it; and its transcript made anew."""
+def normalize(
+    body: bytes | msgspec.Raw, *, is_whole: bool = False, is_delivered: bool = False, correction: bytes | None = None
+) -> Conversation:
+    """Read a call: a row of a list or, with `is_whole`, all that Bland has of it; and its transcript made anew.
+
+    With `is_delivered` it is over, and may leave out what `get` brings.
+    """
     issues: list[Issue] = []
-    raw = bytes(body)
-    sent = decode(raw, CALL, issues)
+    sent = decode(body, CALL, issues)
     id = text(sent.call_id) or text(sent.c_id)
     if id is None:
         raise PayloadError("the answer holds no id of a call")
     if correction is not None:
-        sent.corrected_transcript = decode(correction, CORRECTION, issues).corrected
-        raw = msgspec.json.encode({"call": msgspec.Raw(raw), "corrected": msgspec.Raw(correction)})
-    status = _status(sent)
+        sent.corrected_transcript = _corrected(correction, issues)
+    status, is_concluded = _status(sent, is_over=is_delivered)
     legs = _legs(sent)
     took_over = _took_over(sent, legs)
     end_reason, provider_end_reason = _ending(sent, status, took_over)
@@ -101,20 +107,23 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, correction: 
     connected_at = instant(sent.started_at, "started_at", issues)
     # Not of a row, which may not tell a call that was held from one that was not.
     started_at = connected_at or (created_at if is_whole and status in _HELD else None)
-    duration = _duration(sent, issues)
     end_at = instant(sent.end_at, "end_at", issues)
+    duration = _duration(sent, (end_at - started_at).total_seconds() if started_at and end_at else None, issues)
     ended_at = _ended_at(status, end_at, after(started_at, duration, "corrected_duration", issues))
     ended_at = not_before(ended_at, started_at, "end_at", issues)
 
     agent = Agent(id=text(sent.pathway_id) or text(sent.persona_id), version=text(sent.pathway_version))
     participants = _participants(sent, agent, took_over)
-    turns = tuple(_turns(sent, started_at, participants, issues))
+    rows, is_parsed = _rows(sent)
+    turns = tuple(_turns(sent, rows, started_at, participants, issues))
     derived = {
+        "status": is_concluded,
         "started_at": started_at is not connected_at,
         "ended_at": ended_at is not None and ended_at is not end_at,
+        "transcript": is_parsed,
         "transcript.start": not sent.corrected_transcript and any(turn.start is not None for turn in turns),
     }
-    return Conversation(
+    call = Conversation(
         provider="bland",
         id=id,
         status=status,
@@ -130,7 +139,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, correction: 
         end_reason=end_reason,
         provider_end_reason=provider_end_reason,
         transcript=turns or None,
-        transcript_state=_transcript_state(sent, status, turns, is_whole=is_whole),
+        transcript_state=_transcript_state(sent, status, turns, is_whole=is_whole, is_delivered=is_delivered),
         summary=sent.summary or None,
         analysis=_analysis(sent),
         recordings=_recordings(sent, id, issues),
@@ -140,14 +149,44 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, correction: 
         metadata=_metadata(sent, turns),
         related_ids=_related_ids(legs) if legs else {},
         estimated=tuple(compress(derived, derived.values())),
-        issues=tuple(issues),
-        raw=raw,
+        issues=noted(issues),
+        raw=bytes(body),
     )
+    return call if correction is None else _beside(call, correction)
 
 
-def _status(sent: Call) -> Status:
-    if sent.status and sent.status != "unknown":
-        return _STATUSES.get(sent.status, Status.UNKNOWN)
+_CORRECTED = "corrected_transcript"
+
+
+def _corrected(correction: bytes, issues: list[Issue]) -> list[Segment | None] | None:
+    """Return the transcript made anew, as if it stood in the call, where deliveries have it."""
+    misfits: list[Issue] = []
+    corrected = decode(correction, CORRECTION, misfits).corrected
+    issues += [Issue(misfit.place.replace("corrected", _CORRECTED, 1), misfit.reason) for misfit in misfits]
+    return corrected
+
+
+def _beside(call: Conversation, correction: bytes) -> Conversation:
+    """Return a call with both answers as its raw, and its issues where they stand there."""
+    raw = msgspec.json.encode({"call": msgspec.Raw(call.raw or b"null"), "corrected": msgspec.Raw(correction)})
+    issues: list[Issue] = []
+    for issue in call.issues:
+        is_corrected = issue.place.startswith(_CORRECTED)
+        place = issue.place.replace(_CORRECTED, "corrected.corrected", 1) if is_corrected else f"call.{issue.place}"
+        issues.append(Issue(place, issue.reason))
+    return msgspec.structs.replace(call, raw=raw, issues=tuple(issues))
+
+
+def _status(sent: Call, *, is_over: bool) -> tuple[Status, bool]:
+    """Return the status, and whether that it ended is our conclusion."""
+    told = _told_status(sent)
+    status = concluded(told, sent.status, is_over, sent.call_ended_by)
+    return status, status is not told
+
+
+def _told_status(sent: Call) -> Status:
+    if sent.status in _STATUSES:
+        return _STATUSES[sent.status]
     status = _QUEUE_STATUSES.get(sent.queue_status or "", Status.UNKNOWN)
     # Where they differ, `completed` is the newer one.
     # https://docs.bland.ai/api-v1/get/calls-id
@@ -176,13 +215,14 @@ def _ending(sent: Call, status: Status, took_over: Sequence[str]) -> tuple[EndRe
     return None, None
 
 
-def _duration(sent: Call, issues: list[Issue]) -> float | None:
+def _duration(sent: Call, between: float | None, issues: list[Issue]) -> float | None:
+    """Return the length as told; `between` is what lies between start and end, where the end may be a mere limit."""
     span = seconds(sent.corrected_duration, "corrected_duration", issues)
     if span is not None:
         return span
     # https://docs.bland.ai/api-v1/get/calls-id
     minutes = seconds(sent.call_length, "call_length", issues)
-    return None if minutes is None else round(minutes * 60, 6)
+    return None if minutes is None else in_seconds(minutes, 60.0, between)
 
 
 # Seconds by which the end as sent may differ from the one we count, as `started_at` may be when it began to ring.
@@ -236,15 +276,33 @@ def _related_ids(legs: Sequence[Leg]) -> dict[str, str]:
     return {f"proxy_agent_call_{place}": id for place, id in enumerate(ids, start=1)}
 
 
+def _rows(sent: Call) -> tuple[Sequence[Row | None], bool]:
+    """Return what was noted while the call ran, and whether plain text had to do."""
+    noted = sent.transcripts
+    plain = noted if isinstance(noted, str) else sent.concatenated_transcript
+    rows = noted if isinstance(noted, list) else []
+    if sent.corrected_transcript or not plain or any(row is not None and row.user in _SPEECH for row in rows):
+        return rows, False
+    parsed = [Row(user=who, text=said) for who, said in utterances(plain, filter(None, _SPEAKERS))]
+    return parsed or rows, bool(parsed)
+
+
+_SPEECH = {"user", "assistant", "robot"}
+
+
 def _turns(
-    sent: Call, started_at: datetime | None, participants: list[Participant], issues: list[Issue]
+    sent: Call,
+    rows: Sequence[Row | None],
+    started_at: datetime | None,
+    participants: list[Participant],
+    issues: list[Issue],
 ) -> list[TranscriptTurn]:
     turns: list[TranscriptTurn] = []
     if sent.corrected_transcript:
         # It differs from the rows in number, order and words, so the two are never laid upon each other.
-        turns += _heard(sent.corrected_transcript, "corrected_transcript", participants, issues)
-    elif sent.transcripts:
-        turns += _noted(sent.transcripts, started_at, participants, issues)
+        turns += _heard(sent.corrected_transcript, _CORRECTED, participants, issues)
+    elif rows:
+        turns += _noted(rows, started_at, participants, issues)
     if turns and sent.post_transfer_transcript and sent.transfer_offset_seconds is not None:
         place, offset = "post_transfer_transcript", sent.transfer_offset_seconds
         turns += _heard(sent.post_transfer_transcript, place, participants, issues, first=len(turns), offset=offset)
@@ -256,8 +314,12 @@ def _noted(
 ) -> list[TranscriptTurn]:
     """Return what was noted while the call ran."""
     turns: list[TranscriptTurn] = []
+    speakers = _speakers(participants)
     for said_at, row in _in_order(rows, issues):
-        role, participant, visibility = _SPEAKERS.get(row.user) or _stranger(row.user, participants)
+        role, participant, visibility = speakers.get(row.user) or (
+            *stranger(row.user, participants),
+            Visibility.PUBLIC,
+        )
         start = timestamp = None
         if said_at is not None:
             timestamp = said_at.timestamp()
@@ -312,12 +374,14 @@ def _heard(
 ) -> list[TranscriptTurn]:
     """Return what was transcribed from the recording; `offset` is where in the call its clock began."""
     turns: list[TranscriptTurn] = []
+    speakers = _speakers(participants)
     for position, segment in enumerate(segments):
         if segment is None:
             issues.append(Issue(f"{place}[{position}]", "null"))
             continue
         start, end = segment.start, segment.end
-        role, participant, _ = _SPEAKERS.get(segment.speaker_label) or _stranger(segment.speaker_label, participants)
+        label = segment.speaker_label
+        role, participant = speakers[label][:2] if label in speakers else stranger(label, participants)
         turns.append(
             TranscriptTurn(
                 index=first + len(turns),
@@ -332,23 +396,22 @@ def _heard(
     return turns
 
 
-def _stranger(word: str | None, participants: list[Participant]) -> tuple[Role, int | None, Visibility]:
-    """Return who took over; or for an unknown word an unknown role, and the participant that keeps the word."""
+def _speakers(participants: Sequence[Participant]) -> Mapping[str | None, _Speaker]:
+    """Return who speaks by Bland's word; in the call to a human who is to take over, that is the other party."""
     # https://docs.bland.ai/api-v1/get/calls-corrected-transcript
-    if word == "representative":
-        humans = (one for one in participants[2:] if one.kind is ParticipantKind.HUMAN_AGENT)
-        human = next(humans, Participant(kind=ParticipantKind.HUMAN_AGENT))
-        return Role.ASSISTANT, place_of(human, participants), Visibility.PUBLIC
-    return Role.UNKNOWN, place_of(Participant(name=word), participants) if word else None, Visibility.PUBLIC
+    is_to_a_human = participants[1].kind is ParticipantKind.HUMAN_AGENT
+    return {**_SPEAKERS, "user": (Role.HUMAN_AGENT, 1, Visibility.PUBLIC)} if is_to_a_human else _SPEAKERS
 
 
 def _transcript_state(
-    sent: Call, status: Status, turns: tuple[TranscriptTurn, ...], *, is_whole: bool
+    sent: Call, status: Status, turns: tuple[TranscriptTurn, ...], *, is_whole: bool, is_delivered: bool
 ) -> TranscriptState:
     if turns:
         return TranscriptState.PENDING if status in _RUNNING else TranscriptState.AVAILABLE
     if not is_whole:
         return TranscriptState.NOT_LOADED
+    if is_delivered and sent.transcripts is None and status not in _UNHELD:
+        return TranscriptState.PENDING  # not every delivery has it
     # A call that ended a moment ago has neither length nor price; one that has them and no words was a silent one.
     is_settled = sent.corrected_duration is not None or _is_told(sent.price)
     is_over = status in _UNHELD or (status is Status.ENDED and is_settled)
@@ -402,7 +465,7 @@ def _metadata(sent: Call, turns: tuple[TranscriptTurn, ...]) -> dict[str, Any]:
         found |= {"from": sent.from_, "to": sent.to}
     if sent.warm_transfer_call:
         found["warm_transfer_call"] = msgspec.to_builtins(sent.warm_transfer_call)
-    if sent.corrected_transcript and sent.transcripts:
+    if sent.corrected_transcript and isinstance(sent.transcripts, list) and sent.transcripts:
         found["live_transcript"] = msgspec.to_builtins(sent.transcripts)
     if sent.post_transfer_transcript and not (turns and sent.transfer_offset_seconds is not None):
         found["post_transfer_transcript"] = msgspec.to_builtins(sent.post_transfer_transcript)

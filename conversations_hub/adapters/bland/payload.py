@@ -117,7 +117,8 @@ class Call(Told):
     end_at: Instant = None
     corrected_duration: Number = None
     call_length: Number = None
-    transcripts: list[Row | None] | None = None
+    transcripts: list[Row | None] | str | None = None
+    concatenated_transcript: str | None = None
     corrected_transcript: list[Segment | None] | None = None
     post_transfer_transcript: list[Segment | None] | None = None
     transfer_offset_seconds: Seconds | None = None

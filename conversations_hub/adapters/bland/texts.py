@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from ...adapter import Account, Listing, Query, Resource, answered
-from ...coerce import AnyJson, Id, Instant, instant, not_before, place_of, stranger, text, timestamp
+from ...coerce import AnyJson, Id, Instant, instant, not_before, noted, place_of, stranger, text, timestamp
 from ...errors import InvalidRefError, PaginationError, PayloadError
 from ...payload import decode
 from ...schema import (
@@ -183,7 +183,7 @@ def _conversation(sent: _Text, place: str, raw: bytes, issues: list[Issue], *, i
         tags=tags_in(sent.pathway_tags),
         metadata=_metadata(sent),
         estimated=tuple(compress(derived, derived.values())),
-        issues=tuple(issues),
+        issues=noted(issues),
         raw=raw,
     )
 
@@ -219,7 +219,7 @@ def _speaker(entry: _Message, participants: list[Participant]) -> tuple[Role, in
         return Role.SYSTEM, None
     # https://docs.bland.ai/api-v1/post/sms-conversations-messages
     if entry.sender == "HUMAN":
-        return Role.ASSISTANT, place_of(Participant(kind=ParticipantKind.HUMAN_AGENT), participants)
+        return Role.HUMAN_AGENT, place_of(Participant(kind=ParticipantKind.HUMAN_AGENT), participants)
     return _SPEAKERS.get(entry.sender) or stranger(entry.sender, participants)
 
 

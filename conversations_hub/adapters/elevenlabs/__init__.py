@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -66,16 +67,19 @@ def events(body: bytes) -> Sequence[Event]:
     issues: list[Issue] = []
     sent = decode(body, payload.delivery, issues)
     kind = _EVENT_KINDS.get(sent.type or "", EventKind.OTHER)
-    id = str(decode(sent.data, payload.named, issues).conversation_id)
+    named = decode(sent.data, payload.named, issues).conversation_id
+    if named is None and (kind is not EventKind.OTHER or not sent.type):
+        raise PayloadError("the delivery names no conversation")
+    id = text(named)
     tells = kind in {EventKind.TRANSCRIPT_READY, EventKind.ENDED}
     return (
         Event(
             provider="elevenlabs",
             kind=kind,
             provider_kind=sent.type,
-            id=f"{id}:{sent.type}" if sent.type else None,
+            id=f"{id}:{sent.type}" if id and sent.type else None,
             conversation_id=id,
-            conversation=normalize(sent.data) if tells else None,
+            conversation=normalize(sent.data, is_over=True, present=sent.event_timestamp) if tells else None,
             occurred_at=instant(sent.event_timestamp, "event_timestamp", issues),
         ),
     )
@@ -125,7 +129,7 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a conversation with its transcript."""
     # https://elevenlabs.io/docs/api-reference/conversations/get
     reply = yield Request("GET", "/v1/convai/conversations/{id}", ids={"id": id})
-    return answered(reply, normalize, _words)
+    return answered(reply, partial(normalize, present=reply.headers.get("date")), _words)
 
 
 _CARRIERS = {"twilio": "twilio", "sip_trunk": "sip-trunk", "exotel": "exotel"}

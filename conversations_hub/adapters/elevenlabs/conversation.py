@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
-from ...coerce import AnyJson, after, amount, instant, not_before, number, text
+from ...coerce import AnyJson, Id, Instant, after, amount, instant, not_before, noted, number, text
 from ...payload import decode, decoded_or_none
+from ...reading.lifecycle import concluded, may_still_come
+from ...reading.plain_text import utterances
 from ...schema import (
     Agent,
     Analysis,
@@ -52,6 +56,16 @@ _FAILURES = {
 }
 _FAILED = (Status.FAILED, EndReason.UNKNOWN)
 
+# What became of a call as the telephone network has it; "answered" says no more than the rest does.
+# https://elevenlabs.io/docs/api-reference/conversations/get
+_Result = tuple[Status, EndReason]
+_CALL_RESULTS: dict[str, _Result] = {
+    "busy": (Status.NO_ANSWER, EndReason.BUSY),
+    "no_answer": (Status.NO_ANSWER, EndReason.NO_ANSWER),
+    "failed": (Status.FAILED, EndReason.ERROR),
+    "voicemail": (Status.ENDED, EndReason.VOICEMAIL),
+}
+
 # Free text that no document lists: these words come from customers' own records, here in lower case.
 _END_REASONS = {
     "voicemail_detection tool": EndReason.VOICEMAIL,
@@ -91,8 +105,11 @@ _SOURCES = {
 }
 
 
-def normalize(body: bytes | msgspec.Raw) -> Conversation:
-    """Read a conversation as ElevenLabs sends it: a row of a list, a whole one, or a call that could not be placed."""
+def normalize(body: bytes | msgspec.Raw, *, is_over: bool = False, present: Instant = None) -> Conversation:
+    """Read a conversation as ElevenLabs sends it: a row of a list, a whole one, or a call that could not be placed.
+
+    With `is_over` it has ended, where its status is none that anybody knows; `present` is when ElevenLabs sent it.
+    """
     issues: list[Issue] = []
     sent = decode(body, payload.conversation, issues)
     if sent.transcript is msgspec.UNSET:
@@ -104,24 +121,34 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
     line = told.line
     channel, is_channel_told = _channel(sent, told)
     direction = _DIRECTIONS.get(line.direction or sent.direction or "", Direction.UNKNOWN)
-    status = _status(sent, direction)
+    is_opened = direction is Direction.UNKNOWN and line.opening_message is not None
+    direction = Direction.OUTBOUND if is_opened else direction
+    result = _CALL_RESULTS.get(line.call_result or "")
+    status, is_concluded = _status(sent, told, result, direction, is_over=is_over)
     agent = Agent(id=text(sent.agent_id), name=text(sent.agent_name), version=text(sent.version_id))
     cast = _cast(sent, line, agent)
-    transcript, transcript_state = _transcript(sent, told, status, cast, issues)
 
-    created_at = instant(told.start_time_unix_secs, "metadata.start_time_unix_secs", issues)
-    accepted_at = instant(told.accepted_time_unix_secs, "metadata.accepted_time_unix_secs", issues)
-    accepted_at = not_before(accepted_at, created_at, "metadata.accepted_time_unix_secs", issues)
+    place = "metadata." if sent.metadata else ""
+    created_at = instant(told.start_time_unix_secs, f"{place}start_time_unix_secs", issues)
+    accepted_at = instant(told.accepted_time_unix_secs, f"{place}accepted_time_unix_secs", issues)
+    accepted_at = not_before(accepted_at, created_at, f"{place}accepted_time_unix_secs", issues)
     started_at = accepted_at or (created_at if _has_begun(status, told) else None)
-    is_over = status in _OVER
-    duration = told.call_duration_secs if is_over or told.call_duration_secs else None  # 0 while it runs
-    ended_at = after(started_at, duration, "metadata.call_duration_secs", issues) if is_over else None
+    has_ended = status in _OVER
+    duration = told.call_duration_secs if has_ended or told.call_duration_secs else None  # 0 while it runs
+    ended_at = after(started_at, duration, f"{place}call_duration_secs", issues) if has_ended else None
 
-    is_handed_over = is_over and cast.is_handed_over
+    estimated: list[str] = []
+    found = _turns(sent, cast, (accepted_at, created_at), estimated, issues)
+    is_early = not found and bool(duration) and may_still_come(ended_at, instant(present, "", []))
+    transcript, transcript_state = _transcript(sent, told, status, found, is_early=is_early)
+    is_handed_over = has_ended and cast.is_handed_over
     last_words = text(sent.failure_reason) or text(told.termination_reason) or payload.word(told.error, "reason")
+    if has_ended and result and not last_words:
+        last_words = line.call_result
     derived = {
-        "status": bool(sent.failure_reason),
+        "status": bool(sent.failure_reason) or is_concluded,
         "channel": channel is not Channel.UNKNOWN and not is_channel_told,
+        "direction": is_opened,
         "created_at": created_at is not None,
         "ended_at": ended_at is not None,
         "end_reason": is_handed_over,
@@ -140,21 +167,23 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         started_at=started_at,
         ended_at=ended_at,
         duration=duration,
-        end_reason=EndReason.TRANSFERRED if is_handed_over else _end_reason(sent, told, status, last_words),
+        end_reason=EndReason.TRANSFERRED
+        if is_handed_over
+        else _end_reason(sent, told, result if has_ended else None, status, last_words),
         provider_end_reason=last_words,
         transcript=transcript,
         transcript_state=transcript_state,
         summary=text(judged.transcript_summary),
         analysis=_analysis(sent, judged),
         recordings=(_recording(str(sent.conversation_id)),) if sent.has_audio else (),
-        cost=_cost(told, issues),
+        cost=_cost(told, place, issues),
         language=text(told.main_language),
         tags=tuple([str(tag) for tag in sent.tag_ids or () if tag is not None]),
-        metadata=_metadata(sent, told, judged, issues),
+        metadata=_metadata(sent, told, line, judged, issues),
         links=_links(told),
-        related_ids=_related_ids(told),
-        estimated=tuple([name for name, is_derived in derived.items() if is_derived]),
-        issues=tuple(issues),
+        related_ids=_related_ids(told, line),
+        estimated=(*[name for name, is_derived in derived.items() if is_derived], *estimated),
+        issues=noted(issues),
         raw=bytes(body),
     )
 
@@ -174,14 +203,30 @@ def _channel(sent: payload.Conversation, told: payload.Metadata) -> tuple[Channe
     return Channel.UNKNOWN if sent.transcript is msgspec.UNSET else Channel.WEB, False
 
 
-def _status(sent: payload.Conversation, direction: Direction) -> Status:
+def _status(
+    sent: payload.Conversation, told: payload.Metadata, result: _Result | None, direction: Direction, *, is_over: bool
+) -> tuple[Status, bool]:
+    """Return the status, and whether that it ended is our conclusion."""
     if sent.failure_reason:
-        return _FAILURES.get(sent.failure_reason, _FAILED)[0]
+        return _FAILURES.get(sent.failure_reason, _FAILED)[0], False
     status = STATUSES.get(sent.status or "", Status.UNKNOWN)
-    return Status.RINGING if status is Status.QUEUED and direction is Direction.OUTBOUND else status
+    if status is Status.UNKNOWN:
+        has_length = sent.transcript is not msgspec.UNSET and told.call_duration_secs
+        signs = (is_over, told.termination_reason, told.error, has_length, sent.analysis, result)
+        known = concluded(status, sent.status, *signs)
+        return _with_result(known, result), known is not status
+    if status in _FINISHED:
+        return _with_result(status, result), False
+    return Status.RINGING if status is Status.QUEUED and direction is Direction.OUTBOUND else status, False
+
+
+def _with_result(status: Status, result: _Result | None) -> Status:
+    """Return the status of what is over; one that nobody answered is no mere end, and a voicemail no failure less."""
+    return result[0] if result and result[0] is not Status.ENDED and status in _FINISHED else status
 
 
 def _cast(sent: payload.Conversation, line: payload.Line, agent: Agent) -> Cast:
+    recipient = line.recipient or payload.Recipient()
     cast = Cast(
         Participant(
             kind=ParticipantKind.AI_AGENT,
@@ -191,8 +236,8 @@ def _cast(sent: payload.Conversation, line: payload.Line, agent: Agent) -> Cast:
         ),
         Participant(
             kind=ParticipantKind.CUSTOMER,
-            id=text(sent.user_id) or text(sent.client.user_id) or text(line.whatsapp_user_id),
-            phone=text(line.external_number) or text(line.sms_user_phone_number),
+            id=text(sent.user_id) or text(sent.client.user_id) or text(line.whatsapp_user_id) or text(recipient.bsuid),
+            phone=text(line.external_number) or text(line.sms_user_phone_number) or text(recipient.phone),
         ),
     )
     for visited in filter(None, sent.visited_agents or ()):
@@ -200,16 +245,39 @@ def _cast(sent: payload.Conversation, line: payload.Line, agent: Agent) -> Cast:
     return cast
 
 
+_LABELS = ("agent", "user")
+
+
+def _turns(
+    sent: payload.Conversation,
+    cast: Cast,
+    began: Sequence[datetime | None],
+    estimated: list[str],
+    issues: list[Issue],
+) -> tuple[TranscriptTurn, ...]:
+    if not isinstance(sent.transcript, str):
+        return turns(sent.entries, cast, began, estimated, issues)
+    parsed = [payload.Turn(role=who, message=said) for who, said in utterances(sent.transcript, _LABELS)]
+    estimated += ["transcript"] * bool(parsed)
+    return turns(parsed, cast, began, estimated, issues)
+
+
 def _transcript(
-    sent: payload.Conversation, told: payload.Metadata, status: Status, cast: Cast, issues: list[Issue]
+    sent: payload.Conversation,
+    told: payload.Metadata,
+    status: Status,
+    found: tuple[TranscriptTurn, ...],
+    *,
+    is_early: bool,
 ) -> tuple[tuple[TranscriptTurn, ...] | None, TranscriptState]:
     if sent.transcript is msgspec.UNSET:
         return None, TranscriptState.NOT_LOADED
-    found = turns(sent.transcript or (), cast, issues)
     if not found and _is_forgotten(told):
         return None, TranscriptState.UNAVAILABLE
     if status not in _FINISHED:
         return found or None, TranscriptState.PENDING  # what is there may be a part
+    if status is Status.ENDED and is_early:
+        return None, TranscriptState.PENDING  # it took its time, so what was said may be still to come
     # One that ended well and has no turns is one in which nobody said anything.
     if found or (sent.transcript is not None and status is Status.ENDED):
         return found, TranscriptState.AVAILABLE
@@ -229,11 +297,17 @@ def _has_begun(status: Status, told: payload.Metadata) -> bool:
 
 
 def _end_reason(
-    sent: payload.Conversation, told: payload.Metadata, status: Status, last_words: str | None
+    sent: payload.Conversation,
+    told: payload.Metadata,
+    result: _Result | None,
+    status: Status,
+    last_words: str | None,
 ) -> EndReason | None:
     if sent.failure_reason:
         return _FAILURES.get(sent.failure_reason, _FAILED)[1]
-    if not last_words and not told.error:
+    if result and result[1] is not EndReason.ERROR:
+        return result[1]
+    if not (last_words or told.error or result):
         return None
     words = (last_words or "").lower()
     for part, reason in _END_REASONS.items():
@@ -273,13 +347,13 @@ def _recording(id: str) -> Recording:
     return Recording(location=location, access=RecordingAccess.PROVIDER_KEY, media_type="audio/mpeg")
 
 
-def _cost(told: payload.Metadata, issues: list[Issue]) -> Cost | None:
+def _cost(told: payload.Metadata, place: str, issues: list[Issue]) -> Cost | None:
     # `cost` is no money: it counts credits.
     # https://elevenlabs.io/docs/api-reference/conversations/get
     for unit, name, sent in (("USD", "cost_fiat", told.cost_fiat), ("credits", "cost", told.cost)):
         if sent in payload.ABSENT:
             continue
-        found = amount(sent, f"metadata.{name}", issues)
+        found = amount(sent, f"{place}{name}", issues)
         if found is not None:
             return Cost(amount=found, unit=unit)
     return None
@@ -296,9 +370,12 @@ def _credits(told: payload.Metadata, issues: list[Issue]) -> AnyJson:
 
 
 def _metadata(
-    sent: payload.Conversation, told: payload.Metadata, judged: payload.Analysis, issues: list[Issue]
+    sent: payload.Conversation,
+    told: payload.Metadata,
+    line: payload.Line,
+    judged: payload.Analysis,
+    issues: list[Issue],
 ) -> dict[str, Any]:
-    line = told.line
     found = {
         "conversation_initiation_source": told.conversation_initiation_source,
         "conversation_product": sent.conversation_product,
@@ -312,6 +389,13 @@ def _metadata(
         "sip_headers": line.sip_header_dynamic_variables,
         "direction": None if (sent.direction or "unknown") in _DIRECTIONS else sent.direction,
         "message_count": sent.message_count,
+        "user_message_count": sent.user_message_count,
+        "agent_message_count": sent.agent_message_count,
+        "queue_wait_secs": told.queue_wait_secs,
+        "call_result": line.call_result,
+        "opening_message": line.opening_message,
+        "call_permission_request": line.call_permission_request,
+        "campaign": told.batch_call.campaign if told.batch_call else None,
         "tool_names": sent.tool_names,
         "rating": sent.rating,
         "call_successful": None if judged.call_successful in _VERDICTS else judged.call_successful,
@@ -341,9 +425,12 @@ def _without_secrets(variables: AnyJson) -> AnyJson:
 
 def _files(sent: payload.Conversation) -> list[dict[str, Any]] | None:
     found = [
-        {"position": position, **msgspec.to_builtins(entry.file_input)}
-        for position, entry in enumerate(sent.transcript or ())
-        if entry is not None and entry.file_input is not None
+        {"position": position, **msgspec.to_builtins(file)}
+        for position, entry in enumerate(sent.entries)
+        if entry is not None and (entry.file_input is not None or entry.file_inputs is not None)
+        # The one is the first of the others, which older conversations lack.
+        for file in entry.file_inputs or [entry.file_input]
+        if file is not None
     ]
     return found or None
 
@@ -353,13 +440,17 @@ def _links(told: payload.Metadata) -> dict[str, str]:
     return {payload.word(told.async_metadata, "external_system") or "external": link} if link else {}
 
 
-def _related_ids(told: payload.Metadata) -> dict[str, str]:
-    line, batch = told.line, told.batch_call or payload.Batch()
-    found = {
+def _related_ids(told: payload.Metadata, line: payload.Line) -> dict[str, str]:
+    batch = told.batch_call or payload.Batch()
+    found: dict[str, Id | None] = {
         "call_sid": line.call_sid or payload.word(told.body, "CallSid") or payload.word(told.body, "call_sid"),
         "call_id": line.call_id,
         "stream_sid": line.stream_sid,
         "batch_call": batch.batch_call_id,
         "batch_call_recipient": batch.batch_call_recipient_id,
     }
+    if told.async_metadata:
+        platform = payload.members(told.async_metadata).get("platform_metadata")
+        found["integration_trigger"] = payload.word(told.async_metadata, "integration_trigger_id")
+        found |= {"ticket": payload.word(platform, "ticket_id"), "thread": payload.word(platform, "thread_id")}
     return {name: str(id) for name, id in found.items() if id}

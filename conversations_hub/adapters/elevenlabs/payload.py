@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import msgspec
 
@@ -40,6 +41,8 @@ __all__ = [
 ]
 
 # what ElevenLabs sends
+
+_Milliseconds = Annotated[float, msgspec.Meta(gt=0, lt=1e14)]
 
 
 class ToolCall(msgspec.Struct, gc=False):
@@ -151,10 +154,20 @@ class Turn(msgspec.Struct, gc=False):
     conversation_turn_metrics: TurnMetrics | None = None
     rag_retrieval_info: Retrieval | None = None
     interrupted: bool | None = None
+    platform_event: AnyJson = None
     user_identifier: Id | None = None
     id: Id | None = None
-    contextual_update_info: AnyJson = None
+    created_at_unix_ms: _Milliseconds | None = None
     file_input: File | None = None
+    file_inputs: list[File | None] | None = None
+    contextual_update_info: AnyJson = None
+
+
+class Recipient(msgspec.Struct):
+    """Whom the company wrote to on WhatsApp, which need not know their number."""
+
+    phone: Id | None = None
+    bsuid: Id | None = None
 
 
 class Line(msgspec.Struct):
@@ -173,6 +186,13 @@ class Line(msgspec.Struct):
     call_id: Id | None = None
     stream_sid: Id | None = None
     sip_header_dynamic_variables: AnyJson = None
+    call_result: str | None = None
+    recipient: Recipient | None = None
+    opening_message: AnyJson = None
+    call_permission_request: AnyJson = None
+
+
+_NO_LINE = Line()
 
 
 class Batch(msgspec.Struct):
@@ -180,6 +200,7 @@ class Batch(msgspec.Struct):
 
     batch_call_id: Id | None = None
     batch_call_recipient_id: Id | None = None
+    campaign: AnyJson = None
 
 
 class Features(msgspec.Struct):
@@ -215,6 +236,7 @@ class Metadata(msgspec.Struct):
     authorization_method: str | None = None
     initiator_id: Id | None = None
     timezone: str | None = None
+    queue_wait_secs: AnyJson = None
     # Of a call that could not be placed: who says so, and what.
     type: str | None = None
     body: AnyJson = None
@@ -222,7 +244,7 @@ class Metadata(msgspec.Struct):
     @property
     def line(self) -> Line:
         """What connects the two."""
-        return self.phone_call or self.sms or self.whatsapp or Line()
+        return self.phone_call or self.sms or self.whatsapp or _NO_LINE
 
 
 class Analysis(msgspec.Struct):
@@ -245,6 +267,9 @@ class ClientData(msgspec.Struct):
     conversation_config_override: AnyJson = None
 
 
+_NO_CLIENT = ClientData()
+
+
 class Conversation(msgspec.Struct):
     """A row of a list, or a whole conversation."""
 
@@ -255,7 +280,7 @@ class Conversation(msgspec.Struct):
     version_id: Id | None = None
     user_id: Id | None = None
     status: str | None = None
-    transcript: list[Turn | None] | msgspec.UnsetType | None = msgspec.UNSET
+    transcript: list[Turn | None] | str | msgspec.UnsetType | None = msgspec.UNSET
     metadata: Metadata | None = None
     analysis: Analysis | None = None
     conversation_initiation_client_data: ClientData | None = None
@@ -264,6 +289,8 @@ class Conversation(msgspec.Struct):
     has_audio: bool | None = None
     environment: str | None = None
     conversation_product: str | None = None
+    user_message_count: AnyJson = None
+    agent_message_count: AnyJson = None
     # In rows only.
     direction: str | None = None
     message_count: AnyJson = None
@@ -274,9 +301,14 @@ class Conversation(msgspec.Struct):
     failure_reason: str | None = None
 
     @property
+    def entries(self) -> Sequence[Turn | None]:
+        """What the transcript holds, where it is a list, as it should be."""
+        return self.transcript if isinstance(self.transcript, list) else ()
+
+    @property
     def client(self) -> ClientData:
         """What the session was opened with."""
-        return self.conversation_initiation_client_data or ClientData()
+        return self.conversation_initiation_client_data or _NO_CLIENT
 
 
 class Page(msgspec.Struct):
@@ -307,9 +339,9 @@ class Delivery(msgspec.Struct):
 
 
 class Named(msgspec.Struct):
-    """Which conversation it is about."""
+    """Which conversation it is about; what a workspace is told beside need be about none."""
 
-    conversation_id: Id
+    conversation_id: Id | None = None
 
 
 class Complaint(msgspec.Struct):
@@ -388,7 +420,8 @@ LEFT_TO_RAW = {
     "transcript[].conversation_turn_metrics.convai_tts_cascade": "which service was measured",
     "transcript[].conversation_turn_metrics.convai_tts_model": "which service was measured",
     "transcript[].feedback*": "on a single turn; the metadata hold how many there are",
-    "transcript[].file_input.file_url": "whoever has it may read the file",
+    "transcript[].conversation_turn_metrics.voice_id": "which service was measured",
+    "transcript[].file_input*.file_url": "whoever has it may read the file",
     "transcript[].ignored_as_backchannel": "it was said all the same",
     "transcript[].llm_*": "models, tokens and prices; the cost is told as a whole",
     "transcript[].multivoice_message.parts[].time_in_call_secs": "when within the turn",
@@ -404,6 +437,7 @@ LEFT_TO_RAW = {
     "transcript[].source_*": "whether it was spoken or typed",
     "transcript[].tool_calls[].tool_details*": "the customer's own server and the keys to it; the arguments again",
     "transcript[].tool_calls[].tool_has_been_called": "its result says it",
+    "transcript[].tool_calls[].tool_id": "its configuration; the name tells which it was",
     "transcript[].tool_calls[].type": "where the tool runs",
     "transcript[].tool_results[].credential_id": "which connection served it",
     "transcript[].tool_results[].dynamic_variable_updates*": "what it changed for the tools to come",
@@ -411,6 +445,9 @@ LEFT_TO_RAW = {
     "transcript[].tool_results[].integration_*": "which connection served it",
     "transcript[].tool_results[].raw_error_message": "the same error, where the result tells one",
     "transcript[].tool_results[].result.*": "the text of the result, parsed",
+    "transcript[].tool_results[].procedure*": "in which procedure of the agent's",
+    "transcript[].tool_results[].*workflow_node*": "where in the agent's workflow",
+    "transcript[].tool_results[].tool_id": "its configuration; the name tells which it was",
     "transcript[].tool_results[].tool_has_been_called": "where it was not, the result is an error",
     "transcript[].tool_results[].tool_name": "its call says it",
     "transcript[].tool_results[].type": "where the tool runs",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 import msgspec
 
-from ...coerce import Id, json_text, place_of, text
+from ...coerce import Id, json_text, place_of, stranger, text
 from ...payload import decoded_or_none
+from ...reading.offsets import rebased
 from ...schema import (
     Issue,
     Participant,
@@ -26,7 +28,6 @@ __all__ = ["Cast", "turns"]
 
 # Each with the position of its participant: the agent is the first, the customer the second.
 _SPEAKERS: dict[str | None, tuple[Role, int | None]] = {"user": (Role.USER, 1), "agent": (Role.ASSISTANT, 0)}
-_STRANGER = (Role.UNKNOWN, None)
 
 _BUILT_IN = {"system", "workflow"}
 
@@ -48,15 +49,13 @@ class Cast:
             self._agents[id] = place_of(Participant(kind=ParticipantKind.AI_AGENT, id=str(id)), self.all)
         return self._agents[id]
 
-    def other(self, role: Role, entry: payload.Turn) -> int | None:
-        """Return the position of somebody other than the agent and the customer."""
+    def other(self, role: Role, position: int | None, entry: payload.Turn) -> int | None:
+        """Return the position of another agent, or of one of several customers; others keep their own."""
         if role is Role.ASSISTANT:
             return self.agent(entry.agent_metadata.agent_id if entry.agent_metadata else None)
         if role is Role.USER and entry.user_identifier and str(entry.user_identifier) != self.all[1].id:
             return place_of(Participant(kind=ParticipantKind.CUSTOMER, id=str(entry.user_identifier)), self.all)
-        if role is Role.UNKNOWN:
-            return place_of(Participant(name=entry.role), self.all) if entry.role else None
-        return 1
+        return position
 
     def take_over(self, phone: str) -> None:
         """Add the person a call was handed to."""
@@ -64,31 +63,47 @@ class Cast:
         self.is_handed_over = True
 
 
-def turns(entries: Sequence[payload.Turn | None], cast: Cast, issues: list[Issue]) -> tuple[TranscriptTurn, ...]:
-    """Return the turns of a transcript; who is new among those who speak joins the cast."""
+def turns(
+    entries: Sequence[payload.Turn | None],
+    cast: Cast,
+    began: Sequence[datetime | None],
+    estimated: list[str],
+    issues: list[Issue],
+) -> tuple[TranscriptTurn, ...]:
+    """Return the turns of a transcript; who is new among those who speak joins the cast.
+
+    `began` are the instants from which the offsets may be counted.
+    """
     found: list[TranscriptTurn] = []
     main_agent = cast.main_agent
+    zero = _zero(entries, began)
+    moment: float | None = None
     for position, entry in enumerate(entries):
         if entry is None:
             issues.append(Issue(f"transcript[{position}]", "null"))
             continue
-        if entry.contextual_update_info:
-            found.append(_note(len(found), entry))
+        start = entry.time_in_call_secs
+        if zero is not None:
+            start, moment = _finer(entry, zero)
+        is_noted = entry.contextual_update_info or entry.platform_event
+        if is_noted and (note := _note(len(found), entry, start, moment)):
+            found.append(note)
             continue
-        role, participant = _SPEAKERS.get(entry.role, _STRANGER)
+        role, participant = _SPEAKERS.get(entry.role) or stranger(entry.role, cast.all)
         speaker = entry.agent_metadata
-        if participant is None or entry.user_identifier or (speaker is not None and speaker.agent_id != main_agent):
-            participant = cast.other(role, entry)
+        if entry.user_identifier or (speaker is not None and speaker.agent_id != main_agent):
+            participant = cast.other(role, participant, entry)
         calls, results = entry.tool_calls, entry.tool_results
         said = entry.message or (_voices(entry.multivoice_message) if entry.multivoice_message else "")
         tool_calls = tuple(map(_tool_call, filter(None, calls))) if calls else ()
-        if said or tool_calls or not results or entry.file_input:
+        if said or tool_calls or not results or entry.file_input or entry.file_inputs:
             found.append(
                 TranscriptTurn(
                     index=len(found),
                     role=role,
                     text=said,
-                    start=entry.time_in_call_secs,
+                    start=start,
+                    timestamp=moment,
                     participant=participant,
                     interrupted=entry.interrupted,
                     tool_calls=tool_calls,
@@ -103,23 +118,56 @@ def turns(entries: Sequence[payload.Turn | None], cast: Cast, issues: list[Issue
                 TranscriptTurn(
                     index=len(found),
                     role=Role.TOOL,
-                    start=entry.time_in_call_secs,
+                    start=start,
+                    timestamp=moment,
                     tool_result=_tool_result(result),
                     metrics=None if latency is None else {"tool_latency_secs": latency},
                 )
             )
             for phone in _transfers(_outcome(result)):
                 cast.take_over(phone)
-    return tuple(found)
+    if zero is None:
+        return tuple(found)
+    estimated.append("transcript.start")
+    return rebased(found) or tuple(found)
 
 
-def _note(index: int, entry: payload.Turn) -> TranscriptTurn:
-    """Return what an application told the agent meanwhile; nobody said it."""
+def _zero(entries: Sequence[payload.Turn | None], began: Sequence[datetime | None]) -> float | None:
+    """Return when the offsets began, in Unix seconds: one of these instants where the first turn agrees.
+
+    None where turns have no instants; older conversations have none at all.
+    """
+    first = next((one for one in entries if one is not None), None)
+    if first is None or first.created_at_unix_ms is None or first.time_in_call_secs is None:
+        return None
+    zero = first.created_at_unix_ms / 1000 - first.time_in_call_secs
+    # Both are told in whole seconds, cut off.
+    return next((at for one in began if one and 0 <= zero - (at := one.timestamp()) < 2), zero)
+
+
+def _finer(entry: payload.Turn, zero: float) -> tuple[float | None, float | None]:
+    """Return where a turn lies by its instant, unless that is another second than the one told; and the instant."""
+    told, made = entry.time_in_call_secs, entry.created_at_unix_ms
+    if made is None:
+        return told, None
+    passed = made / 1000 - zero
+    is_finer = passed >= 0 and (told is None or -1 <= passed - told < 2)
+    return round(passed, 3) if is_finer else told, made / 1000
+
+
+def _note(index: int, entry: payload.Turn, start: float | None, moment: float | None) -> TranscriptTurn | None:
+    """Return what an application told the agent, or what happened meanwhile; None where somebody says or does more."""
+    words = entry.message
+    if not entry.contextual_update_info:
+        if words or entry.tool_calls or entry.tool_results:
+            return None
+        words = json_text(entry.platform_event)
     return TranscriptTurn(
         index=index,
         role=Role.SYSTEM,
-        text=entry.message or "",
-        start=entry.time_in_call_secs,
+        text=words or "",
+        start=start,
+        timestamp=moment,
         visibility=Visibility.INTERNAL,
         provider_id=text(entry.id),
     )

@@ -150,14 +150,14 @@ def get_call(_account: Account, id: str) -> Flow[Conversation]:
     """Get a call with its transcript."""
     # https://docs.retellai.com/api-references/get-call
     reply = yield Request("GET", "/v2/get-call/{id}", ids={"id": id})
-    return answered(reply, partial(normalize, is_whole=True), _words)
+    return answered(reply, partial(normalize, is_whole=True, present=reply.headers.get("date")), _words)
 
 
 def get_chat(_account: Account, id: str) -> Flow[Conversation]:
     """Get a chat with its transcript."""
     # https://docs.retellai.com/api-references/get-chat
     reply = yield Request("GET", "/get-chat/{id}", ids={"id": id})
-    return answered(reply, partial(normalize, is_whole=True), _words)
+    return answered(reply, partial(normalize, is_whole=True, present=reply.headers.get("date")), _words)
 
 
 def start_call(_account: Account, wanted: Start) -> Flow[Started]:
@@ -219,7 +219,7 @@ def send(_account: Account, id: str, words: str) -> Flow[TranscriptTurn]:
 
 
 def _replied(body: bytes) -> TranscriptTurn:
-    replied = turns(decode(body, _reply, []).messages, None, [], [], destination=None)
+    replied = turns(decode(body, _reply, []).messages, None, [], [])
     said = [turn for turn in replied if turn.role is Role.ASSISTANT and turn.text]
     return TranscriptTurn(
         index=0,

@@ -4,17 +4,28 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import compress
 from typing import Any
 
 import msgspec
 
-from ...coerce import AnyJson, amount, instant, not_before, place_of, signed_until, text
+from ...coerce import (
+    Instant,
+    amount,
+    in_seconds,
+    instant,
+    not_before,
+    noted,
+    signed_until,
+    stranger,
+    text,
+)
 from ...errors import PayloadError
-from ...payload import decode
+from ...payload import decode, decode_at
+from ...reading.lifecycle import concluded, may_still_come
+from ...reading.plain_text import utterances
 from ...schema import (
     Agent,
     Analysis,
@@ -64,6 +75,8 @@ _DIRECTIONS = {"inbound": Direction.INBOUND, "outbound": Direction.OUTBOUND}
 # https://docs.retellai.com/reliability/debug-call-disconnect
 _END_REASONS = {
     "user_hangup": EndReason.CUSTOMER_ENDED,
+    "user_requested_callback": EndReason.CUSTOMER_ENDED,
+    "user_requested_dnc": EndReason.CUSTOMER_ENDED,
     "agent_hangup": EndReason.AGENT_ENDED,
     "ivr_reached": EndReason.AGENT_ENDED,
     "manual_stopped": EndReason.API_ENDED,
@@ -89,10 +102,14 @@ _END_REASONS = {
     "concurrency_limit_reached": EndReason.ERROR,
     "no_concurrency_fallback": EndReason.ERROR,
     "no_valid_payment": EndReason.ERROR,
+    "budget_reached": EndReason.ERROR,
+    "credit_exhausted": EndReason.ERROR,
+    "network_blocked": EndReason.ERROR,
 }
 
+_NEVER_HELD = {EndReason.NO_ANSWER, EndReason.BUSY, EndReason.ERROR}
 # What became of a call that its status says no more of than that it failed.
-_UNHELD = {
+_UNHELD: dict[EndReason | None, Status] = {
     EndReason.NO_ANSWER: Status.NO_ANSWER,
     EndReason.BUSY: Status.NO_ANSWER,
     EndReason.API_ENDED: Status.CANCELLED,
@@ -151,36 +168,43 @@ _KEPT = (
 _NOTHING: tuple[Any, ...] = (None, "", [], {})
 
 
-def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, is_over: bool = False) -> Conversation:
+def normalize(
+    body: bytes | msgspec.Raw,
+    *,
+    is_whole: bool = False,
+    is_over: bool = False,
+    is_delivered: bool = False,
+    present: Instant = None,
+) -> Conversation:
     """Read a call or chat: a row of a list or, with `is_whole`, all that Retell has of it.
 
-    With `is_over` it has ended, whatever its status says.
+    With `is_over` it has ended, whatever its status says; with `is_delivered` it may leave out what `get` brings.
+    `present` is when Retell sent it.
     """
     issues: list[Issue] = []
     sent = decode(body, _call, issues)
     id = text(sent.call_id) or text(sent.chat_id)
     if id is None:
         raise PayloadError("the answer holds no id of a call or chat")
-    status, end_reason = _outcome(sent)
-    is_assumed = is_over and status not in _OVER
-    if is_assumed:
-        status = Status.ENDED
+    status, end_reason, is_assumed = _outcome(sent, is_over=is_over)
 
-    started_at = instant(sent.start_timestamp, "start_timestamp", issues)
-    ended_at = instant(sent.end_timestamp, "end_timestamp", issues)
+    started_at = instant(sent.start_timestamp, "start_timestamp", issues, per_second=1000)
+    ended_at = instant(sent.end_timestamp, "end_timestamp", issues, per_second=1000)
     ended_at = not_before(ended_at, started_at, "end_timestamp", issues)
-    duration = None if sent.duration_ms is None else sent.duration_ms / 1000
-    spanned = (ended_at - started_at).total_seconds() if duration is None and started_at and ended_at else None
+    spanned = (ended_at - started_at).total_seconds() if started_at and ended_at else None
+    duration = spanned if sent.duration_ms is None else in_seconds(sent.duration_ms, 0.001, spanned)
 
     agent = Agent(id=text(sent.agent_id), name=text(sent.agent_name), version=_version(sent))
     direction = _DIRECTIONS.get(sent.direction or "", Direction.UNKNOWN)
     participants = _participants(sent, agent, direction)
-    transcript, is_parsed = _transcript(sent, started_at, participants, issues)
+    backchannels: list[int] = []
+    transcript, is_parsed = _transcript(sent, started_at, participants, backchannels, issues)
+    is_early = not transcript and bool(duration) and may_still_come(ended_at, instant(present, "", [], per_second=1000))
 
     has_words = any(turn.words for turn in transcript or ())
     derived = {
         "status": is_assumed,
-        "duration": spanned is not None,
+        "duration": duration is not None and sent.duration_ms is None,
         "transcript": is_parsed,
         "transcript.start": has_words or any(turn.timestamp and turn.start is not None for turn in transcript or ()),
         "transcript.duration": has_words,
@@ -200,32 +224,48 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, is_over: boo
         participants=tuple(participants),
         started_at=started_at,
         ended_at=ended_at,
-        duration=spanned if duration is None else duration,
+        duration=duration,
         end_reason=end_reason,
         provider_end_reason=text(sent.disconnection_reason),
-        transcript=transcript,
-        transcript_state=_transcript_state(sent, status, transcript, is_whole=is_whole),
+        transcript=None if is_early else transcript,
+        transcript_state=_transcript_state(
+            sent, status, transcript, is_whole=is_whole, is_delivered=is_delivered, is_early=is_early
+        ),
         summary=analysis.call_summary or analysis.chat_summary or None,
         analysis=_analysis(analysis),
         recordings=tuple(_recording(name, url, issues) for name, url in recorded.items()),
-        cost=_cost(sent.chat_cost if sent.call_cost is None else sent.call_cost, issues),
-        metadata=_metadata(sent, analysis, direction, list(recorded)),
+        cost=_cost(sent, issues),
+        metadata=_metadata(sent, analysis, direction, list(recorded))
+        | ({"backchannels": backchannels} if backchannels else {})
+        | ({} if transcript else _integrations(sent)),
         links={name: url for name, url in links.items() if url},
         related_ids={"twilio": carrier} if carrier else {},
         estimated=tuple(compress(derived, derived.values())),
-        issues=tuple(issues),
+        issues=noted(issues),
         raw=bytes(body),
     )
 
 
-def _outcome(sent: payload.Call) -> tuple[Status, EndReason | None]:
-    status = _STATUSES.get(sent.call_status or sent.chat_status or "", Status.UNKNOWN)
-    word = sent.disconnection_reason
+def _outcome(sent: payload.Call, *, is_over: bool) -> tuple[Status, EndReason | None, bool]:
+    """Return the status, why it ended, and whether that it ended is our conclusion."""
+    word = sent.call_status or sent.chat_status
+    told = status = _STATUSES.get(word or "", Status.UNKNOWN)
+    end_reason = _end_reason(sent.disconnection_reason)
+    analysis = sent.call_analysis or sent.chat_analysis
+    status = concluded(status, word, end_reason, sent.end_timestamp, sent.duration_ms, analysis)
+    if status is not told and end_reason in _NEVER_HELD:
+        status = Status.FAILED
+    if is_over and status not in _OVER:
+        status = Status.ENDED
+    is_assumed = status is not told
+    return _UNHELD.get(end_reason, status) if status is Status.FAILED else status, end_reason, is_assumed
+
+
+def _end_reason(word: str | None) -> EndReason | None:
     if not word:
-        return status, None
+        return None
     # New ones come every few months, and errors are named alike.
-    end_reason = _END_REASONS.get(word) or (EndReason.ERROR if word.startswith("error_") else EndReason.UNKNOWN)
-    return _UNHELD.get(end_reason, status) if status is Status.FAILED else status, end_reason
+    return _END_REASONS.get(word) or (EndReason.ERROR if word.startswith("error_") else EndReason.UNKNOWN)
 
 
 def _version(sent: payload.Call) -> str | None:
@@ -245,73 +285,137 @@ def _participants(sent: payload.Call, agent: Agent, direction: Direction) -> lis
     return [*participants, _target(sent.transfer_destination)] if sent.transfer_destination else participants
 
 
-def _target(destination: str | None) -> Participant:
+def _target(destination: str) -> Participant:
     """Return whom the call was transferred to; a SIP address is no phone number."""
-    is_number = destination is not None and destination.startswith("+")
-    return Participant(kind=ParticipantKind.HUMAN_AGENT, phone=destination if is_number else None)
+    return Participant(kind=ParticipantKind.HUMAN_AGENT, phone=destination if destination.startswith("+") else None)
 
 
 def _transcript_state(
-    sent: payload.Call, status: Status, transcript: tuple[TranscriptTurn, ...] | None, *, is_whole: bool
+    sent: payload.Call,
+    status: Status,
+    transcript: tuple[TranscriptTurn, ...] | None,
+    *,
+    is_whole: bool,
+    is_delivered: bool,
+    is_early: bool,
 ) -> TranscriptState:
     if transcript is None and not is_whole:
         return TranscriptState.NOT_LOADED
     if status not in _OVER:
         return TranscriptState.PENDING
     if transcript is not None:
-        return TranscriptState.AVAILABLE
+        return TranscriptState.PENDING if is_early else TranscriptState.AVAILABLE
     was_held = status is Status.ENDED or bool(sent.duration_ms)
     is_withheld = sent.data_storage_setting == "basic_attributes_only" or sent.opt_out_sensitive_data_storage
-    # It is made from the transcript, so none comes after it.
-    is_analyzed = sent.call_analysis is not None or sent.chat_analysis is not None
+    # It is made from the transcript, so none comes after it; but not every delivery has both.
+    is_analyzed = (sent.call_analysis is not None or sent.chat_analysis is not None) and not is_delivered
     is_late = was_held and not is_withheld and not is_analyzed
     return TranscriptState.PENDING if is_late else TranscriptState.UNAVAILABLE
 
 
-_SPOKEN = re.compile(r"^(Agent|User): ", re.MULTILINE)
+_SPEECH = {"agent", "user", "transfer_target"}
 
 
 def _transcript(
-    sent: payload.Call, started_at: datetime | None, participants: list[Participant], issues: list[Issue]
+    sent: payload.Call,
+    started_at: datetime | None,
+    participants: list[Participant],
+    backchannels: list[int],
+    issues: list[Issue],
 ) -> tuple[tuple[TranscriptTurn, ...] | None, bool]:
     """Return the turns from the fullest of the places that may hold them, and whether plain text had to do."""
-    whole = sent.message_with_tool_calls if sent.transcript_with_tool_calls is None else sent.transcript_with_tool_calls
-    items = (
-        whole
-        or decode(sent.scrubbed_transcript_with_tool_calls or b"null", _items, issues)
-        or decode(sent.transcript_object or b"null", _items, issues)
+    place, items = _fullest(sent, issues)
+    parsed: list[payload.Item] = []
+    if sent.transcript and not any(item is not None and item.role in _SPEECH and item.content for item in items):
+        parsed = [payload.Item(role=who, content=said) for who, said in utterances(sent.transcript, _SPEECH)]
+    if not items and not parsed:
+        whole = (sent.transcript_with_tool_calls, sent.message_with_tool_calls, sent.transcript)
+        return (None if all(one is None for one in whole) else ()), False
+    parts: list[_Part] = [(place, [*items, *parsed] if parsed else items)]
+    every = parts[0][1]
+    if any(map(sent.__getattribute__, _BESIDE)):
+        parts = [*_beside(sent, _BEFORE, issues), *parts, *_beside(sent, _AFTER, issues)]
+        every = [item for _, part in parts for item in part]
+    found = turns(every, started_at, participants, backchannels)
+    if len(found) < len(every):
+        for name, part in parts:
+            issues += [Issue(f"{name}[{position}]", "null") for position, item in enumerate(part) if item is None]
+    return found, bool(parsed)
+
+
+# Tools of integrations, used before a session and after it; without personal data where that is all that was kept.
+_BEFORE, _AFTER = (
+    tuple(
+        f"{kept}{when}_session_{what}_with_tool_calls"
+        for kept in ("", "scrubbed_")
+        for what in ("transcript", "message")
     )
-    plain = "" if items else sent.transcript or ""
-    if not items and not plain:
-        return (None if whole is None and sent.transcript is None else ()), False
-    spoken = items or _parsed(plain)
-    return turns(spoken, started_at, participants, issues, destination=sent.transfer_destination), bool(plain)
+    for when in ("pre", "post")
+)
 
 
-def _parsed(plain: str) -> list[payload.Item]:
-    before, *parts = _SPOKEN.split(plain)
-    items = [payload.Item(content=before.strip())] if before.strip() else []
-    return items + [
-        payload.Item(role=who.lower(), content=said.strip()) for who, said in zip(parts[::2], parts[1::2], strict=True)
-    ]
+def _integrations(sent: payload.Call) -> dict[str, Any]:
+    """Return what integrations did beside a session of which nothing else is told."""
+    held = {name: getattr(sent, name) for name in _BESIDE}
+    return {name: msgspec.json.decode(raw) for name, raw in held.items() if raw and bytes(raw) not in {b"null", b"[]"}}
+
+
+_Part = tuple[str, Sequence[payload.Item | None]]
+
+
+_BESIDE = (*_BEFORE, *_AFTER)
+
+
+def _beside(sent: payload.Call, names: Sequence[str], issues: list[Issue]) -> list[_Part]:
+    found = ((name, _items_at(sent, name, issues)) for name in names if getattr(sent, name))
+    return [(name, items) for name, items in found if items][:1]
+
+
+def _fullest(sent: payload.Call, issues: list[Issue]) -> _Part:
+    for place in _TRANSCRIPTS:
+        items = _items_at(sent, place, issues)
+        if items:
+            return place, items
+    return "transcript", ()
+
+
+# The fullest first; those after the first two are decoded only where they must be.
+_TRANSCRIPTS = (
+    "transcript_with_tool_calls",
+    "message_with_tool_calls",
+    "scrubbed_transcript_with_tool_calls",
+    "transcript_object",
+)
+
+
+def _items_at(sent: payload.Call, place: str, issues: list[Issue]) -> Sequence[payload.Item | None] | None:
+    held: Sequence[payload.Item | None] | msgspec.Raw | None = getattr(sent, place)
+    return decode_at(place, held, _items, issues) if isinstance(held, msgspec.Raw) else held
 
 
 def turns(
-    items: Sequence[payload.Item | None],
+    items: Iterable[payload.Item | None],
     started_at: datetime | None,
     participants: list[Participant],
-    issues: list[Issue],
-    *,
-    destination: str | None,
+    backchannels: list[int],
 ) -> tuple[TranscriptTurn, ...]:
-    """Read the entries of a transcript; others than agent and customer are added to the participants."""
+    """Read the entries of a transcript, but for nulls.
+
+    Others who speak are added to the participants, and the positions of turns that only show that somebody listens to
+    the backchannels.
+    """
     found: list[TranscriptTurn] = []
     began = None if started_at is None else started_at.timestamp()
-    for position, item in enumerate(items):
+    for item in items:
         if item is None:
-            issues.append(Issue(f"transcript[{position}]", "null"))
             continue
-        role, participant, visibility = _SPEAKERS.get(item.role) or _other(item.role, destination, participants)
+        role, participant, visibility = _SPEAKERS.get(item.role) or (
+            *stranger(item.role, participants),
+            Visibility.PUBLIC,
+        )
+        remarks = item.metadata
+        if remarks is not None and isinstance(remarks, payload.Remarks) and remarks.is_backchannel:
+            backchannels.append(len(found))
         said, start, duration = item.content or "", item.time_sec, None
         moment, result = None, None
         words: tuple[Word, ...] = ()
@@ -346,16 +450,6 @@ def turns(
             )
         )
     return tuple(found)
-
-
-def _other(
-    word: str | None, destination: str | None, participants: list[Participant]
-) -> tuple[Role, int | None, Visibility]:
-    """Return the role and the participant of one who is neither the agent nor the customer."""
-    if word == "transfer_target":
-        # Who takes over talks with the agent as the customer does.
-        return Role.USER, place_of(_target(destination), participants), Visibility.PUBLIC
-    return Role.UNKNOWN, place_of(Participant(name=word), participants) if word else None, Visibility.PUBLIC
 
 
 def _timed(sent: Sequence[payload.Word | None]) -> tuple[Word, ...]:
@@ -407,11 +501,12 @@ def _recording(name: str, url: str, issues: list[Issue]) -> Recording:
     return Recording(location=url, access=RecordingAccess.SIGNED_URL, expires_at=signed_until(url, name, issues))
 
 
-def _cost(sent: AnyJson, issues: list[Issue]) -> Cost | None:
-    cents = sent.get("combined_cost") if isinstance(sent, dict) else None
+def _cost(sent: payload.Call, issues: list[Issue]) -> Cost | None:
+    place, held = ("chat_cost", sent.chat_cost) if sent.call_cost is None else ("call_cost", sent.call_cost)
+    cents = held.get("combined_cost") if isinstance(held, dict) else None
     if cents is None:
         return None
-    found = amount(cents, "combined_cost", issues)
+    found = amount(cents, f"{place}.combined_cost", issues)
     return None if found is None else Cost(amount=found / 100, unit="USD")
 
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -20,6 +20,7 @@ __all__ = [
     "Item",
     "Page",
     "Refusal",
+    "Remarks",
     "Reply",
     "Telephony",
     "Word",
@@ -34,6 +35,12 @@ class Word(msgspec.Struct, gc=False):
     word: str | None = None
     start: Seconds | None = None
     end: Seconds | None = None
+
+
+class Remarks(msgspec.Struct, gc=False):
+    """What Retell remarks on an utterance."""
+
+    is_backchannel: bool | None = None
 
 
 class Item(msgspec.Struct, gc=False):
@@ -57,6 +64,7 @@ class Item(msgspec.Struct, gc=False):
     transition_type: str | None = None
     former_state_name: str | None = None
     new_state_name: str | None = None
+    metadata: Remarks | list[Any] | str | float | bool | None = None
 
 
 class Analysis(msgspec.Struct):
@@ -105,6 +113,15 @@ class Call(msgspec.Struct):
     # They repeat the first or take its place, so they are decoded only where it is missing.
     scrubbed_transcript_with_tool_calls: msgspec.Raw = msgspec.Raw()
     transcript_object: msgspec.Raw = msgspec.Raw()
+    # What integrations did before and after, kept beside the transcript.
+    pre_session_transcript_with_tool_calls: msgspec.Raw = msgspec.Raw()
+    pre_session_message_with_tool_calls: msgspec.Raw = msgspec.Raw()
+    scrubbed_pre_session_transcript_with_tool_calls: msgspec.Raw = msgspec.Raw()
+    scrubbed_pre_session_message_with_tool_calls: msgspec.Raw = msgspec.Raw()
+    post_session_transcript_with_tool_calls: msgspec.Raw = msgspec.Raw()
+    post_session_message_with_tool_calls: msgspec.Raw = msgspec.Raw()
+    scrubbed_post_session_transcript_with_tool_calls: msgspec.Raw = msgspec.Raw()
+    scrubbed_post_session_message_with_tool_calls: msgspec.Raw = msgspec.Raw()
     transcript: str | None = None
     recording_url: str | None = None
     recording_multi_channel_url: str | None = None
@@ -174,6 +191,8 @@ SECRETS = frozenset({"access_token", "credential", "custom_sip_headers"})
 
 LEFT_TO_RAW = {
     "custom_sip_headers*": "they may hold credentials",
+    "*_with_tool_calls[].type": "what kind of tool it was; its name says more",
+    "*_with_tool_calls[].metadata.*": "which answer of which model it was",
     "transcript_with_tool_calls[].thought_signature": "it means something to the model alone",
     "transcript_with_tool_calls[].multimedia*": "a turn has no place for attachments",
     "message_with_tool_calls[].thought_signature": "it means something to the model alone",

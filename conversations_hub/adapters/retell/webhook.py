@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from ...adapter import Event, EventKind, Webhook
-from ...coerce import instant
+from ...coerce import enclosed, instant
 from ...errors import PayloadError
 from ...payload import decode
 from ...schema import Conversation
@@ -40,9 +40,9 @@ def events(body: bytes) -> Sequence[Event]:
     """Read a delivery: one event; of a kind nobody knows, it may be about no conversation."""
     sent = decode(body, _delivery, [])
     kind = _KINDS.get(sent.event or "", EventKind.OTHER)
-    occurred_at = instant(sent.event_timestamp, "event_timestamp", [])
-    about = ((sent.call, None), (sent.chat, "chats"))
-    told, resource = next((one for one in about if one[0] not in _NOTHING), (None, None))
+    occurred_at = instant(sent.event_timestamp, "event_timestamp", [], per_second=1000)
+    about = (("call", sent.call, None), ("chat", sent.chat, "chats"))
+    place, told, resource = next((one for one in about if one[1] not in _NOTHING), ("", None, None))
     if told is None:
         if kind is not EventKind.OTHER:
             raise PayloadError("the delivery holds neither a call nor a chat")
@@ -50,7 +50,8 @@ def events(body: bytes) -> Sequence[Event]:
     # The documentation's own sample of a call that has ended says that it is registered.
     # https://docs.retellai.com/features/webhook-overview
     is_over = kind in {EventKind.ENDED, EventKind.ANALYSIS_READY}
-    conversation = normalize(told, is_whole=True, is_over=is_over)
+    record = normalize(told, is_whole=True, is_over=is_over, is_delivered=True, present=sent.event_timestamp)
+    conversation = enclosed(record, place, body)
     return (
         Event(
             provider="retell",
@@ -59,7 +60,7 @@ def events(body: bytes) -> Sequence[Event]:
             id=_id(sent.event, conversation),
             resource=resource,
             conversation_id=conversation.id,
-            conversation=msgspec.structs.replace(conversation, metadata=_metadata(sent, conversation), raw=body),
+            conversation=msgspec.structs.replace(conversation, metadata=_metadata(sent, conversation)),
             occurred_at=occurred_at,
         ),
     )

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from ...adapter import Account, Adapter, Listing, Query, Start, Started, Webhook, answered, refused
-from ...coerce import instant, text
+from ...coerce import enclosed, instant, text
 from ...errors import (
     ForbiddenError,
     HubError,
@@ -167,7 +167,8 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     raw = msgspec.json.encode(parts)
     whole = decode(raw, _whole, issues)
     # Where there are insights it is over, whatever hour it is.
-    return read(whole, raw, None if whole.runs else sent_at(reply.headers), issues)
+    present = None if whole.runs else sent_at(reply.headers)
+    return read(whole, raw, present, issues, place="conversation.data.")
 
 
 def _pages(path: str, ids: Mapping[str, str], query: Mapping[str, int]) -> Flow[list[msgspec.Raw]]:
@@ -216,8 +217,12 @@ def start(_account: Account, wanted: Start) -> Flow[Started]:
     # https://developers.telnyx.com/api-reference/conversations/create-a-conversation
     reply = yield Request("POST", "/ai/conversations", body=msgspec.json.encode(body))
     # Documented bare, while other answers have an envelope.
-    created = answered(reply, lambda sent: normalize(decode(sent, _enclosed).data or sent), _words)
-    return Started(conversation=msgspec.structs.replace(created, raw=reply.body))
+    return Started(conversation=answered(reply, _created, _words))
+
+
+def _created(body: bytes) -> Conversation:
+    inner = decode(body, _enclosed).data
+    return enclosed(normalize(inner), "data", body) if inner else normalize(body)
 
 
 def send(_account: Account, id: str, words: str) -> Flow[TranscriptTurn]:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from ...coerce import AnyJson, Instant, instant, json_text, not_before, stranger, text, timestamp
+from ...coerce import AnyJson, Instant, in_seconds, instant, json_text, not_before, noted, stranger, text, timestamp
 from ...payload import decode, decoded_or_none
 from ...schema import (
     Agent,
@@ -52,7 +52,7 @@ _CHANNELS = {
     "sms": Channel.SMS,
     "sms_chat": Channel.SMS,
     "web_chat": Channel.CHAT,
-    "whatsapp_chat": Channel.CHAT,
+    "whatsapp": Channel.CHAT,
 }
 _THREADS = (Channel.SMS, Channel.CHAT)
 _OVER = (Status.ENDED, Status.PROCESSING)
@@ -84,7 +84,7 @@ _NUMBERS = {int, float}
 class Ending(msgspec.Struct, frozen=True):
     """How it ended, which only a webhook tells."""
 
-    at: Instant
+    at: datetime | None
     duration: float | None
     reason: str | None
 
@@ -100,18 +100,24 @@ def normalize(body: bytes | msgspec.Raw, *, present: datetime | None = None) -> 
 
 
 def read(
-    whole: Whole, raw: bytes, present: datetime | None, issues: list[Issue], ending: Ending | None = None
+    whole: Whole,
+    raw: bytes,
+    present: datetime | None,
+    issues: list[Issue],
+    *,
+    ending: Ending | None = None,
+    place: str = "",
 ) -> Conversation:
-    """Read a conversation as far as there are answers about it."""
+    """Read a conversation as far as there are answers about it; `place` is where it stands in `raw`."""
     sent = whole.conversation.data
     attached: dict[str, Any] = sent.metadata if isinstance(sent.metadata, dict) else {}
     channel_word = word(attached, "telnyx_conversation_channel") or word(attached, "calling_party_type")
-    channel = _CHANNELS.get(channel_word or "", Channel.UNKNOWN)
+    channel = _channel(channel_word or "")
     is_thread = channel in _THREADS
     insights = whole.runs
 
-    created_at = instant(sent.created_at, "created_at", issues)
-    updated_at = instant(sent.last_message_at, "last_message_at", issues)
+    created_at = instant(sent.created_at, f"{place}created_at", issues)
+    updated_at = instant(sent.last_message_at, f"{place}last_message_at", issues)
     quiet_since = updated_at or created_at
     quiet = present - quiet_since if present and quiet_since else None
     is_call = not is_thread and (channel is not Channel.UNKNOWN or "call_control_id" in attached)
@@ -122,18 +128,20 @@ def read(
     told = ending or _UNTOLD
     ended_at = duration = None
     if status in _OVER:
-        ended_at = instant(told.at, "occurred_at", issues) or updated_at
-        ended_at = not_before(ended_at, created_at, "last_message_at", issues)
-        duration = told.duration
-    if duration is None and created_at and ended_at:
-        duration = (ended_at - created_at).total_seconds()
+        ended_at = told.at or updated_at
+        ended_at = not_before(ended_at, created_at, f"{place}last_message_at", issues)
+        between = (ended_at - created_at).total_seconds() if created_at and ended_at else None
+        duration = between if told.duration is None else in_seconds(told.duration, 1.0, between)
 
     direction = _direction(attached)
     participants = _participants(attached)
     counted: set[str] = set()
     began = created_at.timestamp() if created_at else inf
     messages = None if whole.messages is None else _joined(whole.messages)
-    turns = None if messages is None else _turns(messages, began, participants, counted, issues)
+    unread: _Unread = {}
+    turns = None if messages is None else _turns(messages, began, participants, counted, unread)
+    if messages and turns is not None and (unread or len(turns) < len(messages)):
+        issues += _in_their_pages(whole.messages or (), unread)
     there_are = whole.messages[0].meta.total_results if whole.messages else None
     is_cut = messages is not None and len(messages) < int(there_are or 0)
     results = collected(insights)
@@ -172,9 +180,14 @@ def read(
         metadata=_metadata(sent, insights, attached),
         related_ids=call_ids(attached),
         estimated=(*[name for name, is_derived in derived.items() if is_derived], *sorted(counted)),
-        issues=tuple(issues),
+        issues=noted(issues),
         raw=raw,
     )
+
+
+def _channel(word: str) -> Channel:
+    # Every carrier of messages has a word of its own: whatsapp_chat, and whichever comes next.
+    return _CHANNELS.get(word) or (Channel.CHAT if word.endswith("_chat") else Channel.UNKNOWN)
 
 
 def word(sent: Mapping[str, Any], name: str) -> str | None:
@@ -252,20 +265,19 @@ def _turns(
     began: float,
     participants: list[Participant],
     counted: set[str],
-    issues: list[Issue],
+    unread: _Unread,
 ) -> tuple[TranscriptTurn, ...]:
     """Return the turns, the first first; `counted` receives the names of what was not told but counted."""
     turns: list[TranscriptTurn] = []
     unanswered: list[str] = []
-    for position, message in _from_the_start(messages):
+    for message in _from_the_start(messages):
         if message is None:
-            issues.append(Issue(f"messages[{position}]", "null"))
             continue
         # `created_at` is when it was stored, which need not be when it was said.
         # https://developers.telnyx.com/api-reference/conversations/get-conversation-messages
-        moment = _moment(message.sent_at, position, "sent_at", issues)
+        moment = _moment(message, "sent_at", message.sent_at, unread)
         if moment is None and message.created_at is not None:
-            moment = _moment(message.created_at, position, "created_at", issues)
+            moment = _moment(message, "created_at", message.created_at, unread)
             counted.add("transcript.timestamp")
         role, participant = _SPEAKERS.get(message.role) or stranger(message.role, participants)
         said, result = message.text or "", None
@@ -294,25 +306,39 @@ def _turns(
     return tuple(turns)
 
 
-def _from_the_start(messages: Sequence[Message | None]) -> Iterable[tuple[int, Message | None]]:
-    """Return messages with their positions, the first first: no order is promised, and in practice the last is first.
+def _from_the_start(messages: Sequence[Message | None]) -> Iterable[Message | None]:
+    """Return messages, the first first: no order is promised, and in practice the last is first.
 
     They are turned round, never sorted: what was stored and what was sent lie on two clocks.
     """
     first, last = _first_moment(messages), _first_moment(reversed(messages))
     if first and last and first > last:
-        return zip(reversed(range(len(messages))), reversed(messages), strict=True)
-    return enumerate(messages)
+        return reversed(messages)
+    return messages
 
 
 def _first_moment(messages: Iterable[Message | None]) -> float | None:
     for message in messages:
-        if message is not None and (at := _moment(message.sent_at or message.created_at, 0, "", [])):
+        if message is not None and (at := _moment(message, "", message.sent_at or message.created_at, {})):
             return at
     return None
 
 
-def _moment(value: Instant, position: int, name: str, issues: list[Issue]) -> float | None:
+_Unread = dict[int, list[Issue]]  # by the identity of the message, below which their places lie
+
+
+def _in_their_pages(pages: Sequence[Page[Message]], unread: _Unread) -> list[Issue]:
+    """Return what could not be read of the messages, and which are null, by their places in the answers."""
+    issues: list[Issue] = []
+    for number, page in enumerate(pages):
+        for position, one in enumerate(page.data):
+            place = f"messages[{number}].data[{position}]"
+            of_it = [Issue(f"{place}.{issue.place}", issue.reason) for issue in unread.get(id(one), ())]
+            issues += [Issue(place, "null")] if one is None else of_it
+    return issues
+
+
+def _moment(message: Message, name: str, value: Instant, unread: _Unread) -> float | None:
     """Read an instant as `timestamp` does, at half the cost: every message has one."""
     if isinstance(value, str):
         try:
@@ -321,7 +347,11 @@ def _moment(value: Instant, position: int, name: str, issues: list[Issue]) -> fl
                 return moment.timestamp()
         except ValueError:
             pass
-    return timestamp(value, f"messages[{position}].{name}", issues)
+    issues: list[Issue] = []
+    seconds = timestamp(value, name, issues)
+    if issues:
+        unread.setdefault(id(message), []).extend(issues)
+    return seconds
 
 
 def _tool_call(sent: payload.ToolCall) -> ToolCall:

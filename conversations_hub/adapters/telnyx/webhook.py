@@ -55,7 +55,7 @@ def events(body: bytes) -> Sequence[Event]:
         text(sent.id) or text(about.request_id) or (f"{id}:{sent.event_type}" if id and sent.event_type else None)
     )
     members = decode(sent.payload, _members) or {}
-    conversation = _told_by(body, id, sent, about, members) if id and sent.event_type in _KINDS else None
+    conversation = _told_by(body, id, delivery, about, members) if id and sent.event_type in _KINDS else None
     results = collected(_run(about))
     return (
         Event(
@@ -67,7 +67,7 @@ def events(body: bytes) -> Sequence[Event]:
             conversation=conversation,
             related_ids={} if conversation else _related_ids(members),
             analysis=Analysis(collected=results) if results and not conversation else None,
-            occurred_at=instant(sent.occurred_at, "occurred_at", issues),
+            occurred_at=instant(sent.occurred_at, "occurred_at", []),
         ),
     )
 
@@ -84,21 +84,24 @@ def _run(about: Payload) -> list[Insights]:
     return [Insights(about.request_id, about.status, None, about.insight_group_id, about.results)]
 
 
-def _told_by(body: bytes, id: str, sent: payload.Event, about: Payload, members: Mapping[str, Any]) -> Conversation:
+def _told_by(
+    body: bytes, id: str, delivery: payload.Delivery, about: Payload, members: Mapping[str, Any]
+) -> Conversation:
     """Return the conversation as far as one event tells of it."""
     issues: list[Issue] = []
+    sent = delivery.data or delivery
+    present = instant(sent.occurred_at, "data.occurred_at" if delivery.data else "occurred_at", issues)
     told = {name: value for name, value in members.items() if name not in Payload.__struct_fields__}
     attached = about.metadata if isinstance(about.metadata, dict) else {}
     row = Row(id=id, metadata={**told, **attached})
     insights, ending = None, None
     match sent.event_type:
         case "call.conversation.created":
-            row.created_at = sent.occurred_at
+            row.created_at = present.isoformat() if present else None
         case "call.conversation.ended":
-            ending = Ending(sent.occurred_at, about.duration_sec, about.reason)
+            ending = Ending(present, about.duration_sec, about.reason)
         case _ if run := _run(about):
             insights = [Page[Insights]([*run], Meta())]
         case _:
             pass
-    present = instant(sent.occurred_at, "occurred_at", issues)
-    return read(Whole(Envelope(row), insights=insights), body, present, issues, ending)
+    return read(Whole(Envelope(row), insights=insights), body, present, issues, ending=ending)

@@ -96,19 +96,21 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     # The default mode leaves out every stage but the last, and adds what was never said in this call.
     # https://docs.ultravox.ai/api-reference/calls/calls-messages-list
     asked: _Asked = {"mode": "in_call", "pageSize": _PAGE_SIZE}
-    messages: list[Message | None] = []
-    pages: list[msgspec.Raw] = []
+    pages: list[list[Message | None]] = []
+    bodies: list[msgspec.Raw] = []
     issues: list[Issue] = []
     seen: set[Any] = set()
     while True:
         reply = yield Request("GET", "/api/calls/{id}/messages", asked, {"id": id})
-        page = decode(reply.body, _messages, issues)
-        messages += page.results
-        pages.append(msgspec.Raw(reply.body))
+        misfits: list[Issue] = []
+        page = decode(reply.body, _messages, misfits)
+        issues += [Issue(f"messages[{len(pages)}].{misfit.place}", misfit.reason) for misfit in misfits]
+        pages.append(page.results)
+        bodies.append(msgspec.Raw(reply.body))
         following = _following(page.next)
         if not following:
-            raw = msgspec.json.encode({"call": msgspec.Raw(call.body), "messages": pages})
-            whole = with_messages(call.body, messages, issues, present=sent_at(call.headers))
+            raw = msgspec.json.encode({"call": msgspec.Raw(call.body), "messages": bodies})
+            whole = with_messages(call.body, pages, issues, present=sent_at(call.headers))
             return msgspec.structs.replace(whole, raw=raw)
         if page.next in seen:
             raise PaginationError("the pages of the transcript lead back to one that was read")

@@ -13,8 +13,9 @@ from urllib.parse import quote
 import msgspec
 
 from ...adapter import Event, EventKind
-from ...coerce import AnyJson, Seconds, instant, not_before, stranger, text
+from ...coerce import AnyJson, Seconds, enclosed, instant, not_before, noted, stranger, text
 from ...payload import decode, decoded_or_none
+from ...reading.offsets import LAG
 from ...schema import (
     Agent,
     Channel,
@@ -94,10 +95,12 @@ def normalize(body: bytes | msgspec.Raw, *, present: datetime | None = None) -> 
 
 
 def with_messages(
-    body: bytes | msgspec.Raw, messages: Messages | None, issues: list[Issue], *, present: datetime | None
+    body: bytes | msgspec.Raw, pages: Sequence[Messages] | None, unread: list[Issue], *, present: datetime | None
 ) -> Conversation:
-    """Read a call, and the messages that were asked for apart; what could not be read of those is in `issues`."""
+    """Read a call, and the messages that were asked for apart; what could not be read of those is in `unread`."""
+    issues: list[Issue] = []
     sent = decode(body, _call, issues)
+    messages = None if pages is None else [message for page in pages for message in page]
     medium, line = _connected(sent)
     outgoing = line and line.outgoing
     status, end_reason = _outcome(sent, is_dialled=outgoing is not None)
@@ -126,7 +129,8 @@ def with_messages(
     ]
     # A carrier's medium that does not dial says nothing: it serves calls either way.
     is_incoming = (line and line.incoming is not None) or uri or caller_id
-    transcript, transcript_state = _transcript(sent, status, messages, participants, issues)
+    misfits: list[Issue] = []
+    transcript, transcript_state = _transcript(sent, status, messages, participants, misfits)
     id = str(sent.call_id)
     derived = {"status": True, "duration": duration is not None, "end_reason": sent.end_reason == "timeout"}
     return Conversation(
@@ -151,9 +155,23 @@ def with_messages(
         metadata=_metadata(sent, medium, messages or ()),
         related_ids=_related_ids(sent.metadata),
         estimated=tuple([field for field, is_derived in derived.items() if is_derived]),
-        issues=tuple(issues),
+        issues=noted(issues if pages is None else _joined(pages, issues, unread, misfits)),
         raw=bytes(body),
     )
+
+
+def _joined(
+    pages: Sequence[Messages], of_call: list[Issue], of_pages: list[Issue], of_messages: list[Issue]
+) -> list[Issue]:
+    """Return all issues with the places that they have in `raw`; those of messages are numbered through all pages."""
+    if not (of_call or of_pages or of_messages):
+        return []
+    places = [f"messages[{number}].results[{at}]" for number, page in enumerate(pages) for at in range(len(page))]
+    return [
+        *(Issue(f"call.{issue.place}", issue.reason) for issue in of_call),
+        *of_pages,
+        *(Issue(places[int(issue.place)], issue.reason) for issue in of_messages),
+    ]
 
 
 _TOLD_OF_CALLERS = ("caller_id", "from_uri", "from_display_name")
@@ -179,8 +197,16 @@ def _connected(sent: Call) -> tuple[str | None, payload.Line | None]:
     return None, None
 
 
+_UNSETTLED = (None, "BILLING_STATUS_UNSPECIFIED", "BILLING_STATUS_PENDING")
+
+
+def _is_settled(sent: Call) -> bool:
+    """Whether something was made of a call that is made of none that runs."""
+    return bool(sent.summary or sent.short_summary) or sent.billing_status not in _UNSETTLED
+
+
 def _outcome(sent: Call, *, is_dialled: bool) -> tuple[Status, EndReason | None]:
-    if not sent.ended and not sent.end_reason:
+    if not (sent.ended or sent.end_reason or _is_settled(sent)):
         # Ultravox itself dials some; the others wait for somebody to join.
         return (Status.IN_PROGRESS if sent.joined else Status.RINGING if is_dialled else Status.QUEUED), None
     word = sent.sip_details and sent.sip_details.termination_reason
@@ -215,7 +241,7 @@ def _transcript(
 ) -> tuple[tuple[TranscriptTurn, ...] | None, TranscriptState]:
     if messages is None:
         return None, TranscriptState.NOT_LOADED
-    issues += [Issue(f"messages[{position}]", "null") for position, message in enumerate(messages) if message is None]
+    issues += [Issue(str(position), "null") for position, message in enumerate(messages) if message is None]
     turns = _turns(messages, sent.system_prompt, participants, issues)
     if status not in _FINISHED:
         return turns or None, TranscriptState.PENDING
@@ -235,9 +261,15 @@ def _turns(
     """Return the turns in the provider's order, which their times may contradict."""
     turns: list[TranscriptTurn] = []
     last_stage = next((message.call_stage_id for message in reversed(messages) if message), None)
-    for message, (heard_from, heard_to, start, finish) in zip(messages, _offsets(messages, issues), strict=True):
+    for message, (heard_from, heard_to, passed_from, passed_to) in zip(
+        messages, _offsets(messages, issues), strict=True
+    ):
         if message is None:
             continue
+        start, finish = passed_from, passed_to
+        # The clock of the recording lags behind that of the call; where it does not, the call's has started again.
+        if start is not None and heard_from is not None and heard_from - start > LAG:
+            start, finish = heard_from, heard_to
         stage, word = message.call_stage_id, message.role
         # The prompt that a call tells is that of its last stage.
         # https://docs.ultravox.ai/agents/call-stages
@@ -288,7 +320,7 @@ def _offsets(messages: Messages, issues: list[Issue]) -> Iterable[tuple[float | 
     ]
     read = _numbers(",".join(sent), 4 * len(sent))
     if read is None:
-        read = [offset for position, ends in enumerate(sent) for offset in _four(ends, f"messages[{position}]", issues)]
+        read = [offset for position, ends in enumerate(sent) for offset in _four(ends, str(position), issues)]
     return zip(*[iter(read)] * 4, strict=True)
 
 
@@ -383,7 +415,7 @@ _EVENT_KINDS = {
 def events(body: bytes) -> Sequence[Event]:
     """Read a delivery: what happened to a call, and the call itself, never its messages."""
     sent = decode(body, _delivery, [])
-    call = msgspec.structs.replace(normalize(sent.call), raw=body)
+    call = enclosed(normalize(sent.call), "call", body)
     moments = {"call.started": call.created_at, "call.joined": call.started_at, "call.ended": call.ended_at}
     return (
         Event(

@@ -8,6 +8,7 @@ the organization pays for more, and what is no longer kept is not listed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -27,7 +28,7 @@ from ...adapter import (
     Webhook,
     answered,
 )
-from ...coerce import Id, Instant, instant, text
+from ...coerce import Id, Instant, enclosed, instant, text
 from ...errors import InvalidRefError
 from ...payload import decode
 from ...schema import Conversation, Issue, TranscriptState
@@ -158,7 +159,7 @@ def events(body: bytes) -> Sequence[Event]:
             resource=resource,
             conversation_id=id,
             conversation=conversation,
-            occurred_at=instant(told.timestamp, "timestamp", issues),
+            occurred_at=instant(told.timestamp, "timestamp", issues, per_second=1000),
         ),
     )
 
@@ -196,10 +197,22 @@ def _told_by(message: msgspec.Raw, told: _Told, resource: str | None, body: byte
         call["status"] = _ENDED
     kept = {name: value for name, value in call.items() if is_report or name not in _LATE}
     conversation = normalize(msgspec.json.encode(kept))
+    issues = tuple([Issue(_place(issue.place, members), issue.reason) for issue in conversation.issues])
+    conversation = msgspec.structs.replace(conversation, issues=issues, raw=body)
     if not is_report:
-        return msgspec.structs.replace(conversation, transcript_state=TranscriptState.PENDING, raw=body)
+        return msgspec.structs.replace(conversation, transcript_state=TranscriptState.PENDING)
     estimated = ("status", *conversation.estimated)
-    return msgspec.structs.replace(conversation, provider_status=None, estimated=estimated, raw=body)
+    return msgspec.structs.replace(conversation, provider_status=None, estimated=estimated)
+
+
+_FIRST_STEP = re.compile(r"[^.\[]+")
+
+
+def _place(place: str, members: Mapping[str, msgspec.Raw]) -> str:
+    """Return where something of a call stands in a delivery: beside the call, or in it."""
+    found = _FIRST_STEP.match(place)
+    is_beside = found is not None and found[0] in _OF_A_CALL and members.get(found[0], _NULL) != _NULL
+    return f"message.{place}" if is_beside else f"message.call.{place}"
 
 
 def _written(
@@ -208,9 +221,7 @@ def _written(
     sent = decode(message, _members).get(name, _NULL)
     if sent == _NULL:
         return None
-    conversation = read(sent)
-    issues = tuple([Issue(f"message.{name}.{issue.place}", issue.reason) for issue in conversation.issues])
-    return msgspec.structs.replace(conversation, issues=issues, raw=body)
+    return enclosed(read(sent), f"message.{name}", body)
 
 
 _OF_A_CALL = {field.encode_name for field in msgspec.structs.fields(Call)} - {"id", "type"}

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ...adapter import Account, Listing, Query, Resource, answered
-from ...coerce import AnyJson, Id, Instant, instant, text
+from ...coerce import AnyJson, Id, Instant, instant, noted, text
 from ...errors import InvalidRefError
 from ...payload import decode
 from ...schema import (
@@ -98,7 +98,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         metadata=_metadata(sent),
         related_ids=_related_ids(sent),
         estimated=tuple(name for name, is_derived in derived.items() if is_derived),
-        issues=tuple(issues),
+        issues=noted(issues),
         raw=bytes(body),
     )
 

@@ -11,8 +11,11 @@ from urllib.parse import quote
 
 import msgspec
 
-from ...coerce import AnyJson, amount, instant, json_text, not_before, place_of, text
-from ...payload import decode
+from ...coerce import AnyJson, amount, in_seconds, instant, json_text, not_before, noted, place_of, stranger, text
+from ...payload import decode, decode_at
+from ...reading.lifecycle import concluded
+from ...reading.offsets import LAG, followed, rebased
+from ...reading.plain_text import utterances
 from ...schema import (
     Agent,
     Analysis,
@@ -68,8 +71,7 @@ _SPEAKERS: dict[str | None, tuple[Role, int | None]] = {
     "tool_call_result": (Role.TOOL, None),
     "system": (Role.SYSTEM, None),
 }
-_STRANGER = (Role.UNKNOWN, None)
-_UNKNOWN, _TOOL = Role.UNKNOWN, Role.TOOL
+_TOOL = Role.TOOL
 
 # There are more than six hundred, and more with every release: each is known by how it begins.
 # https://docs.vapi.ai/calls/call-ended-reason
@@ -92,6 +94,8 @@ _END_REASONS = {
     "customer-busy": (Status.NO_ANSWER, EndReason.BUSY),
     "twilio-reported-customer-misdialed": (Status.NO_ANSWER, EndReason.NO_ANSWER),
     "vonage-rejected": (Status.NO_ANSWER, EndReason.NO_ANSWER),
+    "sip-outbound-unallocated-number": (Status.NO_ANSWER, EndReason.NO_ANSWER),
+    "sip-outbound-carrier-released-call": (Status.ENDED, EndReason.UNKNOWN),
     "manually-canceled": (Status.CANCELLED, EndReason.CANCELLED),
     "scheduled-call-deleted": (Status.CANCELLED, EndReason.CANCELLED),
     "call-deleted": (Status.CANCELLED, EndReason.CANCELLED),
@@ -102,6 +106,13 @@ _END_REASONS = {
     "phone-call-provider-": (Status.FAILED, EndReason.ERROR),
     "pipeline-": (Status.FAILED, EndReason.ERROR),
     "worker-shutdown": (Status.FAILED, EndReason.ERROR),
+}
+_CONNECTED = {
+    EndReason.CUSTOMER_ENDED,
+    EndReason.AGENT_ENDED,
+    EndReason.TRANSFERRED,
+    EndReason.SILENCE,
+    EndReason.MAX_DURATION,
 }
 _TROUBLE = re.compile("error|fail")
 
@@ -120,13 +131,22 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
 
     started_at = instant(sent.started_at, "startedAt", issues)
     ended_at = not_before(instant(sent.ended_at, "endedAt", issues), started_at, "endedAt", issues)
-    duration = (ended_at - started_at).total_seconds() if started_at and ended_at else None
+    spanned = (ended_at - started_at).total_seconds() if started_at and ended_at else None
+    duration = _stated_length(sent, spanned)
+    estimated = [] if sent.status in _STATUSES or status is Status.UNKNOWN else ["status"]
+    estimated += [] if duration is not None or spanned is None else ["duration"]
+    duration = spanned if duration is None else duration
 
     agent = _agent(sent, artifact)
     participants = _participants(sent, agent)
-    estimated = [] if duration is None else ["duration"]
-    messages = _messages(sent, artifact, issues)
-    transcript = _turns(messages, artifact, participants, estimated, issues) if messages else None
+    place, messages = _messages(sent, artifact, issues)
+    parsed = _parsed(sent, artifact, messages or ())
+    if parsed:
+        messages = [*(messages or ()), *parsed]
+        estimated.append("transcript")
+    transcript = _turns(messages, artifact, participants, estimated) if messages else None
+    if messages and transcript is not None and len(transcript) < len(messages):
+        issues += [Issue(f"{place}[{position}]", "null") for position, one in enumerate(messages) if one is None]
     outputs = outputs_of(artifact.structured_outputs)
     return Conversation(
         provider="vapi",
@@ -146,21 +166,32 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         end_reason=end_reason,
         provider_end_reason=sent.ended_reason,
         transcript=transcript,
-        transcript_state=_transcript_state(transcript, status, was_connected=started_at is not None),
+        transcript_state=_transcript_state(
+            transcript, status, was_connected=started_at is not None or end_reason in _CONNECTED
+        ),
         summary=_summary(sent, outputs),
         analysis=_analysis(sent, outputs),
         recordings=_recordings(sent, artifact, issues),
         cost=cost_of(sent.cost, issues),
         metadata=_metadata(sent, artifact, has_messages=transcript is not None),
         related_ids=_related_ids(sent),
-        estimated=tuple(estimated),
-        issues=tuple(issues),
+        estimated=tuple(dict.fromkeys(estimated)),
+        issues=noted(issues),
         raw=bytes(body),
     )
 
 
+def _stated_length(sent: Call, spanned: float | None) -> float | None:
+    if sent.duration_seconds is not None:
+        return in_seconds(sent.duration_seconds, 1.0, spanned)
+    if sent.duration_ms is not None:
+        return in_seconds(sent.duration_ms, 0.001, spanned)
+    return None if sent.duration_minutes is None else in_seconds(sent.duration_minutes, 60.0, spanned)
+
+
 def _outcome(sent: Call) -> tuple[Status, EndReason | None]:
     status = _STATUSES.get(sent.status or "", Status.UNKNOWN)
+    status = concluded(status, sent.status, sent.ended_at, sent.ended_reason)
     if not sent.ended_reason:
         return status, None
     outcome, end_reason = _ending(sent.ended_reason)
@@ -217,13 +248,29 @@ def _transcript_state(
     return TranscriptState.PENDING if is_late else TranscriptState.UNAVAILABLE
 
 
-def _messages(sent: Call, artifact: Artifact, issues: list[Issue]) -> Sequence[Message | None] | None:
+def _messages(sent: Call, artifact: Artifact, issues: list[Issue]) -> tuple[str, Sequence[Message | None] | None]:
+    """Return the messages, and where they stand."""
     if artifact.messages or not sent.messages:
-        return artifact.messages
-    misfits: list[Issue] = []
-    messages: Sequence[Message | None] | None = decode(sent.messages, messages_decoder, misfits)
-    issues.extend(Issue(misfit.place.replace("$", "messages", 1), misfit.reason) for misfit in misfits)
-    return messages
+        return "artifact.messages", artifact.messages
+    return "messages", decode_at("messages", sent.messages, messages_decoder, issues)
+
+
+# By default: https://docs.vapi.ai/api-reference/calls/get
+_LABELS = {"ai": "bot", "assistant": "bot", "bot": "bot", "user": "user", "customer": "user", "system": "system"}
+_SPEECH = {"user", "bot", "assistant"}
+
+
+def _parsed(sent: Call, artifact: Artifact, messages: Sequence[Message | None]) -> list[Message]:
+    """Return what was said according to the plain text, where none of the messages is speech."""
+    plain = artifact.transcript or sent.transcript
+    if not plain or any(one is not None and one.role in _SPEECH and one.message for one in messages):
+        return []
+    labels = {**_LABELS}
+    for plan in (sent.assistant.artifact_plan if sent.assistant else None, sent.artifact_plan):
+        names = plan.transcript_plan if isinstance(plan, payload.ArtifactPlan) else None
+        if isinstance(names, payload.TranscriptPlan):
+            labels |= {(names.assistant_name or "ai").lower(): "bot", (names.user_name or "user").lower(): "user"}
+    return [Message(role=labels.get(who or "", who), message=said) for who, said in utterances(plain, labels)]
 
 
 def _turns(
@@ -231,45 +278,54 @@ def _turns(
     artifact: Artifact,
     participants: list[Participant],
     estimated: list[str],
-    issues: list[Issue],
 ) -> tuple[TranscriptTurn, ...]:
     turns: list[TranscriptTurn] = []
     # Of several assistants, one that is not named may be any.
     unnamed = 0 if len(artifact.assistant_activations or ()) < 2 else None
     replies, interrupted = _exchanges(messages)
     metrics = _metrics(artifact, replies)
+    lengths: Mapping[int, float] | None = None
     for position, entry in enumerate(messages):
         if entry is None:
-            issues.append(Issue(f"artifact.messages[{position}]", "null"))
             continue
-        role, participant = _SPEAKERS.get(entry.role, _STRANGER)
-        if entry.assistant_id or entry.assistant_name or entry.speaker_label or role is _UNKNOWN:
-            participant = _participant(entry, role, participants)
+        role, participant = _SPEAKERS.get(entry.role) or stranger(entry.role, participants)
+        if entry.assistant_id or entry.assistant_name or entry.speaker_label:
+            participant = _participant(entry, role, participant, participants)
         elif participant == 0:
             participant = unnamed
-        time, until = entry.time, entry.end_time
+        time, until, duration = entry.time, entry.end_time, entry.duration
+        if time and until and until >= time:
+            duration = (until - time) / 1000
+        elif duration is not None:
+            lengths = _stated_lengths(messages) if lengths is None else lengths
+            duration = lengths.get(position)
         turns.append(
             TranscriptTurn(
                 index=len(turns),
                 role=role,
                 text=entry.message or "",
                 start=entry.seconds_from_start,
-                duration=(until - time) / 1000 if time and until and until >= time else _stated_duration(entry),
+                duration=duration,
                 timestamp=time / 1000 if time else None,
                 participant=participant,
-                interrupted=True if position in interrupted else None,
+                interrupted=(position in interrupted or None) if interrupted else None,
+                # Without a source it is a placeholder.
+                confidence=entry.confidence if entry.confidence_source else None,
                 tool_calls=tuple(map(_tool_call, filter(None, entry.tool_calls))) if entry.tool_calls else (),
                 tool_result=_tool_result(entry) if role is _TOOL else None,
-                words=_words(entry) if entry.metadata else (),
-                metrics=metrics.get(position) or None,
+                words=_words(entry, estimated) if entry.metadata else (),
+                metrics=(metrics.get(position) or None) if metrics else None,
             )
         )
+    moved = rebased(turns)
+    if moved:
+        estimated += ["transcript.start", *["transcript.words"] * any(turn.words for turn in moved)]
     estimated += ["transcript.metrics"] * bool(metrics) + ["transcript.interrupted"] * bool(interrupted)
-    return tuple(turns)
+    return moved or tuple(turns)
 
 
-def _participant(entry: Message, role: Role, participants: list[Participant]) -> int | None:
-    """Return the position of somebody who is named: an assistant, one of several customers, or a stranger."""
+def _participant(entry: Message, role: Role, position: int | None, participants: list[Participant]) -> int | None:
+    """Return the position of somebody who is named: an assistant, or one of several customers."""
     agent, id, name = participants[0], text(entry.assistant_id), entry.assistant_name or None
     if role is Role.ASSISTANT:
         if id == agent.id if id and agent.id else name is not None and name == agent.name:
@@ -278,7 +334,7 @@ def _participant(entry: Message, role: Role, participants: list[Participant]) ->
     if role is Role.USER:
         named = Participant(kind=ParticipantKind.CUSTOMER, name=entry.speaker_label)
         return place_of(named, participants) if entry.speaker_label else 1
-    return place_of(Participant(name=entry.role), participants) if role is Role.UNKNOWN and entry.role else None
+    return position
 
 
 _NOTICEABLE = 200  # milliseconds; a shorter overlap is how words are cut apart
@@ -332,16 +388,45 @@ def _metrics(artifact: Artifact, replies: Sequence[int]) -> Mapping[int, dict[st
 _NUMBERS = {int, float}
 
 
-def _stated_duration(entry: Message) -> float | None:
-    # Documented in seconds and sent in milliseconds, so it is read only where the instants do not tell.
-    return None if entry.duration is None else entry.duration / 1000
+_LONGEST_SPEECH = 120.0  # seconds
+
+
+def _stated_lengths(messages: Sequence[Message | None]) -> Mapping[int, float]:
+    """Return the lengths that messages tell, in seconds, by position.
+
+    They are documented in seconds and were sent in milliseconds: a message whose end is told as well decides, or that
+    the next one begins before.
+    """
+    unit = next(filter(None, map(_unit_of_duration, messages)), None)
+    lengths: dict[int, float] = {}
+    following: float | None = None
+    for position, entry in zip(reversed(range(len(messages))), reversed(messages), strict=True):
+        if entry is None:
+            continue
+        start, told = entry.seconds_from_start, entry.duration
+        if told is not None:
+            is_before_another = start is not None and following is not None and following > start
+            room = (following or 0.0) - (start or 0.0) if is_before_another and unit is None else _LONGEST_SPEECH
+            length = round(told * (unit or (1.0 if told <= room else 0.001)), 6)
+            if length <= room:
+                lengths[position] = length
+        following = following if start is None else start
+    return lengths
+
+
+def _unit_of_duration(entry: Message | None) -> float | None:
+    """Return the unit in which a message tells its length, where its instants tell it too."""
+    if entry is None or not (entry.duration and entry.time and entry.end_time):
+        return None
+    spoken = (entry.end_time - entry.time) / 1000
+    return next((unit for unit in (1.0, 0.001) if abs(entry.duration * unit - spoken) <= max(0.2, spoken / 10)), None)
 
 
 _UNLIKELY = 30  # times as late as it can be in seconds: then it is in milliseconds
 _EPOCH = 1e11  # more milliseconds than any call has
 
 
-def _words(entry: Message) -> tuple[Word, ...]:
+def _words(entry: Message, estimated: list[str]) -> tuple[Word, ...]:
     heard = entry.metadata.word_level_confidence if isinstance(entry.metadata, Heard) else None
     sent = [one for one in heard or () if one and one.word]
     if not sent:
@@ -363,13 +448,17 @@ def _words(entry: Message) -> tuple[Word, ...]:
             duration = span / unit if span.is_integer() else round(span / unit, 6)
         words.append(
             Word(
-                text=one.word or "",
+                text=one.punctuated_word or one.punctuated or one.word or "",
                 start=None if start is None or zero is None else (start - zero) / unit,
                 duration=duration,
                 confidence=one.confidence,
             )
         )
-    return tuple(words)
+    # What ends before its message begins is counted from where the message begins itself.
+    if last > _EPOCH or last / unit >= begin - LAG:
+        return tuple(words)
+    estimated += ["transcript.words"] if "transcript.words" not in estimated else []
+    return followed(tuple(words), begin)
 
 
 def _tool_call(sent: payload.SentToolCall) -> ToolCall:
@@ -495,8 +584,7 @@ def _related_ids(sent: Call) -> dict[str, str]:
 
 def _metadata(sent: Call, artifact: Artifact, *, has_messages: bool) -> dict[str, Any]:
     evaluation = sent.analysis.success_evaluation if sent.analysis else None
-    overrides = msgspec.to_builtins(sent.assistant_overrides)
-    hide_secrets([sent.transport, sent.destination, artifact.transfers, overrides, artifact.variable_values])
+    inline = sent.assistant.metadata if sent.assistant else None
     told = {
         "orgId": sent.org_id,
         "type": None if sent.type in _TYPES else sent.type,
@@ -509,7 +597,13 @@ def _metadata(sent: Call, artifact: Artifact, *, has_messages: bool) -> dict[str
         "destination": sent.destination,
         "transfers": artifact.transfers,
         "assistantActivations": msgspec.to_builtins(artifact.assistant_activations),
-        "assistantOverrides": overrides,
+        "squadVersion": sent.squad_version,
+        "metadata": sent.metadata,
+        "assistant": {"metadata": inline} if inline else None,
+        "assistantOverrides": sent.assistant_overrides and msgspec.to_builtins(sent.assistant_overrides),
+        "squad": sent.squad and msgspec.to_builtins(sent.squad),
+        "squadOverrides": sent.squad_overrides and msgspec.to_builtins(sent.squad_overrides),
+        "workflowOverrides": sent.workflow_overrides and msgspec.to_builtins(sent.workflow_overrides),
         "variableValues": artifact.variable_values,
         "schedulePlan": sent.schedule_plan,
         "compliance": sent.compliance,
@@ -523,8 +617,16 @@ def _metadata(sent: Call, artifact: Artifact, *, has_messages: bool) -> dict[str
         "videoRecordingStartDelaySeconds": artifact.video_recording_start_delay_seconds,
         "transcript": None if has_messages else artifact.transcript or sent.transcript,
     }
+    hide_secrets(list(filter(None, map(told.get, _HELD_BY_ANYBODY))))
     # What is 0 or False says something, what is empty does not.
     return {name: value for name, value in told.items() if value or value == 0}
+
+
+# Members whose content others than Vapi decide.
+_HELD_BY_ANYBODY = (
+    *("transport", "customer", "destination", "transfers", "metadata", "assistant", "assistantOverrides", "squad"),
+    *("squadOverrides", "workflowOverrides", "variableValues"),
+)
 
 
 def hide_secrets(left: list[AnyJson]) -> None:

@@ -37,9 +37,11 @@ _Milliseconds = Annotated[float, msgspec.Meta(gt=0, lt=1e14)]
 
 
 class HeardWord(msgspec.Struct, gc=False):
-    """A word as the transcriber heard it; only its size tells the unit of its times."""
+    """A word as the transcriber heard it; only the size of its times tells their unit."""
 
     word: str | None = None
+    punctuated_word: str | None = None
+    punctuated: str | None = msgspec.field(name="punctuatedWord", default=None)
     start: Seconds | None = None
     end: Seconds | None = None
     confidence: Seconds | None = None
@@ -75,6 +77,8 @@ class Message(msgspec.Struct, rename="camel", gc=False):
     seconds_from_start: Seconds | None = None
     duration: Seconds | None = None
     speaker_label: str | None = None
+    confidence: Seconds | None = None
+    confidence_source: str | None = None
     metadata: Heard | list[Any] | str | float | bool | None = None
     assistant_id: Id | None = None
     assistant_name: str | None = None
@@ -105,6 +109,7 @@ class Activation(msgspec.Struct, rename="camel", omit_defaults=True):
     assistant_id: Id | None = None
     assistant_name: str | None = None
     assistant_version: str | None = None
+    squad_version: str | None = None
 
 
 class Artifact(msgspec.Struct, rename="camel"):
@@ -142,17 +147,45 @@ class Analysis(msgspec.Struct, rename="camel"):
     success_evaluation: AnyJson = None
 
 
-class Assistant(msgspec.Struct):
+class TranscriptPlan(msgspec.Struct, rename="camel"):
+    """How speakers are called in the transcript as plain text."""
+
+    assistant_name: str | None = None
+    user_name: str | None = None
+
+
+class ArtifactPlan(msgspec.Struct, rename="camel"):
+    """What is to be made of a call."""
+
+    transcript_plan: TranscriptPlan | list[Any] | str | float | bool | None = None
+
+
+MaybeArtifactPlan = ArtifactPlan | list[Any] | str | float | bool | None
+
+
+class Assistant(msgspec.Struct, rename="camel"):
     """An assistant given with the call instead of by its id."""
 
     name: str | None = None
+    metadata: AnyJson = None
+    artifact_plan: MaybeArtifactPlan = None
 
 
 class Overrides(msgspec.Struct, rename="camel", omit_defaults=True):
-    """What the customer attached to the call."""
+    """What the customer attached to the call, among all that may be set otherwise for it."""
 
     variable_values: AnyJson = None
     metadata: AnyJson = None
+
+
+MaybeOverrides = Overrides | list[Any] | str | float | bool | None
+"""Set in so many places that one of another form must not cost the call."""
+
+
+class Squad(msgspec.Struct, rename="camel", omit_defaults=True):
+    """Assistants that hand over to each other, given with the call instead of by their id."""
+
+    members_overrides: MaybeOverrides = None
 
 
 class PhoneNumber(msgspec.Struct, rename="camel"):
@@ -171,6 +204,8 @@ class Customer(msgspec.Struct, rename="camel", omit_defaults=True):
     extension: str | None = None
     email: str | None = None
     external_id: Id | None = None
+    assistant_overrides: MaybeOverrides = None
+    squad_overrides: MaybeOverrides = None
 
 
 class Call(msgspec.Struct, rename="camel"):
@@ -186,13 +221,22 @@ class Call(msgspec.Struct, rename="camel"):
     updated_at: Instant = None
     started_at: Instant = None
     ended_at: Instant = None
+    # In no specification; reports and exports have them.
+    duration_seconds: Seconds | None = None
+    duration_ms: Seconds | None = None
+    duration_minutes: Seconds | None = None
     name: str | None = None
     assistant_id: Id | None = None
     assistant: Assistant | None = None
     assistant_version: str | None = None
     assistant_overrides: Overrides | None = None
+    metadata: AnyJson = None
     squad_id: Id | None = None
+    squad_version: str | None = None
+    squad: Squad | list[Any] | str | float | bool | None = None
+    squad_overrides: MaybeOverrides = None
     workflow_id: Id | None = None
+    workflow_overrides: MaybeOverrides = None
     campaign_id: Id | None = None
     phone_number_id: Id | None = None
     phone_number: PhoneNumber | None = None
@@ -210,6 +254,7 @@ class Call(msgspec.Struct, rename="camel"):
     cost_breakdown: AnyJson = None
     analysis: Analysis | None = None
     artifact: Artifact | None = None
+    artifact_plan: MaybeArtifactPlan = None
     # As it was before there were artifacts. The messages still come twice, so these are read only where they must be.
     messages: msgspec.Raw = msgspec.Raw()
     transcript: str | None = None
@@ -241,17 +286,16 @@ _FAULTS = "for finding faults, with Vapi's own tools"
 _TWICE = "what was said, once more"
 _FILTERED = "what the security filter took out"
 LEFT_TO_RAW = {
-    "artifactPlan*": _SET_UP,
+    "artifactPlan.*": _SET_UP,
     "assistant.*": _SET_UP,
     "assistantOverrides.*": _SET_UP,
     "customer.*": _SET_UP,
     "phoneNumber.*": _SET_UP,
-    "squad": _SET_UP,
     "squad.*": _SET_UP,
-    "squadOverrides*": _SET_UP,
+    "squadOverrides.*": _SET_UP,
     "workflow": _SET_UP,
     "workflow.*": _SET_UP,
-    "workflowOverrides*": _SET_UP,
+    "workflowOverrides.*": _SET_UP,
     "monitor*": "addresses that let anybody listen in and interfere",
     "webCall*Url": "the way into a running call",
     "webCallSipUri": "the way into a running call",
@@ -270,6 +314,7 @@ LEFT_TO_RAW = {
     "artifact.messages[].isFiltered": _FILTERED,
     "artifact.messages[].detectedThreats*": _FILTERED,
     "artifact.messages[].originalMessage": _FILTERED,
+    "artifact.messages[].confidenceSource": "who computed the confidence",
     "artifact.messages[].metadata.*": "what else is known of the transcriber, or of a tool's answer",
     "artifact.messages[].name": "the call that was answered says it",
     "artifact.messages[].warnings*": "of the size of an answer",

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ...adapter import Account, Listing, Query, Resource, answered
-from ...coerce import AnyJson, Id, Instant, Seconds, instant, text
+from ...coerce import AnyJson, Id, Instant, Seconds, instant, noted, text
 from ...errors import InvalidRefError
 from ...payload import decode
 from ...schema import (
@@ -115,7 +115,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         metadata=_metadata(sent, artifact),
         related_ids={"squadId": str(sent.squad_id)} if text(sent.squad_id) else {},
         estimated=("channel",) if is_texted else (),
-        issues=tuple(issues),
+        issues=noted(issues),
         raw=bytes(body),
     )
 

@@ -1,0 +1,3 @@
+"""What adapters read conversations with, beyond single values."""
+
+__all__: list[str] = []

@@ -1,0 +1,43 @@
+"""Where a conversation stands, and whether its transcript may still come."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from ..schema import Conversation, Status, TranscriptState
+
+__all__ = ["as_got", "concluded", "may_still_come"]
+
+_LATEST = timedelta(hours=1)  # after the end; what providers make of a conversation is there by then
+
+# Plain words for an end, whichever provider takes to one of them next.
+_ENDED = {"closed", "complete", "completed", "done", "ended", "finished", "terminated"}
+
+
+def concluded(status: Status, word: str | None, *signs: object) -> Status:
+    """Return the status; ENDED where the provider's word is unknown and something else is a sign of an end."""
+    if status is not Status.UNKNOWN:
+        return status
+    is_over = (word or "").lower() in _ENDED or any(signs)
+    return Status.ENDED if is_over else status
+
+
+def may_still_come(ended_at: datetime | None, present: datetime | None) -> bool:
+    """Whether a transcript may still come: for an hour after the end, or where nobody knows how long ago that was."""
+    return ended_at is None or present is None or present - ended_at < _LATEST
+
+
+def as_got(found: Conversation, present: datetime) -> Conversation:
+    """Return a conversation as the answer of `get`, after which nothing more can be loaded.
+
+    A transcript that is not part of it is pending while the conversation runs and for an hour after its end, and
+    unavailable later.
+    """
+    if found.transcript_state is not TranscriptState.NOT_LOADED:
+        return found
+    last_known = found.ended_at or found.started_at or found.created_at
+    is_due = not found.is_finished or may_still_come(last_known, present)
+    state = TranscriptState.PENDING if is_due else TranscriptState.UNAVAILABLE
+    return msgspec.structs.replace(found, transcript_state=state)
