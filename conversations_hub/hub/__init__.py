@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from ssl import SSLContext
 from types import TracebackType
@@ -17,12 +17,13 @@ from ..adapter import Account, Query, Start, Started
 from ..adapters import available, load, usable
 from ..errors import ConfigurationError, HubClosedError, HubError, InvalidRefError, UnknownAccountError
 from ..policy import Profile, profile_named
+from ..proxy import ProxyChoice, route
 from ..schema import Conversation, Recording, Status, TranscriptTurn
 from ..signals import Signal
 from ..transport import Clock, Connections, Lane, Limiter, Turns
 from .crew import Crew
 from .cursor import Place
-from .environment import accounts_in
+from .environment import accounts_in, proxies_in
 from .instants import check_span
 from .late import get_when_ready
 from .reader import Lists, Reader
@@ -30,9 +31,10 @@ from .recordings import Download, download
 from .refs import Ref, Target
 from .report import AccountReport, Report
 from .sealed import sealed, sealed_stream
+from .trusted_file import trusting
 from .walk import ACCOUNTS_AT_ONCE, Page, Plan, Walk
 
-__all__ = ["AccountReport", "Download", "Hub", "Limiter", "Outcome", "Page", "Report", "Walk"]
+__all__ = ["AccountReport", "Download", "Hub", "Limiter", "Outcome", "Page", "Report", "Walk", "proxies_in"]
 
 
 ProfileName = Literal["interactive", "bulk"]
@@ -55,7 +57,8 @@ class Hub:
         accounts: the accounts to ask; two of one provider need different names.
         profile: the numbers to work by: "interactive" for web back ends and agents, "bulk" for jobs, or your own.
         keep_raw: whether conversations keep the provider's JSON, known secrets scrubbed.
-        proxy: the URL of an HTTP proxy; the environment's is not used.
+        proxy: the URL of an HTTP proxy, or a function from a URL to that of its proxy: `proxies_in(os.environ)` makes
+            the one that the environment means, which is not used otherwise.
         ssl: what to trust instead of the system's certificates.
         limiter: a rate shared with other processes, in place of the one the hub keeps for each account by itself.
         on_signal: called with each `conversations_hub.signals.Signal`; it must be quick and must not raise.
@@ -77,7 +80,7 @@ class Hub:
         *,
         profile: ProfileName | Profile = "interactive",
         keep_raw: bool = False,
-        proxy: str | None = None,
+        proxy: ProxyChoice | None = None,
         ssl: SSLContext | None = None,
         limiter: Limiter | None = None,
         on_signal: Callable[[Signal], object] | None = None,
@@ -85,6 +88,7 @@ class Hub:
         connections: int | None = None,
         clock: Clock | None = None,
     ) -> None:
+        proxy = route(proxy)  # from here on no frame holds a password
         self._profile = profile_named(profile)
         self._readers: dict[Target, dict[str, Reader]] = {}
         self.keep_raw = keep_raw
@@ -97,6 +101,7 @@ class Hub:
         self._is_closed = False
         turns = Turns()
         self._connections = Connections(connections)
+        trust = cache(trusting)
         for account in accounts:
             where = Target(account.provider, account.name)
             if where in self._readers:
@@ -108,8 +113,8 @@ class Hub:
                 clock=clock or Clock(),
                 turns=turns,
                 connections=self._connections,
-                proxy=proxy,
-                ssl=ssl,
+                through=proxy,
+                ssl=ssl if account.ca_file is None else trust(account.ca_file),
                 limiter=limiter,
                 on_signal=on_signal,
             )
@@ -126,7 +131,7 @@ class Hub:
         environ: Mapping[str, str] | None = None,
         profile: ProfileName | Profile = "interactive",
         keep_raw: bool = False,
-        proxy: str | None = None,
+        proxy: ProxyChoice | None = None,
         ssl: SSLContext | None = None,
         limiter: Limiter | None = None,
         on_signal: Callable[[Signal], object] | None = None,
@@ -140,6 +145,7 @@ class Hub:
         nothing else, of all `providers` there are, those of other packages included, or of those named. A provider
         without a key is left out; without any the hub has no accounts, and says so when it is first used.
         """
+        proxy = route(proxy)
         named = available() if providers is None else providers
         accounts = accounts_in(os.environ if environ is None else environ, named)
         return cls(
@@ -163,7 +169,7 @@ class Hub:
         environ: Mapping[str, str] | None = None,
         profile: ProfileName | Profile = "interactive",
         keep_raw: bool = False,
-        proxy: str | None = None,
+        proxy: ProxyChoice | None = None,
         ssl: SSLContext | None = None,
         limiter: Limiter | None = None,
         on_signal: Callable[[Signal], object] | None = None,
@@ -198,6 +204,10 @@ class Hub:
     def accounts(self, *targets: str) -> tuple[str, ...]:
         """Return the accounts of this hub, or those that targets name as in `list`, as "provider/account"."""
         return tuple(dict.fromkeys(lists.readers[0].where for lists in self._lists_of(targets)))
+
+    def lanes(self, *targets: str) -> tuple[Lane, ...]:
+        """Return the ways to the providers of accounts, as in `accounts`, for who has flows of its own to run."""
+        return tuple(dict.fromkeys(lists.readers[0].lane for lists in self._lists_of(targets)))
 
     async def get(
         self,
