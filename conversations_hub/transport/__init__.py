@@ -33,7 +33,7 @@ from ..errors import (
 from ..payload import LARGE, is_utf8, well_formed
 from ..policy import Profile, RetryBudget, Ticket, is_impatience, retry_after
 from ..proxy import Proxy, Route, route
-from ..signals import AttemptEnded, RetryScheduled, Signal, Waited
+from ..signals import AttemptEnded, RetryScheduled, Signal, Waited, in_words
 from ..wire import Flow, Request, Response, field, target
 from .body import read
 from .clock import Clock
@@ -505,26 +505,10 @@ class Lane:
         return error
 
     def ended(self, method: str, path: str, exchange: Exchange, started: float, outcome: Response | HubError) -> None:
-        """Log an attempt, and tell whoever listens: templates, sizes and times, never ids or content."""
-        is_logged = log.isEnabledFor(logging.DEBUG)
-        if not is_logged and self._on_signal is None:
+        """Tell of an attempt: templates, sizes and times, never ids or content."""
+        if not self._is_heard:
             return
-        seconds = self.clock.monotonic() - started
         answered = outcome if isinstance(outcome, Response) else None
-        size = len(answered.body) if answered else 0
-        error = None if answered else type(outcome).__name__
-        if is_logged:
-            log.debug(
-                "%s/%s %s %s -> %s, %d bytes, %.3f s, attempt %d",
-                self.account.provider,
-                self.account.name,
-                method,
-                path,
-                error or outcome.status,
-                size,
-                seconds,
-                exchange.attempts,
-            )
         self.tell(
             AttemptEnded,
             exchange.operation,
@@ -532,18 +516,25 @@ class Lane:
             path=path,
             number=exchange.requests,
             status=answered.status if answered else None,
-            size=size,
-            seconds=seconds,
-            error=error,
+            size=len(answered.body) if answered else 0,
+            seconds=self.clock.monotonic() - started,
+            error=None if answered else type(outcome).__name__,
             reason=outcome.reason if isinstance(outcome, TransportError) else None,
         )
 
     def tell(self, kind: type[Signal], operation: Task | None = None, **facts: Any) -> None:
-        """Pass a signal on, if anybody listens."""
+        """Log a signal, and pass it on to whoever listens."""
+        if not self._is_heard:
+            return
+        signal = kind(provider=self.account.provider, account=self.account.name, operation=operation, **facts)
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("%s", in_words(signal))
         if self._on_signal is not None:
-            self._on_signal(
-                kind(provider=self.account.provider, account=self.account.name, operation=operation, **facts)
-            )
+            self._on_signal(signal)
+
+    @property
+    def _is_heard(self) -> bool:
+        return self._on_signal is not None or log.isEnabledFor(logging.DEBUG)
 
     def _open(self) -> tuple[aiohttp.ClientSession, asyncio.Future[None]]:
         if self._is_closed:
