@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from http.client import HTTPConnection
 from inspect import signature
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,7 +30,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from conversations_hub.adapters import BUILTIN, load
-from conversations_hub.cli import cli
+from conversations_hub.cli import cli, serving
 from conversations_hub.cli.moments import moment
 from conversations_hub.cli.show import Lines, whole
 from conversations_hub.cli.terminal import escaped, escaped_lines, write_json
@@ -57,7 +58,7 @@ from conversations_hub.schema import (
     Visibility,
 )
 from conversations_hub.schema.document import document
-from conversations_hub.testing import Faults
+from conversations_hub.testing import Faults, Simulator
 
 from .warm import Warm, command_line
 
@@ -458,6 +459,27 @@ def _said_last(simulator: Warm) -> str:
     """Return what it says besides further variables."""
     lines = simulator.stdout.read().splitlines()
     return "".join(line for line in lines if not line.startswith("export ")) + simulator.stderr.read()
+
+
+def test_simulate_answers_with_the_clock_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime(2026, 3, 2, 12, 34, 56, tzinfo=UTC)
+    seconds = [now.timestamp()]
+    told: list[float] = []
+
+    async def serve(simulator: Simulator, *_counts: int, as_json: bool) -> None:
+        for _ in range(2):
+            told.append(simulator.worlds["telnyx"].present - seconds[0])
+            seconds[0] += 3600.0
+
+    monkeypatch.setattr(serving, "time", SimpleNamespace(time=lambda: seconds[0]))
+
+    def now_in(_zone: object) -> datetime:
+        return now
+
+    monkeypatch.setattr(serving, "datetime", SimpleNamespace(now=now_in))
+    monkeypatch.setattr(serving, "_serve", serve)
+    assert run("simulate").exit_code == 0
+    assert told == [0.0, 0.0]
 
 
 @pytest.mark.parametrize(
