@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -174,6 +175,28 @@ def test_a_limit_that_was_reached_is_no_failure(accounts: dict[str, str]) -> Non
     assert result.exit_code == 0
     assert len(result.stdout.splitlines()) == 5
     assert run("list", "--limit", "0", "--json", environ=accounts).exit_code == 0
+
+
+def test_a_limited_list_says_once_that_there_may_be_more(accounts: dict[str, str]) -> None:
+    lines = run("list", "--limit", "5", environ=accounts).stderr.splitlines()
+    everybody = ", ".join(f"{provider}/default" for provider in BUILTIN)
+    assert lines == [
+        f"5 delivered, as --limit asks; there may be more of {everybody}",
+        "tavus/default, voiceable/default: its list has no known order, so its rows took part as they came",
+    ]
+    [one] = run("list", "anyreach", "--limit", "5", environ=accounts).stderr.splitlines()
+    assert one == "5 delivered, as --limit asks; there may be more of anyreach/default"
+    [whole] = run("list", "anyreach", "--limit", "500", environ=accounts).stderr.splitlines()
+    assert whole.startswith("anyreach/default: complete, 40 delivered of 40 listed")
+
+
+def test_a_limited_list_still_says_who_failed(accounts: dict[str, str]) -> None:
+    result = run("list", "--limit", "5", environ=accounts | {"VAPI_API_KEY": "bad"})
+    assert result.exit_code == 1
+    [failed, cut, _, error] = result.stderr.splitlines()
+    assert failed.startswith("vapi/default: incomplete, 0 delivered")
+    assert "vapi/default" not in cut
+    assert error.startswith("Error: vapi/default list: ")
 
 
 def test_list_says_who_failed_and_delivers_the_others(accounts: dict[str, str]) -> None:
@@ -503,6 +526,30 @@ def test_a_port_that_is_taken_is_a_sentence() -> None:
         result = run("simulate", "--port", str(other.getsockname()[1]))
     assert result.exit_code == 1
     assert "address already in use" in result.stderr
+
+
+# help
+
+
+def examples() -> Iterator[tuple[str, str]]:
+    for name, command in sorted(cli.commands.items()):
+        context = click.Context(command, info_name=name, terminal_width=80)
+        shown = command.get_help(context).splitlines()
+        yield from ((name, line) for line in shown if line.startswith("    conversations-hub "))
+
+
+def test_every_command_shows_an_example() -> None:
+    assert {name for name, _ in examples()} == {*cli.commands}
+
+
+@pytest.mark.parametrize(("name", "line"), [*examples()])
+def test_an_example_can_be_pasted(name: str, line: str) -> None:
+    assert len(line) <= 80
+    words = shlex.split(line)
+    ends = [words.index(mark) for mark in ("|", ">") if mark in words]
+    command, given, *arguments = words[: min(ends, default=None)]
+    assert (command, given) == ("conversations-hub", name)
+    cli.commands[name].make_context(name, arguments).close()
 
 
 # what goes wrong

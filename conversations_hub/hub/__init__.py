@@ -32,6 +32,7 @@ from .refs import Ref, Target
 from .report import AccountReport, Report
 from .sealed import sealed, sealed_stream
 from .trusted_file import trusting
+from .unusable import Unusable
 from .walk import ACCOUNTS_AT_ONCE, Page, Plan, Walk
 
 __all__ = ["AccountReport", "Download", "Hub", "Limiter", "Outcome", "Page", "Report", "Walk", "proxies_in"]
@@ -76,7 +77,7 @@ class Hub:
 
     def __init__(
         self,
-        accounts: Iterable[Account] = (),
+        accounts: Iterable[Account | Unusable] = (),
         *,
         profile: ProfileName | Profile = "interactive",
         keep_raw: bool = False,
@@ -102,13 +103,16 @@ class Hub:
         turns = Turns()
         self._connections = Connections(connections)
         trust = cache(trusting)
-        for account in accounts:
+        self.unusable: dict[str, ConfigurationError] = {}
+        """What is wrong with accounts that cannot be used, by "provider/account"."""
+        for given in accounts:
+            account, adapter = given.stand_in() if isinstance(given, Unusable) else (given, usable(given.provider))
             where = Target(account.provider, account.name)
             if where in self._readers:
                 raise ConfigurationError("two accounts of one name: give each its own", provider=account.provider)
             lane = Lane(
                 account,
-                usable(account.provider),
+                adapter,
                 self._profile,
                 clock=clock or Clock(),
                 turns=turns,
@@ -122,6 +126,8 @@ class Hub:
                 name: Reader(lane, resource, name, keep_raw=keep_raw)
                 for name, resource in {lane.adapter.main: lane.adapter, **lane.adapter.resources}.items()
             }
+            if isinstance(given, Unusable):
+                self.unusable[f"{where.provider}/{where.account}"] = given.error
 
     @classmethod
     def from_env(
@@ -143,7 +149,11 @@ class Hub:
 
         Read are `<PROVIDER>_API_KEY`, `<PROVIDER>_BASE_URL` and the provider's own settings (`ANYREACH_ORG_ID`), and
         nothing else, of all `providers` there are, those of other packages included, or of those named. A provider
-        without a key is left out; without any the hub has no accounts, and says so when it is first used.
+        without a key is left out; without any the hub has no accounts, and says so when it is first used. A mistake in
+        one account blocks that one alone, and is raised by whatever is asked of it.
+
+        Raises:
+            ConfigurationError: a provider nobody knows, or no account that can be used.
         """
         proxy = route(proxy)
         named = available() if providers is None else providers
@@ -180,20 +190,27 @@ class Hub:
         """Make a hub of the accounts a TOML file names: one `[[account]]` each.
 
         An account has `provider`, and the key as `key_env` (the variable that holds it), `key_file` (the file that
-        holds it, relative to this one) or `key`. There may be `name`, `base_url`, `allow_insecure` and `settings`, as
-        in `settings = { org_id = "…" }` or `{ org_id_env = "…" }`. A file with a key in it must be its owner's alone.
+        holds it, relative to this one) or `key`. There may be `name`, `base_url`, `allow_insecure`, `proxy`, `ca_file`
+        and `settings`, as in `settings = { org_id = "…" }` or `{ org_id_env = "…" }`. Above the accounts there may be
+        `proxy`, `proxy_from_env` and `ca_file` for all of them; `proxy` and `ssl` here take the place of those. Nobody
+        else may write the file, nor read it where it holds a key.
+
+        A mistake in one account blocks that one alone, and is raised by whatever is asked of it.
 
         Raises:
-            ConfigurationError: a mistake in the file, or a variable that is not set; it says where, and never a key.
+            ConfigurationError: another mistake in the file, or no account that can be used; it says where, and never a
+                key.
         """
-        from .configuration import accounts_in_file  # noqa: PLC0415  (TOML is read by few)
+        from .configuration import configured  # noqa: PLC0415  (TOML is read by few)
 
+        proxy = None if proxy is None else route(proxy)
+        found = configured(Path(path), os.environ if environ is None else environ)
         return cls(
-            accounts_in_file(Path(path), os.environ if environ is None else environ),
+            found.accounts,
             profile=profile,
             keep_raw=keep_raw,
-            proxy=proxy,
-            ssl=ssl,
+            proxy=proxy or found.through,
+            ssl=ssl or found.ssl,
             limiter=limiter,
             on_signal=on_signal,
             accounts_at_once=accounts_at_once,
@@ -204,6 +221,11 @@ class Hub:
     def accounts(self, *targets: str) -> tuple[str, ...]:
         """Return the accounts of this hub, or those that targets name as in `list`, as "provider/account"."""
         return tuple(dict.fromkeys(lists.readers[0].where for lists in self._lists_of(targets)))
+
+    @property
+    def providers(self) -> frozenset[str]:
+        """The providers of which this hub has an account."""
+        return frozenset(where.provider for where in self._readers)
 
     def lanes(self, *targets: str) -> tuple[Lane, ...]:
         """Return the ways to the providers of accounts, as in `accounts`, for who has flows of its own to run."""

@@ -10,31 +10,36 @@ from ..adapter import Account
 from ..adapters import usable
 from ..errors import ConfigurationError
 from ..proxy import Proxy
+from .unusable import Unusable, check_usable
 
 __all__ = ["accounts_in", "proxies_in"]
 
 
-def accounts_in(environ: Mapping[str, str], providers: Iterable[str]) -> list[Account]:
+def accounts_in(environ: Mapping[str, str], providers: Iterable[str]) -> list[Account | Unusable]:
     """Return an account for each provider that has a key here.
 
     Read are `<PROVIDER>_API_KEY`, `<PROVIDER>_BASE_URL` and the provider's own settings (`ANYREACH_ORG_ID`), and
-    nothing else. Raises `ConfigurationError` for a provider nobody knows and for what cannot be right.
+    nothing else. What cannot be right makes its account unusable. Raises `ConfigurationError` for a provider nobody
+    knows, and where no account can be used.
     """
-    accounts: list[Account] = []
+    accounts: list[Account | Unusable] = []
     for provider in providers:
         prefix = provider.upper()
         key = environ.get(f"{prefix}_API_KEY")
         if not key:
             continue
         settings = {name: environ.get(f"{prefix}_{name.upper()}", "") for name in usable(provider).settings}
-        accounts.append(
-            Account(
+        try:
+            account: Account | Unusable = Account(
                 provider,
                 key=key,
                 base_url=environ.get(f"{prefix}_BASE_URL") or None,
                 settings={name: value for name, value in settings.items() if value},
             )
-        )
+        except ConfigurationError as error:
+            account = Unusable(provider, "default", ConfigurationError(error.reason, provider=provider))
+        accounts.append(account)
+    check_usable(accounts)
     return accounts
 
 
