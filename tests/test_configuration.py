@@ -19,6 +19,7 @@ from yarl import URL
 
 from conversations_hub import Account, Hub
 from conversations_hub.errors import ConfigurationError, PartialError
+from conversations_hub.hub import proxies_in
 from conversations_hub.hub.configuration import configured
 from conversations_hub.hub.trusted_file import read_trusted
 from conversations_hub.hub.unusable import Unusable
@@ -447,6 +448,24 @@ def test_a_key_shows_nowhere(tmp_path: Path) -> None:
     [account] = _accounts(path, {})
     assert isinstance(account, Account)
     assert KEY not in repr((account, account.key, account.settings))
+
+
+def test_an_error_shows_no_key_in_the_frames_it_rose_through(tmp_path: Path) -> None:
+    """Whoever collects errors collects what is in their frames."""
+    path = _written(tmp_path, f"proxy = 'ftp://{KEY}'\n{TAVUS}key = '{KEY}'\n{TAVUS}kei = '{KEY}'")
+    for make in (
+        lambda: Hub.from_file(path, environ=ENVIRON),
+        lambda: Hub.from_file(_written(tmp_path, f"{TAVUS}key = '{KEY}'\nx = 1"), environ={}),
+        lambda: Hub.from_env(environ={"TAVUS_API_KEY": f"{KEY} {KEY}"}),
+        lambda: proxies_in({"HTTPS_PROXY": f"ftp://{KEY}"}),
+    ):
+        with pytest.raises(ConfigurationError) as caught:
+            make()
+        ours = [frame for frame, _ in traceback.walk_tb(caught.tb) if frame.f_code.co_filename != __file__]
+        assert ours
+        for frame in ours:
+            held = {name: value for name, value in frame.f_locals.items() if name != "environ"}  # the caller's own
+            assert KEY not in repr(held)
 
 
 async def test_a_hub_is_made_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
