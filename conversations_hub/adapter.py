@@ -6,6 +6,7 @@ yields `Request` and receives `Response`. What it holds decides what it can do; 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -26,6 +27,7 @@ from .errors import (
     for_status,
 )
 from .payload import decoded_or_none
+from .proxy import ProxyChoice, Route, route
 from .schema import Analysis, Conversation, Recording, Status, TranscriptTurn
 from .signing import Secret
 from .signing.schemes import Scheme
@@ -83,11 +85,12 @@ class Account:
     """One set of credentials at one provider.
 
     `base_url` takes the place of the provider's own and may carry a path. It must be `https:`, but for loopback or
-    with `allow_insecure`. `settings` is what this provider needs beside the key. Raises `ConfigurationError` for
-    what cannot be right.
+    with `allow_insecure`. `settings` is what this provider needs beside the key. `proxy` takes the place of the hub's
+    own: the URL of an HTTP proxy, empty for none. `ca_file` names a PEM file of certificates to trust beside the
+    system's. Raises `ConfigurationError` for what cannot be right.
     """
 
-    __slots__ = ("base_url", "key", "name", "provider", "settings")
+    __slots__ = ("base_url", "ca_file", "key", "name", "provider", "route", "settings")
 
     def __init__(
         self,
@@ -98,6 +101,8 @@ class Account:
         name: str = "default",
         settings: Mapping[str, str] | None = None,
         allow_insecure: bool = False,
+        proxy: ProxyChoice | None = None,
+        ca_file: str | os.PathLike[str] | None = None,
     ) -> None:
         if not _NAME.fullmatch(name):
             raise ConfigurationError("an account's name is 1 to 64 letters, digits, '_', '.' or '-'", provider=provider)
@@ -114,6 +119,8 @@ class Account:
             setting: Secret(value, f"{setting} of {provider}/{name}").reveal()
             for setting, value in (settings or {}).items()
         }
+        self.route: Route | None = None if proxy is None else route(proxy)
+        self.ca_file = None if ca_file is None else os.fspath(ca_file)
 
     def __repr__(self) -> str:
         return f"Account({self.provider}/{self.name})"

@@ -11,8 +11,7 @@ import msgspec
 
 from .adapter import Adapter, Resource
 from .errors import ConfigurationError, HubError, PayloadError
-from .signing import bearer
-from .wire import Flow
+from .wire import Flow, Request
 
 __all__ = ["broken", "entries", "loaded"]
 
@@ -63,7 +62,10 @@ def broken(name: str, reason: str) -> Adapter:
         raise ConfigurationError(reason)
         yield
 
-    silent = Adapter(name=name, base_url="https://adapter.invalid", docs="", sign=bearer)
+    def sign(*_asked: object) -> Request:
+        raise ConfigurationError(reason)
+
+    silent = Adapter(name=name, base_url="https://adapter.invalid", docs="", sign=sign)
     return msgspec.structs.replace(silent, **dict.fromkeys(_FLOWS, refuse))
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["AttemptEnded", "BreakerChanged", "PageRead", "RetryScheduled", "Signal", "Waited"]
+__all__ = ["AttemptEnded", "BreakerChanged", "PageRead", "RetryScheduled", "Signal", "Waited", "in_words"]
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,3 +77,32 @@ class PageRead(Signal, frozen=True, kw_only=True):
     new: int
     duplicates: int
     rejected: int
+
+
+def in_words(signal: Signal) -> str:
+    """Return a signal as a line for a log."""
+    who = f"{signal.provider}/{signal.account}"
+    match signal:
+        case AttemptEnded() as it:
+            outcome = it.reason or it.error or it.status
+            return f"{who} {it.method} {it.path} -> {outcome}, {it.size} bytes, {it.seconds:.3f} s, request {it.number}"
+        case RetryScheduled() as it:
+            return f"{who} {it.operation}: {it.cause}, next try in {it.delay:.1f} s, {it.budget} tokens left"
+        case Waited() as it:
+            return f"{who}: waited {it.seconds:.1f} s for {_WAITED_FOR[it.reason]}"
+        case BreakerChanged(is_open=True) as it:
+            return f"{who}: down, so it is left alone for {it.seconds:.1f} s"
+        case BreakerChanged():
+            return f"{who}: up again"
+        case PageRead() as it:
+            return f"{who}: a page of {it.listed} rows, {it.new} new, {it.rejected} unreadable"
+        case _:
+            return f"{who}: {type(signal).__name__}"
+
+
+_WAITED_FOR = {
+    "place": "a place among the account's requests",
+    "rate": "the rate",
+    "breaker": "a provider that was down",
+    "connection": "a connection",
+}

@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from http.client import HTTPConnection
 from inspect import signature
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,7 +31,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from conversations_hub.adapters import BUILTIN, load
-from conversations_hub.cli import cli
+from conversations_hub.cli import cli, serving
 from conversations_hub.cli.moments import moment
 from conversations_hub.cli.show import Lines, whole
 from conversations_hub.cli.terminal import escaped, escaped_lines, write_json
@@ -57,7 +59,7 @@ from conversations_hub.schema import (
     Visibility,
 )
 from conversations_hub.schema.document import document
-from conversations_hub.testing import Faults
+from conversations_hub.testing import Faults, Simulator
 
 from .warm import Warm, command_line
 
@@ -173,6 +175,28 @@ def test_a_limit_that_was_reached_is_no_failure(accounts: dict[str, str]) -> Non
     assert result.exit_code == 0
     assert len(result.stdout.splitlines()) == 5
     assert run("list", "--limit", "0", "--json", environ=accounts).exit_code == 0
+
+
+def test_a_limited_list_says_once_that_there_may_be_more(accounts: dict[str, str]) -> None:
+    lines = run("list", "--limit", "5", environ=accounts).stderr.splitlines()
+    everybody = ", ".join(f"{provider}/default" for provider in BUILTIN)
+    assert lines == [
+        f"5 delivered, as --limit asks; there may be more of {everybody}",
+        "tavus/default, voiceable/default: its list has no known order, so its rows took part as they came",
+    ]
+    [one] = run("list", "anyreach", "--limit", "5", environ=accounts).stderr.splitlines()
+    assert one == "5 delivered, as --limit asks; there may be more of anyreach/default"
+    [whole] = run("list", "anyreach", "--limit", "500", environ=accounts).stderr.splitlines()
+    assert whole.startswith("anyreach/default: complete, 40 delivered of 40 listed")
+
+
+def test_a_limited_list_still_says_who_failed(accounts: dict[str, str]) -> None:
+    result = run("list", "--limit", "5", environ=accounts | {"VAPI_API_KEY": "bad"})
+    assert result.exit_code == 1
+    [failed, cut, _, error] = result.stderr.splitlines()
+    assert failed.startswith("vapi/default: incomplete, 0 delivered")
+    assert "vapi/default" not in cut
+    assert error.startswith("Error: vapi/default list: ")
 
 
 def test_list_says_who_failed_and_delivers_the_others(accounts: dict[str, str]) -> None:
@@ -460,6 +484,27 @@ def _said_last(simulator: Warm) -> str:
     return "".join(line for line in lines if not line.startswith("export ")) + simulator.stderr.read()
 
 
+def test_simulate_answers_with_the_clock_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime(2026, 3, 2, 12, 34, 56, tzinfo=UTC)
+    seconds = [now.timestamp()]
+    told: list[float] = []
+
+    async def serve(simulator: Simulator, *_counts: int, as_json: bool) -> None:
+        for _ in range(2):
+            told.append(simulator.worlds["telnyx"].present - seconds[0])
+            seconds[0] += 3600.0
+
+    monkeypatch.setattr(serving, "time", SimpleNamespace(time=lambda: seconds[0]))
+
+    def now_in(_zone: object) -> datetime:
+        return now
+
+    monkeypatch.setattr(serving, "datetime", SimpleNamespace(now=now_in))
+    monkeypatch.setattr(serving, "_serve", serve)
+    assert run("simulate").exit_code == 0
+    assert told == [0.0, 0.0]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -481,6 +526,30 @@ def test_a_port_that_is_taken_is_a_sentence() -> None:
         result = run("simulate", "--port", str(other.getsockname()[1]))
     assert result.exit_code == 1
     assert "address already in use" in result.stderr
+
+
+# help
+
+
+def examples() -> Iterator[tuple[str, str]]:
+    for name, command in sorted(cli.commands.items()):
+        context = click.Context(command, info_name=name, terminal_width=80)
+        shown = command.get_help(context).splitlines()
+        yield from ((name, line) for line in shown if line.startswith("    conversations-hub "))
+
+
+def test_every_command_shows_an_example() -> None:
+    assert {name for name, _ in examples()} == {*cli.commands}
+
+
+@pytest.mark.parametrize(("name", "line"), [*examples()])
+def test_an_example_can_be_pasted(name: str, line: str) -> None:
+    assert len(line) <= 80
+    words = shlex.split(line)
+    ends = [words.index(mark) for mark in ("|", ">") if mark in words]
+    command, given, *arguments = words[: min(ends, default=None)]
+    assert (command, given) == ("conversations-hub", name)
+    cli.commands[name].make_context(name, arguments).close()
 
 
 # what goes wrong

@@ -212,12 +212,14 @@ def test_the_table_at_the_end_fits_a_terminal(
 
 
 def test_downloads_are_shown_while_they_go_on() -> None:
-    files = RecordingsReport()
-    shown = WatchedRecordings(files)
+    files, waits = RecordingsReport(), Waits(Time())
+    shown = WatchedRecordings(files, waits)
     files.downloaded, files.size = 12, 3_400_000
     files.failures["TransportError: no connection to cdn.example\x1b[2J"] += 2
     assert shown.lines() == [
         "recordings: 12 downloaded (3.4 MB), 0 there before",
         "  2 failed: TransportError: no connection to cdn.example\\x1b[2J",
     ]
+    waits.hear(ended(status=503))
+    assert shown.lines()[2:] == ["tavus/eu: the provider is in trouble (HTTP 503), trying again"]
     assert shown.table().plain == "\n".join(shown.lines())

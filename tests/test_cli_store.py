@@ -226,3 +226,12 @@ def test_following_goes_on_until_it_is_stopped(environ: dict[str, str], tmp_path
     new = [int(line[3]) for line in lines if line and line[0] == "tavus/default" and line[-1] == "complete"]
     assert new[0] == EACH
     assert len(new) >= 2
+
+
+def test_who_is_refused_a_recording_is_told_the_option_that_takes_it(tmp_path: Path) -> None:
+    with Simulator(conversations=20, providers=["anyreach"]) as simulator:
+        arguments = ("sync", "anyreach", "--store", str(tmp_path / "c.db"), "--recordings", str(tmp_path / "r"))
+        result = run(simulator.environment(), *arguments)
+    assert result.exit_code == 1
+    assert "media.example.com, which is not known to be a place of this provider's: if you trust it" in result.stdout
+    assert "--any-host" in result.stdout

@@ -13,15 +13,17 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from conversations_hub import Account
+from conversations_hub import Account, Hub
 from conversations_hub.adapter import Adapter, Resource
 from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.cli import cli
 from conversations_hub.cli.examination import Diagnosis, Finding, examined
 from conversations_hub.hub.environment import accounts_in
+from conversations_hub.hub.unusable import Unusable
 from conversations_hub.testing import Faults, Simulator
-from conversations_hub.transport import Clock
+from conversations_hub.transport import Clock, Lane
 
+from .clock import FakeClock
 from .server import Answer, Asked, Scripted, answer, serving
 
 KEY = "key-of-the-doctor"
@@ -32,8 +34,13 @@ def _listed(*rows: Mapping[str, object], headers: dict[str, str] | None = None) 
     return answer({"data": rows, "total_count": len(rows)}, headers=headers)
 
 
+async def _examined(*accounts: Account | Unusable, clock: Clock | None = None) -> list[Diagnosis]:
+    async with Hub(accounts, clock=clock or FakeClock().clock) as hub:
+        return [await examined(lane) for lane in hub.lanes()]
+
+
 async def _found(url: str, provider: str = "tavus", key: str = KEY, clock: Clock | None = None) -> dict[str, Finding]:
-    diagnosis = await examined(Account(provider, key=key, base_url=url), clock or Clock())
+    [diagnosis] = await _examined(Account(provider, key=key, base_url=url), clock=clock)
     return {finding.check: finding for finding in diagnosis.findings}
 
 
@@ -46,8 +53,7 @@ async def _examining(*answers: Answer) -> AsyncGenerator[tuple[dict[str, Finding
 @pytest.mark.parametrize("provider", BUILTIN)
 async def test_an_account_that_works_is_said_to_work(provider: str) -> None:
     async with Simulator(conversations=60) as simulator:
-        [account] = accounts_in(simulator.environment(), [provider])
-        diagnosis = await examined(account, Clock())
+        [diagnosis] = await _examined(*accounts_in(simulator.environment(), [provider]), clock=Clock())
     assert diagnosis.is_good
     found = {finding.check: finding for finding in diagnosis.findings}
     assert [finding.check for finding in diagnosis.findings] == [
@@ -78,6 +84,15 @@ async def test_a_refused_key_is_told_from_a_provider_that_is_away() -> None:
     assert away["reachable"].verdict == "failed"
     async with _examining(answer({"message": "down"}, 503)) as (found, _):
         assert found["reachable"].verdict == "failed"
+
+
+async def test_one_failure_in_passing_is_no_verdict() -> None:
+    gone = answer({"message": "down"}, 502)
+    async with _examining(gone, _listed(ROW), gone, gone, answer(ROW)) as (found, server):
+        assert len(server.asked) == 5
+    assert found["reachable"].verdict == "note"
+    assert found["reachable"].said.endswith(" s, 1 try having failed")
+    assert {name for name, finding in found.items() if finding.verdict == "failed"} == set()
 
 
 async def test_a_key_that_may_not_list_is_a_good_key() -> None:
@@ -168,7 +183,7 @@ def test_the_command_writes_what_was_found(monkeypatch: pytest.MonkeyPatch) -> N
         "tavus", "default", (Finding("key", "ok", "accepted"), Finding("get", "failed", "no \x1b[2J", ("a", "b")))
     )
 
-    async def canned(_account: Account, _clock: Clock) -> Diagnosis:
+    async def canned(_lane: Lane) -> Diagnosis:
         return diagnosis
 
     monkeypatch.setattr("conversations_hub.cli.doctor.examined", canned)
@@ -197,7 +212,7 @@ async def test_a_kind_that_an_account_may_not_use_is_a_note() -> None:
         return answer({"items": [], "has_more": False})
 
     async with serving(answered) as server:
-        diagnosis = await examined(Account("retell", key="key", base_url=server.url), Clock())
+        [diagnosis] = await _examined(Account("retell", key="key", base_url=server.url))
     found = {finding.check: finding for finding in diagnosis.findings}
     assert (found["list"].verdict, found["list of chats"].verdict) == ("ok", "note")
     assert "not in your plan" in found["list of chats"].said
@@ -218,7 +233,7 @@ async def test_what_one_kind_has_is_unknown_in_another(monkeypatch: pytest.Monke
     def of_both(_provider: str) -> Adapter:
         return adapter
 
-    monkeypatch.setattr("conversations_hub.cli.examination.usable", of_both)
+    monkeypatch.setattr("conversations_hub.hub.usable", of_both)
     async with _examining(_listed({**ROW, "subject": "Hello"}), _listed({**ROW, "subject": "Hello"})) as (found, _):
         pass
     assert found["unknown members"].found == ("subject", "status", "created_at")

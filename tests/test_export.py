@@ -589,14 +589,26 @@ def test_the_ending_or_a_word_tells_the_form(
     assert capsys.readouterr().err == f"1 conversation written to {path}\n"
 
 
-@pytest.mark.parametrize("to", ["out.parquet", "parquet:out", "parquet:out.parquet"])
-def test_parquet_is_a_folder(
-    duckdb: Any, store: Path, to: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("to", "folder"),
+    [("out.parquet", "out.parquet"), ("parquet:out", "out"), ("parquet:out.parquet", "out.parquet")],
+)
+def test_parquet_is_a_folder_where_it_was_said(
+    duckdb: Any,
+    store: Path,
+    to: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    folder: str,
 ) -> None:
     monkeypatch.chdir(store.parent)
+    before = {*Path().iterdir()}
     run(store, to)
-    assert capsys.readouterr().err == "2 conversations written to out/conversations.parquet and out/turns.parquet\n"
-    assert names(Path("out")) == ["conversations.parquet", "turns.parquet"]
+    written = f"{folder}/conversations.parquet and {folder}/turns.parquet"
+    assert capsys.readouterr().err == f"2 conversations written to {written}\n"
+    assert {*Path().iterdir()} - before == {Path(folder)}
+    assert names(Path(folder)) == ["conversations.parquet", "turns.parquet"]
 
 
 def test_standard_output_gets_it_byte_for_byte(store: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:

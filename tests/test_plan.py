@@ -15,6 +15,7 @@ import pytest
 
 from conversations_hub import Account, Hub
 from conversations_hub.adapters import BUILTIN, load
+from conversations_hub.cli.accounts import Accounts
 from conversations_hub.cli.planning import show_plan
 from conversations_hub.errors import ConfigurationError, HubClosedError, InvalidRefError, StoreError
 from conversations_hub.schema import TranscriptState
@@ -428,24 +429,27 @@ async def test_a_store_that_is_in_use_or_fails_is_told_and_let_go(tmp_path: Path
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-async def test_it_is_shown_to_people_and_as_json(capsys: pytest.CaptureFixture[str], *, as_json: bool) -> None:
+async def test_it_is_shown_to_people_and_as_json(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *, as_json: bool
+) -> None:
     async with Simulator(conversations=60, seed=7, providers=("tavus", "vapi"), now=NOW, clock=Present()) as simulator:
-        environ = simulator.environment()
+        for name, value in simulator.environment().items():
+            monkeypatch.setenv(name, value)
 
-        def make_hub() -> Hub:
-            return Hub.from_env(environ=environ)
+        async def is_good(*targets: str) -> bool:
+            return await asyncio.to_thread(
+                show_plan, Accounts(), None, targets, since=None, until=None, as_json=as_json
+            )
 
-        is_good = await asyncio.to_thread(show_plan, make_hub, None, (), since=None, until=None, as_json=as_json)
-        assert is_good
-        simulator.faults = Faults(outage=1.0, providers=("vapi",))
-        is_good = await asyncio.to_thread(show_plan, make_hub, None, ("vapi",), since=None, until=None, as_json=as_json)
-        assert not is_good
+        assert await is_good()
+        simulator.script("vapi", [400])
+        assert not await is_good("vapi")
     out = capsys.readouterr().out
     if as_json:
         tavus, vapi, failed = map(json.loads, out.splitlines())
         assert (tavus["where"], tavus["new"], tavus["detail_requests"]) == ("tavus/default", 60, 60)
-        assert (vapi["where"], vapi["detail_requests"], failed["error"]["kind"]) == ("vapi/default", 0, "OutageError")
+        assert (vapi["where"], vapi["detail_requests"], failed["error"]["kind"]) == ("vapi/default", 0, "RejectedError")
         assert msgspec.json.decode(out.splitlines()[0], type=AccountPlan).samples[0].age == "newest"
     else:
         assert out.startswith("tavus/default: 60 conversations listed, 60 new\n  at least 62 requests: 2 for the list")
-        assert "the look ended early, OutageError" in out
+        assert "the look ended early, RejectedError" in out

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+from yarl import URL
 
 from conversations_hub import Hub
 from conversations_hub.testing import Simulator
@@ -51,5 +52,8 @@ def test_the_accounts_are_read(tmp_path: Path) -> None:
     (tmp_path / "keys").mkdir()
     (tmp_path / "keys" / "anyreach").write_text("ak_invented.key")
     (tmp_path / "keys" / "anyreach").chmod(0o600)
-    hub = Hub.from_file(path, environ={"TAVUS_EU_KEY": "invented"})
-    assert hub.accounts() == ("tavus/eu", "anyreach/default")
+    hub = Hub.from_file(path, environ={"TAVUS_EU_KEY": "invented", "VAPI_KEY": "invented"})
+    assert hub.accounts() == ("tavus/eu", "anyreach/default", "vapi/default")
+    assert hub.unusable == {}
+    proxies = [lane.proxy_to(URL("https://media.example.com")) for lane in hub.lanes()]
+    assert [proxy and proxy.name for proxy in proxies] == ["proxy.example.com:3128", "proxy.example.com:3128", None]

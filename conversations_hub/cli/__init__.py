@@ -8,8 +8,11 @@ so that `--help` stays quick; each command imports what it works with.
 from __future__ import annotations
 
 import errno
+import os
 import sys
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import wraps
 from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +21,7 @@ import click
 
 from ..errors import ConfigurationError, HubError, InvalidRefError
 from ..version import __version__
+from .accounts import Accounts, proxy
 from .moments import moment, span
 from .places import Place, database, place
 from .streams import let_go, prepare
@@ -29,12 +33,43 @@ class _WrongSetup(click.ClickException):
     exit_code = 2
 
 
+_LOG = "CONVERSATIONS_HUB_LOG"
+
+
+def _log(ctx: click.Context, level: str) -> None:
+    from logging import getLevelNamesMapping  # noqa: PLC0415
+
+    from .log import show_log  # noqa: PLC0415  (few want to know)
+
+    number = getLevelNamesMapping().get(level.upper())
+    if number is None:
+        raise click.UsageError(f"{_LOG} is {level!a}: there is debug, info, warning and error")
+    ctx.call_on_close(show_log(number))
+
+
+def _if_verbose(ctx: click.Context, _option: click.Parameter, is_verbose: bool) -> None:  # noqa: FBT001
+    if is_verbose:
+        _log(ctx, "debug")
+
+
+_verbose = click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    expose_value=False,
+    callback=_if_verbose,
+    help="Say on standard error what is sent, waited for and read, without ids or content.",
+)
+
+
 class _Sentences(click.Group):
     """Ends with a sentence and an exit code, whatever goes wrong."""
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command."""
         prepare()
+        if level := os.environ.get(_LOG):
+            _log(ctx, level)
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -67,12 +102,14 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
     context_settings=_SETTINGS,
     epilog="New here? `conversations-hub demo` needs no key and no network.",
 )
+@_verbose
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def cli() -> None:
     """The conversations of every AI voice and video agent platform, in one form.
 
     Accounts are found in the environment, by <PROVIDER>_API_KEY, as in TAVUS_API_KEY, or in a TOML file (--config);
-    `conversations-hub providers` names the providers and what more they need.
+    `conversations-hub providers` names the providers and what more they need. CONVERSATIONS_HUB_LOG=debug says as much
+    as -v.
 
     Exit codes: 0 done and complete, 1 failed or incomplete, 2 wrong usage or configuration, 130 interrupted,
     141 nobody reads the output any more, as behind `| head`.
@@ -107,11 +144,43 @@ _count = _Count(min=0)
 _share = _Number(0, 1)
 _seconds = _Number(min=0)
 _json = click.option("--json", "form", flag_value="json", help="Write JSON, a document per line.")
-_config = click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    help="A TOML file with the accounts, in place of the environment.",
+_ACCOUNTS = (
+    click.option(
+        "--config",
+        type=click.Path(path_type=Path),
+        help="A TOML file with the accounts, in place of the environment.",
+    ),
+    click.option(
+        "--proxy", type=proxy, metavar="URL", help="Reach providers through this HTTP proxy, as http://host:3128."
+    ),
+    click.option(
+        "--proxy-from-env", is_flag=True, help="Through that of HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY."
+    ),
+    click.option(
+        "--ca-file",
+        type=click.Path(path_type=Path),
+        help="A PEM file of certificates to trust beside the system's, such as those of a proxy that reads along.",
+    ),
+    _verbose,
 )
+
+
+def _accounts(command: Callable[..., object]) -> Callable[..., object]:
+    """Give a command the options that say whose conversations it is about, and how they are reached, as one value."""
+
+    @wraps(command)
+    def with_accounts(
+        *, config: Path | None, proxy: str | None, proxy_from_env: bool, ca_file: Path | None, **more: Any
+    ) -> object:
+        if proxy is not None and proxy_from_env:
+            raise click.UsageError("--proxy and --proxy-from-env are two ways: give only one")
+        return command(accounts=Accounts(config, proxy, proxy_from_env, ca_file), **more)
+
+    for option in reversed(_ACCOUNTS):
+        with_accounts = option(with_accounts)
+    return with_accounts
+
+
 _since = click.option(
     "--since", type=moment, help="From this instant on: 2026-11-20, 2026-11-20T09:30Z, or 90d, 12h, 30m ago."
 )
@@ -173,7 +242,7 @@ def _providers(*, form: str | None) -> None:
     epilog=_examples(
         "conversations-hub list --since 7d",
         "conversations-hub list anyreach --status failed --transcripts",
-        "conversations-hub list --since 2026-11-01 --transcripts --json > november.jsonl",
+        "conversations-hub list --since 2026-11-01 --transcripts --json > all.jsonl",
     ),
 )
 @click.argument("targets", nargs=-1)
@@ -186,7 +255,7 @@ def _providers(*, form: str | None) -> None:
 @click.option(
     "--store", type=database, metavar="PLACE", help="Of this store, whole and the newest first; nobody is asked."
 )
-@_config
+@_accounts
 @_json
 def _list(
     *,
@@ -198,7 +267,7 @@ def _list(
     limit: int | None,
     transcripts: bool,
     store: Path | None,
-    config: Path | None,
+    accounts: Accounts,
     form: str | None,
 ) -> None:
     """List conversations.
@@ -222,7 +291,7 @@ def _list(
         agent=agent,
         limit=limit,
         transcripts=transcripts,
-        config=config,
+        accounts=accounts,
         as_json=form == "json",
     )
     _end(is_good=is_complete)
@@ -236,8 +305,8 @@ def _list(
 @click.option("--raw", "form", flag_value="raw", help="Write what the provider sent, known secrets scrubbed.")
 @click.option("--wait", type=span, metavar="SPAN", help="Wait so long for a transcript that is pending: 90s, 5m.")
 @click.option("--store", type=database, metavar="PLACE", help="From this store; nobody is asked.")
-@_config
-def _get(*, ref: str, form: str | None, wait: timedelta | None, store: Path | None, config: Path | None) -> None:
+@_accounts
+def _get(*, ref: str, form: str | None, wait: timedelta | None, store: Path | None, accounts: Accounts) -> None:
     """Show one conversation with its transcript.
 
     REF is provider:id, or provider/account:id.
@@ -251,14 +320,14 @@ def _get(*, ref: str, form: str | None, wait: timedelta | None, store: Path | No
         return
     from .reading import get  # noqa: PLC0415
 
-    get(ref, wait=wait or timedelta(), config=config, form=form)
+    get(ref, wait=wait or timedelta(), accounts=accounts, form=form)
 
 
 @cli.command(
     "sync",
     epilog=_examples(
         "conversations-hub sync --since 90d",
-        "conversations-hub sync tavus --store jsonl:november.jsonl --since 2026-11-01 --until 2026-12-01",
+        "conversations-hub sync tavus --store jsonl:tavus.jsonl --since 2026-11-01",
         "conversations-hub sync --follow --redact",
     ),
 )
@@ -293,7 +362,7 @@ def _get(*, ref: str, form: str | None, wait: timedelta | None, store: Path | No
 @click.option("--any-host", is_flag=True, help="Take recordings from any public host, not only from the provider's.")
 @click.option("--no-verify", is_flag=True, help="Walk each list once, though one that moves meanwhile may lose rows.")
 @click.option("--keep", type=span, metavar="SPAN", help="Erase what is older, as in 180d, and fetch none of it.")
-@_config
+@_accounts
 @_json
 def _sync(
     *,
@@ -312,7 +381,7 @@ def _sync(
     any_host: bool,
     no_verify: bool,
     keep: timedelta | None,
-    config: Path | None,
+    accounts: Accounts,
     form: str | None,
 ) -> None:
     """Bring a store up to date.
@@ -329,7 +398,7 @@ def _sync(
     syncing = Syncing(
         targets=(*targets, *providers),
         place=store,
-        config=config,
+        accounts=accounts,
         since=since,
         until=until,
         verify=not no_verify,
@@ -369,7 +438,7 @@ _store_of = click.option(
     epilog=_examples(
         "conversations-hub erase tavus:c123456",
         "conversations-hub erase --phone '+1 555 010 2030' --dry-run",
-        "conversations-hub erase --email ada@example.com --at-provider --receipt receipt.json",
+        "conversations-hub erase --email ada@example.com --at-provider",
     ),
 )
 @click.argument("refs", nargs=-1)
@@ -382,7 +451,7 @@ _store_of = click.option(
 @_dry_run
 @_sure
 @_receipt
-@_config
+@_accounts
 @_json
 def _erase(
     *,
@@ -396,7 +465,7 @@ def _erase(
     dry_run: bool,
     sure: bool,
     receipt: Path | None,
-    config: Path | None,
+    accounts: Accounts,
     form: str | None,
 ) -> None:
     """Take conversations out of a store for good.
@@ -419,7 +488,7 @@ def _erase(
         sure=sure,
         receipt=receipt,
         as_json=form == "json",
-        config=config,
+        accounts=accounts,
     )
     if not is_done:
         sys.exit(1)
@@ -459,7 +528,7 @@ def _prune(
     "search",
     epilog=_examples(
         "conversations-hub search refund",
-        "conversations-hub search '\"credit card\" cancel*' --provider vapi --role user --since 30d",
+        "conversations-hub search '\"credit card\" cancel*' --role user --since 30d",
     ),
 )
 @click.argument("words")
@@ -573,7 +642,7 @@ def _export(
 @_since
 @_until
 @_lookback
-@_config
+@_accounts
 @_json
 def _plan(
     *,
@@ -582,7 +651,7 @@ def _plan(
     since: datetime | None,
     until: datetime | None,
     lookback: timedelta | None,
-    config: Path | None,
+    accounts: Accounts,
     form: str | None,
 ) -> None:
     """Show what a sync would take.
@@ -590,11 +659,10 @@ def _plan(
     How many requests, how long at the known limits, and what cannot be had. It reads the lists and at most three
     conversations of each account, and writes nothing.
     """
-    from .accounts import hub_of  # noqa: PLC0415
     from .planning import show_plan  # noqa: PLC0415
 
     is_good = show_plan(
-        lambda: hub_of(config, profile="bulk"),
+        accounts,
         store.store() if store.is_there else None,
         targets,
         lookback=lookback,
@@ -631,9 +699,9 @@ def _status(*, store: Place, form: str | None) -> None:
 
 @cli.command("doctor", epilog=_examples("conversations-hub doctor tavus", "conversations-hub doctor --json"))
 @click.argument("targets", nargs=-1)
-@_config
+@_accounts
 @_json
-def _doctor(*, targets: tuple[str, ...], config: Path | None, form: str | None) -> None:
+def _doctor(*, targets: tuple[str, ...], accounts: Accounts, form: str | None) -> None:
     """Examine the accounts.
 
     All of them, or those of TARGETS such as tavus or tavus/eu.
@@ -642,15 +710,15 @@ def _doctor(*, targets: tuple[str, ...], config: Path | None, form: str | None) 
     """
     from .doctor import examine  # noqa: PLC0415
 
-    _end(is_good=examine(targets, config=config, as_json=form == "json"))
+    _end(is_good=examine(targets, accounts=accounts, as_json=form == "json"))
 
 
 @cli.command(
     "simulate",
     epilog=_examples(
         "conversations-hub simulate --port 8080",
-        "conversations-hub simulate --latency 0.2 --outage 0.05 --requests-per-second 10",
-        "conversations-hub simulate --webhooks-to http://127.0.0.1:8000/hooks --duplicate 0.1",
+        "conversations-hub simulate --latency 0.2 --outage 0.05",
+        "conversations-hub simulate --webhooks-to http://127.0.0.1:8000/hooks",
     ),
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")

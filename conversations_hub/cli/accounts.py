@@ -1,24 +1,94 @@
-"""Whose conversations: the accounts of a file, or those that the environment names."""
+"""Whose conversations, and how they are reached: what a file says, or the environment, and what was typed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..hub import Hub, ProfileName
-from ..signals import Signal
+import click
 
-__all__ = ["hub_of"]
+from ..errors import ConfigurationError, UnknownAccountError
+
+if TYPE_CHECKING:  # `--help` needs none of it
+    from ..hub import Hub, ProfileName
+    from ..signals import Signal
+
+__all__ = ["Accounts", "proxy"]
 
 
-def hub_of(
-    config: Path | None,
-    *,
-    profile: ProfileName = "interactive",
-    keep_raw: bool = False,
-    on_signal: Callable[[Signal], object] | None = None,
-) -> Hub:
-    """Return a hub of the file's accounts, or of the environment's."""
-    if config is not None:
-        return Hub.from_file(config, profile=profile, keep_raw=keep_raw, on_signal=on_signal)
-    return Hub.from_env(profile=profile, keep_raw=keep_raw, on_signal=on_signal)
+def proxy(text: str) -> str:
+    """Read the URL of a proxy; a password in it would stand in the list of processes, and in the shell's history."""
+    from ..proxy import Proxy  # noqa: PLC0415
+
+    try:
+        Proxy(text)
+    except ConfigurationError as error:
+        raise click.BadParameter(error.reason) from None
+    if "@" in text:
+        raise click.BadParameter(
+            "everybody on this machine could read the password: write proxy = … into the file of --config, or set"
+            " HTTPS_PROXY and give --proxy-from-env"
+        )
+    return text
+
+
+class Accounts(NamedTuple):
+    """The accounts that a command is about."""
+
+    config: Path | None = None
+    proxy: str | None = None
+    proxy_from_env: bool = False
+    ca_file: Path | None = None
+
+    @asynccontextmanager
+    async def opened(
+        self,
+        *,
+        profile: ProfileName = "interactive",
+        keep_raw: bool = False,
+        on_signal: Callable[[Signal], object] | None = None,
+    ) -> AsyncGenerator[Hub]:
+        """Open a hub of the file's accounts, or of the environment's."""
+        async with self._hub(profile=profile, keep_raw=keep_raw, on_signal=on_signal) as hub:
+            try:
+                yield hub
+            except ConfigurationError as error:
+                missing = self._missing(hub, error)
+                if missing is None:
+                    raise
+            else:
+                return
+            raise missing
+
+    def _hub(self, **options: Any) -> Hub:
+        from ..hub import Hub, proxies_in  # noqa: PLC0415
+        from ..hub.trusted_file import trusting  # noqa: PLC0415
+
+        options["proxy"] = proxies_in(os.environ) if self.proxy_from_env else self.proxy
+        options["ssl"] = None if self.ca_file is None else trusting(self.ca_file)
+        return Hub.from_env(**options) if self.config is None else Hub.from_file(self.config, **options)
+
+    def _missing(self, hub: Hub, error: ConfigurationError) -> ConfigurationError | None:
+        """Say in the words of the command line whose account is missing, where that is what is wrong."""
+        if isinstance(error, UnknownAccountError):
+            provider = error.provider
+            if provider is None or provider in hub.providers:
+                return None
+            return UnknownAccountError(f"no account of {provider}: {self._advice([provider])}")
+        if hub.providers:
+            return None
+        from ..adapters import available  # noqa: PLC0415
+
+        return ConfigurationError(f"no accounts: {self._advice(available())}")
+
+    def _advice(self, providers: Iterable[str]) -> str:
+        if self.config is not None:
+            return f"{self.config} names none"
+        keys = ", ".join(f"{provider.upper()}_API_KEY" for provider in providers)
+        return (
+            f"set {keys}, or name a file of accounts with --config;"
+            " `conversations-hub simulate` has invented ones to try"
+        )

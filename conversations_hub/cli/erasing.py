@@ -13,11 +13,12 @@ import msgspec
 
 from ..errors import HubError, StoreError, UnsupportedError
 from ..sync.erasure import Erasable, Person, Receipt
-from .accounts import hub_of
+from .accounts import Accounts
+from .asking import asking
 from .places import Place
 from .terminal import escaped, write_json
 
-__all__ = ["erased_from", "run_erase", "run_prune"]
+__all__ = ["delete_at_providers", "erased_from", "run_erase", "run_prune"]
 
 _MOST_SHOWN = 20
 
@@ -35,7 +36,7 @@ def run_erase(
     sure: bool,
     receipt: Path | None,
     as_json: bool,
-    config: Path | None,
+    accounts: Accounts,
 ) -> bool:
     """Erase conversations, and say whether everything is gone that was to be."""
     person = None
@@ -48,7 +49,7 @@ def run_erase(
         return archive.erase(*refs, person=person, recordings=recordings, dry_run=dry_run)
 
     def at_providers(planned: Receipt) -> dict[str, str]:
-        return asyncio.run(_deleted(planned.conversations, config)) if at_provider else {}
+        return asyncio.run(delete_at_providers(planned.conversations, accounts)) if at_provider else {}
 
     return _run(place, erased, at_providers, dry_run=dry_run, sure=sure, receipt=receipt, as_json=as_json)
 
@@ -136,12 +137,14 @@ def _show(receipt: Receipt) -> None:
         click.echo(f"also said in {len(receipt.mentioned):,} other conversations, which stay: {refs}", err=True)
 
 
-async def _deleted(refs: tuple[str, ...], config: Path | None) -> dict[str, str]:
+async def delete_at_providers(refs: tuple[str, ...], accounts: Accounts) -> dict[str, str]:
+    """Delete conversations where they come from, and return what became of each."""
     outcomes: dict[str, str] = {}
-    async with hub_of(config) as hub:
+    async with asking(accounts) as asked:
+        asked.doing = lambda: f"{len(outcomes)} of {len(refs)} asked for"
         for ref in refs:
             try:
-                await hub.delete(ref)
+                await asked.hub.delete(ref)
             except UnsupportedError:
                 outcomes[ref] = "not deleted: its API cannot delete conversations"
             except HubError as error:

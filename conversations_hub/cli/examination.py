@@ -1,6 +1,6 @@
 """One account, examined: what its key opens, how its provider's clock and limits stand, and whether payloads drifted.
 
-Few requests are sent, each once: a page of the list, and `get` for some of its rows.
+Few requests are sent: a page of the list, and `get` for some of its rows. What fails in passing is tried again.
 """
 
 from __future__ import annotations
@@ -13,15 +13,14 @@ from typing import Literal, TypeVar
 import msgspec
 
 from ..adapter import Account, Listing, Query, Resource, cut
-from ..adapters import usable
 from ..errors import AuthError, ConfigurationError, ForbiddenError, HubError, NotFoundError, ProviderError
 from ..hub.reader import read_row
 from ..payload import Json, untyped
-from ..policy import PROFILES, quota, sent_at
+from ..policy import quota, sent_at
 from ..schema import Conversation, EndReason, Role, Status, TranscriptState
 from ..signing.schemes import Scheme
 from ..testing import unknown_members, unseen_members
-from ..transport import Clock, Lane
+from ..transport import Counts, Lane
 from ..wire import Flow, Request, Response
 
 __all__ = ["Diagnosis", "Finding", "Verdict", "examined"]
@@ -61,6 +60,7 @@ class Diagnosis(msgspec.Struct, frozen=True):
 class _Evidence(msgspec.Struct):
     """What the requests brought."""
 
+    counts: Counts = msgspec.field(default_factory=Counts)
     answers: list[tuple[Response, datetime]] = []
     """Each with the instant it came."""
     kinds: list[tuple[Resource, list[Conversation]]] = []
@@ -73,15 +73,11 @@ class _Evidence(msgspec.Struct):
         return [conversation for _, found in self.kinds for conversation in found]
 
 
-async def examined(account: Account, clock: Clock) -> Diagnosis:
+async def examined(lane: Lane) -> Diagnosis:
     """Examine an account; whatever goes wrong is a finding."""
-    lane = Lane(account, usable(account.provider), PROFILES["interactive"].but(attempts=1), clock=clock)
     evidence = _Evidence()
-    try:
-        findings = await _access(lane, evidence)
-    finally:
-        await lane.close()
-    adapter = lane.adapter
+    findings = await _access(lane, evidence)
+    account, adapter = lane.account, lane.adapter
     if evidence.answers:
         findings += [
             _skew(evidence, adapter.webhook.scheme if adapter.webhook else None),
@@ -125,11 +121,11 @@ async def _access(lane: Lane, evidence: _Evidence) -> list[Finding]:
     began = lane.clock.monotonic()
     flow = adapter.list_page(account, Query(page_size=_ROWS), None)
     listing: Listing | HubError = await _run(lane, "list", flow, evidence)
-    took = f"{lane.clock.monotonic() - began:.2f} s"
+    reachable = _reached(lane.clock.monotonic() - began, evidence.counts.retries)
     if isinstance(listing, HubError):
-        return _refused(listing, took)
+        return _refused(listing, reachable)
     findings = [
-        Finding("reachable", "ok", f"an answer in {took}"),
+        reachable,
         Finding("key", "ok", "accepted"),
         Finding("list", "ok", f"{len(listing.rows)} rows" + (f"; {listing.warning}" if listing.warning else "")),
     ]
@@ -143,10 +139,16 @@ async def _access(lane: Lane, evidence: _Evidence) -> list[Finding]:
     return [*findings, _transcripts(evidence)]
 
 
-def _refused(error: HubError, took: str) -> list[Finding]:
+def _reached(seconds: float, failures: int) -> Finding:
+    said = f"an answer in {seconds:.2f} s"
+    if not failures:
+        return Finding("reachable", "ok", said)
+    return Finding("reachable", "note", f"{said}, {failures} {'try' if failures == 1 else 'tries'} having failed")
+
+
+def _refused(error: HubError, reachable: Finding) -> list[Finding]:
     if isinstance(error, ConfigurationError):  # nobody was asked
         return [Finding("adapter", "failed", error.reason)]
-    reachable = Finding("reachable", "ok", f"an answer in {took}")
     if isinstance(error, ForbiddenError):
         return [reachable, Finding("key", "ok", "accepted"), Finding("list", "failed", str(error))]
     if isinstance(error, AuthError):
@@ -210,7 +212,7 @@ async def _run(lane: Lane, operation: Literal["list", "get"], flow: Flow[T], evi
         evidence.answers.append((answer, lane.clock.now()))
 
     try:
-        return await lane.run(operation, _overheard(flow, hear))
+        return await lane.run(operation, _overheard(flow, hear), evidence.counts)
     except HubError as error:
         return error
 

@@ -38,7 +38,7 @@ def export_store(
     """Write conversations, the newest first; say on standard error how many and where to.
 
     `to` is a path whose ending tells the form (.jsonl, .jsonl.gz, .csv, .csv.gz, .parquet), or FORM:PATH; `jsonl:-` and
-    `csv:-` are standard output. NAME.parquet is a folder NAME with a table of the conversations and one of the turns.
+    `csv:-` are standard output. NAME.parquet is a folder with a table of the conversations and one of the turns.
     With `formulas` the texts of a CSV stay as they were said; `rows` is what has a line of its own there.
     """
     form, path = _destination(to)
@@ -88,7 +88,7 @@ def _destination(to: str) -> tuple[str, Path]:
     if form is None:
         form = Path(to.removesuffix(".gz")).suffix[1:].lower()
     if form == "parquet" and name != "-":
-        return form, path.with_suffix("") if path.suffix == ".parquet" else path
+        return form, path
     if form == "parquet" or form not in _FORMS or not name:
         raise click.BadParameter(
             f"{to!a} does not tell a form: write NAME.jsonl, NAME.jsonl.gz, NAME.csv or NAME.parquet, or put jsonl:,"

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import click
 import msgspec
 
-from ..hub import Hub
 from ..sync.plan import AccountPlan, plan
 from ..sync.store import Store
-from .show import console
+from .accounts import Accounts
+from .asking import asking
 from .terminal import escaped_lines, write_json
 
 __all__ = ["show_plan"]
 
 
 def show_plan(
-    make_hub: Callable[[], Hub],
+    accounts: Accounts,
     store: Store | None,
     targets: Sequence[str],
     *,
@@ -34,11 +34,11 @@ def show_plan(
     """
 
     async def run() -> list[AccountPlan]:
-        async with make_hub() as hub:
-            return await plan(hub, store, *targets, since=since, until=until, lookback=lookback)
+        async with asking(accounts, profile="bulk") as asked:
+            asked.doing = lambda: "reading the lists"
+            return await plan(asked.hub, store, *targets, since=since, until=until, lookback=lookback)
 
-    with console(stderr=True).status("reading the lists"):
-        plans = asyncio.run(run())
+    plans = asyncio.run(run())
     for account in plans:
         if as_json:
             write_json(msgspec.json.encode(account))

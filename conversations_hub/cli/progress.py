@@ -1,4 +1,4 @@
-"""How a sync goes while it goes: in place on a terminal, elsewhere in lines."""
+"""How a command goes while it goes: in place on a terminal, elsewhere in lines."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from rich.text import Text
 from ..schema.rendering import span
 from ..sync import AccountSync, SyncReport
 from ..sync.recordings import RecordingsReport
+from .log import is_shown
 from .pace import Pace
 from .show import console
 from .terminal import escaped, escaped_lines
@@ -35,10 +36,11 @@ _MEANINGS = "listed: by the provider; fetched: one by one; written: new or chang
 
 
 class Progress:
-    """Writes to standard error. Where nobody reads that any more, the sync goes on without a word."""
+    """Writes to standard error. Where nobody reads that any more, the command goes on without a word."""
 
     def __init__(self) -> None:
         self._live: Live | None = None
+        self._says_enough = False
 
     def say(self, line: str) -> None:
         """Write a line that stays."""
@@ -51,24 +53,39 @@ class Progress:
     @contextmanager
     def watching(self, watched: Watched) -> Generator[None]:
         """Show how it goes, for as long as the block takes."""
-        watching = asyncio.ensure_future(self._show(watched) if sys.stderr.isatty() else self._tell(watched))
+        is_in_place = sys.stderr.isatty() and not is_shown()  # between lines that come all the time it would flicker
+        watching = asyncio.ensure_future(self._show(watched) if is_in_place else self._tell(watched))
         try:
             yield
         finally:
             watching.cancel()
-            live, self._live = self._live, None
-            if live is not None:
-                with suppress(OSError):
-                    live.stop()
+            self._hide()
+
+    def clear(self) -> None:
+        """Take away what is shown in place, for a line of output follows; it comes back when none has for a while."""
+        self._says_enough = True
+        self._hide()
+
+    def _hide(self) -> None:
+        live, self._live = self._live, None
+        if live is not None:
+            with suppress(OSError):
+                live.stop()
 
     async def _show(self, watched: Watched) -> None:
-        live = Live(console=console(stderr=True), auto_refresh=False, transient=True)
         with suppress(OSError):
+            while True:
+                await asyncio.sleep(_SHOW_EVERY)  # what is over sooner needs no word
+                if not self._says_enough:
+                    self._refresh(watched)
+                self._says_enough = False
+
+    def _refresh(self, watched: Watched) -> None:
+        if self._live is None:
+            live = Live(console=console(stderr=True), auto_refresh=False, transient=True)
             live.start()
             self._live = live
-            while True:
-                live.update(fitting(watched, live.console), refresh=True)
-                await asyncio.sleep(_SHOW_EVERY)
+        self._live.update(fitting(watched, self._live.console), refresh=True)
 
     async def _tell(self, watched: Watched) -> None:
         while True:
@@ -82,7 +99,8 @@ def fitting(watched: Watched, out: Console) -> RenderableType:
     table = watched.table()
     if len(out.render_lines(table)) < out.height:
         return table
-    return Text([*watched.lines()][-1], overflow="ellipsis", no_wrap=True)
+    last = [*watched.lines()][-1:]
+    return Text(*last, overflow="ellipsis", no_wrap=True)
 
 
 class Watched(Protocol):
@@ -100,16 +118,17 @@ class Watched(Protocol):
 class WatchedRecordings:
     """Downloads that are watched."""
 
-    def __init__(self, report: RecordingsReport) -> None:
+    def __init__(self, report: RecordingsReport, waits: Waits | None = None) -> None:
         self._report = report
+        self._waits = waits or Waits()
 
     def table(self) -> Text:
         """Return it as text."""
         return Text("\n".join(self.lines()))
 
     def lines(self) -> list[str]:
-        """Return how many there are, and what failed."""
-        return escaped_lines(str(self._report)).splitlines()
+        """Return how many there are, what failed, and who does not come on."""
+        return [*escaped_lines(str(self._report)).splitlines(), *(line for _, line in self._waits.all())]
 
 
 class WatchedSync:

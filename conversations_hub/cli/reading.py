@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable
-from contextlib import aclosing, nullcontext
+from collections.abc import Iterator
+from contextlib import aclosing
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import click
 import msgspec
 
 from ..errors import HubError
-from ..hub import Walk
+from ..hub import AccountReport, Report
 from ..schema import Conversation
 from ..schema.document import document
-from .accounts import hub_of
+from .accounts import Accounts
+from .asking import asking
 from .show import Lines, console, whole
 from .terminal import escaped_lines, write_json
 
@@ -33,37 +33,37 @@ def list_all(
     agent: str | None,
     limit: int | None,
     transcripts: bool,
-    config: Path | None,
+    accounts: Accounts,
     as_json: bool,
 ) -> bool:
     """Write conversations as they come, then the report; say whether all that was asked for is there."""
 
     async def run() -> bool:
-        async with hub_of(config, profile="bulk") as hub:
-            walk = hub.list(
+        write = _write_json if as_json else lines().write
+        async with asking(accounts, profile="bulk") as asked:
+            walk = asked.hub.list(
                 *targets, since=since, until=until, status=status, agent=agent, limit=limit, transcripts=transcripts
             )
+            asked.doing = lambda: _so_far(walk.report)
+            asked.is_over = lambda where: any(
+                account.where == where and account.elapsed for account in walk.report.accounts
+            )
             try:
-                await _write(walk, _write_json if as_json else lines().write)
+                async with aclosing(aiter(walk)) as conversations:
+                    async for conversation in conversations:
+                        if sys.stdout.isatty():
+                            asked.clear()
+                        write(conversation)
             except HubError:
-                _tell(walk)
+                asked.clear()
+                _tell(walk.report, limit)
                 raise
-            _tell(walk)
+            asked.clear()
+            _tell(walk.report, limit)
             # What lies beyond the limit was not asked for.
             return not walk.report.has_gaps
 
     return asyncio.run(run())
-
-
-async def _write(walk: Walk, write: Callable[[Conversation], None]) -> None:
-    # Lines on a terminal show by themselves how far it is; a file or pipe does not.
-    counter = nullcontext() if sys.stdout.isatty() else console(stderr=True).status("asking")
-    with counter as status:
-        async with aclosing(aiter(walk)) as conversations:
-            async for conversation in conversations:
-                write(conversation)
-                if status is not None:
-                    status.update(f"{walk.report.delivered} conversations")
 
 
 def lines() -> Lines:
@@ -76,20 +76,41 @@ def _write_json(conversation: Conversation) -> None:
     write_json(document(conversation))
 
 
-def _tell(walk: Walk) -> None:
-    click.echo(escaped_lines(str(walk.report)), err=True)
+def _so_far(report: Report) -> str:
+    listed = sum(account.listed for account in report.accounts)
+    return f"{report.delivered:,} conversations of {listed:,} listed" if listed else "asking"
 
 
-def get(ref: str, *, wait: timedelta, config: Path | None, form: str | None) -> None:
+def _tell(report: Report, limit: int | None) -> None:
+    for line in _told(report, limit):
+        click.echo(escaped_lines(line), err=True)
+
+
+def _told(report: Report, limit: int | None) -> Iterator[str]:
+    """Yield a line for each account; those of which the limit left out more share one, and each note about them."""
+    cut: list[AccountReport] = []
+    for account in report.accounts:
+        if limit is None or account.reached_end or account.has_gaps:
+            yield str(account)
+        else:
+            cut.append(account)
+    if cut:
+        where = ", ".join(account.where for account in cut)
+        yield f"{report.delivered} delivered, as --limit asks; there may be more of {where}"
+    for note in dict.fromkeys(note for account in cut for note in account.notes):
+        yield f"{', '.join(account.where for account in cut if note in account.notes)}: {note}"
+
+
+def get(ref: str, *, wait: timedelta, accounts: Accounts, form: str | None) -> None:
     """Write one conversation, after a wait for its transcript where that is pending."""
 
     async def run() -> Conversation:
-        async with hub_of(config, keep_raw=form == "raw") as hub:
-            return await hub.get(ref, wait=wait.total_seconds())
+        async with asking(accounts, keep_raw=form == "raw") as asked:
+            if wait:
+                asked.doing = lambda: "waiting for the transcript"
+            return await asked.hub.get(ref, wait=wait.total_seconds())
 
-    with console(stderr=True).status("waiting for the transcript") if wait else nullcontext():
-        found = asyncio.run(run())
-    write_conversation(found, form=form)
+    write_conversation(asyncio.run(run()), form=form)
 
 
 def write_conversation(conversation: Conversation, *, form: str | None) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import shlex
 import signal
+import time
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -39,6 +41,8 @@ def serve(
             host=host,
             port=port,
             webhooks_to=webhooks_to,
+            now=datetime.now(UTC),
+            clock=time.time,  # that of the machine, also after it has slept
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from None

@@ -21,7 +21,7 @@ from ..schema.rendering import span
 from ..sync import Redact, SyncReport, sync
 from ..sync.recordings import RecordingsReport, download_recordings
 from ..sync.sqlite.archive import Archive
-from .accounts import hub_of
+from .accounts import Accounts
 from .erasing import erased_from
 from .outcome import show_outcome
 from .places import Place
@@ -41,7 +41,7 @@ class Syncing(msgspec.Struct, frozen=True, kw_only=True):
 
     targets: tuple[str, ...]
     place: Place
-    config: Path | None
+    accounts: Accounts
     since: datetime | None
     until: datetime | None
     verify: bool
@@ -87,7 +87,7 @@ class Syncing(msgspec.Struct, frozen=True, kw_only=True):
         files: RecordingsReport | None = None
         end: _End = "stopped"
         try:
-            async with hub_of(self.config, profile="bulk", keep_raw=self.raw, on_signal=waits.hear) as hub:
+            async with self.accounts.opened(profile="bulk", keep_raw=self.raw, on_signal=waits.hear) as hub:
                 with progress.watching(WatchedSync(report, waits)):
                     await sync(
                         hub,
@@ -103,7 +103,7 @@ class Syncing(msgspec.Struct, frozen=True, kw_only=True):
                     )
                 if self.recordings is not None:
                     files = RecordingsReport()
-                    with progress.watching(WatchedRecordings(files)):
+                    with progress.watching(WatchedRecordings(files, waits)):
                         await self._download(hub, self.recordings, files)
             if (oldest := self._oldest()) is not None:
                 await asyncio.to_thread(self._prune, oldest)

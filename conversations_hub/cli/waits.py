@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from ..signals import AttemptEnded, BreakerChanged, RetryScheduled, Signal
 
@@ -38,6 +38,11 @@ class Waits:
                 self._left_alone[where] = self._now() + seconds
             case _:
                 pass
+
+    def all(self) -> Iterator[tuple[str, str]]:
+        """Yield each account that waits, and a line that says so."""
+        for where in self._troubles:
+            yield where, f"{where}: {self.why(where)}"
 
     def why(self, where: str) -> str | None:
         """Return why an account waits, and for how long; None where it does not."""

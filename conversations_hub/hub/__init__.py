@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from ssl import SSLContext
 from types import TracebackType
@@ -17,12 +17,13 @@ from ..adapter import Account, Query, Start, Started
 from ..adapters import available, load, usable
 from ..errors import ConfigurationError, HubClosedError, HubError, InvalidRefError, UnknownAccountError
 from ..policy import Profile, profile_named
+from ..proxy import ProxyChoice, route
 from ..schema import Conversation, Recording, Status, TranscriptTurn
 from ..signals import Signal
 from ..transport import Clock, Connections, Lane, Limiter, Turns
 from .crew import Crew
 from .cursor import Place
-from .environment import accounts_in
+from .environment import accounts_in, proxies_in
 from .instants import check_span
 from .late import get_when_ready
 from .reader import Lists, Reader
@@ -30,9 +31,11 @@ from .recordings import Download, download
 from .refs import Ref, Target
 from .report import AccountReport, Report
 from .sealed import sealed, sealed_stream
+from .trusted_file import trusting
+from .unusable import Unusable
 from .walk import ACCOUNTS_AT_ONCE, Page, Plan, Walk
 
-__all__ = ["AccountReport", "Download", "Hub", "Limiter", "Outcome", "Page", "Report", "Walk"]
+__all__ = ["AccountReport", "Download", "Hub", "Limiter", "Outcome", "Page", "Report", "Walk", "proxies_in"]
 
 
 ProfileName = Literal["interactive", "bulk"]
@@ -55,7 +58,8 @@ class Hub:
         accounts: the accounts to ask; two of one provider need different names.
         profile: the numbers to work by: "interactive" for web back ends and agents, "bulk" for jobs, or your own.
         keep_raw: whether conversations keep the provider's JSON, known secrets scrubbed.
-        proxy: the URL of an HTTP proxy; the environment's is not used.
+        proxy: the URL of an HTTP proxy, or a function from a URL to that of its proxy: `proxies_in(os.environ)` makes
+            the one that the environment means, which is not used otherwise.
         ssl: what to trust instead of the system's certificates.
         limiter: a rate shared with other processes, in place of the one the hub keeps for each account by itself.
         on_signal: called with each `conversations_hub.signals.Signal`; it must be quick and must not raise.
@@ -73,11 +77,11 @@ class Hub:
 
     def __init__(
         self,
-        accounts: Iterable[Account] = (),
+        accounts: Iterable[Account | Unusable] = (),
         *,
         profile: ProfileName | Profile = "interactive",
         keep_raw: bool = False,
-        proxy: str | None = None,
+        proxy: ProxyChoice | None = None,
         ssl: SSLContext | None = None,
         limiter: Limiter | None = None,
         on_signal: Callable[[Signal], object] | None = None,
@@ -85,6 +89,7 @@ class Hub:
         connections: int | None = None,
         clock: Clock | None = None,
     ) -> None:
+        proxy = route(proxy)  # from here on no frame holds a password
         self._profile = profile_named(profile)
         self._readers: dict[Target, dict[str, Reader]] = {}
         self.keep_raw = keep_raw
@@ -97,19 +102,23 @@ class Hub:
         self._is_closed = False
         turns = Turns()
         self._connections = Connections(connections)
-        for account in accounts:
+        trust = cache(trusting)
+        self.unusable: dict[str, ConfigurationError] = {}
+        """What is wrong with accounts that cannot be used, by "provider/account"."""
+        for given in accounts:
+            account, adapter = given.stand_in() if isinstance(given, Unusable) else (given, usable(given.provider))
             where = Target(account.provider, account.name)
             if where in self._readers:
                 raise ConfigurationError("two accounts of one name: give each its own", provider=account.provider)
             lane = Lane(
                 account,
-                usable(account.provider),
+                adapter,
                 self._profile,
                 clock=clock or Clock(),
                 turns=turns,
                 connections=self._connections,
-                proxy=proxy,
-                ssl=ssl,
+                through=proxy,
+                ssl=ssl if account.ca_file is None else trust(account.ca_file),
                 limiter=limiter,
                 on_signal=on_signal,
             )
@@ -117,6 +126,8 @@ class Hub:
                 name: Reader(lane, resource, name, keep_raw=keep_raw)
                 for name, resource in {lane.adapter.main: lane.adapter, **lane.adapter.resources}.items()
             }
+            if isinstance(given, Unusable):
+                self.unusable[f"{where.provider}/{where.account}"] = given.error
 
     @classmethod
     def from_env(
@@ -126,7 +137,7 @@ class Hub:
         environ: Mapping[str, str] | None = None,
         profile: ProfileName | Profile = "interactive",
         keep_raw: bool = False,
-        proxy: str | None = None,
+        proxy: ProxyChoice | None = None,
         ssl: SSLContext | None = None,
         limiter: Limiter | None = None,
         on_signal: Callable[[Signal], object] | None = None,
@@ -138,8 +149,13 @@ class Hub:
 
         Read are `<PROVIDER>_API_KEY`, `<PROVIDER>_BASE_URL` and the provider's own settings (`ANYREACH_ORG_ID`), and
         nothing else, of all `providers` there are, those of other packages included, or of those named. A provider
-        without a key is left out; without any the hub has no accounts, and says so when it is first used.
+        without a key is left out; without any the hub has no accounts, and says so when it is first used. A mistake in
+        one account blocks that one alone, and is raised by whatever is asked of it.
+
+        Raises:
+            ConfigurationError: a provider nobody knows, or no account that can be used.
         """
+        proxy = route(proxy)
         named = available() if providers is None else providers
         accounts = accounts_in(os.environ if environ is None else environ, named)
         return cls(
@@ -163,7 +179,7 @@ class Hub:
         environ: Mapping[str, str] | None = None,
         profile: ProfileName | Profile = "interactive",
         keep_raw: bool = False,
-        proxy: str | None = None,
+        proxy: ProxyChoice | None = None,
         ssl: SSLContext | None = None,
         limiter: Limiter | None = None,
         on_signal: Callable[[Signal], object] | None = None,
@@ -174,20 +190,27 @@ class Hub:
         """Make a hub of the accounts a TOML file names: one `[[account]]` each.
 
         An account has `provider`, and the key as `key_env` (the variable that holds it), `key_file` (the file that
-        holds it, relative to this one) or `key`. There may be `name`, `base_url`, `allow_insecure` and `settings`, as
-        in `settings = { org_id = "…" }` or `{ org_id_env = "…" }`. A file with a key in it must be its owner's alone.
+        holds it, relative to this one) or `key`. There may be `name`, `base_url`, `allow_insecure`, `proxy`, `ca_file`
+        and `settings`, as in `settings = { org_id = "…" }` or `{ org_id_env = "…" }`. Above the accounts there may be
+        `proxy`, `proxy_from_env` and `ca_file` for all of them; `proxy` and `ssl` here take the place of those. Nobody
+        else may write the file, nor read it where it holds a key.
+
+        A mistake in one account blocks that one alone, and is raised by whatever is asked of it.
 
         Raises:
-            ConfigurationError: a mistake in the file, or a variable that is not set; it says where, and never a key.
+            ConfigurationError: another mistake in the file, or no account that can be used; it says where, and never a
+                key.
         """
-        from .configuration import accounts_in_file  # noqa: PLC0415  (TOML is read by few)
+        from .configuration import configured  # noqa: PLC0415  (TOML is read by few)
 
+        proxy = None if proxy is None else route(proxy)
+        found = configured(Path(path), os.environ if environ is None else environ)
         return cls(
-            accounts_in_file(Path(path), os.environ if environ is None else environ),
+            found.accounts,
             profile=profile,
             keep_raw=keep_raw,
-            proxy=proxy,
-            ssl=ssl,
+            proxy=proxy or found.through,
+            ssl=ssl or found.ssl,
             limiter=limiter,
             on_signal=on_signal,
             accounts_at_once=accounts_at_once,
@@ -198,6 +221,15 @@ class Hub:
     def accounts(self, *targets: str) -> tuple[str, ...]:
         """Return the accounts of this hub, or those that targets name as in `list`, as "provider/account"."""
         return tuple(dict.fromkeys(lists.readers[0].where for lists in self._lists_of(targets)))
+
+    @property
+    def providers(self) -> frozenset[str]:
+        """The providers of which this hub has an account."""
+        return frozenset(where.provider for where in self._readers)
+
+    def lanes(self, *targets: str) -> tuple[Lane, ...]:
+        """Return the ways to the providers of accounts, as in `accounts`, for who has flows of its own to run."""
+        return tuple(dict.fromkeys(lists.readers[0].lane for lists in self._lists_of(targets)))
 
     async def get(
         self,

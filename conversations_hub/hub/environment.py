@@ -1,34 +1,87 @@
-"""The accounts that environment variables name."""
+"""What environment variables say: the accounts, and the proxies they are reached through."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+from urllib.parse import urlsplit
 
 from ..adapter import Account
 from ..adapters import usable
+from ..errors import ConfigurationError
+from ..proxy import Proxy
+from .sealed import sealed_reading
+from .unusable import Unusable, check_usable
 
-__all__ = ["accounts_in"]
+__all__ = ["accounts_in", "proxies_in"]
 
 
-def accounts_in(environ: Mapping[str, str], providers: Iterable[str]) -> list[Account]:
+@sealed_reading
+def accounts_in(environ: Mapping[str, str], providers: Iterable[str]) -> list[Account | Unusable]:
     """Return an account for each provider that has a key here.
 
     Read are `<PROVIDER>_API_KEY`, `<PROVIDER>_BASE_URL` and the provider's own settings (`ANYREACH_ORG_ID`), and
-    nothing else. Raises `ConfigurationError` for a provider nobody knows and for what cannot be right.
+    nothing else. What cannot be right makes its account unusable. Raises `ConfigurationError` for a provider nobody
+    knows, and where no account can be used.
     """
-    accounts: list[Account] = []
+    accounts: list[Account | Unusable] = []
     for provider in providers:
         prefix = provider.upper()
         key = environ.get(f"{prefix}_API_KEY")
         if not key:
             continue
         settings = {name: environ.get(f"{prefix}_{name.upper()}", "") for name in usable(provider).settings}
-        accounts.append(
-            Account(
+        try:
+            account: Account | Unusable = Account(
                 provider,
                 key=key,
                 base_url=environ.get(f"{prefix}_BASE_URL") or None,
                 settings={name: value for name, value in settings.items() if value},
             )
-        )
+        except ConfigurationError as error:
+            account = Unusable(provider, "default", ConfigurationError(error.reason, provider=provider))
+        accounts.append(account)
+    check_usable(accounts)
     return accounts
+
+
+@sealed_reading
+def proxies_in(environ: Mapping[str, str]) -> Callable[[str], Proxy | None]:
+    """Return a function that says which proxy a URL is reached through, for `Hub(proxy=…)`.
+
+    Read are `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, of which the lower case wins, as elsewhere. Raises
+    `ConfigurationError` for a proxy that cannot be right.
+    """
+    proxies = {scheme: _proxy(environ, scheme) or _proxy(environ, "all") for scheme in _PORTS}
+    exempt = [f".{name.lstrip('.')}" for name in _said(environ, "no")[1].lower().replace(",", " ").split()]
+
+    def through(url: str) -> Proxy | None:
+        parts = urlsplit(url)
+        name = f".{parts.hostname or ''}"
+        names = (name, f"{name}:{parts.port or _PORTS.get(parts.scheme)}")
+        is_exempt = ".*" in exempt or any(name.endswith(end) for name in names for end in exempt)
+        return None if is_exempt else proxies.get(parts.scheme)
+
+    return through
+
+
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+def _proxy(environ: Mapping[str, str], what: str) -> Proxy | None:
+    name, url = _said(environ, what)
+    try:
+        return Proxy(url) if url else None
+    except ConfigurationError as error:
+        reason = error.reason
+    raise ConfigurationError(f"{name}: {reason}")
+
+
+def _said(environ: Mapping[str, str], what: str) -> tuple[str, str]:
+    """Return the name of a variable, and what it says."""
+    name = f"{what}_proxy"
+    # Where a web server runs us for a request, HTTP_PROXY is what the caller sent as a header `Proxy`.
+    # https://httpoxy.org
+    if name not in environ and not (what == "http" and "REQUEST_METHOD" in environ):
+        name = name.upper()
+    return name, environ.get(name, "")

@@ -13,11 +13,11 @@ from .mutants import Mutant, mutants
 from .replay import Case, Replayed, account_of, cases_in, delivered, read_exchange, replay, walk
 
 if TYPE_CHECKING:
-    from .simulator import Faults, Simulator
+    from .simulator import Fault, Faults, Simulator
 else:
 
     def __getattr__(name: str) -> object:
-        if name in {"Faults", "Simulator"}:  # they need aiohttp; the rest does not
+        if name in {"Fault", "Faults", "Simulator"}:  # they need aiohttp; the rest does not
             from . import simulator  # noqa: PLC0415
 
             return getattr(simulator, name)
@@ -27,6 +27,7 @@ else:
 __all__ = [
     "Case",
     "Driven",
+    "Fault",
     "Faults",
     "Mutant",
     "Replayed",

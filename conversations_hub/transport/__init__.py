@@ -32,14 +32,15 @@ from ..errors import (
 )
 from ..payload import LARGE, is_utf8, well_formed
 from ..policy import Profile, RetryBudget, Ticket, is_impatience, retry_after
-from ..signals import AttemptEnded, RetryScheduled, Signal, Waited
+from ..proxy import Proxy, Route, route
+from ..signals import AttemptEnded, RetryScheduled, Signal, Waited, in_words
 from ..wire import Flow, Request, Response, field, target
 from .body import read
 from .clock import Clock
 from .connections import Connections
-from .failures import LibraryError, Lost, bare, failure_of, name_of
+from .failures import LibraryError, Lost, bare, failure_of, name_of, refused_by
 from .gate import Gate, Limiter
-from .pool import KEEP_ALIVE, Progress, SocketFactory, drop, session, under_way
+from .pool import KEEP_ALIVE, Progress, SocketFactory, drop, session, under_way, url_of
 from .turns import Turns
 
 __all__ = ["Clock", "Connections", "Counts", "Exchange", "Lane", "Limiter", "Turns"]
@@ -124,6 +125,7 @@ def _resumed(flow: Flow[T], answer: Response | HubError | None) -> Request | _Re
         return _Result(stop.value)
 
 
+_DIRECTLY: Final = route(None)
 _CLOSING: Final = 2.0
 _TICK: Final = 0.02  # seconds; by so much a timer may go off before its instant, where the clock is coarse
 _REQUEST_IDS: Final = ("x-request-id", "request-id", "x-amzn-requestid", "cf-ray")
@@ -141,7 +143,7 @@ class Lane:
         clock: Clock,
         turns: Turns | None = None,
         connections: Connections | None = None,
-        proxy: str | None = None,
+        through: Route = _DIRECTLY,
         ssl: SSLContext | None = None,
         limiter: Limiter | None = None,
         on_signal: Callable[[Signal], object] | None = None,
@@ -153,9 +155,10 @@ class Lane:
         self.turns = turns or Turns()
         self._connections = connections or Connections()
         self._where = f"{account.provider}/{account.name}"
-        self.proxy = proxy
         self._ssl = ssl
         self.base_url = account.base_url or adapter.base_url
+        self._through = account.route or through
+        self._proxy = self._through(self.base_url)
         self._host = URL(self.base_url).host or self.base_url
         self._timeout = _time_out(profile, profile.attempt_timeout)
         self._session: aiohttp.ClientSession | None = None
@@ -442,7 +445,7 @@ class Lane:
                 data=signed.body,
                 timeout=exchange.timeout,
                 allow_redirects=False,
-                proxy=self.proxy,
+                proxy=url_of(self._proxy),
             ) as answer:
                 exchange.stage = "reading the answer"
                 return Response(answer.status, answer.headers, await read(answer, exchange.profile.largest_body))
@@ -451,12 +454,14 @@ class Lane:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             was_kept = self.clock.monotonic() - self._answered_at < KEEP_ALIVE
             exchange.is_stale = was_kept and exchange.attempts == 1 and isinstance(error, Lost)
-            return self.failure(error, exchange, self._host)
+            return self.failure(error, exchange, self._host, self._proxy)
 
     def refusal(self, response: Response) -> HubError:
         """Return the error for an answer outside 2xx, in the provider's words."""
         if response.status < 400:
             return PayloadError("the provider redirects to another place; not followed", status=response.status)
+        if response.status == 407 and self._proxy is not None:
+            return refused_by(self._proxy, self._host, response.status)
         # Some providers repeat the key they refuse; it is taken out before their words are cut to a length.
         said = self.account.key.hidden_in(response.body.decode(errors="replace")).encode()
         error = self.adapter.refusal(Response(response.status, response.headers, said))
@@ -468,7 +473,11 @@ class Lane:
         error.request_id = named and cut(self.account.key.hidden_in(named))
         return error
 
-    def failure(self, error: LibraryError, exchange: Exchange, host: str) -> HubError:
+    def proxy_to(self, url: URL) -> Proxy | None:
+        """Return the proxy through which a URL that is not the provider's API is reached; None: directly."""
+        return self._through(str(url.origin()))
+
+    def failure(self, error: LibraryError, exchange: Exchange, host: str, proxy: Proxy | None) -> HubError:
         """Return ours for one of the library's errors."""
         if self._is_closed:
             return HubClosedError("the hub was closed while the request was under way")
@@ -476,7 +485,7 @@ class Lane:
         if isinstance(error, TimeoutError) and self.clock.monotonic() >= exchange.deadline - _TICK:
             reason = f"no whole answer within {exchange.profile.deadline:g} s: it was still {exchange.stage}"
             return DeadlineError(reason, attempts=exchange.attempts)
-        return failure_of(error, host, exchange.profile, exchange.stage)
+        return failure_of(error, host, exchange.profile, exchange.stage, proxy)
 
     def _is_impatience(self, error: LibraryError, timeout: aiohttp.ClientTimeout | None) -> bool:
         if timeout is None or not isinstance(error, TimeoutError):
@@ -496,26 +505,10 @@ class Lane:
         return error
 
     def ended(self, method: str, path: str, exchange: Exchange, started: float, outcome: Response | HubError) -> None:
-        """Log an attempt, and tell whoever listens: templates, sizes and times, never ids or content."""
-        is_logged = log.isEnabledFor(logging.DEBUG)
-        if not is_logged and self._on_signal is None:
+        """Tell of an attempt: templates, sizes and times, never ids or content."""
+        if not self._is_heard:
             return
-        seconds = self.clock.monotonic() - started
         answered = outcome if isinstance(outcome, Response) else None
-        size = len(answered.body) if answered else 0
-        error = None if answered else type(outcome).__name__
-        if is_logged:
-            log.debug(
-                "%s/%s %s %s -> %s, %d bytes, %.3f s, attempt %d",
-                self.account.provider,
-                self.account.name,
-                method,
-                path,
-                error or outcome.status,
-                size,
-                seconds,
-                exchange.attempts,
-            )
         self.tell(
             AttemptEnded,
             exchange.operation,
@@ -523,18 +516,25 @@ class Lane:
             path=path,
             number=exchange.requests,
             status=answered.status if answered else None,
-            size=size,
-            seconds=seconds,
-            error=error,
+            size=len(answered.body) if answered else 0,
+            seconds=self.clock.monotonic() - started,
+            error=None if answered else type(outcome).__name__,
             reason=outcome.reason if isinstance(outcome, TransportError) else None,
         )
 
     def tell(self, kind: type[Signal], operation: Task | None = None, **facts: Any) -> None:
-        """Pass a signal on, if anybody listens."""
+        """Log a signal, and pass it on to whoever listens."""
+        if not self._is_heard:
+            return
+        signal = kind(provider=self.account.provider, account=self.account.name, operation=operation, **facts)
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("%s", in_words(signal))
         if self._on_signal is not None:
-            self._on_signal(
-                kind(provider=self.account.provider, account=self.account.name, operation=operation, **facts)
-            )
+            self._on_signal(signal)
+
+    @property
+    def _is_heard(self) -> bool:
+        return self._on_signal is not None or log.isEnabledFor(logging.DEBUG)
 
     def _open(self) -> tuple[aiohttp.ClientSession, asyncio.Future[None]]:
         if self._is_closed:

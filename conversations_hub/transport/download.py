@@ -22,6 +22,7 @@ from .body import read
 from .failures import LibraryError
 from .guard import Guard, Refused, public_socket
 from .part import Part
+from .pool import url_of
 
 __all__ = ["Download", "fetched"]
 
@@ -108,7 +109,7 @@ class _Way:
             is_own = self._guard.is_own(url)
             signs = signs and is_own
             # A proxy makes the connections, and may well be at an address of the house.
-            is_checked = not is_own and self._lane.proxy is None
+            is_checked = not is_own and self._lane.proxy_to(url) is None
             visit = self._lane.visit(_HEADERS, public_socket if is_checked else None)
             async with visit as session, AsyncExitStack() as held:
                 async with self._lane.turn(exchange) if is_own else nullcontext():
@@ -162,7 +163,11 @@ class _Way:
         exchange.begin(timeout)
         try:
             return await session.get(
-                url, headers=request.headers, timeout=timeout, allow_redirects=False, proxy=self._lane.proxy
+                url,
+                headers=request.headers,
+                timeout=timeout,
+                allow_redirects=False,
+                proxy=url_of(self._lane.proxy_to(url)),
             )
         except (aiohttp.ClientError, OSError) as error:
             return self._failure(error, exchange, url)
@@ -196,7 +201,7 @@ class _Way:
                 patience = exchange.profile.attempt_timeout
                 return TransportError(f"nothing came for {patience:g} s: it was still {exchange.stage}")
             case _:
-                return self._lane.failure(error, exchange, url.host or "")
+                return self._lane.failure(error, exchange, url.host or "", self._lane.proxy_to(url))
 
     async def _taken(self, answer: aiohttp.ClientResponse, url: URL, exchange: Exchange) -> str | None:
         """Write the body to the part and return its media type; None where it is no continuation of the part."""

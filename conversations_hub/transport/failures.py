@@ -15,8 +15,9 @@ import aiohttp
 
 from ..errors import HubError, LocalLimitError, PayloadError, TransportError
 from ..policy import Profile
+from ..proxy import Proxy
 
-__all__ = ["LibraryError", "Lost", "bare", "failure_of", "name_of", "sent_once"]
+__all__ = ["LibraryError", "Lost", "bare", "failure_of", "name_of", "refused_by", "sent_once"]
 
 E = TypeVar("E", bound=BaseException)
 
@@ -43,31 +44,58 @@ async def sent_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandl
     raise Lost
 
 
-def failure_of(error: LibraryError, host: str, profile: Profile, stage: str) -> HubError:
-    """Return ours for one of the library's; `stage` says how far the request had come."""
+def failure_of(error: LibraryError, host: str, profile: Profile, stage: str, proxy: Proxy | None = None) -> HubError:
+    """Return ours for one of the library's; `stage` says how far the request had come, `proxy` by way of whom."""
     limit = own_limit(error)
     if limit is not None:
         return LocalLimitError(limit)
+    peer = host if proxy is None else f"the proxy {proxy.name}"
     match error:
         case aiohttp.ConnectionTimeoutError():
-            return TransportError(f"no connection to {host} within {profile.connect_timeout:g} s")
+            return TransportError(f"no connection to {peer} within {profile.connect_timeout:g} s")
         case TimeoutError():
             return TransportError(f"no whole answer within {profile.attempt_timeout:g} s: it was still {stage}")
-        case aiohttp.ClientConnectorCertificateError():
-            return TransportError(f"no trusted connection to {host}: its certificate was refused", retryable=False)
-        case aiohttp.ClientSSLError():
-            return TransportError(f"no secure connection to {host}: it does not speak TLS as due", retryable=False)
-        case aiohttp.ClientConnectorDNSError():
-            is_unknown = error.os_error.errno == socket.EAI_NONAME
-            return TransportError(f"the name {host} could not be resolved", retryable=not is_unknown)
         case aiohttp.ClientConnectorError():
-            return TransportError(f"no connection to {host}")
+            return _unconnected(error, peer)
+        case aiohttp.ClientHttpProxyError() if proxy is not None:
+            return refused_by(proxy, host, error.status)
         case aiohttp.ClientPayloadError() if "Not enough data" in str(error.__cause__):
             return TransportError("the answer broke off")
         case aiohttp.ClientPayloadError() | aiohttp.ClientResponseError():
             return PayloadError("the answer is no HTTP that can be trusted")
         case _:
             return TransportError("the connection broke off before an answer came")
+
+
+def _unconnected(error: aiohttp.ClientConnectorError, peer: str) -> TransportError:
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return TransportError(
+                f"no trusted connection to {error.host}: its certificate was refused", retryable=False
+            )
+        case aiohttp.ClientSSLError():
+            return TransportError(
+                f"no secure connection to {error.host}: it does not speak TLS as due", retryable=False
+            )
+        case aiohttp.ClientConnectorDNSError():
+            is_unknown = error.os_error.errno == socket.EAI_NONAME
+            return TransportError(f"the name {error.host} could not be resolved", retryable=not is_unknown)
+        case _:
+            return TransportError(f"no connection to {peer}{_why(error.os_error)}")
+
+
+def _why(error: OSError) -> str:
+    """Return why a connection was not made, ": connection refused"; empty where the system does not say one reason."""
+    return f": {os.strerror(error.errno).lower()}" if error.errno else ""
+
+
+def refused_by(proxy: Proxy, host: str, status: int) -> TransportError:
+    """Return the error of a proxy that made no connection to a host, and answered with a status."""
+    if status == 407:
+        said = "wants a name and a password, or others: write them as http://name:password@host:port"
+    else:
+        said = f"makes no connection to {host}"
+    return TransportError(f"the proxy {proxy.name} {said} (HTTP {status})", retryable=status >= 500)
 
 
 # In this order, for the words of the first hold those of the second.

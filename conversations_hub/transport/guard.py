@@ -65,7 +65,7 @@ class Guard:
         if not self._any_public_host and not any(host == own or host.endswith(f".{own}") for own in self._hosts):
             raise UnsafeURLError(
                 f"the recording lies at {host}, which is not known to be a place of this provider's:"
-                " pass allow_any_public_host=True if you trust it"
+                " if you trust it, pass allow_any_public_host=True, or --any-host on the command line"
             )
 
 

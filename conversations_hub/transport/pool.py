@@ -14,12 +14,14 @@ import aiohttp
 from aiohttp.abc import ResolveResult
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import HttpProcessingError
+from yarl import URL
 
+from ..proxy import Proxy
 from ..version import __version__
 from .connections import Connections
 from .failures import sent_once
 
-__all__ = ["KEEP_ALIVE", "AddressInfo", "Progress", "SocketFactory", "drop", "session", "under_way"]
+__all__ = ["KEEP_ALIVE", "AddressInfo", "Progress", "SocketFactory", "drop", "session", "under_way", "url_of"]
 
 AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
 """Family, kind, protocol, name and address, as a resolver gives them."""
@@ -134,6 +136,11 @@ def session(
         auto_decompress=False,
         trust_env=False,
     )
+
+
+def url_of(proxy: Proxy | None) -> URL | None:
+    """Return a proxy as a session takes it: with what it wants to know of who asks."""
+    return None if proxy is None else URL(proxy.reveal(), encoded=True)
 
 
 def drop(session: aiohttp.ClientSession, whose: str) -> None:

@@ -163,7 +163,9 @@ class Corpus:
         )
 
     def turns(self, truth: Truth) -> tuple[Turn, ...]:
-        """Return everything that is said in a conversation nobody cuts short: 4 to 40 turns."""
+        """Return everything that is said in a conversation nobody cuts short: 4 to 40 turns, or what was written."""
+        if truth.said is not None:
+            return truth.said
         # Of the corpus's own, the number alone decides what is said.
         return self._said(truth.index) if truth.index < self.size else self._spoken(truth)
 

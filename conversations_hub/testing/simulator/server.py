@@ -13,15 +13,19 @@ from datetime import UTC, datetime
 from http.client import responses
 from importlib import import_module
 from math import ceil
+from threading import Lock
 from types import TracebackType
 from typing import Self
 
 from aiohttp import web
 
 from ...adapters import BUILTIN
+from ...schema import Channel
 from ...wire import Response
+from .background import Background
 from .corpus import fraction
 from .faults import Bucket, Fault, Faults
+from .own import RINGS, SETTLED, Said, lasts, owned, spoken
 from .webhooks import Deliveries, Sent, sent_now
 from .world import Call, Simulated, World, reply
 
@@ -33,10 +37,10 @@ _NO_FAULTS = Faults()
 
 
 class Simulator:
-    """Every built-in provider's API on loopback, for tests, demos and dry runs; `async with` opens and closes it.
+    """Every built-in provider's API on loopback, for tests, demos and dry runs.
 
-    Any key is accepted, one that starts with `bad` is refused as that provider refuses. What calls change lasts as
-    long as this object.
+    `async with` serves in the running event loop, `with` in a thread of its own. Any key is accepted, one that starts
+    with `bad` is refused as that provider refuses. What calls change lasts as long as this object.
 
     Args:
         conversations: How many each provider has; they are made as asked for, never held.
@@ -91,6 +95,8 @@ class Simulator:
         self._serving: set[asyncio.Task[object]] = set()
         self._runner: web.ServerRunner | None = None
         self._delivering: asyncio.Task[None] | None = None
+        self._background: Background | None = None
+        self._changing = Lock()  # what is asked for, and what a test adds meanwhile from its own thread
         self.deliveries: Deliveries | None = None
         """What the providers deliver, where they deliver anywhere."""
         if webhooks_to is not None:
@@ -128,6 +134,21 @@ class Simulator:
     ) -> None:
         await self._close()
 
+    def __enter__(self) -> Self:
+        self._background = Background("conversations_hub simulator")
+        try:
+            return self._background.run(self.__aenter__())
+        except BaseException:
+            self._background.close()
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._background is not None:
+            self._background.run(self._close())
+            self._background.close()
+
     async def _close(self) -> None:
         runner, self._runner = self._runner, None
         running = [*self._serving, *([self._delivering] if self._delivering else [])]
@@ -141,7 +162,7 @@ class Simulator:
     def url(self) -> str:
         """Where it listens."""
         if self._runner is None or not self._runner.addresses:
-            raise RuntimeError("the simulator is not running: open it with `async with`")
+            raise RuntimeError("the simulator is not running: open it with `async with`, or `with`")
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self._runner.addresses[0][1]}"
 
@@ -177,13 +198,44 @@ class Simulator:
             if delivery.moment <= present
         ]
 
+    def add(
+        self,
+        provider: str,
+        said: Iterable[Said],
+        *,
+        started: datetime | None = None,
+        channel: Channel = Channel.PHONE,
+        title: str = "A conversation of your own",
+        summary: str = "What was said was written for a test.",
+    ) -> str:
+        """Add a conversation in which just that is said, and return its ref, `tavus:c0123456789`.
+
+        Args:
+            provider: Who has it.
+            said: Its turns, one after the other: `("user", "Hello.")`, or `TranscriptTurn`s, whose times, tool calls
+                and tool results are told as well.
+            started: The aware instant at which it was answered; None: so long ago that all of it is written down.
+            channel: How they talked.
+            title: What one would call it.
+            summary: What it was about.
+
+        Raises:
+            ValueError: somebody speaks who is neither user nor assistant, or it starts in the future.
+        """
+        world = self.worlds[self._known(provider)]
+        turns = spoken(said)
+        began = world.present - SETTLED - lasts(turns) if started is None else started.timestamp()
+        with self._changing:
+            truth = world.insert(began - RINGS, lambda truth: owned(truth, turns, channel, title, summary))
+        return f"{provider}:{world.id(truth)}"
+
     def script(self, provider: str, answers: Iterable[int | str | Response]) -> None:
         """Decide a provider's next answers, before any other fault.
 
-        Each is a status (429 comes with `Retry-After`, below 400 is the true answer), the word of a `Fault`, or a
-        whole `Response`.
+        Each is a status (429 comes with `Retry-After`, below 400 is the true answer), the name of a `Fault`
+        ("outage"), or a whole `Response`.
         """
-        script = [Fault(answer) if isinstance(answer, str) else answer for answer in answers]
+        script = [_fault(answer) if isinstance(answer, str) else answer for answer in answers]
         self._scripts[self._known(provider)].extend(script)
 
     def _known(self, provider: str) -> str:
@@ -225,7 +277,8 @@ class Simulator:
             case Fault.OUTAGE:
                 answer = _refusal(provider, faults.status(roll(2)))
             case _:
-                answer = self._carried_out(name, call, faults)
+                with self._changing:
+                    answer = self._carried_out(name, call, faults)
         answer = Response(answer.status, {**answer.headers, **extra}, answer.body)
         if fault == Fault.RESET:
             return _reset(request)
@@ -263,6 +316,13 @@ class Simulator:
 
     def _rolls(self, name: str, count: int) -> Callable[[int], float]:
         return lambda place: fraction(self._seed, zlib.crc32(name.encode()), count, place)
+
+
+def _fault(name: str) -> Fault:
+    try:
+        return Fault(name)
+    except ValueError:
+        raise ValueError(f"{name!r} is not a valid Fault; there are {', '.join(Fault)}") from None
 
 
 def _refusal(provider: Simulated, status: int) -> Response:

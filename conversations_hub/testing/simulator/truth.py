@@ -76,6 +76,8 @@ class Truth:
     planned: float
     """Seconds the whole dialogue takes, if nobody cuts it short."""
     exchanges: int
+    said: tuple[Turn, ...] | None = None
+    """What is said in all, where somebody wrote it; None: what the scenario has."""
 
     def phase(self, present: float) -> Phase:
         """Return how far it is at a moment."""

@@ -106,6 +106,10 @@ class World:
         self._clock = clock
         self._began = clock()
         self._created: list[Truth] = []
+        # From the oldest to the newest the corpus and what was created since, in their order, fill the places that are
+        # not taken by what was inserted.
+        self._since: list[int] = []
+        self._taken: list[tuple[int, int]] = []  # places, and who is there
         self._details: dict[int, Mapping[str, Any]] = {}
         self._ended: dict[int, float] = {}
         self._deleted: set[int] = set()
@@ -156,23 +160,24 @@ class World:
 
         Created at `since` at the earliest, at `until` at the latest, or earlier than `before`.
         """
-        indices = self._between(since, before)
+        places = self._between(since, before)
         if until is not None:
-            indices = indices[: bisect_right(indices, until, key=self._created_at)]
-        for index in reversed(indices):
+            places = places[: bisect_right(places, until, key=self._created_at)]
+        for index in map(self._index_at, reversed(places)):
             if index not in self._deleted:
                 yield self._at(index)
 
     def running(self) -> list[Truth]:
         """Return the conversations that have not ended, the newest first."""
         oldest = max(self.corpus.size - _MAY_RUN, 0)
-        recent = (self._at(index) for index in range(self._total - 1, oldest - 1, -1) if index not in self._deleted)
+        indexes = map(self._index_at, range(self._total - 1, oldest - 1, -1))
+        recent = (self._at(index) for index in indexes if index not in self._deleted)
         return [truth for truth in recent if truth.phase(self.present) in {Phase.QUEUED, Phase.RINGING, Phase.LIVE}]
 
     def count(self, *, since: float | None = None, before: float | None = None) -> int:
         """Return how many were created at `since` at the earliest, and earlier than `before`."""
-        indices = self._between(since, before)
-        return len(indices) - sum(index in indices for index in self._deleted)
+        places = self._between(since, before)
+        return len(places) - sum(self._place_of(index) in places for index in self._deleted)
 
     def slice(
         self,
@@ -186,14 +191,15 @@ class World:
     ) -> list[Truth]:
         """Return a page of those that `count` counts, leaving some out; as quick far down as at the top."""
         order = self._between(since, before)[:: 1 if oldest_first else -1]
-        hidden = {index for index in self._deleted | {truth.index for truth in without} if index in order}
+        absent = map(self._place_of, self._deleted | {truth.index for truth in without})
+        hidden = {place for place in absent if place in order}
         found: list[Truth] = []
         rank = offset
         for skipped in sorted(map(order.index, hidden)):
             rank += skipped <= rank
         while rank < len(order) and len(found) < limit:
             if order[rank] not in hidden:
-                found.append(self._at(order[rank]))
+                found.append(self._at(self._index_at(order[rank])))
             rank += 1
         return found
 
@@ -201,11 +207,24 @@ class World:
 
     def create(self, details: Mapping[str, Any], shape: Callable[[Truth], Truth]) -> Truth:
         """Begin a conversation now; `shape` makes of the usual course of things the one that was asked for."""
-        last = self._created[-1].created if self._created else 0.0
+        last = self._at(self._since[-1]).created if self._since else 0.0
         created = round(max(self.present, last + 1e-5), 6)
         truth = shape(self.corpus.fresh(self._total, created))
+        self._since.append(truth.index)
         self._created.append(truth)
         self._details[truth.index] = details
+        return truth
+
+    def insert(self, created: float, shape: Callable[[Truth], Truth]) -> Truth:
+        """Have had a conversation begin at a moment that is past, of the shape that is wanted."""
+        if created > self.present:
+            raise ValueError("it lies in the future")
+        created = round(created, 6)
+        place = bisect_right(range(self._total), created, key=self._created_at)
+        truth = shape(self.corpus.fresh(self._total, created))
+        later = [(taken + (taken >= place), index) for taken, index in self._taken]
+        self._taken = sorted([*later, (place, truth.index)])
+        self._created.append(truth)
         return truth
 
     def end(self, truth: Truth) -> Truth:
@@ -227,12 +246,30 @@ class World:
         return self.corpus.size + len(self._created)
 
     def _between(self, since: float | None, before: float | None) -> range:
-        indices = range(self._total)
-        first = 0 if since is None else bisect_left(indices, since, key=self._created_at)
-        last = len(indices) if before is None else bisect_left(indices, before, key=self._created_at)
-        return indices[first:last]
+        places = range(self._total)
+        first = 0 if since is None else bisect_left(places, since, key=self._created_at)
+        last = len(places) if before is None else bisect_left(places, before, key=self._created_at)
+        return places[first:last]
 
-    def _created_at(self, index: int) -> float:
+    def _index_at(self, place: int) -> int:
+        """Return who is in a place, the oldest in the first."""
+        before = bisect_left(self._taken, (place, -1))
+        if before < len(self._taken) and self._taken[before][0] == place:
+            return self._taken[before][1]
+        index = place - before
+        return index if index < self.corpus.size else self._since[index - self.corpus.size]
+
+    def _place_of(self, index: int) -> int:
+        for taken, who in self._taken:
+            if who == index:
+                return taken
+        place = index if index < self.corpus.size else self.corpus.size + self._since.index(index)
+        for taken, _ in self._taken:
+            place += taken <= place
+        return place
+
+    def _created_at(self, place: int) -> float:
+        index = self._index_at(place)
         beyond = index - self.corpus.size
         return self.corpus.created(index) if beyond < 0 else self._created[beyond].created
 

@@ -1,0 +1,36 @@
+"""Accounts that a mistake keeps from being used: they block themselves alone, and say why when they are asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+
+import msgspec
+
+from ..adapter import Account, Adapter
+from ..errors import ConfigurationError
+from ..published import broken
+
+__all__ = ["Unusable", "check_usable"]
+
+
+class Unusable(msgspec.Struct, frozen=True):
+    """An account with a mistake in what names it."""
+
+    provider: str
+    name: str
+    error: ConfigurationError
+
+    def stand_in(self) -> tuple[Account, Adapter]:
+        """Return an account and an adapter that send nothing: all they do is raise what is wrong."""
+        return Account(self.provider, key="unusable", name=self.name), broken(self.provider, self.error.reason)
+
+
+def check_usable(accounts: Sequence[Account | Unusable]) -> None:
+    """Raise what is wrong where no account is left that could be used."""
+    mistakes = [account.error for account in accounts if isinstance(account, Unusable)]
+    if not mistakes or len(mistakes) < len(accounts):
+        return
+    if len(mistakes) == 1:
+        raise copy(mistakes[0])
+    raise ConfigurationError("; ".join(map(str, mistakes)))
