@@ -29,6 +29,8 @@ from hypothesis import strategies as st
 from conversations_hub.adapters import BUILTIN
 from conversations_hub.cli.exporting import export_store
 from conversations_hub.errors import ConfigurationError, StoreError
+from conversations_hub.files import atomic
+from conversations_hub.files.atomic import Files
 from conversations_hub.schema import (
     Agent,
     Analysis,
@@ -40,10 +42,8 @@ from conversations_hub.schema import (
     ToolCall,
     TranscriptTurn,
 )
-from conversations_hub.sync import export
 from conversations_hub.sync import sheet as sheets
 from conversations_hub.sync.export import export_csv, export_jsonl
-from conversations_hub.sync.files import Files
 from conversations_hub.sync.parquet import ParquetStore, export_parquet
 from conversations_hub.sync.sheet import COLUMNS, Rows, write_csv
 from conversations_hub.sync.sqlite.archive import Archive
@@ -326,7 +326,7 @@ def test_a_disk_that_does_not_keep_it_is_said(
     def broken(file: int) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(export, "Files", partial(Files, fsync=broken))
+    monkeypatch.setattr(atomic, "Files", partial(Files, fsync=broken))
     with pytest.raises(StoreError, match=os.strerror(errno.EIO)):
         run([said("Hello.")], path)
     assert not left(path)

@@ -21,8 +21,8 @@ import pytest
 
 from conversations_hub.adapters import BUILTIN
 from conversations_hub.errors import StoreError
+from conversations_hub.files.atomic import Files
 from conversations_hub.schema import Conversation
-from conversations_hub.sync.files import Files
 from conversations_hub.sync.fingerprint import fingerprint
 from conversations_hub.sync.jsonl import JSONLStore
 from conversations_hub.sync.store import Entry, Kept, Progress, Store, Window, Written

@@ -15,8 +15,8 @@ from typing import Any, Final
 import msgspec
 
 from ..errors import ConfigurationError, StoreError
+from ..files.atomic import check_free, replacing
 from ..schema import Conversation
-from .export import check_free, replacing
 from .sqlite import SQLiteStore
 from .sqlite.archive import Archive
 from .sqlite.tables import CONVERSATION, TURN, conversation_row, turn_columns

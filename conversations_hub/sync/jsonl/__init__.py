@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from ...errors import StoreError
-from ..files import Files
+from ...files.atomic import Files
 from ..store import Entry, Kept, Progress, Written
 from ..thread import Thread
 from .writer import Writer

@@ -11,12 +11,12 @@ from pathlib import Path
 import msgspec
 
 from ...errors import InvalidRefError, StoreError
+from ...files.atomic import Files
+from ...files.lock import Lock
 from ...hub.instants import check_span
 from ...hub.refs import Ref
 from ...schema import Conversation
 from ..erasure import Person, Receipt, is_mentioned, remove_recordings, takes_part, tombstone
-from ..files import Files
-from ..lock import Lock
 from ..status import StoreStatus
 from .data import Data, Name
 from .journal import Erased

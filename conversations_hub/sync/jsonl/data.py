@@ -12,9 +12,9 @@ from typing import Final
 
 import msgspec
 
+from ...files.atomic import Files
 from ...schema import Conversation
 from ...version import __version__
-from ..files import Files
 from ..store import Missing
 from .journal import Committed, Erased, Finished, Journal, Known, Line, Manifest, Total, key_of
 

@@ -13,9 +13,9 @@ from zlib import crc32
 import msgspec
 
 from ...errors import StoreError
+from ...files.atomic import Files
 from ...hub.reader import MOST_TOLD
 from ..erasure import tombstone
-from ..files import Files
 from ..fingerprint import FIRST_LAYOUT
 from ..store import ERASED, Kept, Missing, Progress, Window
 

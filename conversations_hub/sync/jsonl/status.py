@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from ...errors import StoreError
-from ..files import Files
+from ...files.atomic import Files
 from ..status import AccountStatus, StoreStatus
 from ..store import Progress
 from .journal import Journal, Known, Manifest

@@ -8,9 +8,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from ...errors import StoreError
+from ...files.atomic import Files
+from ...files.lock import Lock
 from ..document import document
-from ..files import Files
-from ..lock import Lock
 from ..store import Entry, Kept, Progress, Written, are_other_terms, check_made
 from .data import Data, packed, size_of
 from .journal import Begun, Committed, Erased, Finished, Known, Remembered

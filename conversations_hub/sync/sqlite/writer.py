@@ -13,9 +13,9 @@ from typing import Any, cast
 
 import msgspec
 
+from ...files.lock import Lock
 from ...schema import Conversation, TranscriptTurn
 from ..erasure import Receipt, remove_recordings
-from ..lock import Lock
 from ..store import ERASED, Entry, Kept, Progress, Written, check_made
 from .connection import connected, has_index, has_text_search
 from .erasure import Plan, clean, digest_of, erase

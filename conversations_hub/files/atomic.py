@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import msgspec
 
-__all__ = ["Files"]
+from ..errors import StoreError
+
+__all__ = ["Files", "check_free", "replacing"]
 
 
 class Files(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,3 +78,42 @@ class Files(msgspec.Struct, frozen=True, kw_only=True):
         left = memoryview(data)
         while left:
             left = left[self.write(file, left) :]
+
+
+@contextmanager
+def replacing(*paths: Path, overwrite: bool) -> Generator[Path]:
+    """Lend a folder for files with the names of `paths`, which then take their places together.
+
+    Whatever goes wrong, nothing of them is left; only after a kill the folder, `.export-…`, which nobody else may read.
+    What goes wrong with a file is a `StoreError`.
+    """
+    folder = paths[0].parent
+    if not folder.is_dir():
+        raise StoreError(f"{paths[0]}: there is no folder {folder}")
+    files = Files()
+    try:
+        if not overwrite:
+            check_free(*paths)
+        with TemporaryDirectory(dir=folder, prefix=".export-") as lent:
+            new = [Path(lent, path.name) for path in paths]
+            yield Path(lent)
+            for file in new:
+                file.chmod(0o600)
+                with file.open("rb") as data:
+                    files.fsync(data.fileno())
+            if not overwrite:  # it may have taken hours
+                check_free(*paths)
+            for file, path in zip(new, paths, strict=True):
+                files.move(file, path)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+    else:
+        return
+    raise StoreError(f"{paths[0]}: {reason}")
+
+
+def check_free(*paths: Path) -> None:
+    """Raise `StoreError` where one of the files is there already."""
+    for path in paths:
+        if os.path.lexists(path):
+            raise StoreError(f"{path} is there already. Give another path, or overwrite it")

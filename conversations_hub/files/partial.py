@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 
 from ..errors import StoreError
-from ..flock import flock, needs_flock
+from .lock import flock, needs_flock
 
 __all__ = ["Part"]
 
