@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from ..errors import StoreError
+from .opening import open_own
 
 __all__ = ["Files", "check_free", "replacing"]
 
@@ -28,7 +29,7 @@ class Files(msgspec.Struct, frozen=True, kw_only=True):
 
     def opened(self, path: Path, size: int) -> int:
         """Open a file to append to, cut to its first `size` bytes, and made where it is missing."""
-        file = self.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        file = open_own(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, call=self.open)
         try:
             if os.fstat(file).st_size > size:
                 self.truncate(file, size)
@@ -47,8 +48,8 @@ class Files(msgspec.Struct, frozen=True, kw_only=True):
     def replace(self, path: Path, pieces: Iterable[bytes]) -> None:
         """Write a file beside it, and put it in its place once the disk has it."""
         new = path.with_name(f"{path.name}.new")
+        file = open_own(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, call=self.open)
         try:
-            file = self.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             try:
                 for piece in pieces:
                     self._write(file, piece)

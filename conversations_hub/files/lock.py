@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 from ..errors import StoreError
+from .opening import open_own
 
 __all__ = ["Lock", "flock", "needs_flock"]
 
@@ -45,7 +46,7 @@ class Lock:
             raise StoreError(f"{path}: there is no folder {path.parent}")
         path = path.with_name(f"{path.name}.lock")
         try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._file = open_own(path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             reason = f"no place for its lock {path}: {error.strerror}"
         else:

@@ -17,10 +17,12 @@ import msgspec
 
 from ..errors import StoreError
 from .lock import flock, needs_flock
+from .opening import open_own
 
 __all__ = ["Part"]
 
 _KEPT_EVERY: Final = 16 * 1024 * 1024
+_LONGEST_NOTE: Final = 64 * 1024
 _LONGEST_NAME: Final = 48  # characters of the target's; a name may have 255 bytes
 
 
@@ -59,7 +61,7 @@ class Part:
         with self._on_disk():
             if not overwrite and os.path.lexists(target):
                 raise FileExistsError
-            self._file: BufferedRandom = os.fdopen(_opened(self._path, os.O_RDWR), "r+b")
+            self._file: BufferedRandom = os.fdopen(open_own(self._path, os.O_RDWR | os.O_CREAT), "r+b")
             try:
                 self._lock()
                 self._take_up()
@@ -78,8 +80,8 @@ class Part:
 
     def _take_up(self) -> None:
         note = None
-        with suppress(OSError, msgspec.DecodeError):
-            note = _note.decode(self._note.read_bytes())
+        with suppress(FileNotFoundError, msgspec.DecodeError), os.fdopen(open_own(self._note), "rb") as file:
+            note = _note.decode(file.read(_LONGEST_NOTE))
         if note is None or not 0 < note.size <= os.fstat(self._file.fileno()).st_size:
             self._begin(None)
             return
@@ -115,7 +117,7 @@ class Part:
         self._file.flush()
         os.fsync(self._file.fileno())
         note = msgspec.json.encode(_Note(size, self.validator, self.whole))
-        with os.fdopen(_opened(self._note, os.O_WRONLY | os.O_TRUNC), "wb") as file:
+        with os.fdopen(open_own(self._note, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
             file.write(note)
         self._kept = size
 
@@ -127,7 +129,7 @@ class Part:
             self._file.seek(0)
             digest = hashlib.file_digest(self._file, "sha256").hexdigest()
             if not self._overwrite:
-                os.close(_opened(self._target, os.O_WRONLY | os.O_EXCL))  # ours, if nobody was quicker
+                os.close(open_own(self._target, os.O_WRONLY | os.O_CREAT | os.O_EXCL))  # if nobody was quicker
             self._path.replace(self._target)
             self._note.unlink(missing_ok=True)
             self._file.close()
@@ -160,7 +162,3 @@ class Part:
         else:
             return
         raise StoreError(reason)
-
-
-def _opened(path: Path, how: int) -> int:
-    return os.open(path, how | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

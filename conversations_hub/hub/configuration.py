@@ -15,6 +15,7 @@ import msgspec
 from ..adapter import Account
 from ..adapters import load
 from ..errors import ConfigurationError
+from ..files.opening import open_plain
 from ..signing import Secret
 
 __all__ = ["accounts_in_file"]
@@ -147,7 +148,7 @@ _LARGEST: Final = 1024 * 1024  # bytes
 def _read(path: Path, called: str | None = None) -> tuple[bytes, bool]:
     """Return what is in a file, and whether it is its owner's alone."""
     try:
-        with path.open("rb") as file:
+        with os.fdopen(open_plain(path), "rb") as file:
             mode = os.fstat(file.fileno()).st_mode
             content = file.read(_LARGEST + 1)
     except (OSError, ValueError) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from hashlib import blake2b
@@ -17,6 +17,7 @@ import msgspec
 
 from ..adapters import load
 from ..errors import HubClosedError, HubError, NotFoundError, StoreError, UnsupportedError
+from ..files.opening import make_folder
 from ..hub import Hub
 from ..hub.crew import Crew
 from ..schema import Recording
@@ -102,6 +103,21 @@ def _gone_at(recording: Recording, made_at: datetime | None) -> datetime | None:
     return None if retention is None or made_at is None else made_at + retention
 
 
+class _Folders:
+    """The folders of a run, each made, or seen to be ours, once."""
+
+    def __init__(self) -> None:
+        self._ready: set[Path] = set()
+
+    async def hold(self, paths: Sequence[Path]) -> bool:
+        """Whether one of these files is there, all of which are in one folder."""
+        folder = paths[0].parent
+        if folder not in self._ready:
+            await asyncio.to_thread(make_folder, folder)
+            self._ready.add(folder)
+        return any(path.exists() for path in paths)
+
+
 async def download_recordings(
     hub: Hub,
     recordings: Iterable[tuple[Recording, int, datetime | None]],
@@ -117,15 +133,15 @@ async def download_recordings(
     where nothing can be written. `report` is filled while it goes on, for those who want to watch.
     """
     report = report or RecordingsReport()
+    folders = _Folders()
 
     async def one(wanted: tuple[Recording, int, datetime | None]) -> None:
         recording, position, made_at = wanted
         path = folder / name_of(recording, position)
-        if path.exists():
-            report.present += 1
-            return
         try:
-            await asyncio.to_thread(path.parent.mkdir, mode=0o700, parents=True, exist_ok=True)
+            if await folders.hold([path]):
+                report.present += 1
+                return
             done = await hub.download(recording, path, allow_any_public_host=allow_any_public_host)
         except OSError as error:
             raise StoreError(f"{path}: {error.strerror}") from None

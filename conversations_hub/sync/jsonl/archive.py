@@ -13,6 +13,7 @@ import msgspec
 from ...errors import InvalidRefError, StoreError
 from ...files.atomic import Files
 from ...files.lock import Lock
+from ...files.opening import own_path
 from ...hub.instants import check_span
 from ...hub.refs import Ref
 from ...schema import Conversation
@@ -105,8 +106,9 @@ class JSONLArchive:
     @contextmanager
     def _opened(self) -> Generator[Data]:
         """Take the store, and bring into order what a run left behind."""
-        path = self.path.resolve()
+        path = self.path
         try:
+            path = own_path(path)
             with ExitStack() as held:
                 held.callback(Lock(path).release)
                 data = Data(path, self._files)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import msgspec
 
 from ...errors import StoreError
 from ...files.atomic import Files
+from ...files.opening import open_plain
 from ..status import AccountStatus, StoreStatus
 from ..store import Progress
 from .journal import Journal, Known, Manifest
@@ -21,9 +23,10 @@ def status(path: str | Path) -> StoreStatus:
     journal, manifest = (path.with_name(f"{path.name}{end}") for end in (".journal", ".manifest.json"))
     try:
         if journal.exists():
-            return _of_journal(Journal(journal, Files()))
+            return _of_journal(Journal(journal, Files(), open_plain))
         if manifest.exists():
-            return _of_manifest(msgspec.json.decode(manifest.read_bytes(), type=Manifest))
+            with os.fdopen(open_plain(manifest), "rb") as file:
+                return _of_manifest(msgspec.json.decode(file.read(), type=Manifest))
         reason = f"neither {journal.name} nor {manifest.name} is there"
     except OSError as error:
         reason = error.strerror or type(error).__name__

@@ -10,6 +10,7 @@ from pathlib import Path
 from ...errors import StoreError
 from ...files.atomic import Files
 from ...files.lock import Lock
+from ...files.opening import own_path
 from ..document import document
 from ..store import Entry, Kept, Progress, Written, are_other_terms, check_made
 from .data import Data, packed, size_of
@@ -22,7 +23,7 @@ class Writer:
     """Takes the store's lock, brings what an earlier run left behind into order, and writes."""
 
     def __init__(self, path: Path, files: Files, terms: dict[str, str], *, compress: bool, overwrite: bool) -> None:
-        path = path.resolve()
+        path = own_path(path)
         self._files = files
         self._terms = terms
         self._compress = compress

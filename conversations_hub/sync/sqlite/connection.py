@@ -2,32 +2,61 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from ...errors import StoreError
+from ...files.opening import check_plain, open_own, own_size
 from .tables import APPLICATION, VERSION
 
 __all__ = ["connected", "has_index", "has_text_search"]
 
 
+_BESIDE: Final = ("-wal", "-shm", "-journal")  # what SQLite opens, and believes
+
+
 def connected(path: Path, *, writes: bool = False) -> sqlite3.Connection:
-    """Open a store's file; raise `StoreError` where it is none, or one of another version."""
+    """Open a store's file, made where it is to be written; raise `StoreError` where it is none, or of another version.
+
+    To be written, it and what SQLite keeps beside it must be ours alone.
+    """
     if not path.parent.is_dir():
         raise StoreError(f"{path}: there is no folder {path.parent}")
     if not writes and not path.exists():
         raise StoreError(f"{path}: no such file; `conversations-hub sync --store {path}` makes it")
-    ways = ["mode=rwc"] if writes else ["mode=ro"]
-    if not writes and _is_whole(path):
-        # Where a sync was killed and nothing can be written beside the file, it can be read while nobody changes it.
-        ways.append("mode=ro&immutable=1")
     reason = ""
-    for way in ways:
-        try:
-            return _checked(_opened(path, way), path, writes=writes)
-        except sqlite3.DatabaseError as error:
-            reason = str(error)
+    try:
+        for way in _ways(path, writes=writes):
+            try:
+                return _checked(_opened(path, way), path, writes=writes)
+            except sqlite3.DatabaseError as error:
+                reason = str(error)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
     raise StoreError(f"{path}: {reason}")
+
+
+def _ways(path: Path, *, writes: bool) -> Iterator[str]:
+    """Yield how it may be opened, once nothing is in the way that somebody else put there."""
+    real = path.resolve()
+    beside = [real.with_name(f"{real.name}{end}") for end in _BESIDE]
+    if writes:
+        if own_size(path, writes=True) is None:
+            os.close(open_own(path, os.O_RDWR | os.O_CREAT | os.O_EXCL))
+        for file in beside:
+            own_size(file, writes=True)
+        yield "mode=rw"
+        return
+    check_plain(path)
+    for file in beside:
+        check_plain(file, beside=path)
+    yield "mode=ro"
+    if _is_whole(path):
+        # Where a sync was killed and nothing can be written beside the file, it can be read while nobody changes it.
+        yield "mode=ro&immutable=1"
 
 
 def _checked(connection: sqlite3.Connection, path: Path, *, writes: bool) -> sqlite3.Connection:

@@ -14,6 +14,7 @@ from typing import Any, cast
 import msgspec
 
 from ...files.lock import Lock
+from ...files.opening import own_path
 from ...schema import Conversation, TranscriptTurn
 from ..erasure import Receipt, remove_recordings
 from ..store import ERASED, Entry, Kept, Progress, Written, check_made
@@ -47,12 +48,10 @@ class Writer:
     """The one that writes a store, while it has its lock; `made` is what a run says of how it redacts."""
 
     def __init__(self, path: Path, made: Mapping[str, str]) -> None:
-        self._path = path = path.resolve()
+        self._path = path = own_path(path)
         self.has_failed = False
         self._lock = Lock(path)
         try:
-            if not path.exists():
-                path.touch(0o600)
             self._connection = connected(path, writes=True)
             self._prepare()
             self._has_index = has_index(self._connection)
