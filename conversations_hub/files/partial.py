@@ -9,6 +9,7 @@ import hashlib
 import os
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from glob import escape
 from io import BufferedRandom
 from pathlib import Path
 from typing import Final
@@ -19,11 +20,11 @@ from ..errors import StoreError
 from .lock import flock, needs_flock
 from .opening import open_own
 
-__all__ = ["Part"]
+__all__ = ["Part", "parts_of"]
 
 _KEPT_EVERY: Final = 16 * 1024 * 1024
 _LONGEST_NOTE: Final = 64 * 1024
-_LONGEST_NAME: Final = 48  # characters of the target's; a name may have 255 bytes
+_LONGEST_NAME: Final = 96  # bytes of the target's; a name may have 255, and on some file systems 143
 
 
 class _Note(msgspec.Struct):
@@ -35,6 +36,15 @@ class _Note(msgspec.Struct):
 
 
 _note = msgspec.json.Decoder(_Note)
+
+
+def parts_of(folder: Path, stem: str) -> list[Path]:
+    """Return what there is in a folder of files so far whose names begin so, notes included."""
+    return sorted(folder.glob(f".{escape(_beginning(stem))}*.part*"))
+
+
+def _beginning(name: str) -> str:
+    return name.encode(errors="ignore")[:_LONGEST_NAME].decode(errors="ignore")
 
 
 class Part:
@@ -49,7 +59,7 @@ class Part:
         digest = hashlib.sha256(f"{target.name}\n{identity}".encode(errors="surrogatepass")).hexdigest()[:16]
         self._target = target
         self._overwrite = overwrite
-        self._path = target.with_name(f".{target.name[:_LONGEST_NAME]}.{digest}.part")
+        self._path = target.with_name(f".{_beginning(target.name)}.{digest}.part")
         self._note = self._path.with_name(f"{self._path.name}.json")
         self._kept = 0
         self.size = 0

@@ -18,6 +18,7 @@ import msgspec
 from ..adapters import load
 from ..errors import HubClosedError, HubError, NotFoundError, StoreError, UnsupportedError
 from ..files.opening import make_folder
+from ..files.partial import parts_of
 from ..hub import Hub
 from ..hub.crew import Crew
 from ..schema import Recording
@@ -74,28 +75,39 @@ def name_of(recording: Recording, position: int) -> str:
 
     `position` is that among the conversation's recordings.
     """
-    folder, stem = _place_of(recording.ref or "")
-    return f"{folder}/{stem}-{position}{_suffix(recording)}"
+    return _names(recording, position)[0]
 
 
-def _place_of(ref: str) -> tuple[str, str]:
-    """Return the folder of a conversation's recordings, and how their names begin."""
+_DIGESTS: Final = (16, 6)
+"""Bytes of a ref's digest in a name: today, and in the first releases, where two refs of one digest took a minute.
+
+What has such a name is neither downloaded again nor forgotten by `files_of`."""
+_FIRST_PARTS: Final = 48  # characters of a name in that of its part, in the first releases
+
+
+def _names(recording: Recording, position: int) -> list[str]:
+    """Return the paths a recording's file may have, today's first."""
+    suffix = PurePosixPath(recording.location.partition("?")[0]).suffix.lower()
+    if suffix not in _KNOWN:
+        suffix = guess_extension(recording.media_type or "") or ".audio"
+    folder, *stems = _places(recording.ref or "")
+    return [f"{folder}/{stem}-{position}{suffix}" for stem in stems]
+
+
+def _places(ref: str) -> tuple[str, str, str]:
+    """Return the folder of a conversation's recordings, and how their names begin: today, and in the first releases."""
     provider, _, id = ref.partition(":")
     slug = _UNSAFE.sub("-", id)[:40].strip("-") or "conversation"
-    return _UNSAFE.sub("-", provider), f"{slug}-{blake2b(ref.encode(), digest_size=6).hexdigest()}"
+    today, first = (blake2b(ref.encode(errors="surrogatepass"), digest_size=size).hexdigest() for size in _DIGESTS)
+    return _UNSAFE.sub("-", provider), f"{slug}-{today}", f"{slug}-{first}"
 
 
 def files_of(folder: Path, ref: str) -> list[Path]:
     """Return the files of a conversation's recordings that are in a folder, those that are not whole included."""
-    subfolder, stem = _place_of(ref)
-    return sorted((folder / subfolder).glob(f"{stem}-*")) + sorted((folder / subfolder).glob(f".{stem[:48]}*.part*"))
-
-
-def _suffix(recording: Recording) -> str:
-    suffix = PurePosixPath(recording.location.partition("?")[0]).suffix.lower()
-    if suffix in _KNOWN:
-        return suffix
-    return guess_extension(recording.media_type or "") or ".audio"
+    provider, today, first = _places(ref)
+    subfolder = folder / provider
+    whole = [path for stem in (today, first) for path in sorted(subfolder.glob(f"{stem}-*"))]
+    return [*whole, *parts_of(subfolder, f"{today}-"), *parts_of(subfolder, first[:_FIRST_PARTS])]
 
 
 def _gone_at(recording: Recording, made_at: datetime | None) -> datetime | None:
@@ -137,9 +149,10 @@ async def download_recordings(
 
     async def one(wanted: tuple[Recording, int, datetime | None]) -> None:
         recording, position, made_at = wanted
-        path = folder / name_of(recording, position)
+        paths = [folder / name for name in _names(recording, position)]
+        path = paths[0]
         try:
-            if await folders.hold([path]):
+            if await folders.hold(paths):
                 report.present += 1
                 return
             done = await hub.download(recording, path, allow_any_public_host=allow_any_public_host)
