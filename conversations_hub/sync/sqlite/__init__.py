@@ -12,6 +12,7 @@ from typing import TypeVar
 from ...errors import StoreError
 from ..store import MADE, Entry, Kept, Progress, Written
 from ..thread import Thread
+from .bounded import reason_of
 from .writer import Writer
 
 __all__ = ["SQLiteStore"]
@@ -87,7 +88,7 @@ def _told(path: Path, work: Callable[[], T]) -> T:
     try:
         return work()
     except sqlite3.Error as error:
-        reason = str(error)
+        reason = reason_of(error)
     except OSError as error:
         reason = error.strerror or type(error).__name__
     raise StoreError(f"{path}: {reason}")

@@ -22,6 +22,7 @@ from ...hub.refs import Ref, Target
 from ...schema import Conversation, Recording, Role, Status
 from ..erasure import Person, Receipt
 from ..status import StoreStatus
+from .bounded import reason_of
 from .connection import connected, has_index
 from .erasure import Plan, named, older
 from .query import Query, parsed, snippet
@@ -145,8 +146,10 @@ class Archive:
                 return writer.erase(choose, folder, now or datetime.now(UTC))
             finally:
                 writer.close()
-        except (sqlite3.Error, OSError) as error:
-            reason = str(error)
+        except sqlite3.Error as error:
+            reason = reason_of(error)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
         finally:
             self._open()
         raise StoreError(f"{self.path}: {reason}")
@@ -325,7 +328,7 @@ class Archive:
             for row in self._connection.execute(question, values):  # noqa: UP028
                 yield row
         except sqlite3.Error as error:
-            reason = f"{self.path}: {error}"
+            reason = f"{self.path}: {reason_of(error)}"
         else:
             return
         raise StoreError(reason)

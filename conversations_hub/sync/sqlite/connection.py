@@ -10,6 +10,7 @@ from typing import Final
 
 from ...errors import StoreError
 from ...files.opening import check_plain, open_own, own_size
+from .bounded import BoundedConnection, reason_of
 from .tables import APPLICATION, VERSION
 
 __all__ = ["connected", "has_index", "has_text_search"]
@@ -33,7 +34,7 @@ def connected(path: Path, *, writes: bool = False) -> sqlite3.Connection:
             try:
                 return _checked(_opened(path, way), path, writes=writes)
             except sqlite3.DatabaseError as error:
-                reason = str(error)
+                reason = reason_of(error)
     except OSError as error:
         reason = error.strerror or type(error).__name__
     raise StoreError(f"{path}: {reason}")
@@ -68,9 +69,13 @@ def _checked(connection: sqlite3.Connection, path: Path, *, writes: bool) -> sql
     return connection
 
 
-def _opened(path: Path, options: str) -> sqlite3.Connection:
+def _opened(path: Path, options: str) -> BoundedConnection:
     uri = f"{path.absolute().as_uri()}?{options}"
-    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(
+        uri, uri=True, isolation_level=None, check_same_thread=False, factory=BoundedConnection
+    )
+    connection.bound(path)
+    return connection
 
 
 def _is_whole(path: Path) -> bool:
