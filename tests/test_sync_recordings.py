@@ -10,12 +10,13 @@ import msgspec
 import pytest
 
 from conversations_hub import Account, Hub
-from conversations_hub.errors import StoreError
+from conversations_hub.errors import PayloadError, StoreError, TransportError
 from conversations_hub.files.partial import Part
 from conversations_hub.schema import Recording, RecordingAccess
 from conversations_hub.sync import sync
 from conversations_hub.sync.erasure import remove_recordings
-from conversations_hub.sync.recordings import download_recordings, name_of
+from conversations_hub.sync.recordings import RecordingsReport, download_recordings, name_of
+from conversations_hub.sync.report import AccountSync, tell
 from conversations_hub.sync.sqlite import SQLiteStore
 from conversations_hub.sync.sqlite.archive import Archive
 from conversations_hub.testing import Simulator
@@ -140,3 +141,22 @@ def test_the_suffix_is_that_of_a_recording(location: str, media_type: str | None
 def test_nobody_reads_a_signature_in_a_repr() -> None:
     signed = msgspec.structs.replace(recording("tavus:c1", "https://example.com/a.mp3?Signature=abc"), media_type="x")
     assert repr(signed) == "<Recording https://example.com/a.mp3 provider_key>"
+
+
+def test_very_many_reasons_are_bounded_and_all_are_counted() -> None:
+    report = RecordingsReport()
+    for number in range(1000):
+        report.failures.note(TransportError(f"no connection to host-{number}.example.com"))
+    report.failures.note(PayloadError("another"))
+    assert report.failures.total() == 1001
+    assert report.failures["TransportError, for other reasons"] == 980
+    assert report.failures["PayloadError, for other reasons"] == 1
+    assert len(str(report).splitlines()) == 1 + 22
+
+
+def test_very_many_warnings_are_bounded() -> None:
+    account = AccountSync("acme/default")
+    for number in range(1000):
+        tell(account.warnings, [f"page {number} was empty"])
+    assert len(account.warnings) == 101
+    assert [*account.warnings][-1] == "and more, of other words"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 from datetime import datetime
@@ -22,6 +21,7 @@ from ..files.partial import parts_of
 from ..hub import Hub
 from ..hub.crew import Crew
 from ..schema import Recording
+from .report import Reasons
 
 __all__ = ["RecordingsReport", "download_recordings", "files_of", "name_of"]
 
@@ -42,7 +42,7 @@ class RecordingsReport(msgspec.Struct):
     """The provider has none, not yet or no longer; the next run asks again."""
     elsewhere: int = 0
     """In the customer's own bucket."""
-    failures: Counter[str] = msgspec.field(default_factory=Counter[str])
+    failures: Reasons = msgspec.field(default_factory=Reasons)
     """What else could not be had, by the reason; the next run tries again."""
 
     gone_at: datetime | None = None
@@ -165,7 +165,7 @@ async def download_recordings(
         except UnsupportedError:
             report.elsewhere += 1
         except HubError as error:
-            report.failures[f"{type(error).__name__}: {error.reason}"] += 1
+            report.failures.note(error)
             report.note(_gone_at(recording, made_at))
         else:
             report.downloaded += 1

@@ -19,6 +19,7 @@ from ...hub.refs import Ref
 from ...schema import Conversation
 from ..erasure import Person, Receipt, is_mentioned, remove_recordings, takes_part, tombstone
 from ..status import StoreStatus
+from ..untrusted import Instant, reading
 from .data import Data, Name
 from .journal import Erased
 from .status import status
@@ -109,7 +110,7 @@ class JSONLArchive:
         path = self.path
         try:
             path = own_path(path)
-            with ExitStack() as held:
+            with reading(path), ExitStack() as held:
                 held.callback(Lock(path).release)
                 data = Data(path, self._files)
                 if data.known.begun is None:
@@ -120,8 +121,6 @@ class JSONLArchive:
                 return
         except OSError as error:
             reason = error.strerror or type(error).__name__
-        except msgspec.DecodeError:
-            reason = "a line is no conversation of ours"
         raise StoreError(f"{path}: {reason}")
 
     def _erase(
@@ -144,8 +143,8 @@ class JSONLArchive:
 
 
 class _Dated(msgspec.Struct):
-    created_at: datetime | None = None
-    started_at: datetime | None = None
+    created_at: Instant | None = None
+    started_at: Instant | None = None
 
 
 _conversation = msgspec.json.Decoder(Conversation)

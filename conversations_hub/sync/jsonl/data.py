@@ -19,6 +19,7 @@ from ...files.opening import open_own, own_size
 from ...schema import Conversation
 from ...version import __version__
 from ..store import Missing
+from ..untrusted import lines_of
 from .journal import Committed, Erased, Finished, Journal, Known, Line, Manifest, Total, key_of
 
 __all__ = ["Data", "Name", "packed", "size_of"]
@@ -168,7 +169,7 @@ class Data:
 
     def _read(self, path: Path) -> Iterator[tuple[Name, bytes]]:
         with _reader(path) as file, gzip.open(file) if self.is_compressed else file as lines:
-            for line in lines:
+            for line in lines_of(lines):
                 yield _name.decode(line), line
 
     def pieces(self, lines: Iterable[bytes]) -> Iterator[bytes]:

@@ -20,6 +20,7 @@ from ...hub.reader import MOST_TOLD
 from ..erasure import tombstone
 from ..fingerprint import FIRST_LAYOUT
 from ..store import ERASED, Kept, Missing, Progress, Window
+from ..untrusted import Instant, lines_of
 
 __all__ = [
     "Begun",
@@ -72,9 +73,9 @@ class Remembered(msgspec.Struct, frozen=True, array_like=True):
     """Whether it has a line in the data; it has none where its content was there already."""
     row: bytes
     content: bytes
-    settles_at: datetime | None
+    settles_at: Instant | None
     listed: bytes | None = None
-    failing_since: datetime | None = None
+    failing_since: Instant | None = None
 
 
 class Begun(msgspec.Struct, frozen=True, kw_only=True, tag="begun"):
@@ -151,7 +152,7 @@ class Journal:
         if not os.path.lexists(self.path):
             return
         with os.fdopen(self._opens(self.path), "rb") as file:
-            for line in file:
+            for line in lines_of(file):
                 checksum, _, said = line.removesuffix(b"\n").partition(b" ")
                 if not line.endswith(b"\n") or checksum != _checksum(said):
                     return

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from ...errors import StoreError
 from ...files.opening import check_plain, open_own, own_size
+from ..untrusted import LARGEST, reading
 from .bounded import BoundedConnection, reason_of
-from .tables import APPLICATION, VERSION
+from .tables import APPLICATION, NAMES, VERSION
 
-__all__ = ["connected", "has_index", "has_text_search"]
+__all__ = ["connected", "has_index", "has_text_search", "using"]
 
 
 _BESIDE: Final = ("-wal", "-shm", "-journal")  # what SQLite opens, and believes
@@ -28,16 +30,12 @@ def connected(path: Path, *, writes: bool = False) -> sqlite3.Connection:
         raise StoreError(f"{path}: there is no folder {path.parent}")
     if not writes and not path.exists():
         raise StoreError(f"{path}: no such file; `conversations-hub sync --store {path}` makes it")
-    reason = ""
-    try:
-        for way in _ways(path, writes=writes):
-            try:
+    with using(path):
+        *ways, last = _ways(path, writes=writes)
+        for way in ways:
+            with suppress(sqlite3.DatabaseError):
                 return _checked(_opened(path, way), path, writes=writes)
-            except sqlite3.DatabaseError as error:
-                reason = reason_of(error)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-    raise StoreError(f"{path}: {reason}")
+        return _checked(_opened(path, last), path, writes=writes)
 
 
 def _ways(path: Path, *, writes: bool) -> Iterator[str]:
@@ -60,8 +58,28 @@ def _ways(path: Path, *, writes: bool) -> Iterator[str]:
         yield "mode=ro&immutable=1"
 
 
+@contextmanager
+def using(path: Path) -> Generator[None]:
+    """Raise `StoreError` where something is wrong with a store's file, or with what it holds, in one sentence."""
+    try:
+        with reading(path):
+            yield
+    except sqlite3.Error as error:
+        reason = reason_of(error)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+    else:
+        return
+    raise StoreError(f"{path}: {reason}")
+
+
 def _checked(connection: sqlite3.Connection, path: Path, *, writes: bool) -> sqlite3.Connection:
     try:
+        if not writes:
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST)
+            # Our own triggers, which only act on writes, use the search index; older builds of SQLite mistrust that.
+            connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA cell_size_check = ON")
         _check(connection, path, writes=writes)
     except BaseException:
         connection.close()
@@ -101,6 +119,10 @@ def _check(connection: sqlite3.Connection, path: Path, *, writes: bool) -> None:
         raise StoreError(
             f"{path} was written by an older version of conversations-hub (layout {version}, here {VERSION}){advice}"
         )
+    for name, definition in connection.execute("SELECT name, sql FROM sqlite_master").fetchall():
+        # A view could go on for ever. The statement is what SQLite goes by, whatever the file calls it.
+        if name in NAMES and not definition.startswith(NAMES[name]):
+            raise StoreError(f"{path} was made by no sync: {name} is no table of ours")
 
 
 def has_index(connection: sqlite3.Connection) -> bool:
