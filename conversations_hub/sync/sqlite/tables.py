@@ -456,6 +456,8 @@ def conversation_of(
     for name in _INSTANTS:
         found[name] = found[name] and instant_of(found[name])
     told = msgspec.convert({name: value for name, value in found.items() if value is not None}, Conversation)
+    if len(told.ref) > _LONGEST_REF:
+        raise ValueError
     cost = None if amount is None else msgspec.convert({"amount": amount, "unit": unit}, Cost)
     if cost is not None and not cost.amount.is_finite():
         raise ValueError
@@ -478,6 +480,7 @@ _JSON: Final = frozenset(
 )
 
 
+_LONGEST_REF: Final = 2_000  # characters; it stands beside every turn of an export, and no id of ours has 600
 _INSTANTS: Final = ("created_at", "started_at", "ended_at", "updated_at")
 
 
