@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from conversations_hub.files.atomic import Files
 from conversations_hub.sync.erasure import Person
-from conversations_hub.sync.files import Files
 from conversations_hub.sync.jsonl.archive import JSONLArchive
 from conversations_hub.sync.sqlite.archive import Archive
 from conversations_hub.sync.sqlite.connection import connected as connection_to

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from conversations_hub.files.atomic import Files
 from conversations_hub.schema import Conversation, TranscriptTurn
-from conversations_hub.sync.files import Files
 from conversations_hub.sync.fingerprint import fingerprint
 from conversations_hub.sync.jsonl import JSONLStore
 from conversations_hub.sync.store import Entry, Kept, Progress

@@ -15,8 +15,8 @@ from click.testing import CliRunner, Result
 from conversations_hub import Hub
 from conversations_hub.cli import cli, syncing
 from conversations_hub.errors import ConfigurationError, InvalidRefError, OutageError, StoreError
+from conversations_hub.files.lock import Lock
 from conversations_hub.sync import AccountSync, Store, SyncReport
-from conversations_hub.sync.lock import Lock
 
 Run = Callable[..., Awaitable[SyncReport]]
 

@@ -34,13 +34,13 @@ from conversations_hub.errors import (
     UnsafeURLError,
     UnsupportedError,
 )
+from conversations_hub.files.partial import Part
 from conversations_hub.hub import Download
 from conversations_hub.policy import PROFILES
 from conversations_hub.schema import Recording, RecordingAccess
 from conversations_hub.signals import AttemptEnded
 from conversations_hub.testing import Simulator
 from conversations_hub.transport.guard import is_public
-from conversations_hub.transport.part import Part
 
 from .clock import START, FakeClock
 from .hosts import hosts, keeping, kept, media
@@ -447,9 +447,9 @@ async def test_what_ends_under_way_leaves_only_what_can_be_gone_on_with(how: str
 _KILLED = """
 import os, sys
 from pathlib import Path
-from conversations_hub.transport import part
-part._KEPT_EVERY = 4 * 1024 * 1024
-part = part.Part(Path(sys.argv[1]), "c1", overwrite=False)
+from conversations_hub.files import partial
+partial._KEPT_EVERY = 4 * 1024 * 1024
+part = partial.Part(Path(sys.argv[1]), "c1", overwrite=False)
 part.begin('"1"')
 for _ in range(10):
     part.write(bytes(1024 * 1024))
@@ -500,7 +500,7 @@ async def test_a_part_of_the_rest_is_gone_on_with_too(tmp_path: Path) -> None:
 
 
 async def test_a_large_one_is_whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("conversations_hub.transport.part._KEPT_EVERY", 2 * 1024 * 1024)
+    monkeypatch.setattr("conversations_hub.files.partial._KEPT_EVERY", 2 * 1024 * 1024)
     body = bytes(range(250)) * 20_000
     async with serving(media(body, headers={"ETag": '"1"'})) as server, hub_at(server.url) as hub:
         done = await hub.download(AT_PROVIDER, tmp_path / "a")

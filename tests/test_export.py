@@ -29,6 +29,8 @@ from hypothesis import strategies as st
 from conversations_hub.adapters import BUILTIN
 from conversations_hub.cli.exporting import export_store
 from conversations_hub.errors import ConfigurationError, StoreError
+from conversations_hub.files import atomic
+from conversations_hub.files.atomic import Files
 from conversations_hub.schema import (
     Agent,
     Analysis,
@@ -40,15 +42,14 @@ from conversations_hub.schema import (
     ToolCall,
     TranscriptTurn,
 )
-from conversations_hub.sync import export
 from conversations_hub.sync import sheet as sheets
 from conversations_hub.sync.export import export_csv, export_jsonl
-from conversations_hub.sync.files import Files
 from conversations_hub.sync.parquet import ParquetStore, export_parquet
 from conversations_hub.sync.sheet import COLUMNS, Rows, write_csv
 from conversations_hub.sync.sqlite.archive import Archive
 from conversations_hub.sync.store import Progress
 
+from .growth import ratio
 from .test_sqlite_store import ACCOUNT, NOW, entry, kept_in, recorded, said
 
 Export = Callable[..., int]
@@ -227,6 +228,25 @@ def test_a_cell_is_cut_where_a_spreadsheet_would_cut_it_and_says_so() -> None:
     assert [row["text"] for row in as_csv(said(long), neutralized=False)] == [long]
 
 
+@pytest.mark.parametrize("neutralized", [True, False])
+def test_what_stands_beside_every_turn_does_not_grow_with_their_number(*, neutralized: bool) -> None:
+    def size(number: int) -> int:
+        pieces: list[bytes] = []
+        one = msgspec.structs.replace(said(*["Hello."] * number), title="=" * 20 * number)
+        changed: Counter[str] = Counter()
+        write_csv([one], pieces.append, neutralized=neutralized, changed=changed)
+        assert changed["repeated"] == number
+        assert max(map(len, pieces)) < 100_000
+        [*_, last] = sheet(b"".join(pieces))
+        assert last["title"].endswith("= [cut]")
+        assert len(last["title"]) <= 1_001
+        return sum(map(len, pieces))
+
+    assert ratio(map(size, (100, 200, 400))) < 3
+    [whole] = as_csv(msgspec.structs.replace(said("Hello."), title="a" * 30_000), rows="conversations")
+    assert whole["title"] == "a" * 30_000
+
+
 def test_lines_that_no_spreadsheet_shows_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sheets, "_MOST_LINES", 3)
     changed: Counter[str] = Counter()
@@ -326,7 +346,7 @@ def test_a_disk_that_does_not_keep_it_is_said(
     def broken(file: int) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(export, "Files", partial(Files, fsync=broken))
+    monkeypatch.setattr(atomic, "Files", partial(Files, fsync=broken))
     with pytest.raises(StoreError, match=os.strerror(errno.EIO)):
         run([said("Hello.")], path)
     assert not left(path)
@@ -475,6 +495,25 @@ def test_a_turn_may_be_longer_than_duckdb_reads_by_itself(duckdb: Any, tmp_path:
     length = 40_000_000
     export_parquet([said("x" * length, "Hello.")], tmp_path)
     assert rows(duckdb, tmp_path / "turns.parquet", "length(text)") == [(length,), (6,)]
+
+
+def test_parquet_is_written_in_groups_of_bounded_size_and_in_order(duckdb: Any, tmp_path: Path) -> None:
+    many = [said(*[f"{number} {turn} " + "x" * 500_000 for turn in range(4)], id=f"c{number}") for number in range(40)]
+    export_parquet(many, tmp_path / "o")
+    with duckdb.connect(config={"autoinstall_known_extensions": False}) as connection:
+        file = str(tmp_path / "o" / "turns.parquet")
+        [(groups,)] = connection.execute(
+            "SELECT count(DISTINCT row_group_id) FROM parquet_metadata($1)", [file]
+        ).fetchall()
+    assert groups > 1
+    found = rows(duckdb, tmp_path / "o" / "turns.parquet", "ref, position")
+    assert found == [(one.ref, position) for one in many for position in range(4)]
+
+
+def test_parquet_keeps_the_order_of_very_many_turns(duckdb: Any, tmp_path: Path) -> None:
+    export_parquet((said(*["Hello."] * 500, id=f"c{number}") for number in range(200)), tmp_path / "o")
+    found = rows(duckdb, tmp_path / "o" / "turns.parquet", "ref, position")
+    assert found == [(f"acme:c{number}", position) for number in range(200) for position in range(500)]
 
 
 def test_a_folder_for_tables_is_made_where_its_own_folder_is(duckdb: Any, tmp_path: Path) -> None:

@@ -14,10 +14,10 @@ import msgspec
 import pytest
 
 from conversations_hub.errors import InvalidRefError, StoreError
+from conversations_hub.files.atomic import Files
 from conversations_hub.schema import Conversation
 from conversations_hub.sync import sync
 from conversations_hub.sync.erasure import Person
-from conversations_hub.sync.files import Files
 from conversations_hub.sync.jsonl import JSONLStore
 from conversations_hub.sync.jsonl.archive import JSONLArchive
 from conversations_hub.sync.jsonl.journal import Committed, Journal

@@ -21,8 +21,8 @@ import pytest
 
 from conversations_hub.adapters import BUILTIN
 from conversations_hub.errors import StoreError
+from conversations_hub.files.atomic import Files
 from conversations_hub.schema import Conversation
-from conversations_hub.sync.files import Files
 from conversations_hub.sync.fingerprint import fingerprint
 from conversations_hub.sync.jsonl import JSONLStore
 from conversations_hub.sync.store import Entry, Kept, Progress, Store, Window, Written
@@ -366,7 +366,7 @@ async def test_a_finished_file_is_left_as_it_is_until_there_is_something_to_writ
 async def test_what_cannot_be_written_is_not_half_written(path: Path) -> None:
     strange = msgspec.structs.replace(one("c2"), metadata={"a": object()})
     async with opened(path) as store:
-        with pytest.raises(TypeError):
+        with pytest.raises(StoreError, match="a value that no store does"):
             await store.commit(ACCOUNT, [entry(one("c1")), Entry(strange, Kept(b"", b"", None))], Progress())
     assert path.with_name("c.jsonl.partial").read_bytes() == b""
 

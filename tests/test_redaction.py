@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
@@ -29,7 +30,10 @@ from conversations_hub.schema import (
     TranscriptTurn,
     Word,
 )
+from conversations_hub.sync import redaction
 from conversations_hub.sync.redaction import PersonalData
+
+from .growth import ratio, steps
 
 
 def _conversation(**fields: Any) -> Conversation:
@@ -366,3 +370,53 @@ def test_f115j_hostile_text_costs_about_what_any_text_does(piece: str) -> None:
 def test_f115j_a_longer_text_costs_more_only_in_step_with_its_length(piece: str) -> None:
     short, long = _costs(_text(piece, 2**13), _text(piece, 2**16))
     assert long < 24 * short  # eight times as much is due; where each looked at all the others, it would be 64
+
+
+_CHAINS = [
+    "2024-00:",
+    "0170 1234567:",
+    "123456:12 34 56:",
+    "-a@b.cc",
+    "a at b dot cc-",
+    "x@y.zz.",
+    "one two three-four ",
+]
+"""Finds that begin anew, each only once the next one is gone."""
+
+
+@pytest.mark.parametrize("piece", _CHAINS)
+def test_what_hangs_together_is_looked_at_in_step_with_its_length(piece: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at = 0
+    without = redaction._without  # pyright: ignore[reportPrivateUsage]
+
+    def counted(text: str, finds: Sequence[tuple[int, int, str]]) -> str:
+        nonlocal looked_at
+        looked_at += len(text)
+        return without(text, finds)
+
+    monkeypatch.setattr(redaction, "_without", counted)
+
+    def cost(number: int) -> int:
+        nonlocal looked_at
+        looked_at = 0
+        once = _said(piece * number)
+        cost = looked_at
+        assert _said(once) == once
+        assert re.search(r"\d{6}|\d \d{6}|@", once) is None
+        return cost
+
+    assert ratio(map(cost, (50, 100, 200))) < 3
+
+
+def test_finds_that_hang_together_are_told_apart_as_long_as_people_write_them() -> None:
+    assert _said("0170 1234567:" * 8) == "[phone]:" * 8
+    assert _said("0170 1234567:" * 9) == "[number] [number]:" + "[phone]:" * 8
+    assert _said("jane@x.com-" * 40) == "[email]-" * 40
+
+
+def test_keys_that_become_the_same_cost_in_step_with_their_number() -> None:
+    def cost(number: int) -> int:
+        one = _conversation(metadata={f"jane{key}@example.com": key for key in range(number)})
+        return steps(lambda: PersonalData()(one))
+
+    assert ratio(map(cost, (50, 100, 200))) < 3

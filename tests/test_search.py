@@ -14,12 +14,15 @@ import pytest
 from click.testing import CliRunner
 
 from conversations_hub.cli import cli
-from conversations_hub.errors import InvalidRefError
+from conversations_hub.errors import InvalidRefError, StoreError
 from conversations_hub.schema import Agent, Conversation, Role, Status, TranscriptState, TranscriptTurn
 from conversations_hub.sync.fingerprint import fingerprint
-from conversations_hub.sync.sqlite import SQLiteStore
+from conversations_hub.sync.sqlite import SQLiteStore, bounded
 from conversations_hub.sync.sqlite.archive import Archive
+from conversations_hub.sync.sqlite.query import parsed, snippet
 from conversations_hub.sync.store import Entry, Kept, Progress
+
+from .growth import ratio, steps
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -219,3 +222,61 @@ async def test_the_command_says_how_many_there_are_and_why_none(tmp_path: Path) 
     assert (code, error.partition(".")[0]) == (1, "nobody said all of that in one turn")
     lines = run("card", "--json")[1].splitlines()
     assert [msgspec.json.decode(line)["position"] for line in lines] == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("words", "piece"),
+    [
+        ("a", "a "),
+        ("a b", "a b "),
+        ('"a a a b"', "a "),
+        ("a*", "ab "),
+        (" ".join("a" * 50), "a "),
+        (" OR ".join(f"w{number}" for number in range(50)), "".join(f"w{number} " for number in range(50))),
+        ("退款", "退款"),
+    ],
+    ids=["one", "two", "in a row", "beginning", "the same again", "many", "without blanks"],
+)
+def test_a_snippet_costs_in_step_with_the_turn(words: str, piece: str) -> None:
+    query = parsed(words)
+
+    def cost(size: int) -> int:
+        text = (piece * size)[: 4 * size]
+        return steps(lambda: snippet(text, query))
+
+    assert ratio(map(cost, (500, 1000, 2000))) < 3
+    assert cost(1000) < 200 * 4000 + cost(1) * 10  # per character
+
+
+async def test_a_search_that_goes_on_and_on_is_ended_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    await keep(tmp_path / "c.db", *(said(*["a b c"] * 50, id=f"c{number}") for number in range(20)))
+    monkeypatch.setattr(bounded, "_STEP", 100)
+    monkeypatch.setattr(bounded, "_PER_BYTE", 0)
+    with Archive(tmp_path / "c.db") as archive:
+        monkeypatch.setattr(bounded, "_LEAST", 5_000)
+        with pytest.raises(StoreError, match="takes more work than a store of its size should"):
+            archive.search("a OR b OR c", anywhere=True)
+        assert len(list(archive.conversations(limit=1))) == 1
+
+
+async def test_what_reads_all_of_a_store_takes_much_less_work_than_it_may(tmp_path: Path) -> None:
+    path = tmp_path / "c.db"
+    await keep(path, *(said(*["Where is my order?", "It is on its way."] * 20, id=f"c{at}") for at in range(100)))
+    taken = 0
+
+    def count() -> int:
+        nonlocal taken
+        taken += 1
+        return 0
+
+    with Archive(path) as archive:
+        archive._connection.set_progress_handler(count, 1)  # pyright: ignore[reportPrivateUsage]
+        for read in (
+            lambda: list(archive.conversations()),
+            lambda: archive.search("order way -nothing", anywhere=True),
+            archive.status,
+            archive.accounts,
+        ):
+            taken = 0
+            read()
+            assert taken < bounded._PER_BYTE * path.stat().st_size / 20, taken  # pyright: ignore[reportPrivateUsage]

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from conversations_hub import Hub
+from conversations_hub import Account, Hub
+from conversations_hub.errors import PayloadError, StoreError, TransportError
+from conversations_hub.files.partial import Part
 from conversations_hub.schema import Recording, RecordingAccess
 from conversations_hub.sync import sync
-from conversations_hub.sync.recordings import download_recordings, name_of
+from conversations_hub.sync.erasure import remove_recordings
+from conversations_hub.sync.recordings import RecordingsReport, download_recordings, name_of
+from conversations_hub.sync.report import AccountSync, tell
 from conversations_hub.sync.sqlite import SQLiteStore
 from conversations_hub.sync.sqlite.archive import Archive
 from conversations_hub.testing import Simulator
@@ -64,6 +69,55 @@ def test_a_name_is_one_file_below_the_folder_whatever_the_id(id: str, tmp_path: 
     assert not path.name.startswith(("-", "."))
 
 
+def test_two_ids_whose_short_digests_are_the_same_have_two_names() -> None:
+    pair = [f"tavus:{'c' * 40}{end}" for end in ("07c9f2d689f7", "e3f91d75fa5d")]
+    assert len({blake2b(ref.encode(), digest_size=6).digest() for ref in pair}) == 1
+    assert len({name_of(recording(ref), 0) for ref in pair}) == 2
+
+
+def of_the_first_releases(folder: Path, one: Recording) -> Path:
+    """Return where the first releases put a recording, in a folder that is there."""
+    provider, _, id = str(one.ref).partition(":")
+    digest = blake2b(str(one.ref).encode(), digest_size=6).hexdigest()
+    path = folder / provider / f"{id[:40]}-{digest}-0.audio"
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path
+
+
+async def test_a_file_named_by_the_first_releases_is_not_downloaded_again_and_is_erased(tmp_path: Path) -> None:
+    ones = [recording(f"voiceable:{id}") for id in ("c1", "c" * 60)]
+    for one in ones:
+        path = of_the_first_releases(tmp_path, one)
+        path.write_bytes(b"sound")
+        (path.parent / f".{path.name[:48]}.0123456789abcdef.part").write_bytes(b"so")
+    async with Hub([Account("voiceable", key="key", base_url="http://127.0.0.1:9")]) as hub:
+        report = await download_recordings(hub, [(one, 0, None) for one in ones], tmp_path)
+    assert (report.present, report.downloaded) == (2, 0)
+    assert len(remove_recordings(tmp_path, [str(ones[1].ref)])) == 2
+    assert len(remove_recordings(tmp_path, [str(ones[0].ref)])) == 2
+    assert [*(tmp_path / "voiceable").iterdir()] == []
+
+
+def test_what_is_not_whole_is_found_by_the_name_it_is_to_have(tmp_path: Path) -> None:
+    ones = [recording(f"voiceable:{'c' * 60}{number}") for number in range(2)]
+    (tmp_path / "voiceable").mkdir()
+    for one in ones:
+        part = Part(tmp_path / name_of(one, 0), "a", overwrite=False)
+        part.begin('"1"')
+        part.write(b"so")
+        part.close()
+    assert len(remove_recordings(tmp_path, [str(ones[0].ref)])) == 2
+    assert len([*(tmp_path / "voiceable").iterdir()]) == 2
+
+
+async def test_a_folder_that_is_not_ours_gets_no_recording(tmp_path: Path) -> None:
+    (tmp_path / "recordings").mkdir()
+    (tmp_path / "recordings" / "voiceable").symlink_to(tmp_path)
+    async with Hub([Account("voiceable", key="key", base_url="http://127.0.0.1:9")]) as hub:
+        with pytest.raises(StoreError, match="voiceable is no folder"):
+            await download_recordings(hub, [(recording("voiceable:c1"), 0, None)], tmp_path / "recordings")
+
+
 def test_names_tell_all_recordings_apart() -> None:
     refs = ["tavus:a/b", "tavus:a-b", "tavus/eu:a-b", "tavus:A-b", "vapi:a-b"]
     names = {name_of(recording(ref), position).lower() for ref in refs for position in (0, 1)}
@@ -87,3 +141,22 @@ def test_the_suffix_is_that_of_a_recording(location: str, media_type: str | None
 def test_nobody_reads_a_signature_in_a_repr() -> None:
     signed = msgspec.structs.replace(recording("tavus:c1", "https://example.com/a.mp3?Signature=abc"), media_type="x")
     assert repr(signed) == "<Recording https://example.com/a.mp3 provider_key>"
+
+
+def test_very_many_reasons_are_bounded_and_all_are_counted() -> None:
+    report = RecordingsReport()
+    for number in range(1000):
+        report.failures.note(TransportError(f"no connection to host-{number}.example.com"))
+    report.failures.note(PayloadError("another"))
+    assert report.failures.total() == 1001
+    assert report.failures["TransportError, for other reasons"] == 980
+    assert report.failures["PayloadError, for other reasons"] == 1
+    assert len(str(report).splitlines()) == 1 + 22
+
+
+def test_very_many_warnings_are_bounded() -> None:
+    account = AccountSync("acme/default")
+    for number in range(1000):
+        tell(account.warnings, [f"page {number} was empty"])
+    assert len(account.warnings) == 101
+    assert [*account.warnings][-1] == "and more, of other words"

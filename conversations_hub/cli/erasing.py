@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from ..errors import HubError, StoreError, UnsupportedError
+from ..files.atomic import Files
 from ..sync.erasure import Erasable, Person, Receipt
 from .accounts import Accounts
 from .asking import asking
@@ -112,7 +113,7 @@ def _run(
         _show(found)
     if receipt is not None and not dry_run:
         try:
-            receipt.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
+            Files().replace(receipt, [msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n"])
         except OSError as error:
             raise StoreError(f"{receipt}: {error.strerror}; what was to be erased is erased") from None
     return dry_run or not found.conversations or found.complete

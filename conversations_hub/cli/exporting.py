@@ -78,6 +78,7 @@ _CHANGED = {
     "formula": "cells with an apostrophe before what a spreadsheet takes for a formula",
     "number": "cells with an apostrophe before digits that a spreadsheet would change",
     "cut": "cells cut to the 32,767 characters that a spreadsheet holds (--formulas leaves all as it is)",
+    "repeated": "cells beside turns cut to 1,000 characters (--rows conversations tells more)",
     "beyond": "lines at the end that no spreadsheet shows (a shorter span of --since and --until has fewer)",
 }
 

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from ..errors import ConfigurationError
+from ..files.opening import open_plain
 
 __all__ = ["TrustedFile", "read_trusted", "trusting"]
 
@@ -32,21 +33,15 @@ def read_trusted(path: Path, called: str | None = None) -> TrustedFile:
     by somebody else.
     """
     try:
-        with open(path, "rb", opener=_opened) as file:
-            found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode):
-                reason = "it is no plain file"
-            elif len(content := file.read(_LARGEST + 1)) > _LARGEST:
-                reason = "it is too large"
-            else:
-                return TrustedFile(content, os.name != "posix" or _is_private(path, found, file.fileno()))
+        with os.fdopen(open_plain(path), "rb") as file:
+            content = file.read(_LARGEST + 1)
+            if len(content) <= _LARGEST:
+                is_private = os.name != "posix" or _is_private(path, os.fstat(file.fileno()), file.fileno())
+                return TrustedFile(content, is_private)
+        reason = "it is too large"
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no name of a file"
     raise ConfigurationError(f"{called or path} cannot be read: {reason}")
-
-
-def _opened(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # for who writes into a pipe nobody waits
 
 
 def _is_private(path: Path, found: os.stat_result, descriptor: int) -> bool:

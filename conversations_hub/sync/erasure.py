@@ -41,18 +41,23 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
 
     def is_in(self, value: Any) -> bool:
         """Whether a text, or anywhere in a value as JSON has it, holds the number or the address."""
-        match value:
-            case str():
-                return self._is_in_text(value)
-            case dict():
-                members = cast("dict[str, Any]", value)
-                return any(self.is_in(one) for one in (*members, *members.values()))
-            case list() | tuple():
-                return any(self.is_in(one) for one in cast("Sequence[Any]", value))
-            case int():
-                return self._is_in_text(str(value))
-            case _:
-                return False
+        left: list[Any] = [value]  # it may be nested deeply
+        while left:
+            one = left.pop()
+            match one:
+                case str():
+                    if self._is_in_text(one):
+                        return True
+                case dict():
+                    members = cast("dict[str, Any]", one)
+                    left += (*members, *members.values())
+                case list() | tuple():
+                    left += cast("Sequence[Any]", one)
+                case int(number) if number < _LONGEST:  # of longer ones Python refuses to make a text
+                    left.append(str(number))
+                case _:
+                    pass
+        return False
 
     def _is_in_text(self, text: str) -> bool:
         if text[:1] in ("{", "["):  # arguments and results of tools are JSON in a text, whose escapes would hide it
@@ -72,6 +77,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _LEAST_DIGITS: Final = 7
+_LONGEST: Final = 10**20
 _NUMBER: Final = re.compile(r"\+?\d(?:[\s().\-/\u00a0]{0,3}\d){6,17}")
 
 

@@ -15,8 +15,8 @@ from typing import Any, Final
 import msgspec
 
 from ..errors import ConfigurationError, StoreError
+from ..files.atomic import check_free, replacing
 from ..schema import Conversation
-from .export import check_free, replacing
 from .sqlite import SQLiteStore
 from .sqlite.archive import Archive
 from .sqlite.tables import CONVERSATION, TURN, conversation_row, turn_columns
@@ -35,7 +35,8 @@ _NAMES: Final = {
     "VARCHAR[]": ("tags", "estimated"),
 }
 _TYPES: Final = {name: kind for kind, names in _NAMES.items() for name in names}
-_ROWS: Final = 20_480  # in a row group: as many are in memory at once
+_ROWS: Final = 20_480  # in a row group, which is in memory at once
+_GROUP: Final = "32MB"  # at most, where rows are long
 _LARGEST: Final = 2**24  # bytes of a document that DuckDB reads unless told of more
 
 
@@ -54,7 +55,13 @@ def export_parquet(conversations: Iterable[Conversation], folder: str | Path, *,
     with replacing(*targets, overwrite=overwrite) as lent:
         count, largest = _write_json(conversations, lent)
         # It may neither look for extensions nor put what does not fit into memory anywhere else.
-        limits = {"autoinstall_known_extensions": False, "threads": 1, "temp_directory": str(lent)}
+        limits = {
+            "autoinstall_known_extensions": False,
+            "threads": 1,
+            "temp_directory": str(lent),
+            # One thread keeps the order by itself, and groups are measured in bytes only where nothing else does.
+            "preserve_insertion_order": False,
+        }
         try:
             with duckdb.connect(config=limits) as connection:
                 for table, columns in _TABLES.items():
@@ -160,7 +167,8 @@ def _copy(folder: Path, table: str, columns: Sequence[str], largest: int) -> str
     types = {name: _TYPES.get(name, "VARCHAR") for name in columns}
     options = f"format = 'newline_delimited', maximum_object_size = {max(largest, _LARGEST)}, hive_partitioning = false"
     rows = f"SELECT * FROM read_json({source}, columns = {types}, {options})"  # noqa: S608  (all of it ours)
-    return f"COPY ({rows}) TO {target} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROWS})"
+    groups = f"ROW_GROUP_SIZE {_ROWS}, ROW_GROUP_SIZE_BYTES '{_GROUP}'"
+    return f"COPY ({rows}) TO {target} (FORMAT parquet, COMPRESSION zstd, {groups})"
 
 
 def _quoted(text: str) -> str:

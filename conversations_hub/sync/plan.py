@@ -30,6 +30,7 @@ from ..transport import Clock
 from .accounts import accounts_of
 from .candidates import Age, Candidates
 from .fingerprint import is_print_of
+from .report import tell
 from .store import Kept, Progress, Store, Window, terms_of, when
 from .together import together
 from .windows import STEP, bounds, joined, windows
@@ -305,7 +306,7 @@ class _Look:
                     [went] = walk.report.accounts
                     if went.warnings and (since or until):
                         return False
-                    self._warnings |= dict.fromkeys(went.warnings)
+                    tell(self._warnings, went.warnings)
                     rows = [row for row in page.items if window.holds(row)]
                     if walked is not None:
                         rows = [row for row in rows if when(row) is None or not walked.holds(row)]

@@ -31,8 +31,9 @@ from ..hub.reader import MOST_TOLD, merged
 from ..schema import Conversation, Issue, TranscriptState
 from ..transport import Clock
 from .fingerprint import fingerprint, is_of_first_layout, is_print_of
-from .report import AccountSync
+from .report import AccountSync, tell
 from .store import Entry, Kept, Progress, Store, Window, when
+from .untrusted import reading
 from .windows import STEP, bounds, joined, reaching, windows
 
 __all__ = ["Pull", "Redact", "Terms"]
@@ -201,7 +202,7 @@ class Pull:
                 [went] = walk.report.accounts
                 if went.warnings and self._narrows and (since or until):
                     raise _NarrowedTooFarError
-                self._report.warnings |= dict.fromkeys(went.warnings)
+                tell(self._report.warnings, went.warnings)
                 if listed is not None:
                     listed.update(row.id for row in page.items)
                 await self._take(page, [row for row in page.items if window.holds(row)])
@@ -209,7 +210,7 @@ class Pull:
                 self._progress = msgspec.structs.replace(self._progress, cursor=page.cursor)
                 await self._commit_if_due()
         for went in walk.report.accounts:
-            self._report.unlisted |= dict.fromkeys(went.left_out)
+            tell(self._report.unlisted, went.left_out)
             self._may_list_all &= not went.refused
 
     def _share(self, window: Window, rows: Sequence[Conversation]) -> float | None:
@@ -279,8 +280,10 @@ class Pull:
             return
         self._report.begin("looking again")
         async for before, details, error in self._details(left):
-            row = _row.decode(before.listed or b"")
-            await self._remember(row, details, before, row_print=before.row, error=error, listed=not self._passed(row))
+            with reading("what the store remembers of a row"):
+                row = _row.decode(before.listed or b"")
+                is_listed = not self._passed(row)
+            await self._remember(row, details, before, row_print=before.row, error=error, listed=is_listed)
         await self._commit()
 
     def _passed(self, row: Conversation) -> bool:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from hashlib import blake2b
@@ -17,9 +16,12 @@ import msgspec
 
 from ..adapters import usable
 from ..errors import HubClosedError, HubError, NotFoundError, StoreError, UnsupportedError
+from ..files.opening import make_folder
+from ..files.partial import parts_of
 from ..hub import Hub
 from ..hub.crew import Crew
 from ..schema import Recording
+from .report import Reasons
 
 __all__ = ["RecordingsReport", "download_recordings", "files_of", "name_of"]
 
@@ -40,7 +42,7 @@ class RecordingsReport(msgspec.Struct):
     """The provider has none, not yet or no longer; the next run asks again."""
     elsewhere: int = 0
     """In the customer's own bucket."""
-    failures: Counter[str] = msgspec.field(default_factory=Counter[str])
+    failures: Reasons = msgspec.field(default_factory=Reasons)
     """What else could not be had, by the reason; the next run tries again."""
 
     gone_at: datetime | None = None
@@ -73,33 +75,59 @@ def name_of(recording: Recording, position: int) -> str:
 
     `position` is that among the conversation's recordings.
     """
-    folder, stem = _place_of(recording.ref or "")
-    return f"{folder}/{stem}-{position}{_suffix(recording)}"
+    return _names(recording, position)[0]
 
 
-def _place_of(ref: str) -> tuple[str, str]:
-    """Return the folder of a conversation's recordings, and how their names begin."""
+_DIGESTS: Final = (16, 6)
+"""Bytes of a ref's digest in a name: today, and in the first releases, where two refs of one digest took a minute.
+
+What has such a name is neither downloaded again nor forgotten by `files_of`."""
+_FIRST_PARTS: Final = 48  # characters of a name in that of its part, in the first releases
+
+
+def _names(recording: Recording, position: int) -> list[str]:
+    """Return the paths a recording's file may have, today's first."""
+    suffix = PurePosixPath(recording.location.partition("?")[0]).suffix.lower()
+    if suffix not in _KNOWN:
+        suffix = guess_extension(recording.media_type or "") or ".audio"
+    folder, *stems = _places(recording.ref or "")
+    return [f"{folder}/{stem}-{position}{suffix}" for stem in stems]
+
+
+def _places(ref: str) -> tuple[str, str, str]:
+    """Return the folder of a conversation's recordings, and how their names begin: today, and in the first releases."""
     provider, _, id = ref.partition(":")
     slug = _UNSAFE.sub("-", id)[:40].strip("-") or "conversation"
-    return _UNSAFE.sub("-", provider), f"{slug}-{blake2b(ref.encode(), digest_size=6).hexdigest()}"
+    today, first = (blake2b(ref.encode(errors="surrogatepass"), digest_size=size).hexdigest() for size in _DIGESTS)
+    return _UNSAFE.sub("-", provider), f"{slug}-{today}", f"{slug}-{first}"
 
 
 def files_of(folder: Path, ref: str) -> list[Path]:
     """Return the files of a conversation's recordings that are in a folder, those that are not whole included."""
-    subfolder, stem = _place_of(ref)
-    return sorted((folder / subfolder).glob(f"{stem}-*")) + sorted((folder / subfolder).glob(f".{stem[:48]}*.part*"))
-
-
-def _suffix(recording: Recording) -> str:
-    suffix = PurePosixPath(recording.location.partition("?")[0]).suffix.lower()
-    if suffix in _KNOWN:
-        return suffix
-    return guess_extension(recording.media_type or "") or ".audio"
+    provider, today, first = _places(ref)
+    subfolder = folder / provider
+    whole = [path for stem in (today, first) for path in sorted(subfolder.glob(f"{stem}-*"))]
+    return [*whole, *parts_of(subfolder, f"{today}-"), *parts_of(subfolder, first[:_FIRST_PARTS])]
 
 
 def _gone_at(recording: Recording, made_at: datetime | None) -> datetime | None:
     retention = usable((recording.ref or "").partition(":")[0].partition("/")[0]).retention
     return None if retention is None or made_at is None else made_at + retention
+
+
+class _Folders:
+    """The folders of a run, each made, or seen to be ours, once."""
+
+    def __init__(self) -> None:
+        self._ready: set[Path] = set()
+
+    async def hold(self, paths: Sequence[Path]) -> bool:
+        """Whether one of these files is there, all of which are in one folder."""
+        folder = paths[0].parent
+        if folder not in self._ready:
+            await asyncio.to_thread(make_folder, folder)
+            self._ready.add(folder)
+        return any(path.exists() for path in paths)
 
 
 async def download_recordings(
@@ -117,15 +145,16 @@ async def download_recordings(
     where nothing can be written. `report` is filled while it goes on, for those who want to watch.
     """
     report = report or RecordingsReport()
+    folders = _Folders()
 
     async def one(wanted: tuple[Recording, int, datetime | None]) -> None:
         recording, position, made_at = wanted
-        path = folder / name_of(recording, position)
-        if path.exists():
-            report.present += 1
-            return
+        paths = [folder / name for name in _names(recording, position)]
+        path = paths[0]
         try:
-            await asyncio.to_thread(path.parent.mkdir, mode=0o700, parents=True, exist_ok=True)
+            if await folders.hold(paths):
+                report.present += 1
+                return
             done = await hub.download(recording, path, allow_any_public_host=allow_any_public_host)
         except OSError as error:
             raise StoreError(f"{path}: {error.strerror}") from None
@@ -136,7 +165,7 @@ async def download_recordings(
         except UnsupportedError:
             report.elsewhere += 1
         except HubError as error:
-            report.failures[f"{type(error).__name__}: {error.reason}"] += 1
+            report.failures.note(error)
             report.note(_gone_at(recording, made_at))
         else:
             report.downloaded += 1

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from enum import Enum
 from functools import cache
-from itertools import accumulate, chain, count
+from itertools import accumulate, repeat
 from operator import is_
 from typing import Any, TypeVar, cast
 
@@ -31,7 +31,9 @@ _KINDS = ("email", "phone", "card", "number")
 # All patterns read lower case, and a repetition either gives nothing back or is bounded, so that each is linear.
 
 _ADDRESS = "a-z0-9à-ӿ_.+%'-"
-_EMAIL = re.compile(rf"(?<![{_ADDRESS}])[{_ADDRESS}]++@[{_ADDRESS}]*\.[a-zà-ӿ]{{2,}}+[a-z0-9à-ӿ_]*+")
+_PLAIN_EMAIL = rf"([{_ADDRESS}]++@[{_ADDRESS}]*\.[a-zà-ӿ]{{2,}}+[a-z0-9à-ӿ_]*+)"
+_EMAIL = re.compile(rf"(?<![{_ADDRESS}]){_PLAIN_EMAIL}")
+_NEXT_EMAIL = re.compile(rf"[_.+%'-]*+{_PLAIN_EMAIL}")  # glued to one before it
 
 _ATOM = rf"(?:[a-z](?: [a-z](?![{_ADDRESS}]))++|[{_ADDRESS}]++)"
 _SPOKEN_EMAIL = re.compile(
@@ -99,6 +101,12 @@ _SIMPLE = (
     | {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
     | dict.fromkeys([0xAD, *range(0x200B, 0x2010), 0x2060, 0xFEFF], "-")
 )
+
+# What people say takes two rounds. A text that is made to take as many as it has finds loses whatever may be one.
+_MOST_ROUNDS = 8
+_AT_ANYTHING = re.compile(r"(?<!\S)(?:\S*+(?: at \S*+)++|[^\s@]*+@\S*+)")
+_ANY_DIGITS = re.compile(r"\d+")
+_ANY_NUMBER_WORD = re.compile(rf"(?<![a-z0-9_'])(?=[zonftsedh\d]){_NUMBER_WORD}")
 
 # What is longer than this is no phone and no card, whatever it says.
 _LONG = 400
@@ -226,6 +234,7 @@ class PersonalData:
         is_changed = False
         while left:
             holder = left.pop()
+            numbers: Counter[str] = Counter()
             for key, inner in list(holder.items()) if isinstance(holder, dict) else enumerate(holder):
                 copied: Any
                 if isinstance(inner, dict):
@@ -240,7 +249,7 @@ class PersonalData:
                 name: Any = self._said(key) if isinstance(key, str) else key
                 if name is not key and isinstance(holder, dict):
                     del holder[key]
-                    name = _unused(name, holder)
+                    name = _unused(name, holder, numbers)
                     is_changed = True
                 holder[name] = copied
         return whole[0] if is_changed else value
@@ -280,9 +289,12 @@ class PersonalData:
         plain, places = _unescaped(text)
         plain = _simple(plain)
         finds: list[_Find] = []
-        for look in (_emails, _spoken_emails, _digits, _spoken_digits):
-            # Again, for what a find was glued to begins anew behind it.
-            while found := list(look(plain)):
+        for look, last_resort in _LOOKS:
+            # Again, for what a find was glued to may be one without it.
+            for again in (*repeat(look, _MOST_ROUNDS), last_resort):
+                found = list(again(plain))
+                if not found:
+                    break
                 plain = _without(plain, found)
                 finds += found
         if places:
@@ -306,8 +318,13 @@ def _looked_at(kind: type[msgspec.Struct]) -> tuple[str, ...]:
     return tuple(name for name in kind.__struct_fields__ if name not in _LEFT.get(kind, ()))
 
 
-def _unused(name: str, names: Collection[str]) -> str:
-    return next(one for one in chain([name], (f"{name} {number}" for number in count(2))) if one not in names)
+def _unused(name: str, names: Collection[str], numbers: Counter[str]) -> str:
+    """Return the name, or with the next number behind it that no name has; `numbers` says how far that went before."""
+    one = name
+    while one in names:
+        numbers[name] += 1
+        one = f"{name} {numbers[name] + 1}"
+    return one
 
 
 def _simple(text: str) -> str:
@@ -363,9 +380,10 @@ def _without(text: str, finds: Sequence[_Find]) -> str:
 
 
 def _emails(text: str) -> Iterator[_Find]:
-    if "@" in text:
-        for match in _EMAIL.finditer(text):
-            yield *match.span(), "email"
+    match = _EMAIL.search(text) if "@" in text else None
+    while match:
+        yield *match.span(1), "email"
+        match = _NEXT_EMAIL.match(text, match.end()) or _EMAIL.search(text, match.end())
 
 
 def _spoken_emails(text: str) -> Iterator[_Find]:
@@ -427,6 +445,19 @@ def _read(words: Sequence[str]) -> str:
             digits.append(_SPOKEN.get(word, word if word.isdigit() else "") * times)
         times, last = 1, word
     return "".join(digits)
+
+
+def _every(pattern: re.Pattern[str], kind: str) -> Callable[[str], Iterator[_Find]]:
+    return lambda text: ((*match.span(), kind) for match in pattern.finditer(text))
+
+
+_LOOKS: Sequence[tuple[Callable[[str], Iterator[_Find]], Callable[[str], Iterator[_Find]]]] = (
+    (_emails, _every(_AT_ANYTHING, "email")),
+    (_spoken_emails, _every(_AT_ANYTHING, "email")),
+    (_digits, _every(_ANY_DIGITS, "number")),
+    (_spoken_digits, _every(_ANY_NUMBER_WORD, "number")),
+)
+"""What is looked for, and what goes where that comes to no end."""
 
 
 def _kind(groups: Sequence[str], *, is_phone: bool = False) -> str | None:

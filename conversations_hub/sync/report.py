@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any, Final, Literal
 
 import msgspec
@@ -12,11 +13,30 @@ from ..hub.reader import MOST_TOLD
 from ..schema import Issue
 from .store import Window, Written
 
-__all__ = ["COUNTED", "AccountSync", "Stage", "SyncReport", "Walked"]
+__all__ = ["COUNTED", "AccountSync", "Reasons", "Stage", "SyncReport", "Walked", "tell"]
 
 
 Stage = Literal["asking", "listing", "verifying", "looking again"]
 """The first answer is waited for, a list is walked, or walked again, or what was late is asked for."""
+
+
+_MOST_REASONS: Final = 20
+
+
+class Reasons(Counter[str]):
+    """How often which reason was given. Behind the first twenty, those of a kind are counted together."""
+
+    def note(self, error: HubError) -> None:
+        """Count what an error says."""
+        kind = type(error).__name__
+        reason = f"{kind}: {error.reason}"
+        self[reason if reason in self or len(self) < _MOST_REASONS else f"{kind}, for other reasons"] += 1
+
+
+def tell(told: dict[str, None], more: Iterable[str]) -> None:
+    """Add sentences that were not told yet; of very many the first hundred, and that there are more."""
+    for sentence in more:
+        told[sentence if sentence in told or len(told) < MOST_TOLD else "and more, of other words"] = None
 
 
 class Walked(msgspec.Struct, frozen=True, kw_only=True):

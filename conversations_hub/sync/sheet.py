@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from io import StringIO
+from operator import is_not
 from typing import Final, Literal
 
 import msgspec
@@ -82,19 +83,29 @@ def write_csv(
     - `beyond`: lines behind the 1,048,576th, which are written and which no spreadsheet shows.
 
     Numbers stay numbers. With `neutralized=False` all texts are as they were said: for programs, not for spreadsheets.
+    Either way, what of a conversation stands beside each of its turns is cut at 1,000 characters: `repeated`.
     """
     counted: Counter[str] = Counter()
-    write(BOM_UTF8 + _lines([COLUMNS[rows]]))
-    count, lines = 0, 1
-    for conversation in conversations:
-        told = list(_turns(conversation) if rows == "turns" else [_whole(conversation)])
-        lines += len(told)
-        write(_lines([_harmless(cell, counted) for cell in row] for row in told) if neutralized else _lines(told))
-        count += 1
+    count = 0
+
+    def told() -> Iterator[Iterable[object]]:
+        nonlocal count
+        yield COLUMNS[rows]
+        for conversation in conversations:
+            count += 1
+            if rows == "turns":
+                yield from _turns(conversation, counted)
+            else:
+                yield _whole(conversation)
+
+    lines = told()
+    if neutralized:
+        lines = ([_harmless(cell, counted) for cell in row] for row in lines)
+    number = _write_lines(lines, write)
     if changed is not None:
         changed.update(counted)
-        if lines > _MOST_LINES:
-            changed["beyond"] += lines - _MOST_LINES
+        if number > _MOST_LINES:
+            changed["beyond"] += number - _MOST_LINES
     return count
 
 
@@ -118,11 +129,14 @@ def _about(conversation: Conversation) -> tuple[object, ...]:
     )
 
 
-def _turns(conversation: Conversation) -> Iterator[tuple[object, ...]]:
+def _turns(conversation: Conversation, counted: Counter[str]) -> Iterator[tuple[object, ...]]:
     about = _about(conversation)
     if not conversation.transcript:
         yield about + (None,) * (len(COLUMNS["turns"]) - len(about))
-    for turn in conversation.transcript or ():
+        return
+    about, whole = tuple(map(_short, about)), about
+    counted["repeated"] += len(conversation.transcript) * sum(map(is_not, about, whole))
+    for turn in conversation.transcript:
         tools = ", ".join(call.name or "unknown" for call in turn.tool_calls)
         yield (*about, turn.index, turn.role, turn.start, _instant(turn.started_at), turn.text, tools)
 
@@ -145,19 +159,39 @@ def _whole(conversation: Conversation) -> tuple[object, ...]:
     )
 
 
+def _short(cell: object) -> object:
+    """Return what of a cell may stand beside many turns, or a long one would grow with their number."""
+    if not isinstance(cell, str) or len(cell) <= _MOST_REPEATED:
+        return cell
+    return cell[: _MOST_REPEATED - len(_CUT)] + _CUT
+
+
 def _instant(moment: datetime | None) -> object:
     return msgspec.to_builtins(moment)
 
 
-def _lines(rows: Iterable[Iterable[object]]) -> bytes:
+def _write_lines(rows: Iterable[Iterable[object]], write: Write) -> int:
+    """Write lines, in pieces, and return how many."""
     text = StringIO(newline="")
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode()
+    add = csv.writer(text).writerow
+    number = 0
+    write(BOM_UTF8)
+    for row in rows:
+        add(row)
+        number += 1
+        if text.tell() >= _PIECE:
+            write(text.getvalue().encode())
+            text.seek(0)
+            text.truncate()
+    write(text.getvalue().encode())
+    return number
 
 
 # https://support.microsoft.com/en-us/office/excel-specifications-and-limits-1672b34d-7043-467e-8e27-269d656771c3
 _MOST_LINES: Final = 1_048_576
 _MOST_CHARACTERS: Final = 32_767
+_MOST_REPEATED: Final = 1_000
+_PIECE: Final = 2**16  # characters
 _CUT: Final = " [cut]"
 
 # https://owasp.org/www-community/attacks/CSV_Injection. What stands before a sign is skipped: blanks and what nobody

@@ -11,6 +11,7 @@ import msgspec
 
 from ..errors import StoreError
 from ..schema import Conversation
+from .untrusted import Instant
 
 __all__ = [
     "ERASED",
@@ -37,9 +38,9 @@ def when(one: Conversation) -> datetime | None:
 class Window(msgspec.Struct, frozen=True):
     """A span of time whose conversations are walked: `since <= created < until`, aware UTC."""
 
-    since: datetime | None
+    since: Instant | None
     """None: from the first there is."""
-    until: datetime
+    until: Instant
 
     def holds(self, one: Conversation) -> bool:
         """Whether a conversation lies in it; one without any instant lies in every window."""
@@ -62,7 +63,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """How often the window was walked to its end before."""
     new: int = 0
     """Conversations that this pass was the first to find."""
-    newest: datetime | None = None
+    newest: Instant | None = None
     """The instant of the newest conversation that was listed so far."""
 
     @property

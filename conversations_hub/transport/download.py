@@ -15,13 +15,13 @@ import msgspec
 from yarl import URL
 
 from ..errors import AuthError, HubError, PayloadError, RejectedError, TransportError, UnsafeURLError, for_status
+from ..files.partial import Part
 from ..policy import retry_after
 from ..wire import Request, Response, field, target
 from . import Exchange, Lane
 from .body import read
 from .failures import LibraryError
 from .guard import Guard, Refused, public_socket
-from .part import Part
 from .pool import url_of
 
 __all__ = ["Download", "fetched"]

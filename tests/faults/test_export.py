@@ -22,7 +22,7 @@ import msgspec
 import pytest
 
 from conversations_hub.errors import StoreError
-from conversations_hub.sync.files import Files
+from conversations_hub.files.atomic import Files
 from conversations_hub.sync.jsonl import JSONLStore
 from conversations_hub.sync.store import Entry, Progress
 

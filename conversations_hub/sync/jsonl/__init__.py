@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from ...errors import StoreError
-from ..files import Files
+from ...files.atomic import Files
 from ..store import Entry, Kept, Progress, Written
 from ..thread import Thread
+from ..untrusted import UNREADABLE, in_words
 from .writer import Writer
 
 __all__ = ["JSONLStore"]
@@ -118,6 +119,8 @@ class JSONLStore:
                 reason = f"{error.strerror or type(error).__name__}. {self._safe()}"
                 advice = _ADVICE.get(error.errno or 0, "Put that right")
                 self._failure = f"{self.path}: {reason}. {advice} and run the same command again"
+            except UNREADABLE as error:
+                self._failure = f"{self.path}: {in_words(error)}. {self._safe()}"
             except BaseException as error:
                 self._failure = f"{self.path}: {type(error).__name__}. {self._safe()}. Run the same command again"
                 raise

@@ -11,13 +11,15 @@ from pathlib import Path
 import msgspec
 
 from ...errors import InvalidRefError, StoreError
+from ...files.atomic import Files
+from ...files.lock import Lock
+from ...files.opening import own_path
 from ...hub.instants import check_span
 from ...hub.refs import Ref
 from ...schema import Conversation
 from ..erasure import Person, Receipt, is_mentioned, remove_recordings, takes_part, tombstone
-from ..files import Files
-from ..lock import Lock
 from ..status import StoreStatus
+from ..untrusted import Instant, reading
 from .data import Data, Name
 from .journal import Erased
 from .status import status
@@ -105,9 +107,10 @@ class JSONLArchive:
     @contextmanager
     def _opened(self) -> Generator[Data]:
         """Take the store, and bring into order what a run left behind."""
-        path = self.path.resolve()
+        path = self.path
         try:
-            with ExitStack() as held:
+            path = own_path(path)
+            with reading(path), ExitStack() as held:
                 held.callback(Lock(path).release)
                 data = Data(path, self._files)
                 if data.known.begun is None:
@@ -118,8 +121,6 @@ class JSONLArchive:
                 return
         except OSError as error:
             reason = error.strerror or type(error).__name__
-        except msgspec.DecodeError:
-            reason = "a line is no conversation of ours"
         raise StoreError(f"{path}: {reason}")
 
     def _erase(
@@ -142,8 +143,8 @@ class JSONLArchive:
 
 
 class _Dated(msgspec.Struct):
-    created_at: datetime | None = None
-    started_at: datetime | None = None
+    created_at: Instant | None = None
+    started_at: Instant | None = None
 
 
 _conversation = msgspec.json.Decoder(Conversation)

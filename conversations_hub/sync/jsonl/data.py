@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import gzip
+import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from hashlib import file_digest
+from io import BufferedReader
 from itertools import chain
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from ...files.atomic import Files
+from ...files.opening import open_own, own_size
 from ...schema import Conversation
 from ...version import __version__
-from ..files import Files
 from ..store import Missing
+from ..untrusted import lines_of
 from .journal import Committed, Erased, Finished, Journal, Known, Line, Manifest, Total, key_of
 
 __all__ = ["Data", "Name", "packed", "size_of"]
@@ -83,13 +87,13 @@ class Data:
     @property
     def has_base(self) -> bool:
         """Whether the finished file is the one that the run under way goes on with."""
-        return not self.known.base or _has_size(self.path, self.known.base)
+        return not self.known.base or own_size(self.path) == self.known.base
 
     def _complete_finished(self, finished: Finished) -> bool:
         source = self.rewritten if finished.rewritten else self.partial
-        if _has_size(source, finished.manifest.size):
+        if own_size(source) == finished.manifest.size:
             self.files.move(source, self.path)
-        if not _has_size(self.path, finished.manifest.size):
+        if own_size(self.path) != finished.manifest.size:
             return False
         if self.partial.exists():
             self.files.remove(self.partial)
@@ -97,7 +101,7 @@ class Data:
         return True
 
     def _complete_erased(self, erased: Erased) -> None:
-        if _has_size(self.rewritten, erased.offset):
+        if own_size(self.rewritten) == erased.offset:
             self.files.move(self.rewritten, self.partial)
         if self.replaces and self.path.exists():
             self._strip()
@@ -109,7 +113,7 @@ class Data:
             left = (line for name, line in self._read(self.path) if not known.is_erased(name.where, name.id))
             self.files.replace(self.path, self.pieces(left))
         if self.manifest.exists():
-            before = msgspec.json.decode(self.manifest.read_bytes(), type=Manifest)
+            before = msgspec.json.decode(_content(self.manifest), type=Manifest)
             if before.size != size_of(self.path):
                 counted = Counter(name.where for name, _ in self._read(self.path))
                 self._describe(self._recounted(before, counted))
@@ -133,14 +137,14 @@ class Data:
 
     def _describe(self, manifest: Manifest) -> None:
         text = msgspec.json.format(_encoder.encode(manifest), indent=2) + b"\n"
-        if not self.manifest.exists() or self.manifest.read_bytes() != text:
+        if own_size(self.manifest) is None or _content(self.manifest) != text:
             self.files.replace(self.manifest, [text])
 
     def remove_leftovers(self) -> None:
         """Remove what a run left behind that was killed while it wrote a file beside another."""
         new = (path.with_name(f"{path.name}.new") for path in (*self._all, self.journal.path))
         for path in (*new, self.rewritten):
-            if path.exists():
+            if os.path.lexists(path):
                 self.files.remove(path)
 
     @property
@@ -164,8 +168,8 @@ class Data:
             yield from self._read(self.partial)
 
     def _read(self, path: Path) -> Iterator[tuple[Name, bytes]]:
-        with gzip.open(path) if self.is_compressed else path.open("rb") as file:
-            for line in file:
+        with _reader(path) as file, gzip.open(file) if self.is_compressed else file as lines:
+            for line in lines_of(lines):
                 yield _name.decode(line), line
 
     def pieces(self, lines: Iterable[bytes]) -> Iterator[bytes]:
@@ -245,14 +249,19 @@ def _by_provider(counted: Counter[str]) -> dict[str, int]:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with _reader(path) as file:
         return file_digest(file, "sha256").hexdigest()
 
 
 def size_of(path: Path) -> int:
     """Return the bytes of a file; none where there is none."""
-    return path.stat().st_size if path.exists() else 0
+    return own_size(path) or 0
 
 
-def _has_size(path: Path, size: int) -> bool:
-    return path.exists() and path.stat().st_size == size
+def _reader(path: Path) -> BufferedReader:
+    return os.fdopen(open_own(path), "rb")
+
+
+def _content(path: Path) -> bytes:
+    with _reader(path) as file:
+        return file.read()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
@@ -13,11 +14,13 @@ from zlib import crc32
 import msgspec
 
 from ...errors import StoreError
+from ...files.atomic import Files
+from ...files.opening import open_own
 from ...hub.reader import MOST_TOLD
 from ..erasure import tombstone
-from ..files import Files
 from ..fingerprint import FIRST_LAYOUT
 from ..store import ERASED, Kept, Missing, Progress, Window
+from ..untrusted import Instant, lines_of
 
 __all__ = [
     "Begun",
@@ -70,9 +73,9 @@ class Remembered(msgspec.Struct, frozen=True, array_like=True):
     """Whether it has a line in the data; it has none where its content was there already."""
     row: bytes
     content: bytes
-    settles_at: datetime | None
+    settles_at: Instant | None
     listed: bytes | None = None
-    failing_since: datetime | None = None
+    failing_since: Instant | None = None
 
 
 class Begun(msgspec.Struct, frozen=True, kw_only=True, tag="begun"):
@@ -137,18 +140,19 @@ _line: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
 class Journal:
     """The log of one file."""
 
-    def __init__(self, path: Path, files: Files) -> None:
+    def __init__(self, path: Path, files: Files, opens: Callable[[Path], int] = open_own) -> None:
         self.path = path
         self._files = files
+        self._opens = opens  # to read
         self._file = -1
         self._size = 0
 
     def lines(self) -> Iterator[Line]:
         """Yield what was written whole, up to the first line that was not; `open` cuts off the rest."""
-        if not self.path.exists():
+        if not os.path.lexists(self.path):
             return
-        with self.path.open("rb") as file:
-            for line in file:
+        with os.fdopen(self._opens(self.path), "rb") as file:
+            for line in lines_of(file):
                 checksum, _, said = line.removesuffix(b"\n").partition(b" ")
                 if not line.endswith(b"\n") or checksum != _checksum(said):
                     return

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import msgspec
 
 from ...errors import StoreError
-from ..files import Files
+from ...files.atomic import Files
+from ...files.opening import open_plain
 from ..status import AccountStatus, StoreStatus
 from ..store import Progress
+from ..untrusted import lines_of, reading
 from .journal import Journal, Known, Manifest
 
 __all__ = ["status"]
@@ -21,14 +24,14 @@ def status(path: str | Path) -> StoreStatus:
     journal, manifest = (path.with_name(f"{path.name}{end}") for end in (".journal", ".manifest.json"))
     try:
         if journal.exists():
-            return _of_journal(Journal(journal, Files()))
+            with reading(journal):
+                return _of_journal(Journal(journal, Files(), open_plain))
         if manifest.exists():
-            return _of_manifest(msgspec.json.decode(manifest.read_bytes(), type=Manifest))
+            with reading(manifest), os.fdopen(open_plain(manifest), "rb") as file:
+                return _of_manifest(msgspec.json.decode(b"".join(lines_of(file)), type=Manifest))
         reason = f"neither {journal.name} nor {manifest.name} is there"
     except OSError as error:
         reason = error.strerror or type(error).__name__
-    except msgspec.DecodeError:
-        reason = f"{manifest.name} is damaged"
     raise StoreError(f"{path}: {reason}")
 
 

@@ -8,9 +8,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from ...errors import StoreError
+from ...files.atomic import Files
+from ...files.lock import Lock
+from ...files.opening import own_path
 from ...schema.document import document
-from ..files import Files
-from ..lock import Lock
 from ..store import Entry, Kept, Progress, Written, are_other_terms, check_made
 from .data import Data, packed, size_of
 from .journal import Begun, Committed, Erased, Finished, Known, Remembered
@@ -22,7 +23,7 @@ class Writer:
     """Takes the store's lock, brings what an earlier run left behind into order, and writes."""
 
     def __init__(self, path: Path, files: Files, terms: dict[str, str], *, compress: bool, overwrite: bool) -> None:
-        path = path.resolve()
+        path = own_path(path)
         self._files = files
         self._terms = terms
         self._compress = compress

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -12,6 +11,7 @@ from typing import TypeVar
 from ...errors import StoreError
 from ..store import MADE, Entry, Kept, Progress, Written
 from ..thread import Thread
+from .connection import using
 from .writer import Writer
 
 __all__ = ["SQLiteStore"]
@@ -83,11 +83,5 @@ class SQLiteStore:
 
 
 def _told(path: Path, work: Callable[[], T]) -> T:
-    """Do something with the file; say what is wrong with it in one sentence."""
-    try:
+    with using(path):
         return work()
-    except sqlite3.Error as error:
-        reason = str(error)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-    raise StoreError(f"{path}: {reason}")

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
 from heapq import merge
 from itertools import chain, groupby, islice
+from math import inf
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import msgspec
 
 from ...adapters import load
-from ...errors import InvalidRefError, NotFoundError, StoreError
+from ...errors import InvalidRefError, NotFoundError
 from ...hub.instants import check_span
 from ...hub.refs import Ref, Target
 from ...schema import Conversation, Recording, Role, Status
 from ..erasure import Person, Receipt
 from ..status import StoreStatus
-from .connection import connected, has_index
+from ..untrusted import Instant, instant_of
+from .connection import connected, has_index, using
 from .erasure import Plan, named, older
 from .query import Query, parsed, snippet
 from .status import status
@@ -30,6 +33,8 @@ from .tables import CONVERSATION, PARTICIPANT, RECORDING, TURN, conversation_of,
 from .writer import Writer
 
 __all__ = ["Archive", "Found", "Hit"]
+
+T = TypeVar("T")
 
 _AT_A_TIME: Final = 100  # conversations read together
 _MOST_HINTS: Final = 20  # words that are counted where nothing is found
@@ -40,7 +45,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
 
     ref: str
     """The conversation, as `hub.get` takes it."""
-    created_at: datetime | None
+    created_at: Instant | None
     """When the conversation was made, else when it started, UTC."""
     title: str | None
     position: int
@@ -136,24 +141,19 @@ class Archive:
         now: datetime | None,
     ) -> Receipt:
         if dry_run:
-            return choose(self._connection).receipt(self.path, None)
+            with using(self.path):
+                return choose(self._connection).receipt(self.path, None)
         self._connection.close()  # the file is written anew
         try:
-            writer = Writer(self.path, {})
-            try:
+            with using(self.path), closing(Writer(self.path, {})) as writer:
                 folder = None if recordings is None else Path(recordings)
                 return writer.erase(choose, folder, now or datetime.now(UTC))
-            finally:
-                writer.close()
-        except (sqlite3.Error, OSError) as error:
-            reason = str(error)
         finally:
             self._open()
-        raise StoreError(f"{self.path}: {reason}")
 
     def accounts(self) -> list[str]:
         """Return the accounts there are, as "provider/account"."""
-        found = {account for (account,) in self._ask("SELECT account FROM accounts", ())}
+        found = set(self._ask("SELECT account FROM accounts", (), _text))
         for provider in self._each(_NEXT_PROVIDER):
             found.update(f"{provider}/{account}" for account in self._each(_NEXT_ACCOUNT, provider))
         return sorted(found)
@@ -162,13 +162,14 @@ class Archive:
         """Yield each value there is, asked for by the one before it: DISTINCT may read all that lie between."""
         last: str | None = ""
         while last is not None:
-            [(last,)] = self._ask(question, (*values, last))
+            [last] = self._ask(question, (*values, last), _text_or_none)
             if last is not None:
                 yield last
 
     def status(self) -> StoreStatus:
         """Return how the store stands, account by account."""
-        return status(self._ask)
+        with using(self.path):
+            return status(partial(self._ask, make=tuple))
 
     def get(self, ref: str) -> Conversation:
         """Return one conversation; raise `NotFoundError` where it is not there."""
@@ -213,17 +214,15 @@ class Archive:
         Each comes with its position in its conversation, and with when that was made, else when it started.
         """
         where, values = _narrowed(targets, since, until)
-        rows = self._ask(
+        return self._ask(
             "SELECT provider, account, id, at, position,"
             f" {', '.join(f'recordings.{name}' for name in RECORDING)}"
             " FROM recordings JOIN conversations ON conversations.key = recordings.conversation"
             f" WHERE {where or '1'}"
             " ORDER BY at DESC, conversation, position",
             values,
+            _recording,
         )
-        for provider, account, id, made_at, position, *columns in rows:
-            at = datetime.fromisoformat(made_at) if made_at else None
-            yield recording_of(_ref(provider, account, id), columns), position, at
 
     def search(
         self,
@@ -261,7 +260,7 @@ class Archive:
         asked = _all(self._anywhere(query, role) if anywhere else self._said(query), narrowed)
         where, values = asked
         question = f"SELECT {_FOUND}, turns.text{self._source} WHERE {where} ORDER BY {self._order} LIMIT ? OFFSET ?"
-        hits = [_hit(row, query) for row in self._ask(question, (*values, limit, offset))]
+        hits = list(self._ask(question, (*values, limit, offset), partial(_hit, query)))
         total = offset + len(hits) if 0 < len(hits) < limit else self._count(asked)
         return Found(hits=hits, total=total, hint=None if total else self._hint(query, narrowed, anywhere=anywhere))
 
@@ -288,7 +287,7 @@ class Archive:
         where, values = condition
         # The index alone counts what is not narrowed, without a look at each turn.
         source = " FROM turns_text" if where == "turns_text MATCH ?" else self._source
-        [(count,)] = self._ask(f"SELECT count(*){source} WHERE {where}", values)
+        [count] = self._ask(f"SELECT count(*){source} WHERE {where}", values, itemgetter(0))
         return int(count)
 
     def _hint(self, query: Query, narrowed: _Condition, *, anywhere: bool) -> str:
@@ -309,26 +308,22 @@ class Archive:
     def _rows(self, condition: _Condition, limit: int | None, order: str = "") -> Iterator[Sequence[Any]]:
         where, values = condition
         question = f"SELECT {_ROW} FROM conversations WHERE {where or '1'} {order} LIMIT ?"
-        return self._ask(question, (*values, -1 if limit is None else limit))
+        return self._ask(question, (*values, -1 if limit is None else limit), _aged)
 
     def _whole(self, row: Sequence[Any]) -> Conversation:
         _, key, *columns = row
-        return conversation_of(columns, *(self._parts(table, names, key) for table, names in _PARTS))
+        with using(self.path):
+            return conversation_of(columns, *(self._parts(table, names, key) for table, names in _PARTS))
 
     def _parts(self, table: str, names: Sequence[str], key: int) -> list[Sequence[Any]]:
         question = f"SELECT {', '.join(names)} FROM {table} WHERE conversation = ? ORDER BY position"
-        return list(self._ask(question, (key,)))
+        return [_finite(row) for row in self._connection.execute(question, (key,)).fetchall()]
 
-    def _ask(self, question: str, values: Sequence[Any]) -> Iterator[Sequence[Any]]:
-        try:
-            # `yield from` would close the cursor of a reader that stops early, who may have closed the file before.
-            for row in self._connection.execute(question, values):  # noqa: UP028
-                yield row
-        except sqlite3.Error as error:
-            reason = f"{self.path}: {error}"
-        else:
-            return
-        raise StoreError(reason)
+    def _ask(self, question: str, values: Sequence[Any], make: Callable[[Sequence[Any]], T]) -> Iterator[T]:
+        """Yield what is made of each row. Whatever is wrong with one is a `StoreError`."""
+        with using(self.path):
+            for row in self._connection.execute(question, values):
+                yield make(_finite(row))
 
 
 _NEXT_PROVIDER: Final = "SELECT min(provider) FROM conversations WHERE provider > ?"
@@ -391,7 +386,38 @@ def _is_of(target: Target) -> _Condition:
     return " AND ".join(conditions), values
 
 
-def _hit(row: Sequence[Any], query: Query) -> Hit:
+# what a row is read as; `UNREADABLE` where it holds something else
+
+
+def _finite(row: Sequence[Any]) -> Sequence[Any]:
+    if inf in row or -inf in row:  # SQLite holds such numbers, JSON has no word for them
+        raise ValueError
+    return row
+
+
+def _text(row: Sequence[Any]) -> str:
+    [text] = row
+    return msgspec.convert(text, str)
+
+
+def _text_or_none(row: Sequence[Any]) -> str | None:
+    [text] = row
+    return msgspec.convert(text, str | None)
+
+
+def _aged(row: Sequence[Any]) -> Sequence[Any]:
+    """Return a row that begins with what conversations are sorted by."""
+    msgspec.convert(row[:2], tuple[str, int])
+    return row
+
+
+def _recording(row: Sequence[Any]) -> tuple[Recording, int, datetime | None]:
+    provider, account, id, made_at, position, *columns = row
+    at = instant_of(made_at) if made_at else None
+    return recording_of(_ref(provider, account, id), columns), msgspec.convert(position, int), at
+
+
+def _hit(query: Query, row: Sequence[Any]) -> Hit:
     provider, account, id, created_at, title, position, role, start, text = row
     return msgspec.convert(
         {

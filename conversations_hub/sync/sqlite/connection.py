@@ -2,36 +2,84 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from ...errors import StoreError
-from .tables import APPLICATION, VERSION
+from ...files.opening import check_plain, open_own, own_size
+from ..untrusted import LARGEST, reading
+from .bounded import BoundedConnection, reason_of
+from .tables import APPLICATION, NAMES, VERSION
 
-__all__ = ["connected", "has_index", "has_text_search"]
+__all__ = ["connected", "has_index", "has_text_search", "using"]
+
+
+_BESIDE: Final = ("-wal", "-shm", "-journal")  # what SQLite opens, and believes
 
 
 def connected(path: Path, *, writes: bool = False) -> sqlite3.Connection:
-    """Open a store's file; raise `StoreError` where it is none, or one of another version."""
+    """Open a store's file, made where it is to be written; raise `StoreError` where it is none, or of another version.
+
+    To be written, it and what SQLite keeps beside it must be ours alone.
+    """
     if not path.parent.is_dir():
         raise StoreError(f"{path}: there is no folder {path.parent}")
     if not writes and not path.exists():
         raise StoreError(f"{path}: no such file; `conversations-hub sync --store {path}` makes it")
-    ways = ["mode=rwc"] if writes else ["mode=ro"]
-    if not writes and _is_whole(path):
+    with using(path):
+        *ways, last = _ways(path, writes=writes)
+        for way in ways:
+            with suppress(sqlite3.DatabaseError):
+                return _checked(_opened(path, way), path, writes=writes)
+        return _checked(_opened(path, last), path, writes=writes)
+
+
+def _ways(path: Path, *, writes: bool) -> Iterator[str]:
+    """Yield how it may be opened, once nothing is in the way that somebody else put there."""
+    real = path.resolve()
+    beside = [real.with_name(f"{real.name}{end}") for end in _BESIDE]
+    if writes:
+        if own_size(path, writes=True) is None:
+            os.close(open_own(path, os.O_RDWR | os.O_CREAT | os.O_EXCL))
+        for file in beside:
+            own_size(file, writes=True)
+        yield "mode=rw"
+        return
+    check_plain(path)
+    for file in beside:
+        check_plain(file, beside=path)
+    yield "mode=ro"
+    if _is_whole(path):
         # Where a sync was killed and nothing can be written beside the file, it can be read while nobody changes it.
-        ways.append("mode=ro&immutable=1")
-    reason = ""
-    for way in ways:
-        try:
-            return _checked(_opened(path, way), path, writes=writes)
-        except sqlite3.DatabaseError as error:
-            reason = str(error)
+        yield "mode=ro&immutable=1"
+
+
+@contextmanager
+def using(path: Path) -> Generator[None]:
+    """Raise `StoreError` where something is wrong with a store's file, or with what it holds, in one sentence."""
+    try:
+        with reading(path):
+            yield
+    except sqlite3.Error as error:
+        reason = reason_of(error)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+    else:
+        return
     raise StoreError(f"{path}: {reason}")
 
 
 def _checked(connection: sqlite3.Connection, path: Path, *, writes: bool) -> sqlite3.Connection:
     try:
+        if not writes:
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST)
+            # Our own triggers, which only act on writes, use the search index; older builds of SQLite mistrust that.
+            connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA cell_size_check = ON")
         _check(connection, path, writes=writes)
     except BaseException:
         connection.close()
@@ -39,9 +87,13 @@ def _checked(connection: sqlite3.Connection, path: Path, *, writes: bool) -> sql
     return connection
 
 
-def _opened(path: Path, options: str) -> sqlite3.Connection:
+def _opened(path: Path, options: str) -> BoundedConnection:
     uri = f"{path.absolute().as_uri()}?{options}"
-    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(
+        uri, uri=True, isolation_level=None, check_same_thread=False, factory=BoundedConnection
+    )
+    connection.bound(path)
+    return connection
 
 
 def _is_whole(path: Path) -> bool:
@@ -67,6 +119,10 @@ def _check(connection: sqlite3.Connection, path: Path, *, writes: bool) -> None:
         raise StoreError(
             f"{path} was written by an older version of conversations-hub (layout {version}, here {VERSION}){advice}"
         )
+    for name, definition in connection.execute("SELECT name, sql FROM sqlite_master").fetchall():
+        # A view could go on for ever. The statement is what SQLite goes by, whatever the file calls it.
+        if name in NAMES and not definition.startswith(NAMES[name]):
+            raise StoreError(f"{path} was made by no sync: {name} is no table of ours")
 
 
 def has_index(connection: sqlite3.Connection) -> bool:

@@ -7,6 +7,7 @@ it, `"in quotes"` words count as they follow each other, and a star behind a wor
 from __future__ import annotations
 
 import re
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Final
@@ -14,7 +15,7 @@ from typing import Final
 import msgspec
 
 from ...errors import InvalidRefError
-from .words import Token, is_character, paired, tokens
+from .words import is_character, paired, tokens
 
 __all__ = ["Query", "Term", "parsed", "snippet"]
 
@@ -27,6 +28,20 @@ _SHOWN: Final = 140  # characters of a snippet
 _BEFORE: Final = 40  # of them before what was found
 _LOOKED_AT: Final = 100_000  # characters of a turn, so that a snippet is made in a bounded time
 _MOST_FINDS: Final = 1000  # in a turn
+
+
+class _Said:
+    """The words of a text, and where each of them stands: many are looked for in one text."""
+
+    def __init__(self, text: str) -> None:
+        self.words = list(tokens(text))
+        self.places: defaultdict[str, list[int]] = defaultdict(list)
+        for at, (word, _, _) in enumerate(self.words):
+            self.places[word].append(at)
+
+    def beginning(self, word: str) -> list[int]:
+        """Return where those stand that begin like a word."""
+        return sorted(at for other, places in self.places.items() if other.startswith(word) for at in places)
 
 
 class Term(msgspec.Struct, frozen=True):
@@ -47,16 +62,13 @@ class Term(msgspec.Struct, frozen=True):
             pairs = pairs if is_prefix else pairs[:-1]
         return f'"{" ".join(pairs)}"{"*" * is_prefix}'
 
-    def found(self, said: Sequence[Token]) -> Iterator[tuple[int, int]]:
+    def found(self, said: _Said) -> Iterator[tuple[int, int]]:
         """Yield from where to where it stands among words."""
         *before, last = self.words
-        for at in range(len(before), len(said)):
-            word, _, end = said[at]
+        for at in said.beginning(last) if self.is_prefix else said.places.get(last, ()):
             first = at - len(before)
-            if (word == last or (self.is_prefix and word.startswith(last))) and all(
-                said[first + place][0] == other for place, other in enumerate(before)
-            ):
-                yield said[first][1], end
+            if first >= 0 and all(said.words[first + place][0] == other for place, other in enumerate(before)):
+                yield said.words[first][1], said.words[at][2]
 
 
 class Query(msgspec.Struct, frozen=True):
@@ -81,7 +93,7 @@ class Query(msgspec.Struct, frozen=True):
 
     def holds(self, text: str) -> bool:
         """Whether it is true of a text."""
-        said = list(tokens(text))
+        said = _Said(text)
         return all(_stands(terms, said) for terms in self.wanted) and not _stands(self.unwanted, said)
 
 
@@ -89,7 +101,7 @@ def _any(terms: Sequence[Term]) -> str:
     return " OR ".join(term.expression() for term in terms)
 
 
-def _stands(terms: Sequence[Term], said: Sequence[Token]) -> bool:
+def _stands(terms: Sequence[Term], said: _Said) -> bool:
     return any(True for term in terms for _ in term.found(said))
 
 
@@ -120,22 +132,22 @@ def parsed(asked: str) -> Query:
         is_other = is_unwanted = False
     if sum(len(term.words) for terms in [*wanted, unwanted] for term in terms) > _MOST_WORDS:
         raise InvalidRefError(f"at most {_MOST_WORDS} words can be looked for at once")
-    return Query(tuple(map(tuple, wanted)), tuple(unwanted))
+    return Query(tuple(dict.fromkeys(map(tuple, wanted))), tuple(dict.fromkeys(unwanted)))
 
 
 def snippet(text: str, query: Query) -> str:
     """Return what was said around what was found, which stands in brackets; of a long text, where most of it stands."""
-    said = list(tokens(text[:_LOOKED_AT]))
-    terms = [term for terms in query.wanted for term in terms]
+    said = _Said(text[:_LOOKED_AT])
+    terms = dict.fromkeys(term for terms in query.wanted for term in terms)
     finds = sorted(
         (*find, number) for number, term in enumerate(terms) for find in islice(term.found(said), _MOST_FINDS)
     )
     low = max(0, _best(finds) - _BEFORE)
     if low > 0:
-        low = next((start for _, start, _ in said if start >= low), low)
+        low = next((start for _, start, _ in said.words if start >= low), low)
     high = min(len(text), low + _SHOWN)
     if high < len(text):
-        high = max((end for _, _, end in said if low < end <= high), default=high)
+        high = max((end for _, _, end in said.words if low < end <= high), default=high)
     pieces = ["…" if low else ""]
     done = low
     for start, end, _ in finds:
@@ -148,9 +160,15 @@ def snippet(text: str, query: Query) -> str:
 
 def _best(finds: Sequence[tuple[int, int, int]]) -> int:
     """Return where the place begins that shows the most of what was looked for."""
-    best = most = 0
-    for at, (start, _, _) in enumerate(finds):
-        near = {number for _, end, number in finds[at : at + _SHOWN] if end <= start + _SHOWN - _BEFORE}
+    best = most = ahead = 0
+    near: Counter[int] = Counter()
+    for start, _, number in finds:
+        while ahead < len(finds) and finds[ahead][0] < start + _SHOWN - _BEFORE:
+            near[finds[ahead][2]] += 1
+            ahead += 1
         if len(near) > most:
             best, most = start, len(near)
+        near[number] -= 1
+        if not near[number]:
+            del near[number]
     return best

@@ -10,6 +10,7 @@ import msgspec
 
 from ..status import AccountStatus, StoreStatus
 from ..store import Progress
+from ..untrusted import instant_of
 
 __all__ = ["QUESTIONS", "status"]
 
@@ -38,7 +39,7 @@ def status(ask: Ask) -> StoreStatus:
     """Return how a store stands, given what answers questions about it."""
 
     def by_account(name: str) -> dict[str, Sequence[Any]]:
-        return {account: facts for account, *facts in ask(QUESTIONS[name], ())}
+        return {msgspec.convert(account, str): facts for account, *facts in ask(QUESTIONS[name], ())}
 
     def instant(name: str, account: str) -> datetime | None:
         provider, _, name_of_account = account.partition("/")
@@ -71,4 +72,4 @@ def status(ask: Ask) -> StoreStatus:
 
 
 def _instant(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
+    return instant_of(text) if text else None

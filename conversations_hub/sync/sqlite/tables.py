@@ -5,14 +5,16 @@ Instants are ISO 8601 texts in UTC that sort as they follow each other; what has
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
-from zlib import compress, decompress
+from zlib import compress
 
 import msgspec
 
 from ...schema import Agent, Analysis, Conversation, Cost, Participant, Recording, TranscriptTurn, Visibility
+from ..untrusted import decompress, instant_of, json_value
 from .words import TOKENIZER, indexed
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "CONVERSATIONS",
     "INDEXES",
     "INDEX_TURNS",
+    "NAMES",
     "PARTICIPANT",
     "RECORDING",
     "TABLES",
@@ -294,6 +297,12 @@ CREATE TRIGGER turns_changed AFTER UPDATE OF text ON turns BEGIN
 END;
 """
 
+NAMES: Final = {
+    name: "CREATE VIRTUAL TABLE turns_text USING fts5" if name == "turns_text" else "CREATE TABLE"
+    for name in re.findall(r"^CREATE (?:VIRTUAL )?TABLE (\w+)", TABLES + TEXT_SEARCH, re.MULTILINE)
+}
+"""The tables of a store, and how the statement begins that defines each."""
+
 ADD_FOLDED: Final = "INSERT INTO folded (turn, text) VALUES (?, ?)"
 """To be done before the turns are indexed."""
 
@@ -334,8 +343,8 @@ def timestamp_text(seconds: float | None) -> str | None:
 def _timestamp_of(text: str) -> float:
     digits = text[20:-1]
     if len(digits) <= _MICROSECONDS:
-        return datetime.fromisoformat(text).timestamp()
-    return float(f"{int(datetime.fromisoformat(f'{text[:19]}Z').timestamp())}.{digits}")
+        return instant_of(text).timestamp()
+    return float(f"{int(instant_of(f'{text[:19]}Z').timestamp())}.{digits}")
 
 
 def _json(value: Any) -> str | None:
@@ -432,7 +441,10 @@ def conversation_of(
     participants: Sequence[Sequence[Any]],
     recordings: Sequence[Sequence[Any]],
 ) -> Conversation:
-    """Return the conversation that the columns hold, each in the order of its names above."""
+    """Return the conversation that the columns hold, each in the order of its names above.
+
+    Raises one of `UNREADABLE` where they hold something else.
+    """
     found: dict[str, Any] = dict(zip(CONVERSATION, row, strict=True))
     for name in _JSON & found.keys():
         found[name] = _parsed(found[name])
@@ -441,12 +453,20 @@ def conversation_of(
     if analysis["success"] is not None:
         analysis["success"] = bool(analysis["success"])
     amount, unit, count, raw = (found.pop(name) for name in ("cost", "cost_unit", "turns", "raw"))
+    for name in _INSTANTS:
+        found[name] = found[name] and instant_of(found[name])
     told = msgspec.convert({name: value for name, value in found.items() if value is not None}, Conversation)
+    if len(told.ref) > _LONGEST_REF:
+        raise ValueError
+    cost = None if amount is None else msgspec.convert({"amount": amount, "unit": unit}, Cost)
+    if cost is not None and not cost.amount.is_finite():
+        raise ValueError
+    is_analysed = any(value is not None for value in analysis.values())
     return msgspec.structs.replace(
         told,
-        agent=Agent(**agent) if any(agent.values()) else None,
-        analysis=Analysis(**analysis) if any(value is not None for value in analysis.values()) else None,
-        cost=None if amount is None else msgspec.convert({"amount": amount, "unit": unit}, Cost),
+        agent=msgspec.convert(agent, Agent) if any(agent.values()) else None,
+        analysis=msgspec.convert(analysis, Analysis) if is_analysed else None,
+        cost=cost,
         transcript=None if count is None else tuple(_turn(place, turn) for place, turn in enumerate(turns)),
         participants=tuple(map(_participant, participants)),
         recordings=tuple(recording_of(told.ref, recording) for recording in recordings),
@@ -460,8 +480,12 @@ _JSON: Final = frozenset(
 )
 
 
+_LONGEST_REF: Final = 2_000  # characters; it stands beside every turn of an export, and no id of ours has 600
+_INSTANTS: Final = ("created_at", "started_at", "ended_at", "updated_at")
+
+
 def _parsed(text: str | None) -> Any:
-    return None if text is None else msgspec.json.decode(text)
+    return None if text is None else json_value(text)
 
 
 def _turn(position: int, row: Sequence[Any]) -> TranscriptTurn:
@@ -483,4 +507,6 @@ def _participant(row: Sequence[Any]) -> Participant:
 def recording_of(ref: str, row: Sequence[Any]) -> Recording:
     """Return the recording that the columns hold, in the order of `RECORDING`."""
     told = {name: value for name, value in zip(RECORDING, row, strict=True) if value is not None}
+    if "expires_at" in told:
+        told["expires_at"] = instant_of(told["expires_at"])
     return msgspec.convert(told | {"ref": ref}, Recording)

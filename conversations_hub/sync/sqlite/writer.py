@@ -13,10 +13,12 @@ from typing import Any, cast
 
 import msgspec
 
+from ...files.lock import Lock
+from ...files.opening import own_path
 from ...schema import Conversation, TranscriptTurn
 from ..erasure import Receipt, remove_recordings
-from ..lock import Lock
 from ..store import ERASED, Entry, Kept, Progress, Written, check_made
+from ..untrusted import instant_of
 from .connection import connected, has_index, has_text_search
 from .erasure import Plan, clean, digest_of, erase
 from .migration import migrate
@@ -47,12 +49,10 @@ class Writer:
     """The one that writes a store, while it has its lock; `made` is what a run says of how it redacts."""
 
     def __init__(self, path: Path, made: Mapping[str, str]) -> None:
-        self._path = path = path.resolve()
+        self._path = path = own_path(path)
         self.has_failed = False
         self._lock = Lock(path)
         try:
-            if not path.exists():
-                path.touch(0o600)
             self._connection = connected(path, writes=True)
             self._prepare()
             self._has_index = has_index(self._connection)
@@ -148,7 +148,7 @@ class Writer:
         )
         rows = self._connection.execute(question, (provider, name, *values))
         return {
-            id: Kept(row, content, _instant(settles_at), listed, _instant(failing_since))
+            id: _kept(row, content, listed, settles_at, failing_since)
             for id, row, content, settles_at, listed, failing_since in rows
         }
 
@@ -261,8 +261,14 @@ def _remembered(kept: Kept) -> tuple[Any, ...]:
     return kept.row, kept.content, instant_text(kept.settles_at), instant_text(kept.failing_since), kept.listed
 
 
+def _kept(row: object, content: object, listed: object, settles_at: str | None, failing_since: str | None) -> Kept:
+    if not (isinstance(row, bytes) and isinstance(content, bytes) and isinstance(listed, bytes | None)):
+        raise TypeError
+    return Kept(row, content, _instant(settles_at), listed, _instant(failing_since))
+
+
 def _instant(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+    return None if text is None else instant_of(text)
 
 
 @cache

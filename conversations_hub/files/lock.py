@@ -1,14 +1,37 @@
-"""One writer at a time: a lock that dies with its process."""
+"""One at a time: locks on files that end with their process, so one that was killed holds nothing."""
 
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from pathlib import Path
 
 from ..errors import StoreError
-from ..flock import flock, needs_flock
+from .opening import open_own
 
-__all__ = ["Lock"]
+__all__ = ["Lock", "flock", "needs_flock"]
+
+
+def needs_flock() -> None:
+    """Raise `StoreError` where the system has no such locks: on Windows."""
+    try:
+        import_module("fcntl")
+    except ImportError:
+        reason = "files are written on Linux and macOS only, this system has no flock: on Windows, use WSL"
+    else:
+        return
+    raise StoreError(reason)
+
+
+def flock(file: int) -> bool:
+    """Take the lock on an open file, without waiting; False where somebody else has it."""
+    import fcntl  # noqa: PLC0415  (POSIX only)
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 class Lock:
@@ -23,7 +46,7 @@ class Lock:
             raise StoreError(f"{path}: there is no folder {path.parent}")
         path = path.with_name(f"{path.name}.lock")
         try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._file = open_own(path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             reason = f"no place for its lock {path}: {error.strerror}"
         else:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import msgspec
 
-__all__ = ["Files"]
+from ..errors import StoreError
+from .opening import open_own
+
+__all__ = ["Files", "check_free", "replacing"]
 
 
 class Files(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,7 +29,7 @@ class Files(msgspec.Struct, frozen=True, kw_only=True):
 
     def opened(self, path: Path, size: int) -> int:
         """Open a file to append to, cut to its first `size` bytes, and made where it is missing."""
-        file = self.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        file = open_own(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, call=self.open)
         try:
             if os.fstat(file).st_size > size:
                 self.truncate(file, size)
@@ -44,8 +48,8 @@ class Files(msgspec.Struct, frozen=True, kw_only=True):
     def replace(self, path: Path, pieces: Iterable[bytes]) -> None:
         """Write a file beside it, and put it in its place once the disk has it."""
         new = path.with_name(f"{path.name}.new")
+        file = open_own(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, call=self.open)
         try:
-            file = self.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             try:
                 for piece in pieces:
                     self._write(file, piece)
@@ -75,3 +79,42 @@ class Files(msgspec.Struct, frozen=True, kw_only=True):
         left = memoryview(data)
         while left:
             left = left[self.write(file, left) :]
+
+
+@contextmanager
+def replacing(*paths: Path, overwrite: bool) -> Generator[Path]:
+    """Lend a folder for files with the names of `paths`, which then take their places together.
+
+    Whatever goes wrong, nothing of them is left; only after a kill the folder, `.export-…`, which nobody else may read.
+    What goes wrong with a file is a `StoreError`.
+    """
+    folder = paths[0].parent
+    if not folder.is_dir():
+        raise StoreError(f"{paths[0]}: there is no folder {folder}")
+    files = Files()
+    try:
+        if not overwrite:
+            check_free(*paths)
+        with TemporaryDirectory(dir=folder, prefix=".export-") as lent:
+            new = [Path(lent, path.name) for path in paths]
+            yield Path(lent)
+            for file in new:
+                file.chmod(0o600)
+                with file.open("rb") as data:
+                    files.fsync(data.fileno())
+            if not overwrite:  # it may have taken hours
+                check_free(*paths)
+            for file, path in zip(new, paths, strict=True):
+                files.move(file, path)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+    else:
+        return
+    raise StoreError(f"{paths[0]}: {reason}")
+
+
+def check_free(*paths: Path) -> None:
+    """Raise `StoreError` where one of the files is there already."""
+    for path in paths:
+        if os.path.lexists(path):
+            raise StoreError(f"{path} is there already. Give another path, or overwrite it")

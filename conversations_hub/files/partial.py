@@ -9,6 +9,7 @@ import hashlib
 import os
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from glob import escape
 from io import BufferedRandom
 from pathlib import Path
 from typing import Final
@@ -16,12 +17,14 @@ from typing import Final
 import msgspec
 
 from ..errors import StoreError
-from ..flock import flock, needs_flock
+from .lock import flock, needs_flock
+from .opening import open_own
 
-__all__ = ["Part"]
+__all__ = ["Part", "parts_of"]
 
 _KEPT_EVERY: Final = 16 * 1024 * 1024
-_LONGEST_NAME: Final = 48  # characters of the target's; a name may have 255 bytes
+_LONGEST_NOTE: Final = 64 * 1024
+_LONGEST_NAME: Final = 96  # bytes of the target's; a name may have 255, and on some file systems 143
 
 
 class _Note(msgspec.Struct):
@@ -33,6 +36,15 @@ class _Note(msgspec.Struct):
 
 
 _note = msgspec.json.Decoder(_Note)
+
+
+def parts_of(folder: Path, stem: str) -> list[Path]:
+    """Return what there is in a folder of files so far whose names begin so, notes included."""
+    return sorted(folder.glob(f".{escape(_beginning(stem))}*.part*"))
+
+
+def _beginning(name: str) -> str:
+    return name.encode(errors="ignore")[:_LONGEST_NAME].decode(errors="ignore")
 
 
 class Part:
@@ -47,7 +59,7 @@ class Part:
         digest = hashlib.sha256(f"{target.name}\n{identity}".encode(errors="surrogatepass")).hexdigest()[:16]
         self._target = target
         self._overwrite = overwrite
-        self._path = target.with_name(f".{target.name[:_LONGEST_NAME]}.{digest}.part")
+        self._path = target.with_name(f".{_beginning(target.name)}.{digest}.part")
         self._note = self._path.with_name(f"{self._path.name}.json")
         self._kept = 0
         self.size = 0
@@ -59,7 +71,7 @@ class Part:
         with self._on_disk():
             if not overwrite and os.path.lexists(target):
                 raise FileExistsError
-            self._file: BufferedRandom = os.fdopen(_opened(self._path, os.O_RDWR), "r+b")
+            self._file: BufferedRandom = os.fdopen(open_own(self._path, os.O_RDWR | os.O_CREAT), "r+b")
             try:
                 self._lock()
                 self._take_up()
@@ -78,8 +90,8 @@ class Part:
 
     def _take_up(self) -> None:
         note = None
-        with suppress(OSError, msgspec.DecodeError):
-            note = _note.decode(self._note.read_bytes())
+        with suppress(FileNotFoundError, msgspec.DecodeError), os.fdopen(open_own(self._note), "rb") as file:
+            note = _note.decode(file.read(_LONGEST_NOTE))
         if note is None or not 0 < note.size <= os.fstat(self._file.fileno()).st_size:
             self._begin(None)
             return
@@ -115,7 +127,7 @@ class Part:
         self._file.flush()
         os.fsync(self._file.fileno())
         note = msgspec.json.encode(_Note(size, self.validator, self.whole))
-        with os.fdopen(_opened(self._note, os.O_WRONLY | os.O_TRUNC), "wb") as file:
+        with os.fdopen(open_own(self._note, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
             file.write(note)
         self._kept = size
 
@@ -127,7 +139,7 @@ class Part:
             self._file.seek(0)
             digest = hashlib.file_digest(self._file, "sha256").hexdigest()
             if not self._overwrite:
-                os.close(_opened(self._target, os.O_WRONLY | os.O_EXCL))  # ours, if nobody was quicker
+                os.close(open_own(self._target, os.O_WRONLY | os.O_CREAT | os.O_EXCL))  # if nobody was quicker
             self._path.replace(self._target)
             self._note.unlink(missing_ok=True)
             self._file.close()
@@ -160,7 +172,3 @@ class Part:
         else:
             return
         raise StoreError(reason)
-
-
-def _opened(path: Path, how: int) -> int:
-    return os.open(path, how | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
