@@ -34,6 +34,7 @@ __all__ = [
     "not_before",
     "noted",
     "number",
+    "per_second_of",
     "place_of",
     "seconds",
     "signed_until",
@@ -213,12 +214,25 @@ def _epoch(value: str | float, per_second: int | None) -> float:
     number = float(value)
     if not 0 < number < _SECONDS_BELOW * 1e9:
         raise ValueError
-    told = number / (per_second or 1)
-    if per_second and _EARLIEST <= told < _SECONDS_BELOW:
-        return told
-    while number >= _SECONDS_BELOW:
-        number /= 1000
-    return told if per_second and number < _EARLIEST else number
+    return number / (per_second_of(number, per_second) if per_second else _by_range(number))
+
+
+def per_second_of(number: float, documented: int) -> float:
+    """Return how many of its units an epoch counts per second: the documented one unless that cannot be.
+
+    What would lie before the year 2000 in it, and does not in another, is told in the other.
+    """
+    if _EARLIEST <= number / documented < _SECONDS_BELOW:
+        return documented
+    another = _by_range(number)
+    return documented if number / another < _EARLIEST else another
+
+
+def _by_range(number: float) -> float:
+    per_second = 1.0
+    while number / per_second >= _SECONDS_BELOW:
+        per_second *= 1000
+    return per_second
 
 
 def _clock(value: str) -> float:

@@ -16,6 +16,9 @@ from conversations_hub.schema import Conversation, ParticipantKind, Role, Status
 from conversations_hub.testing import drive
 from conversations_hub.wire import Response
 
+T = 1772445600.0
+"""2026-03-02T10:00:00Z, in Unix seconds."""
+
 
 def answer(body: object, headers: dict[str, str] | None = None) -> Response:
     return Response(200, headers or {}, json.dumps(body).encode())
@@ -305,6 +308,16 @@ def test_a_message_is_as_long_as_documented_unless_its_neighbours_prove_otherwis
     assert [turn.duration for turn in turns_of(told)] == durations
 
 
+def test_an_instant_in_seconds_is_read_where_milliseconds_are_due_and_cannot_be() -> None:
+    messages = [{"role": "user", "message": "Hi.", "time": T + 1.5, "endTime": T + 3.0, "secondsFromStart": 1.5}]
+    vapi = got("vapi", {"id": "c1", "status": "ended", "artifact": {"messages": messages}})
+    said = {"role": "user", "content": "Hi.", "created_timestamp": T + 1.5}
+    retell = got("retell", {"chat_id": "c1", "start_timestamp": T, "message_with_tool_calls": [said]})
+
+    assert [(turn.timestamp, turn.duration) for turn in turns_of(vapi)] == [(T + 1.5, 1.5)]
+    assert [(turn.timestamp, turn.start) for turn in turns_of(retell)] == [(T + 1.5, 1.5)]
+
+
 def test_dates_as_people_write_them_are_read() -> None:
     written = "Mon, 02 Mar 2026 10:00:00 GMT"
     moment = datetime(2026, 3, 2, 10, tzinfo=UTC)
@@ -446,6 +459,25 @@ def test_plain_text_is_left_alone_where_the_entries_say_it() -> None:
     assert "transcript" not in told.estimated
 
 
+@pytest.mark.parametrize("agent", ["AI", "Agent", "assistant", "BOT", "Robot", "AI Agent"])
+@pytest.mark.parametrize("user", ["User", "customer", "Caller", "Human"])
+def test_labels_in_plain_text_need_not_be_the_provider_s_own_words(agent: str, user: str) -> None:
+    plain = f"{agent}: Hi.\n{user}: Bye: bye."
+    for provider, body in (
+        ("vapi", {"id": "c1", "transcript": plain}),
+        ("bland", {"call_id": "c1", "concatenated_transcript": plain}),
+        ("retell", {"call_id": "c1", "transcript": plain}),
+        ("voiceable", {"data": {"id": "c1", "transcript": plain}}),
+    ):
+        spoken = [(turn.role, turn.text) for turn in turns_of(got(provider, body))]
+        assert spoken == [(Role.ASSISTANT, "Hi."), (Role.USER, "Bye: bye.")]
+
+
+def test_text_without_labels_is_nobody_s_but_still_there() -> None:
+    [turn] = turns_of(got("vapi", {"id": "c1", "transcript": "Hello there.\nLia: yes"}))
+    assert (turn.role, turn.text) == (Role.UNKNOWN, "Hello there.\nLia: yes")
+
+
 def test_a_person_who_took_over_has_a_label_of_their_own() -> None:
     told = got("vapi", {"id": "c1", "transcript": "AI: Hold on.\nTransfer target: Dana here.\nUser: Hi."})
 
@@ -501,6 +533,8 @@ OVER: list[tuple[str, object]] = [
         },
     ),
     ("bland", {"call_id": "c1", "call_ended_by": "USER", "transcripts": [{"user": "user", "text": "Hi."}]}),
+    ("bland", {"call_id": "c1", "corrected_duration": "87", "transcripts": [{"user": "user", "text": "Hi."}]}),
+    ("anyreach", {"id": "c1", "duration": 87, "conversation": [{"role": "user", "content": "Hi."}]}),
     (
         "tavus",
         {
@@ -672,7 +706,6 @@ def test_a_delivered_conversation_without_a_word_goes_by_when_it_was_delivered()
 
 # where in the conversation
 
-T = 1772445600.0
 INSTANTS = [0.0, 1.5, 6.0, 20.0, 21.2, 25.0]
 COUNTED = [0.0, 1.4, 5.9, 0.0, 1.1, 4.9]  # from the start, and from a hand-over at 20 s
 

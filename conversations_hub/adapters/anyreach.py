@@ -230,8 +230,9 @@ def normalize(body: bytes | msgspec.Raw, *, present: Instant = None) -> Conversa
     issues: list[Issue] = []
     sent = decode(body, _conversation, issues)
     told, end_reason = _STATUSES.get(sent.status or "") or (Status.UNKNOWN, None)
-    # Both are made of what is over.
-    status = concluded(told, sent.status, sent.summary or None, sent.recording_url)
+    # They are made of what is over; a length, beside a word nobody knows, may be that so far.
+    length = None if sent.status else sent.duration
+    status = concluded(told, sent.status, sent.summary or None, sent.recording_url, length)
 
     named = sent.agent if isinstance(sent.agent, _Agent) else _Agent(name=sent.agent or None)
     agent = Agent(id=text(sent.agent_id) or text(named.id), name=text(named.name), version=text(sent.agent_version_id))
@@ -284,7 +285,8 @@ def _transcript(
 ) -> tuple[TranscriptTurn, ...] | None:
     place, items = _entries(sent.conversation, "conversation", issues)
     if isinstance(items, str):
-        items = [_Item(role=who, text=said) for who, said in utterances(items, filter(None, _SPEAKERS))] or None
+        told = utterances(items, agent="agent", user="user")
+        items = [_Item(role=who, text=said) for who, said in told] or None
         estimated += ["transcript"] if items else []
     return None if items is None else _turns(place, items, participants, issues)
 

@@ -338,7 +338,8 @@ def _transcript(
         return None
     entries = ready[-1].told.transcript
     if isinstance(entries, str):
-        entries = [_Turn(role=who, content=said) for who, said in utterances(entries, filter(None, _SPEAKERS))]
+        told = utterances(entries, agent="pal", user="user", labels={"pal": "pal", "replica": "replica"})
+        entries = [_Turn(role=who, content=said) for who, said in told]
         estimated.append("transcript")
     nulls: list[int] = []
     turns = _turns(entries, participants, estimated, nulls)

@@ -228,7 +228,8 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, present: Ins
     transcript, is_counted = None, False
     entries, is_parsed = sent.transcript, isinstance(sent.transcript, str)
     if isinstance(entries, str):
-        entries = [_Turn(role=who, content=said) for who, said in utterances(entries, filter(None, _SPEAKERS))]
+        said_by = utterances(entries, agent="agent", user="user")
+        entries = [_Turn(role=who, content=said) for who, said in said_by]
     if entries:  # an empty one says no more than none
         began = None if started_at is None else started_at.timestamp()
         transcript, is_counted = _turns(entries, began, participants, issues)

@@ -536,7 +536,9 @@ def _prune(
 @click.option("--provider", "providers", multiple=True, help="Only of this provider or account; may be repeated.")
 @_since
 @_until
-@click.option("--role", type=click.Choice(["user", "assistant", "system", "tool"]), help="Only what this one said.")
+@click.option(
+    "--role", type=click.Choice(["user", "assistant", "human_agent", "system", "tool"]), help="Only what this one said."
+)
 @click.option("--status", help="Only of conversations of this status: ended, failed, in_progress …")
 @click.option("--agent", help="Only of conversations of the agent with this id.")
 @click.option("--anywhere", is_flag=True, help="The words may stand in different turns of a conversation.")

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from functools import lru_cache
 
 from ..coerce import HUMAN_AGENTS
 
 __all__ = ["utterances"]
 
+# What speakers are called in plain text, whatever the provider's own words for them.
+_AGENT = ("agent", "ai", "ai agent", "assistant", "bot", "robot")
+_USER = ("user", "caller", "client", "customer", "human")
 
-def utterances(plain: str, labels: Iterable[str]) -> list[tuple[str | None, str]]:
-    """Return who speaks, by a label in lower case, and what is said.
 
-    A line that begins with none of the labels goes on with what was said before, for "Address: 5 Elm Street" has no
-    speaker of that name. What stands before the first label is nobody's. People who took over have labels of their own.
+def utterances(
+    plain: str, *, agent: str, user: str, labels: Mapping[str, str] | None = None
+) -> list[tuple[str | None, str]]:
+    """Return who speaks, by the provider's word, and what is said.
+
+    `agent` and `user` are the provider's words for the two; `labels` are more, each with the word it stands for. A line
+    that begins with no label goes on with what was said before, for "Address: 5 Elm Street" has no speaker of that
+    name. What stands before the first label is nobody's.
     """
-    before, *parts = _labelled(frozenset(labels)).split(plain)
-    found = [(who.lower(), said.strip()) for who, said in zip(parts[::2], parts[1::2], strict=True)]
-    return [(None, before.strip()), *found] if before.strip() else [*found]
+    words = {**dict.fromkeys(_AGENT, agent), **dict.fromkeys(_USER, user), **(labels or {})}
+    before, *parts = _labelled(frozenset(words)).split(plain)
+    found: list[tuple[str | None, str]] = [(None, before.strip())] if before.strip() else []
+    for label, said in zip(parts[::2], parts[1::2], strict=True):
+        who = label.lower()
+        found.append((words.get(who, who), said.strip()))
+    return found
 
 
 @lru_cache(maxsize=64)  # customers may choose the labels

@@ -180,8 +180,13 @@ def _beside(call: Conversation, correction: bytes) -> Conversation:
 def _status(sent: Call, *, is_over: bool) -> tuple[Status, bool]:
     """Return the status, and whether that it ended is our conclusion."""
     told = _told_status(sent)
-    status = concluded(told, sent.status, is_over, sent.call_ended_by)
+    # A length is told of what is over; beside a word nobody knows it may be that of another thing.
+    has_length = not sent.status and sent.corrected_duration not in _NO_LENGTH
+    status = concluded(told, sent.status, is_over, sent.call_ended_by, has_length)
     return status, status is not told
+
+
+_NO_LENGTH = (None, "", "0", 0)
 
 
 def _told_status(sent: Call) -> Status:
@@ -283,7 +288,8 @@ def _rows(sent: Call) -> tuple[Sequence[Row | None], bool]:
     rows = noted if isinstance(noted, list) else []
     if sent.corrected_transcript or not plain or any(row is not None and row.user in _SPEECH for row in rows):
         return rows, False
-    parsed = [Row(user=who, text=said) for who, said in utterances(plain, filter(None, _SPEAKERS))]
+    told = utterances(plain, agent="assistant", user="user", labels={word: word for word in _SPEAKERS if word})
+    parsed = [Row(user=who, text=said) for who, said in told]
     return parsed or rows, bool(parsed)
 
 

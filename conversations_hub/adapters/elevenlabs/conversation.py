@@ -245,9 +245,6 @@ def _cast(sent: payload.Conversation, line: payload.Line, agent: Agent) -> Cast:
     return cast
 
 
-_LABELS = ("agent", "user")
-
-
 def _turns(
     sent: payload.Conversation,
     cast: Cast,
@@ -257,7 +254,8 @@ def _turns(
 ) -> tuple[TranscriptTurn, ...]:
     if not isinstance(sent.transcript, str):
         return turns(sent.entries, cast, began, estimated, issues)
-    parsed = [payload.Turn(role=who, message=said) for who, said in utterances(sent.transcript, _LABELS)]
+    told = utterances(sent.transcript, agent="agent", user="user")
+    parsed = [payload.Turn(role=who, message=said) for who, said in told]
     estimated += ["transcript"] * bool(parsed)
     return turns(parsed, cast, began, estimated, issues)
 

@@ -18,6 +18,7 @@ from ...coerce import (
     instant,
     not_before,
     noted,
+    per_second_of,
     signed_until,
     stranger,
     text,
@@ -327,7 +328,10 @@ def _transcript(
     place, items = _fullest(sent, issues)
     parsed: list[payload.Item] = []
     if sent.transcript and not any(item is not None and item.role in _SPEECH and item.content for item in items):
-        parsed = [payload.Item(role=who, content=said) for who, said in utterances(sent.transcript, _SPEECH)]
+        parsed = [
+            payload.Item(role=who, content=said)
+            for who, said in utterances(sent.transcript, agent="agent", user="user")
+        ]
     if not items and not parsed:
         whole = (sent.transcript_with_tool_calls, sent.message_with_tool_calls, sent.transcript)
         return (None if all(one is None for one in whole) else ()), False
@@ -430,7 +434,7 @@ def turns(
         elif not said:
             said = _unsaid(item)
         if item.created_timestamp is not None:
-            moment = item.created_timestamp / 1000
+            moment = item.created_timestamp / per_second_of(item.created_timestamp, 1000)
             if start is None and began is not None and moment >= began:
                 start = round(moment - began, 3)
         found.append(

@@ -11,7 +11,19 @@ from urllib.parse import quote
 
 import msgspec
 
-from ...coerce import AnyJson, amount, in_seconds, instant, json_text, not_before, noted, place_of, stranger, text
+from ...coerce import (
+    AnyJson,
+    amount,
+    in_seconds,
+    instant,
+    json_text,
+    not_before,
+    noted,
+    per_second_of,
+    place_of,
+    stranger,
+    text,
+)
 from ...payload import decode, decode_at
 from ...reading.lifecycle import concluded
 from ...reading.offsets import LAG, followed, rebased
@@ -255,8 +267,6 @@ def _messages(sent: Call, artifact: Artifact, issues: list[Issue]) -> tuple[str,
     return "messages", decode_at("messages", sent.messages, messages_decoder, issues)
 
 
-# By default: https://docs.vapi.ai/api-reference/calls/get
-_LABELS = {"ai": "bot", "assistant": "bot", "bot": "bot", "user": "user", "customer": "user", "system": "system"}
 _SPEECH = {"user", "bot", "assistant"}
 
 
@@ -265,12 +275,13 @@ def _parsed(sent: Call, artifact: Artifact, messages: Sequence[Message | None]) 
     plain = artifact.transcript or sent.transcript
     if not plain or any(one is not None and one.role in _SPEECH and one.message for one in messages):
         return []
-    labels = {**_LABELS}
+    labels: dict[str, str] = {}
     for plan in (sent.assistant.artifact_plan if sent.assistant else None, sent.artifact_plan):
         names = plan.transcript_plan if isinstance(plan, payload.ArtifactPlan) else None
         if isinstance(names, payload.TranscriptPlan):
             labels |= {(names.assistant_name or "ai").lower(): "bot", (names.user_name or "user").lower(): "user"}
-    return [Message(role=labels.get(who or "", who), message=said) for who, said in utterances(plain, labels)]
+    told = utterances(plain, agent="bot", user="user", labels=labels)
+    return [Message(role=who, message=said) for who, said in told]
 
 
 def _turns(
@@ -282,6 +293,7 @@ def _turns(
     turns: list[TranscriptTurn] = []
     # Of several assistants, one that is not named may be any.
     unnamed = 0 if len(artifact.assistant_activations or ()) < 2 else None
+    _in_milliseconds(messages)
     replies, interrupted = _exchanges(messages)
     metrics = _metrics(artifact, replies)
     lengths: Mapping[int, float] | None = None
@@ -335,6 +347,16 @@ def _participant(entry: Message, role: Role, position: int | None, participants:
         named = Participant(kind=ParticipantKind.CUSTOMER, name=entry.speaker_label)
         return place_of(named, participants) if entry.speaker_label else 1
     return position
+
+
+def _in_milliseconds(messages: Sequence[Message | None]) -> None:
+    """Make milliseconds, in place, of instants that can only be seconds."""
+    first = next((entry.time for entry in messages if entry is not None and entry.time), None)
+    if first is None or (factor := 1000 / per_second_of(first, 1000)) == 1:
+        return
+    for entry in filter(None, messages):
+        entry.time = entry.time and entry.time * factor
+        entry.end_time = entry.end_time and entry.end_time * factor
 
 
 _NOTICEABLE = 200  # milliseconds; a shorter overlap is how words are cut apart
