@@ -25,10 +25,12 @@ def answer(body: object, headers: dict[str, str] | None = None) -> Response:
 
 
 def got(provider: str, *bodies: object, headers: dict[str, str] | None = None) -> Conversation:
-    """Return what `get` makes of these answers."""
-    get = load(provider).get
+    """Return what `get` makes of these answers; "provider:kind" is a kind of conversations of its own."""
+    name, _, kind = provider.partition(":")
+    adapter = load(name)
+    get = adapter.resources[kind].get if kind else adapter.get
     assert get is not None
-    return drive(get(Account(provider, key="k"), "c1"), *(answer(body, headers) for body in bodies)).result
+    return drive(get(Account(name, key="k"), "c1"), *(answer(body, headers) for body in bodies)).result
 
 
 def turns_of(conversation: Conversation) -> tuple[TranscriptTurn, ...]:
@@ -83,10 +85,24 @@ STRAYS: dict[str, Callable[[Any], list[object]]] = {
     "voiceable": lambda stray: [
         {"data": {"id": "c1", "status": "done", "transcript": [{"role": "user", "content": "Hi."}, stray]}}
     ],
+    "bland:texts": lambda stray: [
+        {"data": {"id": "c1", "is_active": False, "messages": [{"sender": "USER", "message": "Hi."}, stray]}}
+    ],
+    "retell:chats": lambda stray: [
+        {
+            "chat_id": "c1",
+            "chat_status": "ended",
+            "message_with_tool_calls": [{"role": "user", "content": "Hi."}, stray],
+        }
+    ],
+    "vapi:chats": lambda stray: [{"id": "c1", "input": [{"role": "user", "content": "Hi."}, stray]}],
+    "vapi:sessions": lambda stray: [
+        {"id": "c1", "status": "completed", "messages": [{"role": "user", "content": "Hi."}, stray]}
+    ],
 }
 
 
-@pytest.mark.parametrize("provider", BUILTIN)
+@pytest.mark.parametrize("provider", STRAYS)
 @pytest.mark.parametrize("stray", [None, 7, "secret", ["secret"], True], ids=str)
 def test_one_entry_that_is_no_object_never_costs_the_conversation(provider: str, stray: object) -> None:
     told = got(provider, *STRAYS[provider](stray))
@@ -160,6 +176,42 @@ TRANSFERRED: dict[str, list[object]] = {
 }
 
 
+WRITTEN_TO: dict[str, object] = {
+    "bland:texts": {
+        "data": {
+            "id": "c1",
+            "is_active": False,
+            "messages": [{"sender": "AGENT"}, {"sender": "HUMAN_AGENT", "message": "Dana here."}, {"sender": "USER"}],
+        }
+    },
+    "retell:chats": {
+        "chat_id": "c1",
+        "chat_status": "ended",
+        "message_with_tool_calls": [
+            {"role": "agent"},
+            {"role": "live_agent", "content": "Dana here."},
+            {"role": "user"},
+        ],
+    },
+    "vapi:sessions": {
+        "id": "c1",
+        "status": "completed",
+        "messages": [{"role": "bot"}, {"role": "human-agent", "content": "Dana here."}, {"role": "user"}],
+    },
+}
+
+
+@pytest.mark.parametrize("kind", WRITTEN_TO)
+def test_a_person_who_writes_in_the_agent_s_place_is_told_from_both(kind: str) -> None:
+    told = got(kind, WRITTEN_TO[kind])
+    [person] = told.human_agent_turns
+
+    assert [turn.role for turn in turns_of(told)] == [Role.ASSISTANT, Role.HUMAN_AGENT, Role.USER]
+    assert person.text == "Dana here."
+    assert person.participant is not None
+    assert told.participants[person.participant].kind is ParticipantKind.HUMAN_AGENT
+
+
 @pytest.mark.parametrize("provider", TRANSFERRED)
 def test_a_person_who_takes_over_is_neither_the_customer_nor_the_ai_agent(provider: str) -> None:
     told = got(provider, *TRANSFERRED[provider])
@@ -217,10 +269,22 @@ MISFITS: dict[str, tuple[list[object], str]] = {
     ),
     "vapi": ([{"id": "c1", "messages": [{"role": "user", "message": 7}]}], "messages[0].message"),
     "voiceable": ([{"data": {"id": "c1", "transcript": [{"content": 7}]}}], "data.transcript[0].content"),
+    "bland:texts": ([{"data": {"id": "c1", "messages": [{"message": 7}]}}], "data.messages[0].message"),
+    "retell:chats": (
+        [{"chat_id": "c1", "message_with_tool_calls": [{"content": 7}]}],
+        "message_with_tool_calls[0].content",
+    ),
+    "vapi:chats": ([{"id": "c1", "output": [{"role": "bot", "refusal": 7}]}], "output[0].refusal"),
+    "vapi:sessions": ([{"id": "c1", "messages": [{"role": "bot", "message": 7}]}], "messages[0].message"),
 }
 
 
-@pytest.mark.parametrize("provider", BUILTIN)
+def test_every_provider_is_tried() -> None:
+    for tried in (STRAYS, MISFITS):
+        assert {*BUILTIN} <= tried.keys()
+
+
+@pytest.mark.parametrize("provider", MISFITS)
 def test_what_could_not_be_read_is_named_by_its_whole_path(provider: str) -> None:
     bodies, place = MISFITS[provider]
     assert [issue.place for issue in got(provider, *bodies).issues] == [place]
@@ -316,6 +380,9 @@ def test_an_instant_in_seconds_is_read_where_milliseconds_are_due_and_cannot_be(
 
     assert [(turn.timestamp, turn.duration) for turn in turns_of(vapi)] == [(T + 1.5, 1.5)]
     assert [(turn.timestamp, turn.start) for turn in turns_of(retell)] == [(T + 1.5, 1.5)]
+    for written in ({"input": [{**said, "time": T + 1.5}]}, {"messages": [{**said, "time": (T + 1.5) * 1000}]}):
+        kind = "vapi:chats" if "input" in written else "vapi:sessions"
+        assert [turn.timestamp for turn in turns_of(got(kind, {"id": "c1", **written}))] == [T + 1.5]
 
 
 def test_dates_as_people_write_them_are_read() -> None:
@@ -551,6 +618,7 @@ OVER: list[tuple[str, object]] = [
     ),
     ("anyreach", {"id": "c1", "summary": "Greeted.", "conversation": [{"role": "user", "content": "Hi."}]}),
     ("voiceable", {"data": {"id": "c1", "status": "settled", "call_successful": "success", "transcript": "User: Hi."}}),
+    ("vapi:sessions", {"id": "c1", "status": "Closed", "messages": [{"role": "user", "content": "Hi."}]}),
 ]
 
 
@@ -583,6 +651,7 @@ def test_why_it_ended_tells_how_where_the_status_does_not(provider: str, body: o
     [
         ("retell", {"call_id": "c1", "call_status": "settled", "start_timestamp": 1772445600000}),
         ("vapi", {"id": "c1", "status": "parked", "startedAt": BEGIN}),
+        ("vapi:sessions", {"id": "c1", "status": "parked", "messages": [{"role": "user", "content": "Hi."}]}),
         ("elevenlabs", {"conversation_id": "c1", "status": "parked", "transcript": ELEVENLABS_SAID}),
         ("bland", {"call_id": "c1", "status": "parked", "started_at": BEGIN}),
         ("tavus", {"conversation_id": "c1", "status": "parked", "events": [{"event_type": "system.pal_joined"}]}),
@@ -642,14 +711,16 @@ def test_what_is_delivered_after_the_end_has_ended_without_saying_so() -> None:
             "vapi",
             {"message": {"type": "end-of-call-report", "endedReason": "customer-ended-call", "call": {"id": "c1"}}},
         ),
+        ("vapi:sessions", {"message": {"type": "session.updated", "session": {"id": "c1", "status": "completed"}}}),
+        ("vapi:chats", {"message": {"type": "chat.created", "chat": {"id": "c1"}}}),
     ],
 )
 def test_a_delivery_that_leaves_the_transcript_out_says_nothing_of_it(provider: str, delivery: object) -> None:
-    event = event_of(provider, delivery)
+    event = event_of(provider.partition(":")[0], delivery)
 
     assert conversation_of(event).transcript is None
     assert conversation_of(event).transcript_state is TranscriptState.PENDING
-    assert event.to_fetch == f"{provider}:c1"
+    assert event.to_fetch == f"{event.provider}:c1"
 
 
 ENDED_AT = datetime(2026, 3, 2, 10, 1, 27, tzinfo=UTC)  # 87 s after it began
@@ -754,11 +825,20 @@ def elevenlabs_at(offsets: list[float | None], instants: list[float | None]) -> 
     return got("elevenlabs", {"conversation_id": "c1", "status": "done", "transcript": entries})
 
 
+def session_at(offsets: list[float | None], instants: list[float | None]) -> Conversation:
+    messages = [
+        {"role": "user", "message": "Hi.", "secondsFromStart": offset, "time": moment and (T + moment) * 1000}
+        for offset, moment in zip(offsets, instants, strict=True)
+    ]
+    return got("vapi:sessions", {"id": "c1", "status": "completed", "messages": messages})
+
+
 TWO_CLOCKS: dict[str, Callable[[list[float | None], list[float | None]], Conversation]] = {
     "vapi": vapi_at,
     "tavus": tavus_at,
     "voiceable": voiceable_at,
     "elevenlabs": elevenlabs_at,
+    "vapi:sessions": session_at,
 }
 
 
@@ -798,7 +878,7 @@ def test_a_turn_without_an_instant_lags_as_the_one_before(provider: str) -> None
     assert starts_of(told) == pytest.approx([0.0, 4.0, 21.0, 22.0], abs=0.2)
 
 
-@pytest.mark.parametrize("provider", ["vapi", "tavus", "voiceable"])
+@pytest.mark.parametrize("provider", ["vapi", "tavus", "voiceable", "vapi:sessions"])
 def test_clocks_that_differ_a_little_or_by_as_much_throughout_are_believed(provider: str) -> None:
     at = TWO_CLOCKS[provider]
     offsets: list[float | None] = [0.4, 1.1, 6.2, 5.9, 40.0]

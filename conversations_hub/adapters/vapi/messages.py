@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 
-from ...coerce import AnyJson, Id, Seconds, json_text, place_of, stranger, text
+from ...coerce import AnyJson, Id, Seconds, json_text, per_second_of, place_of, stranger, text
 from ...schema import Issue, Participant, ParticipantKind, Role, ToolCall, ToolResult, TranscriptTurn
 from .payload import Function, SentToolCall
 
@@ -87,7 +87,7 @@ def turns(
                 role=role,
                 text="" if is_answer else _words(entry),
                 start=entry.seconds_from_start,
-                timestamp=entry.time / 1000 if entry.time else None,
+                timestamp=entry.time / per_second_of(entry.time, 1000) if entry.time else None,
                 participant=participant,
                 tool_calls=tuple(map(_tool_call, filter(None, entry.tool_calls))) if entry.tool_calls else (),
                 tool_result=_tool_result(entry) if is_answer else None,

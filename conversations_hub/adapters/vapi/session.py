@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import compress
 from typing import Any
 
 import msgspec
@@ -11,6 +12,8 @@ from ...adapter import Account, Listing, Query, Resource, answered
 from ...coerce import AnyJson, Id, Instant, Seconds, instant, noted, text
 from ...errors import InvalidRefError
 from ...payload import decode
+from ...reading.lifecycle import concluded
+from ...reading.offsets import rebased
 from ...schema import (
     Agent,
     Analysis,
@@ -88,14 +91,21 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
     """Read a session as Vapi sends it, in a list or alone."""
     issues: list[Issue] = []
     sent = decode(body, _session, issues)
-    status = _STATUSES.get(sent.status or "", Status.UNKNOWN)
+    status = concluded(_STATUSES.get(sent.status or "", Status.UNKNOWN), sent.status)
     # https://docs.vapi.ai/chat/sms-chat
     is_texted = sent.phone_number_id is not None or sent.phone_number is not None
     agent = Agent(id=text(sent.assistant_id), name=text(sent.assistant.name) if sent.assistant else None)
     participants = _participants(sent, agent)
     written = tuple(turns(sent.messages or (), "messages", participants, issues))
+    moved = rebased(written)  # where each chat counts from its own begin
+    written = moved or written
     artifact = sent.artifact or _Artifact()
     outputs = outputs_of(artifact.structured_outputs)
+    derived = {
+        "status": status is not Status.UNKNOWN and sent.status not in _STATUSES,
+        "channel": is_texted,
+        "transcript.start": moved is not None,
+    }
     return Conversation(
         provider="vapi",
         id=str(sent.id),
@@ -114,7 +124,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         cost=cost_of(sent.cost, issues),
         metadata=_metadata(sent, artifact),
         related_ids={"squadId": str(sent.squad_id)} if text(sent.squad_id) else {},
-        estimated=("channel",) if is_texted else (),
+        estimated=tuple(compress(derived, derived.values())),
         issues=noted(issues),
         raw=bytes(body),
     )
