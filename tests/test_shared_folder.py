@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from conversations_hub.cli import cli
 from conversations_hub.errors import ConfigurationError, StoreError
@@ -274,21 +275,38 @@ async def test_whatever_is_made_is_its_owner_s_alone(tmp_path: Path) -> None:
 # what is given by name
 
 
-@pytest.mark.parametrize("kind", ["a link", "a link to nothing", "a file with a second name"], indirect=True)
-async def test_a_receipt_takes_the_place_of_what_is_there(kind: str, tmp_path: Path, planted: object) -> None:
-    victim = tmp_path / "elsewhere" / "victim"
-    receipt = tmp_path / "receipt.json"
-    if kind == "a file with a second name":
-        receipt.hardlink_to(victim)
-    else:
-        receipt.symlink_to(victim if kind == "a link" else tmp_path / "nothing")
+@pytest.mark.parametrize(
+    ("kind", "end"),
+    [*((kind, ".new") for kind in PLANTED), *((kind, "") for kind in PLANTED if not kind.startswith("a file"))],
+    indirect=["kind"],
+)
+async def test_a_receipt_is_written_to_nothing_that_others_put_there(
+    end: str, planted: Callable[[Path], str], belongs_to_another: Lie, tmp_path: Path
+) -> None:
     await fill_database(tmp_path / "c.db")
-    arguments = ["erase", "acme:c1", "--store", str(tmp_path / "c.db"), "--yes", "--receipt", str(receipt)]
-    done = await asyncio.to_thread(CliRunner().invoke, cli, arguments)
+    receipt = tmp_path / "receipt.json"
+    reason = planted(tmp_path / f"receipt.json{end}")
+    if receipt.is_symlink():
+        belongs_to_another(receipt)
+    done = await asyncio.to_thread(erase, tmp_path / "c.db", receipt)
+    assert done.exit_code == 1
+    assert re.search(reason, done.output)
+    assert "what was to be erased is erased" in done.output
+
+
+async def test_a_receipt_is_its_owner_s_alone(tmp_path: Path) -> None:
+    await fill_database(tmp_path / "c.db")
+    (tmp_path / "link.json").symlink_to(tmp_path / "receipt.json")
+    (tmp_path / "receipt.json").write_text("before")
+    done = await asyncio.to_thread(erase, tmp_path / "c.db", tmp_path / "link.json")
     assert done.exit_code == 0, done.output
-    assert not receipt.is_symlink()
-    assert receipt.stat().st_mode & 0o777 == 0o600
-    assert planted
+    assert (tmp_path / "receipt.json").stat().st_mode & 0o777 == 0o600
+    assert b"acme:c1" in (tmp_path / "link.json").read_bytes()
+
+
+def erase(store: Path, receipt: Path) -> Result:
+    arguments = ["erase", "acme:c1", "--store", str(store), "--yes", "--receipt", str(receipt)]
+    return CliRunner().invoke(cli, arguments)
 
 
 def test_an_accounts_file_or_a_key_file_is_not_waited_for(tmp_path: Path) -> None:

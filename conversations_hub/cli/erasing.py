@@ -13,6 +13,7 @@ import msgspec
 
 from ..errors import HubError, StoreError, UnsupportedError
 from ..files.atomic import Files
+from ..files.opening import check_plain, own_path
 from ..sync.erasure import Erasable, Person, Receipt
 from .accounts import Accounts
 from .asking import asking
@@ -113,7 +114,8 @@ def _run(
         _show(found)
     if receipt is not None and not dry_run:
         try:
-            Files().replace(receipt, [msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n"])
+            check_plain(receipt)
+            Files().replace(own_path(receipt), [msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n"])
         except OSError as error:
             raise StoreError(f"{receipt}: {error.strerror}; what was to be erased is erased") from None
     return dry_run or not found.conversations or found.complete

@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from ..errors import StoreError
+from .atomic import Files
 from .lock import flock, needs_flock
 from .opening import open_own
 
@@ -140,14 +141,9 @@ class Part:
             digest = hashlib.file_digest(self._file, "sha256").hexdigest()
             if not self._overwrite:
                 os.close(open_own(self._target, os.O_WRONLY | os.O_CREAT | os.O_EXCL))  # if nobody was quicker
-            self._path.replace(self._target)
+            Files().move(self._path, self._target)
             self._note.unlink(missing_ok=True)
             self._file.close()
-            folder = os.open(self._target.parent, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
         return digest
 
     def close(self) -> None:
