@@ -393,6 +393,8 @@ class Adapter(Resource, frozen=True, kw_only=True):
 
     def resource_of(self, id: str) -> tuple[str, Resource, str]:
         """Return the name of the resource that an id belongs to, the resource, and the id as the provider has it."""
+        if not self.resources:
+            return self.main, self, id
         name, colon, own = id.partition(":")
         if colon and name in self.resources:
             return name, self.resources[name], own

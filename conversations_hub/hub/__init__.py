@@ -21,6 +21,7 @@ from ..proxy import ProxyChoice, route
 from ..schema import Conversation, Recording, Status, TranscriptTurn
 from ..signals import Signal
 from ..transport import Clock, Connections, Lane, Limiter, Turns
+from ..wire import check_id
 from .crew import Crew
 from .cursor import Place
 from .environment import accounts_in, proxies_in
@@ -92,6 +93,8 @@ class Hub:
         proxy = route(proxy)  # from here on no frame holds a password
         self._profile = profile_named(profile)
         self._readers: dict[Target, dict[str, Reader]] = {}
+        self._readers_by_name: dict[str, Mapping[str, Reader]] = {}
+        """By what stands before the colon of refs, as far as these were asked for."""
         self.keep_raw = keep_raw
         """Whether conversations keep the provider's JSON."""
         self._crew = Crew()
@@ -539,10 +542,13 @@ class Hub:
 
     def _named(self, ref: str) -> tuple[Reader, str]:
         """Return who reads the conversation that a ref names, and the id that its provider has for it."""
-        parsed = Ref.parse(ref)
-        readers = self._readers_of(parsed.target)
-        name, _, id = next(iter(readers.values())).lane.adapter.resource_of(parsed.id)
-        return readers[name], id
+        where, colon, id = ref.partition(":")
+        readers = self._readers_by_name.get(where) if colon else None
+        if readers is None:
+            readers = self._readers_by_name[where] = self._readers_of(Ref.parse(ref).target)
+        adapter = next(iter(readers.values())).lane.adapter
+        name, _, own = adapter.resource_of(check_id(id))
+        return readers[name], own
 
     def _readers_of(self, target: Target) -> Mapping[str, Reader]:
         """Return the readers of the one account that is meant."""

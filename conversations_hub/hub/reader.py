@@ -72,7 +72,9 @@ class Reader:
         found = yield from flow
         if found.id != id:
             raise PayloadError("the answer is about another conversation than the one asked for")
-        return self.own(as_got(found, self.lane.clock.now()))
+        if found.transcript_state is TranscriptState.NOT_LOADED:
+            found = as_got(found, self.lane.clock.now())
+        return self.own(found)
 
     async def start(self, wanted: Start, profile: Profile | None = None) -> Started:
         """Start a conversation."""
