@@ -1,4 +1,4 @@
-"""Text of others made harmless: what could steer a terminal, or turn the line around, is written as an escape."""
+"""Text of others made harmless: what could steer a terminal, or is there and not seen, is written as an escape."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ import re
 
 __all__ = ["STEERING", "escaped", "escaped_lines"]
 
-STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""C0 and C1 controls, line and paragraph separators, everything that sets the direction, halves of surrogate pairs."""
+STEERING = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "\ud800-\udfff\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e007f]"
+)
+"""C0 and C1 controls, line and paragraph separators, halves of surrogate pairs, and what Unicode calls format (Cf): all
+that sets the direction, that joins without a width, and tags, in which a whole letter can be hidden."""
 
 
 def escaped(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 
@@ -24,4 +25,4 @@ def write_json(document: bytes) -> None:
 
 
 def _as_json(found: re.Match[str]) -> str:
-    return f"\\u{ord(found.group()):04x}"
+    return json.dumps(found.group())[1:-1]

@@ -335,8 +335,8 @@ class TranscriptTurn(_Struct, frozen=True, kw_only=True, gc=False):
         return None if self.timestamp is None else datetime.fromtimestamp(self.timestamp, UTC)
 
 
-# So that nothing said in one turn reads as another's.
-_INDENTED = re.compile(r"\r\n|[\n\r\v\f\x85\u2028\u2029]")
+# So that nothing said in one turn reads as another's: all that `str.splitlines` takes for the end of a line.
+_INDENTED = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _INDENT = "\n    "
 
 _FINISHED = frozenset({Status.ENDED, Status.FAILED, Status.NO_ANSWER, Status.CANCELLED})
@@ -450,7 +450,8 @@ class Conversation(_Struct, frozen=True, kw_only=True):
     def text(self) -> str:
         """The plain transcript, one line per turn, as in `user: Hello.`; further lines of a turn are indented.
 
-        Left out are system prompts, internal notes, and turns without words (tool calls and results).
+        Left out are system prompts, internal notes, and turns without words (tool calls and results). The words are as
+        they were sent: on a terminal, controls in them would be obeyed, and invisible letters not be seen.
         """
         return "\n".join(
             f"{turn.role.value}: {_INDENTED.sub(_INDENT, turn.text)}"
