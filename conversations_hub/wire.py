@@ -15,7 +15,7 @@ import msgspec
 
 from .errors import InvalidRefError, PaginationError
 
-__all__ = ["Flow", "Request", "Response", "check_id", "field", "target", "wrong_with_id"]
+__all__ = ["Flow", "Request", "Response", "check_id", "field", "is_below", "target", "wrong_with_id"]
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ class Request(msgspec.Struct, frozen=True):
 
     method: str
     path: str
-    """A template, `/v2/conversations/{id}`; logs show it so. Or a whole URL of the account's own origin."""
+    """A template, `/v2/conversations/{id}`; logs show it so. Or a whole URL below the account's base URL."""
     query: Mapping[str, QueryValue] = {}
     """None is left out, a truth is written `true` or `false`, and a list repeats its name."""
     ids: Mapping[str, str] = {}
@@ -126,14 +126,16 @@ def target(request: Request, base_url: str) -> str:
     """Return the URL to send a request to, quoted for the wire.
 
     Raises `InvalidRefError` for an id that is not one segment and for a query that is no text, and `PaginationError`
-    for a whole URL that is malformed or of another origin than the base URL's: it came from an answer, and would take
-    the key elsewhere.
+    for a whole URL that is malformed, of another origin than the base URL's or not below its path: it came from an
+    answer, and would take the key elsewhere.
     """
     if not request.path.startswith("/"):
         if _NOT_IN_URLS.search(request.path):
             raise PaginationError("the next page's URL holds a blank or a control character; not followed")
         if _origin(request.path) != _origin(base_url):
             raise PaginationError("the next page lies at another origin than the account's base URL; not followed")
+        if not is_below(request.path, base_url):
+            raise PaginationError("the next page does not lie below the path of the account's base URL; not followed")
         return request.path
     path = request.path
     if request.ids:
@@ -145,6 +147,26 @@ def target(request: Request, base_url: str) -> str:
     if query is None:
         raise InvalidRefError("the query holds a lone surrogate, which is no text")
     return f"{base_url}{path}?{query}" if query else base_url + path
+
+
+def is_below(url: str, base_url: str) -> bool:
+    """Whether a URL is one of the base URL's origin and below its path, so that it may be shown the key.
+
+    A gateway may have other services beside it, which are not to see that key.
+    """
+    if _origin(url) != _origin(base_url):
+        return False
+    path, base = urlsplit(url).path, urlsplit(base_url).path.rstrip("/")
+    if not base:
+        return True
+    if not f"{path}/".startswith(f"{base}/"):
+        return False
+    # A server may decode a path more than once, and drop what follows a semicolon.
+    decoded = ""
+    while decoded != path:
+        decoded, path = path, unquote(path)
+    steps = decoded.replace("\\", "/").split("/")
+    return not any(step.partition(";")[0] in {".", ".."} for step in steps)
 
 
 def _pairs(query: Mapping[str, QueryValue]) -> Iterator[str]:

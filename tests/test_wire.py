@@ -140,14 +140,48 @@ def test_a_query_that_is_no_text_is_refused() -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "https://api.example.com/next?after=%2F%7E+%20&sig=a%2fb",
-        "https://api.example.com:443/next",
-        "https://API.example.com/next",
-        "https://api.example.com/elsewhere/than/the/base",
+        "https://api.example.com/base/next?after=%2F%7E+%20&sig=a%2fb",
+        "https://api.example.com:443/base/next",
+        "https://API.example.com/base/next",
+        "https://api.example.com/base?page=../2",
+        "https://api.example.com/base/..a/.b/c%2Fd",
     ],
 )
-def test_a_next_url_of_the_same_origin_is_sent_byte_for_byte(url: str) -> None:
-    assert target(Request("GET", url), BASE) == url
+def test_a_next_url_below_the_base_is_sent_byte_for_byte(url: str) -> None:
+    assert target(Request("GET", url), BASE) == target(Request("GET", url), f"{BASE}/") == url
+
+
+def test_a_base_without_a_path_has_all_of_its_origin_below_it() -> None:
+    for base in ("https://api.example.com", "https://api.example.com/"):
+        assert target(Request("GET", "https://api.example.com/v2/next"), base) == "https://api.example.com/v2/next"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "/",
+        "/bas",
+        "/based/next",
+        "/BASE/next",
+        "/elsewhere/than/the/base",
+        "//base/next",
+        "/base/..",
+        "/base/../admin",
+        "/base/./../admin",
+        "/base/%2e%2e/admin",
+        "/base/%2e%2E%2Fadmin",
+        "/base/..%2fadmin",
+        "/base/%252e%252e/admin",
+        "/base/..;/admin",
+        "/base/..;a=b/admin",
+        "/base/..%5cadmin",
+        "/base/..\\admin",
+    ],
+)
+def test_a_next_url_beside_the_base_is_refused(path: str) -> None:
+    with pytest.raises(PaginationError, match="does not lie below the path of the account's base URL"):
+        target(Request("GET", f"https://api.example.com{path}"), BASE)
 
 
 def test_a_port_may_go_without_saying() -> None:

@@ -107,7 +107,7 @@ class _Way:
         url, signs = self._guard.checked(self._url), self._signs
         for _hop in range(_MOST_REDIRECTS + 1):
             is_own = self._guard.is_own(url)
-            signs = signs and is_own
+            signs = signs and self._guard.may_see_key(url)
             # A proxy makes the connections, and may well be at an address of the house.
             is_checked = not is_own and self._lane.proxy_to(url) is None
             visit = self._lane.visit(_HEADERS, public_socket if is_checked else None)

@@ -16,6 +16,7 @@ from typing import Final
 from yarl import URL
 
 from ..errors import UnsafeURLError
+from ..wire import is_below
 from .pool import AddressInfo
 
 __all__ = ["Guard", "Refused", "is_public", "public_socket"]
@@ -32,13 +33,18 @@ class Guard:
     """Decides which URLs are followed for one account; `hosts` are suffixes."""
 
     def __init__(self, base_url: str, hosts: Sequence[str], *, any_public_host: bool) -> None:
+        self._base_url = base_url
         self._own = _origin(URL(base_url, encoded=True))
         self._hosts = hosts
         self._any_public_host = any_public_host
 
     def is_own(self, url: URL) -> bool:
-        """Whether it is at the account's own origin, which alone is shown the key."""
+        """Whether it is at the account's own origin."""
         return _origin(url) == self._own
+
+    def may_see_key(self, url: URL) -> bool:
+        """Whether it is below the account's base URL, which alone is shown the key."""
+        return is_below(str(url), self._base_url)
 
     def checked(self, text: str, *, after: URL | None = None) -> URL:
         """Return a URL that may be followed, `after` the one that led to it; raise `UnsafeURLError` for any other."""

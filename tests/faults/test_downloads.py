@@ -368,6 +368,17 @@ async def test_f115g_the_key_is_not_shown_to_who_was_reached_by_way_of_others(fa
         assert [CANARY in f"{asked.headers}" for asked in there.asked] == [True, False, False]
 
 
+@pytest.mark.parametrize("path", ["/admin/a.wav", "/voice/../admin/a.wav", "/voice/%2e%2e/admin/a.wav"])
+async def test_f115g_the_key_is_not_shown_to_what_lies_beside_the_base_url(
+    fault: Fault, path: str, tmp_path: Path
+) -> None:
+    async with serving(media(b"", 302, {"Location": path}), media()) as gateway:
+        hub = await fault.hub(f"{gateway.url}/voice")
+        await hub.download(AT_PROVIDER, tmp_path / "a.wav")
+        assert [asked.target.rpartition("/")[2] for asked in gateway.asked] == ["c1", "a.wav"]
+        assert [CANARY in f"{asked.headers}" for asked in gateway.asked] == [True, False]
+
+
 async def test_f115g_a_redirect_never_leaves_https(fault: Fault, tmp_path: Path) -> None:
     async with serving(media()) as provider:
         async with hosts(media(b"", 302, {"Location": f"{provider.url}/secrets"}), names=NAMES) as there:
