@@ -196,6 +196,9 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
     options: Mapping[str, Any] = {}
     """More of the provider's own request members."""
 
+    def __repr__(self) -> str:
+        return "<Start>"  # a number is a person's, and the options may say anything of one
+
 
 class Started(msgspec.Struct, frozen=True, kw_only=True):
     """A conversation that was started, and how to join it."""
@@ -204,6 +207,9 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
     join_url: str | None = None
     token: Secret | None = None
     """What a participant shows to join; `token.reveal()` gives the text."""
+
+    def __repr__(self) -> str:
+        return f"<Started {self.conversation.ref}>"  # whoever has the URL may join
 
 
 class EventKind(StrEnum):
@@ -244,6 +250,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Whether its signature was checked; whoever knows the address can send what was not."""
     signed_members: tuple[str, ...] | None = None
     """The members of the body that alone were signed, such as `call.call_id`; None: all of it, if any."""
+
+    def __repr__(self) -> str:
+        return f"<Event {self.provider} {self.kind.value} of {self.conversation_id or 'no conversation'}>"
 
     @property
     def protected(self) -> bool:

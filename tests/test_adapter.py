@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pprint
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ from hypothesis import strategies as st
 from conversations_hub.adapter import (
     Account,
     Adapter,
+    Event,
+    EventKind,
     Listing,
     Query,
     Start,
@@ -38,6 +41,7 @@ from conversations_hub.errors import (
     RejectedError,
 )
 from conversations_hub.payload import decode
+from conversations_hub.schema import Analysis, Conversation
 from conversations_hub.signing import Secret, bearer
 from conversations_hub.wire import Response
 
@@ -138,6 +142,25 @@ def test_an_account_shows_its_name_alone() -> None:
     assert repr(account) == str(account) == f"{account}" == "Account(tavus/eu)"
     assert account.key.reveal() == "sk-canary"
     assert account.settings == {"org_id": "o-1"}
+
+
+def test_nothing_that_is_started_or_told_shows_whom_it_is_about_or_how_to_join() -> None:
+    conversation = Conversation(provider="tavus", id="c1", links={"conversation": "https://example.com/canary"})
+    for shown, told in (
+        (Start(agent="a1", to="+canary", options={"name": "canary"}), "<Start>"),
+        (Started(conversation=conversation, join_url="https://example.com/canary"), "<Started tavus:c1>"),
+        (
+            Event(
+                provider="retell",
+                kind=EventKind.ANALYSIS_READY,
+                conversation_id="c1",
+                analysis=Analysis(collected={"name": "canary"}),
+            ),
+            "<Event retell analysis_ready of c1>",
+        ),
+        (Event(provider="telnyx", kind=EventKind.OTHER), "<Event telnyx other of no conversation>"),
+    ):
+        assert repr(shown) == str(shown) == f"{shown}" == pprint.pformat(shown) == told
 
 
 # refusals
