@@ -85,9 +85,9 @@ class Account:
     """One set of credentials at one provider.
 
     `base_url` takes the place of the provider's own and may carry a path. It must be `https:`, but for loopback or
-    with `allow_insecure`. `settings` is what this provider needs beside the key. `proxy` takes the place of the hub's
-    own: the URL of an HTTP proxy, empty for none. `ca_file` names a PEM file of certificates to trust beside the
-    system's. Raises `ConfigurationError` for what cannot be right.
+    with `allow_insecure`. `settings` is what this provider needs beside the key; since that may be a second key, each
+    is kept as a `Secret`. `proxy` takes the place of the hub's own: the URL of an HTTP proxy, empty for none. `ca_file`
+    names a PEM file of certificates to trust beside the system's. Raises `ConfigurationError` for what cannot be right.
     """
 
     __slots__ = ("base_url", "ca_file", "key", "name", "provider", "route", "settings")
@@ -99,7 +99,7 @@ class Account:
         key: str | Secret,
         base_url: str | None = None,
         name: str = "default",
-        settings: Mapping[str, str] | None = None,
+        settings: Mapping[str, str | Secret] | None = None,
         allow_insecure: bool = False,
         proxy: ProxyChoice | None = None,
         ca_file: str | os.PathLike[str] | None = None,
@@ -114,9 +114,8 @@ class Account:
         self.name = name
         self.key = key if isinstance(key, Secret) else Secret(key, f"key of {provider}/{name}")
         self.base_url = None if base_url is None else _checked(base_url, provider, allow_insecure=allow_insecure)
-        self.settings = {
-            # A setting may end up in a header, so it is held to what a header can carry.
-            setting: Secret(value, f"{setting} of {provider}/{name}").reveal()
+        self.settings: Mapping[str, Secret] = {
+            setting: value if isinstance(value, Secret) else Secret(value, f"{setting} of {provider}/{name}")
             for setting, value in (settings or {}).items()
         }
         self.route: Route | None = None if proxy is None else route(proxy)
@@ -285,21 +284,21 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes; larger deliveries are refused unread."""
 
 
-_LONGEST_WORDS = 200
-
-
-def cut(words: str) -> str:
-    """Return a provider's words as one line of at most 200 characters that is safe to log and to print."""
-    start = words[: _LONGEST_WORDS + 1]
+def cut(words: str, most: int = 200) -> str:
+    """Return a provider's words as one line of at most so many characters that is safe to log and to print."""
+    start = words[: most + 1]
     shown = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in start)
-    return shown if len(shown) <= _LONGEST_WORDS else shown[: _LONGEST_WORDS - 1] + "…"
+    return shown if len(shown) <= most else shown[: most - 1] + "…"
 
 
 def refused(
     response: Response, words: str | None, kind: type[ProviderError] | None = None, *, retryable: bool | None = None
 ) -> ProviderError:
-    """Return the error for a refusal: its class by status unless given, the provider's words where there are any."""
-    said = cut(words) if words else "the provider gave no reason"
+    """Return the error for a refusal: its class by status unless given, the provider's words where there are any.
+
+    They are whole: the transport takes the credentials out of them, and cuts them after that.
+    """
+    said = words or "the provider gave no reason"
     return (kind or for_status(response.status))(said, status=response.status, retryable=retryable)
 
 
@@ -380,6 +379,8 @@ class Adapter(Resource, frozen=True, kw_only=True):
     """Conversations that the provider keeps and this adapter does not list, in words for the report."""
     settings: tuple[str, ...] = ()
     """What an account may need beside its key, by name."""
+    secret_settings: tuple[str, ...] = ()
+    """Which of those are credentials: they are taken out of a provider's words, as the key is."""
     secret_fields: frozenset[str] = frozenset()
     """Members of the provider's JSON that are scrubbed from `raw`, at any depth."""
     requests_per_second: float | None = None

@@ -102,7 +102,8 @@ def test_a_file_names_accounts(tmp_path: Path) -> None:
         "Account(anyreach/other)",
     ]
     assert [account.key.reveal() for account in accounts] == [KEY] * 4
-    assert [account.settings for account in accounts] == [{}, {}, {"org_id": "org_2"}, {"org_id": "org_1"}]
+    settings = [{name: value.reveal() for name, value in account.settings.items()} for account in accounts]
+    assert settings == [{}, {}, {"org_id": "org_2"}, {"org_id": "org_1"}]
     assert [account.base_url for account in accounts] == ["http://tavus.example.com/eu", None, None, None]
 
 

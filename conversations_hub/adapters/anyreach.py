@@ -593,7 +593,7 @@ def _sign(request: Request, account: Account, now: datetime) -> Request:
     signed = bearer(request, account, now)
     if organization is None:
         return signed
-    return msgspec.structs.replace(signed, headers={**signed.headers, "X-Anyreach-Org": organization})
+    return msgspec.structs.replace(signed, headers={**signed.headers, "X-Anyreach-Org": organization.reveal()})
 
 
 def refusal(response: Response) -> HubError:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         @property
         def key(self) -> Secret: ...
         @property
-        def settings(self) -> Mapping[str, str]: ...
+        def settings(self) -> Mapping[str, Secret]: ...
 
 
 __all__ = ["Secret", "bearer", "header"]
@@ -56,7 +56,7 @@ class Secret:
     def hidden_in(self, text: str) -> str:
         """Return a text without the credential, plain, quoted for a URL or in Base64."""
         encoded = base64.b64encode(self._value.encode()).decode()
-        for form in (self._value, quote(self._value, safe=""), encoded, encoded.rstrip("=")):
+        for form in (self._value, quote(self._value, safe=""), quote(self._value), encoded, encoded.rstrip("=")):
             text = text.replace(form, "***")
         return text
 

@@ -27,6 +27,7 @@ from ..errors import (
     HubClosedError,
     HubError,
     PayloadError,
+    ProviderError,
     RateLimitError,
     TransportError,
 )
@@ -128,6 +129,9 @@ def _resumed(flow: Flow[T], answer: Response | HubError | None) -> Request | _Re
 _DIRECTLY: Final = route(None)
 _CLOSING: Final = 2.0
 _TICK: Final = 0.02  # seconds; by so much a timer may go off before its instant, where the clock is coarse
+_LONGEST_WORDS: Final = 200  # characters of a provider's
+_LONGEST_ID: Final = 128
+_LONGEST: Final = 1000  # of ours, where an adapter may have put an answer's among them
 _REQUEST_IDS: Final = ("x-request-id", "request-id", "x-amzn-requestid", "cf-ray")
 
 
@@ -155,6 +159,8 @@ class Lane:
         self.turns = turns or Turns()
         self._connections = connections or Connections()
         self._where = f"{account.provider}/{account.name}"
+        settings = (account.settings.get(name) for name in adapter.secret_settings)
+        self._secrets = [account.key, *filter(None, settings)]
         self._ssl = ssl
         self.base_url = account.base_url or adapter.base_url
         self._through = account.route or through
@@ -462,15 +468,13 @@ class Lane:
             return PayloadError("the provider redirects to another place; not followed", status=response.status)
         if response.status == 407 and self._proxy is not None:
             return refused_by(self._proxy, self._host, response.status)
-        # Some providers repeat the key they refuse; it is taken out before their words are cut to a length.
-        said = self.account.key.hidden_in(response.body.decode(errors="replace")).encode()
+        said = response.body.decode(errors="replace").encode()
         error = self.adapter.refusal(Response(response.status, response.headers, said))
         if error.retry_after is None:
             error.retry_after = retry_after(response.headers, self.clock.now())
         if error.retry_after is None and isinstance(error, RateLimitError):
             error.retry_after = self._gate.quota_wait(response.headers)
-        named = next(filter(None, (field(response.headers, name) for name in _REQUEST_IDS)), None)
-        error.request_id = named and cut(self.account.key.hidden_in(named))
+        error.request_id = next(filter(None, (field(response.headers, name) for name in _REQUEST_IDS)), None)
         return error
 
     def proxy_to(self, url: URL) -> Proxy | None:
@@ -496,13 +500,24 @@ class Lane:
 
     def _signed_off(self, error: E, exchange: Exchange) -> E:
         if isinstance(error, HubError):
-            error.reason = self.account.key.hidden_in(error.reason)
+            error.reason = self._shown(error.reason, _LONGEST_WORDS if isinstance(error, ProviderError) else _LONGEST)
+            if error.request_id is not None:
+                error.request_id = self._shown(error.request_id, _LONGEST_ID)
             error.provider = self.account.provider
             error.account = self.account.name
             error.operation = exchange.operation
             error.attempts = exchange.attempts
             error.elapsed = self.clock.monotonic() - exchange.started
         return error
+
+    def _shown(self, text: str, most: int) -> str:
+        """Return what an error may show of a text that an answer may have brought, so many characters of it.
+
+        Some providers repeat the key they refuse, and a part of it would be left where it was cut before it was hidden.
+        """
+        for secret in self._secrets:
+            text = secret.hidden_in(text)
+        return cut(text, most)
 
     def ended(self, method: str, path: str, exchange: Exchange, started: float, outcome: Response | HubError) -> None:
         """Tell of an attempt: templates, sizes and times, never ids or content."""

@@ -18,6 +18,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
+from conversations_hub import Hub
 from conversations_hub.adapter import Account
 from conversations_hub.cli import cli
 from conversations_hub.errors import InvalidRefError, PayloadError, RejectedError, problem
@@ -167,6 +168,51 @@ async def test_f115h_a_provider_s_words_are_one_short_line(
     assert max(map(len, lines)) <= 400  # 200 of theirs, and ours around them
 
 
+@pytest.mark.parametrize("status", [400, 200])
+@pytest.mark.parametrize("secret", ["key", "second credential"])
+@pytest.mark.parametrize("form", [CANARY, CANARY.replace("/", "\\/").replace("c", "\\u0063"), quote(CANARY)])
+async def test_f115h_a_credential_is_hidden_before_the_words_are_cut(
+    fault: Fault, status: int, secret: str, form: str
+) -> None:
+    keys = {"key": CANARY, "second credential": "other-invented-key"}
+    pieces = [CANARY[start : start + 5] for start in range(len(CANARY) - 4)]
+    for before in range(150, 200, 7):
+        words = f"{'x' * before}{form} is not known"
+        body = f'{{"status": "error", "message": "{words}"}}'.encode()
+        async with serving(answer(body, status)) as server:
+            settings = {"encrypted_key": CANARY} if secret == "second credential" else {}
+            account = Account("bland", key=keys[secret], base_url=server.url, settings=settings)
+            async with Hub([account], clock=fault.time.clock) as hub:
+                error = await fault.failure(hub.end("bland:c1"))
+            assert server.asked[0].headers.get("encrypted_key") == settings.get("encrypted_key")
+        assert type(error) is RejectedError
+        assert error.reason.startswith("xxx")
+        assert len(error.reason) <= 200
+        assert not any(piece in error.reason for piece in pieces)
+
+
+async def test_f115h_what_a_provider_calls_an_exchange_is_one_short_line(fault: Fault) -> None:
+    for named, shown in (
+        (f"req-{CANARY}.", "req-***."),
+        (f"{'x' * 120}{CANARY}", f"{'x' * 120}***"),
+        ("r\u202eq\u009b2J\t1", r"r\u202eq\x9b2J\t1"),
+        ("x" * 5000, f"{'x' * 127}…"),
+    ):
+        for header in ("X-Request-Id", "CF-Ray"):
+            said = answer({"message": "no"}, 400).replace(b"\r\n", f"\r\n{header}: {named}\r\n".encode(), 1)
+            async with serving(said) as server:
+                error = await fault.failure(ask(await fault.lane(server.url)))
+            assert error.request_id == shown
+            assert str(error).endswith(f"request {shown})")
+
+
+async def test_f115h_bytes_that_are_no_text_are_shown_as_such(fault: Fault) -> None:
+    said = answer({"message": "no"}, 400).replace(b"\r\n", b"\r\nX-Request-Id: r\xed\xa0\x80q\r\n", 1)
+    async with serving(said) as server:
+        error = await fault.failure(ask(await fault.lane(server.url)))
+    assert error.request_id == r"r\udced\udca0\udc80q"
+
+
 _SHOWN: list[Callable[[object], str]] = [
     repr,
     str,
@@ -226,7 +272,7 @@ async def test_the_name_of_an_exchange_is_one_short_line_without_a_secret(fault:
         error = await fault.failure(ask(await fault.lane(server.url)))
     assert error.request_id is not None
     assert error.request_id.startswith("req-*** xxx")
-    assert len(error.request_id) == 200
+    assert len(error.request_id) == 128
     assert CANARY not in json.dumps(problem(error))
 
 

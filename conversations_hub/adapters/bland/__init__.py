@@ -170,7 +170,8 @@ def get(account: Account, id: str) -> Flow[Conversation]:
     # https://docs.bland.ai/api-v1/get/calls-id
     reply = yield Request("GET", "/v1/calls/{id}", ids={"id": id})
     conversation = answered(reply, partial(normalize, is_whole=True), words)
-    if account.settings.get("transcript") != "corrected" or not conversation.recordings:
+    wanted = account.settings.get("transcript")
+    if wanted is None or wanted.reveal() != "corrected" or not conversation.recordings:
         return conversation
     try:
         # https://docs.bland.ai/api-v1/get/calls-corrected-transcript
@@ -239,7 +240,7 @@ def _sign(request: Request, account: Account, now: datetime) -> Request:
     encrypted_key = account.settings.get("encrypted_key")
     if encrypted_key is None:
         return signed
-    return msgspec.structs.replace(signed, headers={**signed.headers, "encrypted_key": encrypted_key})
+    return msgspec.structs.replace(signed, headers={**signed.headers, "encrypted_key": encrypted_key.reveal()})
 
 
 ADAPTER = Adapter(
@@ -265,6 +266,7 @@ ADAPTER = Adapter(
         "chats with its web agents and pathways, which it does not list",
     ),
     settings=("encrypted_key", "transcript"),
+    secret_settings=("encrypted_key",),
     secret_fields=SECRET_FIELDS,
     # https://docs.bland.ai/tutorials/webhook-signing
     webhook=Webhook(events=events, scheme=hmac_signed("x-webhook-signature", message="{body}")),
