@@ -64,7 +64,7 @@ async def test_every_provider_s_recordings_arrive(provider: str, tmp_path: Path)
     async with (
         hosts(media(), names=STORAGES) as storage,
         Simulator(conversations=24, seed=3, now=START, providers=[provider], clock=lambda: 0.0) as simulator,
-        Hub.from_env(environ=simulator.environment(), clock=FakeClock().clock, ssl=storage.ssl) as hub,
+        Hub.from_env(environ=simulator.environment(), clock=FakeClock().clock, recordings_ssl=storage.ssl) as hub,
     ):
         key = simulator.environment()[f"{provider.upper()}_API_KEY"]
         outcomes: set[str] = set()
@@ -307,7 +307,7 @@ async def test_a_storage_s_refusal_is_not_the_key_s_and_repeats_nothing(tmp_path
     recording = Recording(location="/audio/c1", access=RecordingAccess.PROVIDER_KEY, ref="voiceable:c1")
     async with hosts(said, names=STORAGES) as storage:
         away = media(b"", 302, {"Location": "https://media.example.com/a?key=invented-signature"})
-        async with serving(away) as server, hub_at(server.url, ssl=storage.ssl) as hub:
+        async with serving(away) as server, hub_at(server.url, recordings_ssl=storage.ssl) as hub:
             with pytest.raises(RejectedError, match=r"media\.example\.com does not give") as caught:
                 await hub.download(recording, tmp_path / "a", allow_any_public_host=True)
     assert "invented-signature" not in "".join(traceback.format_exception(caught.value)) + repr(vars(caught.value))
@@ -334,7 +334,7 @@ def _conversation(url: str, *more: str) -> Any:
 async def retell(storage: list[bytes], *calls: bytes) -> AsyncGenerator[tuple[Hub, Any, Any]]:
     async with hosts(*storage, names=("media.example.com",)) as there, serving(*calls) as server:
         with keeping("retell", "example.com"):
-            async with hub_at(server.url, "retell", ssl=there.ssl) as hub:
+            async with hub_at(server.url, "retell", recordings_ssl=there.ssl) as hub:
                 yield hub, there, server
 
 

@@ -68,7 +68,7 @@ class Accounts(NamedTuple):
         from ..hub.trusted_file import trusting  # noqa: PLC0415
 
         options["proxy"] = proxies_in(os.environ) if self.proxy_from_env else self.proxy
-        options["ssl"] = None if self.ca_file is None else trusting(self.ca_file)
+        options["ssl"] = options["recordings_ssl"] = None if self.ca_file is None else trusting(self.ca_file)
         return Hub.from_env(**options) if self.config is None else Hub.from_file(self.config, **options)
 
     def _missing(self, hub: Hub, error: ConfigurationError) -> ConfigurationError | None:

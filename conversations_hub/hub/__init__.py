@@ -61,7 +61,9 @@ class Hub:
         keep_raw: whether conversations keep the provider's JSON, known secrets scrubbed.
         proxy: the URL of an HTTP proxy, or a function from a URL to that of its proxy: `proxies_in(os.environ)` makes
             the one that the environment means, which is not used otherwise.
-        ssl: what to trust instead of the system's certificates.
+        ssl: what to trust instead of the system's certificates, at the providers' own addresses and behind a proxy.
+        recordings_ssl: what to trust at other hosts that are reached directly, where recordings are kept; the system's
+            certificates where it is not given.
         limiter: a rate shared with other processes, in place of the one the hub keeps for each account by itself.
         on_signal: called with each `conversations_hub.signals.Signal`; it must be quick and must not raise.
         accounts_at_once: how many accounts one call of `list` walks at a time.
@@ -73,7 +75,7 @@ class Hub:
 
     Raises:
         UnknownAccountError: an unknown provider.
-        ConfigurationError: two accounts of one name, an unsafe base URL.
+        ConfigurationError: two accounts of one name, an unsafe base URL, an `ssl` that is no context.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Hub:
         keep_raw: bool = False,
         proxy: ProxyChoice | None = None,
         ssl: SSLContext | None = None,
+        recordings_ssl: SSLContext | None = None,
         limiter: Limiter | None = None,
         on_signal: Callable[[Signal], object] | None = None,
         accounts_at_once: int = ACCOUNTS_AT_ONCE,
@@ -122,6 +125,7 @@ class Hub:
                 connections=self._connections,
                 through=proxy,
                 ssl=ssl if account.ca_file is None else trust(account.ca_file),
+                recordings_ssl=recordings_ssl,
                 limiter=limiter,
                 on_signal=on_signal,
             )
@@ -142,6 +146,7 @@ class Hub:
         keep_raw: bool = False,
         proxy: ProxyChoice | None = None,
         ssl: SSLContext | None = None,
+        recordings_ssl: SSLContext | None = None,
         limiter: Limiter | None = None,
         on_signal: Callable[[Signal], object] | None = None,
         accounts_at_once: int = ACCOUNTS_AT_ONCE,
@@ -167,6 +172,7 @@ class Hub:
             keep_raw=keep_raw,
             proxy=proxy,
             ssl=ssl,
+            recordings_ssl=recordings_ssl,
             limiter=limiter,
             on_signal=on_signal,
             accounts_at_once=accounts_at_once,
@@ -184,6 +190,7 @@ class Hub:
         keep_raw: bool = False,
         proxy: ProxyChoice | None = None,
         ssl: SSLContext | None = None,
+        recordings_ssl: SSLContext | None = None,
         limiter: Limiter | None = None,
         on_signal: Callable[[Signal], object] | None = None,
         accounts_at_once: int = ACCOUNTS_AT_ONCE,
@@ -213,7 +220,8 @@ class Hub:
             profile=profile,
             keep_raw=keep_raw,
             proxy=proxy or found.through,
-            ssl=ssl or found.ssl,
+            ssl=found.ssl if ssl is None else ssl,
+            recordings_ssl=found.ssl if recordings_ssl is None else recordings_ssl,
             limiter=limiter,
             on_signal=on_signal,
             accounts_at_once=accounts_at_once,

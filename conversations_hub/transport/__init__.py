@@ -23,6 +23,7 @@ from yarl import URL
 from ..adapter import Account, Adapter, Operation, cut
 from ..errors import (
     CircuitOpenError,
+    ConfigurationError,
     DeadlineError,
     HubClosedError,
     HubError,
@@ -149,6 +150,7 @@ class Lane:
         connections: Connections | None = None,
         through: Route = _DIRECTLY,
         ssl: SSLContext | None = None,
+        recordings_ssl: SSLContext | None = None,
         limiter: Limiter | None = None,
         on_signal: Callable[[Signal], object] | None = None,
     ) -> None:
@@ -161,7 +163,7 @@ class Lane:
         self._where = f"{account.provider}/{account.name}"
         settings = (account.settings.get(name) for name in adapter.secret_settings)
         self._secrets = [account.key, *filter(None, settings)]
-        self._ssl = ssl
+        self._ssl, self._recordings_ssl = _context(ssl), _context(recordings_ssl)
         self.base_url = account.base_url or adapter.base_url
         self._through = account.route or through
         self._proxy = self._through(self.base_url)
@@ -564,11 +566,15 @@ class Lane:
 
     @asynccontextmanager
     async def visit(
-        self, headers: Mapping[str, str], socket_factory: SocketFactory | None
+        self, headers: Mapping[str, str], socket_factory: SocketFactory | None, *, is_stranger: bool
     ) -> AsyncGenerator[aiohttp.ClientSession]:
-        """Open a session for one place that is not the provider's API; it is closed with the lane at the latest."""
+        """Open a session for one visit; it is closed with the lane at the latest.
+
+        `is_stranger` says that it is neither the account's own origin nor a proxy that is reached.
+        """
         self._open()
-        async with session(1, self._connections, self._ssl, headers, socket_factory=socket_factory) as visit:
+        ssl = self._recordings_ssl if is_stranger else self._ssl
+        async with session(1, self._connections, ssl, headers, socket_factory=socket_factory) as visit:
             self._visits.add(visit)
             try:
                 yield visit
@@ -593,6 +599,13 @@ class Lane:
                 async with asyncio.timeout(_CLOSING):
                     for each in (*self._visits, self._session):
                         await each.close()
+
+
+def _context(ssl: SSLContext | None) -> SSLContext | None:
+    # The library takes `False` too, and then believes everybody.
+    if not isinstance(ssl, SSLContext | None):
+        raise ConfigurationError("ssl must be an ssl.SSLContext, such as ssl.create_default_context(cafile=…), or None")
+    return ssl
 
 
 def _time_out(profile: Profile, left: float) -> aiohttp.ClientTimeout:

@@ -108,9 +108,9 @@ class _Way:
         for _hop in range(_MOST_REDIRECTS + 1):
             is_own = self._guard.is_own(url)
             signs = signs and self._guard.may_see_key(url)
-            # A proxy makes the connections, and may well be at an address of the house.
-            is_checked = not is_own and self._lane.proxy_to(url) is None
-            visit = self._lane.visit(_HEADERS, public_socket if is_checked else None)
+            # A proxy makes the connections itself, may well be at an address of the house, and may read along.
+            is_stranger = not is_own and self._lane.proxy_to(url) is None
+            visit = self._lane.visit(_HEADERS, public_socket if is_stranger else None, is_stranger=is_stranger)
             async with visit as session, AsyncExitStack() as held:
                 async with self._lane.turn(exchange) if is_own else nullcontext():
                     await held.enter_async_context(self._lane.connection(exchange))

@@ -325,6 +325,17 @@ async def test_f115f_a_redirect_that_leads_inside_is_not_followed(fault: Fault, 
         assert there.connected == [PUBLIC]
 
 
+async def test_f115f_who_is_trusted_as_the_provider_is_not_as_a_recording_s_host(fault: Fault, tmp_path: Path) -> None:
+    away = media(b"", 302, {"Location": "https://media.example.com/a.wav"})
+    async with hosts(away, names=("api.example.com", "media.example.com")) as there:
+        with keeping("tavus", "media.example.com"):
+            hub = await fault.hub("https://api.example.com", ssl=there.ssl)
+        error = await fault.failure(hub.download(AT_PROVIDER, tmp_path / "a.wav"))
+        assert [asked.headers["host"] for asked in there.asked] == ["api.example.com"]
+    assert type(error) is TransportError
+    assert error.reason == "no trusted connection to media.example.com: its certificate was refused"
+
+
 async def test_f115f_a_host_nobody_knows_is_named_and_not_asked(fault: Fault, tmp_path: Path) -> None:
     async with hosts(media(), names=("media.example.com", "notmedia.example.com")) as there:
         hub = await _hub(fault, there, "media.example.com")
@@ -399,4 +410,4 @@ async def test_f115g_a_fourth_redirect_is_not_followed(fault: Fault, tmp_path: P
 async def _hub(fault: Fault, there: Hosts, *known: str, url: str = "https://api.example.com") -> Hub:
     """Return a hub whose provider keeps its recordings at known hosts."""
     with keeping("tavus", *known):
-        return await fault.hub(url, ssl=there.ssl)
+        return await fault.hub(url, ssl=there.ssl, recordings_ssl=there.ssl)

@@ -242,7 +242,7 @@ async def test_a_recording_s_link_is_in_no_frame(fault: Fault, said: bytes | Non
         Recording(location=f"/audio?{SAID}", access=RecordingAccess.PROVIDER_KEY, ref="tavus:c1"),
     )
     async with hosts(said, names=("media.example.com",)) as there, serving(said) as server:
-        hub = await fault.hub(server.url, ssl=there.ssl)
+        hub = await fault.hub(server.url, recordings_ssl=there.ssl)
         for recording in recordings:
             check(await fault.failure(hub.download(recording, tmp_path / "a", allow_any_public_host=True)))
 

@@ -9,9 +9,12 @@ import json
 import logging
 import pickle
 import pprint
+import ssl
 import traceback
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -21,7 +24,7 @@ from click.testing import CliRunner
 from conversations_hub import Hub
 from conversations_hub.adapter import Account
 from conversations_hub.cli import cli
-from conversations_hub.errors import InvalidRefError, PayloadError, RejectedError, problem
+from conversations_hub.errors import ConfigurationError, InvalidRefError, PayloadError, RejectedError, problem
 from conversations_hub.transport import Lane
 from conversations_hub.wire import Request
 
@@ -274,6 +277,20 @@ async def test_the_name_of_an_exchange_is_one_short_line_without_a_secret(fault:
     assert error.request_id.startswith("req-*** xxx")
     assert len(error.request_id) == 128
     assert CANARY not in json.dumps(problem(error))
+
+
+@pytest.mark.parametrize("switch", [False, True, 0, "no", ssl.CERT_NONE])
+@pytest.mark.parametrize("name", ["ssl", "recordings_ssl"])
+def test_only_a_context_says_whom_to_trust(name: str, switch: Any, tmp_path: Path) -> None:
+    file = tmp_path / "accounts.toml"
+    file.write_text('[[account]]\nprovider = "tavus"\nkey_env = "KEY"')
+    for make in (
+        lambda: Hub([Account("tavus", key="k")], **{name: switch}),
+        lambda: Hub.from_env(environ={"TAVUS_API_KEY": "k"}, **{name: switch}),
+        lambda: Hub.from_file(file, environ={"KEY": "k"}, **{name: switch}),
+    ):
+        with pytest.raises(ConfigurationError, match=r"ssl must be an ssl\.SSLContext"):
+            make()
 
 
 async def test_a_signer_that_changes_the_query_is_obeyed(fault: Fault) -> None:
