@@ -26,6 +26,7 @@ from .errors import (
     RejectedError,
     for_status,
 )
+from .frames import bared
 from .payload import decoded_or_none
 from .proxy import ProxyChoice, Route, route
 from .schema import Analysis, Conversation, Recording, Status, TranscriptTurn
@@ -92,6 +93,7 @@ class Account:
 
     __slots__ = ("base_url", "ca_file", "key", "name", "provider", "route", "settings")
 
+    @bared
     def __init__(
         self,
         provider: str,
@@ -132,7 +134,9 @@ def _checked(base_url: str, provider: str, *, allow_insecure: bool) -> str:
     return base_url.rstrip("/")
 
 
-def _wrong_with(base_url: str, *, allow_insecure: bool) -> str | None:
+def _wrong_with(base_url: object, *, allow_insecure: bool) -> str | None:
+    if not isinstance(base_url, str):
+        return "must be text"
     try:
         parts = urlsplit(base_url)
         host, _ = parts.hostname, parts.port

@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from .errors import ConfigurationError
+from .frames import bared
 from .signing import Secret
 
 __all__ = ["Proxy", "ProxyChoice", "Route", "route"]
@@ -21,6 +22,7 @@ class Proxy:
 
     __slots__ = ("_url", "name")
 
+    @bared
     def __init__(self, url: str) -> None:
         whole = url if "://" in url else f"http://{url}"
         self.name: Final = _name(whole)
@@ -59,6 +61,7 @@ ProxyChoice = str | Callable[[str], str | Proxy | None]
 """The URL of one proxy for all, empty for none; or what returns it for a URL."""
 
 
+@bared
 def route(choice: ProxyChoice | None) -> Route:
     """Return which proxy a URL is reached through; None: no URL through any."""
     if callable(choice):

@@ -19,6 +19,7 @@ import msgspec
 from .adapter import Adapter, Event, EventKind, Webhook
 from .adapters import load
 from .errors import ConfigurationError, HubError, UnsupportedError, WebhookError
+from .frames import bared
 from .payload import scrubbed, well_formed
 from .signing import Secret
 from .signing.received import Body, Headers, Received, header_pairs, viewed
@@ -36,6 +37,7 @@ _LONGEST_HEADER = 16 * 1024
 _CODING = "content-encoding"
 
 
+@bared
 def verify(
     provider: str,
     body: Body,
@@ -73,38 +75,6 @@ def verify(
         ConfigurationError: no secret, or an argument that cannot be right, whatever was sent.
         UnsupportedError: the provider has no webhooks.
     """
-    try:
-        return _verified(
-            provider,
-            body,
-            headers,
-            secret,
-            now,
-            scheme=scheme,
-            tolerance=tolerance,
-            url=url,
-            insecure_accept_unsigned=insecure_accept_unsigned,
-        )
-    except HubError as error:
-        failure = error.with_traceback(None)
-    # A traceback shows the variables of its frames to whoever collects them, and here they are secrets and content.
-    failure.__context__ = None
-    del body, headers, secret, url
-    raise failure
-
-
-def _verified(
-    provider: str,
-    body: Body,
-    headers: Headers,
-    secret: Secrets | None,
-    now: datetime,
-    *,
-    scheme: Scheme | None,
-    tolerance: float | None,
-    url: str | None,
-    insecure_accept_unsigned: bool,
-) -> list[Event]:
     adapter = load(provider)
     webhook = adapter.webhook
     if webhook is None:

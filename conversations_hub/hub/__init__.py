@@ -16,6 +16,7 @@ import msgspec
 from ..adapter import Account, Query, Start, Started
 from ..adapters import available, load, usable
 from ..errors import ConfigurationError, HubClosedError, HubError, InvalidRefError, UnknownAccountError
+from ..frames import bared
 from ..policy import Profile, profile_named
 from ..proxy import ProxyChoice, route
 from ..schema import Conversation, Recording, Status, TranscriptTurn
@@ -78,6 +79,7 @@ class Hub:
         ConfigurationError: two accounts of one name, an unsafe base URL, an `ssl` that is no context.
     """
 
+    @bared
     def __init__(
         self,
         accounts: Iterable[Account | Unusable] = (),
@@ -137,6 +139,7 @@ class Hub:
                 self.unusable[f"{where.provider}/{where.account}"] = given.error
 
     @classmethod
+    @bared
     def from_env(
         cls,
         providers: Iterable[str] | None = None,
@@ -181,6 +184,7 @@ class Hub:
         )
 
     @classmethod
+    @bared
     def from_file(
         cls,
         path: str | os.PathLike[str],

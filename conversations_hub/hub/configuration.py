@@ -14,10 +14,10 @@ import msgspec
 from ..adapter import Account
 from ..adapters import load
 from ..errors import ConfigurationError
+from ..frames import bared
 from ..proxy import Route, route
 from ..signing import Secret
 from .environment import proxies_in
-from .sealed import sealed_reading
 from .trusted_file import read_trusted, trusting
 from .unusable import Unusable, check_usable
 
@@ -64,7 +64,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     """Whom all accounts trust that name no certificates of their own; None: it says nothing of any."""
 
 
-@sealed_reading
+@bared
 def configured(path: Path, environ: Mapping[str, str]) -> Configuration:
     """Return what a TOML file says.
 

@@ -9,14 +9,14 @@ from urllib.parse import urlsplit
 from ..adapter import Account
 from ..adapters import usable
 from ..errors import ConfigurationError
+from ..frames import bared
 from ..proxy import Proxy
-from .sealed import sealed_reading
 from .unusable import Unusable, check_usable
 
 __all__ = ["accounts_in", "proxies_in"]
 
 
-@sealed_reading
+@bared
 def accounts_in(environ: Mapping[str, str], providers: Iterable[str]) -> list[Account | Unusable]:
     """Return an account for each provider that has a key here.
 
@@ -45,7 +45,7 @@ def accounts_in(environ: Mapping[str, str], providers: Iterable[str]) -> list[Ac
     return accounts
 
 
-@sealed_reading
+@bared
 def proxies_in(environ: Mapping[str, str]) -> Callable[[str], Proxy | None]:
     """Return a function that says which proxy a URL is reached through, for `Hub(proxy=…)`.
 

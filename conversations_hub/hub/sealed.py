@@ -1,8 +1,4 @@
-"""Calls and streams whose errors are bare where they leave the hub.
-
-Whoever collects errors collects the variables of the frames they rose through, and those hold what people said, links
-and phone numbers.
-"""
+"""Calls and streams whose errors are bare where they leave the hub."""
 
 from __future__ import annotations
 
@@ -13,9 +9,9 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from ..errors import HubError
-from ..transport.failures import bare
+from ..frames import bare
 
-__all__ = ["sealed", "sealed_reading", "sealed_stream"]
+__all__ = ["sealed", "sealed_stream"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,21 +31,6 @@ def sealed(call: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[A
         raise failure
 
     return sealed_call
-
-
-def sealed_reading(read: Callable[P, T]) -> Callable[P, T]:
-    """Return a function like `read` whose errors show neither its arguments nor anything that it held."""
-
-    @wraps(read)
-    def sealed_read(*arguments: P.args, **named: P.kwargs) -> T:
-        try:
-            return read(*arguments, **named)
-        except HubError as error:
-            failure = bare(error)
-        del arguments, named
-        raise failure
-
-    return sealed_read
 
 
 async def sealed_stream(stream: AsyncGenerator[T]) -> AsyncGenerator[T]:

@@ -14,10 +14,10 @@ import msgspec
 
 from ..adapter import Query
 from ..errors import DeadlineError, HubClosedError, HubError, NotFoundError, PartialError, ProviderError
+from ..frames import bare
 from ..policy import Profile
 from ..schema import Conversation, Status, TranscriptState
 from ..signals import PageRead
-from ..transport.failures import bare
 from .crew import Crew, Put
 from .cursor import Place, digests
 from .loop_guard import LoopGuard

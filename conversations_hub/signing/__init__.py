@@ -11,6 +11,7 @@ from urllib.parse import quote
 import msgspec
 
 from ..errors import ConfigurationError
+from ..frames import bared
 from ..wire import Request
 
 TYPE_CHECKING = False
@@ -38,15 +39,11 @@ class Secret:
 
     __slots__ = ("_value",)
 
+    @bared
     def __init__(self, value: str, name: str = "key") -> None:
-        if not value:
-            raise ConfigurationError(f"the {name} is empty")
-        if len(value) > _LONGEST:
-            raise ConfigurationError(f"the {name} is longer than {_LONGEST} characters")
-        if any(not "!" <= character <= "~" for character in value):
-            raise ConfigurationError(
-                f"the {name} holds a blank, a line break or another character that no key has: was it copied whole?"
-            )
+        wrong = _wrong_with(value)
+        if wrong:
+            raise ConfigurationError(f"the {name} {wrong}")
         self._value = value
 
     def reveal(self) -> str:
@@ -76,6 +73,18 @@ class Secret:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Secret:
         return self
+
+
+def _wrong_with(value: object) -> str | None:
+    if not isinstance(value, str):
+        return "must be text"
+    if not value:
+        return "is empty"
+    if len(value) > _LONGEST:
+        return f"is longer than {_LONGEST} characters"
+    if any(not "!" <= character <= "~" for character in value):
+        return "holds a blank, a line break or another character that no key has: was it copied whole?"
+    return None
 
 
 def header(name: str) -> Callable[[Request, Credentials, datetime], Request]:

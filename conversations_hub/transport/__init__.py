@@ -32,6 +32,7 @@ from ..errors import (
     RateLimitError,
     TransportError,
 )
+from ..frames import bare
 from ..payload import LARGE, is_utf8, well_formed
 from ..policy import Profile, RetryBudget, Ticket, is_impatience, retry_after
 from ..proxy import Proxy, Route, route
@@ -40,7 +41,7 @@ from ..wire import Flow, Request, Response, field, target
 from .body import read
 from .clock import Clock
 from .connections import Connections
-from .failures import LibraryError, Lost, bare, failure_of, name_of, refused_by
+from .failures import LibraryError, Lost, failure_of, name_of, refused_by
 from .gate import Gate, Limiter
 from .pool import KEEP_ALIVE, Progress, SocketFactory, drop, session, under_way, url_of
 from .turns import Turns
@@ -601,7 +602,7 @@ class Lane:
                         await each.close()
 
 
-def _context(ssl: SSLContext | None) -> SSLContext | None:
+def _context(ssl: object) -> SSLContext | None:
     # The library takes `False` too, and then believes everybody.
     if not isinstance(ssl, SSLContext | None):
         raise ConfigurationError("ssl must be an ssl.SSLContext, such as ssl.create_default_context(cafile=…), or None")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from typing import Final, TypeVar
+from typing import Final
 
 import aiohttp
 
@@ -17,9 +17,7 @@ from ..errors import HubError, LocalLimitError, PayloadError, TransportError
 from ..policy import Profile
 from ..proxy import Proxy
 
-__all__ = ["LibraryError", "Lost", "bare", "failure_of", "name_of", "refused_by", "sent_once"]
-
-E = TypeVar("E", bound=BaseException)
+__all__ = ["LibraryError", "Lost", "failure_of", "name_of", "refused_by", "sent_once"]
 
 LibraryError = aiohttp.ClientError | OSError
 """Whatever an exchange may raise; a time-out is an `OSError` too."""
@@ -123,15 +121,6 @@ def _limit_now() -> str | None:
     except OSError as error:
         return _OWN_LIMITS.get(error.errno or 0)
     return None
-
-
-def bare(error: E) -> E:
-    """Return an error without the frames it rose through, and without the errors it rose in the course of.
-
-    It is to be raised again where no frame above holds a key, content, a link or a query.
-    """
-    error.__traceback__ = error.__context__ = error.__cause__ = None
-    return error
 
 
 def name_of(bug: Exception) -> str:

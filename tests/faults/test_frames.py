@@ -14,6 +14,7 @@ import pytest
 from conversations_hub import Account, Hub
 from conversations_hub.errors import (
     AuthError,
+    ConfigurationError,
     HubClosedError,
     HubError,
     InvalidRefError,
@@ -24,8 +25,11 @@ from conversations_hub.errors import (
     RejectedError,
     TransportError,
 )
+from conversations_hub.hub import proxies_in
 from conversations_hub.hub.cursor import Place
+from conversations_hub.proxy import Proxy
 from conversations_hub.schema import Recording, RecordingAccess
+from conversations_hub.signing import Secret
 from conversations_hub.wire import Request
 
 from ..hosts import hosts, media
@@ -278,6 +282,71 @@ async def test_what_ends_under_way_shows_nothing(
                 await call(hub)
         await asyncio.gather(*closing)
     check(caught.value)
+
+
+ENVIRON = {"TAVUS_API_KEY": CANARY, "UNRELATED_PASSWORD": SAID}
+_AT_ODDS: dict[str, Callable[[], object]] = {
+    "a key of two lines": lambda: Account("tavus", key=f"{CANARY}\n"),
+    "a key that is no text": lambda: Account("tavus", key=CANARY.encode()),  # type: ignore[arg-type]
+    "a secret of two lines": lambda: Secret(f"{CANARY}\n"),
+    "a name": lambda: Account("tavus", key=CANARY, name="a/b"),
+    "a setting": lambda: Account("tavus", key="k", settings={"a": f"{CANARY}\r\n"}),
+    "a setting that is no text": lambda: Account("tavus", key=CANARY, settings={"a": 5}),  # type: ignore[dict-item]
+    "a base URL with a password": lambda: Account("tavus", key="k", base_url=f"https://user:{SAID}@example.com"),
+    "a base URL that is malformed": lambda: Account("tavus", key=CANARY, base_url=f"https://[{SAID}"),
+    "a base URL that is no text": lambda: Account("tavus", key=CANARY, base_url=5),  # type: ignore[arg-type]
+    "a base URL of plain http": lambda: Account("tavus", key=CANARY, base_url=f"http://example.com/{SAID}"),
+    "a base URL in the environment": lambda: Hub.from_env(environ={**ENVIRON, "TAVUS_BASE_URL": f"ftp://{SAID}"}),
+    "a key in the environment": lambda: Hub.from_env(environ={"UNRELATED": SAID, "VAPI_API_KEY": f"{CANARY} {SAID}"}),
+    "a setting in the environment": lambda: Hub.from_env(
+        environ={"UNRELATED": SAID, "ANYREACH_API_KEY": CANARY, "ANYREACH_ORG_ID": f" {SAID}"}
+    ),
+    "an unknown provider": lambda: Hub.from_env(["tavus", "nobody"], environ={**ENVIRON, "NOBODY_API_KEY": CANARY}),
+    "a proxy": lambda: Hub([Account("tavus", key=CANARY)], proxy=f"socks5://user:{SAID}@127.0.0.1"),
+    "a proxy of an account": lambda: Account("tavus", key=CANARY, proxy=f"http://user:{SAID}@127.0.0.1/path"),
+    "a proxy alone": lambda: Proxy(f"socks5://user:{SAID}@127.0.0.1"),
+    "a proxy in the environment": lambda: proxies_in({**ENVIRON, "HTTPS_PROXY": f"ftp://user:{SAID}@127.0.0.1"}),
+    "a profile": lambda: Hub.from_env(environ=ENVIRON, profile="slow"),  # type: ignore[arg-type]
+    "two accounts of one name": lambda: Hub(
+        [Account("tavus", key=CANARY), Account("tavus", key=SAID)], proxy=f"http://user:{SAID}@127.0.0.1"
+    ),
+}
+
+
+@pytest.mark.parametrize("make", _AT_ODDS.values(), ids=_AT_ODDS)
+def test_what_is_wrong_with_an_account_shows_no_key_and_no_environment(make: Callable[[], object]) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        make()
+    check(caught.value)
+    assert SAID not in str(caught.value)
+    assert CANARY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f'[[account]]\nkey = "{CANARY}"',
+        f'[[account]]\nprovider = "tavus"\nkey = ["{CANARY}"]',
+        f'[[account]]\nprovider = "tavus"\nkey = "{CANARY} {SAID}"',
+        f'[[account]]\nprovider = "tavus"\nkey_env = "{CANARY}"',
+        f'[[account]]\nprovider = "tavus"\nkey_file = "{SAID}"',
+        f'[[account]]\nprovider = "tavus"\nkey_env = "TAVUS_API_KEY"\nbase_url = "https://user:{SAID}@example.com"',
+        f'[[account]]\nprovider = "bland"\nkey = "k"\nsettings = {{ encrypted_key = "{CANARY}\\n" }}',
+        f'[[account]]\nprovider = "bland"\nkey = "k"\nsettings = {{ "{SAID}" = 5 }}',
+        f'[[account]]\nprovider = "tavus"\nkey = "{CANARY}',
+        f'key = "{CANARY}"',
+        "# " + CANARY,
+    ],
+)
+def test_what_is_wrong_with_a_file_shows_nothing_of_it_but_the_place(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "accounts.toml"
+    path.touch(0o600)
+    path.write_text(content)
+    with pytest.raises(ConfigurationError) as caught:
+        Hub.from_file(path, environ=ENVIRON)
+    check(caught.value)
+    assert "accounts.toml" in str(caught.value)
+    assert CANARY not in str(caught.value)
 
 
 async def test_what_a_lane_raises_is_bare(fault: Fault) -> None:

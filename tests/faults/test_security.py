@@ -284,11 +284,12 @@ async def test_the_name_of_an_exchange_is_one_short_line_without_a_secret(fault:
 def test_only_a_context_says_whom_to_trust(name: str, switch: Any, tmp_path: Path) -> None:
     file = tmp_path / "accounts.toml"
     file.write_text('[[account]]\nprovider = "tavus"\nkey_env = "KEY"')
-    for make in (
+    makes: list[Callable[[], Hub]] = [
         lambda: Hub([Account("tavus", key="k")], **{name: switch}),
         lambda: Hub.from_env(environ={"TAVUS_API_KEY": "k"}, **{name: switch}),
         lambda: Hub.from_file(file, environ={"KEY": "k"}, **{name: switch}),
-    ):
+    ]
+    for make in makes:
         with pytest.raises(ConfigurationError, match=r"ssl must be an ssl\.SSLContext"):
             make()
 
