@@ -20,6 +20,7 @@ from aiohttp.client_proto import ResponseHandler
 from conversations_hub import Hub
 from conversations_hub.errors import PayloadError, TransportError
 from conversations_hub.signals import RetryScheduled
+from conversations_hub.wire import field
 
 from ..server import Answer, Asked, Handler, Scripted, answer, serving
 from ..virtual_time import WiredLoop
@@ -386,6 +387,49 @@ async def test_f021_a_connection_that_spoke_while_it_was_at_rest_is_not_used_aga
         assert len(server.asked) == fault.wire_requests == 8
         assert server.connections == 3
     assert fault.time.slept == []
+
+
+# The HTTP library's parser reads these and cannot be told not to. What is folded belongs to the value before it, and a
+# single line feed ends a line: https://www.rfc-editor.org/rfc/rfc9112#section-2.2 and #section-5.2
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param("X-A: b\r\n Retry-After: 60\r\nContent-Length: 8\r\n\r\n", id="folded"),
+        pytest.param("X-A: b\r\n\tRetry-After: 60\r\nContent-Length: 8\r\n\r\n", id="folded with a tab"),
+        pytest.param("X-A: b\r\n Content-Length: 3\r\nContent-Length:\r\n 8\r\n\r\n", id="a length, folded"),
+        pytest.param("Content-Length: 8\nX-A: b\n Retry-After: 60\n\n", id="line feeds alone"),
+        pytest.param("Content-Length: 8\r\nX-A: b Retry-After: 60\r\n\n", id="a line feed at the end"),
+        pytest.param(
+            "X-A: b\n Transfer-Encoding: identity\r\nTransfer-Encoding:\r\n chunked\r\n\r\n8\r\n", id="chunked"
+        ),
+    ],
+)
+async def test_a_head_in_an_old_form_is_one_answer_s_and_hides_no_header(fault: Fault, head: str) -> None:
+    end = "\r\n0\r\n\r\n" if "chunked" in head else ""
+    old = f'HTTP/1.1 200 OK\r\n{head}{{"n": 1}}{end}'.encode()
+    async with serving(old, answer({"n": 2})) as server:
+        lane = await fault.lane(server.url)
+        first, second = await ask(lane), await ask(lane)
+        assert (first.body, second.body) == (b'{"n": 1}', b'{"n": 2}')
+        assert (field(first.headers, "x-a")[:1], field(first.headers, "retry-after")) == ("b", "")
+        assert server.connections == 1
+    assert fault.time.slept == []
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param("X-A: b\rContent-Length: 3\r\nContent-Length: 8\r\n\r\n", id="a carriage return alone"),
+        pytest.param("Content-Length: 3\nContent-Length: 8\n\n", id="two lengths"),
+        pytest.param("Content-Length: 8\nTransfer-Encoding: chunked\n\n", id="both framings"),
+        pytest.param("X-A: b\0\n Content-Length: 8\n\n", id="a NUL"),
+    ],
+)
+async def test_a_head_that_two_readers_could_read_in_two_ways_is_refused(fault: Fault, head: str) -> None:
+    async with serving(f'HTTP/1.1 200 OK\r\n{head}{{"n": 1}}'.encode()) as server:
+        error = await fault.failure(ask(await fault.lane(server.url)))
+    assert type(error) is PayloadError
+    assert error.reason == "the answer is no HTTP that can be trusted"
 
 
 async def _ids(hub: Hub) -> list[str]:
