@@ -20,7 +20,8 @@ from conversations_hub.cli import cli
 from conversations_hub.cli.examination import Diagnosis, Finding, examined
 from conversations_hub.hub.environment import accounts_in
 from conversations_hub.hub.unusable import Unusable
-from conversations_hub.testing import Faults, Simulator
+from conversations_hub.signing import bearer
+from conversations_hub.testing import Faults, Simulator, unknown_members
 from conversations_hub.transport import Clock, Lane
 
 from .clock import FakeClock
@@ -121,6 +122,47 @@ async def test_what_the_adapter_has_never_heard_of_is_named() -> None:
     assert {"conversation_name", "events[].properties.transcript[].duration"} <= set(found["missing members"].found)
     assert [found[check].verdict for check in ("unknown members", "unknown words", "payloads")] == ["note"] * 3
     assert "private" not in str(found)
+
+
+async def test_what_people_are_called_is_counted_and_not_shown() -> None:
+    event = {"event_type": "application.transcription_ready", "timestamp": "2026-11-20T09:10:00Z"}
+    speakers = ["Zoë Miller", "JOHN", "robot", "Zoë Miller", "a" * 41, "robot\u202e"]
+    turns = [{"role": called, "content": "private words"} for called in speakers]
+    whole = {**ROW, "events": [{**event, "properties": {"transcript": turns}}]}
+    async with _examining(_listed(ROW), answer(whole)) as (found, _):
+        pass
+    assert found["unknown words"].found == (
+        "role: robot",
+        "role: 4 that may be people's names, and are not shown",
+    )
+    assert "Miller" not in str(found)
+
+
+class _Guest(msgspec.Struct):
+    seat: str
+
+
+class _Table(msgspec.Struct):
+    guests: dict[str, _Guest]
+
+
+def test_keys_of_maps_are_content_and_not_shown() -> None:
+    adapter = Adapter(name="acme", base_url="https://acme.example", docs="", sign=bearer, payloads=(_Table,))
+    guests = {called: {"seat": "1", "mood": "x"} for called in ("Zoë Miller", "John Smith")}
+    assert unknown_members(adapter, {"guests": guests}) == ["guests.*.mood"]
+    left = msgspec.structs.replace(adapter, left_to_raw={"guests.Zoë Miller.mood": "", "guests.John *": ""})
+    assert unknown_members(left, {"guests": guests}) == []
+
+
+async def test_very_much_is_cut_and_counted() -> None:
+    many = {f"member_{number}_{'x' * 1000}\x1b": 1 for number in range(1000)}
+    async with _examining(_listed({**ROW, **many}), answer({**ROW, **many})) as (found, _):
+        pass
+    named = found["unknown members"]
+    assert named.said.startswith("1000: ")
+    assert len(named.found) == 201
+    assert named.found[-1] == "and 800 more"
+    assert max(map(len, named.found)) == 160
 
 
 async def test_a_row_nobody_can_read_fails() -> None:

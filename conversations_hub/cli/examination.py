@@ -5,10 +5,11 @@ Few requests are sent: a page of the list, and `get` for some of its rows. What 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from functools import partial
-from typing import Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 import msgspec
 
@@ -30,6 +31,8 @@ T = TypeVar("T")
 _ROWS = 25
 _DETAILS = 3
 _MOST_SKEW = 5.0
+_MOST_NAMED = 200
+_LONGEST_NAME = 160  # characters
 
 Verdict = Literal["ok", "note", "failed", "skipped"]
 
@@ -96,7 +99,7 @@ async def examined(lane: Lane) -> Diagnosis:
             ),
             _found(
                 "unknown words",
-                (word for conversation in evidence.conversations for word in _unknown_words(conversation)),
+                _unknown_words(evidence.conversations),
                 "the provider says what the adapter has no word for",
                 "none",
             ),
@@ -257,7 +260,7 @@ def _limits(evidence: _Evidence, documented: float | None) -> Finding:
     left = quota(answer.headers, came)
     if left is None:
         named = sorted(name.lower() for name in answer.headers if "ratelimit" in name.lower().replace("-", ""))
-        return Finding("rate limit", "ok", f"{known}; no header tells what is left", tuple(named))
+        return Finding("rate limit", "ok", f"{known}; no header tells what is left", _named(named))
     said = f"{known}; the headers say {left.remaining} left, for {left.resets_in:.0f} s"
     return Finding("rate limit", "note" if left.remaining == 0 else "ok", said)
 
@@ -273,28 +276,51 @@ def _readable(evidence: _Evidence) -> Finding:
     total = len(evidence.conversations) + len(evidence.unreadable)
     if evidence.unreadable:
         return Finding(
-            "payloads", "failed", f"{len(evidence.unreadable)} of {total} unreadable", tuple(evidence.unreadable)
+            "payloads", "failed", f"{len(evidence.unreadable)} of {total} unreadable", _named(evidence.unreadable)
         )
-    issues = dict.fromkeys(
+    issues = _named(
         f"{issue.place}: {issue.reason}" for conversation in evidence.conversations for issue in conversation.issues
     )
     if issues:
-        return Finding("payloads", "note", f"{total} read, but not all that is in them", tuple(issues))
+        return Finding("payloads", "note", f"{total} read, but not all that is in them", issues)
     return Finding("payloads", "ok", f"{total} read whole")
 
 
-def _unknown_words(conversation: Conversation) -> Iterator[str]:
-    # Something else may have told of the end, where nobody knows the word.
-    is_known = conversation.status is not Status.UNKNOWN and "status" not in conversation.estimated
-    if conversation.provider_status and not is_known:
-        yield f"status: {cut(conversation.provider_status)}"
-    if conversation.end_reason is EndReason.UNKNOWN and conversation.provider_end_reason:
-        yield f"end reason: {cut(conversation.provider_end_reason)}"
+# What a speaker is called may be a name; a word that an adapter could know is written like this.
+_WORD: Final = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+
+
+def _unknown_words(conversations: Iterable[Conversation]) -> Iterator[str]:
+    names: set[str] = set()
+    for conversation in conversations:
+        # Something else may have told of the end, where nobody knows the word.
+        is_known = conversation.status is not Status.UNKNOWN and "status" not in conversation.estimated
+        if conversation.provider_status and not is_known:
+            yield f"status: {conversation.provider_status}"
+        if conversation.end_reason is EndReason.UNKNOWN and conversation.provider_end_reason:
+            yield f"end reason: {conversation.provider_end_reason}"
+        for called in _unknown_speakers(conversation):
+            if _WORD.fullmatch(called):
+                yield f"role: {called}"
+            else:
+                names.add(called)
+    if names:
+        yield f"role: {len(names)} that may be people's names, and are not shown"
+
+
+def _unknown_speakers(conversation: Conversation) -> Iterator[str]:
     for turn in conversation.transcript or ():
         if turn.role is Role.UNKNOWN and turn.participant is not None:
-            yield f"role: {cut(conversation.participants[turn.participant].name or '')}"
+            yield conversation.participants[turn.participant].name or ""
 
 
 def _found(check: str, found: Iterable[str], said: str, otherwise: str, *, verdict: Verdict = "note") -> Finding:
-    each = tuple(dict.fromkeys(found))
-    return Finding(check, verdict, f"{len(each)}: {said}", each) if each else Finding(check, "ok", otherwise)
+    each = dict.fromkeys(found)
+    return Finding(check, verdict, f"{len(each)}: {said}", _named(each)) if each else Finding(check, "ok", otherwise)
+
+
+def _named(found: Iterable[str]) -> tuple[str, ...]:
+    """Return what was found one by one, each once and cut, and how many more there are of very many."""
+    each = list(dict.fromkeys(cut(one, _LONGEST_NAME) for one in found))
+    more = [f"and {len(each) - _MOST_NAMED} more"] if len(each) > _MOST_NAMED else []
+    return (*each[:_MOST_NAMED], *more)

@@ -19,18 +19,19 @@ __all__ = ["landings", "left_to_raw", "unknown_members", "unseen_members"]
 def unknown_members(resource: Resource, payload: Json) -> list[str]:
     """Return the members of a payload, decoded untyped, that are neither read nor left to `raw`.
 
-    `resource` is what the payload is one of: an adapter itself, or another of its kinds of conversations.
+    `resource` is what the payload is one of: an adapter itself, or another of its kinds of conversations. A star stands
+    for the keys of a map, which are content.
     """
     left = left_to_raw(resource.left_to_raw)
-    found = dict.fromkeys(path for path, is_read in _walked(payload, _kinds(resource)) if not is_read)
-    return [path for path in found if not left.fullmatch(path)]
+    found = ((path, shown) for path, shown, is_read in _walked(payload, _kinds(resource)) if not is_read)
+    return list(dict.fromkeys(shown for path, shown in found if not left.fullmatch(path)))
 
 
 def landings(resource: Resource, payload: Json) -> dict[str, str]:
     """Return where each member lands: "read", the reason why it is left to `raw`, or "unknown"."""
     left = {path: left_to_raw([path]) for path in resource.left_to_raw}
     found: dict[str, str] = {}
-    for path, is_read in _walked(payload, _kinds(resource)):
+    for path, _, is_read in _walked(payload, _kinds(resource)):
         reason = next((resource.left_to_raw[name] for name, pattern in left.items() if pattern.fullmatch(path)), None)
         found[path] = "read" if is_read else reason or "unknown"
     return found
@@ -41,7 +42,7 @@ def unseen_members(resource: Resource, payloads: Iterable[Json]) -> list[str]:
     kinds = _kinds(resource)
     seen: set[str] = set()
     for payload in payloads:
-        seen.update(path for path, is_read in _walked(payload, kinds) if is_read)
+        seen.update(path for path, _, is_read in _walked(payload, kinds) if is_read)
     return [path for path in dict.fromkeys(_readable(kinds, seen)) if path not in seen]
 
 
@@ -71,20 +72,28 @@ def _flat(kinds: Iterable[inspect.Type]) -> _Kinds:
     return tuple(found)
 
 
-def _walked(value: Json, kinds: _Kinds, path: str = "") -> Iterator[tuple[str, bool]]:
-    """Yield every member's path and whether it is read; nothing below one that is not."""
+def _walked(value: Json, kinds: _Kinds, path: str = "", shown: str = "") -> Iterator[tuple[str, str, bool]]:
+    """Yield every member's path, that with a star for each key of a map, and whether it is read.
+
+    Nothing is yielded below one that is not.
+    """
     if isinstance(value, dict):
         for name, inner in value.items():
-            below = f"{path}.{name}".removeprefix(".")
             known = _member(name, kinds)
-            yield below, bool(known)
+            is_key = bool(known) and not any(_has_field(kind, name) for kind in kinds)
+            below = f"{path}.{name}".removeprefix("."), f"{shown}.{'*' if is_key else name}".removeprefix(".")
+            yield *below, bool(known)
             if known:
-                yield from _walked(inner, known, below)
+                yield from _walked(inner, known, *below)
     elif isinstance(value, list):
         items = _flat(kind.item_type for kind in kinds if isinstance(kind, inspect.ListType))
         items += tuple(kind for kind in kinds if isinstance(kind, inspect.AnyType | inspect.RawType))
         for inner in value:
-            yield from _walked(inner, items, f"{path}[]")
+            yield from _walked(inner, items, f"{path}[]", f"{shown}[]")
+
+
+def _has_field(kind: inspect.Type, name: str) -> bool:
+    return isinstance(kind, inspect.StructType) and any(field.encode_name == name for field in kind.fields)
 
 
 def _member(name: str, kinds: _Kinds) -> _Kinds:
