@@ -76,17 +76,17 @@ async def hosts(*answers: Any, names: tuple[str, ...]) -> AsyncGenerator[Hosts]:
     with certificates.issue_cert(*names).private_key_and_cert_chain_pem.tempfile() as path:
         context.load_cert_chain(path)
     loop = asyncio.get_running_loop()
-    resolve, connect = loop.getaddrinfo, loop.sock_connect
+    resolve, connect = socket.getaddrinfo, loop.sock_connect
     async with serving(*answers, ssl=context) as server:
         found = Hosts(certificates, server)
         for name in names:
             found.meanings[name].append(PUBLIC)
         port = int(server.url.rpartition(":")[2])
 
-        async def getaddrinfo(host: str, service: int, **options: Any) -> list[Any]:
+        def getaddrinfo(host: str, service: int, *more: Any, **options: Any) -> list[Any]:
             address = found.resolve(host)
             if address is None:
-                return await resolve(host, service, **options)
+                return resolve(host, service, *more, **options)
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
             where = (address, service, 0, 0) if ":" in address else (address, service)
             return [(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", where)]
@@ -97,5 +97,5 @@ async def hosts(*answers: Any, names: tuple[str, ...]) -> AsyncGenerator[Hosts]:
                 address = ("127.0.0.1", port)
             await connect(sock, address)
 
-        with patch.object(loop, "getaddrinfo", getaddrinfo), patch.object(loop, "sock_connect", sock_connect):
+        with patch.object(socket, "getaddrinfo", getaddrinfo), patch.object(loop, "sock_connect", sock_connect):
             yield found

@@ -20,6 +20,7 @@ from conversations_hub.cli import cli
 from conversations_hub.cli.examination import Diagnosis, Finding, examined
 from conversations_hub.hub.environment import accounts_in
 from conversations_hub.hub.unusable import Unusable
+from conversations_hub.payload import Json
 from conversations_hub.signing import bearer
 from conversations_hub.testing import Faults, Simulator, unknown_members
 from conversations_hub.transport import Clock, Lane
@@ -148,7 +149,7 @@ class _Table(msgspec.Struct):
 
 def test_keys_of_maps_are_content_and_not_shown() -> None:
     adapter = Adapter(name="acme", base_url="https://acme.example", docs="", sign=bearer, payloads=(_Table,))
-    guests = {called: {"seat": "1", "mood": "x"} for called in ("Zoë Miller", "John Smith")}
+    guests: Json = {called: {"seat": "1", "mood": "x"} for called in ("Zoë Miller", "John Smith")}
     assert unknown_members(adapter, {"guests": guests}) == ["guests.*.mood"]
     left = msgspec.structs.replace(adapter, left_to_raw={"guests.Zoë Miller.mood": "", "guests.John *": ""})
     assert unknown_members(left, {"guests": guests}) == []

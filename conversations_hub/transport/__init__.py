@@ -44,6 +44,7 @@ from .connections import Connections
 from .failures import LibraryError, Lost, failure_of, name_of, refused_by
 from .gate import Gate, Limiter
 from .pool import KEEP_ALIVE, Progress, SocketFactory, drop, session, under_way, url_of
+from .threads import Threads
 from .turns import Turns
 
 __all__ = ["Clock", "Connections", "Counts", "Exchange", "Lane", "Limiter", "Turns"]
@@ -129,6 +130,8 @@ def _resumed(flow: Flow[T], answer: Response | HubError | None) -> Request | _Re
 
 
 _DIRECTLY: Final = route(None)
+_LOOKUPS: Final = 2  # names that an account has resolved at a time
+_DISK: Final = 8
 _CLOSING: Final = 2.0
 _TICK: Final = 0.02  # seconds; by so much a timer may go off before its instant, where the clock is coarse
 _LONGEST_WORDS: Final = 200  # characters of a provider's
@@ -173,6 +176,9 @@ class Lane:
         self._session: aiohttp.ClientSession | None = None
         self._visits: set[aiohttp.ClientSession] = set()
         self._dropped: weakref.finalize[..., Lane] | None = None
+        self._lookups = Threads(_LOOKUPS)
+        self.disk = Threads(_DISK)
+        """For what waits for the disk."""
         self._answered_at = -math.inf
         self._on_signal = on_signal
         self._budget = RetryBudget()
@@ -561,7 +567,7 @@ class Lane:
         if self._session is None or self._closing is None:
             self._closing = loop.create_future()
             headers = {"Accept": "application/json", "Accept-Encoding": "gzip"}
-            self._session = session(self.profile.in_flight, self._connections, self._ssl, headers)
+            self._session = session(self.profile.in_flight, self._connections, self._ssl, headers, self._lookups)
             self._dropped = weakref.finalize(self, drop, self._session, self._where)
         return self._session, self._closing
 
@@ -575,7 +581,7 @@ class Lane:
         """
         self._open()
         ssl = self._recordings_ssl if is_stranger else self._ssl
-        async with session(1, self._connections, ssl, headers, socket_factory=socket_factory) as visit:
+        async with session(1, self._connections, ssl, headers, self._lookups, socket_factory=socket_factory) as visit:
             self._visits.add(visit)
             try:
                 yield visit

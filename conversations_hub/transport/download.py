@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping
-from contextlib import AsyncExitStack, closing, nullcontext
+from contextlib import AsyncExitStack, ExitStack, closing, nullcontext
 from pathlib import Path
 from typing import Final
 from urllib.parse import urljoin
@@ -23,6 +22,7 @@ from .body import read
 from .failures import LibraryError
 from .guard import Guard, Refused, public_socket
 from .pool import url_of
+from .threads import Threads
 
 __all__ = ["Download", "fetched"]
 
@@ -70,23 +70,28 @@ async def fetched(
     `identity` tells this recording from every other, whatever its URL is today.
     """
     profile = lane.profile.but(deadline=until - lane.clock.monotonic())
-    part = await asyncio.to_thread(Part, path, identity, overwrite=overwrite)
+    disk = Threads(1, among=lane.disk)
+    held = ExitStack()  # so that it is closed where nobody waited until it was open
     try:
-        way = _Way(lane, guard, part, url, signs=signs, largest=largest)
+        part = await disk.run(lambda: held.enter_context(closing(Part(path, identity, overwrite=overwrite))))
+        way = _Way(lane, guard, part, disk, url, signs=signs, largest=largest)
         media_type = await lane.repeat("download", way.attempt, profile)
-        sha256 = await asyncio.to_thread(part.finish)
+        sha256 = await disk.run(part.finish)
         return Download(path, part.size, sha256, media_type)
     finally:
-        await asyncio.to_thread(part.close)
+        await disk.run(held.close)
 
 
 class _Way:
     """The way to one recording, with as many attempts as it takes."""
 
-    def __init__(self, lane: Lane, guard: Guard, part: Part, url: str, *, signs: bool, largest: int) -> None:
+    def __init__(
+        self, lane: Lane, guard: Guard, part: Part, disk: Threads, url: str, *, signs: bool, largest: int
+    ) -> None:
         self._lane = lane
         self._guard = guard
         self._part = part
+        self._disk = disk
         self._url = url
         self._signs = signs
         self._largest = largest
@@ -97,7 +102,7 @@ class _Way:
         exchange.retries += exchange.attempts > 1
         media_type = await self._follow(exchange)
         if media_type is None:  # what there was is no part of what there is now
-            await asyncio.to_thread(self._part.begin, None)
+            await self._disk.run(self._part.begin, None)
             media_type = await self._follow(exchange)
         if media_type is None:
             raise PayloadError("the server sends a part of the recording that nobody asked for")
@@ -210,7 +215,7 @@ class _Way:
             return None
         media_type = _media_type(headers)
         if answer.status == 200:
-            await asyncio.to_thread(part.begin, _validator(headers), _length(answer))
+            await self._disk.run(part.begin, _validator(headers), _length(answer))
         elif answer.status == 206 and (whole := _continued(part, answer)):
             part.whole = whole
         else:
@@ -240,10 +245,10 @@ class _Way:
                     raise self._too_large()
                 if len(waiting) >= _PIECE:
                     piece, waiting = waiting, bytearray()
-                    await asyncio.to_thread(self._part.write, piece)
+                    await self._disk.run(self._part.write, piece)
         finally:
             if waiting:
-                await asyncio.to_thread(self._part.write, waiting)
+                await self._disk.run(self._part.write, waiting)
 
     def _too_large(self) -> PayloadError:
         return PayloadError(f"the recording is larger than {self._largest} bytes")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import select
 import socket
 import warnings
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from ssl import SSLContext
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import aiohttp
 from aiohttp.abc import ResolveResult
@@ -20,6 +21,7 @@ from ..proxy import Proxy
 from ..version import __version__
 from .connections import Connections
 from .failures import sent_once
+from .threads import Threads
 
 __all__ = ["KEEP_ALIVE", "AddressInfo", "Progress", "SocketFactory", "drop", "session", "under_way", "url_of"]
 
@@ -46,7 +48,23 @@ under_way: ContextVar[Progress] = ContextVar("under_way")
 """The request that this task, or one made for it, is sending."""
 
 
+class _Lookups:
+    """What the library's resolver asks of an event loop, in threads of an account's own."""
+
+    def __init__(self, threads: Threads) -> None:
+        self._threads = threads
+
+    async def getaddrinfo(self, host: str, port: int, **wanted: Any) -> Any:
+        return await self._threads.run(socket.getaddrinfo, host, port, **wanted)
+
+    async def getnameinfo(self, address: tuple[Any, ...], flags: int) -> tuple[str, str]:
+        return await self._threads.run(socket.getnameinfo, address, flags)
+
+
 class _Resolver(aiohttp.ThreadedResolver):
+    def __init__(self, threads: Threads) -> None:
+        super().__init__(cast("asyncio.AbstractEventLoop", _Lookups(threads)))
+
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
@@ -114,15 +132,19 @@ def session(
     connections: Connections,
     ssl: SSLContext | None,
     headers: Mapping[str, str],
+    lookups: Threads,
     *,
     socket_factory: SocketFactory | None = None,
 ) -> aiohttp.ClientSession:
-    """Return a session of at most so many of a hub's connections; it belongs to the running loop."""
+    """Return a session of at most so many of a hub's connections; it belongs to the running loop.
+
+    Names are resolved in the threads for `lookups`.
+    """
     connector = _Connector(
         limit=most,
         keepalive_timeout=KEEP_ALIVE,
         ssl=True if ssl is None else ssl,
-        resolver=_Resolver(),
+        resolver=_Resolver(lookups),
         socket_factory=socket_factory,
     )
     connector.shared = connections

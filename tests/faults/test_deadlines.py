@@ -36,6 +36,7 @@ from conversations_hub.policy.backoff import Backoff
 from conversations_hub.schema import Recording, RecordingAccess
 from conversations_hub.signals import BreakerChanged
 from conversations_hub.transport import Clock
+from conversations_hub.transport.threads import Threads
 from conversations_hub.wire import Flow, Request
 
 from ..server import Asked, Handler, answer, serving
@@ -83,7 +84,7 @@ async def test_f053_a_name_that_does_not_resolve_ends_at_the_deadline(
     async def hanging(*_arguments: object, **_named: object) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(loop, "getaddrinfo", hanging)
+    monkeypatch.setattr(Threads, "run", hanging)
     lane = await fault.lane("http://localhost:1", clock=loop.clock(), deadline=0.1)
     began = loop.time()
     error = await fault.failure(ask(lane))
