@@ -386,7 +386,8 @@ class Adapter(Resource, frozen=True, kw_only=True):
     secret_settings: tuple[str, ...] = ()
     """Which of those are credentials: they are taken out of a provider's words, as the key is."""
     secret_fields: frozenset[str] = frozenset()
-    """Members of the provider's JSON that are scrubbed from `raw`, at any depth."""
+    """Members of the provider's JSON that are starred wherever it is kept, at any depth: in `raw`, `metadata`, what was
+    collected, and what tools were given and answered. A star at the end of a name stands for any more of it."""
     requests_per_second: float | None = None
     """The documented limit of an account; None: not documented."""
     lookback: timedelta = timedelta(days=1)

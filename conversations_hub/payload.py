@@ -7,15 +7,12 @@ import math
 import re
 import zlib
 from codecs import getincrementaldecoder
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
 from .errors import PayloadError, TransportError
 from .schema import Issue
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
 
 __all__ = [
     "LARGE",
@@ -25,7 +22,6 @@ __all__ = [
     "decoded_or_none",
     "decompressed",
     "is_utf8",
-    "scrubbed",
     "untyped",
     "well_formed",
 ]
@@ -324,22 +320,3 @@ def decompressed(body: bytes, encoding: str, limit: int) -> bytes:
     else:
         raise PayloadError(f"the answer is compressed in more than {_MOST_MEMBERS} pieces")
     raise TransportError("the compressed answer is cut or corrupt")
-
-
-def scrubbed(body: bytes, secret_fields: Collection[str]) -> bytes:
-    """Return a JSON body with the named members replaced by `"***"`, at any depth; untouched where none is there."""
-    if not any(f'"{name}"'.encode() in body for name in secret_fields):
-        return body
-    document = untyped(body)
-    left = [document]
-    while left:
-        value = left.pop()
-        if isinstance(value, dict):
-            for name, inner in value.items():
-                if name in secret_fields and inner is not None:
-                    value[name] = "***"
-                else:
-                    left.append(inner)
-        elif isinstance(value, list):
-            left += value
-    return msgspec.json.encode(document)

@@ -20,7 +20,8 @@ from .adapter import Adapter, Event, EventKind, Webhook
 from .adapters import load
 from .errors import ConfigurationError, HubError, UnsupportedError, WebhookError
 from .frames import bared
-from .payload import scrubbed, well_formed
+from .payload import well_formed
+from .scrub import without_secrets, without_secrets_in_analysis
 from .signing import Secret
 from .signing.received import Body, Headers, Received, header_pairs, viewed
 from .signing.schemes import TOLERANCE, Claim, Scheme
@@ -226,12 +227,13 @@ def _own(event: Event, adapter: Adapter, signed: Scheme | None) -> Event:
 
     conversation = event.conversation
     if conversation is not None:
-        raw = None if conversation.raw is None else scrubbed(conversation.raw, adapter.secret_fields)
-        conversation = msgspec.structs.replace(conversation, id=own(conversation.id), raw=raw)
+        conversation = msgspec.structs.replace(conversation, id=own(conversation.id))
+        conversation = without_secrets(conversation, adapter.secret_fields)
     return msgspec.structs.replace(
         event,
         conversation_id=None if event.conversation_id is None else own(event.conversation_id),
         conversation=conversation,
+        analysis=event.analysis and without_secrets_in_analysis(event.analysis, adapter.secret_fields),
         verified=signed is not None,
         signed_members=signed.signed_members if signed else None,
     )

@@ -13,7 +13,6 @@ import pytest
 from conversations_hub import errors
 from conversations_hub.adapter import Account, Listing, Query, Start
 from conversations_hub.adapters.anyreach import ADAPTER, end, get, list_page, normalize, refusal, send, start
-from conversations_hub.payload import scrubbed
 from conversations_hub.schema import (
     Agent,
     Channel,
@@ -30,6 +29,7 @@ from conversations_hub.schema import (
     ToolResult,
     TranscriptState,
 )
+from conversations_hub.scrub.members import scrubbed
 from conversations_hub.testing import Driven, drive, mutants, read_exchange
 from conversations_hub.wire import Request, Response
 

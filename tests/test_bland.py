@@ -43,7 +43,6 @@ from conversations_hub.errors import (
     RejectedError,
     WebhookError,
 )
-from conversations_hub.payload import scrubbed
 from conversations_hub.schema import (
     Agent,
     Channel,
@@ -61,6 +60,7 @@ from conversations_hub.schema import (
     TranscriptTurn,
     Visibility,
 )
+from conversations_hub.scrub.members import scrubbed
 from conversations_hub.testing import Driven, Simulator, cases_in, drive, mutants
 from conversations_hub.testing.simulator.truth import Phase, Truth
 from conversations_hub.testing.simulator.world import World

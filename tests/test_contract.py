@@ -24,8 +24,9 @@ from conversations_hub.errors import (
     ProviderError,
     WebhookError,
 )
-from conversations_hub.payload import Json, scrubbed, untyped, well_formed
+from conversations_hub.payload import Json, untyped, well_formed
 from conversations_hub.schema import Conversation, Status
+from conversations_hub.scrub.members import scrubbed
 from conversations_hub.signing.received import Received
 from conversations_hub.testing import (
     Case,

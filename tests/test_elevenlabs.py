@@ -31,7 +31,6 @@ from conversations_hub.errors import (
     WebhookError,
 )
 from conversations_hub.hub.reader import merged
-from conversations_hub.payload import scrubbed
 from conversations_hub.schema import (
     Channel,
     Conversation,
@@ -46,6 +45,7 @@ from conversations_hub.schema import (
     TranscriptTurn,
     Visibility,
 )
+from conversations_hub.scrub.members import scrubbed
 from conversations_hub.testing import Driven, Simulator, cases_in, drive
 from conversations_hub.testing.simulator.elevenlabs import SIMULATED
 from conversations_hub.testing.simulator.truth import Phase, Truth

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from conversations_hub.coerce import Id, Instant, Number, Seconds, UnixSeconds
 from conversations_hub.errors import HubError, PayloadError, TransportError
-from conversations_hub.payload import decode, decompressed, scrubbed, well_formed
+from conversations_hub.payload import decode, decompressed, well_formed
 from conversations_hub.schema import Issue
+from conversations_hub.scrub.members import scrubbed
 
 T = TypeVar("T")
 
@@ -488,19 +489,33 @@ def test_a_bomb_takes_little_more_memory_than_the_limit() -> None:
             b'{"Token":"a", "tokens": "b",  "x":"\\"token\\": 1"}',
             b'{"Token":"a", "tokens": "b",  "x":"\\"token\\": 1"}',
         ),
-        (b'{"a": "token"}', b'{"a":"token"}'),
+        (b'{"a": "token"}', b'{"a": "token"}'),
+        (b'{"tokens": 1, "my_token": 2}', b'{"tokens": 1, "my_token": 2}'),
+        (
+            rb'{"arguments": "{\"token\": \"sk-1\", \"a\": 1.10}"}',
+            rb'{"arguments":"{\"token\":\"***\",\"a\":1.10}"}',
+        ),
+        (
+            rb'{"a": " [{\"b\": \"{\\\"token\\\": 1}\"}]"}',
+            rb'{"a":"[{\"b\":\"{\\\"token\\\":\\\"***\\\"}\"}]"}',
+        ),
+        (rb'{"arguments": "{\"token\": \"sk-1", "b": "{\"tokens"}', b'{"arguments":"***","b":"{\\"tokens"}'),
+        (b'{"held__a": 1, "held__": 2, "held_": 3}', b'{"held__a":"***","held__":"***","held_":3}'),
+        (rb'{"a": "{\"held__a\": 1}"}', rb'{"a":"{\"held__a\":\"***\"}"}'),
         (b'{"token":"sk-1","a":"\\u00e9\\n"}', '{"token":"***","a":"é\\n"}'.encode()),
     ],
     ids=lambda value: str(value)[:40],
 )
 def test_secret_members_are_scrubbed_at_any_depth(body: bytes, clean: bytes) -> None:
-    assert scrubbed(body, {"token", "key"}) == clean
+    assert scrubbed(body, {"token", "key", "held__*"}) == clean
 
 
 def test_without_secret_members_raw_is_untouched() -> None:
     body = b'{ "token" : 1 }'
     assert scrubbed(body, frozenset()) is body
     assert scrubbed(body, {"other"}) is body
+    for body in (b'{"a": "token"}', rb'{"a": "{\"tokens\": 1}"}', rb'{"a": "see \"token\": 1"}'):
+        assert scrubbed(body, {"token"}) is body
 
 
 def test_a_secret_is_found_under_hundreds_of_levels() -> None:

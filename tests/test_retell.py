@@ -31,7 +31,6 @@ from conversations_hub.adapters.retell import (
     start_call,
     start_chat,
 )
-from conversations_hub.payload import scrubbed
 from conversations_hub.schema import (
     Analysis,
     Channel,
@@ -49,6 +48,7 @@ from conversations_hub.schema import (
     Visibility,
     Word,
 )
+from conversations_hub.scrub.members import scrubbed
 from conversations_hub.testing import Driven, Simulator, cases_in, drive
 from conversations_hub.testing.simulator.retell import SIMULATED
 from conversations_hub.testing.simulator.truth import Phase, Truth

@@ -26,7 +26,6 @@ from conversations_hub.adapters.ultravox import (
     refusal,
     start,
 )
-from conversations_hub.payload import scrubbed
 from conversations_hub.schema import (
     Channel,
     Direction,
@@ -40,6 +39,7 @@ from conversations_hub.schema import (
     TranscriptState,
     TranscriptTurn,
 )
+from conversations_hub.scrub.members import scrubbed
 from conversations_hub.testing import Driven, Simulator, cases_in, drive
 from conversations_hub.testing.simulator.truth import Phase, Truth
 from conversations_hub.testing.simulator.ultravox import SIMULATED

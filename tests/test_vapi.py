@@ -27,7 +27,6 @@ from conversations_hub.adapters.vapi import (
     session,
     start,
 )
-from conversations_hub.payload import scrubbed
 from conversations_hub.schema import (
     Agent,
     Analysis,
@@ -44,6 +43,7 @@ from conversations_hub.schema import (
     TranscriptTurn,
     Word,
 )
+from conversations_hub.scrub.members import scrubbed
 from conversations_hub.signing.schemes import Scheme, hmac_signed, shared_secret
 from conversations_hub.testing import Driven, Simulator, cases_in, drive
 from conversations_hub.testing.simulator.truth import Phase, Truth

@@ -450,10 +450,7 @@ class Hub:
         `UnsupportedError` where the provider cannot.
         """
         reader, id = self._named(ref)
-        lane = reader.lane
-        if reader.resource.send is None:
-            raise reader.unsupported("send")
-        return await lane.run("send", reader.resource.send(lane.account, id, text), profile=_profile(profile))
+        return await reader.send(id, text, _profile(profile))
 
     @sealed
     async def download(

@@ -9,10 +9,11 @@ import msgspec
 
 from ..adapter import Listing, Query, Resource, Start, Started
 from ..errors import AuthError, ForbiddenError, HubClosedError, HubError, PayloadError, UnsupportedError
-from ..payload import LARGE, scrubbed
+from ..payload import LARGE
 from ..policy import Profile
 from ..reading.lifecycle import as_got
-from ..schema import Agent, Analysis, Conversation, Issue, TranscriptState
+from ..schema import Agent, Analysis, Conversation, Issue, TranscriptState, TranscriptTurn
+from ..scrub import without_secrets, without_secrets_in_turn
 from ..transport import Counts, Lane
 from ..transport.failures import name_of
 from ..wire import Flow, wrong_with_id
@@ -87,19 +88,32 @@ class Reader:
         started = yield from flow
         return msgspec.structs.replace(started, conversation=self.own(started.conversation))
 
+    async def send(self, id: str, text: str, profile: Profile | None = None) -> TranscriptTurn:
+        """Say something in a running text conversation and return the agent's answer."""
+        if self.resource.send is None:
+            raise self.unsupported("send")
+        flow = self._answered(self.resource.send(self.lane.account, id, text))
+        return await self.lane.run("send", flow, profile=profile)
+
+    def _answered(self, flow: Flow[TranscriptTurn]) -> Flow[TranscriptTurn]:
+        turn = yield from flow
+        return without_secrets_in_turn(turn, self.lane.adapter.secret_fields)
+
     def own(self, conversation: Conversation) -> Conversation:
-        """Stamp a conversation with its account and its recordings with its ref; keep, scrub or drop its raw.
+        """Stamp a conversation with its account and its recordings with its ref, and scrub it; keep or drop its raw.
 
         Raises `PayloadError` for one whose id is none, so that nobody is handed what cannot be asked for.
         """
         wrong = wrong_with_id(conversation.id)
         if wrong:
             raise PayloadError(f"the provider's id of it {wrong}")
-        raw = conversation.raw if self._keep_raw else None
-        if raw is not None:
-            raw = scrubbed(raw, self.lane.adapter.secret_fields)
-        id = self.lane.adapter.id_for_all(self.name, conversation.id)
-        owned = msgspec.structs.replace(conversation, id=id, account=self.lane.account.name, raw=raw)
+        owned = msgspec.structs.replace(
+            conversation,
+            id=self.lane.adapter.id_for_all(self.name, conversation.id),
+            account=self.lane.account.name,
+            raw=conversation.raw if self._keep_raw else None,
+        )
+        owned = without_secrets(owned, self.lane.adapter.secret_fields)
         if not owned.recordings:
             return owned
         recordings = tuple(msgspec.structs.replace(recording, ref=owned.ref) for recording in owned.recordings)

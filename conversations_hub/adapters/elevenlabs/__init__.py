@@ -227,17 +227,17 @@ def _words(response: Response) -> str | None:
     return sent
 
 
-# What may hold a credential: the headers and parameters of the customer's own tools, what is handed to them, and what
-# opens a session or a file.
+# What may hold a credential: the headers and parameters of the customer's own tools, variables for their headers, and
+# what opens a session or a file.
 _SECRET_FIELDS = {
     "custom_llm_extra_body",
-    "dynamic_variables",
     "file_url",
     "headers",
     "new_value",
     "old_value",
     "path_params",
     "query_params",
+    "secret__*",
     "signed_url",
     "token",
 }

@@ -1,0 +1,59 @@
+"""Secrets taken out of conversations, wherever these keep JSON of their provider's."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import msgspec
+
+from ..schema import Analysis, Conversation, TranscriptTurn
+from .members import scrubbed, starred
+
+__all__ = ["without_secrets", "without_secrets_in_analysis", "without_secrets_in_turn"]
+
+
+def without_secrets(conversation: Conversation, names: Collection[str]) -> Conversation:
+    """Return a conversation with the members of these names starred, as they are in `raw`: wherever JSON is kept."""
+    if not names:
+        return conversation
+    raw, analysis, turns = conversation.raw, conversation.analysis, conversation.transcript
+    clean = {
+        "raw": raw and scrubbed(raw, names),
+        "metadata": conversation.metadata and starred(conversation.metadata, names),
+        "analysis": analysis and without_secrets_in_analysis(analysis, names),
+        "transcript": turns and _turns_without_secrets(turns, names),
+    }
+    changed = {name: part for name, part in clean.items() if part is not getattr(conversation, name)}
+    return msgspec.structs.replace(conversation, **changed) if changed else conversation
+
+
+def _turns_without_secrets(turns: tuple[TranscriptTurn, ...], names: Collection[str]) -> tuple[TranscriptTurn, ...]:
+    # Most have no tool, and nothing is called for those.
+    places = [place for place, turn in enumerate(turns) if turn.tool_calls or turn.tool_result is not None]
+    if not places:
+        return turns
+    clean = list(turns)
+    for place in places:
+        clean[place] = without_secrets_in_turn(turns[place], names)
+    return tuple(clean) if any(clean[place] is not turns[place] for place in places) else turns
+
+
+def without_secrets_in_analysis(analysis: Analysis, names: Collection[str]) -> Analysis:
+    """Return what was found out with the members of these names starred."""
+    collected = analysis.collected and starred(analysis.collected, names)
+    return analysis if collected is analysis.collected else msgspec.structs.replace(analysis, collected=collected)
+
+
+def without_secrets_in_turn(turn: TranscriptTurn, names: Collection[str]) -> TranscriptTurn:
+    """Return a turn with the members of these names starred, in what its tools were given and answered."""
+    changed: dict[str, Any] = {}
+    given = [call.arguments for call in turn.tool_calls]
+    cleaned = starred(given, names)
+    if cleaned is not given:
+        calls = zip(turn.tool_calls, cleaned, strict=True)
+        changed["tool_calls"] = tuple(msgspec.structs.replace(call, arguments=clean) for call, clean in calls)
+    result = turn.tool_result
+    if result is not None and (content := starred(result.content, names)) is not result.content:
+        changed["tool_result"] = msgspec.structs.replace(result, content=content)
+    return msgspec.structs.replace(turn, **changed) if changed else turn

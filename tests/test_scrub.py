@@ -1,0 +1,102 @@
+"""Members of these names are starred, in whatever a conversation keeps of its provider's JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from conversations_hub import Account, Conversation
+from conversations_hub.adapter import Adapter
+from conversations_hub.hub.reader import Reader
+from conversations_hub.policy import PROFILES
+from conversations_hub.schema import Analysis, ToolCall, ToolResult, TranscriptTurn
+from conversations_hub.scrub import without_secrets, without_secrets_in_analysis, without_secrets_in_turn
+from conversations_hub.signing import bearer
+from conversations_hub.transport import Clock, Lane
+from conversations_hub.wire import Flow
+
+NAMES = frozenset({"token", "held__*"})
+
+
+def whole(**more: Any) -> Conversation:
+    return Conversation(provider="acme", id="c1", **more)
+
+
+def test_secret_members_are_starred_wherever_json_is_kept() -> None:
+    said = json.dumps({"token": "canary", "a": [{"held__b": "canary"}]})
+    turns = (
+        TranscriptTurn(index=0, text=said),
+        TranscriptTurn(index=1, tool_calls=(ToolCall(name="look_up", arguments=said), ToolCall(name="wait"))),
+        TranscriptTurn(index=2, tool_result=ToolResult(content=said)),
+    )
+    found = without_secrets(
+        whole(
+            metadata={"token": "canary", "a": [{"held__b": {"c": "canary"}}, said], "b": 1},
+            analysis=Analysis(success=True, collected={"held__": "canary", "name": "Ada"}),
+            transcript=turns,
+            raw=said.encode(),
+        ),
+        NAMES,
+    )
+    clean = '{"token":"***","a":[{"held__b":"***"}]}'
+    assert found == whole(
+        metadata={"token": "***", "a": [{"held__b": "***"}, clean], "b": 1},
+        analysis=Analysis(success=True, collected={"held__": "***", "name": "Ada"}),
+        transcript=(
+            turns[0],  # what people say is no member
+            TranscriptTurn(index=1, tool_calls=(ToolCall(name="look_up", arguments=clean), ToolCall(name="wait"))),
+            TranscriptTurn(index=2, tool_result=ToolResult(content=clean)),
+        ),
+        raw=clean.encode(),
+    )
+
+
+def test_what_was_read_is_not_changed_in_its_place() -> None:
+    metadata = {"a": [{"token": "canary"}]}
+    without_secrets(whole(metadata=metadata), NAMES)
+    assert metadata == {"a": [{"token": "canary"}]}
+
+
+def test_where_no_secret_is_nothing_is_made_anew() -> None:
+    analysis, turn = Analysis(collected={"a": 1}), TranscriptTurn(index=0, text="token")
+    one = whole(metadata={"a": [{"b": "token"}], "c": '{"d": 1}'}, analysis=analysis, transcript=(turn,))
+    assert without_secrets(one, NAMES) is one
+    assert without_secrets_in_analysis(analysis, NAMES) is analysis
+    assert without_secrets_in_turn(turn, NAMES) is turn
+    bare = whole(metadata={"token": 1})
+    assert without_secrets(bare, frozenset()) is bare
+
+
+def test_arguments_nobody_can_read_are_starred_whole_where_they_have_such_a_member() -> None:
+    told = {
+        '{"token": "canary", "a': "***",
+        '[{"token": canary}]': "***",
+        '{"tokens": "a", "b': '{"tokens": "a", "b',
+        'the "token": is a word': 'the "token": is a word',
+        "[" * 5000 + '{"token": 1}' + "]" * 5000: "***",
+    }
+    turn = TranscriptTurn(index=0, tool_calls=tuple(ToolCall(arguments=sent) for sent in told))
+    assert [call.arguments for call in without_secrets_in_turn(turn, NAMES).tool_calls] == [*told.values()]
+
+
+def test_a_secret_is_found_however_deep_it_lies() -> None:
+    deep: Any = {"token": "canary"}
+    for _ in range(20_000):
+        deep = [deep]
+    found: Any = without_secrets(whole(metadata={"a": deep}), NAMES).metadata["a"]
+    for _ in range(20_000):
+        [found] = found
+    assert found == {"token": "***"}
+
+
+async def test_what_an_agent_answers_is_starred_too() -> None:
+    def send(_account: Account, _id: str, _text: str) -> Flow[TranscriptTurn]:
+        return TranscriptTurn(index=0, tool_calls=(ToolCall(arguments='{"token":"canary"}'),))
+        yield
+
+    adapter = Adapter(
+        name="acme", base_url="https://acme.example", docs="", sign=bearer, send=send, secret_fields=NAMES
+    )
+    lane = Lane(Account("acme", key="k"), adapter, PROFILES["interactive"], clock=Clock())
+    turn = await Reader(lane, adapter, adapter.main, keep_raw=False).send("c1", "Hello.")
+    assert [call.arguments for call in turn.tool_calls] == ['{"token":"***"}']
