@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
@@ -13,6 +14,7 @@ from conversations_hub import Account, Hub
 from conversations_hub.errors import PayloadError, StoreError, TransportError
 from conversations_hub.files.partial import Part
 from conversations_hub.schema import Recording, RecordingAccess
+from conversations_hub.scrub.signatures import without_signatures
 from conversations_hub.sync import sync
 from conversations_hub.sync.erasure import remove_recordings
 from conversations_hub.sync.recordings import RecordingsReport, download_recordings, name_of
@@ -23,6 +25,9 @@ from conversations_hub.testing import Simulator
 from conversations_hub.transport import Clock
 
 from .clock import FakeClock
+from .hosts import hosts, keeping, media
+from .server import Answer, Asked, answer, serving
+from .virtual_time import WiredLoop
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -39,10 +44,11 @@ async def test_what_is_there_is_not_downloaded_again(tmp_path: Path) -> None:
             with Archive(tmp_path / "c.db") as archive:
                 there = list(archive.recordings())
                 assert list(archive.recordings("voiceable")) == [one for one in there if "voiceable" in str(one[0].ref)]
-            first = await download_recordings(hub, there, tmp_path / "recordings")
+                by_account = [list(archive.recordings(where)) for where in archive.accounts()]
+            first = await download_recordings(hub, by_account, tmp_path / "recordings")
             files = {path: path.stat().st_size for path in (tmp_path / "recordings").rglob("*.*")}
             asked = simulator.requests.total()
-            second = await download_recordings(hub, there, tmp_path / "recordings")
+            second = await download_recordings(hub, by_account, tmp_path / "recordings")
             asked = simulator.requests.total() - asked
     assert first.downloaded > 10
     assert first.downloaded == len(files)
@@ -56,6 +62,47 @@ async def test_what_is_there_is_not_downloaded_again(tmp_path: Path) -> None:
     assert (second.downloaded, second.present) == (0, first.downloaded)
     assert asked <= second.absent + second.failures.total()
     assert "there before" in str(second)
+
+
+async def test_recordings_that_do_not_come_keep_no_other_account_s_waiting(loop: WiredLoop, tmp_path: Path) -> None:
+    began = loop.time()
+    asked: dict[str, list[float]] = {"stalls": [], "well": []}
+
+    async def media_of(request: Asked, writer: asyncio.StreamWriter) -> Answer:
+        name = request.headers["x-api-key"].removeprefix("key-")
+        asked[name].append(loop.time() - began)
+        if name == "stalls":
+            writer.write(media(b"so", length=5))
+            await asyncio.Event().wait()
+        return media()
+
+    async with serving(media_of) as server:
+        accounts = [Account("voiceable", key=f"key-{name}", name=name, base_url=server.url) for name in asked]
+        async with Hub(accounts, clock=loop.clock()) as hub:
+            wanted = [
+                [(recording(f"voiceable/{name}:c{number}"), 0, None) for number in range(8)]
+                for name in ("stalls", "well")
+            ]
+            report = await download_recordings(hub, wanted, tmp_path)
+    assert asked["well"] == [0.0] * 8
+    assert (report.downloaded, report.failures.total()) == (8, 8)
+    assert asked["stalls"].count(0.0) == 4
+
+
+async def test_handles_that_were_kept_without_what_opens_them_are_asked_for_once(tmp_path: Path) -> None:
+    names = ("recording_url", "recording_multi_channel_url", "scrubbed_recording_url")
+    call = {"call_id": "c1", "call_status": "ended", "call_type": "web_call", "agent_id": "a"}
+    urls = {name: f"https://media.example.com/{name}.wav?signature=new" for name in names}
+    async with hosts(media(), names=("media.example.com",)) as storage, serving(answer(call | urls)) as server:
+        with keeping("retell", "media.example.com"):
+            hub = Hub([Account("retell", key="k", base_url=server.url)], recordings_ssl=storage.ssl)
+        async with hub:
+            one = without_signatures(await hub.get("retell:c1"))
+            wanted = [(recording, position, None) for position, recording in enumerate(one.recordings)]
+            report = await download_recordings(hub, [wanted], tmp_path)
+        assert report.downloaded == 3
+        assert len(server.asked) == 2
+        assert {asked.target for asked in storage.asked} == {f"/{name}.wav?signature=new" for name in names}
 
 
 @pytest.mark.parametrize(
@@ -91,7 +138,7 @@ async def test_a_file_named_by_the_first_releases_is_not_downloaded_again_and_is
         path.write_bytes(b"sound")
         (path.parent / f".{path.name[:48]}.0123456789abcdef.part").write_bytes(b"so")
     async with Hub([Account("voiceable", key="key", base_url="http://127.0.0.1:9")]) as hub:
-        report = await download_recordings(hub, [(one, 0, None) for one in ones], tmp_path)
+        report = await download_recordings(hub, [[(one, 0, None) for one in ones]], tmp_path)
     assert (report.present, report.downloaded) == (2, 0)
     assert len(remove_recordings(tmp_path, [str(ones[1].ref)])) == 2
     assert len(remove_recordings(tmp_path, [str(ones[0].ref)])) == 2
@@ -115,7 +162,7 @@ async def test_a_folder_that_is_not_ours_gets_no_recording(tmp_path: Path) -> No
     (tmp_path / "recordings" / "voiceable").symlink_to(tmp_path)
     async with Hub([Account("voiceable", key="key", base_url="http://127.0.0.1:9")]) as hub:
         with pytest.raises(StoreError, match="voiceable is no folder"):
-            await download_recordings(hub, [(recording("voiceable:c1"), 0, None)], tmp_path / "recordings")
+            await download_recordings(hub, [[(recording("voiceable:c1"), 0, None)]], tmp_path / "recordings")
 
 
 def test_names_tell_all_recordings_apart() -> None:

@@ -15,8 +15,8 @@ import pytest
 
 from conversations_hub import Account, Hub
 from conversations_hub.errors import LocalLimitError
+from conversations_hub.files.partial import Part
 from conversations_hub.schema import Recording, RecordingAccess
-from conversations_hub.transport.part import Part
 from conversations_hub.transport.threads import Threads
 
 from .hosts import media

@@ -16,6 +16,7 @@ from ..errors import HubError
 from ..hub import AccountReport, Report
 from ..schema import Conversation
 from ..schema.document import document
+from ..scrub.signatures import without_signatures
 from .accounts import Accounts
 from .asking import asking
 from .show import Lines, console, whole
@@ -73,7 +74,7 @@ def lines() -> Lines:
 
 
 def _write_json(conversation: Conversation) -> None:
-    write_json(document(conversation))
+    write_json(document(without_signatures(conversation)))
 
 
 def _so_far(report: Report) -> str:
@@ -116,7 +117,7 @@ def get(ref: str, *, wait: timedelta, accounts: Accounts, form: str | None) -> N
 def write_conversation(conversation: Conversation, *, form: str | None) -> None:
     """Write a conversation: set for people, as JSON, or as the provider sent it."""
     if form == "json":
-        write_json(document(conversation))
+        write_json(document(without_signatures(conversation)))
     elif form == "raw":
         raw = conversation.raw
         if raw is None:

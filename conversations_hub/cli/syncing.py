@@ -130,7 +130,8 @@ class Syncing(msgspec.Struct, frozen=True, kw_only=True):
 
     async def _download(self, hub: Hub, folder: Path, files: RecordingsReport) -> None:
         with Archive(self.place.database) as archive:
-            there = archive.recordings(*self.targets, since=self.since, until=self.until)
+            accounts = hub.accounts(*self.targets) if self.targets else archive.accounts()
+            there = [archive.recordings(where, since=self.since, until=self.until) for where in accounts]
             await download_recordings(hub, there, folder, allow_any_public_host=self.any_host, report=files)
 
     def _tell(self, report: SyncReport, files: RecordingsReport | None, end: _End, seconds: float) -> None:

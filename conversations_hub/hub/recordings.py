@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 from ..errors import HubError, NotFoundError, RejectedError, UnsupportedError
 from ..schema import Recording, RecordingAccess
+from ..scrub.signatures import is_unsigned
 from ..transport import Lane
 from ..transport.download import Download, fetched
 from ..transport.guard import Guard
 from .reader import Reader
 
-__all__ = ["Download", "download"]
+__all__ = ["Download", "download", "same"]
 
 _GONE = frozenset({403, 404, 410})  # what a storage answers to a URL that was good once
 
@@ -28,7 +30,10 @@ async def download(
     deadline: float,
     overwrite: bool,
 ) -> Download:
-    """Download a recording of the conversation with that id; an expired handle is replaced by a new one, once."""
+    """Download a recording of the conversation with that id.
+
+    A handle that has expired, or was kept without what opens it, is replaced by a new one, once.
+    """
     lane = reader.lane
     guard = Guard(lane.base_url, lane.adapter.recording_hosts, any_public_host=allow_any_public_host)
     identity = f"{recording.ref}\n{recording.access.value}\n{_place(recording)}"
@@ -54,13 +59,13 @@ async def download(
             raise UnsupportedError("it lies in the customer's own bucket: read it there, with a key to that bucket")
         if not expires:
             return await fetch(recording)
-        if not _has_expired(recording, lane.clock.now()):
+        if not is_unsigned(recording) and not _has_expired(recording, lane.clock.now()):
             try:
                 return await fetch(recording)
             except (NotFoundError, RejectedError) as error:
                 if error.status not in _GONE:
                     raise
-        return await fetch(_same((await reader.get(id)).recordings, recording))
+        return await fetch(same((await reader.get(id)).recordings, recording))
     except HubError as error:
         if error.provider is None:
             error.provider, error.account, error.operation = lane.account.provider, lane.account.name, "download"
@@ -79,8 +84,11 @@ def _has_expired(recording: Recording, now: datetime) -> bool:
     return recording.expires_at is not None and recording.expires_at <= now
 
 
-def _same(recordings: tuple[Recording, ...], wanted: Recording) -> Recording:
-    """Return the one that is meant: at the same place but for the query, else the only one of its kind."""
+def same(recordings: Sequence[Recording], wanted: Recording) -> Recording:
+    """Return the one that is meant: at the same place but for the query, else the only one of its kind.
+
+    Raises `NotFoundError` where there is none.
+    """
     alike = [one for one in recordings if (one.access, one.media_type) == (wanted.access, wanted.media_type)]
     there = [one for one in alike if _place(one) == _place(wanted)] or alike
     if len(there) != 1:

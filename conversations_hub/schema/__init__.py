@@ -223,7 +223,7 @@ class Recording(_Struct, frozen=True, kw_only=True):
     """Where a recording is: a handle, not a URL to trust or to keep."""
 
     location: str
-    """A URL, a path at the provider, or a bucket address, as `access` says."""
+    """A URL, a path at the provider, or a bucket address, as `access` says; what opens it is kept as `?***`."""
     access: RecordingAccess
     """What it takes to read it."""
     media_type: str | None = None

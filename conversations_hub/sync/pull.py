@@ -29,6 +29,7 @@ from ..errors import (
 from ..hub import Hub, Page
 from ..hub.reader import MOST_TOLD, merged
 from ..schema import Conversation, Issue, TranscriptState
+from ..scrub.signatures import without_signatures
 from ..transport import Clock
 from .fingerprint import fingerprint, is_of_first_layout, is_print_of
 from .report import AccountSync, tell
@@ -426,6 +427,7 @@ async def _one_ahead(pages: AsyncGenerator[Page]) -> AsyncGenerator[Page]:
 
 
 def _redacted(conversation: Conversation, redactors: Sequence[Redact]) -> Conversation:
+    conversation = without_signatures(conversation)
     for redact in redactors:
         try:
             conversation = redact(conversation)

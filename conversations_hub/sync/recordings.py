@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from hashlib import blake2b
+from itertools import groupby
 from mimetypes import guess_extension
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -20,12 +20,16 @@ from ..files.opening import make_folder
 from ..files.partial import parts_of
 from ..hub import Hub
 from ..hub.crew import Crew
+from ..hub.recordings import same
 from ..schema import Recording
+from ..scrub.signatures import is_unsigned
+from ..transport.threads import Threads
 from .report import Reasons
+from .together import together
 
-__all__ = ["RecordingsReport", "download_recordings", "files_of", "name_of"]
+__all__ = ["RecordingsReport", "Wanted", "download_recordings", "files_of", "name_of"]
 
-_CONCURRENCY = 4
+_CONCURRENCY = 4  # of an account
 _KNOWN: Final = frozenset({".mp3", ".wav", ".ogg", ".opus", ".m4a", ".mp4", ".webm", ".flac", ".aac", ".mkv", ".mov"})
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]+")
 
@@ -115,47 +119,63 @@ def _gone_at(recording: Recording, made_at: datetime | None) -> datetime | None:
     return None if retention is None or made_at is None else made_at + retention
 
 
-class _Folders:
-    """The folders of a run, each made, or seen to be ours, once."""
-
-    def __init__(self) -> None:
-        self._ready: set[Path] = set()
-
-    async def hold(self, paths: Sequence[Path]) -> bool:
-        """Whether one of these files is there, all of which are in one folder."""
-        folder = paths[0].parent
-        if folder not in self._ready:
-            await asyncio.to_thread(make_folder, folder)
-            self._ready.add(folder)
-        return any(path.exists() for path in paths)
+Wanted = tuple[Recording, int, datetime | None]
+"""A recording, its position in its conversation, and when its provider began to count how long it keeps it."""
 
 
 async def download_recordings(
     hub: Hub,
-    recordings: Iterable[tuple[Recording, int, datetime | None]],
+    recordings: Iterable[Iterable[Wanted]],
     folder: Path,
     *,
     allow_any_public_host: bool = False,
     report: RecordingsReport | None = None,
 ) -> RecordingsReport:
-    """Download what is not there yet, four at a time.
+    """Download what is not there yet, of each account four at a time, so that none keeps the others waiting.
 
-    `recordings` is what `Archive.recordings` yields: each with its position in its conversation, and with the instant
-    from which its provider counts how long it keeps it. One that cannot be had stops no other. Raises `StoreError`
-    where nothing can be written. `report` is filled while it goes on, for those who want to watch.
+    `recordings` are those of each account, as `Archive.recordings` yields them. One that cannot be had stops no other.
+    Raises `StoreError` where nothing can be written. `report` is filled while it goes on, for those who want to watch.
     """
     report = report or RecordingsReport()
-    folders = _Folders()
 
-    async def one(wanted: tuple[Recording, int, datetime | None]) -> None:
-        recording, position, made_at = wanted
-        paths = [folder / name for name in _names(recording, position)]
+    async def of_account(wanted: Iterable[Wanted]) -> None:
+        downloads = _Downloads(hub, folder, report, allow_any_public_host=allow_any_public_host)
+        each = (list(group) for _, group in groupby(wanted, lambda one: one[0].ref))
+        async with aclosing(Crew().as_completed(each, downloads.of_conversation, _CONCURRENCY)) as done:
+            async for _ in done:
+                pass
+
+    await together(map(of_account, recordings), hub.accounts_at_once)
+    return report
+
+
+class _Downloads:
+    """The downloads of one account."""
+
+    def __init__(self, hub: Hub, folder: Path, report: RecordingsReport, *, allow_any_public_host: bool) -> None:
+        self._hub = hub
+        self._folder = folder
+        self._report = report
+        self._allow_any_public_host = allow_any_public_host
+        self._disk = Threads(_CONCURRENCY)
+        self._ready: set[Path] = set()
+
+    async def of_conversation(self, wanted: Sequence[Wanted]) -> None:
+        """Download what is not there yet of one conversation."""
+        handles = _Handles(self._hub)
+        for recording, position, made_at in wanted:
+            await self._one(recording, position, made_at, handles)
+
+    async def _one(self, recording: Recording, position: int, made_at: datetime | None, handles: _Handles) -> None:
+        report = self._report
+        paths = [self._folder / name for name in _names(recording, position)]
         path = paths[0]
         try:
-            if await folders.hold(paths):
+            if await self._disk.run(self._hold, paths):
                 report.present += 1
                 return
-            done = await hub.download(recording, path, allow_any_public_host=allow_any_public_host)
+            openable = await handles.openable(recording)
+            done = await self._hub.download(openable, path, allow_any_public_host=self._allow_any_public_host)
         except OSError as error:
             raise StoreError(f"{path}: {error.strerror}") from None
         except (HubClosedError, StoreError):
@@ -171,7 +191,26 @@ async def download_recordings(
             report.downloaded += 1
             report.size += done.size
 
-    async with aclosing(Crew().as_completed(recordings, one, _CONCURRENCY)) as done:
-        async for _ in done:
-            pass
-    return report
+    def _hold(self, paths: Sequence[Path]) -> bool:
+        """Whether one of these files is there, all of which are in one folder; it is made, or seen to be ours, once."""
+        folder = paths[0].parent
+        if folder not in self._ready:
+            make_folder(folder)
+            self._ready.add(folder)
+        return any(path.exists() for path in paths)
+
+
+class _Handles:
+    """The handles of one conversation: where they were kept without what opens them, new ones are asked for once."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._now: Sequence[Recording] | None = None
+
+    async def openable(self, recording: Recording) -> Recording:
+        """Return the handle with what opens it."""
+        if recording.ref is None or not is_unsigned(recording):
+            return recording
+        if self._now is None:
+            self._now = (await self._hub.get(recording.ref)).recordings
+        return same(self._now, recording)
