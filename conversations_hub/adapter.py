@@ -54,6 +54,7 @@ __all__ = [
     "by_status",
     "cut",
     "refused",
+    "wrong_with_base_url",
 ]
 
 T = TypeVar("T")
@@ -128,13 +129,14 @@ class Account:
 
 
 def _checked(base_url: str, provider: str, *, allow_insecure: bool) -> str:
-    wrong = _wrong_with(base_url, allow_insecure=allow_insecure)
+    wrong = wrong_with_base_url(base_url, allow_insecure=allow_insecure)
     if wrong:
         raise ConfigurationError(f"the base URL {wrong}", provider=provider)
     return base_url.rstrip("/")
 
 
-def _wrong_with(base_url: object, *, allow_insecure: bool) -> str | None:
+def wrong_with_base_url(base_url: object, *, allow_insecure: bool = False) -> str | None:
+    """Say why no key may be sent there, as in "is malformed"; None: it may."""
     if not isinstance(base_url, str):
         return "must be text"
     try:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from importlib.metadata import EntryPoint, distributions
 from typing import Any, Final, TypeVar
 
 import msgspec
 
-from .adapter import Adapter, Resource
-from .errors import ConfigurationError, HubError, PayloadError
+from .adapter import Adapter, Resource, wrong_with_base_url
+from .errors import ConfigurationError
 from .wire import Flow, Request
 
 __all__ = ["broken", "entries", "loaded"]
@@ -23,9 +24,9 @@ _NAME: Final = re.compile(r"[a-z0-9_]+")  # what a ref can begin with
 _FLOWS: Final = ("list_page", "get", "start", "end", "delete", "send")
 
 
-def entries() -> dict[str, EntryPoint]:
-    """Return what is published, by the name of its provider; of two with one name the first that Python finds."""
-    found: dict[str, EntryPoint] = {}
+def entries() -> dict[str, list[EntryPoint]]:
+    """Return what is published, by the name of its provider."""
+    found: dict[str, list[EntryPoint]] = {}
     for package in distributions():
         try:
             points = package.entry_points
@@ -33,12 +34,21 @@ def entries() -> dict[str, EntryPoint]:
             continue
         for point in points:
             if point.group == _GROUP:
-                found.setdefault(point.name, point)
+                found.setdefault(point.name, []).append(point)
     return found
 
 
-def loaded(entry: EntryPoint) -> Adapter:
-    """Return the adapter that an entry point holds; raise `ConfigurationError` where there is none."""
+def loaded(published: Sequence[EntryPoint]) -> Adapter:
+    """Return the adapter that the entry points of one name hold.
+
+    Raises `ConfigurationError` where there is none, and where there are several: a key would go to whoever comes first.
+    """
+    entry, *others = _each_package_s_first(published)
+    if others:
+        places = " and ".join(f"{one.value}{_package(one)}" for one in (entry, *others))
+        raise ConfigurationError(
+            f"{entry.name!r} is published more than once, as {places}: keep one", provider=entry.name
+        )
     try:
         held = entry.load()
     except (Exception, SystemExit) as error:  # noqa: BLE001  (a module may do anything as it is imported)
@@ -48,11 +58,33 @@ def loaded(entry: EntryPoint) -> Adapter:
         )
         wrong = f"cannot be loaded ({why})"
     else:
-        if isinstance(held, Adapter) and held.name == entry.name and _NAME.fullmatch(held.name):
+        told = _wrong_with(held, entry.name)
+        if told is None:
             return _contained(held)
-        wrong = f"holds no adapter named {entry.name!r}"
-    package = f" of the package {entry.dist.name}" if entry.dist else ""
-    raise ConfigurationError(f"the entry point {entry.value}{package} {wrong}", provider=entry.name)
+        wrong = told
+    raise ConfigurationError(f"the entry point {entry.value}{_package(entry)} {wrong}", provider=entry.name)
+
+
+def _each_package_s_first(published: Iterable[EntryPoint]) -> list[EntryPoint]:
+    """Return entry points without those of packages that are installed twice, of which Python takes the first."""
+    found: list[EntryPoint] = []
+    for point in published:
+        if not any(one.dist is not point.dist and _package(one) == _package(point) for one in found):
+            found.append(point)
+    return found
+
+
+def _package(entry: EntryPoint) -> str:
+    with suppress(Exception):  # its metadata may be anything
+        return f" of the package {entry.dist.name}" if entry.dist else ""
+    return " of a package whose metadata nobody can read"
+
+
+def _wrong_with(held: object, name: str) -> str | None:
+    if not isinstance(held, Adapter) or held.name != name or not _NAME.fullmatch(held.name):
+        return f"holds no adapter named {name!r}"
+    wrong = wrong_with_base_url(held.base_url)
+    return f"holds an adapter whose base URL {wrong}" if wrong else None
 
 
 def broken(name: str, reason: str) -> Adapter:
@@ -70,16 +102,15 @@ def broken(name: str, reason: str) -> Adapter:
 
 
 def _contained(adapter: Adapter) -> Adapter:
-    """Return an adapter whose mistakes are its own accounts' failures, also where it was written for another contract.
+    """Return an adapter whose flows begin as they run, so that their mistakes are found where flows are run.
 
-    What a flow raises once it runs is minded where flows are run.
+    One that was written for another contract would fail as it is called. What it signs and refuses with is minded where
+    that is called.
     """
     return msgspec.structs.replace(
         _with_flows_minded(adapter),
         resources={name: _with_flows_minded(resource) for name, resource in adapter.resources.items()},
         recording=adapter.recording and _begun(adapter.recording),
-        sign=_minded(adapter.sign),
-        refusal=_minded(adapter.refusal),
     )
 
 
@@ -93,16 +124,3 @@ def _begun(flow: Callable[..., Flow[T]]) -> Callable[..., Flow[T]]:
         return (yield from flow(*asked))
 
     return begin
-
-
-def _minded(function: Callable[..., T]) -> Callable[..., T]:
-    def call(*given: object) -> T:
-        try:
-            return function(*given)
-        except HubError:
-            raise
-        except Exception as error:  # noqa: BLE001  (one adapter's bug must not become everybody's)
-            bug = type(error).__name__
-        raise PayloadError(f"the adapter has a bug: {bug}")
-
-    return call

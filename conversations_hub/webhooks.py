@@ -227,10 +227,11 @@ def _own(event: Event, adapter: Adapter, signed: Scheme | None) -> Event:
 
     conversation = event.conversation
     if conversation is not None:
-        conversation = msgspec.structs.replace(conversation, id=own(conversation.id))
+        conversation = msgspec.structs.replace(conversation, provider=adapter.name, id=own(conversation.id))
         conversation = without_secrets(conversation, adapter.secret_fields)
     return msgspec.structs.replace(
         event,
+        provider=adapter.name,
         conversation_id=None if event.conversation_id is None else own(event.conversation_id),
         conversation=conversation,
         analysis=event.analysis and without_secrets_in_analysis(event.analysis, adapter.secret_fields),

@@ -26,6 +26,7 @@ from conversations_hub.adapter import (
     by_status,
     cut,
     refused,
+    wrong_with_base_url,
 )
 from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.errors import (
@@ -143,6 +144,11 @@ def test_an_account_shows_its_name_alone() -> None:
     assert account.key.reveal() == "sk-canary"
     assert f"{account.settings}" == "{'org_id': '***'}"
     assert account.settings["org_id"].reveal() == "o-1"
+
+
+@pytest.mark.parametrize("provider", BUILTIN)
+def test_a_provider_s_own_base_url_is_one_that_an_account_could_have(provider: str) -> None:
+    assert wrong_with_base_url(load(provider).base_url) is None
 
 
 @pytest.mark.parametrize("provider", BUILTIN)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import shutil
 import sys
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from importlib.metadata import Distribution
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -22,7 +25,9 @@ from conversations_hub.errors import AuthError, ConfigurationError, PartialError
 from conversations_hub.sync import sync
 from conversations_hub.sync.plan import plan
 from conversations_hub.sync.sqlite import SQLiteStore
+from conversations_hub.webhooks import verify
 
+from .faults.test_frames import shown
 from .server import Asked, answer, serving
 from .test_adding_a_provider import CALL, PAGE
 from .test_hub import Tavus, until_it_fails
@@ -135,6 +140,14 @@ BROKEN = {
     "a syntax of its own": (EXAMPLE + "\nthis is no Python\n", "SyntaxError"),
     "another contract": (_without("    sign=bearer,\n"), "TypeError"),
     "no adapter at all": (EXAMPLE + "\nADAPTER = 'sk-canary'\n", "holds no adapter named 'acme'"),
+    "a key over plain http": (
+        _without("https://api.acme.example", "http://api.acme.example"),
+        "holds an adapter whose base URL is plain http",
+    ),
+    "a key in the base URL": (
+        _without("https://api.acme.example", "https://user:sk-canary@api.acme.example"),
+        "holds an adapter whose base URL must not hold a user name",
+    ),
     "an adapter of another name": (_without('    name="acme",', '    name="other",'), "holds no adapter named 'acme'"),
 }
 broken = pytest.mark.parametrize(("module", "why"), BROKEN.values(), ids=BROKEN)
@@ -203,7 +216,132 @@ def test_a_name_that_no_ref_could_begin_with_is_a_broken_one(publish: Publish) -
     assert usable("Acme-1").operations == (*usable("tavus").operations, "send")
 
 
+OTHER = "acme = other_calls:ADAPTER"
+
+
+def test_two_adapters_of_one_name_are_refused_and_both_are_named(publish: Publish) -> None:
+    publish()
+    publish("other", points=OTHER)
+    assert available() == (*BUILTIN, "acme")
+    with pytest.raises(ConfigurationError) as caught:
+        load("acme")
+    for place in ("acme_calls:ADAPTER of the package acme-calls", "other_calls:ADAPTER of the package other-calls"):
+        assert place in caught.value.reason
+    assert not {"acme_calls", "other_calls"} & sys.modules.keys()
+
+
+def test_two_adapters_of_one_name_in_one_package_are_refused(publish: Publish) -> None:
+    publish(points="acme = acme_calls:ADAPTER\nacme = acme_calls:OTHER")
+    with pytest.raises(ConfigurationError, match="'acme' is published more than once"):
+        load("acme")
+
+
+def test_a_package_that_is_installed_twice_is_one(
+    publish: Publish, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish()
+    old = tmp_path / "old" / "acme_calls-0.9.dist-info"
+    shutil.copytree(tmp_path / "acme_calls-1.0.dist-info", old)
+    (old / "entry_points.txt").write_text("[conversations_hub.adapters]\nacme = acme_calls:GONE\n")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(old.parent)])
+    assert load("acme").name == "acme"
+
+
+async def test_two_adapters_of_one_name_cost_no_other_account(publish: Publish) -> None:
+    publish()
+    publish("other", points=OTHER)
+    async with _environ() as environ, Hub.from_env(environ=environ) as hub:
+        found, error = await until_it_fails(hub.list())
+    assert [conversation.ref for conversation in found] == ["tavus:c0", "tavus:c1"]
+    assert isinstance(error, PartialError)
+    assert error.errors.keys() == {"acme/default"}
+
+
+def test_a_package_whose_metadata_nobody_can_read_is_named_as_such(
+    publish: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(module="raise ValueError")
+
+    def name(_distribution: Distribution) -> str:
+        raise KeyError("Name")
+
+    monkeypatch.setattr(Distribution, "name", property(name))
+    with pytest.raises(ConfigurationError, match="acme_calls:ADAPTER of a package whose metadata nobody can read"):
+        load("acme")
+
+
 # what goes wrong only when it is used
+
+LIES = {
+    "a signer that returns nothing": "sign=lambda *asked: None",
+    "a signer that raises": "sign=lambda *asked: 1 / 0",
+    "a header nobody may send": "sign=lambda request, account, now: msgspec.structs.replace("
+    "request, headers={'X-Key': account.key.reveal() + '\\r\\nX: y'})",
+    "a header that is no text": "sign=lambda request, account, now: msgspec.structs.replace("
+    "request, headers={'X-Key': account.key})",
+}
+
+
+@pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
+async def test_what_a_signer_does_wrong_is_its_accounts_failure_and_shows_no_key(publish: Publish, lie: str) -> None:
+    publish(module=f"{EXAMPLE}\nADAPTER = msgspec.structs.replace(ADAPTER, {lie})\n")
+    async with _environ() as environ, Hub.from_env(environ=environ) as hub:
+        with pytest.raises(PayloadError, match="acme/default get: the adapter has a bug: ") as caught:
+            await hub.get("acme:7")
+        found, _ = await until_it_fails(hub.list())
+    assert len(found) == 2
+    assert not any("key-of-acme" in variable for variable in shown(caught.value))
+
+
+@pytest.mark.parametrize("said", ["'no'", "None", "ValueError('no')"])
+async def test_a_refusal_that_is_none_is_its_accounts_failure(publish: Publish, said: str) -> None:
+    publish(module=f"{EXAMPLE}\nADAPTER = msgspec.structs.replace(ADAPTER, refusal=lambda response: {said})\n")
+    async with _environ() as environ, Hub.from_env(environ=environ | {"ACME_API_KEY": "bad-key"}) as hub:
+        with pytest.raises(PayloadError, match="acme/default get: the adapter has a bug: TypeError"):
+            await hub.get("acme:7")
+
+
+async def test_a_list_that_is_none_and_rows_that_are_none_are_its_accounts_failure(publish: Publish) -> None:
+    module = f"{EXAMPLE}\ndef listed(*asked):\n    return {{}}\n    yield\n"
+    publish(module=f"{module}\nADAPTER = msgspec.structs.replace(ADAPTER, list_page=listed)\n")
+    async with _environ() as environ, Hub.from_env(environ=environ) as hub:
+        with pytest.raises(PayloadError, match="acme/default list: the adapter has a bug: its list is a dict"):
+            await anext(aiter(hub.list("acme")))
+
+
+@pytest.mark.parametrize(
+    "row", ["None", "7", "Conversation(provider='acme', id=None)", "Conversation(provider='acme', id=7)"]
+)
+async def test_a_row_that_is_no_conversation_is_set_apart(publish: Publish, row: str) -> None:
+    module = _without("normalize=normalize,", f"normalize=lambda row: {row},")
+    publish(module=module)
+    async with _environ() as environ, Hub.from_env(environ=environ) as hub:
+        [page] = [page async for page in hub.list("acme").pages()]
+    assert page.items == ()
+    [rejected] = page.rejected
+    assert rejected.reason.startswith("the adapter could not read it: ")
+
+
+async def test_whatever_a_conversation_claims_it_is_its_account_s(publish: Publish) -> None:
+    publish(module=_without('provider="acme",', 'provider="tavus", account="eu",'))
+    async with _environ() as environ, Hub.from_env(environ=environ) as hub:
+        assert (await hub.get("acme:7")).ref == "acme:7"
+        assert [conversation.ref async for conversation in hub.list("acme")] == ["acme:7"]
+
+
+def test_whatever_an_event_claims_it_is_its_provider_s(publish: Publish) -> None:
+    events = (
+        "\nfrom conversations_hub.adapter import Event, EventKind, Webhook\n"
+        "def events(body):\n"
+        "    found = normalize(body)\n"
+        "    return [Event(provider='tavus', kind=EventKind.ENDED, conversation_id='7', conversation=found)]\n"
+        "ADAPTER = msgspec.structs.replace(ADAPTER, webhook=Webhook(events=events))\n"
+    )
+    publish(module=_without('provider="acme",', 'provider="tavus",') + events)
+    now = datetime(2026, 11, 20, tzinfo=UTC)
+    [event] = verify("acme", json.dumps(CALL).encode(), {}, None, now, insecure_accept_unsigned=True)
+    assert event.conversation is not None
+    assert (event.provider, event.conversation.provider) == ("acme", "acme")
 
 
 @pytest.mark.parametrize(("part", "key"), [("sign", "key-of-acme"), ("refusal", "bad-key")])

@@ -44,10 +44,10 @@ def load(name: str) -> Adapter:
         return adapter
     from ..published import entries, loaded  # noqa: PLC0415  (only for names of other packages)
 
-    entry = entries().get(name)
-    if entry is None:
+    published = entries().get(name)
+    if not published:
         raise UnknownAccountError(f"unknown provider {name!r}; built in: {', '.join(BUILTIN)}")
-    return loaded(entry)
+    return loaded(published)
 
 
 def usable(name: str) -> Adapter:

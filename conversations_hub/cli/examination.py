@@ -164,7 +164,7 @@ def _refused(error: HubError, reachable: Finding) -> list[Finding]:
 def _normalized(listing: Listing, evidence: _Evidence) -> Iterator[Conversation]:
     for position, row in enumerate(listing.rows):
         try:
-            yield read_row(listing, row)
+            yield read_row(listing.normalize, row)
         except HubError as error:
             evidence.unreadable.append(f"row {position}: {error.reason}")
 

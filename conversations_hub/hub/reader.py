@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -100,7 +101,7 @@ class Reader:
         return without_secrets_in_turn(turn, self.lane.adapter.secret_fields)
 
     def own(self, conversation: Conversation) -> Conversation:
-        """Stamp a conversation with its account and its recordings with its ref, and scrub it; keep or drop its raw.
+        """Stamp a conversation with its provider and account, its recordings with its ref; scrub it, or drop its raw.
 
         Raises `PayloadError` for one whose id is none, so that nobody is handed what cannot be asked for.
         """
@@ -109,6 +110,7 @@ class Reader:
             raise PayloadError(f"the provider's id of it {wrong}")
         owned = msgspec.structs.replace(
             conversation,
+            provider=self.lane.account.provider,
             id=self.lane.adapter.id_for_all(self.name, conversation.id),
             account=self.lane.account.name,
             raw=conversation.raw if self._keep_raw else None,
@@ -125,7 +127,7 @@ class Reader:
         """Read a page of the list, row by row: a bad row is set apart and never sinks its page."""
         if self.resource.list_page is None:
             raise self.unsupported("list")
-        flow = self.resource.list_page(self.lane.account, query, cursor)
+        flow = _listed(self.resource.list_page(self.lane.account, query, cursor))
         listing = await self.lane.run("list", flow, report, profile)
         report.pages += 1
         report.listed += len(listing.rows)
@@ -134,13 +136,14 @@ class Reader:
         unreadable = 0
 
         def read(row: msgspec.Raw) -> Conversation:
-            return self.own(read_row(listing, row))
+            return self.own(listing.normalize(row))
 
         for position, row in enumerate(listing.rows):
             size = memoryview(row).nbytes
             await self.lane.turns.take(size)
             try:
-                conversations.append(read(row) if size <= LARGE else await asyncio.to_thread(read, row))
+                found = read_row(read, row) if size <= LARGE else await asyncio.to_thread(read_row, read, row)
+                conversations.append(found)
                 continue
             except HubError as error:
                 reason = error.reason
@@ -197,10 +200,17 @@ class Lists(NamedTuple):
         return self._replace(readers=self.readers[:1], is_whole=False)
 
 
-def read_row(listing: Listing, row: msgspec.Raw) -> Conversation:
+def _listed(flow: Flow[Any]) -> Flow[Listing]:
+    listing = yield from flow
+    if isinstance(listing, Listing):
+        return listing
+    raise PayloadError(f"the adapter has a bug: its list is a {type(listing).__name__}")
+
+
+def read_row(read: Callable[[msgspec.Raw], Conversation], row: msgspec.Raw) -> Conversation:
     """Read a row of a list; raise `PayloadError` for one that cannot be read, whatever the adapter fails with."""
     try:
-        return listing.normalize(row)
+        return read(row)
     except HubError:
         raise
     except Exception as bug:  # noqa: BLE001  (one row's surprise must not cost the others)

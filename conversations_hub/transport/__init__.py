@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from ssl import SSLContext
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar, cast
 
 import aiohttp
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
@@ -41,7 +41,7 @@ from ..wire import Flow, Request, Response, field, target
 from .body import read
 from .clock import Clock
 from .connections import Connections
-from .failures import LibraryError, Lost, failure_of, name_of, refused_by
+from .failures import LibraryError, Lost, bug_of, failure_of, name_of, refused_by
 from .gate import Gate, Limiter
 from .pool import KEEP_ALIVE, Progress, SocketFactory, drop, session, under_way, url_of
 from .threads import Threads
@@ -426,9 +426,11 @@ class Lane:
             raise DeadlineError("the operation's deadline passed before the request was sent")
         is_usual = exchange.profile is self.profile and left >= exchange.profile.attempt_timeout
         exchange.begin(self._timeout if is_usual else _time_out(exchange.profile, left))
+        sent = exchange.requests
         outcome = await self._trade(session, url, request, exchange)
-        path = request.path if request.path.startswith("/") else "(next page)"
-        self.ended(request.method, path, exchange, started, outcome)
+        if exchange.requests > sent:
+            path = request.path if request.path.startswith("/") else "(next page)"
+            self.ended(request.method, path, exchange, started, outcome)
         if isinstance(outcome, HubError):
             raise outcome
         self._answered_at = self.clock.monotonic()
@@ -441,18 +443,15 @@ class Lane:
         request: Request,
         exchange: Exchange,
     ) -> Response | HubError:
-        """Send a request and return what came of it.
-
-        It raises nothing of the provider's once the request is signed: here alone the key is a variable.
-        """
-        signed = self.adapter.sign(request, self.account, self.clock.now())
-        if signed.query is not request.query or signed.path is not request.path:
-            url = target(signed, self.base_url)
-        headers = signed.headers if signed.body is None else {**signed.headers, "Content-Type": "application/json"}
-        exchange.attempts += 1
-        exchange.requests += 1
-        exchange.retries += exchange.attempts > 1
+        """Send a request and return what came of it; it raises nothing, for here alone the key is a variable."""
         try:
+            signed = self.adapter.sign(request, self.account, self.clock.now())
+            if signed.query is not request.query or signed.path is not request.path:
+                url = target(signed, self.base_url)
+            headers = signed.headers if signed.body is None else {**signed.headers, "Content-Type": "application/json"}
+            exchange.attempts += 1
+            exchange.requests += 1
+            exchange.retries += exchange.attempts > 1
             async with session.request(
                 request.method,
                 URL(url, encoded=True),
@@ -470,6 +469,8 @@ class Lane:
             was_kept = self.clock.monotonic() - self._answered_at < KEEP_ALIVE
             exchange.is_stale = was_kept and exchange.attempts == 1 and isinstance(error, Lost)
             return self.failure(error, exchange, self._host, self._proxy)
+        except Exception as bug:  # noqa: BLE001  (one adapter's bug must not become everybody's)
+            return bug_of(bug)
 
     def refusal(self, response: Response) -> HubError:
         """Return the error for an answer outside 2xx, in the provider's words."""
@@ -478,13 +479,22 @@ class Lane:
         if response.status == 407 and self._proxy is not None:
             return refused_by(self._proxy, self._host, response.status)
         said = response.body.decode(errors="replace").encode()
-        error = self.adapter.refusal(Response(response.status, response.headers, said))
+        error = self._refusal(Response(response.status, response.headers, said))
         if error.retry_after is None:
             error.retry_after = retry_after(response.headers, self.clock.now())
         if error.retry_after is None and isinstance(error, RateLimitError):
             error.retry_after = self._gate.quota_wait(response.headers)
         error.request_id = next(filter(None, (field(response.headers, name) for name in _REQUEST_IDS)), None)
         return error
+
+    def _refusal(self, response: Response) -> HubError:
+        try:
+            error = cast("object", self.adapter.refusal(response))
+            return error if isinstance(error, HubError) else bug_of(TypeError())
+        except HubError as failure:
+            return bare(failure)
+        except Exception as bug:  # noqa: BLE001  (one adapter's bug must not become everybody's)
+            return bug_of(bug)
 
     def proxy_to(self, url: URL) -> Proxy | None:
         """Return the proxy through which a URL that is not the provider's API is reached; None: directly."""

@@ -15,11 +15,12 @@ from yarl import URL
 
 from ..errors import AuthError, HubError, PayloadError, RejectedError, TransportError, UnsafeURLError, for_status
 from ..files.partial import Part
+from ..frames import bare
 from ..policy import retry_after
 from ..wire import Request, Response, field, target
 from . import Exchange, Lane
 from .body import read
-from .failures import LibraryError
+from .failures import LibraryError, bug_of
 from .guard import Guard, Refused, public_socket
 from .pool import url_of
 from .threads import Threads
@@ -153,10 +154,6 @@ class _Way:
     ) -> aiohttp.ClientResponse | HubError:
         """Ask, and return what came of it; it raises nothing, for here alone the key is a variable."""
         request = Request("GET", str(url), headers=self._wanted())
-        if signs:
-            request = self._lane.adapter.sign(request, self._lane.account, self._lane.clock.now())
-            url = URL(target(request, self._lane.base_url), encoded=True)
-        exchange.requests += 1
         profile = exchange.profile
         left = max(exchange.deadline - self._lane.clock.monotonic(), 0.001)
         timeout = aiohttp.ClientTimeout(
@@ -167,6 +164,10 @@ class _Way:
         )
         exchange.begin(timeout)
         try:
+            if signs:
+                request = self._lane.adapter.sign(request, self._lane.account, self._lane.clock.now())
+                url = URL(target(request, self._lane.base_url), encoded=True)
+            exchange.requests += 1
             return await session.get(
                 url,
                 headers=request.headers,
@@ -176,6 +177,10 @@ class _Way:
             )
         except (aiohttp.ClientError, OSError) as error:
             return self._failure(error, exchange, url)
+        except HubError as error:
+            return bare(error)
+        except Exception as bug:  # noqa: BLE001  (one adapter's bug must not become everybody's)
+            return bug_of(bug)
 
     def _wanted(self) -> Mapping[str, str]:
         part = self._part

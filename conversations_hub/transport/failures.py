@@ -17,7 +17,7 @@ from ..errors import HubError, LocalLimitError, PayloadError, TransportError
 from ..policy import Profile
 from ..proxy import Proxy
 
-__all__ = ["LibraryError", "Lost", "failure_of", "name_of", "refused_by", "sent_once"]
+__all__ = ["LibraryError", "Lost", "bug_of", "failure_of", "name_of", "refused_by", "sent_once"]
 
 LibraryError = aiohttp.ClientError | OSError
 """Whatever an exchange may raise; a time-out is an `OSError` too."""
@@ -121,6 +121,11 @@ def _limit_now() -> str | None:
     except OSError as error:
         return _OWN_LIMITS.get(error.errno or 0)
     return None
+
+
+def bug_of(bug: Exception) -> PayloadError:
+    """Return ours for what an adapter raised as it signed, or read a refusal."""
+    return PayloadError(f"the adapter has a bug: {name_of(bug)}")
 
 
 def name_of(bug: Exception) -> str:
