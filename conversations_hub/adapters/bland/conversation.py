@@ -35,9 +35,9 @@ from ...schema import (
     TranscriptTurn,
     Visibility,
 )
-from .payload import CALL, CORRECTION, SECRET_FIELDS, Call, Leg, Row, Segment, Told, tags_in
+from .payload import CALL, CORRECTION, Call, Leg, Row, Segment, Told, tags_in
 
-__all__ = ["normalize", "without_secrets"]
+__all__ = ["normalize"]
 
 # what it means
 
@@ -475,11 +475,4 @@ def _metadata(sent: Call, turns: tuple[TranscriptTurn, ...]) -> dict[str, Any]:
         found["live_transcript"] = msgspec.to_builtins(sent.transcripts)
     if sent.post_transfer_transcript and not (turns and sent.transfer_offset_seconds is not None):
         found["post_transfer_transcript"] = msgspec.to_builtins(sent.post_transfer_transcript)
-    return {name: without_secrets(value) for name, value in found.items() if value not in _NOTHING}
-
-
-def without_secrets(value: AnyJson) -> AnyJson:
-    """Return what a request said without the keys in it, as they are scrubbed from `raw`."""
-    if isinstance(value, dict):
-        return {name: "***" if name in SECRET_FIELDS else without_secrets(inner) for name, inner in value.items()}
-    return [without_secrets(inner) for inner in value] if isinstance(value, list) else value
+    return {name: value for name, value in found.items() if value not in _NOTHING}

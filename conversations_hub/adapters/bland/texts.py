@@ -33,7 +33,6 @@ from ...schema import (
     Visibility,
 )
 from ...wire import Flow, Request
-from .conversation import without_secrets
 from .payload import tags_in
 from .refusal import words
 
@@ -261,7 +260,7 @@ def _metadata(sent: _Text) -> dict[str, Any]:
         for entry in sent.messages or ()
         if entry is not None and (entry.status in _UNDELIVERED or entry.error_code is not None)
     ] or None
-    return {name: without_secrets(value) for name, value in found.items() if value not in _NOTHING}
+    return {name: value for name, value in found.items() if value not in _NOTHING}
 
 
 # how to ask

@@ -237,6 +237,7 @@ _SECRET_FIELDS = {
     "old_value",
     "path_params",
     "query_params",
+    # https://elevenlabs.io/docs/eleven-agents/customization/personalization/dynamic-variables
     "secret__*",
     "signed_url",
     "token",

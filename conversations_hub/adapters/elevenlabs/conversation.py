@@ -406,19 +406,11 @@ def _metadata(
         "credits": _credits(told, issues),
         "deletion_settings": told.deletion_settings,
         "async_delivery": told.async_metadata,
-        "dynamic_variables": _without_secrets(sent.client.dynamic_variables),
+        "dynamic_variables": sent.client.dynamic_variables,
         "conversation_config_override": sent.client.conversation_config_override,
         "files": _files(sent),
     }
     return {name: value for name, value in found.items() if value is not None and value != ""}
-
-
-def _without_secrets(variables: AnyJson) -> AnyJson:
-    if not isinstance(variables, dict):
-        return variables
-    # Those of this prefix are for the headers of tools alone: tokens, most often.
-    # https://elevenlabs.io/docs/eleven-agents/customization/personalization/dynamic-variables
-    return {name: value for name, value in variables.items() if not name.startswith("secret__")}
 
 
 def _files(sent: payload.Conversation) -> list[dict[str, Any]] | None:

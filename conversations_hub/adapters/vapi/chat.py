@@ -23,7 +23,7 @@ from ...schema import (
     TranscriptTurn,
 )
 from ...wire import Flow, Request
-from .conversation import cost_of, hide_secrets
+from .conversation import cost_of
 from .messages import LEFT_TO_RAW, Message, turns
 from .pages import PAGE_SIZE, by_creation, page_of, rows_of_results
 from .payload import Assistant, Overrides
@@ -136,7 +136,6 @@ def _transcript_state(asked: Sequence[TranscriptTurn], reply: Sequence[Transcrip
 
 def _metadata(sent: _Chat) -> dict[str, Any]:
     overrides = msgspec.to_builtins(sent.assistant_overrides)
-    hide_secrets([overrides, sent.metadata])
     told = {"orgId": sent.org_id, "assistantOverrides": overrides, "metadata": sent.metadata}
     return {name: value for name, value in told.items() if value}
 

@@ -50,9 +50,9 @@ from ...schema import (
     Word,
 )
 from . import payload
-from .payload import SECRETS, Artifact, Call, Heard, Message, call_decoder, messages_decoder
+from .payload import Artifact, Call, Heard, Message, call_decoder, messages_decoder
 
-__all__ = ["collected_in", "cost_of", "hide_secrets", "normalize", "outputs_of", "summary_in"]
+__all__ = ["collected_in", "cost_of", "normalize", "outputs_of", "summary_in"]
 
 # https://docs.vapi.ai/api-reference/calls/get
 _STATUSES = {
@@ -639,25 +639,5 @@ def _metadata(sent: Call, artifact: Artifact, *, has_messages: bool) -> dict[str
         "videoRecordingStartDelaySeconds": artifact.video_recording_start_delay_seconds,
         "transcript": None if has_messages else artifact.transcript or sent.transcript,
     }
-    hide_secrets(list(filter(None, map(told.get, _HELD_BY_ANYBODY))))
     # What is 0 or False says something, what is empty does not.
     return {name: value for name, value in told.items() if value or value == 0}
-
-
-# Members whose content others than Vapi decide.
-_HELD_BY_ANYBODY = (
-    *("transport", "customer", "destination", "transfers", "metadata", "assistant", "assistantOverrides", "squad"),
-    *("squadOverrides", "workflowOverrides", "variableValues"),
-)
-
-
-def hide_secrets(left: list[AnyJson]) -> None:
-    """Take the credentials out of what anybody may have put them into, in place."""
-    while left:
-        inner = left.pop()
-        if isinstance(inner, dict):
-            for name in SECRETS.intersection(inner):
-                inner[name] = "***"
-            left += inner.values()
-        elif isinstance(inner, list):
-            left += inner

@@ -28,7 +28,7 @@ from ...schema import (
 )
 from ...wire import Flow, Request
 from . import payload
-from .conversation import collected_in, cost_of, hide_secrets, outputs_of, summary_in
+from .conversation import collected_in, cost_of, outputs_of, summary_in
 from .messages import LEFT_TO_RAW, Message, turns
 from .pages import PAGE_SIZE, by_creation, page_of, rows_of_results
 from .payload import Assistant, Customer, Overrides, PhoneNumber
@@ -158,7 +158,6 @@ def _transcript_state(written: tuple[TranscriptTurn, ...], status: Status) -> Tr
 
 def _metadata(sent: _Session, artifact: _Artifact) -> dict[str, Any]:
     overrides = msgspec.to_builtins(sent.assistant_overrides)
-    hide_secrets([overrides, sent.metadata])
     told = {
         "orgId": sent.org_id,
         "phoneNumberId": sent.phone_number_id,
