@@ -45,7 +45,7 @@ def loaded(published: Sequence[EntryPoint]) -> Adapter:
     """
     entry, *others = _each_package_s_first(published)
     if others:
-        places = " and ".join(f"{one.value}{_package(one)}" for one in (entry, *others))
+        places = " and ".join(map(_place_of, (entry, *others)))
         raise ConfigurationError(
             f"{entry.name!r} is published more than once, as {places}: keep one", provider=entry.name
         )
@@ -62,22 +62,27 @@ def loaded(published: Sequence[EntryPoint]) -> Adapter:
         if told is None:
             return _contained(held)
         wrong = told
-    raise ConfigurationError(f"the entry point {entry.value}{_package(entry)} {wrong}", provider=entry.name)
+    raise ConfigurationError(f"the entry point {_place_of(entry)} {wrong}", provider=entry.name)
 
 
 def _each_package_s_first(published: Iterable[EntryPoint]) -> list[EntryPoint]:
     """Return entry points without those of packages that are installed twice, of which Python takes the first."""
     found: list[EntryPoint] = []
     for point in published:
-        if not any(one.dist is not point.dist and _package(one) == _package(point) for one in found):
+        package = _package_of(point)
+        if not any(one.dist is not point.dist and package and _package_of(one) == package for one in found):
             found.append(point)
     return found
 
 
-def _package(entry: EntryPoint) -> str:
+def _package_of(entry: EntryPoint) -> str | None:
     with suppress(Exception):  # its metadata may be anything
-        return f" of the package {entry.dist.name}" if entry.dist else ""
-    return " of a package whose metadata nobody can read"
+        return entry.dist.name if entry.dist else None
+    return None
+
+
+def _place_of(entry: EntryPoint) -> str:
+    return f"{entry.value} of {f'the package {package}' if (package := _package_of(entry)) else 'an unnamed package'}"
 
 
 def _wrong_with(held: object, name: str) -> str | None:

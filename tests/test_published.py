@@ -257,16 +257,18 @@ async def test_two_adapters_of_one_name_cost_no_other_account(publish: Publish) 
     assert error.errors.keys() == {"acme/default"}
 
 
-def test_a_package_whose_metadata_nobody_can_read_is_named_as_such(
+def test_of_packages_whose_metadata_nobody_can_read_each_is_another(
     publish: Publish, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    publish(module="raise ValueError")
+    publish()
 
     def name(_distribution: Distribution) -> str:
         raise KeyError("Name")
 
     monkeypatch.setattr(Distribution, "name", property(name))
-    with pytest.raises(ConfigurationError, match="acme_calls:ADAPTER of a package whose metadata nobody can read"):
+    assert load("acme").name == "acme"
+    publish("other", points=OTHER)
+    with pytest.raises(ConfigurationError, match=r"more than once, as .*_calls:ADAPTER of an unnamed package and "):
         load("acme")
 
 
