@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import msgspec
 import pytest
 
 from conversations_hub.schema import (
@@ -74,6 +75,19 @@ def test_without_times_there_is_no_column_for_them() -> None:
         "user   It is broken.",
         "agent  Let me see.",
     ]
+
+
+@pytest.mark.parametrize("role", Role)
+def test_whoever_said_it_is_named(role: Role) -> None:
+    turn = TranscriptTurn(index=0, role=role, text="Hi.")
+    spoken = msgspec.structs.replace(SPOKEN, transcript=(turn,))
+    speaker, _, _ = spoken.render().rpartition("\n")[2].partition("  ")
+    assert speaker == {Role.ASSISTANT: "agent", Role.UNKNOWN: "?"}.get(role, role.value.replace("_", " "))
+
+
+@pytest.mark.parametrize("status", Status)
+def test_however_it_ended_it_is_said(status: Status) -> None:
+    assert Conversation(provider="acme", id="c-1", status=status).render().startswith(f"acme:c-1  {status.value}")
 
 
 @pytest.mark.parametrize(

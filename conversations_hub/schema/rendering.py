@@ -168,6 +168,7 @@ def _pair(ours: str | None, theirs: str | None) -> str | None:
 _SPEAKERS: Final = {
     Role.USER: ("user", "green"),
     Role.ASSISTANT: ("agent", "cyan"),
+    Role.HUMAN_AGENT: ("human agent", "blue"),
     Role.SYSTEM: ("system", "dim"),
     Role.TOOL: ("tool", "magenta"),
     Role.UNKNOWN: ("?", "yellow"),
