@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, cast
 
 import aiohttp
+import pytest
 from yarl import URL
 
 from conversations_hub.adapter import Account, Adapter
@@ -17,7 +18,7 @@ from conversations_hub.transport import Clock, Lane
 from conversations_hub.transport.failures import Lost
 from conversations_hub.wire import Response
 
-__all__ = ["Provider", "Unplugged"]
+__all__ = ["Provider", "Unplugged", "unplugged"]
 
 Provider = Callable[[URL], Awaitable[Response | None]]
 """Takes a request and answers it; None: the connection is lost."""
@@ -76,3 +77,17 @@ class Unplugged(Lane):
     def _open(self) -> tuple[aiohttp.ClientSession, asyncio.Future[None]]:
         _, closing = super()._open()
         return cast("aiohttp.ClientSession", self._unplugged), closing
+
+
+@contextmanager
+def unplugged(provider: Provider) -> Generator[None]:
+    """Have the requests of every lane go to a function."""
+    connect = Lane._open
+
+    def opened(lane: Lane) -> tuple[aiohttp.ClientSession, asyncio.Future[None]]:
+        _, closing = connect(lane)
+        return cast("aiohttp.ClientSession", _Session(provider)), closing
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Lane, "_open", opened)
+        yield

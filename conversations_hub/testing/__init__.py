@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .flows import Driven, WrongNumberOfAnswers, drive
 from .members import unknown_members, unseen_members
-from .mutants import Mutant, mutants
+from .mutants import Mutant, hostile_mutant, mutants
 from .replay import Case, Replayed, account_of, cases_in, delivered, read_exchange, replay, walk
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ __all__ = [
     "cases_in",
     "delivered",
     "drive",
+    "hostile_mutant",
     "mutants",
     "read_exchange",
     "replay",

@@ -1,23 +1,25 @@
-"""Mutants: a JSON body with one thing changed, the way vendors change theirs without notice."""
+"""Mutants: a JSON body with something changed, the way vendors change theirs without notice, or meaning harm."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from random import Random
 from typing import cast
 
 import msgspec
 
 from ..payload import Json
+from .hostile import HOSTILE
 
-__all__ = ["Mutant", "mutants"]
+__all__ = ["Mutant", "hostile_mutant", "mutants"]
 
 
 class Mutant(msgspec.Struct, frozen=True):
-    """A body with one value changed."""
+    """A body with one value changed, or several."""
 
     place: str
-    """Where: `data.transcript[0].role`."""
+    """Where: `data.transcript[0].role`; of several, all of them."""
     change: str
     body: bytes
 
@@ -35,6 +37,34 @@ def mutants(body: bytes) -> Iterator[Mutant]:
     for path, value in _places(document):
         for change, changed in _changes(value):
             yield Mutant(_spelled(path), change, msgspec.json.encode(_with(document, path, changed)))
+
+
+def hostile_mutant(body: bytes, random: Random, changes: int) -> Mutant:
+    """Return a JSON body with so many changes at random places.
+
+    A value becomes what `mutants` makes of it, another value of the body, or one that is chosen to do harm: the ends of
+    what numbers and dates can be, characters that steer or deceive, paths, formulas, markup, and lists in lists.
+    """
+    document: Json = json.loads(body)
+    done: list[tuple[str, str]] = []
+    for _ in range(changes):
+        places = list(_places(document))
+        if not places:
+            break
+        path, value = random.choice(places)
+        kind = random.randrange(3)
+        if kind == 0:
+            change, changed = random.choice(list(_changes(value)))
+        elif kind == 1:
+            other, changed = random.choice(places)
+            change = f"as {_spelled(other)}"
+        else:
+            number = random.randrange(len(HOSTILE))
+            change, changed = f"as hostile value {number}", HOSTILE[number]
+        document = _with(document, path, changed)
+        done.append((_spelled(path), change))
+    where, how = (", ".join(told) for told in zip(*done, strict=True)) if done else ("", "unchanged")
+    return Mutant(where, how, msgspec.json.encode(document))
 
 
 _Path = tuple[str | int, ...]
