@@ -21,7 +21,7 @@ from .fuzz import fuzz
 def test_whatever_a_provider_sends_only_our_own_errors_come_out(
     provider: str, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
-    fuzz(provider, pytestconfig.getoption("--fuzz-rounds"), tmp_path, pytestconfig.getoption("--fuzz-seed"))
+    fuzz(provider, pytestconfig.option.fuzz_rounds, tmp_path, pytestconfig.option.fuzz_seed)
 
 
 @pytest.mark.parametrize("place", ["render", "to_json"])

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, cast
+from unittest.mock import patch
 
 import aiohttp
-import pytest
 from yarl import URL
 
 from conversations_hub.adapter import Account, Adapter
@@ -81,13 +81,12 @@ class Unplugged(Lane):
 
 @contextmanager
 def unplugged(provider: Provider) -> Generator[None]:
-    """Have the requests of every lane go to a function."""
-    connect = Lane._open
+    """Have the requests of every hub that is made meanwhile go to a function."""
 
-    def opened(lane: Lane) -> tuple[aiohttp.ClientSession, asyncio.Future[None]]:
-        _, closing = connect(lane)
-        return cast("aiohttp.ClientSession", _Session(provider)), closing
+    class Wireless(Lane):
+        def _open(self) -> tuple[aiohttp.ClientSession, asyncio.Future[None]]:
+            _, closing = super()._open()
+            return cast("aiohttp.ClientSession", _Session(provider)), closing
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Lane, "_open", opened)
+    with patch("conversations_hub.hub.Lane", Wireless):
         yield

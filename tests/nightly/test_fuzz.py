@@ -20,4 +20,4 @@ def test_whatever_a_provider_sends_for_long_only_our_own_errors_come_out(
     for number in range(40):
         folder = tmp_path / str(number)
         folder.mkdir()
-        fuzz(provider, 1000, folder, f"{pytestconfig.getoption('--fuzz-seed')}{number}")
+        fuzz(provider, 1000, folder, f"{pytestconfig.option.fuzz_seed}{number}")
