@@ -7,7 +7,10 @@ import math
 import re
 import zlib
 from codecs import getincrementaldecoder
-from typing import TypeAlias, TypeVar
+from collections.abc import Mapping
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, NamedTuple, TypeAlias, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
@@ -149,14 +152,14 @@ def decode(body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T], issues: 
 
     With `issues`, a single value that does not fit (text for a number, 1e400, a date that is an object) becomes null
     and is noted there, and so does whatever stands among the records of a list and is not an object. Any other
-    structure that does not fit, or a value that must not be null, raises `PayloadError`.
+    structure that does not fit, a value that must not be null, or more than 10,000 misfits raise `PayloadError`.
     """
     try:
         return decoder.decode(body)
     except _UNREADABLE as error:
         misfit = _misfit(error)
     if issues is not None and misfit.may_be_null:
-        return _decode_without(misfit, bytes(body), decoder, issues)
+        return _decode_without_misfits(bytes(body), decoder, issues)
     raise misfit.as_error()
 
 
@@ -207,12 +210,13 @@ _EXPECTED = re.compile(
 _MISSING = re.compile(r"Object missing required field `[^`]+`")
 
 
-def _misfit(error: Exception) -> _Misfit:
+def _misfit(error: Exception, at: str = "$") -> _Misfit:
+    """Return what an error says of the value that stands there."""
     if isinstance(error, RecursionError):
         return _Misfit("it is nested too deeply")
     said = str(error)
     found = _PLACE.search(said)
-    place = found["place"] if found else "$"
+    place = at + found["place"].removeprefix("$") if found else at
     expected = _EXPECTED.match(said)
     if expected:
         due = expected["due"] or ""
@@ -225,25 +229,87 @@ def _misfit(error: Exception) -> _Misfit:
 
 _RECORD = {"object", "object | null"}
 _IN_A_LIST = re.compile(r"\[\d+\]$")
-_STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<position>\d+)\]")
-_IN_A_MAP = "[...]"  # msgspec does not say under which key
 
 
-def _decode_without(misfit: _Misfit, body: bytes, decoder: msgspec.json.Decoder[T], issues: list[Issue]) -> T:
-    document = untyped(body)
-    emptied: set[str] = set()
-    while misfit.may_be_null and (places := _empty(document, misfit)):
-        emptied.update(places)
-        what = "not an object" if misfit.is_record else misfit.what
-        issues += [Issue(place.removeprefix("$."), what) for place in places]
+def _decode_without_misfits(body: bytes, decoder: msgspec.json.Decoder[T], issues: list[Issue]) -> T:
+    emptying = _Emptying(strict=decoder.strict)
+    document = emptying.emptied(untyped(body), decoder.type, "$")
+    for found in emptying.misfits:
+        what = "not an object" if found.is_record else found.what
+        issues.append(Issue(found.place.removeprefix("$."), what))
+    try:
+        return decoder.decode(msgspec.json.encode(document))
+    except _UNREADABLE as error:
+        left = _misfit(error)
+    # Of what must not be null it is told what stood there.
+    raise {found.place: found for found in emptying.misfits}.get(left.place, left).as_error()
+
+
+_MOST_MISFITS = 10_000
+
+
+class _Emptying:
+    """Sets to null what does not fit, each value read by itself: so a body is read no more often the more there are."""
+
+    def __init__(self, *, strict: bool) -> None:
+        self.misfits: list[_Misfit] = []
+        self._strict = strict
+
+    def emptied(self, value: Json, kind: Any, place: str) -> Json:
+        """Return a value that is to be of that kind, with null for what in it does not fit."""
+        inside = _inside(kind)
+        if isinstance(value, dict) and inside.members is not None:
+            for name in filter(inside.members.__contains__, value):
+                value[name] = self.emptied(value[name], inside.members[name], f"{place}.{name}")
+        elif isinstance(value, list) and inside.items is not None:
+            for position, one in enumerate(value):
+                if self._misfit(one, inside.items, "$") is not None:
+                    value[position] = self.emptied(one, inside.items, f"{place}[{position}]")
+        else:
+            misfit = self._misfit(value, kind, place)
+            if misfit is not None and misfit.may_be_null and place != "$":
+                self.misfits.append(misfit)
+                if len(self.misfits) > _MOST_MISFITS:
+                    raise PayloadError(f"the answer does not fit: more than {_MOST_MISFITS} values are of another kind")
+                return None
+        return value
+
+    def _misfit(self, value: Json, kind: Any, place: str) -> _Misfit | None:
         try:
-            return decoder.decode(msgspec.json.encode(document))
+            _decoder(kind, strict=self._strict).decode(msgspec.json.encode(value))
         except _UNREADABLE as error:
-            next_misfit = _misfit(error)
-        if next_misfit.place in emptied:
-            break  # it must not be null
-        misfit = next_misfit
-    raise misfit.as_error()
+            return _misfit(error, place)
+        return None
+
+
+class _Inside(NamedTuple):
+    """What an object or list of some kind is made of; None: it is none, or may be one of several."""
+
+    members: Mapping[str, Any] | None = None
+    items: Any = None
+
+
+@cache
+def _inside(kind: Any) -> _Inside:
+    choices = [_bare(choice) for choice in (get_args(kind) if get_origin(kind) in _UNIONS else (kind,))]
+    records = [choice for choice in choices if isinstance(get_origin(choice) or choice, msgspec.StructMeta)]
+    lists = [choice for choice in choices if get_origin(choice) is list]
+    members = None
+    if len(records) == 1:
+        members = {field.encode_name: field.type for field in msgspec.structs.fields(records[0])}
+    return _Inside(members, get_args(lists[0])[0] if len(lists) == 1 else None)
+
+
+def _bare(kind: Any) -> Any:
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
+
+
+_UNIONS = {Union, UnionType}
+
+
+@cache
+def _decoder(kind: Any, *, strict: bool) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind, strict=strict)
 
 
 def untyped(body: bytes) -> Json:
@@ -258,37 +324,6 @@ def untyped(body: bytes) -> Json:
     else:
         return document
     raise PayloadError("the answer is no JSON, or nested too deeply")
-
-
-def _empty(document: Json, misfit: _Misfit) -> list[str]:
-    """Set what does not fit to null, or the map around it, and return the places.
-
-    Of a list of records all that are none go at once: one by one, a body would be read as often as it has them.
-    """
-    before, *inside = misfit.place.partition(_IN_A_MAP)
-    found = _STEP.findall(before)
-    if not found:
-        return []
-    *steps, last = found
-    for name, position in steps:
-        document = _step(document, name, position)
-    if isinstance(document, dict) and last[0] in document:
-        document[last[0]] = None
-        return [misfit.place]
-    if not isinstance(document, list) or not last[1]:
-        return []
-    wrong = [int(last[1])]
-    if misfit.is_record:
-        wrong = [number for number, one in enumerate(document) if one is not None and not isinstance(one, dict)]
-    for number in wrong:
-        document[number] = None
-    return [f"{before.rpartition('[')[0]}[{number}]{''.join(inside)}" for number in wrong]
-
-
-def _step(document: Json, name: str, position: str) -> Json:
-    if isinstance(document, dict):
-        return document.get(name)
-    return document[int(position)] if isinstance(document, list) and position else None
 
 
 def decompressed(body: bytes, encoding: str, limit: int) -> bytes:
