@@ -23,6 +23,7 @@ __all__ = [
     "Id",
     "Instant",
     "Number",
+    "Participants",
     "Seconds",
     "UnixSeconds",
     "after",
@@ -35,7 +36,6 @@ __all__ = [
     "noted",
     "number",
     "per_second_of",
-    "place_of",
     "seconds",
     "signed_until",
     "stranger",
@@ -299,11 +299,38 @@ def signed_until(url: str, place: str, issues: list[Issue]) -> datetime | None:
     return after(signed_at, lifetime, place, issues) or instant(query.get("Expires") or query.get("se"), place, issues)
 
 
-def place_of(one: Participant, participants: list[Participant]) -> int:
-    """Return a participant's position; who is new is added at the end."""
-    if one not in participants:
-        participants.append(one)
-    return participants.index(one)
+class Participants(list[Participant]):
+    """Who took part in a conversation, in order: the agent first, the customer second.
+
+    Who spoke is found in a table, for everybody may speak under a name of their own. After the first search they are
+    added to by `place_of` and `stranger` only.
+    """
+
+    __slots__ = ("_human", "_places")
+
+    _human: int
+    _places: dict[Participant, int]
+
+    def place_of(self, one: Participant) -> int:
+        """Return a participant's position; who is new is added at the end."""
+        try:
+            places = self._places
+        except AttributeError:  # most conversations have no more than those two
+            places = self._places = {known: place for place, known in reversed([*enumerate(self)])}
+        place = places.setdefault(one, len(self))
+        if place == len(self):
+            self.append(one)
+        return place
+
+    def human_agent(self) -> int:
+        """Return the position of the first human agent; where there is none, one is added."""
+        try:
+            return self._human
+        except AttributeError:
+            places = (place for place, one in enumerate(self) if one.kind is ParticipantKind.HUMAN_AGENT)
+            found = next(places, None)
+            self._human = self.place_of(Participant(kind=ParticipantKind.HUMAN_AGENT)) if found is None else found
+            return self._human
 
 
 # "agent" is none of them, as most providers call their AI so; nor is "human", which with some is the customer.
@@ -311,7 +338,7 @@ HUMAN_AGENTS = frozenset({"human_agent", "live_agent", "representative", "transf
 """What providers call a person who took over."""
 
 
-def stranger(word: str | None, participants: list[Participant]) -> tuple[Role, int | None]:
+def stranger(word: str | None, participants: Participants) -> tuple[Role, int | None]:
     """Return role and position of a speaker who is neither agent nor customer.
 
     A person who took over is the first human agent among the participants, or is added to them. Anybody else has an
@@ -320,6 +347,5 @@ def stranger(word: str | None, participants: list[Participant]) -> tuple[Role, i
     if word is None or word == "":
         return Role.UNKNOWN, None
     if word.lower().replace("-", "_").replace(" ", "_") not in HUMAN_AGENTS:
-        return Role.UNKNOWN, place_of(Participant(name=word), participants)
-    humans = (one for one in participants if one.kind is ParticipantKind.HUMAN_AGENT)
-    return Role.HUMAN_AGENT, place_of(next(humans, Participant(kind=ParticipantKind.HUMAN_AGENT)), participants)
+        return Role.UNKNOWN, participants.place_of(Participant(name=word))
+    return Role.HUMAN_AGENT, participants.human_agent()

@@ -12,8 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversations_hub import coerce
-from conversations_hub.coerce import after, amount, instant, json_text, not_before, place_of, seconds, text, timestamp
-from conversations_hub.schema import Issue, Participant
+from conversations_hub.coerce import (
+    Participants,
+    after,
+    amount,
+    instant,
+    json_text,
+    not_before,
+    seconds,
+    stranger,
+    text,
+    timestamp,
+)
+from conversations_hub.schema import Issue, Participant, ParticipantKind
 
 TEN = datetime(2026, 3, 2, 10, tzinfo=UTC)
 EMPTY = [Issue("at", "empty")]
@@ -336,9 +347,23 @@ def test_what_is_left_free_becomes_its_json_text(value: coerce.AnyJson, shown: s
 
 def test_who_is_new_is_added_and_who_is_known_is_found() -> None:
     ava, zoe = Participant(name="Ava"), Participant(name="Zoë")
-    participants = [ava]
-    assert [place_of(one, participants) for one in (zoe, ava, Participant(name="Zoë"))] == [1, 0, 1]
+    participants = Participants([ava])
+    assert [participants.place_of(one) for one in (zoe, ava, Participant(name="Zoë"))] == [1, 0, 1]
     assert participants == [ava, zoe]
+
+
+def test_of_two_alike_the_first_is_found() -> None:
+    assert Participants([Participant(), Participant(name="Ava"), Participant()]).place_of(Participant()) == 0
+
+
+def test_a_person_who_took_over_is_the_first_of_those_known() -> None:
+    human = Participant(kind=ParticipantKind.HUMAN_AGENT, phone="+49301234567")
+    participants = Participants([Participant(), human])
+    others = [stranger(word, participants) for word in ("Zoë", "live agent", "Zoë", "human_agent")]
+    assert [place for _, place in others] == [2, 1, 2, 1]
+    participants = Participants([Participant()])
+    others = [stranger(word, participants) for word in ("Zoë", "live agent", "Zoë", "human_agent")]
+    assert [place for _, place in others] == [1, 2, 1, 2]
 
 
 # amounts

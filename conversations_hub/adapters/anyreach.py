@@ -32,6 +32,7 @@ from ..coerce import (
     AnyJson,
     Id,
     Instant,
+    Participants,
     Seconds,
     after,
     enclosed,
@@ -237,10 +238,12 @@ def normalize(body: bytes | msgspec.Raw, *, present: Instant = None) -> Conversa
     named = sent.agent if isinstance(sent.agent, _Agent) else _Agent(name=sent.agent or None)
     agent = Agent(id=text(sent.agent_id) or text(named.id), name=text(named.name), version=text(sent.agent_version_id))
     number = _phone_number(sent.agent_number)
-    participants = [
-        Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, name=agent.name, phone=number),
-        Participant(kind=ParticipantKind.CUSTOMER, id=text(sent.user_id), phone=_phone_number(sent.user_id)),
-    ]
+    participants = Participants(
+        [
+            Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, name=agent.name, phone=number),
+            Participant(kind=ParticipantKind.CUSTOMER, id=text(sent.user_id), phone=_phone_number(sent.user_id)),
+        ]
+    )
     # Only the record's creation and the length are told; an outbound call may have waited in a queue in between.
     created_at = instant(sent.created_at, "created_at", issues)
     has_talked = status in _HELD or (status is Status.FAILED and sent.duration)
@@ -281,7 +284,7 @@ def _phone_number(value: Id | None) -> str | None:
 
 
 def _transcript(
-    sent: _Conversation, participants: list[Participant], estimated: list[str], issues: list[Issue]
+    sent: _Conversation, participants: Participants, estimated: list[str], issues: list[Issue]
 ) -> tuple[TranscriptTurn, ...] | None:
     place, items = _entries(sent.conversation, "conversation", issues)
     if isinstance(items, str):
@@ -327,7 +330,7 @@ def _entries(sent: msgspec.Raw, place: str, issues: list[Issue]) -> tuple[str, S
 
 
 def _turns(
-    where: str, items: Sequence[_Item | None], participants: list[Participant], issues: list[Issue]
+    where: str, items: Sequence[_Item | None], participants: Participants, issues: list[Issue]
 ) -> tuple[TranscriptTurn, ...]:
     turns: list[TranscriptTurn] = []
     unread: list[Issue] = []  # their place is written out afterwards: for every turn it would take a tenth of the time

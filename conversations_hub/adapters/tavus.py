@@ -27,7 +27,19 @@ from ..adapter import (
     answered,
     refused,
 )
-from ..coerce import Id, Instant, Seconds, UnixSeconds, instant, json_text, not_before, noted, stranger, text
+from ..coerce import (
+    Id,
+    Instant,
+    Participants,
+    Seconds,
+    UnixSeconds,
+    instant,
+    json_text,
+    not_before,
+    noted,
+    stranger,
+    text,
+)
 from ..errors import HubError, InvalidRefError, NotFoundError, PayloadError, RateLimitError, UnsupportedError
 from ..payload import decode, decoded_or_none
 from ..reading.lifecycle import concluded
@@ -239,10 +251,12 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         at = f"{_place(sent, happened['system.shutdown'][0])}.timestamp" if shut_down_at else "updated_at"
         ended_at = not_before(ended_at, started_at, at, issues)
 
-    participants = [
-        Participant(kind=ParticipantKind.AI_AGENT, id=text(sent.pal_id) or text(sent.persona_id)),
-        Participant(kind=ParticipantKind.CUSTOMER),
-    ]
+    participants = Participants(
+        [
+            Participant(kind=ParticipantKind.AI_AGENT, id=text(sent.pal_id) or text(sent.persona_id)),
+            Participant(kind=ParticipantKind.CUSTOMER),
+        ]
+    )
     estimated: list[str] = []
     transcript = _transcript(sent, happened, participants, estimated, issues)
     recordings = tuple(filter(None, map(_recording, happened.get("application.recording_ready", ()))))
@@ -331,7 +345,7 @@ def _outcome(sent: _Conversation, happened: _Happened) -> tuple[Status, str | No
 
 
 def _transcript(
-    sent: _Conversation, happened: _Happened, participants: list[Participant], estimated: list[str], issues: list[Issue]
+    sent: _Conversation, happened: _Happened, participants: Participants, estimated: list[str], issues: list[Issue]
 ) -> tuple[TranscriptTurn, ...] | None:
     ready = happened.get("application.transcription_ready", ())
     if not ready or ready[-1].told.transcript is None:
@@ -361,7 +375,7 @@ def _transcript_state(
 
 
 def _turns(
-    entries: Sequence[_Turn | None], participants: list[Participant], estimated: list[str], nulls: list[int]
+    entries: Sequence[_Turn | None], participants: Participants, estimated: list[str], nulls: list[int]
 ) -> tuple[TranscriptTurn, ...]:
     turns: list[TranscriptTurn] = []
     called: set[str] = set()

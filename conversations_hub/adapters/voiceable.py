@@ -20,6 +20,7 @@ from ..coerce import (
     Id,
     Instant,
     Number,
+    Participants,
     Seconds,
     after,
     amount,
@@ -221,10 +222,12 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, present: Ins
     ended_at = after(started_at, duration, "duration", issues) if status in _OVER else None
 
     agent = Agent(id=text(sent.agent_id), name=text(sent.agent_name))
-    participants = [
-        Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, name=agent.name),
-        Participant(kind=ParticipantKind.CUSTOMER, id=text(sent.user_id)),
-    ]
+    participants = Participants(
+        [
+            Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, name=agent.name),
+            Participant(kind=ParticipantKind.CUSTOMER, id=text(sent.user_id)),
+        ]
+    )
     transcript, is_counted = None, False
     entries, is_parsed = sent.transcript, isinstance(sent.transcript, str)
     if isinstance(entries, str):
@@ -299,7 +302,7 @@ def _transcript_state(
 
 
 def _turns(
-    entries: Sequence[_Turn | None], began: float | None, participants: list[Participant], issues: list[Issue]
+    entries: Sequence[_Turn | None], began: float | None, participants: Participants, issues: list[Issue]
 ) -> tuple[tuple[TranscriptTurn, ...], bool]:
     """Return the turns, and whether we counted the start of any from the instants."""
     turns: list[TranscriptTurn] = []

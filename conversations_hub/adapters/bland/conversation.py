@@ -11,7 +11,19 @@ from urllib.parse import quote
 
 import msgspec
 
-from ...coerce import AnyJson, after, amount, in_seconds, instant, not_before, noted, place_of, seconds, stranger, text
+from ...coerce import (
+    AnyJson,
+    Participants,
+    after,
+    amount,
+    in_seconds,
+    instant,
+    not_before,
+    noted,
+    seconds,
+    stranger,
+    text,
+)
 from ...errors import PayloadError
 from ...payload import decode
 from ...reading.lifecycle import concluded
@@ -250,18 +262,20 @@ def _direction(sent: Call) -> Direction:
     return Direction.INBOUND if sent.inbound else Direction.OUTBOUND
 
 
-def _participants(sent: Call, agent: Agent, took_over: Sequence[str]) -> list[Participant]:
+def _participants(sent: Call, agent: Agent, took_over: Sequence[str]) -> Participants:
     agents = customers = None
     if sent.inbound is not None:
         agents, customers = (sent.to, sent.from_) if sent.inbound else (sent.from_, sent.to)
     # The call to a human who is to take over is a call of its own.
     other = ParticipantKind.HUMAN_AGENT if sent.is_proxy_agent_call else ParticipantKind.CUSTOMER
-    participants = [
-        Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, phone=text(agents)),
-        Participant(kind=other, phone=text(customers)),
-    ]
+    participants = Participants(
+        [
+            Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, phone=text(agents)),
+            Participant(kind=other, phone=text(customers)),
+        ]
+    )
     for phone in took_over:
-        place_of(Participant(kind=ParticipantKind.HUMAN_AGENT, phone=phone), participants)
+        participants.place_of(Participant(kind=ParticipantKind.HUMAN_AGENT, phone=phone))
     return participants
 
 
@@ -300,7 +314,7 @@ def _turns(
     sent: Call,
     rows: Sequence[Row | None],
     started_at: datetime | None,
-    participants: list[Participant],
+    participants: Participants,
     issues: list[Issue],
 ) -> list[TranscriptTurn]:
     turns: list[TranscriptTurn] = []
@@ -316,7 +330,7 @@ def _turns(
 
 
 def _noted(
-    rows: Sequence[Row | None], started_at: datetime | None, participants: list[Participant], issues: list[Issue]
+    rows: Sequence[Row | None], started_at: datetime | None, participants: Participants, issues: list[Issue]
 ) -> list[TranscriptTurn]:
     """Return what was noted while the call ran."""
     turns: list[TranscriptTurn] = []
@@ -372,7 +386,7 @@ def _moment_and_id(told: tuple[datetime, Row]) -> tuple[datetime, int]:
 def _heard(
     segments: Sequence[Segment | None],
     place: str,
-    participants: list[Participant],
+    participants: Participants,
     issues: list[Issue],
     *,
     first: int = 0,

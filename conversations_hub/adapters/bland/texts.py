@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from ...adapter import Account, Listing, Query, Resource, answered
-from ...coerce import AnyJson, Id, Instant, instant, not_before, noted, place_of, stranger, text, timestamp
+from ...coerce import AnyJson, Id, Instant, Participants, instant, not_before, noted, stranger, text, timestamp
 from ...errors import InvalidRefError, PaginationError, PayloadError
 from ...payload import decode
 from ...schema import (
@@ -156,10 +156,12 @@ def _conversation(sent: _Text, place: str, raw: bytes, issues: list[Issue], *, i
     timed_out_at = not_before(timed_out_at, created_at, f"{place}timed_out_at", issues)
     status = Status.ENDED if timed_out_at else _STATUSES.get(sent.is_active, Status.UNKNOWN)
     agent = Agent(id=text(sent.curr_pathway_id) or text(sent.pathway_id), version=text(sent.curr_pathway_version))
-    participants = [
-        Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, phone=text(sent.agent_number)),
-        Participant(kind=ParticipantKind.CUSTOMER, phone=text(sent.user_number)),
-    ]
+    participants = Participants(
+        [
+            Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, phone=text(sent.agent_number)),
+            Participant(kind=ParticipantKind.CUSTOMER, phone=text(sent.user_number)),
+        ]
+    )
     turns = tuple(_turns(sent.messages or (), f"{place}messages", participants, issues))
     direction = _direction(turns)
     derived = {"direction": direction is not Direction.UNKNOWN}
@@ -191,7 +193,7 @@ _STATUSES = {True: Status.IN_PROGRESS, False: Status.ENDED, None: Status.UNKNOWN
 
 
 def _turns(
-    messages: Sequence[_Message | None], place: str, participants: list[Participant], issues: list[Issue]
+    messages: Sequence[_Message | None], place: str, participants: Participants, issues: list[Issue]
 ) -> list[TranscriptTurn]:
     found: list[TranscriptTurn] = []
     for position, entry in enumerate(messages):
@@ -213,12 +215,12 @@ def _turns(
     return found
 
 
-def _speaker(entry: _Message, participants: list[Participant]) -> tuple[Role, int | None]:
+def _speaker(entry: _Message, participants: Participants) -> tuple[Role, int | None]:
     if entry.message == _CONNECTED:
         return Role.SYSTEM, None
     # https://docs.bland.ai/api-v1/post/sms-conversations-messages
     if entry.sender == "HUMAN":
-        return Role.HUMAN_AGENT, place_of(Participant(kind=ParticipantKind.HUMAN_AGENT), participants)
+        return Role.HUMAN_AGENT, participants.place_of(Participant(kind=ParticipantKind.HUMAN_AGENT))
     return _SPEAKERS.get(entry.sender) or stranger(entry.sender, participants)
 
 

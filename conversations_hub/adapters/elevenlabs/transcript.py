@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from ...coerce import Id, json_text, place_of, stranger, text
+from ...coerce import Id, Participants, json_text, stranger, text
 from ...payload import decoded_or_none
 from ...reading.offsets import rebased
 from ...schema import (
@@ -36,7 +36,7 @@ class Cast:
     """Who took part, in order: the agent, the customer, then whoever turns up."""
 
     def __init__(self, agent: Participant, customer: Participant) -> None:
-        self.all = [agent, customer]
+        self.all = Participants([agent, customer])
         self.main_agent = agent.id
         self.is_handed_over = False
         self._agents: dict[Id | None, int] = {agent.id: 0}
@@ -46,7 +46,7 @@ class Cast:
         if id is None:
             return 0
         if id not in self._agents:
-            self._agents[id] = place_of(Participant(kind=ParticipantKind.AI_AGENT, id=str(id)), self.all)
+            self._agents[id] = self.all.place_of(Participant(kind=ParticipantKind.AI_AGENT, id=str(id)))
         return self._agents[id]
 
     def other(self, role: Role, position: int | None, entry: payload.Turn) -> int | None:
@@ -54,12 +54,12 @@ class Cast:
         if role is Role.ASSISTANT:
             return self.agent(entry.agent_metadata.agent_id if entry.agent_metadata else None)
         if role is Role.USER and entry.user_identifier and str(entry.user_identifier) != self.all[1].id:
-            return place_of(Participant(kind=ParticipantKind.CUSTOMER, id=str(entry.user_identifier)), self.all)
+            return self.all.place_of(Participant(kind=ParticipantKind.CUSTOMER, id=str(entry.user_identifier)))
         return position
 
     def take_over(self, phone: str) -> None:
         """Add the person a call was handed to."""
-        place_of(Participant(kind=ParticipantKind.HUMAN_AGENT, phone=phone), self.all)
+        self.all.place_of(Participant(kind=ParticipantKind.HUMAN_AGENT, phone=phone))
         self.is_handed_over = True
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from ...coerce import (
     Instant,
+    Participants,
     amount,
     in_seconds,
     instant,
@@ -273,17 +274,21 @@ def _version(sent: payload.Call) -> str | None:
     return text(sent.version if sent.agent_version is None else sent.agent_version)
 
 
-def _participants(sent: payload.Call, agent: Agent, direction: Direction) -> list[Participant]:
+def _participants(sent: payload.Call, agent: Agent, direction: Direction) -> Participants:
     ours, theirs = None, None
     if direction is Direction.INBOUND:
         ours, theirs = sent.to_number, sent.from_number
     elif direction is Direction.OUTBOUND:
         ours, theirs = sent.from_number, sent.to_number
-    participants = [
-        Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, name=agent.name, phone=text(ours)),
-        Participant(kind=ParticipantKind.CUSTOMER, phone=text(theirs)),
-    ]
-    return [*participants, _target(sent.transfer_destination)] if sent.transfer_destination else participants
+    participants = Participants(
+        [
+            Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, name=agent.name, phone=text(ours)),
+            Participant(kind=ParticipantKind.CUSTOMER, phone=text(theirs)),
+        ]
+    )
+    if sent.transfer_destination:
+        participants.append(_target(sent.transfer_destination))
+    return participants
 
 
 def _target(destination: str) -> Participant:
@@ -320,7 +325,7 @@ _SPEECH = {"agent", "user", "transfer_target"}
 def _transcript(
     sent: payload.Call,
     started_at: datetime | None,
-    participants: list[Participant],
+    participants: Participants,
     backchannels: list[int],
     issues: list[Issue],
 ) -> tuple[tuple[TranscriptTurn, ...] | None, bool]:
@@ -400,7 +405,7 @@ def _items_at(sent: payload.Call, place: str, issues: list[Issue]) -> Sequence[p
 def turns(
     items: Iterable[payload.Item | None],
     started_at: datetime | None,
-    participants: list[Participant],
+    participants: Participants,
     backchannels: list[int],
 ) -> tuple[TranscriptTurn, ...]:
     """Read the entries of a transcript, but for nulls.

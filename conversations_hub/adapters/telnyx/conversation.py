@@ -11,7 +11,19 @@ from urllib.parse import quote
 
 import msgspec
 
-from ...coerce import AnyJson, Instant, in_seconds, instant, json_text, not_before, noted, stranger, text, timestamp
+from ...coerce import (
+    AnyJson,
+    Instant,
+    Participants,
+    in_seconds,
+    instant,
+    json_text,
+    not_before,
+    noted,
+    stranger,
+    text,
+    timestamp,
+)
 from ...payload import decode, decoded_or_none
 from ...schema import (
     Agent,
@@ -227,13 +239,15 @@ def _direction(attached: Mapping[str, Any]) -> Direction:
     return Direction.OUTBOUND if word(attached, "to") == customer else Direction.UNKNOWN
 
 
-def _participants(attached: Mapping[str, Any]) -> list[Participant]:
+def _participants(attached: Mapping[str, Any]) -> Participants:
     ours, theirs = word(attached, "telnyx_agent_target"), word(attached, "telnyx_end_user_target")
     number = _phone_number(theirs)
-    participants = [
-        Participant(kind=ParticipantKind.AI_AGENT, id=word(attached, "assistant_id"), phone=_phone_number(ours)),
-        Participant(kind=ParticipantKind.CUSTOMER, id=None if number else theirs, phone=number),
-    ]
+    participants = Participants(
+        [
+            Participant(kind=ParticipantKind.AI_AGENT, id=word(attached, "assistant_id"), phone=_phone_number(ours)),
+            Participant(kind=ParticipantKind.CUSTOMER, id=None if number else theirs, phone=number),
+        ]
+    )
     # Set while a person has taken over from the assistant.
     # https://developers.telnyx.com/api-reference/conversations/update-conversation-metadata
     if "ai_disabled" in attached and str(attached["ai_disabled"]).lower() == "true":
@@ -263,7 +277,7 @@ def _joined(pages: Sequence[Page[Message]]) -> list[Message | None]:
 def _turns(
     messages: Sequence[Message | None],
     began: float,
-    participants: list[Participant],
+    participants: Participants,
     counted: set[str],
     unread: _Unread,
 ) -> tuple[TranscriptTurn, ...]:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 from ...adapter import Event, EventKind
-from ...coerce import AnyJson, Seconds, enclosed, instant, not_before, noted, stranger, text
+from ...coerce import AnyJson, Participants, Seconds, enclosed, instant, not_before, noted, stranger, text
 from ...payload import decode, decoded_or_none
 from ...reading.offsets import LAG
 from ...schema import (
@@ -123,10 +123,12 @@ def with_messages(
     # https://docs.ultravox.ai/telephony/sip
     caller_id, uri, name = (text_at(sent.request_context, "ultravox", "sip", told) for told in _TOLD_OF_CALLERS)
     called, calling = (outgoing.to, outgoing.caller) if outgoing else (caller_id, None)
-    participants = [
-        Participant(kind=ParticipantKind.AI_AGENT, id=agent_id, name=agent_name, phone=calling or None),
-        Participant(kind=ParticipantKind.CUSTOMER, id=uri, name=name, phone=called or None),
-    ]
+    participants = Participants(
+        [
+            Participant(kind=ParticipantKind.AI_AGENT, id=agent_id, name=agent_name, phone=calling or None),
+            Participant(kind=ParticipantKind.CUSTOMER, id=uri, name=name, phone=called or None),
+        ]
+    )
     # A carrier's medium that does not dial says nothing: it serves calls either way.
     is_incoming = (line and line.incoming is not None) or uri or caller_id
     misfits: list[Issue] = []
@@ -237,7 +239,7 @@ def _seconds(sent: str | None, place: str, issues: list[Issue]) -> float | None:
 
 
 def _transcript(
-    sent: Call, status: Status, messages: Messages | None, participants: list[Participant], issues: list[Issue]
+    sent: Call, status: Status, messages: Messages | None, participants: Participants, issues: list[Issue]
 ) -> tuple[tuple[TranscriptTurn, ...] | None, TranscriptState]:
     if messages is None:
         return None, TranscriptState.NOT_LOADED
@@ -256,7 +258,7 @@ def _transcript(
 
 
 def _turns(
-    messages: Messages, prompt: str | None, participants: list[Participant], issues: list[Issue]
+    messages: Messages, prompt: str | None, participants: Participants, issues: list[Issue]
 ) -> tuple[TranscriptTurn, ...]:
     """Return the turns in the provider's order, which their times may contradict."""
     turns: list[TranscriptTurn] = []

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ...adapter import Account, Listing, Query, Resource, answered
-from ...coerce import AnyJson, Id, Instant, instant, noted, text
+from ...coerce import AnyJson, Id, Instant, Participants, instant, noted, text
 from ...errors import InvalidRefError
 from ...payload import decode
 from ...schema import (
@@ -74,10 +74,12 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
     issues: list[Issue] = []
     sent = decode(body, _chat, issues)
     agent = Agent(id=text(sent.assistant_id), name=text(sent.assistant.name) if sent.assistant else None)
-    participants = [
-        Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, name=agent.name),
-        Participant(kind=ParticipantKind.CUSTOMER),
-    ]
+    participants = Participants(
+        [
+            Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, name=agent.name),
+            Participant(kind=ParticipantKind.CUSTOMER),
+        ]
+    )
     asked = _asked(sent, participants, issues)
     reply = turns(sent.output or (), "output", participants, issues, first=len(asked))
     derived = {"status": bool(reply), "transcript": sent.input is None and _has_history(sent)}
@@ -103,7 +105,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
     )
 
 
-def _asked(sent: _Chat, participants: list[Participant], issues: list[Issue]) -> list[TranscriptTurn]:
+def _asked(sent: _Chat, participants: Participants, issues: list[Issue]) -> list[TranscriptTurn]:
     """Return what was written for this reply, and nothing of what stands in the chats before."""
     # https://docs.vapi.ai/chat/non-streaming
     # The specification has it in `input`; where that is not told, it is the end of all that the reply is based on.

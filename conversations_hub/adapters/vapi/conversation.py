@@ -13,6 +13,7 @@ import msgspec
 
 from ...coerce import (
     AnyJson,
+    Participants,
     amount,
     in_seconds,
     instant,
@@ -20,7 +21,6 @@ from ...coerce import (
     not_before,
     noted,
     per_second_of,
-    place_of,
     stranger,
     text,
 )
@@ -233,19 +233,21 @@ def _agent(sent: Call, artifact: Artifact) -> Agent:
     )
 
 
-def _participants(sent: Call, agent: Agent) -> list[Participant]:
+def _participants(sent: Call, agent: Agent) -> Participants:
     line = sent.phone_number or payload.PhoneNumber()
     customer = sent.customer or payload.Customer()
     phone = text(line.number) or text(line.twilio_phone_number)
-    return [
-        Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, name=agent.name, phone=phone),
-        Participant(
-            kind=ParticipantKind.CUSTOMER,
-            id=text(sent.customer_id) or text(customer.external_id),
-            name=text(customer.name),
-            phone=text(customer.number),
-        ),
-    ]
+    return Participants(
+        [
+            Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, name=agent.name, phone=phone),
+            Participant(
+                kind=ParticipantKind.CUSTOMER,
+                id=text(sent.customer_id) or text(customer.external_id),
+                name=text(customer.name),
+                phone=text(customer.number),
+            ),
+        ]
+    )
 
 
 def _transcript_state(
@@ -287,7 +289,7 @@ def _parsed(sent: Call, artifact: Artifact, messages: Sequence[Message | None]) 
 def _turns(
     messages: Sequence[Message | None],
     artifact: Artifact,
-    participants: list[Participant],
+    participants: Participants,
     estimated: list[str],
 ) -> tuple[TranscriptTurn, ...]:
     turns: list[TranscriptTurn] = []
@@ -336,16 +338,16 @@ def _turns(
     return moved or tuple(turns)
 
 
-def _participant(entry: Message, role: Role, position: int | None, participants: list[Participant]) -> int | None:
+def _participant(entry: Message, role: Role, position: int | None, participants: Participants) -> int | None:
     """Return the position of somebody who is named: an assistant, or one of several customers."""
     agent, id, name = participants[0], text(entry.assistant_id), entry.assistant_name or None
     if role is Role.ASSISTANT:
         if id == agent.id if id and agent.id else name is not None and name == agent.name:
             return 0
-        return place_of(Participant(kind=ParticipantKind.AI_AGENT, id=id, name=name), participants)
+        return participants.place_of(Participant(kind=ParticipantKind.AI_AGENT, id=id, name=name))
     if role is Role.USER:
         named = Participant(kind=ParticipantKind.CUSTOMER, name=entry.speaker_label)
-        return place_of(named, participants) if entry.speaker_label else 1
+        return participants.place_of(named) if entry.speaker_label else 1
     return position
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 
-from ...coerce import AnyJson, Id, Seconds, json_text, per_second_of, place_of, stranger, text
+from ...coerce import AnyJson, Id, Participants, Seconds, json_text, per_second_of, stranger, text
 from ...schema import Issue, Participant, ParticipantKind, Role, ToolCall, ToolResult, TranscriptTurn
 from .payload import Function, SentToolCall
 
@@ -62,7 +62,7 @@ _KINDS = {Role.USER: ParticipantKind.CUSTOMER, Role.ASSISTANT: ParticipantKind.A
 def turns(
     messages: Sequence[Message | None],
     place: str,
-    participants: list[Participant],
+    participants: Participants,
     issues: list[Issue],
     *,
     begin: int = 0,
@@ -96,11 +96,13 @@ def turns(
     return found
 
 
-def _named(name: str, kind: ParticipantKind, participants: list[Participant]) -> int:
+def _named(name: str, kind: ParticipantKind, participants: Participants) -> int:
     """Return the position of who is named, whatever else is known of them."""
-    same = (position for position, one in enumerate(participants) if one.kind is kind and one.name == name)
-    position = next(same, None)
-    return place_of(Participant(kind=kind, name=name), participants) if position is None else position
+    # Of those two more may be known, and everybody else was added here.
+    for position, known in enumerate(participants[:2]):
+        if known.kind is kind and known.name == name:
+            return position
+    return participants.place_of(Participant(kind=kind, name=name))
 
 
 def _words(entry: Message) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from ...adapter import Account, Listing, Query, Resource, answered
-from ...coerce import AnyJson, Id, Instant, Seconds, instant, noted, text
+from ...coerce import AnyJson, Id, Instant, Participants, Seconds, instant, noted, text
 from ...errors import InvalidRefError
 from ...payload import decode
 from ...reading.lifecycle import concluded
@@ -130,23 +130,25 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
     )
 
 
-def _participants(sent: _Session, agent: Agent) -> list[Participant]:
+def _participants(sent: _Session, agent: Agent) -> Participants:
     line = sent.phone_number or payload.PhoneNumber()
     customer = sent.customer or payload.Customer()
-    return [
-        Participant(
-            kind=ParticipantKind.AI_AGENT,
-            id=agent.id,
-            name=agent.name,
-            phone=text(line.number) or text(line.twilio_phone_number),
-        ),
-        Participant(
-            kind=ParticipantKind.CUSTOMER,
-            id=text(sent.customer_id) or text(customer.external_id),
-            name=text(customer.name),
-            phone=text(customer.number),
-        ),
-    ]
+    return Participants(
+        [
+            Participant(
+                kind=ParticipantKind.AI_AGENT,
+                id=agent.id,
+                name=agent.name,
+                phone=text(line.number) or text(line.twilio_phone_number),
+            ),
+            Participant(
+                kind=ParticipantKind.CUSTOMER,
+                id=text(sent.customer_id) or text(customer.external_id),
+                name=text(customer.name),
+                phone=text(customer.number),
+            ),
+        ]
+    )
 
 
 def _transcript_state(written: tuple[TranscriptTurn, ...], status: Status) -> TranscriptState:
