@@ -66,6 +66,7 @@ _SECONDS_BELOW = 1e11
 _EARLIEST = 946_684_800  # the year 2000; no conversation of any provider is older
 _LONGEST = 2.0**63
 _LONGEST_AMOUNT = 40  # characters
+_LONGEST_DATE = 128  # characters; a search among blanks takes the square of their number
 
 # What is written with a month's name: RFC 1123, as HTTP has it, the two older forms of that, and JavaScript's own. A
 # zone that has a mere name of its own may be one of several.
@@ -196,6 +197,8 @@ def _is_digits(value: str) -> bool:
 
 
 def _written(value: str) -> datetime:
+    if len(value) > _LONGEST_DATE:
+        raise ValueError
     try:
         return datetime.fromisoformat(_SPACED_ZONE.sub(_joined, value))
     except ValueError:

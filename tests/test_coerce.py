@@ -345,6 +345,13 @@ def test_what_is_left_free_becomes_its_json_text(value: coerce.AnyJson, shown: s
     assert json_text(value) == shown
 
 
+def test_a_date_with_blanks_is_read_up_to_a_length_no_date_has() -> None:
+    issues: list[Issue] = []
+    assert instant(f"Mon,{' ' * 60}2 Mar 2026 10:00:00 GMT", "at", issues) == TEN
+    assert instant(f"Mon,{' ' * 200}2 Mar 2026 10:00:00 GMT", "at", issues) is None
+    assert issues == [Issue("at", "not a date")]
+
+
 def test_who_is_new_is_added_and_who_is_known_is_found() -> None:
     ava, zoe = Participant(name="Ava"), Participant(name="Zoë")
     participants = Participants([ava])

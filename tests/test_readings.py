@@ -12,6 +12,7 @@ import pytest
 
 from conversations_hub.adapter import Account, Event
 from conversations_hub.adapters import BUILTIN, load
+from conversations_hub.reading.plain_text import utterances
 from conversations_hub.schema import Conversation, ParticipantKind, Role, Status, TranscriptState, TranscriptTurn
 from conversations_hub.scrub import without_secrets
 from conversations_hub.testing import drive
@@ -540,6 +541,17 @@ def test_labels_in_plain_text_need_not_be_the_provider_s_own_words(agent: str, u
     ):
         spoken = [(turn.role, turn.text) for turn in turns_of(got(provider, body))]
         assert spoken == [(Role.ASSISTANT, "Hi."), (Role.USER, "Bye: bye.")]
+
+
+@pytest.mark.parametrize("label", ["a\nb", " ", "x" * 101])
+def test_no_label_is_empty_long_or_of_several_lines(label: str) -> None:
+    assert utterances(f"{label}: Hello", agent="agent", user="user", labels={label: "agent"}) == [
+        (None, f"{label}: Hello".strip())
+    ]
+
+
+def test_blanks_around_a_label_are_none_of_it() -> None:
+    assert utterances(" Ava : Hi", agent="agent", user="user", labels={" ava ": "agent"}) == [("agent", "Hi")]
 
 
 def test_text_without_labels_is_nobody_s_but_still_there() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from math import inf
@@ -266,12 +267,21 @@ def _joined(pages: Sequence[Page[Message]]) -> list[Message | None]:
         before: dict[Instant, list[Message]] = {}
         for one in filter(None, joined[-len(page.data) :]):
             before.setdefault(one.created_at, []).append(one)
-        joined += [
-            one
-            for one in page.data
-            if one is None or one.created_at is None or one not in before.get(one.created_at, ())
-        ]
+        told: dict[Instant, set[bytes]] = {}  # written out only where two were stored at once
+        for one in page.data:
+            at = None if one is None else one.created_at
+            if at is None or at not in before:
+                joined.append(one)
+                continue
+            if at not in told:
+                told[at] = set(map(_written_out, before[at]))
+            if _written_out(one) not in told[at]:
+                joined.append(one)
     return joined
+
+
+def _written_out(message: Message | None) -> bytes:
+    return msgspec.json.encode(message, order="deterministic")
 
 
 def _turns(
@@ -283,7 +293,7 @@ def _turns(
 ) -> tuple[TranscriptTurn, ...]:
     """Return the turns, the first first; `counted` receives the names of what was not told but counted."""
     turns: list[TranscriptTurn] = []
-    unanswered: list[str] = []
+    unanswered: OrderedDict[str, None] = OrderedDict()
     for message in _from_the_start(messages):
         if message is None:
             continue
@@ -298,7 +308,7 @@ def _turns(
         calls: tuple[ToolCall, ...] = ()
         if message.tool_calls:
             calls = tuple(map(_tool_call, filter(None, message.tool_calls)))
-            unanswered += [call.id for call in calls if call.id is not None]
+            unanswered |= OrderedDict.fromkeys([call.id for call in calls if call.id is not None])
         elif message.role == "tool":
             said, result = "", _tool_result(message, unanswered, counted)
         turns.append(
@@ -373,15 +383,15 @@ def _tool_call(sent: payload.ToolCall) -> ToolCall:
     return ToolCall(id=text(sent.id), name=function.name, arguments=json_text(function.arguments))
 
 
-def _tool_result(message: Message, unanswered: list[str], counted: set[str]) -> ToolResult:
+def _tool_result(message: Message, unanswered: OrderedDict[str, None], counted: set[str]) -> ToolResult:
     """Read what a tool answered: to the call it names, else to the first that has no answer yet."""
     named = word(message.metadata, "tool_call_id") if isinstance(message.metadata, dict) else None
     call_id = text(message.tool_call_id) or named
     if call_id is None and unanswered:
-        call_id = unanswered[0]
+        call_id = next(iter(unanswered))
         counted.add("transcript.tool_result")
-    if call_id in unanswered:
-        unanswered.remove(call_id)
+    if call_id is not None:
+        unanswered.pop(call_id, None)
     return ToolResult(call_id=call_id, content=message.text)
 
 
