@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -22,7 +23,11 @@ from .report import AccountReport
 
 __all__ = ["MOST_TOLD", "Lists", "Reader", "Rows", "merged", "read_row"]
 
-MOST_TOLD = 100  # bad rows that are told one by one; a page may hold any number
+MOST_TOLD = 100  # bad rows that are told one by one
+
+# A row of a few bytes becomes a conversation of hundreds: what nobody asked for is not read.
+_TIMES_ASKED = 10
+_MOST_UNASKED = 100_000  # rows on a page whose size nobody may choose
 
 
 class Rows(NamedTuple):
@@ -124,11 +129,15 @@ class Reader:
     async def rows(
         self, query: Query, cursor: str | None, report: AccountReport, profile: Profile | None = None
     ) -> Rows:
-        """Read a page of the list, row by row: a bad row is set apart and never sinks its page."""
+        """Read a page of the list, row by row: a bad row is set apart and never sinks its page.
+
+        Of a page of more than ten times the rows that were asked for, the rest counts as unreadable.
+        """
         if self.resource.list_page is None:
             raise self.unsupported("list")
         flow = _listed(self.resource.list_page(self.lane.account, query, cursor))
         listing = await self.lane.run("list", flow, report, profile)
+        most = _most_rows(query.page_size, self.resource.page_size)
         report.pages += 1
         report.listed += len(listing.rows)
         conversations: list[Conversation] = []
@@ -138,7 +147,7 @@ class Reader:
         def read(row: msgspec.Raw) -> Conversation:
             return self.own(listing.normalize(row))
 
-        for position, row in enumerate(listing.rows):
+        for position, row in enumerate(islice(listing.rows, most)):
             size = memoryview(row).nbytes
             await self.lane.turns.take(size)
             try:
@@ -150,7 +159,14 @@ class Reader:
             unreadable += 1
             if unreadable <= MOST_TOLD:
                 rejected.append(Issue(f"page {report.pages}, row {position}", reason))
-        return Rows(conversations, rejected, unreadable, listing.cursor, listing.warning)
+        unread = len(listing.rows) - most
+        if unread <= 0:
+            return Rows(conversations, rejected, unreadable, listing.cursor, listing.warning)
+        if unreadable < MOST_TOLD:
+            rejected.append(Issue(f"page {report.pages}, row {most}", f"not read, nor the {unread - 1} after it"))
+        warning = f"a page held more than {most} rows, far more than were asked for, and the rest was not read"
+        warning = warning if listing.warning is None else f"{listing.warning}; {warning}"
+        return Rows(conversations, rejected, unreadable + unread, listing.cursor, warning)
 
     async def hydrate(self, row: Conversation, report: AccountReport, profile: Profile | None = None) -> Conversation:
         """Return a row with what `get` brings; where that fails for good, the row as it is, which then says so."""
@@ -198,6 +214,11 @@ class Lists(NamedTuple):
     def main(self) -> Lists:
         """Return the first of them alone."""
         return self._replace(readers=self.readers[:1], is_whole=False)
+
+
+def _most_rows(asked: int | None, usual: int | None) -> int:
+    # Some never grant fewer than their usual number.
+    return _TIMES_ASKED * max(asked or 0, usual or 0) or _MOST_UNASKED
 
 
 def _listed(flow: Flow[Any]) -> Flow[Listing]:

@@ -459,7 +459,29 @@ async def test_f081_a_page_of_nothing_readable_is_counted_and_not_kept(fault: Fa
     assert not report.complete
 
 
-@pytest.mark.parametrize("part", [b"{}", b"[]", b'{"a":[]}', '{"\u00e9":0}'.encode()])
+@pytest.mark.parametrize("limit", [None, 1])
+async def test_f083_of_a_page_of_very_many_tiny_rows_no_more_is_read_than_ten_times_what_was_asked_for(
+    fault: Fault, limit: int | None
+) -> None:
+    rows = b",".join([b'{"conversation_id":"%06d"   }' % number for number in range(100_000)])
+    body = b'{"data":[' + rows + b'],"total_count":100000}' + b" " * 500_000
+    async with serving(answer(body)) as server:
+        walk = (await fault.hub(server.url)).list("tavus", limit=limit)
+        with _measured() as most:
+            [page] = [page async for page in walk.pages()]
+    assert most[0] <= 8 * len(body)
+    assert len(page.items) == (limit or 1000)
+    [report] = walk.report.accounts
+    assert (report.listed, report.unreadable) == (100_000, 99_000)
+    assert page.rejected[-1].place == "page 1, row 1000"
+    assert page.rejected[-1].reason == "not read, nor the 98999 after it"
+    assert [warning.partition(",")[0] for warning in report.warnings] == ["a page held more than 1000 rows"]
+    assert not report.complete
+
+
+@pytest.mark.parametrize(
+    "part", [b"{}", b"[]", b'{"a":[]}', '{"\u00e9":0}'.encode(), b"null", b'""', b'{"role":"user","content":"a"}']
+)
 @pytest.mark.parametrize(
     "around",
     [
