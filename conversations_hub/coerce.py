@@ -31,6 +31,7 @@ __all__ = [
     "enclosed",
     "in_seconds",
     "instant",
+    "is_believable",
     "json_text",
     "not_before",
     "noted",
@@ -41,6 +42,7 @@ __all__ = [
     "stranger",
     "text",
     "timestamp",
+    "utc_timestamp",
 ]
 
 AnyJson = dict[str, Any] | list[Any] | str | int | float | bool | None
@@ -55,16 +57,18 @@ Instant = str | int | float | None
 Number = str | int | float | None
 """What providers send for a span that is not always a number of seconds."""
 
-Seconds = Annotated[float, msgspec.Meta(ge=0, lt=2.0**63)]
-"""A span in seconds; the decoder itself refuses what is negative or not finite, at no cost."""
+Seconds = Annotated[float, msgspec.Meta(ge=0, lt=1e10)]
+"""A span in seconds, shorter than 317 years; the decoder itself refuses what is negative or longer, at no cost."""
 
 UnixSeconds = Annotated[float, msgspec.Meta(gt=0, lt=1e11)]
 """An instant in Unix seconds; the decoder itself refuses milliseconds."""
 
 # Unix seconds stay below this until the year 5138; the same instant in ms, µs and ns lies a thousand times higher each.
 _SECONDS_BELOW = 1e11
+_FIRST_YEAR, _BEYOND = 1970, 9000
 _EARLIEST = 946_684_800  # the year 2000; no conversation of any provider is older
-_LONGEST = 2.0**63
+_LONGEST = 1e10  # seconds, 317 years: an instant and a few of them still make a date
+_LARGEST_AMOUNT = 2.0**63
 _LONGEST_AMOUNT = 40  # characters
 _LONGEST_DATE = 128  # characters; a search among blanks takes the square of their number
 
@@ -92,39 +96,57 @@ def instant(
     ISO 8601 text, a date with the name of its month (RFC 1123), or a Unix epoch. Text without a zone is taken to be in
     `zone`. An epoch counts `per_second` units as documented (1000: milliseconds), unless that gives a year before 2000
     and another unit does not; without documentation seconds, milliseconds, microseconds and nanoseconds are told apart
-    by range.
+    by range. What lies before 1970 or after 8999 is no date: something may be added to every instant that is read.
     """
     if value is None:
         return None
     if isinstance(value, str) and value.endswith(("Z", "+00:00")):  # what most send; this way it takes a sixth
         try:
-            return datetime.fromisoformat(value)
+            moment = datetime.fromisoformat(value)
         except ValueError:
             pass
+        else:
+            if is_believable(moment):
+                return moment
+    found: datetime | None = None
     try:
         if isinstance(value, str) and not _is_digits(value.strip()):
             moment = _written(value.strip().upper())
-            return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
-        return datetime.fromtimestamp(_epoch(value, per_second), UTC)
+            found = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+        else:
+            found = datetime.fromtimestamp(_epoch(value, per_second), UTC)
     except (ValueError, OverflowError, OSError):
+        pass
+    if found is None or not is_believable(found):
         issues.append(Issue(place, "empty" if value == "" else "not a date"))
         return None
+    return found
+
+
+def is_believable(moment: datetime) -> bool:
+    """Whether an aware instant is one that something may be added to, or taken from: from 1970 up to 8999."""
+    return _FIRST_YEAR <= moment.year < _BEYOND
 
 
 def timestamp(value: Instant, place: str, issues: list[Issue]) -> float | None:
     """Read an instant as Unix seconds, from the same forms as `instant`."""
     if isinstance(value, str):
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            pass
-        else:
-            if moment.tzinfo is UTC:  # what most send, and every turn may have one
-                return moment.timestamp()
+        told = utc_timestamp(value)
+        if told is not None:  # what most send, and every turn may have one
+            return told
     elif value is None or (isinstance(value, float) and 0 < value < _SECONDS_BELOW):
         return value
     found = instant(value, place, issues)
     return None if found is None else found.timestamp()
+
+
+def utc_timestamp(value: str) -> float | None:
+    """Read ISO 8601 text in UTC as Unix seconds; None for every other form, and for what is no instant."""
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return moment.timestamp() if moment.tzinfo is UTC and is_believable(moment) else None
 
 
 def seconds(value: Number, place: str, issues: list[Issue]) -> float | None:
@@ -178,7 +200,7 @@ def amount(value: AnyJson | msgspec.Raw, place: str, issues: list[Issue]) -> Dec
         found = Decimal(sent if len(sent) <= _LONGEST_AMOUNT else "nan")
     except ArithmeticError:
         found = Decimal("nan")
-    if found.is_finite() and found.copy_abs() < _LONGEST:
+    if found.is_finite() and found.copy_abs() < _LARGEST_AMOUNT:
         return found
     issues.append(Issue(place, "not a number"))
     return None
@@ -223,12 +245,14 @@ def _epoch(value: str | float, per_second: int | None) -> float:
 def per_second_of(number: float, documented: int) -> float:
     """Return how many of its units an epoch counts per second: the documented one unless that cannot be.
 
-    What would lie before the year 2000 in it, and does not in another, is told in the other.
+    What would lie before the year 2000 in it, and does not in another, is told in the other; so is what would lie
+    beyond the year 5138.
     """
     if _EARLIEST <= number / documented < _SECONDS_BELOW:
         return documented
     another = _by_range(number)
-    return documented if number / another < _EARLIEST else another
+    is_far = number / documented >= _SECONDS_BELOW
+    return another if is_far or number / another >= _EARLIEST else documented
 
 
 def _by_range(number: float) -> float:
@@ -257,10 +281,13 @@ def after(moment: datetime | None, span: float | None, place: str, issues: list[
     if moment is None or span is None:
         return None
     try:
-        return moment + timedelta(seconds=span)
+        end = moment + timedelta(seconds=span)
     except OverflowError:
+        end = None
+    if end is None or not is_believable(end):
         issues.append(Issue(place, "ends after the last date there is"))
         return None
+    return end
 
 
 def not_before(moment: datetime | None, start: datetime | None, place: str, issues: list[Issue]) -> datetime | None:

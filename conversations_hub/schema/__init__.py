@@ -331,8 +331,11 @@ class TranscriptTurn(_Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def started_at(self) -> datetime | None:
-        """When the turn began, UTC; None where the provider gave no instant."""
-        return None if self.timestamp is None else datetime.fromtimestamp(self.timestamp, UTC)
+        """When the turn began, UTC; None where the provider gave no instant, or one that no calendar has."""
+        try:
+            return None if self.timestamp is None else datetime.fromtimestamp(self.timestamp, UTC)
+        except (ValueError, OverflowError, OSError):
+            return None
 
 
 # So that nothing said in one turn reads as another's: all that `str.splitlines` takes for the end of a line.

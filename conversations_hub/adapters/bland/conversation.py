@@ -18,6 +18,7 @@ from ...coerce import (
     amount,
     in_seconds,
     instant,
+    is_believable,
     not_before,
     noted,
     seconds,
@@ -369,7 +370,7 @@ def _in_order(rows: Sequence[Row | None], issues: list[Issue]) -> Iterable[tuple
         moments = [datetime.fromisoformat(row.created_at or "") for row in noted]
     except ValueError:
         moments = []
-    if not moments or not all(moment.tzinfo for moment in moments):
+    if not moments or not all(moment.tzinfo and is_believable(moment) for moment in moments):
         places = ((f"transcripts[{position}].created_at", row) for position, row in enumerate(rows) if row is not None)
         return [(instant(row.created_at, place, issues), row) for place, row in places]
     told: Iterable[tuple[datetime, Row]] = zip(moments, noted, strict=True)

@@ -26,7 +26,8 @@ __all__ = [
     "Word",
 ]
 
-Milliseconds = Annotated[float, msgspec.Meta(ge=0, lt=2.0**63)]
+Milliseconds = Annotated[float, msgspec.Meta(ge=0, lt=1e13)]
+_AnyUnit = Annotated[float, msgspec.Meta(ge=0, lt=2.0**63)]
 
 
 class Word(msgspec.Struct, gc=False):
@@ -56,7 +57,7 @@ class Item(msgspec.Struct, gc=False):
     digit: Id | None = None
     time_sec: Seconds | None = None
     message_id: Id | None = None
-    created_timestamp: Milliseconds | None = None
+    created_timestamp: _AnyUnit | None = None
     former_node_id: Id | None = None
     former_node_name: str | None = None
     new_node_id: Id | None = None

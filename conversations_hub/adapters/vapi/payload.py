@@ -34,6 +34,7 @@ __all__ = [
 
 _Named = dict[str, AnyJson] | list[Any] | str | float | bool | None
 _Milliseconds = Annotated[float, msgspec.Meta(gt=0, lt=1e14)]
+_AnyUnit = Annotated[float, msgspec.Meta(ge=0, lt=1e14)]
 
 
 class HeardWord(msgspec.Struct, gc=False):
@@ -42,8 +43,8 @@ class HeardWord(msgspec.Struct, gc=False):
     word: str | None = None
     punctuated_word: str | None = None
     punctuated: str | None = msgspec.field(name="punctuatedWord", default=None)
-    start: Seconds | None = None
-    end: Seconds | None = None
+    start: _AnyUnit | None = None
+    end: _AnyUnit | None = None
     confidence: Seconds | None = None
 
 
