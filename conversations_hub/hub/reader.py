@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ..adapter import Listing, Query, Resource, Start, Started
+from ..coerce import is_believable
 from ..errors import AuthError, ForbiddenError, HubClosedError, HubError, PayloadError, UnsupportedError
 from ..payload import LARGE
 from ..policy import Profile
@@ -108,11 +109,20 @@ class Reader:
     def own(self, conversation: Conversation) -> Conversation:
         """Stamp a conversation with its provider and account, its recordings with its ref; scrub it, or drop its raw.
 
-        Raises `PayloadError` for one whose id is none, so that nobody is handed what cannot be asked for.
+        Raises `PayloadError` for one whose id is none, so that nobody is handed what cannot be asked for, and for an
+        instant that cannot be compared with others, or added to.
         """
         wrong = wrong_with_id(conversation.id)
         if wrong:
             raise PayloadError(f"the provider's id of it {wrong}")
+        for moment in (
+            conversation.created_at,
+            conversation.started_at,
+            conversation.ended_at,
+            conversation.updated_at,
+        ):
+            if moment is not None and (moment.tzinfo is None or not is_believable(moment)):
+                raise PayloadError("the adapter has a bug: an instant without a time zone, or not from 1970 up to 8999")
         owned = msgspec.structs.replace(
             conversation,
             provider=self.lane.account.provider,

@@ -26,6 +26,7 @@ from .page import Page, Sheet
 from .reader import MOST_TOLD, Lists, Reader
 from .report import AccountReport, Report
 from .sealed import sealed_stream
+from .surprise import surprise
 
 __all__ = ["ACCOUNTS_AT_ONCE", "Page", "Plan", "Walk"]
 
@@ -190,9 +191,12 @@ class Walk:
         except HubClosedError:
             raise
         except HubError as error:
-            self._failed(head.report, error)
-            head.stop()
-            return head, None
+            failure = error
+        except Exception as bug:  # noqa: BLE001  (one account's surprise must not end the others')
+            failure = surprise(bug, head.report.where)
+        self._failed(head.report, failure)
+        head.stop()
+        return head, None
 
     @asynccontextmanager
     async def _side_by_side(self) -> AsyncGenerator[list[Head]]:
@@ -273,6 +277,10 @@ class Walk:
             raise
         except HubError as error:
             self._failed(report, error)
+        except Exception as bug:
+            if report.error is not None:  # it is from whoever was told of that
+                raise
+            self._failed(report, surprise(bug, report.where))
         finally:
             report.elapsed = max(report.elapsed, clock.monotonic() - started)
 

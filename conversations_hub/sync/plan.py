@@ -25,11 +25,13 @@ from ..errors import (
 )
 from ..hub import Hub, Page
 from ..hub.instants import check_span
+from ..hub.surprise import surprise
 from ..schema import Conversation, TranscriptState
 from ..transport import Clock
 from .accounts import accounts_of
 from .candidates import Age, Candidates
 from .fingerprint import is_print_of
+from .moments import earlier
 from .report import tell
 from .store import Kept, Progress, Store, Window, terms_of, when
 from .together import together
@@ -270,6 +272,8 @@ class _Look:
             raise
         except HubError as error:
             self._error = Failure.of(error)
+        except Exception as bug:  # noqa: BLE001  (one account's surprise must not end the others')
+            self._error = Failure.of(surprise(bug, self.where))
 
     async def _walk_all(self, *, goes_on: bool) -> bool:
         """Walk what is left, at first what an earlier run was at, if it is gone on with.
@@ -379,6 +383,6 @@ class _Look:
             has_recordings=tally.has_recordings or any(sample.recordings for sample in self._samples),
             samples=self._samples,
             warnings=tuple(self._warnings),
-            kept_since=self._clock.now() - self._adapter.retention if self._adapter.retention else None,
+            kept_since=earlier(self._clock.now(), self._adapter.retention) if self._adapter.retention else None,
             error=self._error,
         )

@@ -28,10 +28,12 @@ from ..errors import (
 )
 from ..hub import Hub, Page
 from ..hub.reader import MOST_TOLD, merged
+from ..hub.surprise import surprise
 from ..schema import Conversation, Issue, TranscriptState
 from ..scrub.signatures import without_signatures
 from ..transport import Clock
 from .fingerprint import fingerprint, is_of_first_layout, is_print_of
+from .moments import later
 from .report import AccountSync, tell
 from .store import Entry, Kept, Progress, Store, Window, when
 from .untrusted import reading
@@ -101,23 +103,34 @@ class Pull:
     async def run(self) -> None:
         """Bring the store up to date; what went wrong is in the report. Raises `StoreError` where it cannot be kept.
 
-        However it ends, what is whole by then is committed.
+        However it ends, what is whole by then is committed; but after a bug nobody knows what is.
         """
         began = self._clock.monotonic()
+        try:
+            await self._as_far_as_it_goes()
+        except HubError:
+            raise
+        except asyncio.CancelledError:
+            await self._commit()
+            raise
+        except Exception as bug:  # noqa: BLE001  (one account's surprise must not end the others')
+            self._failed(surprise(bug, self._where))
+        finally:
+            self._report.elapsed = self._clock.monotonic() - began
+
+    async def _as_far_as_it_goes(self) -> None:
         try:
             await self._bring_up_to_date()
             self._report.ended = True
         except (HubClosedError, StoreError):
             raise
         except HubError as error:
-            self._report.error = error
-            self._report.failures[type(error).__name__] += 1
+            self._failed(error)
             await self._commit()
-        except asyncio.CancelledError:
-            await self._commit()
-            raise
-        finally:
-            self._report.elapsed = self._clock.monotonic() - began
+
+    def _failed(self, error: HubError) -> None:
+        self._report.error = error
+        self._report.failures[type(error).__name__] += 1
 
     async def _bring_up_to_date(self) -> None:
         self._progress = await self._store.progress(self._where)
@@ -343,8 +356,9 @@ class Pull:
         """
         failing_since = (before and before.failing_since) or self._clock.now()
         is_gone = isinstance(error, NotFoundError)
-        is_over = failing_since + self._terms.patience <= self._clock.now()
-        settles_at = None if is_over or (is_gone and not listed) else failing_since + self._terms.patience
+        patient_until = later(failing_since, self._terms.patience)
+        is_over = patient_until <= self._clock.now()
+        settles_at = None if is_over or (is_gone and not listed) else patient_until
         self._report.note_failure(self._ref(row.id), error, is_final=settles_at is None, is_gone=is_gone)
         if before is None:
             await self._put_down(row, _without_details(row, error), row_print, settles_at, failing_since)
@@ -384,11 +398,11 @@ class Pull:
         now, patience = self._clock.now(), self._terms.patience
         last_known = one.ended_at or one.started_at or one.created_at
         if last_known is not None:
-            settles_at = last_known + (_LATE_ANALYSIS if _is_whole(one) else patience)
+            settles_at = later(last_known, _LATE_ANALYSIS if _is_whole(one) else patience)
         elif _is_whole(one):
             return None
         else:
-            settles_at = before.settles_at if before and before.settles_at else now + patience
+            settles_at = before.settles_at if before and before.settles_at else later(now, patience)
         return settles_at if settles_at > now else None
 
     async def _commit_if_due(self) -> None:

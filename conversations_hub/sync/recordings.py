@@ -21,9 +21,11 @@ from ..files.partial import parts_of
 from ..hub import Hub
 from ..hub.crew import Crew
 from ..hub.recordings import same
+from ..hub.surprise import surprise
 from ..schema import Recording
 from ..scrub.signatures import is_unsigned
 from ..transport.threads import Threads
+from .moments import later
 from .report import Reasons
 from .together import together
 
@@ -116,7 +118,7 @@ def files_of(folder: Path, ref: str) -> list[Path]:
 
 def _gone_at(recording: Recording, made_at: datetime | None) -> datetime | None:
     retention = usable((recording.ref or "").partition(":")[0].partition("/")[0]).retention
-    return None if retention is None or made_at is None else made_at + retention
+    return None if retention is None or made_at is None else later(made_at, retention)
 
 
 Wanted = tuple[Recording, int, datetime | None]
@@ -187,6 +189,9 @@ class _Downloads:
         except HubError as error:
             report.failures.note(error)
             report.note(_gone_at(recording, made_at))
+        except Exception as bug:  # noqa: BLE001  (one recording's surprise must not end the others')
+            where = (recording.ref or "").partition(":")[0]
+            report.failures.note(surprise(bug, where))
         else:
             report.downloaded += 1
             report.size += done.size

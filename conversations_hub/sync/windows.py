@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from .moments import earlier
 from .store import Window
 
 __all__ = ["STEP", "bounds", "joined", "reaching", "windows"]
@@ -25,7 +26,7 @@ def windows(covered: Window | None, wanted: Window, step: timedelta | None, look
         return
     if covered.since is not None and (wanted.since is None or wanted.since < covered.since):
         yield from _backwards(wanted.since, covered.since, step)
-    since = covered.until - lookback
+    since = earlier(covered.until, lookback)
     if wanted.since is not None:
         since = max(since, min(wanted.since, covered.until))
     yield from _forwards(since, wanted.until, step)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from pathlib import Path
 from typing import Final
 
 import aiohttp
@@ -134,5 +135,6 @@ def name_of(bug: Exception) -> str:
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next
     code = traceback.tb_frame.f_code if traceback else None
-    where = f" at {code.co_name}, line {traceback.tb_lineno}" if code and traceback else ""
+    file = Path(code.co_filename).name if code else ""
+    where = f" at {code.co_name}, line {traceback.tb_lineno} of {file}" if code and traceback else ""
     return f"{type(bug).__name__}{where}"
