@@ -15,6 +15,7 @@ from typing import Annotated, Any, NamedTuple, TypeAlias, TypeVar, Union, get_ar
 import msgspec
 
 from .errors import PayloadError, TransportError
+from .nesting import is_too_deep, without_deep_rows
 from .schema import Issue
 
 __all__ = [
@@ -42,27 +43,33 @@ _MENDABLE = 4 * 1024 * 1024  # read untyped, a body takes thirty times its size
 _MOST_MEMBERS = 64
 
 
-def well_formed(body: bytes, *, is_text: bool | None = None) -> tuple[bytes, bool]:
+def well_formed(body: bytes, *, is_text: bool | None = None, is_list: bool = False) -> tuple[bytes, bool]:
     """Return a body as JSON that every decoder takes, and whether it had to be mended.
 
     `is_text` says whether it is UTF-8, where that was found out before. Mended: a byte order mark, `NaN` and `Infinity`
     (null), lone surrogates and invalid UTF-8 (U+FFFD), controls inside of texts (escaped); with them, numbers of more
-    digits than can be read (null). Raises `PayloadError` where that does not make it JSON: retryable where it was cut,
-    is HTML or is empty.
+    digits than can be read (null). With `is_list`, every row that is nested too deeply becomes `nesting.TOO_DEEP`.
+    Raises `PayloadError` where that does not make it JSON: retryable where it was cut, is HTML or is empty, and for
+    good where it is nested too deeply.
     """
     if len(body) > LARGE and _is_crowded(body):
         raise PayloadError("the answer is made of more and smaller parts than any conversation")
+    found: bytes | None = body
+    was_mended = False
     try:
-        if _stands(body, is_text=is_text):
-            return body, False
-        mended = _mend(body)
+        if not _stands(body, is_text=is_text):
+            found, was_mended = _mend(body), True
+        is_deep = found is not None and is_too_deep(found)
     except RecursionError:
-        failure = PayloadError("the answer is nested too deeply")
-    else:
-        if mended is not None:
-            return mended, True
-        failure = PayloadError(f"the answer is no JSON: {_kind_of(body)}", retryable=True)
-    raise failure
+        is_deep = True
+    if is_deep:
+        less = without_deep_rows(found or body) if is_list else None
+        if less is None:
+            raise PayloadError("the answer is nested too deeply")
+        return well_formed(less)[0], True
+    if found is None:
+        raise PayloadError(f"the answer is no JSON: {_kind_of(body)}", retryable=True)
+    return found, was_mended
 
 
 def _stands(body: bytes, *, is_text: bool | None) -> bool:

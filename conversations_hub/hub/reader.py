@@ -12,6 +12,7 @@ import msgspec
 from ..adapter import Listing, Query, Resource, Start, Started
 from ..coerce import is_believable
 from ..errors import AuthError, ForbiddenError, HubClosedError, HubError, PayloadError, UnsupportedError
+from ..nesting import TOO_DEEP
 from ..payload import LARGE
 from ..policy import Profile
 from ..reading.lifecycle import as_got
@@ -165,7 +166,7 @@ class Reader:
                 conversations.append(found)
                 continue
             except HubError as error:
-                reason = error.reason
+                reason = "it is nested too deeply" if bytes(row) == TOO_DEEP else error.reason
             unreadable += 1
             if unreadable <= MOST_TOLD:
                 rejected.append(Issue(f"page {report.pages}, row {position}", reason))

@@ -413,7 +413,7 @@ class Lane:
             raise self.refusal(response)
         if not request.json:
             return response
-        body, was_mended = well_formed(response.body, is_text=is_text)
+        body, was_mended = well_formed(response.body, is_text=is_text, is_list=exchange.operation == "list")
         if not was_mended:
             return response
         exchange.mended += 1

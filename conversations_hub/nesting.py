@@ -1,0 +1,80 @@
+"""How deeply JSON is nested: bounded, for whatever reads or writes it by recursion ends somewhere."""
+
+from __future__ import annotations
+
+import re
+from itertools import accumulate
+
+__all__ = ["TOO_DEEP", "is_too_deep", "without_deep_rows"]
+
+TOO_DEEP = b'"a row that was nested too deeply"'
+"""What stands in a list for such a row, as JSON: no adapter takes it for one."""
+
+_MOST_LEVELS = 100  # of an answer, and of a row with what stands around it; no provider comes near
+_PIECE = 16 * 1024  # bytes; larger ones are mapped anew each time, which takes longer than reading them
+
+# Braces become brackets, and everything else but quotes goes.
+_AS_BRACKETS = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(set(range(256)) - set(b'{}[]"'))
+_USUAL_LEVELS = 8
+_REST_OF_ESCAPE = re.compile(rb"(?:(?<=\\)\\*[^\\])?", re.DOTALL)
+
+
+def is_too_deep(body: bytes) -> bool:
+    """Whether well-formed JSON is nested too deeply; without recursion, in less memory than the body takes."""
+    if body.count(b"[") + body.count(b"{") <= _MOST_LEVELS:
+        return False
+    left, passed = _brackets(body), 0
+    while left and passed < _USUAL_LEVELS:  # each takes the innermost level away, much faster than counting
+        left, passed = left.replace(b"[]", b""), passed + 1
+    steps = map(ord("\\").__sub__, left)  # it stands between the two
+    return passed + max(accumulate(steps), default=0) > _MOST_LEVELS
+
+
+def _brackets(body: bytes) -> bytes:
+    parts: list[bytes] = []
+    end = 0
+    while end < len(body):
+        begin, end = end, end + _PIECE
+        rest = _REST_OF_ESCAPE.match(body, end)
+        end = rest.end() if rest else end
+        piece = body[begin:end]
+        if b"\\" in piece:
+            piece = piece.replace(b"\\\\", b"").replace(b'\\"', b"")
+        parts.append(piece.translate(_AS_BRACKETS, _NO_BRACKETS).replace(b'""', b""))
+    return b"".join(b"".join(parts).split(b'"')[::2])
+
+
+# A text without an end goes to the end of all; looked for behind each of its quotes, it would take a square of steps.
+_TOKENS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[{]+|[\]}]+', re.DOTALL)
+
+
+def without_deep_rows(body: bytes) -> bytes | None:
+    """Return a list with `TOO_DEEP` for every row that is nested too deeply; None where no row is at fault.
+
+    The rows are what stands in the outermost lists; nothing else has to be JSON.
+    """
+    parts: list[bytes] = []
+    depth = listed = begin = end = 0  # `listed`: levels around the rows of the list that is open; 0: none is
+    is_deep = False
+    for token in _TOKENS.finditer(body):
+        start, before = token.start(), depth
+        if body[start] in b"[{":
+            depth += token.end() - start
+            first = -1 if listed else body.find(b"[", start, token.end())
+            if first >= 0:
+                listed = before + first - start + 1
+            if listed and before <= listed < depth:
+                begin = start + listed - before
+            is_deep |= depth > _MOST_LEVELS
+            if is_deep and not listed:
+                return None
+        elif body[start] in b"]}":
+            depth -= token.end() - start
+            if is_deep and depth <= listed:
+                parts += [body[end:begin], TOO_DEEP]
+                end = start + before - listed
+                is_deep = False
+            if depth < listed:
+                listed = 0
+    return b"".join([*parts, body[end:]]) if parts and not is_deep else None
