@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Annotated, Any
@@ -22,6 +23,7 @@ __all__ = [
     "AnyJson",
     "Id",
     "Instant",
+    "Issues",
     "Number",
     "Participants",
     "Seconds",
@@ -296,6 +298,27 @@ def not_before(moment: datetime | None, start: datetime | None, place: str, issu
         issues.append(Issue(place, "before the start"))
         return None
     return moment
+
+
+_MOST_ISSUES = 10_000
+
+
+class Issues(list[Issue]):
+    """What could not be read of one answer; of very many the first ten thousand, and one that says so."""
+
+    __slots__ = ()
+
+    def append(self, issue: Issue, /) -> None:
+        """Add one, while there are few enough."""
+        if len(self) < _MOST_ISSUES:
+            super().append(issue)
+        elif len(self) == _MOST_ISSUES:
+            super().append(Issue("issues", f"more than {_MOST_ISSUES}, of which no more are told"))
+
+    def extend(self, issues: Iterable[Issue], /) -> None:
+        """Add several, while there are few enough."""
+        for issue in issues:
+            self.append(issue)
 
 
 def noted(issues: list[Issue]) -> tuple[Issue, ...]:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from conversations_hub import coerce
 from conversations_hub.coerce import (
+    Issues,
     Participants,
     after,
     amount,
@@ -358,6 +359,14 @@ def test_a_date_with_blanks_is_read_up_to_a_length_no_date_has() -> None:
     assert instant(f"Mon,{' ' * 60}2 Mar 2026 10:00:00 GMT", "at", issues) == TEN
     assert instant(f"Mon,{' ' * 200}2 Mar 2026 10:00:00 GMT", "at", issues) is None
     assert issues == [Issue("at", "not a date")]
+
+
+def test_of_very_many_issues_the_first_are_kept_and_it_is_said() -> None:
+    issues = Issues()
+    issues.extend(Issue(str(number), "null") for number in range(9_999))
+    issues.extend([Issue("a", "null"), Issue("b", "null")])
+    issues.append(Issue("c", "null"))
+    assert issues[-2:] == [Issue("a", "null"), Issue("issues", "more than 10000, of which no more are told")]
 
 
 def test_who_is_new_is_added_and_who_is_known_is_found() -> None:

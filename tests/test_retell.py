@@ -747,6 +747,11 @@ def test_a_reply_comes_with_the_tools_it_rests_on() -> None:
     assert drive(send(ACCOUNT, "chat_new3", "Hi"), answer({"messages": []})).result.text == ""
 
 
+def test_somebody_nobody_knows_in_a_reply_is_not_the_agent() -> None:
+    told = [{"role": "stranger", "content": "Psst"}, {"role": "agent", "content": "Hello"}]
+    assert drive(send(ACCOUNT, "chat_new3", "Hi"), answer({"messages": told})).result.text == "Hello"
+
+
 # refusals
 
 

@@ -32,6 +32,7 @@ from ..coerce import (
     AnyJson,
     Id,
     Instant,
+    Issues,
     Participants,
     Seconds,
     after,
@@ -228,7 +229,7 @@ _PHONE_NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
 
 def normalize(body: bytes | msgspec.Raw, *, present: Instant = None) -> Conversation:
     """Read a conversation as AnyReach sends it, in a list or alone; `present` is when it did."""
-    issues: list[Issue] = []
+    issues = Issues()
     sent = decode(body, _conversation, issues)
     told, end_reason = _STATUSES.get(sent.status or "") or (Status.UNKNOWN, None)
     # They are made of what is over; a length, beside a word nobody knows, may be that so far.

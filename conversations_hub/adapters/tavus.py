@@ -30,6 +30,7 @@ from ..adapter import (
 from ..coerce import (
     Id,
     Instant,
+    Issues,
     Participants,
     Seconds,
     UnixSeconds,
@@ -233,7 +234,7 @@ _KNOWN_EVENTS = {
 
 def normalize(body: bytes | msgspec.Raw) -> Conversation:
     """Read a conversation as Tavus sends it: a row of a list, or one with its events."""
-    issues: list[Issue] = []
+    issues = Issues()
     sent = decode(body, _conversation, issues)
     happened = _by_kind(sent, issues)
     status, reason, end_reason = _outcome(sent, happened)
@@ -359,7 +360,7 @@ def _transcript(
     turns = _turns(entries, participants, estimated, nulls)
     if nulls:
         place = f"{_place(sent, ready[-1])}.properties.transcript"
-        issues += [Issue(f"{place}[{position}]", "null") for position in nulls]
+        issues.extend(Issue(f"{place}[{position}]", "null") for position in nulls)
     return turns
 
 

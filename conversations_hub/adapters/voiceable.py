@@ -19,6 +19,7 @@ from ..coerce import (
     AnyJson,
     Id,
     Instant,
+    Issues,
     Number,
     Participants,
     Seconds,
@@ -201,7 +202,7 @@ _WHOLE_INSTANT = re.compile(
 
 def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, present: Instant = None) -> Conversation:
     """Read a conversation: a row of a list or, with `is_whole`, all that Voiceable has of it; `present` is when."""
-    issues: list[Issue] = []
+    issues = Issues()
     sent = decode(body, _conversation, issues)
     id = text(sent.conversation_id) or text(sent.id)
     if id is None:

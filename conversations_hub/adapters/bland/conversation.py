@@ -13,6 +13,7 @@ import msgspec
 
 from ...coerce import (
     AnyJson,
+    Issues,
     Participants,
     after,
     amount,
@@ -104,7 +105,7 @@ def normalize(
 
     With `is_delivered` it is over, and may leave out what `get` brings.
     """
-    issues: list[Issue] = []
+    issues = Issues()
     sent = decode(body, CALL, issues)
     id = text(sent.call_id) or text(sent.c_id)
     if id is None:
@@ -365,7 +366,7 @@ def _in_order(rows: Sequence[Row | None], issues: list[Issue]) -> Iterable[tuple
     """Return rows and their instants as they followed each other: they need not be sent so."""
     noted = [row for row in rows if row is not None]
     if len(noted) < len(rows):
-        issues += [Issue(f"transcripts[{position}]", "null") for position, row in enumerate(rows) if row is None]
+        issues.extend(Issue(f"transcripts[{position}]", "null") for position, row in enumerate(rows) if row is None)
     try:
         moments = [datetime.fromisoformat(row.created_at or "") for row in noted]
     except ValueError:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from ...adapter import Account, Listing, Query, Resource, answered
-from ...coerce import AnyJson, Id, Instant, Participants, instant, not_before, noted, stranger, text, timestamp
+from ...coerce import AnyJson, Id, Instant, Issues, Participants, instant, not_before, noted, stranger, text, timestamp
 from ...errors import InvalidRefError, PaginationError, PayloadError
 from ...payload import decode
 from ...schema import (
@@ -135,12 +135,12 @@ _NOTHING: tuple[Any, ...] = (None, "")
 
 def normalize(body: bytes | msgspec.Raw) -> Conversation:
     """Read a row of the list, which has no messages."""
-    issues: list[Issue] = []
+    issues = Issues()
     return _conversation(decode(body, _text, issues), "", bytes(body), issues, is_whole=False)
 
 
 def _got(body: bytes) -> Conversation:
-    issues: list[Issue] = []
+    issues = Issues()
     sent = decode(body, _whole, issues).data
     if sent is None:
         raise PayloadError("the answer holds no conversation")

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from ...coerce import AnyJson, Id, Instant, after, amount, instant, not_before, noted, number, text
+from ...coerce import AnyJson, Id, Instant, Issues, after, amount, instant, not_before, noted, number, text
 from ...payload import decode, decoded_or_none
 from ...reading.lifecycle import concluded, may_still_come
 from ...reading.plain_text import utterances
@@ -110,7 +110,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_over: bool = False, present: Inst
 
     With `is_over` it has ended, where its status is none that anybody knows; `present` is when ElevenLabs sent it.
     """
-    issues: list[Issue] = []
+    issues = Issues()
     sent = decode(body, payload.conversation, issues)
     if sent.transcript is msgspec.UNSET:
         told = sent.metadata or decode(body, payload.metadata, issues)

@@ -25,7 +25,7 @@ from ...adapter import (
     answered,
     refused,
 )
-from ...coerce import text
+from ...coerce import Participants, text
 from ...errors import HubError, InvalidRefError, NotFoundError, PaginationError, PayloadError
 from ...payload import decode, decoded_or_none
 from ...schema import Conversation, Role, Status, TranscriptTurn
@@ -219,7 +219,7 @@ def send(_account: Account, id: str, words: str) -> Flow[TranscriptTurn]:
 
 
 def _replied(body: bytes) -> TranscriptTurn:
-    replied = turns(decode(body, _reply, []).messages, None, [], [])
+    replied = turns(decode(body, _reply, []).messages, None, Participants(), [])
     said = [turn for turn in replied if turn.role is Role.ASSISTANT and turn.text]
     return TranscriptTurn(
         index=0,

@@ -13,6 +13,7 @@ import msgspec
 
 from ...coerce import (
     Instant,
+    Issues,
     Participants,
     amount,
     in_seconds,
@@ -183,7 +184,7 @@ def normalize(
     With `is_over` it has ended, whatever its status says; with `is_delivered` it may leave out what `get` brings.
     `present` is when Retell sent it.
     """
-    issues: list[Issue] = []
+    issues = Issues()
     sent = decode(body, _call, issues)
     id = text(sent.call_id) or text(sent.chat_id)
     if id is None:
@@ -348,7 +349,7 @@ def _transcript(
     found = turns(every, started_at, participants, backchannels)
     if len(found) < len(every):
         for name, part in parts:
-            issues += [Issue(f"{name}[{position}]", "null") for position, item in enumerate(part) if item is None]
+            issues.extend(Issue(f"{name}[{position}]", "null") for position, item in enumerate(part) if item is None)
     return found, bool(parsed)
 
 

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from ...adapter import Account, Adapter, Listing, Query, Start, Started, Webhook, answered, refused
-from ...coerce import enclosed, instant, text
+from ...coerce import Issues, enclosed, instant, text
 from ...errors import (
     ForbiddenError,
     HubError,
@@ -152,7 +152,7 @@ def _read(reply: Response, decoder: msgspec.json.Decoder[T]) -> T:
 def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a conversation with its messages and its insights."""
     ids = {"id": id}
-    issues: list[Issue] = []
+    issues = Issues()
     # https://developers.telnyx.com/api-reference/conversations/get-a-specific-ai-conversation-by-id
     reply = yield Request("GET", "/ai/conversations/{id}", ids=ids)
     _read(reply, _envelope)

@@ -15,6 +15,7 @@ import msgspec
 from ...coerce import (
     AnyJson,
     Instant,
+    Issues,
     Participants,
     in_seconds,
     instant,
@@ -108,7 +109,7 @@ _UNTOLD = Ending(None, None, None)
 
 def normalize(body: bytes | msgspec.Raw, *, present: datetime | None = None) -> Conversation:
     """Read a conversation without its messages, as lists hold it; `present` is when Telnyx told of it."""
-    issues: list[Issue] = []
+    issues = Issues()
     sent = decode(body, _row, issues)
     return read(Whole(Envelope(sent)), bytes(body), present, issues)
 
@@ -269,19 +270,19 @@ def _joined(pages: Sequence[Page[Message]]) -> list[Message | None]:
         for one in filter(None, joined[-len(page.data) :]):
             before.setdefault(one.created_at, []).append(one)
         told: dict[Instant, set[bytes]] = {}  # written out only where two were stored at once
-        for one in page.data:
-            at = None if one is None else one.created_at
-            if at is None or at not in before:
-                joined.append(one)
+        for message in page.data:
+            at = None if message is None else message.created_at
+            if message is None or at is None or at not in before:
+                joined.append(message)
                 continue
             if at not in told:
                 told[at] = set(map(_written_out, before[at]))
-            if _written_out(one) not in told[at]:
-                joined.append(one)
+            if _written_out(message) not in told[at]:
+                joined.append(message)
     return joined
 
 
-def _written_out(message: Message | None) -> bytes:
+def _written_out(message: Message) -> bytes:
     return msgspec.json.encode(message, order="deterministic")
 
 
@@ -354,12 +355,12 @@ _Unread = dict[int, list[Issue]]  # by the identity of the message, below which 
 
 def _in_their_pages(pages: Sequence[Page[Message]], unread: _Unread) -> list[Issue]:
     """Return what could not be read of the messages, and which are null, by their places in the answers."""
-    issues: list[Issue] = []
+    issues = Issues()
     for number, page in enumerate(pages):
         for position, one in enumerate(page.data):
             place = f"messages[{number}].data[{position}]"
             of_it = [Issue(f"{place}.{issue.place}", issue.reason) for issue in unread.get(id(one), ())]
-            issues += [Issue(place, "null")] if one is None else of_it
+            issues.extend([Issue(place, "null")] if one is None else of_it)
     return issues
 
 

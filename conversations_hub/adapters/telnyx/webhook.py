@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ...adapter import Event, EventKind
-from ...coerce import instant, text
+from ...coerce import Issues, instant, text
 from ...payload import decode
 from ...schema import Analysis, Conversation, Issue
 from . import payload
@@ -88,7 +88,7 @@ def _told_by(
     body: bytes, id: str, delivery: payload.Delivery, about: Payload, members: Mapping[str, Any]
 ) -> Conversation:
     """Return the conversation as far as one event tells of it."""
-    issues: list[Issue] = []
+    issues = Issues()
     sent = delivery.data or delivery
     present = instant(sent.occurred_at, "data.occurred_at" if delivery.data else "occurred_at", issues)
     told = {name: value for name, value in members.items() if name not in Payload.__struct_fields__}

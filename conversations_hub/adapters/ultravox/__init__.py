@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import msgspec
 
 from ...adapter import Account, Adapter, Coverage, Listing, Query, Start, Started, Webhook, refused
-from ...coerce import AnyJson, json_text
+from ...coerce import AnyJson, Issues, json_text
 from ...errors import AuthError, HubError, InvalidRefError, PaginationError
 from ...payload import decode, decoded_or_none
 from ...policy import sent_at
@@ -98,7 +98,7 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     asked: _Asked = {"mode": "in_call", "pageSize": _PAGE_SIZE}
     pages: list[list[Message | None]] = []
     bodies: list[msgspec.Raw] = []
-    issues: list[Issue] = []
+    issues = Issues()
     seen: set[Any] = set()
     while True:
         reply = yield Request("GET", "/api/calls/{id}/messages", asked, {"id": id})

@@ -5,15 +5,17 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import accumulate
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
 from ...adapter import Event, EventKind
-from ...coerce import AnyJson, Participants, Seconds, enclosed, instant, not_before, noted, stranger, text
+from ...coerce import AnyJson, Issues, Participants, Seconds, enclosed, instant, not_before, noted, stranger, text
 from ...payload import decode, decoded_or_none
 from ...reading.offsets import LAG
 from ...schema import (
@@ -98,7 +100,7 @@ def with_messages(
     body: bytes | msgspec.Raw, pages: Sequence[Messages] | None, unread: list[Issue], *, present: datetime | None
 ) -> Conversation:
     """Read a call, and the messages that were asked for apart; what could not be read of those is in `unread`."""
-    issues: list[Issue] = []
+    issues = Issues()
     sent = decode(body, _call, issues)
     messages = None if pages is None else [message for page in pages for message in page]
     medium, line = _connected(sent)
@@ -131,7 +133,7 @@ def with_messages(
     )
     # A carrier's medium that does not dial says nothing: it serves calls either way.
     is_incoming = (line and line.incoming is not None) or uri or caller_id
-    misfits: list[Issue] = []
+    misfits = Issues()
     transcript, transcript_state = _transcript(sent, status, messages, participants, misfits)
     id = str(sent.call_id)
     derived = {"status": True, "duration": duration is not None, "end_reason": sent.end_reason == "timeout"}
@@ -168,11 +170,18 @@ def _joined(
     """Return all issues with the places that they have in `raw`; those of messages are numbered through all pages."""
     if not (of_call or of_pages or of_messages):
         return []
-    places = [f"messages[{number}].results[{at}]" for number, page in enumerate(pages) for at in range(len(page))]
+    begins = [0, *accumulate(map(len, pages))]
+
+    def place(told: str) -> str:
+        if not told.isdecimal():
+            return told
+        number = bisect_right(begins, int(told)) - 1
+        return f"messages[{number}].results[{int(told) - begins[number]}]"
+
     return [
         *(Issue(f"call.{issue.place}", issue.reason) for issue in of_call),
         *of_pages,
-        *(Issue(places[int(issue.place)], issue.reason) for issue in of_messages),
+        *(Issue(place(issue.place), issue.reason) for issue in of_messages),
     ]
 
 
@@ -243,7 +252,8 @@ def _transcript(
 ) -> tuple[tuple[TranscriptTurn, ...] | None, TranscriptState]:
     if messages is None:
         return None, TranscriptState.NOT_LOADED
-    issues += [Issue(str(position), "null") for position, message in enumerate(messages) if message is None]
+    if None in messages:
+        issues.extend(Issue(str(position), "null") for position, message in enumerate(messages) if message is None)
     turns = _turns(messages, sent.system_prompt, participants, issues)
     if status not in _FINISHED:
         return turns or None, TranscriptState.PENDING
@@ -315,7 +325,9 @@ def _offsets(messages: Messages, issues: list[Issue]) -> Iterable[tuple[float | 
     """
     # A start of zero may be left out; older calls lack the second clock.
     sent = [
-        f"{heard.start or 0},{heard.end or 'null'},{passed.start or 0},{passed.end or 'null'}"
+        "null,null,null,null"
+        if message is None
+        else f"{heard.start or 0},{heard.end or 'null'},{passed.start or 0},{passed.end or 'null'}"
         for message in messages
         for heard in [(message and message.timespan) or _NEVER]
         for passed in [(message and message.wall_clock_timespan) or heard]

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ...adapter import Account, Listing, Query, Resource, answered
-from ...coerce import AnyJson, Id, Instant, Participants, instant, noted, text
+from ...coerce import AnyJson, Id, Instant, Issues, Participants, instant, noted, text
 from ...errors import InvalidRefError
 from ...payload import decode
 from ...schema import (
@@ -71,7 +71,7 @@ _LEFT_TO_RAW = {
 
 def normalize(body: bytes | msgspec.Raw) -> Conversation:
     """Read a chat as Vapi sends it, in a list or alone."""
-    issues: list[Issue] = []
+    issues = Issues()
     sent = decode(body, _chat, issues)
     agent = Agent(id=text(sent.assistant_id), name=text(sent.assistant.name) if sent.assistant else None)
     participants = Participants(

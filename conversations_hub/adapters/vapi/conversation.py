@@ -13,6 +13,7 @@ import msgspec
 
 from ...coerce import (
     AnyJson,
+    Issues,
     Participants,
     amount,
     in_seconds,
@@ -135,7 +136,7 @@ _VERDICTS = {"true": True, "pass": True, "false": False, "fail": False}
 
 def normalize(body: bytes | msgspec.Raw) -> Conversation:
     """Read a call as Vapi sends it, in a list or alone."""
-    issues: list[Issue] = []
+    issues = Issues()
     sent = decode(body, call_decoder, issues)
     artifact = sent.artifact or Artifact()
     status, end_reason = _outcome(sent)
@@ -158,7 +159,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         estimated.append("transcript")
     transcript = _turns(messages, artifact, participants, estimated) if messages else None
     if messages and transcript is not None and len(transcript) < len(messages):
-        issues += [Issue(f"{place}[{position}]", "null") for position, one in enumerate(messages) if one is None]
+        issues.extend(Issue(f"{place}[{position}]", "null") for position, one in enumerate(messages) if one is None)
     outputs = outputs_of(artifact.structured_outputs)
     return Conversation(
         provider="vapi",

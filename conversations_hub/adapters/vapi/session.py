@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from ...adapter import Account, Listing, Query, Resource, answered
-from ...coerce import AnyJson, Id, Instant, Participants, Seconds, instant, noted, text
+from ...coerce import AnyJson, Id, Instant, Issues, Participants, Seconds, instant, noted, text
 from ...errors import InvalidRefError
 from ...payload import decode
 from ...reading.lifecycle import concluded
@@ -19,7 +19,6 @@ from ...schema import (
     Analysis,
     Channel,
     Conversation,
-    Issue,
     Participant,
     ParticipantKind,
     Status,
@@ -89,7 +88,7 @@ _STATUSES = {"active": Status.IN_PROGRESS, "completed": Status.ENDED}
 
 def normalize(body: bytes | msgspec.Raw) -> Conversation:
     """Read a session as Vapi sends it, in a list or alone."""
-    issues: list[Issue] = []
+    issues = Issues()
     sent = decode(body, _session, issues)
     status = concluded(_STATUSES.get(sent.status or "", Status.UNKNOWN), sent.status)
     # https://docs.vapi.ai/chat/sms-chat
