@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from conversations_hub.adapter import Adapter
+from conversations_hub.adapter import Adapter, Listing
 from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.errors import PaginationError
 from conversations_hub.hub.reader import Reader
@@ -19,7 +19,7 @@ from conversations_hub.policy import PROFILES
 from conversations_hub.schema import Conversation
 from conversations_hub.sync.sheet import write_csv
 from conversations_hub.sync.sqlite.tables import instant_text, timestamp_text
-from conversations_hub.testing import Case, account_of, cases_in, replay
+from conversations_hub.testing import Case, account_of, cases_in, drive, replay
 from conversations_hub.transport import Clock, Lane
 from conversations_hub.webhooks import verify
 from conversations_hub.wire import Response
@@ -32,6 +32,7 @@ CASES = [
     for name, case in cases_in(FIXTURES / provider).items()
     if case.operation in {"list", "get", "start", "webhook"}
 ]
+LISTS = [param for param in CASES if isinstance(case := param.values[1], Case) and case.operation == "list"]
 FAR = {
     "the last second": "9999-12-31T23:59:59Z",
     "the last second, west of UTC": "9999-12-31T23:59:59-12:00",
@@ -134,3 +135,24 @@ def test_what_lies_at_the_end_of_time_is_read_as_none(provider: str, case: Case,
         with suppress(PaginationError):  # a list that is paged by instants cannot go on without any
             for one in read(adapter, case, change):
                 check(one)
+
+
+@pytest.mark.parametrize("far", [far for far in FAR.values() if isinstance(far, str)])
+@pytest.mark.parametrize(("provider", "case"), LISTS)
+def test_one_row_at_the_end_of_time_costs_no_other(provider: str, case: Case, far: str) -> None:
+    adapter = load(provider)
+    account = account_of(FIXTURES / provider, adapter)
+    answer = case.answers[0]
+
+    def listed(body: bytes) -> Listing:
+        resource, _ = case.resource(adapter)
+        assert resource.list_page is not None
+        return drive(
+            resource.list_page(account, case.query, None), Response(answer.status, answer.headers, body)
+        ).result
+
+    rows = listed(answer.body).rows
+    for row in map(bytes, rows):
+        changed = json.dumps(with_times(json.loads(row), lambda _name, _value: far)).encode()
+        listing = listed(answer.body.replace(row, changed))
+        assert len([listing.normalize(one) for one in listing.rows]) == len(rows)

@@ -198,3 +198,14 @@ async def test_a_store_that_claims_odd_years_is_brought_up_to_date(until: dateti
         )
     assert report.complete, str(report)
     assert len(stored(tmp_path / "c.db")) == (3 if until <= AFTER else 0)  # what is covered is not walked again
+
+
+async def test_a_span_without_length_goes_on_with_what_was_walked(tmp_path: Path) -> None:
+    store = SQLiteStore(tmp_path / "c.db")
+    await store.open({})
+    await store.commit("tavus/default", [], Progress(walking=Window(AFTER - timedelta(days=9), AFTER)))
+    await store.close()
+    async with tavus(Tavus(3)) as (hub, _):
+        report = await sync(hub, SQLiteStore(tmp_path / "c.db"), since=AFTER, until=AFTER, clock=at(AFTER))
+    assert report.complete, str(report)
+    assert len(stored(tmp_path / "c.db")) == 3

@@ -230,7 +230,7 @@ class Pull:
     def _share(self, window: Window, rows: Sequence[Conversation]) -> float | None:
         """Return how much of all there is to walk lies behind a page, by the instants of its first and last row."""
         instants = [at for row in rows if (at := when(row)) is not None]
-        if self._terms.since is None or window.since is None or not instants:
+        if self._terms.since is None or window.since is None or not instants or self._terms.since >= self._terms.until:
             return None
         first, last = instants[0], instants[-1]
         walked = window.until - last if last < first else last - window.since
