@@ -9,17 +9,20 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from conversations_hub import Conversation
+from conversations_hub import Conversation, Hub
 from conversations_hub.adapters import tavus as tavus_adapter
 from conversations_hub.errors import HubError, InvalidRefError, PartialError
 from conversations_hub.hub.walk import Plan
+from conversations_hub.schema import Recording, RecordingAccess
 from conversations_hub.sync import plan as plan_module
 from conversations_hub.sync import pull, sync
 from conversations_hub.sync.moments import earlier, later
 from conversations_hub.sync.plan import plan
+from conversations_hub.sync.recordings import download_recordings
 from conversations_hub.sync.sqlite import SQLiteStore
 from conversations_hub.sync.store import Entry, Progress, Window, Written
 from conversations_hub.sync.windows import STEP, windows
+from conversations_hub.transport.download import Download
 
 from .test_hub import Tavus, ids, tavus, until_it_fails
 from .test_sync import AFTER, at, stored
@@ -209,3 +212,20 @@ async def test_a_span_without_length_goes_on_with_what_was_walked(tmp_path: Path
         report = await sync(hub, SQLiteStore(tmp_path / "c.db"), since=AFTER, until=AFTER, clock=at(AFTER))
     assert report.complete, str(report)
     assert len(stored(tmp_path / "c.db")) == 3
+
+
+async def test_a_bug_in_a_download_stops_no_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    async def overflowing(_hub: Hub, recording: Recording, path: Path, **_: object) -> Download:
+        if recording.ref == "tavus/eu:c1":
+            raise OverflowError("what somebody said")
+        return Download(path=path, size=5, sha256="", media_type="audio/mpeg")
+
+    monkeypatch.setattr(Hub, "download", overflowing)
+    refs = ("tavus/eu:c1", "tavus/eu:c2", "tavus:c3")
+    wanted = [[(Recording(location="/a", access=RecordingAccess.PROVIDER_KEY, ref=ref), 0, None)] for ref in refs]
+    async with tavus(Tavus(3), ("eu", "default")) as (hub, _):
+        report = await download_recordings(hub, wanted, tmp_path)
+    assert report.downloaded == 2
+    [reason] = report.failures
+    assert "OverflowError at overflowing" in reason
+    assert "what somebody said" not in reason
