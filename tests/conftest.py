@@ -53,7 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--reliability", action="store_true", help="write how the fault cases ended to docs/reliability.md"
     )
-    parser.addoption("--fuzz-rounds", type=int, default=25, help="how often each provider's exchanges are changed")
+    parser.addoption("--fuzz-rounds", type=int, default=15, help="how often each provider's exchanges are changed")
     parser.addoption("--fuzz-seed", default="", help="a word that makes other changes of them")
 
 

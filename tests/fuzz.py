@@ -52,9 +52,11 @@ from .unplugged import unplugged
 __all__ = ["fuzz"]
 
 _MOST_CHANGES = 4
+_SOME = 20
+_WEIGHTS = {"list": 8, "get": 4, "start": 4, "webhook": 4}  # the others bring no conversation
 _PROFILE = PROFILES["interactive"].but(attempts=1, deadline=1e9, breaks=False)
 _NOWHERE = Response(404, {}, b'{"message": "not found"}')
-_OURS = ("the adapter could not read", "the adapter has a bug")
+_OURS = ("the adapter could not read", "the adapter has a bug", "this is a bug")
 """What is said where the library itself failed: nothing a provider sends may lead there."""
 
 
@@ -71,6 +73,7 @@ class _Fuzz:
     def __init__(self, provider: str, folder: Path) -> None:
         self.adapter: Adapter = load(provider)
         self.cases = [case for case in cases_in(FIXTURES / provider).values() if _is_json(case)]
+        self.weights = [_WEIGHTS.get(case.operation, 1) for case in self.cases]
         self.account = account_of(FIXTURES / provider, self.adapter)
         self.answers: list[Response] = []
         self.details: list[Response] = []
@@ -84,7 +87,8 @@ class _Fuzz:
             async with Hub([self.account], profile=_PROFILE, keep_raw=True, clock=FakeClock().clock) as hub:
                 for number in range(rounds):
                     random = Random(f"{seed}{self.adapter.name} {number}")  # noqa: S311
-                    case, changes = _mutated(random.choice(self.cases), random)
+                    [chosen] = random.choices(self.cases, self.weights)
+                    case, changes = _mutated(chosen, random)
                     with _told(
                         f"round {number} of {self.adapter.name}{seed and f' from {seed}'}, {case.name}: {changes}"
                     ):
@@ -162,17 +166,18 @@ class _Fuzz:
     def _use(self, one: Conversation) -> None:
         _shown(one)
         assert msgspec.json.decode(document(one), type=Conversation) == one
-        kept = PersonalData()(without_signatures(one))
+        redacted = PersonalData()(without_signatures(one))
         assert is_print_of(fingerprint(one), one)
         assert fingerprint(msgspec.json.decode(msgspec.json.encode(one), type=Conversation)) == fingerprint(one)
-        _shown(kept)
+        _shown(redacted)
         if self.before is not None:
             _shown(merged(self.before, one))
         self.before = one
         for rows in ("turns", "conversations"):
             for neutralized in (True, False):
                 write_csv([one], _nothing, neutralized=neutralized, rows=rows)
-        self.read[one.ref] = _named(without_signatures(one))
+        kept = _named(without_signatures(one), f"{len(self.read)}-{one.id}")
+        self.read[kept.ref] = kept
 
     async def keep(self) -> None:
         """Keep all that was read in each store."""
@@ -192,12 +197,13 @@ class _Fuzz:
             for one in conversations:
                 differ = _differences(archive.get(one.ref), one)
                 assert not differ, f"{one.ref}: {differ}"
+            for one in conversations[:_SOME]:
                 words = " ".join(turn.text or "" for turn in one.transcript or ())[:60]
                 for asked in (words, f'"{words}"', f"{words}*", one.title or "-"):
                     archive.search(asked, limit=3)
                     archive.search(asked, limit=3, anywhere=True)
             list(archive.recordings())
-        for one in conversations[:20]:
+        for one in conversations[:_SOME]:
             for form in ("", "--json", "--raw"):
                 self._command("get", one.ref, "--store", str(database), *filter(None, [form]))
         self._command("list", "--store", str(database))
@@ -239,8 +245,9 @@ def _delivered(provider: str, case: Case) -> Iterator[Conversation]:
             yield event.conversation
 
 
-def _named(one: Conversation) -> Conversation:
-    """Return a conversation whose recordings name it, which those of a delivery do not."""
+def _named(one: Conversation, id: str) -> Conversation:
+    """Return a conversation under an id that no other has; its recordings name it, which those of a delivery do not."""
+    one = msgspec.structs.replace(one, id=id)
     recordings = tuple(msgspec.structs.replace(recording, ref=one.ref) for recording in one.recordings)
     return msgspec.structs.replace(one, recordings=recordings)
 

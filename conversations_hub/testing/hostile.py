@@ -33,7 +33,7 @@ _STEERING: Final = ("\0", "\r\n", "\x1b]0;title\x07", "\u202e\u2066", "\x1c\x1d\
 _UNSEEN: Final = (" ", "\u3000", "\u200b\U000e0041", "\ufeff", "\u0301" * 300)
 _MARKUP: Final = (
     *("=1+1", "@SUM(A1)", "'", '"', "`", "[/bold]", "{0}", "%s", "*", "--", "\\"),
-    *('{"token": {', '[[[["', "user: hello\nagent: bye"),
+    *('{"token": {', '[[[["', "user: hello\nagent: bye", '{"in": ' * 600 + "1" + "}" * 600),
 )
 _PLACES: Final = (
     "..",
