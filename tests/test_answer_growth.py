@@ -194,7 +194,14 @@ def _comparing_in_python(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(kind, "__eq__", is_equal)
 
 
-@pytest.mark.parametrize("provider", BUILTIN)
+EACH = [
+    pytest.param(provider, marks=() if provider in {"tavus", "anyreach"} else pytest.mark.nightly)
+    for provider in BUILTIN
+]
+"""All of them take a minute: by day one that asks for details, and one whose lists bring all."""
+
+
+@pytest.mark.parametrize("provider", EACH)
 def test_the_cost_of_an_answer_grows_with_its_size(provider: str) -> None:
     adapter = load(provider)
     table = {

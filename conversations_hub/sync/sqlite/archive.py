@@ -81,7 +81,12 @@ class Archive:
 
     def _open(self) -> None:
         self._connection = connected(self.path)
-        if has_index(self._connection):
+        try:
+            is_indexed = has_index(self._connection)
+        except BaseException:
+            self._connection.close()
+            raise
+        if is_indexed:
             self._source, self._match, self._order = _INDEXED, "turns_text MATCH ?", "turns_text.rank"
         else:
             # In builds of SQLite that have no index: slowly, and the newest first.

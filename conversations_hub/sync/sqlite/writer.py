@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from functools import cache
 from itertools import count, repeat
@@ -51,18 +51,18 @@ class Writer:
     def __init__(self, path: Path, made: Mapping[str, str]) -> None:
         self._path = path = own_path(path)
         self.has_failed = False
-        self._lock = Lock(path)
-        try:
+        with ExitStack() as held:
+            self._lock = Lock(path)
+            held.callback(self._lock.release)
             self._connection = connected(path, writes=True)
+            held.callback(self._connection.close)
             self._prepare()
             self._has_index = has_index(self._connection)
             if made:
                 self._check_made(path, made)
             if self._connection.execute("SELECT 1 FROM store WHERE name = 'unclean'").fetchone():
                 clean(self._connection, with_index=self._has_index)  # an erasure was stopped
-        except BaseException:
-            self._lock.release()
-            raise
+            held.pop_all()
 
     def _prepare(self) -> None:
         execute = self._connection.execute
