@@ -73,10 +73,12 @@ def test_arguments_nobody_can_read_are_starred_whole_where_they_have_such_a_memb
         '[{"token": canary}]': "***",
         '{"tokens": "a", "b': '{"tokens": "a", "b',
         'the "token": is a word': 'the "token": is a word',
-        "[" * 5000 + '{"token": 1}' + "]" * 5000: "***",
     }
     turn = TranscriptTurn(index=0, tool_calls=tuple(ToolCall(arguments=sent) for sent in told))
     assert [call.arguments for call in without_secrets_in_turn(turn, NAMES).tool_calls] == [*told.values()]
+    deep = TranscriptTurn(index=0, tool_calls=(ToolCall(arguments="[" * 5000 + '{"token": 1}' + "]" * 5000),))
+    [call] = without_secrets_in_turn(deep, NAMES).tool_calls
+    assert "1" not in (call.arguments or "")  # later versions of Python read so much nesting
 
 
 def test_a_secret_is_found_however_deep_it_lies() -> None:
