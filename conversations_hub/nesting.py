@@ -22,10 +22,12 @@ _REST_OF_ESCAPE = re.compile(rb"(?:(?<=\\)\\*[^\\])?", re.DOTALL)
 
 def is_too_deep(body: bytes) -> bool:
     """Whether well-formed JSON is nested too deeply; without recursion, in less memory than the body takes."""
-    if body.count(b"[") + body.count(b"{") <= _MOST_LEVELS:
+    if len(body) <= 2 * _MOST_LEVELS:
         return False
     left, passed = _brackets(body), 0
     while left and passed < _USUAL_LEVELS:  # each takes the innermost level away, much faster than counting
+        if passed + len(left) // 2 <= _MOST_LEVELS:
+            return False
         left, passed = left.replace(b"[]", b""), passed + 1
     steps = map(ord("\\").__sub__, left)  # it stands between the two
     return passed + max(accumulate(steps), default=0) > _MOST_LEVELS
