@@ -40,12 +40,12 @@ from conversations_hub.adapters import load
 from conversations_hub.cli.archives import opened
 from conversations_hub.schema import Status
 from conversations_hub.signals import PageRead, Signal
+from conversations_hub.stores.fingerprint import fingerprint
+from conversations_hub.stores.jsonl import JSONLStore
+from conversations_hub.stores.sqlite import SQLiteStore
+from conversations_hub.stores.sqlite.archive import Archive
+from conversations_hub.stores.store import Entry, Kept, Progress
 from conversations_hub.sync import Store, SyncReport, sync
-from conversations_hub.sync.fingerprint import fingerprint
-from conversations_hub.sync.jsonl import JSONLStore
-from conversations_hub.sync.sqlite import SQLiteStore
-from conversations_hub.sync.sqlite.archive import Archive
-from conversations_hub.sync.store import Entry, Kept, Progress
 from conversations_hub.transport import Connections
 
 TURNS = 10  # of a conversation

@@ -26,7 +26,7 @@ from typing import Any
 import msgspec
 from measured import Figure, is_smoke, keep
 
-from conversations_hub.adapter import Account
+from conversations_hub.account import Account
 from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.schema import Channel, Conversation, EndReason
 from conversations_hub.testing import drive

@@ -27,11 +27,11 @@ from process import held
 
 from conversations_hub import Account, Conversation, Hub, TranscriptTurn
 from conversations_hub.schema import Agent, Participant, ParticipantKind, Role, Status, TranscriptState
+from conversations_hub.stores.fingerprint import fingerprint
+from conversations_hub.stores.sqlite import SQLiteStore
+from conversations_hub.stores.sqlite.archive import Archive
+from conversations_hub.stores.store import Entry, Kept, Progress
 from conversations_hub.sync import sync
-from conversations_hub.sync.fingerprint import fingerprint
-from conversations_hub.sync.sqlite import SQLiteStore
-from conversations_hub.sync.sqlite.archive import Archive
-from conversations_hub.sync.store import Entry, Kept, Progress
 
 TURNS = 40
 WORDS = 12  # in a turn

@@ -14,7 +14,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import errors
-    from .adapter import Account
+    from .account import Account
     from .hub import Hub
     from .policy import PROFILES, Profile
     from .schema import Conversation, TranscriptTurn

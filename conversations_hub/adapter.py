@@ -6,40 +6,24 @@ yields `Request` and receives `Response`. What it holds decides what it can do; 
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import Any, Literal, TypeVar, get_args
-from urllib.parse import urlsplit
+from typing import Any, Literal, get_args
 
 import msgspec
 
-from .errors import (
-    ConfigurationError,
-    HubError,
-    InvalidRefError,
-    PayloadError,
-    ProviderError,
-    RejectedError,
-    for_status,
-)
-from .frames import bared
-from .payload import decoded_or_none
-from .proxy import ProxyChoice, Route, route
-from .schema import Analysis, Conversation, Recording, Status, TranscriptTurn
-from .signing import Secret
-from .signing.schemes import Scheme
+from ._moved import moved
+from .account import Account
+from .errors import HubError, InvalidRefError
+from .events import Webhook
+from .reading.refusals import by_status
+from .schema import Conversation, Recording, Status, TranscriptTurn
+from .secret import Secret
 from .wire import Flow, Request, Response
 
 __all__ = [
-    "Account",
     "Adapter",
     "Coverage",
-    "Event",
-    "EventKind",
     "Feature",
     "Filter",
     "Listing",
@@ -49,15 +33,13 @@ __all__ = [
     "Start",
     "Started",
     "Support",
-    "Webhook",
-    "answered",
-    "by_status",
-    "cut",
-    "refused",
-    "wrong_with_base_url",
 ]
 
-T = TypeVar("T")
+TYPE_CHECKING = False
+if not TYPE_CHECKING:  # their old place, until 0.3
+    _homes = dict.fromkeys(("Event", "EventKind"), "conversations_hub.events")
+    _homes |= dict.fromkeys(("answered", "by_status", "cut", "refused"), "conversations_hub.reading.refusals")
+    __getattr__ = moved(__name__, _homes)
 
 Operation = Literal["list", "get", "start", "end", "delete", "send"]
 """What a hub can be asked to do."""
@@ -78,89 +60,6 @@ class Coverage(msgspec.Struct, frozen=True):
     read: int
     members: int
     """Of all payloads of a conversation; what is not read is left to `raw`, with a reason."""
-
-
-_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.IGNORECASE)
-
-
-class Account:
-    """One set of credentials at one provider.
-
-    `base_url` takes the place of the provider's own and may carry a path. It must be `https:`, but for loopback or
-    with `allow_insecure`. `settings` is what this provider needs beside the key; since that may be a second key, each
-    is kept as a `Secret`. `proxy` takes the place of the hub's own: the URL of an HTTP proxy, empty for none. `ca_file`
-    names a PEM file of certificates to trust beside the system's. Raises `ConfigurationError` for what cannot be right.
-    """
-
-    __slots__ = ("base_url", "ca_file", "key", "name", "provider", "route", "settings")
-
-    @bared
-    def __init__(
-        self,
-        provider: str,
-        *,
-        key: str | Secret,
-        base_url: str | None = None,
-        name: str = "default",
-        settings: Mapping[str, str | Secret] | None = None,
-        allow_insecure: bool = False,
-        proxy: ProxyChoice | None = None,
-        ca_file: str | os.PathLike[str] | None = None,
-    ) -> None:
-        if not _NAME.fullmatch(name):
-            raise ConfigurationError("an account's name is 1 to 64 letters, digits, '_', '.' or '-'", provider=provider)
-        if not key:
-            raise ConfigurationError(
-                f"no key: pass it as key=…, or set {provider.upper()}_API_KEY and use Hub.from_env()", provider=provider
-            )
-        self.provider = provider
-        self.name = name
-        self.key = key if isinstance(key, Secret) else Secret(key, f"key of {provider}/{name}")
-        self.base_url = None if base_url is None else _checked(base_url, provider, allow_insecure=allow_insecure)
-        self.settings: Mapping[str, Secret] = {
-            setting: value if isinstance(value, Secret) else Secret(value, f"{setting} of {provider}/{name}")
-            for setting, value in (settings or {}).items()
-        }
-        self.route: Route | None = None if proxy is None else route(proxy)
-        self.ca_file = None if ca_file is None else os.fspath(ca_file)
-
-    def __repr__(self) -> str:
-        return f"Account({self.provider}/{self.name})"
-
-
-def _checked(base_url: str, provider: str, *, allow_insecure: bool) -> str:
-    wrong = wrong_with_base_url(base_url, allow_insecure=allow_insecure)
-    if wrong:
-        raise ConfigurationError(f"the base URL {wrong}", provider=provider)
-    return base_url.rstrip("/")
-
-
-def wrong_with_base_url(base_url: object, *, allow_insecure: bool = False) -> str | None:
-    """Say why no key may be sent there, as in "is malformed"; None: it may."""
-    if not isinstance(base_url, str):
-        return "must be text"
-    try:
-        parts = urlsplit(base_url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return "is malformed"
-    if not host or parts.scheme not in {"http", "https"}:
-        return "must start with https:// and name a host"
-    if "@" in parts.netloc:
-        return "must not hold a user name or password"
-    if any(not "!" <= character <= "~" or character in "?#\\" for character in base_url):
-        return "may hold a path, but no query, fragment, backslash or blank"
-    if parts.scheme == "http" and not (allow_insecure or _is_loopback(host)):
-        return "is plain http, so the key could be read on the way: use https, or pass allow_insecure=True"
-    return None
-
-
-def _is_loopback(host: str) -> bool:
-    from ipaddress import ip_address  # noqa: PLC0415  (5 ms, and only plain http asks)
-
-    with suppress(ValueError):
-        return ip_address(host).is_loopback
-    return host == "localhost"
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
@@ -215,117 +114,6 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"<Started {self.conversation.ref}>"  # whoever has the URL may join
-
-
-class EventKind(StrEnum):
-    """What a webhook tells."""
-
-    STARTED = "started"
-    ENDED = "ended"
-    TRANSCRIPT_READY = "transcript_ready"
-    RECORDING_READY = "recording_ready"
-    ANALYSIS_READY = "analysis_ready"
-    UPDATED = "updated"
-    OTHER = "other"
-
-
-class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing a provider's webhook told."""
-
-    provider: str
-    kind: EventKind
-    provider_kind: str | None = None
-    """The provider's word for the kind, as sent."""
-    id: str | None = None
-    """What tells this event from every other, for those who must not handle it twice; None where nothing does."""
-    resource: str | None = None
-    """The kind of conversation it is about, where it is not the main one: `chats`."""
-    conversation_id: str | None = None
-    """The conversation's id; None where it is about none. Adapters give the provider's own, and `verify` puts the name
-    of the kind before it where a hub does."""
-    conversation: Conversation | None = None
-    """What it brought of the conversation, read as `get` reads it."""
-    related_ids: Mapping[str, str] = {}
-    """The provider's other ids of what it is about, where it brings no conversation: by them one may be found."""
-    analysis: Analysis | None = None
-    """What was found out about a conversation that it does not name."""
-    occurred_at: datetime | None = None
-    """UTC."""
-    verified: bool = False
-    """Whether its signature was checked; whoever knows the address can send what was not."""
-    signed_members: tuple[str, ...] | None = None
-    """The members of the body that alone were signed, such as `call.call_id`; None: all of it, if any."""
-
-    def __repr__(self) -> str:
-        return f"<Event {self.provider} {self.kind.value} of {self.conversation_id or 'no conversation'}>"
-
-    @property
-    def protected(self) -> bool:
-        """Whether nobody can have changed what it brings.
-
-        Where it is verified and not protected, the sender knew the secret, or changed what somebody sent who knew it:
-        of what it brings, only `signed_members` are sure, and the rest is best fetched.
-        """
-        return self.verified and self.signed_members is None
-
-    @property
-    def to_fetch(self) -> str | None:
-        """The ref to give to `hub.get`, because the transcript was not part of the event; None where it was."""
-        if self.conversation_id is None or (self.conversation and self.conversation.transcript is not None):
-            return None
-        return f"{self.provider}:{self.conversation_id}"
-
-
-class Webhook(msgspec.Struct, frozen=True, kw_only=True):
-    """How to read what a provider delivers by itself."""
-
-    events: Callable[[bytes], Sequence[Event]]
-    """Reads a well-formed body whose signature was checked."""
-    scheme: Scheme | None = None
-    """How deliveries are signed; None: they are not."""
-    forms: bool = False
-    """Whether deliveries may be forms: `events` then reads their fields as a JSON object, a name that comes more than
-    once with a list of its values."""
-    largest_body: int = 2 * 1024 * 1024
-    """Bytes; larger deliveries are refused unread."""
-
-
-def cut(words: str, most: int = 200) -> str:
-    """Return a provider's words as one line of at most so many characters that is safe to log and to print."""
-    start = words[: most + 1]
-    shown = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in start)
-    return shown if len(shown) <= most else shown[: most - 1] + "…"
-
-
-def refused(
-    response: Response, words: str | None, kind: type[ProviderError] | None = None, *, retryable: bool | None = None
-) -> ProviderError:
-    """Return the error for a refusal: its class by status unless given, the provider's words where there are any.
-
-    They are whole: the transport takes the credentials out of them, and cuts them after that.
-    """
-    said = words or "the provider gave no reason"
-    return (kind or for_status(response.status))(said, status=response.status, retryable=retryable)
-
-
-_reason = msgspec.json.Decoder(dict[str, Any])
-
-
-def by_status(response: Response) -> HubError:
-    """Return the error of a refusal by its status, with the words of its `message`, `error` or `detail`."""
-    body = decoded_or_none(response.body, _reason) or {}
-    words = (body.get(name) for name in ("message", "error", "detail"))
-    return refused(response, next((word for word in words if isinstance(word, str) and word), None))
-
-
-def answered(response: Response, read: Callable[[bytes], T], words: Callable[[Response], str | None]) -> T:
-    """Read a 2xx answer; what turns out to be an error under HTTP 200 is raised as the refusal it is."""
-    try:
-        return read(response.body)
-    except PayloadError as error:
-        failure = error
-    said = words(response)
-    raise refused(response, said, RejectedError) if said else failure
 
 
 class Resource(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from .errors import ConfigurationError
 from .frames import bared
-from .signing import Secret
+from .secret import Secret
 
 __all__ = ["Proxy", "ProxyChoice", "Route", "route"]
 

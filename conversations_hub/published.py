@@ -10,7 +10,8 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from .adapter import Adapter, Resource, wrong_with_base_url
+from .account import wrong_with_base_url
+from .adapter import Adapter, Resource
 from .errors import ConfigurationError
 from .wire import Flow, Request
 

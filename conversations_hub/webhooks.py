@@ -16,15 +16,16 @@ from math import inf
 
 import msgspec
 
-from .adapter import Adapter, Event, EventKind, Webhook
+from .adapter import Adapter
 from .adapters import load
 from .errors import ConfigurationError, HubError, UnsupportedError, WebhookError
+from .events import Event, EventKind, Webhook
 from .frames import bared
-from .payload import well_formed
+from .reading.json import well_formed
 from .scrub import without_secrets, without_secrets_in_analysis
-from .signing import Secret
-from .signing.received import Body, Headers, Received, header_pairs, viewed
-from .signing.schemes import TOLERANCE, Claim, Scheme
+from .secret import Secret
+from .signing.delivery import Body, Headers, Received, header_pairs, viewed
+from .signing.webhooks import TOLERANCE, Claim, Scheme
 from .wire import check_id
 
 __all__ = ["Body", "Event", "EventKind", "Headers", "Secrets", "verify"]
@@ -65,7 +66,7 @@ def verify(
         secret: what the provider's console shows. None for a provider that does not sign, together with
             `insecure_accept_unsigned`; the events then say that they are not verified.
         now: an aware datetime.
-        scheme: another than the provider's usual one, from `conversations_hub.signing.schemes`.
+        scheme: another than the provider's usual one, from `conversations_hub.signing.webhooks`.
         tolerance: seconds that the delivery's own time may differ from `now`, either way. None: as many as the provider
             names, 300 where it names none.
         url: the URL as the provider calls it, with its query, for those who sign it; behind a proxy, the public one.
@@ -102,7 +103,7 @@ def _check_arguments(now: object, scheme: object, url: object) -> None:
     if not isinstance(now, datetime) or now.utcoffset() is None:
         raise ConfigurationError("now has no time zone: give an aware datetime, such as datetime.now(UTC)")
     if not isinstance(scheme, Scheme | None):
-        raise ConfigurationError("scheme is none of conversations_hub.signing.schemes")
+        raise ConfigurationError("scheme is none of conversations_hub.signing.webhooks")
     if not isinstance(url, str | None):
         raise ConfigurationError(f"url must be text, not {type(url).__name__}: str(request.url), for one")
 

@@ -12,11 +12,11 @@ from typing import Any
 from unittest.mock import patch
 
 from conversations_hub.files.atomic import Files
-from conversations_hub.sync.erasure import Person
-from conversations_hub.sync.jsonl.archive import JSONLArchive
-from conversations_hub.sync.sqlite.archive import Archive
-from conversations_hub.sync.sqlite.connection import connected as connection_to
-from conversations_hub.sync.sqlite.writer import Writer
+from conversations_hub.stores.erasure import Person
+from conversations_hub.stores.jsonl.archive import JSONLArchive
+from conversations_hub.stores.sqlite.archive import Archive
+from conversations_hub.stores.sqlite.connection import connected as connection_to
+from conversations_hub.stores.sqlite.writer import Writer
 
 __all__ = ["erased_and_killed_before", "erased_and_telling"]
 
@@ -71,7 +71,7 @@ def erased_and_telling(path: str, number: str, turns: Connection) -> None:
 
     files = Files(**{name: told(getattr(Files(), name)) for name in Files.__struct_fields__})
     person = Person(phone=number)
-    with patch("conversations_hub.sync.sqlite.writer.connected", connected):
+    with patch("conversations_hub.stores.sqlite.writer.connected", connected):
         if path.endswith(".jsonl"):
             JSONLArchive(path, files=files).erase(person=person)
         else:

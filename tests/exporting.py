@@ -9,9 +9,9 @@ from pathlib import Path
 
 from conversations_hub.files.atomic import Files
 from conversations_hub.schema import Conversation, TranscriptTurn
-from conversations_hub.sync.fingerprint import fingerprint
-from conversations_hub.sync.jsonl import JSONLStore
-from conversations_hub.sync.store import Entry, Kept, Progress
+from conversations_hub.stores.fingerprint import fingerprint
+from conversations_hub.stores.jsonl import JSONLStore
+from conversations_hub.stores.store import Entry, Kept, Progress
 
 __all__ = ["ACCOUNT", "LONG", "TERMS", "Page", "entry", "export", "export_long", "one", "page"]
 

@@ -21,26 +21,27 @@ from rich.console import Console
 from yarl import URL
 
 from conversations_hub import Conversation, Hub
-from conversations_hub.adapter import Adapter, Event
+from conversations_hub.adapter import Adapter
 from conversations_hub.adapters import load
 from conversations_hub.cli import cli
 from conversations_hub.cli.show import Lines, whole
 from conversations_hub.errors import HubError, problem
-from conversations_hub.hub.reader import merged
-from conversations_hub.payload import Json
+from conversations_hub.events import Event
+from conversations_hub.formats.csv import write_csv
+from conversations_hub.formats.export import export_csv, export_jsonl, write_jsonl
+from conversations_hub.merging import merge
 from conversations_hub.policy import PROFILES
+from conversations_hub.reading.json import Json
+from conversations_hub.redaction import PersonalData
 from conversations_hub.schema.document import document
 from conversations_hub.scrub.signatures import without_signatures
+from conversations_hub.stores.fingerprint import fingerprint, is_print_of
+from conversations_hub.stores.jsonl import JSONLStore
+from conversations_hub.stores.jsonl.archive import JSONLArchive
+from conversations_hub.stores.parquet import export_parquet
+from conversations_hub.stores.sqlite import SQLiteStore
+from conversations_hub.stores.sqlite.archive import Archive
 from conversations_hub.sync import Entry, Kept, Progress, Store, sync
-from conversations_hub.sync.export import export_csv, export_jsonl, write_jsonl
-from conversations_hub.sync.fingerprint import fingerprint, is_print_of
-from conversations_hub.sync.jsonl import JSONLStore
-from conversations_hub.sync.jsonl.archive import JSONLArchive
-from conversations_hub.sync.parquet import export_parquet
-from conversations_hub.sync.redaction import PersonalData
-from conversations_hub.sync.sheet import write_csv
-from conversations_hub.sync.sqlite import SQLiteStore
-from conversations_hub.sync.sqlite.archive import Archive
 from conversations_hub.testing import Case, account_of, cases_in, hostile_mutant, replay
 from conversations_hub.webhooks import verify
 from conversations_hub.wire import Response
@@ -171,7 +172,7 @@ class _Fuzz:
         assert fingerprint(msgspec.json.decode(msgspec.json.encode(one), type=Conversation)) == fingerprint(one)
         _shown(redacted)
         if self.before is not None:
-            _shown(merged(self.before, one))
+            _shown(merge(self.before, one))
         self.before = one
         for rows in ("turns", "conversations"):
             for neutralized in (True, False):

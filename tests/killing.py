@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from conversations_hub import Conversation
-from conversations_hub.sync.fingerprint import fingerprint
+from conversations_hub.stores.fingerprint import fingerprint
 
 from .warm import Warm, command_line
 

@@ -10,7 +10,7 @@ from contextlib import closing
 from itertools import islice
 from unittest.mock import patch
 
-from conversations_hub.sync.sqlite import migration
+from conversations_hub.stores.sqlite import migration
 
 __all__ = ["killed_before"]
 

@@ -13,21 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversations_hub.adapter import (
-    Account,
-    Adapter,
-    Event,
-    EventKind,
-    Listing,
-    Query,
-    Start,
-    Started,
-    answered,
-    by_status,
-    cut,
-    refused,
-    wrong_with_base_url,
-)
+from conversations_hub.account import Account, wrong_with_base_url
+from conversations_hub.adapter import Adapter, Listing, Query, Start, Started
 from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.errors import (
     AuthError,
@@ -41,9 +28,12 @@ from conversations_hub.errors import (
     RateLimitError,
     RejectedError,
 )
-from conversations_hub.payload import decode
+from conversations_hub.events import Event, EventKind
+from conversations_hub.reading.json import decode
+from conversations_hub.reading.refusals import answered, by_status, cut, refused
 from conversations_hub.schema import Analysis, Conversation
-from conversations_hub.signing import Secret, bearer
+from conversations_hub.secret import Secret
+from conversations_hub.signing import bearer
 from conversations_hub.wire import Response
 
 # accounts

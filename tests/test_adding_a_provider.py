@@ -10,8 +10,9 @@ from types import ModuleType
 
 import pytest
 
-from conversations_hub.adapter import Account, Adapter, Query
-from conversations_hub.payload import Json
+from conversations_hub.account import Account
+from conversations_hub.adapter import Adapter, Query
+from conversations_hub.reading.json import Json
 from conversations_hub.schema import Role, Status, TranscriptState
 from conversations_hub.testing import drive, unknown_members
 from conversations_hub.wire import Response

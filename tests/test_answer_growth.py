@@ -22,8 +22,8 @@ from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.adapters.telnyx.payload import Message
 from conversations_hub.errors import HubError
 from conversations_hub.hub.reader import Reader
-from conversations_hub.payload import Json
 from conversations_hub.policy import PROFILES
+from conversations_hub.reading.json import Json
 from conversations_hub.schema import Conversation, Participant
 from conversations_hub.testing import Case, account_of, cases_in, replay
 from conversations_hub.testing.flows import WrongNumberOfAnswers

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from conversations_hub import errors
-from conversations_hub.adapter import Account, Listing, Query, Start
+from conversations_hub.account import Account
+from conversations_hub.adapter import Listing, Query, Start
 from conversations_hub.adapters.anyreach import ADAPTER, end, get, list_page, normalize, refusal, send, start
 from conversations_hub.schema import (
     Agent,

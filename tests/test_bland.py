@@ -15,7 +15,8 @@ import msgspec
 import pytest
 
 from conversations_hub import Hub
-from conversations_hub.adapter import Account, Event, EventKind, Listing, Query, Start
+from conversations_hub.account import Account
+from conversations_hub.adapter import Listing, Query, Start
 from conversations_hub.adapters.bland import (
     ADAPTER,
     delete,
@@ -43,6 +44,7 @@ from conversations_hub.errors import (
     RejectedError,
     WebhookError,
 )
+from conversations_hub.events import Event, EventKind
 from conversations_hub.schema import (
     Agent,
     Channel,

@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 
 from conversations_hub.cli import cli
 from conversations_hub.schema import Participant, ParticipantKind
-from conversations_hub.sync.sqlite.archive import Archive
-from conversations_hub.sync.store import Progress
+from conversations_hub.stores.sqlite.archive import Archive
+from conversations_hub.stores.store import Progress
 
 from .server import Answer, Asked, answer, serving
 from .test_cli_store import environ
@@ -137,7 +137,7 @@ def test_json_lines_are_erased_from_and_pruned_by_the_same_commands(environ: dic
 
 async def test_the_tables_of_a_parquet_store_are_written_anew(tmp_path: Path) -> None:
     pytest.importorskip("duckdb")
-    from conversations_hub.sync.parquet import ParquetStore  # noqa: PLC0415
+    from conversations_hub.stores.parquet import ParquetStore  # noqa: PLC0415
 
     store = ParquetStore(tmp_path / "p")
     await store.open({})

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from conversations_hub.cli import cli
-from conversations_hub.sync.sqlite.archive import Archive
+from conversations_hub.stores.sqlite.archive import Archive
 
 from .test_sqlite_store import kept_in, said
 

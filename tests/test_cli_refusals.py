@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from conversations_hub.cli import cli
 from conversations_hub.cli.places import Place, place
 from conversations_hub.errors import StoreError
-from conversations_hub.sync.sqlite.archive import Archive
+from conversations_hub.stores.sqlite.archive import Archive
 
 from .test_sqlite_store import kept_in, said
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversations_hub import coerce
-from conversations_hub.coerce import (
+from conversations_hub.reading import values
+from conversations_hub.reading.values import (
     Issues,
     Participants,
     after,
@@ -79,7 +79,7 @@ NOT_SECONDS = [Issue("for", "not a number of seconds")]
         (100_000_000_000, datetime(1973, 3, 3, 9, 46, 40, tzinfo=UTC)),
     ],
 )
-def test_every_form_of_an_instant_is_read_as_utc(value: coerce.Instant, moment: datetime) -> None:
+def test_every_form_of_an_instant_is_read_as_utc(value: values.Instant, moment: datetime) -> None:
     issues: list[Issue] = []
     found = instant(value, "at", issues)
     assert found is not None
@@ -129,7 +129,7 @@ def test_every_form_of_an_instant_is_read_as_utc(value: coerce.Instant, moment: 
     ],
     ids=lambda value: repr(value)[:30],
 )
-def test_no_instant_is_none_with_an_issue(value: coerce.Instant, issues: list[Issue]) -> None:
+def test_no_instant_is_none_with_an_issue(value: values.Instant, issues: list[Issue]) -> None:
     for read in (instant, timestamp):
         noted: list[Issue] = []
         assert read(value, "at", noted) is None
@@ -157,7 +157,7 @@ def test_text_without_a_zone_is_taken_to_be_in_the_providers(value: str, zone: t
     | st.datetimes(timezones=st.timezones()).map(datetime.isoformat)
     | st.datetimes(timezones=st.timezones()).map(format_datetime)
 )
-def test_an_instant_is_utc_or_none_with_an_issue(value: coerce.Instant) -> None:
+def test_an_instant_is_utc_or_none_with_an_issue(value: values.Instant) -> None:
     issues: list[Issue] = []
     found = instant(value, "at", issues)
     if found is None:
@@ -183,7 +183,7 @@ def test_an_instant_is_utc_or_none_with_an_issue(value: coerce.Instant) -> None:
         ("2026-03-02T10:00:00Z", 1772445600.0),
     ],
 )
-def test_an_epoch_counts_as_documented_unless_that_cannot_be(value: coerce.Instant, seconds: float) -> None:
+def test_an_epoch_counts_as_documented_unless_that_cannot_be(value: values.Instant, seconds: float) -> None:
     found = instant(value, "at", [], per_second=1000)
     assert found is not None
     assert found.timestamp() == pytest.approx(seconds, abs=1e-6)
@@ -211,7 +211,7 @@ def test_an_epoch_counts_as_documented_unless_that_cannot_be(value: coerce.Insta
 def test_a_span_is_in_its_documented_unit_unless_another_alone_agrees_with_what_is_known(
     told: float, unit: float, known: float | None, span: float
 ) -> None:
-    assert coerce.in_seconds(told, unit, known) == span
+    assert values.in_seconds(told, unit, known) == span
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_a_span_is_in_its_documented_unit_unless_another_alone_agrees_with_what_
         ("1:02:03.5", 3723.5),
     ],
 )
-def test_every_form_of_a_span_is_read_as_seconds(value: coerce.Number, span: float) -> None:
+def test_every_form_of_a_span_is_read_as_seconds(value: values.Number, span: float) -> None:
     issues: list[Issue] = []
     assert seconds(value, "for", issues) == span
     assert issues == []
@@ -268,14 +268,14 @@ def test_every_form_of_a_span_is_read_as_seconds(value: coerce.Number, span: flo
     ],
     ids=lambda value: repr(value)[:30],
 )
-def test_no_span_is_none_with_an_issue(value: coerce.Number, issues: list[Issue]) -> None:
+def test_no_span_is_none_with_an_issue(value: values.Number, issues: list[Issue]) -> None:
     noted: list[Issue] = []
     assert seconds(value, "for", noted) is None
     assert noted == issues
 
 
 @given(st.integers() | st.floats() | st.text() | st.text(alphabet="0123456789:.eE+- _", max_size=12))
-def test_a_span_is_finite_and_not_negative_or_none_with_an_issue(value: coerce.Number) -> None:
+def test_a_span_is_finite_and_not_negative_or_none_with_an_issue(value: values.Number) -> None:
     issues: list[Issue] = []
     found = seconds(value, "for", issues)
     if found is None:
@@ -350,7 +350,7 @@ def test_a_span_leads_to_an_instant_if_there_is_one(
         (True, "true"),
     ],
 )
-def test_what_is_left_free_becomes_its_json_text(value: coerce.AnyJson, shown: str | None) -> None:
+def test_what_is_left_free_becomes_its_json_text(value: values.AnyJson, shown: str | None) -> None:
     assert json_text(value) == shown
 
 
@@ -405,7 +405,7 @@ def test_a_person_who_took_over_is_the_first_of_those_known() -> None:
         (msgspec.Raw(b"-3"), "-3"),
     ],
 )
-def test_an_amount_is_read_to_the_last_digit(value: coerce.AnyJson | msgspec.Raw, read: str) -> None:
+def test_an_amount_is_read_to_the_last_digit(value: values.AnyJson | msgspec.Raw, read: str) -> None:
     issues: list[Issue] = []
     assert str(amount(value, "cost", issues)) == read
     assert isinstance(amount(value, "cost", issues), Decimal)
@@ -420,7 +420,7 @@ def test_an_amount_is_read_to_the_last_digit(value: coerce.AnyJson | msgspec.Raw
     ],
     ids=lambda value: repr(value)[:20],
 )
-def test_what_no_price_can_be_is_none_and_said(value: coerce.AnyJson | msgspec.Raw) -> None:
+def test_what_no_price_can_be_is_none_and_said(value: values.AnyJson | msgspec.Raw) -> None:
     issues: list[Issue] = []
     assert amount(value, "cost", issues) is None
     assert issues == [Issue("cost", "not a number")]

@@ -15,7 +15,8 @@ from urllib.parse import quote
 import msgspec
 import pytest
 
-from conversations_hub.adapter import Account, Adapter, Event, Feature, Filter, Query, Resource
+from conversations_hub.account import Account
+from conversations_hub.adapter import Adapter, Feature, Filter, Query, Resource
 from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.errors import (
     InvalidRefError,
@@ -24,10 +25,11 @@ from conversations_hub.errors import (
     ProviderError,
     WebhookError,
 )
-from conversations_hub.payload import Json, untyped, well_formed
+from conversations_hub.events import Event
+from conversations_hub.reading.json import Json, untyped, well_formed
 from conversations_hub.schema import Conversation, Status
 from conversations_hub.scrub.members import scrubbed
-from conversations_hub.signing.received import Received
+from conversations_hub.signing.delivery import Received
 from conversations_hub.testing import (
     Case,
     Mutant,

@@ -14,9 +14,9 @@ from conversations_hub.adapter import Listing
 from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.errors import PayloadError
 from conversations_hub.nesting import TOO_DEEP
-from conversations_hub.payload import Json, well_formed
+from conversations_hub.reading.json import Json, well_formed
+from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.sync import sync
-from conversations_hub.sync.sqlite import SQLiteStore
 from conversations_hub.testing import Case, account_of, cases_in, drive
 from conversations_hub.wire import Response
 

@@ -11,8 +11,8 @@ import pytest
 from aiohttp import web
 
 from conversations_hub import Hub
-from conversations_hub.adapter import Event, EventKind
 from conversations_hub.adapters import BUILTIN, load
+from conversations_hub.events import Event, EventKind
 from conversations_hub.testing import Faults, Simulator
 from conversations_hub.testing.simulator import webhooks
 from conversations_hub.webhooks import verify

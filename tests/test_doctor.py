@@ -18,9 +18,9 @@ from conversations_hub.adapter import Adapter, Resource
 from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.cli import cli
 from conversations_hub.cli.examination import Diagnosis, Finding, examined
-from conversations_hub.hub.environment import accounts_in
+from conversations_hub.hub.from_env import accounts_in
 from conversations_hub.hub.unusable import Unusable
-from conversations_hub.payload import Json
+from conversations_hub.reading.json import Json
 from conversations_hub.signing import bearer
 from conversations_hub.testing import Faults, Simulator, unknown_members
 from conversations_hub.transport import Clock, Lane

@@ -9,11 +9,11 @@ import msgspec
 import pytest
 
 from conversations_hub.adapters import BUILTIN
+from conversations_hub.formats.export import write_jsonl
 from conversations_hub.schema import Conversation
 from conversations_hub.schema.document import document
-from conversations_hub.sync.export import write_jsonl
-from conversations_hub.sync.jsonl import JSONLStore
-from conversations_hub.sync.store import Progress
+from conversations_hub.stores.jsonl import JSONLStore
+from conversations_hub.stores.store import Progress
 
 from .test_sqlite_store import ACCOUNT, entry, recorded, said
 

@@ -15,7 +15,8 @@ import msgspec
 import pytest
 
 from conversations_hub import Hub, webhooks
-from conversations_hub.adapter import Account, Event, EventKind, Listing, Query, Start, Started
+from conversations_hub.account import Account
+from conversations_hub.adapter import Listing, Query, Start, Started
 from conversations_hub.adapters.elevenlabs import ADAPTER, delete, events, get, list_page, normalize, refusal, start
 from conversations_hub.errors import (
     AuthError,
@@ -30,7 +31,8 @@ from conversations_hub.errors import (
     RejectedError,
     WebhookError,
 )
-from conversations_hub.hub.reader import merged
+from conversations_hub.events import Event, EventKind
+from conversations_hub.merging import merge
 from conversations_hub.schema import (
     Channel,
     Conversation,
@@ -638,7 +640,7 @@ def test_no_credential_of_the_customer_s_tools_is_kept() -> None:
 def test_the_mood_is_in_the_row_alone_and_survives_its_details() -> None:
     mood = {"overall_label": "negative", "overall_sentiment_score": -0.4, "num_scored_user_turns": 3}
     judged = {"call_successful": "success", "data_collection_results": {"slot": {"value": "Tue"}}}
-    both = merged(row(sentiment_analysis=mood, rating=2, message_count=7), whole(analysis=judged))
+    both = merge(row(sentiment_analysis=mood, rating=2, message_count=7), whole(analysis=judged))
 
     assert both.analysis is not None
     assert (both.analysis.sentiment, both.analysis.success) == ("negative", True)

@@ -11,10 +11,10 @@ import msgspec
 import pytest
 
 from conversations_hub.schema import Conversation
-from conversations_hub.sync.erasure import Person
-from conversations_hub.sync.jsonl.archive import JSONLArchive
-from conversations_hub.sync.sqlite import SQLiteStore
-from conversations_hub.sync.sqlite.archive import Archive
+from conversations_hub.stores.erasure import Person
+from conversations_hub.stores.jsonl.archive import JSONLArchive
+from conversations_hub.stores.sqlite import SQLiteStore
+from conversations_hub.stores.sqlite.archive import Archive
 
 from .erasing import erased_and_telling
 from .exporting import entry, export

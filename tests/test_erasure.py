@@ -15,6 +15,7 @@ import pytest
 
 from conversations_hub import Conversation
 from conversations_hub.errors import InvalidRefError, StoreError
+from conversations_hub.files.recordings import name_of
 from conversations_hub.schema import (
     Analysis,
     Participant,
@@ -25,12 +26,11 @@ from conversations_hub.schema import (
     ToolCall,
     TranscriptTurn,
 )
+from conversations_hub.stores.erasure import Person, is_mentioned, takes_part
+from conversations_hub.stores.sqlite import SQLiteStore
+from conversations_hub.stores.sqlite.archive import Archive
+from conversations_hub.stores.store import Progress
 from conversations_hub.sync import sync
-from conversations_hub.sync.erasure import Person, is_mentioned, takes_part
-from conversations_hub.sync.recordings import name_of
-from conversations_hub.sync.sqlite import SQLiteStore
-from conversations_hub.sync.sqlite.archive import Archive
-from conversations_hub.sync.store import Progress
 
 from .erasing import erased_and_killed_before
 from .test_hub import Tavus

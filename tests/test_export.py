@@ -31,6 +31,9 @@ from conversations_hub.cli.exporting import export_store
 from conversations_hub.errors import ConfigurationError, StoreError
 from conversations_hub.files import atomic
 from conversations_hub.files.atomic import Files
+from conversations_hub.formats import csv as sheets
+from conversations_hub.formats.csv import COLUMNS, Rows, write_csv
+from conversations_hub.formats.export import export_csv, export_jsonl
 from conversations_hub.schema import (
     Agent,
     Analysis,
@@ -42,12 +45,9 @@ from conversations_hub.schema import (
     ToolCall,
     TranscriptTurn,
 )
-from conversations_hub.sync import sheet as sheets
-from conversations_hub.sync.export import export_csv, export_jsonl
-from conversations_hub.sync.parquet import ParquetStore, export_parquet
-from conversations_hub.sync.sheet import COLUMNS, Rows, write_csv
-from conversations_hub.sync.sqlite.archive import Archive
-from conversations_hub.sync.store import Progress
+from conversations_hub.stores.parquet import ParquetStore, export_parquet
+from conversations_hub.stores.sqlite.archive import Archive
+from conversations_hub.stores.store import Progress
 
 from .growth import ratio
 from .test_sqlite_store import ACCOUNT, NOW, entry, kept_in, recorded, said
@@ -524,7 +524,7 @@ def test_a_folder_for_tables_is_made_where_its_own_folder_is(duckdb: Any, tmp_pa
 def test_a_failure_of_duckdb_does_not_quote_what_was_said(
     duckdb: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("conversations_hub.sync.parquet._TYPES", {"text": "INTEGER"})
+    monkeypatch.setattr("conversations_hub.stores.parquet._TYPES", {"text": "INTEGER"})
     with pytest.raises(StoreError) as told:
         export_parquet([said("My secret.")], tmp_path)
     assert told.value.reason == f"{tmp_path}: InvalidInputException"

@@ -22,8 +22,8 @@ for module in pkgutil.walk_packages(conversations_hub.__path__, "conversations_h
     import_module(module.name)
 
 from conversations_hub.errors import StoreError
-from conversations_hub.sync.jsonl import JSONLStore
-from conversations_hub.sync.sqlite import SQLiteStore
+from conversations_hub.stores.jsonl import JSONLStore
+from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.files.partial import Part
 
 async def opened(store):

@@ -20,6 +20,9 @@ import msgspec
 import pytest
 
 from conversations_hub.errors import HubError, StoreError
+from conversations_hub.formats.csv import write_csv
+from conversations_hub.formats.export import write_jsonl
+from conversations_hub.redaction import PersonalData
 from conversations_hub.schema import (
     Agent,
     Analysis,
@@ -34,18 +37,15 @@ from conversations_hub.schema import (
     TranscriptTurn,
     Word,
 )
-from conversations_hub.sync.erasure import Person
-from conversations_hub.sync.export import write_jsonl
-from conversations_hub.sync.fingerprint import fingerprint
-from conversations_hub.sync.jsonl import JSONLStore
-from conversations_hub.sync.jsonl.archive import JSONLArchive
-from conversations_hub.sync.jsonl.data import Data
-from conversations_hub.sync.redaction import PersonalData
-from conversations_hub.sync.sheet import write_csv
-from conversations_hub.sync.sqlite import SQLiteStore, bounded
-from conversations_hub.sync.sqlite.archive import Archive
-from conversations_hub.sync.store import Entry, Kept, Progress, Store, Window
-from conversations_hub.sync.untrusted import LARGEST, decompress, json_value
+from conversations_hub.stores.erasure import Person
+from conversations_hub.stores.fingerprint import fingerprint
+from conversations_hub.stores.jsonl import JSONLStore
+from conversations_hub.stores.jsonl.archive import JSONLArchive
+from conversations_hub.stores.jsonl.data import Data
+from conversations_hub.stores.sqlite import SQLiteStore, bounded
+from conversations_hub.stores.sqlite.archive import Archive
+from conversations_hub.stores.store import Entry, Kept, Progress, Store, Window
+from conversations_hub.stores.untrusted import LARGEST, decompress, json_value
 
 from .test_sqlite_store import ACCOUNT, NOW
 
@@ -395,7 +395,7 @@ def test_whatever_a_line_says_it_is_read_or_refused_in_words(lines: Path, monkey
 
 
 def test_a_line_without_end_is_refused_in_bounded_memory(lines: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("conversations_hub.sync.untrusted.LARGEST", 2**20)
+    monkeypatch.setattr("conversations_hub.stores.untrusted.LARGEST", 2**20)
     journal = lines.with_name(f"{lines.name}.journal")
     endless = b"x" * 2**25
     packed = lines.suffix == ".gz"

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from yarl import URL
 
-from conversations_hub.adapter import Account, Adapter
+from conversations_hub.account import Account
+from conversations_hub.adapter import Adapter
 from conversations_hub.errors import (
     CircuitOpenError,
     DeadlineError,

@@ -16,8 +16,8 @@ import pytest
 from conversations_hub import Account, Conversation, Hub, errors
 from conversations_hub.adapter import Query
 from conversations_hub.adapters import tavus as tavus_adapter
-from conversations_hub.hub import reader
 from conversations_hub.hub.cursor import Place, digests
+from conversations_hub.merging import merge
 from conversations_hub.policy import PROFILES
 from conversations_hub.schema import Agent, Analysis, Recording, RecordingAccess, Status, TranscriptState
 
@@ -391,7 +391,7 @@ def test_details_keep_what_only_the_row_s_analysis_and_agent_had() -> None:
         agent=Agent(id="a1", version="3"),
         analysis=Analysis(success=True, scores={"success": 0.9}),
     )
-    found = reader.merged(row, details)
+    found = merge(row, details)
     assert found.agent == Agent(id="a1", name="Desk", version="3")
     assert found.analysis == Analysis(sentiment="positive", success=True, scores={"mood": 0.4, "success": 0.9})
     assert found.estimated == ()

@@ -16,12 +16,12 @@ import pytest
 from conversations_hub.errors import InvalidRefError, StoreError
 from conversations_hub.files.atomic import Files
 from conversations_hub.schema import Conversation
+from conversations_hub.stores.erasure import Person
+from conversations_hub.stores.jsonl import JSONLStore
+from conversations_hub.stores.jsonl.archive import JSONLArchive
+from conversations_hub.stores.jsonl.journal import Committed, Journal
+from conversations_hub.stores.store import Entry, Progress
 from conversations_hub.sync import sync
-from conversations_hub.sync.erasure import Person
-from conversations_hub.sync.jsonl import JSONLStore
-from conversations_hub.sync.jsonl.archive import JSONLArchive
-from conversations_hub.sync.jsonl.journal import Committed, Journal
-from conversations_hub.sync.store import Entry, Progress
 
 from .exporting import ACCOUNT, Page, entry, export, one
 from .faults.test_export import Disk, Killed

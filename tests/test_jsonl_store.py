@@ -23,9 +23,9 @@ from conversations_hub.adapters import BUILTIN
 from conversations_hub.errors import StoreError
 from conversations_hub.files.atomic import Files
 from conversations_hub.schema import Conversation
-from conversations_hub.sync.fingerprint import fingerprint
-from conversations_hub.sync.jsonl import JSONLStore
-from conversations_hub.sync.store import Entry, Kept, Progress, Store, Window, Written
+from conversations_hub.stores.fingerprint import fingerprint
+from conversations_hub.stores.jsonl import JSONLStore
+from conversations_hub.stores.store import Entry, Kept, Progress, Store, Window, Written
 
 from .exporting import ACCOUNT, TERMS, entry, export, one, page
 from .test_sqlite_store import recorded

@@ -11,8 +11,8 @@ import pytest
 
 from conversations_hub import Hub, errors
 from conversations_hub.schema import Role, TranscriptTurn
+from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.sync import sync
-from conversations_hub.sync.sqlite import SQLiteStore
 from conversations_hub.testing import Faults, Simulator
 from conversations_hub.testing.simulator.truth import Turn
 from conversations_hub.transport import Clock

@@ -60,6 +60,29 @@ def test_the_public_names_are_these() -> None:
         _ = conversations_hub.nonsense  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "name"),
+    [
+        ("adapter", "events", "Event"),
+        ("adapter", "reading.refusals", "refused"),
+        ("coerce", "reading.values", "instant"),
+        ("payload", "reading.json", "decode"),
+        ("signing.schemes", "signing.webhooks", "hmac_signed"),
+        ("sync.jsonl", "stores.jsonl", "JSONLStore"),
+        ("sync.redaction", "redaction", "PersonalData"),
+        ("sync.sqlite", "stores.sqlite", "SQLiteStore"),
+        ("sync.sqlite.archive", "stores.sqlite.archive", "Archive"),
+    ],
+)
+def test_a_name_that_moved_is_still_found_at_its_old_place(old: str, new: str, name: str) -> None:
+    there = importlib.import_module(f"conversations_hub.{old}")
+    with pytest.warns(DeprecationWarning, match=rf"conversations_hub\.{old}\.{name} is now conversations_hub\.{new}\."):
+        found = getattr(there, name)
+    assert found is getattr(importlib.import_module(f"conversations_hub.{new}"), name)
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = there.nonsense
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_every_module_says_what_it_is_and_what_is_public(module: str) -> None:
     found = importlib.import_module(module)

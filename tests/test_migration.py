@@ -16,11 +16,10 @@ import pytest
 from conversations_hub.adapters import BUILTIN
 from conversations_hub.errors import StoreError
 from conversations_hub.schema import Conversation
-from conversations_hub.sync import sync
-from conversations_hub.sync.fingerprint import content_of
-from conversations_hub.sync.sqlite import SQLiteStore, migration
-from conversations_hub.sync.sqlite.archive import Archive
-from conversations_hub.sync.sqlite.tables import (
+from conversations_hub.stores.fingerprint import content_of
+from conversations_hub.stores.sqlite import SQLiteStore, migration
+from conversations_hub.stores.sqlite.archive import Archive
+from conversations_hub.stores.sqlite.tables import (
     CONVERSATION,
     PARTICIPANT,
     RECORDING,
@@ -29,7 +28,8 @@ from conversations_hub.sync.sqlite.tables import (
     recording_rows,
     turn_columns,
 )
-from conversations_hub.sync.store import Progress, Window
+from conversations_hub.stores.store import Progress, Window
+from conversations_hub.sync import sync
 
 from .migrating import killed_before
 from .test_hub import Tavus, row

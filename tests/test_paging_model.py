@@ -16,8 +16,8 @@ from yarl import URL
 
 from conversations_hub.adapter import Query
 from conversations_hub.adapters import load
+from conversations_hub.concurrency import Crew
 from conversations_hub.errors import HubError, PaginationError
-from conversations_hub.hub.crew import Crew
 from conversations_hub.hub.cursor import Place
 from conversations_hub.hub.reader import Lists, Reader
 from conversations_hub.hub.report import AccountReport

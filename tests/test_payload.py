@@ -14,11 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversations_hub.coerce import Id, Instant, Number, Seconds, UnixSeconds
 from conversations_hub.errors import HubError, PayloadError, TransportError
-from conversations_hub.payload import decode, decompressed, well_formed
+from conversations_hub.reading.json import decode, well_formed
+from conversations_hub.reading.values import Id, Instant, Number, Seconds, UnixSeconds
 from conversations_hub.schema import Issue
 from conversations_hub.scrub.members import scrubbed
+from conversations_hub.transport.compression import decompress
 
 T = TypeVar("T")
 
@@ -414,7 +415,7 @@ BROKEN_SUM = ZIPPED[:-8] + bytes(4) + ZIPPED[-4:]
     ids=["none", "identity", "gzip", "x-gzip", "three members", "64 members"],
 )
 def test_a_whole_body_is_decompressed(body: bytes, encoding: str, limit: int, plain: bytes) -> None:
-    assert decompressed(body, encoding, limit) == plain
+    assert decompress(body, encoding, limit) == plain
 
 
 @pytest.mark.parametrize(
@@ -451,7 +452,7 @@ def test_a_whole_body_is_decompressed(body: bytes, encoding: str, limit: int, pl
 )
 def test_another_body_is_refused(body: bytes, encoding: str, limit: int, kind: type[HubError], reason: str) -> None:
     with pytest.raises(HubError) as caught:
-        decompressed(body, encoding, limit)
+        decompress(body, encoding, limit)
     assert (type(caught.value), caught.value.reason) == (kind, reason)
     assert caught.value.retryable is (kind is TransportError)
     assert caught.value.__context__ is None
@@ -460,7 +461,7 @@ def test_another_body_is_refused(body: bytes, encoding: str, limit: int, kind: t
 def test_a_body_cut_anywhere_is_never_a_shorter_one() -> None:
     for size in range(len(ZIPPED)):
         with pytest.raises(TransportError):
-            decompressed(ZIPPED[:size], "gzip", 9999)
+            decompress(ZIPPED[:size], "gzip", 9999)
 
 
 def test_a_bomb_takes_little_more_memory_than_the_limit() -> None:
@@ -469,7 +470,7 @@ def test_a_bomb_takes_little_more_memory_than_the_limit() -> None:
     tracemalloc.start()
     try:
         with pytest.raises(PayloadError):
-            decompressed(bomb, "gzip", limit)
+            decompress(bomb, "gzip", limit)
         assert tracemalloc.get_traced_memory()[1] < 3 * limit
     finally:
         tracemalloc.stop()

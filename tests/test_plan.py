@@ -19,12 +19,12 @@ from conversations_hub.cli.accounts import Accounts
 from conversations_hub.cli.planning import show_plan
 from conversations_hub.errors import ConfigurationError, HubClosedError, InvalidRefError, StoreError
 from conversations_hub.schema import TranscriptState
+from conversations_hub.stores.jsonl import JSONLStore
+from conversations_hub.stores.sqlite import SQLiteStore
+from conversations_hub.stores.store import Entry, Progress, Window, Written
 from conversations_hub.sync import sync
 from conversations_hub.sync.candidates import Candidates
-from conversations_hub.sync.jsonl import JSONLStore
 from conversations_hub.sync.plan import AccountPlan, Failure, Sample, plan
-from conversations_hub.sync.sqlite import SQLiteStore
-from conversations_hub.sync.store import Entry, Progress, Window, Written
 from conversations_hub.testing import Faults, Simulator
 from conversations_hub.transport import Clock
 

@@ -11,8 +11,8 @@ import pytest
 from conversations_hub.adapter import Adapter
 from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.hub.reader import Reader
-from conversations_hub.payload import Json
 from conversations_hub.policy import PROFILES
+from conversations_hub.reading.json import Json
 from conversations_hub.schema import Conversation
 from conversations_hub.testing import Case, account_of, cases_in, replay
 from conversations_hub.transport import Clock, Lane

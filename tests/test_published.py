@@ -22,9 +22,9 @@ from conversations_hub import Hub
 from conversations_hub.adapters import BUILTIN, available, load, usable
 from conversations_hub.cli import cli
 from conversations_hub.errors import AuthError, ConfigurationError, PartialError, PayloadError
+from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.sync import sync
 from conversations_hub.sync.plan import plan
-from conversations_hub.sync.sqlite import SQLiteStore
 from conversations_hub.webhooks import verify
 
 from .faults.test_frames import shown

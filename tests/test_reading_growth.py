@@ -15,9 +15,9 @@ import msgspec
 import pytest
 
 from conversations_hub.schema import Conversation, Status
-from conversations_hub.sync.sqlite import SQLiteStore
-from conversations_hub.sync.sqlite.archive import Archive
-from conversations_hub.sync.store import Progress
+from conversations_hub.stores.sqlite import SQLiteStore
+from conversations_hub.stores.sqlite.archive import Archive
+from conversations_hub.stores.store import Progress
 
 from .test_sqlite_store import NOW, entry, said
 

@@ -16,7 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conversations_hub import redaction
 from conversations_hub.errors import ConfigurationError
+from conversations_hub.redaction import PersonalData
 from conversations_hub.schema import (
     Analysis,
     Conversation,
@@ -30,8 +32,6 @@ from conversations_hub.schema import (
     TranscriptTurn,
     Word,
 )
-from conversations_hub.sync import redaction
-from conversations_hub.sync.redaction import PersonalData
 
 from .growth import ratio, steps
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conversations_hub.errors import InvalidRefError
-from conversations_hub.hub.refs import Ref, Target
+from conversations_hub.refs import Ref, Target
 
 
 @pytest.mark.parametrize(

@@ -16,14 +16,14 @@ import pytest
 
 from conversations_hub import Account, Conversation, Hub, errors
 from conversations_hub.adapter import Adapter, Filter, Listing, Query, Resource, Start, Started
-from conversations_hub.payload import decode
+from conversations_hub.reading.json import decode
 from conversations_hub.schema import Status, TranscriptState, TranscriptTurn
 from conversations_hub.signing import bearer
+from conversations_hub.stores.jsonl import JSONLStore
+from conversations_hub.stores.sqlite import SQLiteStore
+from conversations_hub.stores.sqlite.archive import Archive
 from conversations_hub.sync import sync
-from conversations_hub.sync.jsonl import JSONLStore
 from conversations_hub.sync.plan import plan
-from conversations_hub.sync.sqlite import SQLiteStore
-from conversations_hub.sync.sqlite.archive import Archive
 from conversations_hub.wire import Flow, Request
 
 from .server import Answer, Asked, answer, serving

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from conversations_hub import Account, Conversation, Hub, errors
-from conversations_hub.adapter import Event, EventKind, Listing, Query, Start, Started
+from conversations_hub.adapter import Listing, Query, Start, Started
 from conversations_hub.adapters.retell import (
     ADAPTER,
     delete_call,
@@ -31,6 +31,7 @@ from conversations_hub.adapters.retell import (
     start_call,
     start_chat,
 )
+from conversations_hub.events import Event, EventKind
 from conversations_hub.schema import (
     Analysis,
     Channel,

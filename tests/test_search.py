@@ -16,11 +16,11 @@ from click.testing import CliRunner
 from conversations_hub.cli import cli
 from conversations_hub.errors import InvalidRefError, StoreError
 from conversations_hub.schema import Agent, Conversation, Role, Status, TranscriptState, TranscriptTurn
-from conversations_hub.sync.fingerprint import fingerprint
-from conversations_hub.sync.sqlite import SQLiteStore, bounded
-from conversations_hub.sync.sqlite.archive import Archive
-from conversations_hub.sync.sqlite.query import parsed, snippet
-from conversations_hub.sync.store import Entry, Kept, Progress
+from conversations_hub.stores.fingerprint import fingerprint
+from conversations_hub.stores.sqlite import SQLiteStore, bounded
+from conversations_hub.stores.sqlite.archive import Archive
+from conversations_hub.stores.sqlite.query import parsed, snippet
+from conversations_hub.stores.store import Entry, Kept, Progress
 
 from .growth import ratio, steps
 
@@ -60,7 +60,7 @@ def path(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
         return False
 
     if request.param == "without":
-        monkeypatch.setattr("conversations_hub.sync.sqlite.writer.has_text_search", no_index)
+        monkeypatch.setattr("conversations_hub.stores.sqlite.writer.has_text_search", no_index)
     return tmp_path / "c.db"
 
 

@@ -16,12 +16,12 @@ from conversations_hub.cli import cli
 from conversations_hub.errors import ConfigurationError, StoreError
 from conversations_hub.files.opening import make_folder
 from conversations_hub.files.partial import Part
-from conversations_hub.hub.configuration import configured
-from conversations_hub.sync.jsonl import JSONLStore
-from conversations_hub.sync.jsonl.archive import JSONLArchive
-from conversations_hub.sync.sqlite import SQLiteStore
-from conversations_hub.sync.sqlite.archive import Archive
-from conversations_hub.sync.store import Progress
+from conversations_hub.hub.from_file import configured
+from conversations_hub.stores.jsonl import JSONLStore
+from conversations_hub.stores.jsonl.archive import JSONLArchive
+from conversations_hub.stores.sqlite import SQLiteStore
+from conversations_hub.stores.sqlite.archive import Archive
+from conversations_hub.stores.store import Progress
 
 from .exporting import entry, export, one, page
 from .test_sqlite_store import ACCOUNT, kept_in, said

@@ -16,20 +16,20 @@ from hypothesis import strategies as st
 
 from conversations_hub import Account, Conversation, Hub
 from conversations_hub.cli import cli
+from conversations_hub.formats.export import export_jsonl
+from conversations_hub.redaction import PersonalData
 from conversations_hub.schema import (
     Analysis,
     Recording,
     RecordingAccess,
 )
 from conversations_hub.scrub.signatures import is_unsigned, without_signatures
+from conversations_hub.stores.fingerprint import fingerprint
+from conversations_hub.stores.jsonl import JSONLStore
+from conversations_hub.stores.sqlite import SQLiteStore
+from conversations_hub.stores.sqlite.archive import Archive
+from conversations_hub.stores.store import Store
 from conversations_hub.sync import sync
-from conversations_hub.sync.export import export_jsonl
-from conversations_hub.sync.fingerprint import fingerprint
-from conversations_hub.sync.jsonl import JSONLStore
-from conversations_hub.sync.redaction import PersonalData
-from conversations_hub.sync.sqlite import SQLiteStore
-from conversations_hub.sync.sqlite.archive import Archive
-from conversations_hub.sync.store import Store
 
 from .server import answer, serving
 

@@ -13,10 +13,12 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from conversations_hub.adapter import Account, Started
+from conversations_hub.account import Account
+from conversations_hub.adapter import Started
 from conversations_hub.errors import ConfigurationError
 from conversations_hub.schema import Conversation
-from conversations_hub.signing import Secret, bearer, header
+from conversations_hub.secret import Secret
+from conversations_hub.signing import bearer, header
 from conversations_hub.wire import Request
 
 CANARY = "sk-canary-1"

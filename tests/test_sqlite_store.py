@@ -27,11 +27,11 @@ from conversations_hub.schema import (
     TranscriptState,
     TranscriptTurn,
 )
-from conversations_hub.sync.fingerprint import fingerprint
-from conversations_hub.sync.sqlite import SQLiteStore
-from conversations_hub.sync.sqlite.archive import Archive
-from conversations_hub.sync.sqlite.connection import connected
-from conversations_hub.sync.store import Entry, Kept, Progress, Window, Written
+from conversations_hub.stores.fingerprint import fingerprint
+from conversations_hub.stores.sqlite import SQLiteStore
+from conversations_hub.stores.sqlite.archive import Archive
+from conversations_hub.stores.sqlite.connection import connected
+from conversations_hub.stores.store import Entry, Kept, Progress, Window, Written
 from conversations_hub.testing.replay import account_of, cases_in, replay
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -231,7 +231,7 @@ async def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path, monkeypatch
         connection.execute("PRAGMA max_page_count = 1")  # no more than there are
         return connection
 
-    monkeypatch.setattr("conversations_hub.sync.sqlite.writer.connected", on_a_full_disk)
+    monkeypatch.setattr("conversations_hub.stores.sqlite.writer.connected", on_a_full_disk)
     async with opened(path) as store:
         with pytest.raises(StoreError, match="full"):
             await store.commit(ACCOUNT, [entry(said("x" * 100_000, id="c2"))], Progress(passes=1))
@@ -326,7 +326,7 @@ async def test_without_an_index_search_still_finds(tmp_path: Path, monkeypatch: 
     def no_index(_connection: sqlite3.Connection) -> bool:
         return False
 
-    monkeypatch.setattr("conversations_hub.sync.sqlite.writer.has_text_search", no_index)
+    monkeypatch.setattr("conversations_hub.stores.sqlite.writer.has_text_search", no_index)
     await kept_in(tmp_path / "c.db", said("I want 100 % of it.", "A refund."), said("Nothing.", id="c2"))
     with Archive(tmp_path / "c.db") as archive:
         assert [hit.position for hit in archive.search("REFUND").hits] == [1]

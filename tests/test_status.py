@@ -14,14 +14,14 @@ from click.testing import CliRunner, Result
 
 from conversations_hub.cli import cli
 from conversations_hub.schema import Conversation, TranscriptState
-from conversations_hub.sync.fingerprint import fingerprint
-from conversations_hub.sync.jsonl import JSONLStore
-from conversations_hub.sync.jsonl.archive import JSONLArchive
-from conversations_hub.sync.sqlite import SQLiteStore
-from conversations_hub.sync.sqlite.archive import Archive
-from conversations_hub.sync.sqlite.status import QUESTIONS
-from conversations_hub.sync.status import AccountStatus, StoreStatus
-from conversations_hub.sync.store import Entry, Kept, Progress, Store, Window
+from conversations_hub.stores.fingerprint import fingerprint
+from conversations_hub.stores.jsonl import JSONLStore
+from conversations_hub.stores.jsonl.archive import JSONLArchive
+from conversations_hub.stores.sqlite import SQLiteStore
+from conversations_hub.stores.sqlite.archive import Archive
+from conversations_hub.stores.sqlite.status import QUESTIONS
+from conversations_hub.stores.status import AccountStatus, StoreStatus
+from conversations_hub.stores.store import Entry, Kept, Progress, Store, Window
 
 from .test_sqlite_store import NOW, said
 

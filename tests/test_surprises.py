@@ -13,14 +13,14 @@ from conversations_hub import Conversation, Hub
 from conversations_hub.adapters import tavus as tavus_adapter
 from conversations_hub.errors import HubError, InvalidRefError, PartialError
 from conversations_hub.hub.walk import Plan
+from conversations_hub.instants import earlier, later
 from conversations_hub.schema import Recording, RecordingAccess
+from conversations_hub.stores.sqlite import SQLiteStore
+from conversations_hub.stores.store import Entry, Progress, Window, Written
 from conversations_hub.sync import plan as plan_module
 from conversations_hub.sync import pull, sync
-from conversations_hub.sync.moments import earlier, later
 from conversations_hub.sync.plan import plan
 from conversations_hub.sync.recordings import download_recordings
-from conversations_hub.sync.sqlite import SQLiteStore
-from conversations_hub.sync.store import Entry, Progress, Window, Written
 from conversations_hub.sync.windows import STEP, windows
 from conversations_hub.transport.download import Download
 

@@ -20,11 +20,11 @@ from conversations_hub.adapters import BUILTIN
 from conversations_hub.errors import AuthError, ConfigurationError, InvalidRefError, StoreError
 from conversations_hub.schema import TranscriptState
 from conversations_hub.scrub.signatures import without_signatures
+from conversations_hub.stores.jsonl import JSONLStore
+from conversations_hub.stores.sqlite import SQLiteStore
+from conversations_hub.stores.sqlite.archive import Archive
+from conversations_hub.stores.store import Entry, Progress, Window, Written
 from conversations_hub.sync import Store, SyncReport, sync
-from conversations_hub.sync.jsonl import JSONLStore
-from conversations_hub.sync.sqlite import SQLiteStore
-from conversations_hub.sync.sqlite.archive import Archive
-from conversations_hub.sync.store import Entry, Progress, Window, Written
 from conversations_hub.sync.windows import STEP, joined, windows
 from conversations_hub.testing import Faults, Simulator
 from conversations_hub.transport import Clock

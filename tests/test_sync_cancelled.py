@@ -10,10 +10,10 @@ import pytest
 
 from conversations_hub import Account, Hub
 from conversations_hub.errors import StoreError
+from conversations_hub.stores.jsonl import JSONLStore
+from conversations_hub.stores.sqlite import SQLiteStore
+from conversations_hub.stores.thread import Thread
 from conversations_hub.sync import Store, sync
-from conversations_hub.sync.jsonl import JSONLStore
-from conversations_hub.sync.sqlite import SQLiteStore
-from conversations_hub.sync.thread import Thread
 
 from .server import serving
 from .test_hub import Tavus

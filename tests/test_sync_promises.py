@@ -15,14 +15,14 @@ import pytest
 
 from conversations_hub import Account, Conversation, Hub
 from conversations_hub.errors import InvalidRefError, StoreError
+from conversations_hub.redaction import PersonalData
 from conversations_hub.schema import TranscriptState
+from conversations_hub.stores.jsonl import JSONLStore
+from conversations_hub.stores.sqlite import SQLiteStore, connection
+from conversations_hub.stores.sqlite.archive import Archive
+from conversations_hub.stores.sqlite.tables import CONVERSATION
 from conversations_hub.sync import Store, SyncReport, sync
-from conversations_hub.sync.jsonl import JSONLStore
 from conversations_hub.sync.plan import plan
-from conversations_hub.sync.redaction import PersonalData
-from conversations_hub.sync.sqlite import SQLiteStore, connection
-from conversations_hub.sync.sqlite.archive import Archive
-from conversations_hub.sync.sqlite.tables import CONVERSATION
 
 from .clock import FakeClock
 from .server import Answer, Asked, answer, serving

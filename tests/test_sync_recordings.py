@@ -13,14 +13,15 @@ import pytest
 from conversations_hub import Account, Hub
 from conversations_hub.errors import PayloadError, StoreError, TransportError
 from conversations_hub.files.partial import Part
+from conversations_hub.files.recordings import name_of
 from conversations_hub.schema import Recording, RecordingAccess
 from conversations_hub.scrub.signatures import without_signatures
+from conversations_hub.stores.erasure import remove_recordings
+from conversations_hub.stores.sqlite import SQLiteStore
+from conversations_hub.stores.sqlite.archive import Archive
 from conversations_hub.sync import sync
-from conversations_hub.sync.erasure import remove_recordings
-from conversations_hub.sync.recordings import RecordingsReport, download_recordings, name_of
+from conversations_hub.sync.recordings import RecordingsReport, download_recordings
 from conversations_hub.sync.report import AccountSync, tell
-from conversations_hub.sync.sqlite import SQLiteStore
-from conversations_hub.sync.sqlite.archive import Archive
 from conversations_hub.testing import Simulator
 from conversations_hub.transport import Clock
 

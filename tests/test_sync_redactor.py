@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from conversations_hub import Conversation
+from conversations_hub.concurrency import run_all
 from conversations_hub.errors import StoreError
+from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.sync import sync
-from conversations_hub.sync.sqlite import SQLiteStore
-from conversations_hub.sync.together import together
 
 from .test_sync import simulated, stored
 
@@ -53,5 +53,5 @@ async def test_what_fails_beside_others_is_raised_as_if_it_had_run_alone() -> No
 
     for run in (fail, nested):
         with pytest.raises(LookupError, match="alone") as told:
-            await together([run(), fail()], 64)
+            await run_all([run(), fail()], 64)
         assert "ExceptionGroup" not in "".join(traceback.format_exception_only(told.value))

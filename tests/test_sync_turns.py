@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from conversations_hub import Account, Hub
+from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.sync import pull, sync
-from conversations_hub.sync.sqlite import SQLiteStore
 
 from .server import Answer, Asked, answer, serving
 from .test_hub import START

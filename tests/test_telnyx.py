@@ -15,8 +15,10 @@ import msgspec
 import pytest
 
 from conversations_hub import Conversation, Hub, errors
-from conversations_hub.adapter import Account, Event, EventKind, Listing, Query, Start
+from conversations_hub.account import Account
+from conversations_hub.adapter import Listing, Query, Start
 from conversations_hub.adapters.telnyx import ADAPTER, events, get, list_page, normalize, refusal, send, start
+from conversations_hub.events import Event, EventKind
 from conversations_hub.policy.headers import quota
 from conversations_hub.schema import (
     Channel,
@@ -32,7 +34,7 @@ from conversations_hub.schema import (
     TranscriptTurn,
 )
 from conversations_hub.scrub.members import scrubbed
-from conversations_hub.signing.schemes import STANDARD_WEBHOOKS
+from conversations_hub.signing.webhooks import STANDARD_WEBHOOKS
 from conversations_hub.testing import Driven, Simulator, cases_in, drive
 from conversations_hub.testing.simulator.telnyx import SIMULATED
 from conversations_hub.testing.simulator.truth import Phase, Truth

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from conversations_hub.sync.together import together
+from conversations_hub.concurrency import run_all
 
 
 async def test_no_more_run_than_are_to_at_once() -> None:
@@ -21,7 +21,7 @@ async def test_no_more_run_than_are_to_at_once() -> None:
         running -= 1
         ended += 1
 
-    await together((run() for _ in range(20)), 4)
+    await run_all((run() for _ in range(20)), 4)
     assert (most, ended) == (4, 20)
 
 
@@ -34,5 +34,5 @@ async def test_one_that_fails_stops_those_that_have_not_begun() -> None:
         raise ValueError(number)
 
     with pytest.raises(ValueError, match="0"):
-        await together((run(number) for number in range(20)), 1)
+        await run_all((run(number) for number in range(20)), 1)
     assert len(begun) < 5

@@ -14,7 +14,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from conversations_hub.adapter import Account, Adapter
+from conversations_hub.account import Account
+from conversations_hub.adapter import Adapter
 from conversations_hub.errors import (
     AuthError,
     DeadlineError,

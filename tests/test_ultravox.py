@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from conversations_hub import Account, Conversation, Hub, errors
-from conversations_hub.adapter import Event, EventKind, Listing, Query, Start, Started
+from conversations_hub.adapter import Listing, Query, Start, Started
 from conversations_hub.adapters.ultravox import (
     ADAPTER,
     delete,
@@ -26,6 +26,7 @@ from conversations_hub.adapters.ultravox import (
     refusal,
     start,
 )
+from conversations_hub.events import Event, EventKind
 from conversations_hub.schema import (
     Channel,
     Direction,

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from conversations_hub import Conversation, Hub, errors
-from conversations_hub.adapter import Account, Event, EventKind, Listing, Query, Resource, Start
+from conversations_hub.account import Account
+from conversations_hub.adapter import Listing, Query, Resource, Start
 from conversations_hub.adapters.vapi import (
     ADAPTER,
     chat,
@@ -27,6 +28,7 @@ from conversations_hub.adapters.vapi import (
     session,
     start,
 )
+from conversations_hub.events import Event, EventKind
 from conversations_hub.schema import (
     Agent,
     Analysis,
@@ -44,7 +46,7 @@ from conversations_hub.schema import (
     Word,
 )
 from conversations_hub.scrub import without_secrets
-from conversations_hub.signing.schemes import Scheme, hmac_signed, shared_secret
+from conversations_hub.signing.webhooks import Scheme, hmac_signed, shared_secret
 from conversations_hub.testing import Driven, Simulator, cases_in, drive
 from conversations_hub.testing.simulator.truth import Phase, Truth
 from conversations_hub.testing.simulator.vapi import SIMULATED

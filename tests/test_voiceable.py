@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from conversations_hub.adapter import Account, Listing, Query
+from conversations_hub.account import Account
+from conversations_hub.adapter import Listing, Query
 from conversations_hub.adapters.voiceable import ADAPTER, get, list_page, normalize, refusal
 from conversations_hub.errors import (
     AuthError,

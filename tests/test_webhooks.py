@@ -20,12 +20,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from conversations_hub import webhooks
-from conversations_hub.adapter import Adapter, Event, EventKind, Webhook
+from conversations_hub.adapter import Adapter
 from conversations_hub.adapters import load, tavus
 from conversations_hub.errors import ConfigurationError, HubError, UnsupportedError, WebhookError
+from conversations_hub.events import Event, EventKind, Webhook
 from conversations_hub.schema import Conversation
-from conversations_hub.signing import Secret, bearer
-from conversations_hub.signing.schemes import (
+from conversations_hub.secret import Secret
+from conversations_hub.signing import bearer
+from conversations_hub.signing.webhooks import (
     STANDARD_WEBHOOKS,
     Claim,
     Received,

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from conversations_hub.adapters import BUILTIN, load
-from conversations_hub.signing.received import Received
+from conversations_hub.signing.delivery import Received
 from conversations_hub.testing import Simulator
 from conversations_hub.testing.simulator.webhooks import Sent
 

@@ -11,7 +11,8 @@ from unittest.mock import patch
 import aiohttp
 from yarl import URL
 
-from conversations_hub.adapter import Account, Adapter
+from conversations_hub.account import Account
+from conversations_hub.adapter import Adapter
 from conversations_hub.policy import Profile
 from conversations_hub.signals import Signal
 from conversations_hub.transport import Clock, Lane

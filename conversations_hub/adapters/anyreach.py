@@ -15,20 +15,15 @@ from typing import Any
 
 import msgspec
 
-from ..adapter import (
-    Account,
-    Adapter,
-    Event,
-    EventKind,
-    Listing,
-    Query,
-    Start,
-    Started,
-    Webhook,
-    answered,
-    refused,
-)
-from ..coerce import (
+from ..account import Account
+from ..adapter import Adapter, Listing, Query, Start, Started
+from ..errors import ConfigurationError, HubError, InvalidRefError, PaginationError, PayloadError
+from ..events import Event, EventKind, Webhook
+from ..reading.json import decode, decode_at, decoded_or_none
+from ..reading.lifecycle import concluded, may_still_come
+from ..reading.plain_text import utterances
+from ..reading.refusals import answered, refused
+from ..reading.values import (
     AnyJson,
     Id,
     Instant,
@@ -45,10 +40,6 @@ from ..coerce import (
     text,
     timestamp,
 )
-from ..errors import ConfigurationError, HubError, InvalidRefError, PaginationError, PayloadError
-from ..payload import decode, decode_at, decoded_or_none
-from ..reading.lifecycle import concluded, may_still_come
-from ..reading.plain_text import utterances
 from ..schema import (
     Agent,
     Channel,
@@ -67,7 +58,8 @@ from ..schema import (
     TranscriptState,
     TranscriptTurn,
 )
-from ..signing import Secret, bearer
+from ..secret import Secret
+from ..signing import bearer
 from ..wire import Flow, Request, Response
 
 __all__ = ["ADAPTER", "end", "events", "get", "list_page", "normalize", "refusal", "send", "start"]

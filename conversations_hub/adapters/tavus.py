@@ -14,20 +14,16 @@ from typing import Any
 
 import msgspec
 
-from ..adapter import (
-    Account,
-    Adapter,
-    Event,
-    EventKind,
-    Listing,
-    Query,
-    Start,
-    Started,
-    Webhook,
-    answered,
-    refused,
-)
-from ..coerce import (
+from ..account import Account
+from ..adapter import Adapter, Listing, Query, Start, Started
+from ..errors import HubError, InvalidRefError, NotFoundError, PayloadError, RateLimitError, UnsupportedError
+from ..events import Event, EventKind, Webhook
+from ..reading.json import decode, decoded_or_none
+from ..reading.lifecycle import concluded
+from ..reading.offsets import rebased
+from ..reading.plain_text import utterances
+from ..reading.refusals import answered, refused
+from ..reading.values import (
     Id,
     Instant,
     Issues,
@@ -41,11 +37,6 @@ from ..coerce import (
     stranger,
     text,
 )
-from ..errors import HubError, InvalidRefError, NotFoundError, PayloadError, RateLimitError, UnsupportedError
-from ..payload import decode, decoded_or_none
-from ..reading.lifecycle import concluded
-from ..reading.offsets import rebased
-from ..reading.plain_text import utterances
 from ..schema import (
     Agent,
     Analysis,
@@ -64,7 +55,8 @@ from ..schema import (
     TranscriptState,
     TranscriptTurn,
 )
-from ..signing import Secret, header
+from ..secret import Secret
+from ..signing import header
 from ..wire import Flow, Request, Response
 
 __all__ = ["ADAPTER", "delete", "end", "events", "get", "list_page", "normalize", "refusal", "start"]

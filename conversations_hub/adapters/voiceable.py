@@ -14,8 +14,15 @@ from urllib.parse import quote
 
 import msgspec
 
-from ..adapter import Account, Adapter, Listing, Query, refused
-from ..coerce import (
+from ..account import Account
+from ..adapter import Adapter, Listing, Query
+from ..errors import AuthError, HubError, InvalidRefError, OutageError, PaginationError, PayloadError, for_status
+from ..reading.json import decode, decoded_or_none
+from ..reading.lifecycle import concluded, may_still_come
+from ..reading.offsets import rebased
+from ..reading.plain_text import utterances
+from ..reading.refusals import refused
+from ..reading.values import (
     AnyJson,
     Id,
     Instant,
@@ -35,11 +42,6 @@ from ..coerce import (
     text,
     timestamp,
 )
-from ..errors import AuthError, HubError, InvalidRefError, OutageError, PaginationError, PayloadError, for_status
-from ..payload import decode, decoded_or_none
-from ..reading.lifecycle import concluded, may_still_come
-from ..reading.offsets import rebased
-from ..reading.plain_text import utterances
 from ..schema import (
     Agent,
     Analysis,

@@ -64,8 +64,8 @@ class Accounts(NamedTuple):
             raise missing
 
     def _hub(self, **options: Any) -> Hub:
+        from ..files.trusted import trusting  # noqa: PLC0415
         from ..hub import Hub, proxies_in  # noqa: PLC0415
-        from ..hub.trusted_file import trusting  # noqa: PLC0415
 
         options["proxy"] = proxies_in(os.environ) if self.proxy_from_env else self.proxy
         options["ssl"] = options["recordings_ssl"] = None if self.ca_file is None else trusting(self.ca_file)

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import ConfigurationError
-from ..hub.refs import Target
-from ..sync.sqlite.archive import Archive
+from ..refs import Target
+from ..stores.sqlite.archive import Archive
 
 __all__ = ["opened"]
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 import msgspec
 
-from ..adapter import Account
+from ..account import Account
 from ..errors import ConfigurationError
 from .accounts import Accounts
 from .asking import asking

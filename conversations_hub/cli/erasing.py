@@ -14,7 +14,7 @@ import msgspec
 from ..errors import HubError, StoreError, UnsupportedError
 from ..files.atomic import Files
 from ..files.opening import check_plain, own_path
-from ..sync.erasure import Erasable, Person, Receipt
+from ..stores.erasure import Erasable, Person, Receipt
 from .accounts import Accounts
 from .asking import asking
 from .places import Place
@@ -77,15 +77,15 @@ def run_prune(
 def erased_from(place: Place, erase: Callable[[Erasable], Receipt]) -> Receipt:
     """Erase from a store, and write the tables of a Parquet store anew."""
     if place.kind == "jsonl":
-        from ..sync.jsonl.archive import JSONLArchive  # noqa: PLC0415
+        from ..stores.jsonl.archive import JSONLArchive  # noqa: PLC0415
 
         return erase(JSONLArchive(place.path))
-    from ..sync.sqlite.archive import Archive  # noqa: PLC0415
+    from ..stores.sqlite.archive import Archive  # noqa: PLC0415
 
     with Archive(place.database) as archive:
         receipt = erase(archive)
         if place.kind == "parquet" and receipt.erased_at is not None and receipt.conversations:
-            from ..sync.parquet import export_parquet  # noqa: PLC0415
+            from ..stores.parquet import export_parquet  # noqa: PLC0415
 
             export_parquet(archive.conversations(), place.path, overwrite=True)
     return receipt

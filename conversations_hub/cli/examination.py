@@ -13,13 +13,15 @@ from typing import Final, Literal, TypeVar
 
 import msgspec
 
-from ..adapter import Account, Listing, Query, Resource, cut
+from ..account import Account
+from ..adapter import Listing, Query, Resource
 from ..errors import AuthError, ConfigurationError, ForbiddenError, HubError, NotFoundError, ProviderError
 from ..hub.reader import read_row
-from ..payload import Json, untyped
 from ..policy import quota, sent_at
+from ..reading.json import Json, untyped
+from ..reading.refusals import cut
 from ..schema import Conversation, EndReason, Role, Status, TranscriptState
-from ..signing.schemes import Scheme
+from ..signing.webhooks import Scheme
 from ..testing import unknown_members, unseen_members
 from ..transport import Counts, Lane
 from ..wire import Flow, Request, Response

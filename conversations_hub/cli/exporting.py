@@ -11,9 +11,9 @@ from pathlib import Path
 import click
 import msgspec
 
-from ..sync.export import export_csv, export_jsonl, write_jsonl
-from ..sync.parquet import export_parquet
-from ..sync.sheet import Rows, write_csv
+from ..formats.csv import Rows, write_csv
+from ..formats.export import export_csv, export_jsonl, write_jsonl
+from ..stores.parquet import export_parquet
 from .archives import opened
 from .places import prefixed
 from .terminal import escaped, escaped_lines, write_json

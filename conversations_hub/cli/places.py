@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import click
 
 if TYPE_CHECKING:  # `--help` needs none of it
-    from ..sync.store import Store
+    from ..stores.store import Store
 
 __all__ = ["Place", "database", "place", "prefixed"]
 
@@ -39,14 +39,14 @@ class Place(NamedTuple):
     def store(self) -> Store:
         """Return the store."""
         if self.kind == "jsonl":
-            from ..sync.jsonl import JSONLStore  # noqa: PLC0415
+            from ..stores.jsonl import JSONLStore  # noqa: PLC0415
 
             return JSONLStore(self.path, compress=self.path.suffix == ".gz")
         if self.kind == "parquet":
-            from ..sync.parquet import ParquetStore  # noqa: PLC0415
+            from ..stores.parquet import ParquetStore  # noqa: PLC0415
 
             return ParquetStore(self.path)
-        from ..sync.sqlite import SQLiteStore  # noqa: PLC0415
+        from ..stores.sqlite import SQLiteStore  # noqa: PLC0415
 
         return SQLiteStore(self.path)
 

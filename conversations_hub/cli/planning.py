@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 import click
 import msgspec
 
+from ..stores.store import Store
 from ..sync.plan import AccountPlan, plan
-from ..sync.store import Store
 from .accounts import Accounts
 from .asking import asking
 from .terminal import escaped_lines, write_json

@@ -9,7 +9,7 @@ import click
 import msgspec
 from rich.table import Table
 
-from ..sync.status import AccountStatus, StoreStatus
+from ..stores.status import AccountStatus, StoreStatus
 from .places import Place
 from .show import console, day
 from .tables import print_fitting, table_of
@@ -69,10 +69,10 @@ _MEANINGS = {
 
 def _status(place: Place) -> StoreStatus:
     if place.kind == "jsonl":
-        from ..sync.jsonl.archive import JSONLArchive  # noqa: PLC0415
+        from ..stores.jsonl.archive import JSONLArchive  # noqa: PLC0415
 
         return JSONLArchive(place.path).status()
-    from ..sync.sqlite.archive import Archive  # noqa: PLC0415
+    from ..stores.sqlite.archive import Archive  # noqa: PLC0415
 
     with Archive(place.database) as archive:
         return archive.status()

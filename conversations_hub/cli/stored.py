@@ -11,11 +11,11 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from ..hub.refs import Ref
+from ..refs import Ref
 from ..schema import Status
 from ..schema.document import document
 from ..schema.rendering import span
-from ..sync.sqlite.archive import Hit
+from ..stores.sqlite.archive import Hit
 from .archives import opened
 from .reading import lines, write_conversation
 from .show import console

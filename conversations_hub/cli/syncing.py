@@ -18,9 +18,9 @@ import msgspec
 from ..errors import ConfigurationError, InvalidRefError
 from ..hub import Hub
 from ..schema.rendering import span
+from ..stores.sqlite.archive import Archive
 from ..sync import Redact, SyncReport, sync
 from ..sync.recordings import RecordingsReport, download_recordings
-from ..sync.sqlite.archive import Archive
 from .accounts import Accounts
 from .erasing import erased_from
 from .outcome import show_outcome
@@ -165,6 +165,6 @@ _ENDS: Mapping[_End, str] = {
 
 
 def _redactors() -> Sequence[Redact]:
-    from ..sync.redaction import PersonalData  # noqa: PLC0415
+    from ..redaction import PersonalData  # noqa: PLC0415
 
     return (PersonalData(),)

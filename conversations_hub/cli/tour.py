@@ -22,11 +22,11 @@ from rich.text import Text
 from ..adapters import BUILTIN
 from ..hub import AccountReport, Hub, Report, Walk
 from ..schema import Conversation, Status, TranscriptState
-from ..sync.fingerprint import fingerprint
-from ..sync.sqlite import SQLiteStore
-from ..sync.sqlite.archive import Archive
-from ..sync.store import Entry, Kept
-from ..sync.store import Progress as Position
+from ..stores.fingerprint import fingerprint
+from ..stores.sqlite import SQLiteStore
+from ..stores.sqlite.archive import Archive
+from ..stores.store import Entry, Kept
+from ..stores.store import Progress as Position
 from ..testing import Faults, Simulator
 from .show import Lines, console, whole
 from .stored import show_hit

@@ -8,8 +8,8 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import NamedTuple
 
+from ..concurrency import Crew
 from ..schema import Conversation
-from .crew import Crew
 from .page import Sheet
 from .reader import Reader
 from .report import AccountReport

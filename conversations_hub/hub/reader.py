@@ -10,22 +10,21 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ..adapter import Listing, Query, Resource, Start, Started
-from ..coerce import is_believable
+from ..bugs import name_of
 from ..errors import AuthError, ForbiddenError, HubClosedError, HubError, PayloadError, UnsupportedError
+from ..merging import merge
 from ..nesting import TOO_DEEP
-from ..payload import LARGE
 from ..policy import Profile
+from ..reading.json import LARGE
 from ..reading.lifecycle import as_got
-from ..schema import Agent, Analysis, Conversation, Issue, TranscriptState, TranscriptTurn
+from ..reading.values import is_believable
+from ..schema import MAX_REPORTED, Conversation, Issue, TranscriptState, TranscriptTurn
 from ..scrub import without_secrets, without_secrets_in_turn
 from ..transport import Counts, Lane
-from ..transport.failures import name_of
 from ..wire import Flow, wrong_with_id
 from .report import AccountReport
 
-__all__ = ["MOST_TOLD", "Lists", "Reader", "Rows", "merged", "read_row"]
-
-MOST_TOLD = 100  # bad rows that are told one by one
+__all__ = ["Lists", "Reader", "Rows", "read_row"]
 
 # A row of a few bytes becomes a conversation of hundreds: what nobody asked for is not read.
 _TIMES_ASKED = 10
@@ -168,12 +167,12 @@ class Reader:
             except HubError as error:
                 reason = "it is nested too deeply" if bytes(row) == TOO_DEEP else error.reason
             unreadable += 1
-            if unreadable <= MOST_TOLD:
+            if unreadable <= MAX_REPORTED:
                 rejected.append(Issue(f"page {report.pages}, row {position}", reason))
         unread = len(listing.rows) - most
         if unread <= 0:
             return Rows(conversations, rejected, unreadable, listing.cursor, listing.warning)
-        if unreadable < MOST_TOLD:
+        if unreadable < MAX_REPORTED:
             rejected.append(Issue(f"page {report.pages}, row {most}", f"not read, nor the {unread - 1} after it"))
         warning = f"a page held more than {most} rows, far more than were asked for, and the rest was not read"
         warning = warning if listing.warning is None else f"{listing.warning}; {warning}"
@@ -195,7 +194,7 @@ class Reader:
             return msgspec.structs.replace(
                 row, transcript_state=TranscriptState.NOT_LOADED, issues=(*row.issues, issue)
             )
-        return merged(row, details)
+        return merge(row, details)
 
     def _own_id(self, id: str) -> str:
         _, _, own = self.lane.adapter.resource_of(id)
@@ -248,36 +247,3 @@ def read_row(read: Callable[[msgspec.Raw], Conversation], row: msgspec.Raw) -> C
     except Exception as bug:  # noqa: BLE001  (one row's surprise must not cost the others)
         reason = f"the adapter could not read it: {name_of(bug)}"
     raise PayloadError(reason)
-
-
-_FIELDS: dict[type[msgspec.Struct], list[tuple[str, Any]]] = {
-    kind: [(field.name, field.default) for field in msgspec.structs.fields(kind)]
-    for kind in (Conversation, Agent, Analysis)
-}
-_PARTS = ("agent", "analysis")
-
-
-def merged(row: Conversation, details: Conversation) -> Conversation:
-    """Return the details, with what only the row had."""
-    only_row = _only_in(row, details)
-    for name in _PARTS:
-        part, whole = getattr(row, name), getattr(details, name)
-        if part is not None and whole is not None and (more := _only_in(part, whole)):
-            only_row[name] = msgspec.structs.replace(whole, **more)
-    if row.raw is not None and details.raw is not None:
-        only_row["raw"] = msgspec.json.encode({"list": msgspec.Raw(row.raw), "get": msgspec.Raw(details.raw)})
-    only_row["estimated"] = (*details.estimated, *(name for name in row.estimated if name in only_row))
-    return msgspec.structs.replace(details, **only_row)
-
-
-def _only_in(row: msgspec.Struct, details: msgspec.Struct) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    values = zip(_FIELDS[type(row)], msgspec.structs.astuple(row), msgspec.structs.astuple(details), strict=True)
-    for (name, absent), ours, theirs in values:
-        if ours is theirs:
-            continue
-        if theirs == absent and ours != absent:
-            found[name] = ours
-        elif isinstance(ours, dict) and ours.keys() - theirs.keys():
-            found[name] = {**ours, **theirs}
-    return found

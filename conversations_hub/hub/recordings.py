@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 from ..errors import HubError, NotFoundError, RejectedError, UnsupportedError
+from ..merging import _place, same_recording
 from ..schema import Recording, RecordingAccess
 from ..scrub.signatures import is_unsigned
 from ..transport import Lane
@@ -14,7 +14,7 @@ from ..transport.download import Download, fetched
 from ..transport.guard import Guard
 from .reader import Reader
 
-__all__ = ["Download", "download", "same"]
+__all__ = ["Download", "download"]
 
 _GONE = frozenset({403, 404, 410})  # what a storage answers to a URL that was good once
 
@@ -65,7 +65,7 @@ async def download(
             except (NotFoundError, RejectedError) as error:
                 if error.status not in _GONE:
                     raise
-        return await fetch(same((await reader.get(id)).recordings, recording))
+        return await fetch(same_recording((await reader.get(id)).recordings, recording))
     except HubError as error:
         if error.provider is None:
             error.provider, error.account, error.operation = lane.account.provider, lane.account.name, "download"
@@ -82,19 +82,3 @@ async def _url(lane: Lane, recording: Recording) -> str:
 
 def _has_expired(recording: Recording, now: datetime) -> bool:
     return recording.expires_at is not None and recording.expires_at <= now
-
-
-def same(recordings: Sequence[Recording], wanted: Recording) -> Recording:
-    """Return the one that is meant: at the same place but for the query, else the only one of its kind.
-
-    Raises `NotFoundError` where there is none.
-    """
-    alike = [one for one in recordings if (one.access, one.media_type) == (wanted.access, wanted.media_type)]
-    there = [one for one in alike if _place(one) == _place(wanted)] or alike
-    if len(there) != 1:
-        raise NotFoundError("the recording's URL has expired, and the conversation no longer has that one")
-    return there[0]
-
-
-def _place(recording: Recording) -> str:
-    return recording.location.partition("?")[0]

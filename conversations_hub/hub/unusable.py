@@ -7,7 +7,8 @@ from copy import copy
 
 import msgspec
 
-from ..adapter import Account, Adapter
+from ..account import Account
+from ..adapter import Adapter
 from ..errors import ConfigurationError
 from ..published import broken
 

@@ -13,20 +13,20 @@ from typing import Any, TypeVar
 import msgspec
 
 from ..adapter import Query
+from ..bugs import surprise
+from ..concurrency import Crew, Put
 from ..errors import DeadlineError, HubClosedError, HubError, NotFoundError, PartialError, ProviderError
 from ..frames import bare
 from ..policy import Profile
-from ..schema import Conversation, Status, TranscriptState
+from ..schema import MAX_REPORTED, Conversation, Status, TranscriptState
 from ..signals import PageRead
-from .crew import Crew, Put
 from .cursor import Place, digests
 from .loop_guard import LoopGuard
 from .newest import Head, newest_of, sheets_of
 from .page import Page, Sheet
-from .reader import MOST_TOLD, Lists, Reader
+from .reader import Lists, Reader
 from .report import AccountReport, Report
 from .sealed import sealed_stream
-from .surprise import surprise
 
 __all__ = ["ACCOUNTS_AT_ONCE", "Page", "Plan", "Walk"]
 
@@ -434,7 +434,7 @@ class Walk:
             report.filtered += len(new) - len(wanted)
             rejected = rows.rejected_of(unreadable)
             report.unreadable += unreadable
-            report.rejected += rejected[: MOST_TOLD - len(report.rejected)]
+            report.rejected += rejected[: MAX_REPORTED - len(report.rejected)]
             reader.lane.tell(
                 PageRead,
                 "list",

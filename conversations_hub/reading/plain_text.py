@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-from ..coerce import HUMAN_AGENTS
+from .values import HUMAN_AGENTS
 
 __all__ = ["utterances"]
 

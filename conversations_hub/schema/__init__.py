@@ -21,6 +21,7 @@ from typing import Any, Final
 import msgspec
 
 __all__ = [
+    "MAX_REPORTED",
     "Agent",
     "Analysis",
     "Channel",
@@ -42,6 +43,9 @@ __all__ = [
     "Visibility",
     "Word",
 ]
+
+MAX_REPORTED: Final = 100
+"""Issues that a report names one by one; it counts the others."""
 
 
 class Status(StrEnum):

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, TypeVar, cast
 import msgspec
 
 from ..errors import PayloadError
-from ..payload import untyped
+from ..reading.json import untyped
 
 __all__ = ["scrubbed", "starred"]
 

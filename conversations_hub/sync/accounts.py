@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..errors import InvalidRefError
 from ..hub import Hub
-from ..hub.refs import Target
+from ..refs import Target
 
 __all__ = ["accounts_of"]
 

@@ -15,6 +15,8 @@ from math import ceil
 import msgspec
 
 from ..adapters import usable
+from ..bugs import surprise
+from ..concurrency import run_all
 from ..errors import (
     AuthError,
     ForbiddenError,
@@ -24,17 +26,14 @@ from ..errors import (
     StoreError,
 )
 from ..hub import Hub, Page
-from ..hub.instants import check_span
-from ..hub.surprise import surprise
+from ..instants import check_span, earlier
 from ..schema import Conversation, TranscriptState
+from ..stores.fingerprint import is_print_of
+from ..stores.store import Kept, Progress, Store, Window, terms_of, when
 from ..transport import Clock
 from .accounts import accounts_of
 from .candidates import Age, Candidates
-from .fingerprint import is_print_of
-from .moments import earlier
 from .report import tell
-from .store import Kept, Progress, Store, Window, terms_of, when
-from .together import together
 from .windows import STEP, bounds, joined, windows
 
 __all__ = ["AccountPlan", "Failure", "Sample", "plan"]
@@ -214,7 +213,7 @@ async def plan(
     try:
         if store is not None:
             await store.open(terms_of((look.where for look in looks), since, until, clock.now()))
-        await together((look.run() for look in looks), hub.accounts_at_once)
+        await run_all((look.run() for look in looks), hub.accounts_at_once)
     finally:
         if store is not None:
             await store.close()

@@ -12,6 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from ..adapters import usable
+from ..bugs import surprise
 from ..errors import (
     AuthError,
     CircuitOpenError,
@@ -27,16 +28,15 @@ from ..errors import (
     StoreError,
 )
 from ..hub import Hub, Page
-from ..hub.reader import MOST_TOLD, merged
-from ..hub.surprise import surprise
-from ..schema import Conversation, Issue, TranscriptState
+from ..instants import later
+from ..merging import merge
+from ..schema import MAX_REPORTED, Conversation, Issue, TranscriptState
 from ..scrub.signatures import without_signatures
+from ..stores.fingerprint import fingerprint, is_of_first_layout, is_print_of
+from ..stores.store import Entry, Kept, Progress, Store, Window, when
+from ..stores.untrusted import reading
 from ..transport import Clock
-from .fingerprint import fingerprint, is_of_first_layout, is_print_of
-from .moments import later
 from .report import AccountSync, tell
-from .store import Entry, Kept, Progress, Store, Window, when
-from .untrusted import reading
 from .windows import STEP, bounds, joined, reaching, windows
 
 __all__ = ["Pull", "Redact", "Terms"]
@@ -243,7 +243,7 @@ class Pull:
         if self._progress.passes == 0:
             report.listed += len(rows) + len(page.rejected)
             report.bad += len(page.rejected)
-            report.rejected += page.rejected[: MOST_TOLD - len(report.rejected)]
+            report.rejected += page.rejected[: MAX_REPORTED - len(report.rejected)]
         waiting = {entry.conversation.id for entry in self._batch}
         kept = await self._store.kept(self._where, [row.id for row in rows])
         wanted = [
@@ -336,7 +336,7 @@ class Pull:
         if error is not None:
             await self._remember_failure(row, before, row_print, error, listed=listed)
             return
-        whole = row if details is None else merged(row, details)
+        whole = row if details is None else merge(row, details)
         if before is None and not self._reach.holds(whole):
             self._looked_at.add(row.id)
             return

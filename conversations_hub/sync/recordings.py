@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 from datetime import datetime
-from hashlib import blake2b
 from itertools import groupby
-from mimetypes import guess_extension
-from pathlib import Path, PurePosixPath
-from typing import Final
+from pathlib import Path
 
 import msgspec
 
 from ..adapters import usable
+from ..bugs import surprise
+from ..concurrency import Crew, run_all
 from ..errors import HubClosedError, HubError, NotFoundError, StoreError, UnsupportedError
 from ..files.opening import make_folder
-from ..files.partial import parts_of
+from ..files.recordings import _names
 from ..hub import Hub
-from ..hub.crew import Crew
-from ..hub.recordings import same
-from ..hub.surprise import surprise
+from ..instants import later
+from ..merging import same_recording
 from ..schema import Recording
 from ..scrub.signatures import is_unsigned
 from ..transport.threads import Threads
-from .moments import later
 from .report import Reasons
-from .together import together
 
-__all__ = ["RecordingsReport", "Wanted", "download_recordings", "files_of", "name_of"]
+__all__ = ["RecordingsReport", "Wanted", "download_recordings"]
 
 _CONCURRENCY = 4  # of an account
-_KNOWN: Final = frozenset({".mp3", ".wav", ".ogg", ".opus", ".m4a", ".mp4", ".webm", ".flac", ".aac", ".mkv", ".mov"})
-_UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]+")
 
 
 class RecordingsReport(msgspec.Struct):
@@ -76,46 +69,6 @@ class RecordingsReport(msgspec.Struct):
         return "\n".join(lines)
 
 
-def name_of(recording: Recording, position: int) -> str:
-    """Return the path of a recording's file below the folder: readable, and no other's, whatever its id is.
-
-    `position` is that among the conversation's recordings.
-    """
-    return _names(recording, position)[0]
-
-
-_DIGESTS: Final = (16, 6)
-"""Bytes of a ref's digest in a name: today, and in the first releases, where two refs of one digest took a minute.
-
-What has such a name is neither downloaded again nor forgotten by `files_of`."""
-_FIRST_PARTS: Final = 48  # characters of a name in that of its part, in the first releases
-
-
-def _names(recording: Recording, position: int) -> list[str]:
-    """Return the paths a recording's file may have, today's first."""
-    suffix = PurePosixPath(recording.location.partition("?")[0]).suffix.lower()
-    if suffix not in _KNOWN:
-        suffix = guess_extension(recording.media_type or "") or ".audio"
-    folder, *stems = _places(recording.ref or "")
-    return [f"{folder}/{stem}-{position}{suffix}" for stem in stems]
-
-
-def _places(ref: str) -> tuple[str, str, str]:
-    """Return the folder of a conversation's recordings, and how their names begin: today, and in the first releases."""
-    provider, _, id = ref.partition(":")
-    slug = _UNSAFE.sub("-", id)[:40].strip("-") or "conversation"
-    today, first = (blake2b(ref.encode(errors="surrogatepass"), digest_size=size).hexdigest() for size in _DIGESTS)
-    return _UNSAFE.sub("-", provider), f"{slug}-{today}", f"{slug}-{first}"
-
-
-def files_of(folder: Path, ref: str) -> list[Path]:
-    """Return the files of a conversation's recordings that are in a folder, those that are not whole included."""
-    provider, today, first = _places(ref)
-    subfolder = folder / provider
-    whole = [path for stem in (today, first) for path in sorted(subfolder.glob(f"{stem}-*"))]
-    return [*whole, *parts_of(subfolder, f"{today}-"), *parts_of(subfolder, first[:_FIRST_PARTS])]
-
-
 def _gone_at(recording: Recording, made_at: datetime | None) -> datetime | None:
     retention = usable((recording.ref or "").partition(":")[0].partition("/")[0]).retention
     return None if retention is None or made_at is None else later(made_at, retention)
@@ -147,7 +100,7 @@ async def download_recordings(
             async for _ in done:
                 pass
 
-    await together(map(of_account, recordings), hub.accounts_at_once)
+    await run_all(map(of_account, recordings), hub.accounts_at_once)
     return report
 
 
@@ -218,4 +171,4 @@ class _Handles:
             return recording
         if self._now is None:
             self._now = (await self._hub.get(recording.ref)).recordings
-        return same(self._now, recording)
+        return same_recording(self._now, recording)

@@ -9,9 +9,8 @@ from typing import Any, Final, Literal
 import msgspec
 
 from ..errors import HubError
-from ..hub.reader import MOST_TOLD
-from ..schema import Issue
-from .store import Window, Written
+from ..schema import MAX_REPORTED, Issue
+from ..stores.store import Window, Written
 
 __all__ = ["COUNTED", "AccountSync", "Reasons", "Stage", "SyncReport", "Walked", "tell"]
 
@@ -36,7 +35,7 @@ class Reasons(Counter[str]):
 def tell(told: dict[str, None], more: Iterable[str]) -> None:
     """Add sentences that were not told yet; of very many the first hundred, and that there are more."""
     for sentence in more:
-        told[sentence if sentence in told or len(told) < MOST_TOLD else "and more, of other words"] = None
+        told[sentence if sentence in told or len(told) < MAX_REPORTED else "and more, of other words"] = None
 
 
 class Walked(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,7 +142,7 @@ class AccountSync:
             self.given_up += is_final
             self.failed += not is_final
             self.failures[type(error).__name__] += 1
-            self.not_loaded += [ref][: MOST_TOLD - len(self.not_loaded)]
+            self.not_loaded += [ref][: MAX_REPORTED - len(self.not_loaded)]
 
     def walked(self, window: Window, before: dict[str, int]) -> None:
         """Note a window as walked to its end, with what was counted since it was begun."""

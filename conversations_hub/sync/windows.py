@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from .moments import earlier
-from .store import Window
+from ..instants import earlier
+from ..stores.store import Window
 
 __all__ = ["STEP", "bounds", "joined", "reaching", "windows"]
 

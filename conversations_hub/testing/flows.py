@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from ..payload import well_formed
+from ..reading.json import well_formed
 from ..wire import Flow, Request, Response
 
 __all__ = ["Driven", "WrongNumberOfAnswers", "drive"]

@@ -7,7 +7,7 @@ from typing import Final, cast
 
 import msgspec
 
-from ..payload import Json
+from ..reading.json import Json
 
 __all__ = ["HOSTILE"]
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from msgspec import inspect
 
 from ..adapter import Resource
-from ..payload import Json
+from ..reading.json import Json
 
 __all__ = ["landings", "left_to_raw", "unknown_members", "unseen_members"]
 

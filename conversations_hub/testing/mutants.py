@@ -9,7 +9,7 @@ from typing import cast
 
 import msgspec
 
-from ..payload import Json
+from ..reading.json import Json
 from .hostile import HOSTILE
 
 __all__ = ["Mutant", "hostile_mutant", "mutants"]

@@ -15,8 +15,10 @@ from typing import Any
 
 import msgspec
 
-from ..adapter import Account, Adapter, Event, Listing, Query, Resource, Start, Started
+from ..account import Account
+from ..adapter import Adapter, Listing, Query, Resource, Start, Started
 from ..errors import HubError
+from ..events import Event
 from ..schema import Conversation, TranscriptTurn
 from ..webhooks import verify
 from ..wire import Flow, Request, Response

@@ -7,8 +7,8 @@ from typing import Final
 import aiohttp
 
 from ..errors import HubError, PayloadError
-from ..payload import decompressed
 from ..wire import field
+from .compression import decompress
 
 __all__ = ["read"]
 
@@ -16,7 +16,7 @@ _LARGEST_REFUSAL: Final = 64 * 1024  # it is read for its words only
 
 
 async def read(answer: aiohttp.ClientResponse, largest: int) -> bytes:
-    """Read a body whole, bounded to `largest` bytes on the wire and decompressed; of a refusal only the beginning.
+    """Read a body whole, bounded to `largest` bytes on the wire and decompress; of a refusal only the beginning.
 
     Raises `PayloadError` for what is larger, and `TransportError` for a compressed body that was cut.
     """
@@ -31,7 +31,7 @@ async def read(answer: aiohttp.ClientResponse, largest: int) -> bytes:
     if not encoding or not body:  # what has no content needs no decoder, and may still be labelled
         return body
     try:
-        return decompressed(body, encoding.lower(), limit)
+        return decompress(body, encoding.lower(), limit)
     except HubError:
         if not is_refusal:
             raise

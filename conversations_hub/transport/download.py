@@ -13,6 +13,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
+from ..bugs import bug_of
 from ..errors import AuthError, HubError, PayloadError, RejectedError, TransportError, UnsafeURLError, for_status
 from ..files.partial import Part
 from ..frames import bare
@@ -20,7 +21,7 @@ from ..policy import retry_after
 from ..wire import Request, Response, field, target
 from . import Exchange, Lane
 from .body import read
-from .failures import LibraryError, bug_of
+from .failures import LibraryError
 from .guard import Guard, Refused, public_socket
 from .pool import url_of
 from .threads import Threads

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from pathlib import Path
 from typing import Final
 
 import aiohttp
@@ -18,7 +17,7 @@ from ..errors import HubError, LocalLimitError, PayloadError, TransportError
 from ..policy import Profile
 from ..proxy import Proxy
 
-__all__ = ["LibraryError", "Lost", "bug_of", "failure_of", "name_of", "refused_by", "sent_once"]
+__all__ = ["LibraryError", "Lost", "failure_of", "refused_by", "sent_once"]
 
 LibraryError = aiohttp.ClientError | OSError
 """Whatever an exchange may raise; a time-out is an `OSError` too."""
@@ -122,19 +121,3 @@ def _limit_now() -> str | None:
     except OSError as error:
         return _OWN_LIMITS.get(error.errno or 0)
     return None
-
-
-def bug_of(bug: Exception) -> PayloadError:
-    """Return ours for what an adapter raised as it signed, or read a refusal."""
-    return PayloadError(f"the adapter has a bug: {name_of(bug)}")
-
-
-def name_of(bug: Exception) -> str:
-    """Name a bug and the line it rose from, without the value that caused it."""
-    traceback = bug.__traceback__
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    code = traceback.tb_frame.f_code if traceback else None
-    file = Path(code.co_filename).name if code else ""
-    where = f" at {code.co_name}, line {traceback.tb_lineno} of {file}" if code and traceback else ""
-    return f"{type(bug).__name__}{where}"

@@ -23,8 +23,8 @@ import pytest
 
 from conversations_hub.errors import StoreError
 from conversations_hub.files.atomic import Files
-from conversations_hub.sync.jsonl import JSONLStore
-from conversations_hub.sync.store import Entry, Progress
+from conversations_hub.stores.jsonl import JSONLStore
+from conversations_hub.stores.store import Entry, Progress
 
 from ..exporting import ACCOUNT, LONG, TERMS, Page, entry, export, export_long, one, page
 from ..test_jsonl_store import FINISHED, contents, names, said

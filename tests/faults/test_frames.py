@@ -29,7 +29,7 @@ from conversations_hub.hub import proxies_in
 from conversations_hub.hub.cursor import Place
 from conversations_hub.proxy import Proxy
 from conversations_hub.schema import Recording, RecordingAccess
-from conversations_hub.signing import Secret
+from conversations_hub.secret import Secret
 from conversations_hub.wire import Request
 
 from ..hosts import hosts, media

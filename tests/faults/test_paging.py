@@ -13,11 +13,11 @@ import pytest
 from conversations_hub import Account, Conversation, Hub
 from conversations_hub.adapter import Listing, Query
 from conversations_hub.adapters.tavus import normalize
+from conversations_hub.concurrency import Crew
 from conversations_hub.errors import HubError, PaginationError
-from conversations_hub.hub.crew import Crew
 from conversations_hub.hub.reader import Lists, Reader
 from conversations_hub.hub.walk import Plan, Walk
-from conversations_hub.payload import decode
+from conversations_hub.reading.json import decode
 from conversations_hub.wire import Flow, Request
 
 from ..server import Answer, Asked, Handler, Scripted, answer, serving

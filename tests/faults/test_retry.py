@@ -8,7 +8,6 @@ import random
 import msgspec
 import pytest
 
-from conversations_hub.adapter import refused
 from conversations_hub.errors import (
     CircuitOpenError,
     HubError,
@@ -17,6 +16,7 @@ from conversations_hub.errors import (
     RateLimitError,
     RejectedError,
 )
+from conversations_hub.reading.refusals import refused
 from conversations_hub.signals import AttemptEnded, BreakerChanged, RetryScheduled, Waited
 from conversations_hub.wire import Request, Response
 

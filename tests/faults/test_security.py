@@ -22,7 +22,7 @@ import pytest
 from click.testing import CliRunner
 
 from conversations_hub import Hub
-from conversations_hub.adapter import Account
+from conversations_hub.account import Account
 from conversations_hub.cli import cli
 from conversations_hub.errors import ConfigurationError, InvalidRefError, PayloadError, RejectedError, problem
 from conversations_hub.transport import Lane

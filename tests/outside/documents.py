@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import msgspec
 
-from conversations_hub.payload import Json
+from conversations_hub.reading.json import Json
 
 __all__ = ["FOLDER", "Specification"]
 

@@ -9,7 +9,7 @@ import pytest
 from multidict import CIMultiDict
 
 from conversations_hub.errors import WebhookError
-from conversations_hub.signing.schemes import STANDARD_WEBHOOKS
+from conversations_hub.signing.webhooks import STANDARD_WEBHOOKS
 from conversations_hub.testing import Simulator
 from conversations_hub.webhooks import verify
 

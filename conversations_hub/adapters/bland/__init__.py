@@ -14,13 +14,16 @@ from typing import Any
 
 import msgspec
 
-from ...adapter import Account, Adapter, Event, EventKind, Listing, Query, Start, Started, Webhook, answered
-from ...coerce import instant, text
+from ...account import Account
+from ...adapter import Adapter, Listing, Query, Start, Started
 from ...errors import InvalidRefError, NotFoundError, PayloadError, RejectedError
-from ...payload import decode
+from ...events import Event, EventKind, Webhook
+from ...reading.json import decode
+from ...reading.refusals import answered
+from ...reading.values import instant, text
 from ...schema import Agent, Channel, Conversation, Direction, Participant, ParticipantKind, Status
 from ...signing import header
-from ...signing.schemes import hmac_signed
+from ...signing.webhooks import hmac_signed
 from ...wire import Flow, Request
 from .conversation import normalize
 from .payload import (

@@ -11,7 +11,11 @@ from urllib.parse import quote
 
 import msgspec
 
-from ...coerce import (
+from ...errors import PayloadError
+from ...reading.json import decode
+from ...reading.lifecycle import concluded
+from ...reading.plain_text import utterances
+from ...reading.values import (
     AnyJson,
     Issues,
     Participants,
@@ -26,10 +30,6 @@ from ...coerce import (
     stranger,
     text,
 )
-from ...errors import PayloadError
-from ...payload import decode
-from ...reading.lifecycle import concluded
-from ...reading.plain_text import utterances
 from ...schema import (
     Agent,
     Analysis,

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from ...coerce import AnyJson, Id, Instant, Number, Seconds
+from ...reading.values import AnyJson, Id, Instant, Number, Seconds
 
 __all__ = [
     "CALL",

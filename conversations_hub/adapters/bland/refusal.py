@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-from ...adapter import refused
-from ...coerce import AnyJson
 from ...errors import HubError, NotFoundError, RateLimitError, RejectedError
-from ...payload import decoded_or_none
+from ...reading.json import decoded_or_none
+from ...reading.refusals import refused
+from ...reading.values import AnyJson
 from ...wire import Response
 from .payload import REFUSAL, Refusal
 

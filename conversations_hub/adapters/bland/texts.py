@@ -12,10 +12,24 @@ from typing import Any
 
 import msgspec
 
-from ...adapter import Account, Listing, Query, Resource, answered
-from ...coerce import AnyJson, Id, Instant, Issues, Participants, instant, not_before, noted, stranger, text, timestamp
+from ...account import Account
+from ...adapter import Listing, Query, Resource
 from ...errors import InvalidRefError, PaginationError, PayloadError
-from ...payload import decode
+from ...reading.json import decode
+from ...reading.refusals import answered
+from ...reading.values import (
+    AnyJson,
+    Id,
+    Instant,
+    Issues,
+    Participants,
+    instant,
+    not_before,
+    noted,
+    stranger,
+    text,
+    timestamp,
+)
 from ...schema import (
     Agent,
     Analysis,

@@ -14,21 +14,8 @@ from typing import Any
 
 import msgspec
 
-from ...adapter import (
-    Account,
-    Adapter,
-    Coverage,
-    Event,
-    EventKind,
-    Listing,
-    Query,
-    Start,
-    Started,
-    Webhook,
-    answered,
-    refused,
-)
-from ...coerce import instant, text
+from ...account import Account
+from ...adapter import Adapter, Coverage, Listing, Query, Start, Started
 from ...errors import (
     AuthError,
     ForbiddenError,
@@ -41,10 +28,14 @@ from ...errors import (
     RateLimitError,
     RejectedError,
 )
-from ...payload import decode, decoded_or_none
+from ...events import Event, EventKind, Webhook
+from ...reading.json import decode, decoded_or_none
+from ...reading.refusals import answered, refused
+from ...reading.values import instant, text
 from ...schema import Channel, Conversation, Issue, Status
-from ...signing import Secret, header
-from ...signing.schemes import hmac_signed
+from ...secret import Secret
+from ...signing import header
+from ...signing.webhooks import hmac_signed
 from ...wire import Flow, Request, Response
 from . import payload
 from .conversation import STATUSES, normalize

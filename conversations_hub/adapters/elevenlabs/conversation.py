@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 import msgspec
 
-from ...coerce import AnyJson, Id, Instant, Issues, after, amount, instant, not_before, noted, number, text
-from ...payload import decode, decoded_or_none
+from ...reading.json import decode, decoded_or_none
 from ...reading.lifecycle import concluded, may_still_come
 from ...reading.plain_text import utterances
+from ...reading.values import AnyJson, Id, Instant, Issues, after, amount, instant, not_before, noted, number, text
 from ...schema import (
     Agent,
     Analysis,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from ...coerce import AnyJson, Id, Instant, Seconds
+from ...reading.values import AnyJson, Id, Instant, Seconds
 
 __all__ = [
     "ABSENT",

@@ -7,9 +7,9 @@ from datetime import datetime
 
 import msgspec
 
-from ...coerce import Id, Participants, json_text, stranger, text
-from ...payload import decoded_or_none
+from ...reading.json import decoded_or_none
 from ...reading.offsets import rebased
+from ...reading.values import Id, Participants, json_text, stranger, text
 from ...schema import (
     Issue,
     Participant,

@@ -12,24 +12,15 @@ from typing import Any
 
 import msgspec
 
-from ...adapter import (
-    Account,
-    Adapter,
-    Coverage,
-    Filter,
-    Listing,
-    Query,
-    Resource,
-    Start,
-    Started,
-    answered,
-    refused,
-)
-from ...coerce import Participants, text
+from ...account import Account
+from ...adapter import Adapter, Coverage, Filter, Listing, Query, Resource, Start, Started
 from ...errors import HubError, InvalidRefError, NotFoundError, PaginationError, PayloadError
-from ...payload import decode, decoded_or_none
+from ...reading.json import decode, decoded_or_none
+from ...reading.refusals import answered, refused
+from ...reading.values import Participants, text
 from ...schema import Conversation, Role, Status, TranscriptTurn
-from ...signing import Secret, bearer
+from ...secret import Secret
+from ...signing import bearer
 from ...wire import Flow, Request, Response
 from . import payload
 from .conversation import normalize, turns

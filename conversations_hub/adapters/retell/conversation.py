@@ -11,7 +11,11 @@ from typing import Any
 
 import msgspec
 
-from ...coerce import (
+from ...errors import PayloadError
+from ...reading.json import decode, decode_at
+from ...reading.lifecycle import concluded, may_still_come
+from ...reading.plain_text import utterances
+from ...reading.values import (
     Instant,
     Issues,
     Participants,
@@ -25,10 +29,6 @@ from ...coerce import (
     stranger,
     text,
 )
-from ...errors import PayloadError
-from ...payload import decode, decode_at
-from ...reading.lifecycle import concluded, may_still_come
-from ...reading.plain_text import utterances
 from ...schema import (
     Agent,
     Analysis,

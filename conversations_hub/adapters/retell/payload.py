@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from ...coerce import AnyJson, Id, Instant, Seconds
+from ...reading.values import AnyJson, Id, Instant, Seconds
 
 __all__ = [
     "LEFT_TO_RAW",

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ...adapter import Event, EventKind, Webhook
-from ...coerce import enclosed, instant
 from ...errors import PayloadError
-from ...payload import decode
+from ...events import Event, EventKind, Webhook
+from ...reading.json import decode
+from ...reading.values import enclosed, instant
 from ...schema import Conversation
-from ...signing.schemes import hmac_signed
+from ...signing.webhooks import hmac_signed
 from . import payload
 from .conversation import normalize
 

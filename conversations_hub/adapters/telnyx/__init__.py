@@ -15,8 +15,8 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from ...adapter import Account, Adapter, Listing, Query, Start, Started, Webhook, answered, refused
-from ...coerce import Issues, enclosed, instant, text
+from ...account import Account
+from ...adapter import Adapter, Listing, Query, Start, Started
 from ...errors import (
     ForbiddenError,
     HubError,
@@ -28,11 +28,14 @@ from ...errors import (
     RejectedError,
     UnsupportedError,
 )
-from ...payload import decode, decoded_or_none
+from ...events import Webhook
 from ...policy import sent_at
+from ...reading.json import decode, decoded_or_none
+from ...reading.refusals import answered, refused
+from ...reading.values import Issues, enclosed, instant, text
 from ...schema import Conversation, Issue, Recording, Role, TranscriptTurn
 from ...signing import bearer
-from ...signing.schemes import ed25519_signed
+from ...signing.webhooks import ed25519_signed
 from ...wire import Flow, Request, Response
 from .conversation import normalize, read, word
 from .payload import Enclosed, Envelope, RawPage, Recorded, Refusal, Reply, Row, Rows, Stamp, Whole

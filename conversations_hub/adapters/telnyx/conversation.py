@@ -12,7 +12,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from ...coerce import (
+from ...reading.json import decode, decoded_or_none
+from ...reading.values import (
     AnyJson,
     Instant,
     Issues,
@@ -27,7 +28,6 @@ from ...coerce import (
     timestamp,
     utc_timestamp,
 )
-from ...payload import decode, decoded_or_none
 from ...schema import (
     Agent,
     Analysis,

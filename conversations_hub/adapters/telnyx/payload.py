@@ -6,7 +6,7 @@ from typing import Annotated, Generic, TypeVar
 
 import msgspec
 
-from ...coerce import AnyJson, Id, Instant, Seconds
+from ...reading.values import AnyJson, Id, Instant, Seconds
 
 __all__ = [
     "Delivery",

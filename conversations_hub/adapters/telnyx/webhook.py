@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from ...adapter import Event, EventKind
-from ...coerce import Issues, instant, text
-from ...payload import decode
+from ...events import Event, EventKind
+from ...reading.json import decode
+from ...reading.values import Issues, instant, text
 from ...schema import Analysis, Conversation, Issue
 from . import payload
 from .conversation import UNFINISHED, Ending, call_ids, collected, read, word

@@ -14,14 +14,17 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import msgspec
 
-from ...adapter import Account, Adapter, Coverage, Listing, Query, Start, Started, Webhook, refused
-from ...coerce import AnyJson, Issues, json_text
+from ...account import Account
+from ...adapter import Adapter, Coverage, Listing, Query, Start, Started
 from ...errors import AuthError, HubError, InvalidRefError, PaginationError
-from ...payload import decode, decoded_or_none
+from ...events import Webhook
 from ...policy import sent_at
+from ...reading.json import decode, decoded_or_none
+from ...reading.refusals import refused
+from ...reading.values import AnyJson, Issues, json_text
 from ...schema import Conversation, Issue
 from ...signing import header
-from ...signing.schemes import hmac_signed
+from ...signing.webhooks import hmac_signed
 from ...wire import Flow, Request, Response
 from .conversation import events, normalize, text_at, with_messages
 from .payload import LEFT_TO_RAW, SECRET_FIELDS, Call, Created, Message, Page, Whole

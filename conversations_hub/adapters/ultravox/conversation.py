@@ -14,10 +14,21 @@ from urllib.parse import quote
 
 import msgspec
 
-from ...adapter import Event, EventKind
-from ...coerce import AnyJson, Issues, Participants, Seconds, enclosed, instant, not_before, noted, stranger, text
-from ...payload import decode, decoded_or_none
+from ...events import Event, EventKind
+from ...reading.json import decode, decoded_or_none
 from ...reading.offsets import LAG
+from ...reading.values import (
+    AnyJson,
+    Issues,
+    Participants,
+    Seconds,
+    enclosed,
+    instant,
+    not_before,
+    noted,
+    stranger,
+    text,
+)
 from ...schema import (
     Agent,
     Channel,

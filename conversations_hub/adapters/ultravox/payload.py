@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from ...coerce import AnyJson, Id, Instant
+from ...reading.values import AnyJson, Id, Instant
 
 __all__ = [
     "LEFT_TO_RAW",

@@ -15,25 +15,16 @@ from typing import Any
 
 import msgspec
 
-from ...adapter import (
-    Account,
-    Adapter,
-    Coverage,
-    Event,
-    EventKind,
-    Listing,
-    Query,
-    Start,
-    Started,
-    Webhook,
-    answered,
-)
-from ...coerce import Id, Instant, enclosed, instant, text
+from ...account import Account
+from ...adapter import Adapter, Coverage, Listing, Query, Start, Started
 from ...errors import InvalidRefError
-from ...payload import decode
+from ...events import Event, EventKind, Webhook
+from ...reading.json import decode
+from ...reading.refusals import answered
+from ...reading.values import Id, Instant, enclosed, instant, text
 from ...schema import Conversation, Issue, TranscriptState
 from ...signing import bearer
-from ...signing.schemes import shared_secret
+from ...signing.webhooks import shared_secret
 from ...wire import Flow, Request
 from . import chat, session
 from .conversation import normalize

@@ -7,10 +7,12 @@ from typing import Any
 
 import msgspec
 
-from ...adapter import Account, Listing, Query, Resource, answered
-from ...coerce import AnyJson, Id, Instant, Issues, Participants, instant, noted, text
+from ...account import Account
+from ...adapter import Listing, Query, Resource
 from ...errors import InvalidRefError
-from ...payload import decode
+from ...reading.json import decode
+from ...reading.refusals import answered
+from ...reading.values import AnyJson, Id, Instant, Issues, Participants, instant, noted, text
 from ...schema import (
     Agent,
     Channel,

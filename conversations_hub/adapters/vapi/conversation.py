@@ -11,7 +11,11 @@ from urllib.parse import quote
 
 import msgspec
 
-from ...coerce import (
+from ...reading.json import decode, decode_at
+from ...reading.lifecycle import concluded
+from ...reading.offsets import LAG, followed, rebased
+from ...reading.plain_text import utterances
+from ...reading.values import (
     AnyJson,
     Issues,
     Participants,
@@ -25,10 +29,6 @@ from ...coerce import (
     stranger,
     text,
 )
-from ...payload import decode, decode_at
-from ...reading.lifecycle import concluded
-from ...reading.offsets import LAG, followed, rebased
-from ...reading.plain_text import utterances
 from ...schema import (
     Agent,
     Analysis,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 
-from ...coerce import AnyJson, Id, Participants, Seconds, json_text, per_second_of, stranger, text
+from ...reading.values import AnyJson, Id, Participants, Seconds, json_text, per_second_of, stranger, text
 from ...schema import Issue, Participant, ParticipantKind, Role, ToolCall, ToolResult, TranscriptTurn
 from .payload import Function, SentToolCall
 

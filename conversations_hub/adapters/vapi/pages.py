@@ -10,10 +10,11 @@ from typing import Annotated
 
 import msgspec
 
-from ...adapter import Listing, Query, answered
-from ...coerce import Id
+from ...adapter import Listing, Query
 from ...errors import InvalidRefError, PaginationError, PayloadError
-from ...payload import decode
+from ...reading.json import decode
+from ...reading.refusals import answered
+from ...reading.values import Id
 from ...schema import Conversation
 from ...wire import Flow, Request
 from .refusal import words

@@ -8,10 +8,10 @@ import re
 
 import msgspec
 
-from ...adapter import refused
-from ...coerce import AnyJson
 from ...errors import HubError, NotFoundError, RateLimitError
-from ...payload import decoded_or_none
+from ...reading.json import decoded_or_none
+from ...reading.refusals import refused
+from ...reading.values import AnyJson
 from ...wire import Response
 
 __all__ = ["refusal", "words"]

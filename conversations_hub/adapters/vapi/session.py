@@ -8,12 +8,14 @@ from typing import Any
 
 import msgspec
 
-from ...adapter import Account, Listing, Query, Resource, answered
-from ...coerce import AnyJson, Id, Instant, Issues, Participants, Seconds, instant, noted, text
+from ...account import Account
+from ...adapter import Listing, Query, Resource
 from ...errors import InvalidRefError
-from ...payload import decode
+from ...reading.json import decode
 from ...reading.lifecycle import concluded
 from ...reading.offsets import rebased
+from ...reading.refusals import answered
+from ...reading.values import AnyJson, Id, Instant, Issues, Participants, Seconds, instant, noted, text
 from ...schema import (
     Agent,
     Analysis,

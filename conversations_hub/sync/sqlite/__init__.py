@@ -1,87 +1,9 @@
-"""The SQLite store: one file that any SQLite tool opens, with full-text search over what was said."""
+"""Moved to `conversations_hub.stores.sqlite`; this place goes with 0.3."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime
-from functools import partial
-from pathlib import Path
-from typing import TypeVar
+from ..._moved import moved
 
-from ...errors import StoreError
-from ..store import MADE, Entry, Kept, Progress, Written
-from ..thread import Thread
-from .connection import using
-from .writer import Writer
+__all__: list[str] = []
 
-__all__ = ["SQLiteStore"]
-
-T = TypeVar("T")
-
-
-class SQLiteStore:
-    """A store in one SQLite file. It works in a thread of its own, so that the event loop never waits for the disk.
-
-    Write-ahead logging lets others read while it writes. A commit survives the death of the process; after a loss of
-    power the last ones may be gone, each whole.
-    """
-
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self._thread = Thread()
-        self._writer: Writer | None = None
-
-    async def open(self, terms: Mapping[str, str]) -> None:
-        """See `Store.open`. Any run may go on where another stopped, if it redacts and keeps the same."""
-        await self._do(partial(self._take, terms))
-
-    def _take(self, terms: Mapping[str, str]) -> None:
-        self._writer = Writer(self.path, {name: terms[name] for name in MADE if name in terms})
-
-    async def progress(self, account: str) -> Progress:
-        """See `Store.progress`."""
-        return await self._do(partial(self._open_writer().progress, account))
-
-    async def kept(self, account: str, ids: Sequence[str]) -> Mapping[str, Kept]:
-        """See `Store.kept`."""
-        return await self._do(partial(self._open_writer().kept, account, ids))
-
-    async def unsettled(self, account: str) -> Mapping[str, Kept]:
-        """See `Store.unsettled`."""
-        return await self._do(partial(self._open_writer().unsettled, account))
-
-    async def commit(self, account: str, entries: Sequence[Entry], progress: Progress) -> Written:
-        """See `Store.commit`."""
-        writer = self._open_writer()
-        if writer.has_failed:  # whoever goes on after that would note a place that was never reached
-            raise StoreError(f"{self.path}: a commit failed; open it again")
-        return await self._do(partial(writer.commit, account, entries, progress))
-
-    async def vanished(self, account: str, listed: Collection[str], now: datetime) -> Sequence[str]:
-        """See `Store.vanished`."""
-        return await self._do(partial(self._open_writer().vanished, account, frozenset(listed), now))
-
-    async def finish(self, unreadable: Mapping[str, int] | None = None) -> None:
-        """See `Store.finish`. There is nothing to complete: what was committed is there."""
-
-    async def close(self) -> None:
-        """See `Store.close`."""
-        await self._thread.end(partial(_told, self.path, self._let_go))
-
-    def _let_go(self) -> None:
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            writer.close()
-
-    def _open_writer(self) -> Writer:
-        if self._writer is None:
-            raise StoreError("the store is not open")
-        return self._writer
-
-    async def _do(self, work: Callable[[], T]) -> T:
-        return await self._thread.do(partial(_told, self.path, work))
-
-
-def _told(path: Path, work: Callable[[], T]) -> T:
-    with using(path):
-        return work()
+__getattr__ = moved(__name__, "conversations_hub.stores.sqlite")

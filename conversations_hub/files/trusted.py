@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from ..errors import ConfigurationError
-from ..files.opening import open_plain
+from .opening import open_plain
 
 __all__ = ["TrustedFile", "read_trusted", "trusting"]
 

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from ...errors import InvalidRefError
-from ...hub.refs import Ref
+from ...refs import Ref
 from ..erasure import Person, Receipt, tombstone
 from .tables import instant_text
 

@@ -11,14 +11,14 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from ..adapter import Account
+from ..account import Account
 from ..adapters import load
 from ..errors import ConfigurationError
+from ..files.trusted import read_trusted, trusting
 from ..frames import bared
 from ..proxy import Route, route
-from ..signing import Secret
-from .environment import proxies_in
-from .trusted_file import read_trusted, trusting
+from ..secret import Secret
+from .from_env import proxies_in
 from .unusable import Unusable, check_usable
 
 __all__ = ["Configuration", "configured"]

@@ -16,7 +16,7 @@ import msgspec
 from ...errors import StoreError
 from ...files.atomic import Files
 from ...files.opening import open_own
-from ...hub.reader import MOST_TOLD
+from ...schema import MAX_REPORTED
 from ..erasure import tombstone
 from ..fingerprint import FIRST_LAYOUT
 from ..store import ERASED, Kept, Missing, Progress, Window
@@ -265,7 +265,7 @@ class Known:
             account: Missing(
                 unreadable=unreadable.get(account, 0),
                 not_loaded=len(self._not_loaded[account]),
-                ids=sorted(self._not_loaded[account])[:MOST_TOLD],
+                ids=sorted(self._not_loaded[account])[:MAX_REPORTED],
             )
             for account in sorted(self.progress)
             if self._not_loaded[account] or account in unreadable

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from ..errors import InvalidRefError
-from ..wire import check_id
+from .errors import InvalidRefError
+from .wire import check_id
 
 __all__ = ["Ref", "Target"]
 

@@ -15,8 +15,8 @@ from urllib.parse import unquote
 import msgspec
 
 from ..errors import InvalidRefError
+from ..files.recordings import files_of
 from ..schema import Conversation
-from .recordings import files_of
 
 __all__ = ["Erasable", "Person", "Receipt", "is_mentioned", "remove_recordings", "takes_part", "tombstone"]
 

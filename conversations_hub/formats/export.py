@@ -15,7 +15,7 @@ from pathlib import Path
 from ..files.atomic import replacing
 from ..schema import Conversation
 from ..schema.document import document
-from .sheet import Rows, Write, write_csv
+from .csv import Rows, Write, write_csv
 
 __all__ = ["export_csv", "export_jsonl", "write_jsonl"]
 

@@ -14,8 +14,8 @@ from ...errors import InvalidRefError, StoreError
 from ...files.atomic import Files
 from ...files.lock import Lock
 from ...files.opening import own_path
-from ...hub.instants import check_span
-from ...hub.refs import Ref
+from ...instants import check_span
+from ...refs import Ref
 from ...schema import Conversation
 from ..erasure import Person, Receipt, is_mentioned, remove_recordings, takes_part, tombstone
 from ..status import StoreStatus

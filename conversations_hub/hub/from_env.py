@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from ..adapter import Account
+from ..account import Account
 from ..adapters import usable
 from ..errors import ConfigurationError
 from ..frames import bared

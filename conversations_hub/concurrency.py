@@ -11,9 +11,9 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaita
 from contextlib import aclosing
 from typing import Any, Generic, TypeVar, cast
 
-from ..errors import HubClosedError
+from .errors import HubClosedError
 
-__all__ = ["Crew", "Put"]
+__all__ = ["Crew", "Put", "run_all"]
 
 S = TypeVar("S")
 R = TypeVar("R")
@@ -181,3 +181,31 @@ def _puller(source: AsyncIterable[S] | Iterable[S]) -> Callable[[], Awaitable[S]
         raise StopAsyncIteration
 
     return pull
+
+
+async def run_all(runs: Iterable[Coroutine[Any, Any, None]], at_once: int) -> None:
+    """Run all of them, so many at a time; where one fails, stop the others and raise its error, as if it ran alone."""
+    places = asyncio.Semaphore(at_once)
+
+    async def in_turn(run: Coroutine[Any, Any, None]) -> None:
+        try:
+            async with places:
+                await run
+        finally:
+            run.close()  # it may not have begun
+
+    failure: Exception | None = None
+    try:
+        async with asyncio.TaskGroup() as group:
+            for run in runs:
+                group.create_task(in_turn(run))
+    except* Exception as failures:  # noqa: BLE001  (raised to the caller)
+        failure = _first(failures.exceptions[0])
+    if failure is not None:
+        raise failure
+
+
+def _first(failure: Exception) -> Exception:
+    if isinstance(failure, ExceptionGroup):
+        return _first(cast("ExceptionGroup[Exception]", failure).exceptions[0])
+    return failure

@@ -1,12 +1,32 @@
-"""A span of time that callers give: aware and in order, or refused before anything is asked."""
+"""Instants that callers and stores give: they have a time zone, and sums of them end where the calendar does."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
-from ..errors import InvalidRefError
+from .errors import InvalidRefError
 
-__all__ = ["check_span"]
+__all__ = ["check_span", "earlier", "later"]
+
+_FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST: Final = datetime(8999, 12, 31, tzinfo=UTC)
+
+
+def later(moment: datetime, span: timedelta) -> datetime:
+    """Return the aware instant so much later; from 1970 up to 8999."""
+    try:
+        return min(max(moment + span, _FIRST), _LAST)
+    except OverflowError:
+        return _LAST
+
+
+def earlier(moment: datetime, span: timedelta) -> datetime:
+    """Return the aware instant so much earlier; from 1970 up to 8999."""
+    try:
+        return min(max(moment - span, _FIRST), _LAST)
+    except OverflowError:
+        return _FIRST
 
 
 def check_span(since: datetime | None, until: datetime | None) -> None:

@@ -1,0 +1,66 @@
+"""A list row and what `get` brings of the same conversation, as one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from .errors import (
+    NotFoundError,
+)
+from .schema import Agent, Analysis, Conversation, Recording
+
+__all__ = ["merge", "same_recording"]
+
+
+_FIELDS: dict[type[msgspec.Struct], list[tuple[str, Any]]] = {
+    kind: [(field.name, field.default) for field in msgspec.structs.fields(kind)]
+    for kind in (Conversation, Agent, Analysis)
+}
+
+
+_PARTS = ("agent", "analysis")
+
+
+def merge(row: Conversation, details: Conversation) -> Conversation:
+    """Return the details, with what only the row had."""
+    only_row = _only_in(row, details)
+    for name in _PARTS:
+        part, whole = getattr(row, name), getattr(details, name)
+        if part is not None and whole is not None and (more := _only_in(part, whole)):
+            only_row[name] = msgspec.structs.replace(whole, **more)
+    if row.raw is not None and details.raw is not None:
+        only_row["raw"] = msgspec.json.encode({"list": msgspec.Raw(row.raw), "get": msgspec.Raw(details.raw)})
+    only_row["estimated"] = (*details.estimated, *(name for name in row.estimated if name in only_row))
+    return msgspec.structs.replace(details, **only_row)
+
+
+def _only_in(row: msgspec.Struct, details: msgspec.Struct) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    values = zip(_FIELDS[type(row)], msgspec.structs.astuple(row), msgspec.structs.astuple(details), strict=True)
+    for (name, absent), ours, theirs in values:
+        if ours is theirs:
+            continue
+        if theirs == absent and ours != absent:
+            found[name] = ours
+        elif isinstance(ours, dict) and ours.keys() - theirs.keys():
+            found[name] = {**ours, **theirs}
+    return found
+
+
+def same_recording(recordings: Sequence[Recording], wanted: Recording) -> Recording:
+    """Return the one that is meant: at the same place but for the query, else the only one of its kind.
+
+    Raises `NotFoundError` where there is none.
+    """
+    alike = [one for one in recordings if (one.access, one.media_type) == (wanted.access, wanted.media_type)]
+    there = [one for one in alike if _place(one) == _place(wanted)] or alike
+    if len(there) != 1:
+        raise NotFoundError("the recording's URL has expired, and the conversation no longer has that one")
+    return there[0]
+
+
+def _place(recording: Recording) -> str:
+    return recording.location.partition("?")[0]

@@ -1,0 +1,332 @@
+"""Bytes → well-formed JSON → typed records; what does not fit is said with its place, never with its content."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from codecs import getincrementaldecoder
+from collections.abc import Mapping
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, NamedTuple, TypeAlias, TypeVar, Union, get_args, get_origin
+
+import msgspec
+
+from ..errors import PayloadError
+from ..nesting import is_too_deep, without_deep_rows
+from ..schema import Issue
+
+__all__ = [
+    "LARGE",
+    "Json",
+    "decode",
+    "decode_at",
+    "decoded_or_none",
+    "is_utf8",
+    "untyped",
+    "well_formed",
+]
+
+T = TypeVar("T")
+
+Json: TypeAlias = "dict[str, Json] | list[Json] | str | float | bool | None"
+"""A JSON document, untyped; `float` says int too."""
+
+LARGE = 1024 * 1024
+"""Bytes; what is done to a larger body takes long enough to let others have their turn in between."""
+
+_any = msgspec.json.Decoder(msgspec.Raw)
+_MENDABLE = 4 * 1024 * 1024  # read untyped, a body takes thirty times its size
+
+
+def well_formed(body: bytes, *, is_text: bool | None = None, is_list: bool = False) -> tuple[bytes, bool]:
+    """Return a body as JSON that every decoder takes, and whether it had to be mended.
+
+    `is_text` says whether it is UTF-8, where that was found out before. Mended: a byte order mark, `NaN` and `Infinity`
+    (null), lone surrogates and invalid UTF-8 (U+FFFD), controls inside of texts (escaped); with them, numbers of more
+    digits than can be read (null). With `is_list`, every row that is nested too deeply becomes `nesting.TOO_DEEP`.
+    Raises `PayloadError` where that does not make it JSON: retryable where it was cut, is HTML or is empty, and for
+    good where it is nested too deeply.
+    """
+    if len(body) > LARGE and _is_crowded(body):
+        raise PayloadError("the answer is made of more and smaller parts than any conversation")
+    found: bytes | None = body
+    was_mended = False
+    try:
+        if not _stands(body, is_text=is_text):
+            found, was_mended = _mend(body), True
+        is_deep = found is not None and is_too_deep(found)
+    except RecursionError:
+        is_deep = True
+    if is_deep:
+        less = without_deep_rows(found or body) if is_list else None
+        if less is None:
+            raise PayloadError("the answer is nested too deeply")
+        return well_formed(less)[0], True
+    if found is None:
+        raise PayloadError(f"the answer is no JSON: {_kind_of(body)}", retryable=True)
+    return found, was_mended
+
+
+def _stands(body: bytes, *, is_text: bool | None) -> bool:
+    try:
+        _any.decode(body)
+    except msgspec.MsgspecError:
+        return False
+    return is_utf8(body) if is_text is None else is_text
+
+
+_PIECE = 16 * 1024  # larger ones are mapped anew each time, which takes longer than reading them
+
+
+def is_utf8(body: bytes) -> bool:
+    """Whether a body is UTF-8; of a large one in pieces, for as one text it would take several times its size."""
+    if body.isascii():
+        return True
+    decoder = getincrementaldecoder("utf-8")()
+    try:
+        for begin in range(0, len(body), _PIECE):
+            decoder.decode(body[begin : begin + _PIECE])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+_LEAST_PART = 32  # bytes; of all that providers document, no answer has less than 45 of them for each object and list
+_LEAST_VALUE = 8  # bytes; none has less than 17
+_STRIDE = 13
+
+
+def _is_crowded(body: bytes) -> bool:
+    """Whether a body is made of objects, lists or values so small that reading them would take many times its size."""
+    some = body[::_STRIDE]
+    parts = some.count(b"{") + some.count(b"[")
+    return parts > len(some) // _LEAST_PART or some.count(b",") > len(some) // _LEAST_VALUE
+
+
+# Half of a pair that JavaScript cut: no text, and msgspec refuses a whole page for it.
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def _mend(body: bytes) -> bytes | None:
+    if len(body) > _MENDABLE:
+        return None
+    try:
+        value = json.loads(
+            body.decode("utf-8-sig", "replace"),
+            strict=False,
+            parse_constant=_null,
+            parse_float=_finite,
+            parse_int=_readable,
+        )
+        return _LONE_SURROGATE.sub("\ufffd", json.dumps(value, ensure_ascii=False)).encode()
+    except ValueError:
+        return None
+
+
+def _null(_constant: str) -> None:
+    return None
+
+
+def _finite(number: str) -> float | None:
+    value = float(number)
+    return value if math.isfinite(value) else None
+
+
+def _readable(digits: str) -> int | None:
+    try:
+        return int(digits)
+    except ValueError:  # the interpreter reads no more than so many
+        return None
+
+
+def _kind_of(body: bytes) -> str:
+    start = body[:64].lstrip()
+    if not start:
+        return "empty"
+    if start[:1] == b"<":
+        return "HTML or XML"
+    if start[:1] in {b"{", b"["}:
+        return f"cut or broken, {len(body)} bytes"
+    return f"other text, {len(body)} bytes"
+
+
+def decode(body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T], issues: list[Issue] | None = None) -> T:
+    """Decode a well-formed body or record.
+
+    With `issues`, a single value that does not fit (text for a number, 1e400, a date that is an object) becomes null
+    and is noted there, and so does whatever stands among the records of a list and is not an object. Any other
+    structure that does not fit, a value that must not be null, or more than 10,000 misfits raise `PayloadError`.
+    """
+    try:
+        return decoder.decode(body)
+    except _UNREADABLE as error:
+        misfit = _misfit(error)
+    if issues is not None and misfit.may_be_null:
+        return _decode_without_misfits(bytes(body), decoder, issues)
+    raise misfit.as_error()
+
+
+def decode_at(place: str, body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T], issues: list[Issue]) -> T:
+    """Decode one member of a body as `decode` does, and null where it is absent; what is noted lies below its place."""
+    misfits: list[Issue] = []
+    found = decode(body or b"null", decoder, misfits)
+    for misfit in misfits:
+        below = misfit.place.removeprefix("$")
+        issues.append(Issue(f"{place}{below}" if below[:1] == "[" else f"{place}.{below}", misfit.reason))
+    return found
+
+
+def decoded_or_none(body: bytes | str | msgspec.Raw, decoder: msgspec.json.Decoder[T]) -> T | None:
+    """Decode what need not be JSON at all, such as the body of a refusal; None where it cannot be read."""
+    try:
+        return decoder.decode(body)
+    except _UNREADABLE:
+        return None
+
+
+# Only the first is msgspec's own.
+_UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
+
+
+class _Misfit(msgspec.Struct, frozen=True):
+    """What does not fit, and where; never the value."""
+
+    what: str
+    place: str = "$"
+    is_value: bool = False
+    is_record: bool = False
+    """Whether a list should have an object there."""
+
+    @property
+    def may_be_null(self) -> bool:
+        return self.is_value or self.is_record
+
+    def as_error(self) -> PayloadError:
+        return PayloadError(f"the answer does not fit: {self.what} at {self.place}")
+
+
+# msgspec names the place after " - at "; the rest of its message may repeat a value.
+_PLACE = re.compile(r" - at `(?P<place>[^`]*)`$")
+_EXPECTED = re.compile(
+    r"Expected `(?P<due>[a-z |]+)`(, got `[a-z]+`| [<>]=? [0-9.e+-]+)|(Number|Integer value) out of range"
+)
+_MISSING = re.compile(r"Object missing required field `[^`]+`")
+
+
+def _misfit(error: Exception, at: str = "$") -> _Misfit:
+    """Return what an error says of the value that stands there."""
+    if isinstance(error, RecursionError):
+        return _Misfit("it is nested too deeply")
+    said = str(error)
+    found = _PLACE.search(said)
+    place = at + found["place"].removeprefix("$") if found else at
+    expected = _EXPECTED.match(said)
+    if expected:
+        due = expected["due"] or ""
+        is_value = place != "$" and "array" not in due and "object" not in due
+        is_record = due in _RECORD and _IN_A_LIST.search(place) is not None
+        return _Misfit(expected.group().replace("`", ""), place, is_value, is_record)
+    missing = _MISSING.match(said)
+    return _Misfit(missing.group().replace("`", "") if missing else "a value nobody can read", place)
+
+
+_RECORD = {"object", "object | null"}
+_IN_A_LIST = re.compile(r"\[\d+\]$")
+
+
+def _decode_without_misfits(body: bytes, decoder: msgspec.json.Decoder[T], issues: list[Issue]) -> T:
+    emptying = _Emptying(strict=decoder.strict)
+    document = emptying.emptied(untyped(body), decoder.type, "$")
+    for found in emptying.misfits:
+        what = "not an object" if found.is_record else found.what
+        issues.append(Issue(found.place.removeprefix("$."), what))
+    try:
+        return decoder.decode(msgspec.json.encode(document))
+    except _UNREADABLE as error:
+        left = _misfit(error)
+    # Of what must not be null it is told what stood there.
+    raise {found.place: found for found in emptying.misfits}.get(left.place, left).as_error()
+
+
+_MOST_MISFITS = 10_000
+
+
+class _Emptying:
+    """Sets to null what does not fit, each value read by itself: so a body is read no more often the more there are."""
+
+    def __init__(self, *, strict: bool) -> None:
+        self.misfits: list[_Misfit] = []
+        self._strict = strict
+
+    def emptied(self, value: Json, kind: Any, place: str) -> Json:
+        """Return a value that is to be of that kind, with null for what in it does not fit."""
+        inside = _inside(kind)
+        if isinstance(value, dict) and inside.members is not None:
+            for name in filter(inside.members.__contains__, value):
+                value[name] = self.emptied(value[name], inside.members[name], f"{place}.{name}")
+        elif isinstance(value, list) and inside.items is not None:
+            for position, one in enumerate(value):
+                if self._misfit(one, inside.items, "$") is not None:
+                    value[position] = self.emptied(one, inside.items, f"{place}[{position}]")
+        else:
+            misfit = self._misfit(value, kind, place)
+            if misfit is not None and misfit.may_be_null and place != "$":
+                self.misfits.append(misfit)
+                if len(self.misfits) > _MOST_MISFITS:
+                    raise PayloadError(f"the answer does not fit: more than {_MOST_MISFITS} values are of another kind")
+                return None
+        return value
+
+    def _misfit(self, value: Json, kind: Any, place: str) -> _Misfit | None:
+        try:
+            _decoder(kind, strict=self._strict).decode(msgspec.json.encode(value))
+        except _UNREADABLE as error:
+            return _misfit(error, place)
+        return None
+
+
+class _Inside(NamedTuple):
+    """What an object or list of some kind is made of; None: it is none, or may be one of several."""
+
+    members: Mapping[str, Any] | None = None
+    items: Any = None
+
+
+@cache
+def _inside(kind: Any) -> _Inside:
+    choices = [_bare(choice) for choice in (get_args(kind) if get_origin(kind) in _UNIONS else (kind,))]
+    records = [choice for choice in choices if isinstance(get_origin(choice) or choice, msgspec.StructMeta)]
+    lists = [choice for choice in choices if get_origin(choice) is list]
+    members = None
+    if len(records) == 1:
+        members = {field.encode_name: field.type for field in msgspec.structs.fields(records[0])}
+    return _Inside(members, get_args(lists[0])[0] if len(lists) == 1 else None)
+
+
+def _bare(kind: Any) -> Any:
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
+
+
+_UNIONS = {Union, UnionType}
+
+
+@cache
+def _decoder(kind: Any, *, strict: bool) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind, strict=strict)
+
+
+def untyped(body: bytes) -> Json:
+    """Read a well-formed document, its numbers as they were sent: 1e400 and 1.10 stay what they are, however long.
+
+    Raises `PayloadError` for one that is nested too deeply.
+    """
+    try:
+        document: Json = json.loads(body, parse_float=msgspec.Raw, parse_int=msgspec.Raw)
+    except (ValueError, RecursionError):
+        pass
+    else:
+        return document
+    raise PayloadError("the answer is no JSON, or nested too deeply")

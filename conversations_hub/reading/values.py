@@ -1,0 +1,404 @@
+"""Forgiving readers of one value: instants, seconds, text.
+
+Each returns the value in our terms or None. What was there but could not be read is noted in `issues` with its place,
+never with its content.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta, tzinfo
+from decimal import Decimal
+from typing import Annotated, Any
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+
+from ..schema import Conversation, Issue, Participant, ParticipantKind, Role
+
+__all__ = [
+    "HUMAN_AGENTS",
+    "AnyJson",
+    "Id",
+    "Instant",
+    "Issues",
+    "Number",
+    "Participants",
+    "Seconds",
+    "UnixSeconds",
+    "after",
+    "amount",
+    "enclosed",
+    "in_seconds",
+    "instant",
+    "is_believable",
+    "json_text",
+    "not_before",
+    "noted",
+    "number",
+    "per_second_of",
+    "seconds",
+    "signed_until",
+    "stranger",
+    "text",
+    "timestamp",
+    "utc_timestamp",
+]
+
+AnyJson = dict[str, Any] | list[Any] | str | int | float | bool | None
+"""What a provider leaves free: whatever it turns out to be is read."""
+
+Id = str | int
+"""What providers send for an id."""
+
+Instant = str | int | float | None
+"""What providers send for an instant: ISO 8601 text or a Unix epoch."""
+
+Number = str | int | float | None
+"""What providers send for a span that is not always a number of seconds."""
+
+Seconds = Annotated[float, msgspec.Meta(ge=0, lt=1e10)]
+"""A span in seconds, shorter than 317 years; the decoder itself refuses what is negative or longer, at no cost."""
+
+UnixSeconds = Annotated[float, msgspec.Meta(gt=0, lt=1e11)]
+"""An instant in Unix seconds; the decoder itself refuses milliseconds."""
+
+# Unix seconds stay below this until the year 5138; the same instant in ms, µs and ns lies a thousand times higher each.
+_SECONDS_BELOW = 1e11
+_FIRST_YEAR, _BEYOND = 1970, 9000
+_EARLIEST = 946_684_800  # the year 2000; no conversation of any provider is older
+_LONGEST = 1e10  # seconds, 317 years: an instant and a few of them still make a date
+_LARGEST_AMOUNT = 2.0**63
+_LONGEST_AMOUNT = 40  # characters
+_LONGEST_DATE = 128  # characters; a search among blanks takes the square of their number
+
+# What is written with a month's name: RFC 1123, as HTTP has it, the two older forms of that, and JavaScript's own. A
+# zone that has a mere name of its own may be one of several.
+_MONTH = "(JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)[A-Z]*"
+_TIME = r"\d\d:\d\d(:\d\d)?"
+_WRITTEN = re.compile(
+    rf"([A-Z]{{3,9}},?\s+)?(\d\d?[\s-]{_MONTH}[\s-](\d\d|\d{{4}})\s+{_TIME}|{_MONTH}\s+\d\d?\s+{_TIME}\s+\d{{4}}"
+    rf"|{_MONTH}\s+\d\d?\s+\d{{4}}\s+{_TIME})(\s*(UT|UTC|GMT)?([+-]\d{{4}})?(\s+\(.*\))?)",
+    re.ASCII,
+)
+_NAME_OF_OFFSET = re.compile(r"\s*(UT|UTC|GMT)(?=[+-])")
+_SPACED_ZONE = re.compile(r"(?<=\d)\s+(UTC|GMT|Z|[+-]\d\d:?\d\d)$", re.ASCII)
+
+# Digits of other scripts, signs and underscores are what `float` takes and no provider means.
+_CLOCK = re.compile(r"([0-9]+:){0,2}[0-9.]+(e[+-]?[0-9]+)?", re.IGNORECASE)
+
+
+def instant(
+    value: Instant, place: str, issues: list[Issue], *, zone: tzinfo = UTC, per_second: int | None = None
+) -> datetime | None:
+    """Read an instant as an aware datetime in UTC.
+
+    ISO 8601 text, a date with the name of its month (RFC 1123), or a Unix epoch. Text without a zone is taken to be in
+    `zone`. An epoch counts `per_second` units as documented (1000: milliseconds), unless that gives a year before 2000
+    and another unit does not; without documentation seconds, milliseconds, microseconds and nanoseconds are told apart
+    by range. What lies before 1970 or after 8999 is no date: something may be added to every instant that is read.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str) and value.endswith(("Z", "+00:00")):  # what most send; this way it takes a sixth
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            pass
+        else:
+            if is_believable(moment):
+                return moment
+    found: datetime | None = None
+    try:
+        if isinstance(value, str) and not _is_digits(value.strip()):
+            moment = _written(value.strip().upper())
+            found = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+        else:
+            found = datetime.fromtimestamp(_epoch(value, per_second), UTC)
+    except (ValueError, OverflowError, OSError):
+        pass
+    if found is None or not is_believable(found):
+        issues.append(Issue(place, "empty" if value == "" else "not a date"))
+        return None
+    return found
+
+
+def is_believable(moment: datetime) -> bool:
+    """Whether an aware instant is one that something may be added to, or taken from: from 1970 up to 8999."""
+    return _FIRST_YEAR <= moment.year < _BEYOND
+
+
+def timestamp(value: Instant, place: str, issues: list[Issue]) -> float | None:
+    """Read an instant as Unix seconds, from the same forms as `instant`."""
+    if isinstance(value, str):
+        told = utc_timestamp(value)
+        if told is not None:  # what most send, and every turn may have one
+            return told
+    elif value is None or (isinstance(value, float) and 0 < value < _SECONDS_BELOW):
+        return value
+    found = instant(value, place, issues)
+    return None if found is None else found.timestamp()
+
+
+def utc_timestamp(value: str) -> float | None:
+    """Read ISO 8601 text in UTC as Unix seconds; None for every other form, and for what is no instant."""
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return moment.timestamp() if moment.tzinfo is UTC and is_believable(moment) else None
+
+
+def seconds(value: Number, place: str, issues: list[Issue]) -> float | None:
+    """Read a span as float seconds: a number, a number as text, `m:ss` or `h:mm:ss`."""
+    if value is None:
+        return None
+    try:
+        span = _clock(value) if isinstance(value, str) else float(value)
+    except (ValueError, OverflowError):
+        issues.append(Issue(place, "empty" if value == "" else "not a number of seconds"))
+        return None
+    if not 0 <= span < _LONGEST:
+        issues.append(Issue(place, "not a number of seconds"))
+        return None
+    return span
+
+
+_UNITS = (1.0, 60.0, 0.001)
+
+
+def in_seconds(number: float, unit: float, known: float | None) -> float:
+    """Return a span in seconds: `number` times its documented unit, unless another alone agrees with what is known.
+
+    `known` is the span as something else tells it, in seconds, or None.
+    """
+    if known is not None and not _is_near(number * unit, known):
+        unit = next((other for other in _UNITS if _is_near(number * other, known)), unit)
+    return round(number * unit, 6)  # what is left of floats further on is noise
+
+
+def _is_near(span: float, known: float) -> bool:
+    return abs(span - known) <= max(1.0, known / 20)
+
+
+def number(value: AnyJson) -> float | None:
+    """Read a finite number; whatever else it may be is none."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, bool) or not isinstance(value, int):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
+
+
+def amount(value: AnyJson | msgspec.Raw, place: str, issues: list[Issue]) -> Decimal | None:
+    """Read an amount exactly as it was sent: a number, or a number as text; None for what no price can be."""
+    sent = bytes(value).decode().strip('"') if isinstance(value, msgspec.Raw) else str(value)
+    try:
+        found = Decimal(sent if len(sent) <= _LONGEST_AMOUNT else "nan")
+    except ArithmeticError:
+        found = Decimal("nan")
+    if found.is_finite() and found.copy_abs() < _LARGEST_AMOUNT:
+        return found
+    issues.append(Issue(place, "not a number"))
+    return None
+
+
+def text(value: str | int | None) -> str | None:
+    """Read a name or an id as text; empty is absent, and numbers keep every digit."""
+    if value is None or value == "":
+        return None
+    return str(value)
+
+
+def _is_digits(value: str) -> bool:
+    # Shorter runs of digits are basic ISO dates: 20260302.
+    return value.isascii() and value.replace(".", "", 1).isdigit() and len(value) > 8
+
+
+def _written(value: str) -> datetime:
+    if len(value) > _LONGEST_DATE:
+        raise ValueError
+    try:
+        return datetime.fromisoformat(_SPACED_ZONE.sub(_joined, value))
+    except ValueError:
+        if not _WRITTEN.fullmatch(value):
+            raise
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415  (9 ms, and hardly anybody writes so)
+
+    return parsedate_to_datetime(_NAME_OF_OFFSET.sub(" ", value))
+
+
+def _joined(zone: re.Match[str]) -> str:
+    return zone[1].replace("UTC", "Z").replace("GMT", "Z")
+
+
+def _epoch(value: str | float, per_second: int | None) -> float:
+    number = float(value)
+    if not 0 < number < _SECONDS_BELOW * 1e9:
+        raise ValueError
+    return number / (per_second_of(number, per_second) if per_second else _by_range(number))
+
+
+def per_second_of(number: float, documented: int) -> float:
+    """Return how many of its units an epoch counts per second: the documented one unless that cannot be.
+
+    What would lie before the year 2000 in it, and does not in another, is told in the other; so is what would lie
+    beyond the year 5138.
+    """
+    if _EARLIEST <= number / documented < _SECONDS_BELOW:
+        return documented
+    another = _by_range(number)
+    is_far = number / documented >= _SECONDS_BELOW
+    return another if is_far or number / another >= _EARLIEST else documented
+
+
+def _by_range(number: float) -> float:
+    per_second = 1.0
+    while number / per_second >= _SECONDS_BELOW:
+        per_second *= 1000
+    return per_second
+
+
+def _clock(value: str) -> float:
+    if not _CLOCK.fullmatch(value.strip()):
+        raise ValueError
+    total = 0.0
+    for part in value.split(":"):
+        total = total * 60 + float(part)
+    return total
+
+
+def json_text(value: AnyJson) -> str | None:
+    """Return text as it is, and anything else as the JSON it was sent as."""
+    return value if value is None or isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def after(moment: datetime | None, span: float | None, place: str, issues: list[Issue]) -> datetime | None:
+    """Return the instant so many seconds after another, where both are known."""
+    if moment is None or span is None:
+        return None
+    try:
+        end = moment + timedelta(seconds=span)
+    except OverflowError:
+        end = None
+    if end is None or not is_believable(end):
+        issues.append(Issue(place, "ends after the last date there is"))
+        return None
+    return end
+
+
+def not_before(moment: datetime | None, start: datetime | None, place: str, issues: list[Issue]) -> datetime | None:
+    """Return the moment unless it lies before the start, which no end does."""
+    if moment is not None and start is not None and moment < start:
+        issues.append(Issue(place, "before the start"))
+        return None
+    return moment
+
+
+_MOST_ISSUES = 10_000
+
+
+class Issues(list[Issue]):
+    """What could not be read of one answer; of very many the first ten thousand, and one that says so."""
+
+    __slots__ = ()
+
+    def append(self, issue: Issue, /) -> None:
+        """Add one, while there are few enough."""
+        if len(self) < _MOST_ISSUES:
+            super().append(issue)
+        elif len(self) == _MOST_ISSUES:
+            super().append(Issue("issues", f"more than {_MOST_ISSUES}, of which no more are told"))
+
+    def extend(self, issues: Iterable[Issue], /) -> None:
+        """Add several, while there are few enough."""
+        for issue in issues:
+            self.append(issue)
+
+
+def noted(issues: list[Issue]) -> tuple[Issue, ...]:
+    """Return what could not be read, every place once: the decoder and the adapter may both have come upon it."""
+    if not issues:
+        return ()
+    once: dict[str, Issue] = {}
+    for issue in issues:
+        once.setdefault(issue.place, issue)
+    return tuple(once.values())
+
+
+def enclosed(conversation: Conversation, under: str, body: bytes) -> Conversation:
+    """Return what was read from one member of a body as read from the whole: so its raw and its issues have it."""
+    issues = tuple([Issue(f"{under}.{issue.place}", issue.reason) for issue in conversation.issues])
+    return msgspec.structs.replace(conversation, raw=body, issues=issues)
+
+
+def signed_until(url: str, place: str, issues: list[Issue]) -> datetime | None:
+    """Read when a signed URL stops working, as the three large object stores write it; None where it does not say."""
+    try:
+        asked = urlsplit(url).query
+    except ValueError:
+        issues.append(Issue(place, "not a URL"))
+        return None
+    if not asked:
+        return None
+    query = dict(parse_qsl(asked))
+    signed_at = instant(query.get("X-Amz-Date"), place, issues)
+    lifetime = seconds(query.get("X-Amz-Expires"), place, issues)
+    return after(signed_at, lifetime, place, issues) or instant(query.get("Expires") or query.get("se"), place, issues)
+
+
+class Participants(list[Participant]):
+    """Who took part in a conversation, in order: the agent first, the customer second.
+
+    Who spoke is found in a table, for everybody may speak under a name of their own. After the first search they are
+    added to by `place_of` and `stranger` only.
+    """
+
+    __slots__ = ("_human", "_places")
+
+    _human: int
+    _places: dict[Participant, int]
+
+    def place_of(self, one: Participant) -> int:
+        """Return a participant's position; who is new is added at the end."""
+        try:
+            places = self._places
+        except AttributeError:  # most conversations have no more than those two
+            places = self._places = {known: place for place, known in reversed([*enumerate(self)])}
+        place = places.setdefault(one, len(self))
+        if place == len(self):
+            self.append(one)
+        return place
+
+    def human_agent(self) -> int:
+        """Return the position of the first human agent; where there is none, one is added."""
+        try:
+            return self._human
+        except AttributeError:
+            places = (place for place, one in enumerate(self) if one.kind is ParticipantKind.HUMAN_AGENT)
+            found = next(places, None)
+            self._human = self.place_of(Participant(kind=ParticipantKind.HUMAN_AGENT)) if found is None else found
+            return self._human
+
+
+# "agent" is none of them, as most providers call their AI so; nor is "human", which with some is the customer.
+HUMAN_AGENTS = frozenset({"human_agent", "live_agent", "representative", "transfer_target"})
+"""What providers call a person who took over."""
+
+
+def stranger(word: str | None, participants: Participants) -> tuple[Role, int | None]:
+    """Return role and position of a speaker who is neither agent nor customer.
+
+    A person who took over is the first human agent among the participants, or is added to them. Anybody else has an
+    unknown role, and a participant that keeps the provider's word.
+    """
+    if word is None or word == "":
+        return Role.UNKNOWN, None
+    if word.lower().replace("-", "_").replace(" ", "_") not in HUMAN_AGENTS:
+        return Role.UNKNOWN, participants.place_of(Participant(name=word))
+    return Role.HUMAN_AGENT, participants.human_agent()

@@ -1,0 +1,5 @@
+"""Where conversations are kept."""
+
+from __future__ import annotations
+
+__all__: list[str] = []

@@ -1,0 +1,7 @@
+"""The SQLite store: one file that any SQLite tool opens, with full-text search over what was said."""
+
+from __future__ import annotations
+
+from .store import SQLiteStore
+
+__all__ = ["SQLiteStore"]

@@ -1,0 +1,71 @@
+"""One operation under way, and what operations have cost."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import aiohttp
+
+from ..adapter import Operation
+from ..policy import Profile
+from .pool import Progress, under_way
+
+__all__ = ["Counts", "Exchange", "Task"]
+
+
+class Counts:
+    """What operations have cost, added up."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+        """Requests sent, retries included."""
+        self.retries = 0
+        """Requests that were sent again."""
+        self.mended = 0
+        """Answers whose JSON had to be mended before it could be read."""
+
+
+Task = Operation | Literal["download"]
+
+
+class Exchange(Progress):
+    """One operation under way."""
+
+    __slots__ = (
+        "attempts",
+        "deadline",
+        "is_impatient",
+        "is_stale",
+        "mended",
+        "operation",
+        "profile",
+        "requests",
+        "retries",
+        "started",
+        "timeout",
+    )
+
+    def __init__(self, operation: Task, profile: Profile, started: float) -> None:
+        super().__init__()
+        self.operation: Task = operation
+        self.profile = profile
+        self.started = started
+        self.deadline = (
+            started + profile.deadline
+        )  # a monotonic instant, set once: every attempt, wait and sleep lies before it
+        self.attempts = 0  # of the request that is being made
+        self.requests = 0
+        self.retries = 0
+        self.mended = 0
+        self.is_stale = (
+            False  # the last attempt was the first, and met a kept connection that the server was just closing
+        )
+        self.is_impatient = False  # the last attempt was given too little time to say anything about the provider
+        self.timeout: aiohttp.ClientTimeout | None = None  # of the last attempt
+
+    def begin(self, timeout: aiohttp.ClientTimeout) -> None:
+        """Begin another attempt."""
+        self.timeout = timeout
+        self.is_stale = self.is_impatient = False
+        self.stage = "connecting"
+        under_way.set(self)
