@@ -56,6 +56,7 @@ __all__ = [
     "UnsafeURLError",
     "UnsupportedError",
     "WebhookError",
+    "ends_account",
     "for_status",
     "problem",
 ]
@@ -384,3 +385,11 @@ _BY_STATUS: dict[int, type[ProviderError]] = {
     410: NotFoundError,
     429: RateLimitError,
 }
+
+
+def ends_account(error: HubError | None) -> bool:
+    """Whether an error ends all work on its account: the key was refused.
+
+    A missing right does not, for it may concern one conversation alone.
+    """
+    return isinstance(error, AuthError) and not isinstance(error, ForbiddenError)

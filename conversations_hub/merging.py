@@ -7,12 +7,10 @@ from typing import Any
 
 import msgspec
 
-from .errors import (
-    NotFoundError,
-)
-from .schema import Agent, Analysis, Conversation, Recording
+from .errors import HubError, NotFoundError
+from .schema import Agent, Analysis, Conversation, Issue, Recording, TranscriptState
 
-__all__ = ["merge", "same_recording"]
+__all__ = ["merge", "same_recording", "without_details"]
 
 
 _FIELDS: dict[type[msgspec.Struct], list[tuple[str, Any]]] = {
@@ -35,6 +33,12 @@ def merge(row: Conversation, details: Conversation) -> Conversation:
         only_row["raw"] = msgspec.json.encode({"list": msgspec.Raw(row.raw), "get": msgspec.Raw(details.raw)})
     only_row["estimated"] = (*details.estimated, *(name for name in row.estimated if name in only_row))
     return msgspec.structs.replace(details, **only_row)
+
+
+def without_details(row: Conversation, error: HubError) -> Conversation:
+    """Return a row whose details could not be fetched, which then says so."""
+    issue = Issue("get", f"details could not be loaded: {type(error).__name__}")
+    return msgspec.structs.replace(row, transcript_state=TranscriptState.NOT_LOADED, issues=(*row.issues, issue))
 
 
 def _only_in(row: msgspec.Struct, details: msgspec.Struct) -> dict[str, Any]:

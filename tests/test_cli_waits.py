@@ -95,7 +95,7 @@ def wait_until_it_shows(words: str, monkeypatch: pytest.MonkeyPatch, stderr: io.
             await asyncio.sleep(0)
 
     monkeypatch.setattr(sys, "stderr", stderr)
-    monkeypatch.setattr("conversations_hub.hub.Clock", lambda: Clock(sleep=sleep))
+    monkeypatch.setattr("conversations_hub.hub.hub.Clock", lambda: Clock(sleep=sleep))
     return waits
 
 
@@ -172,7 +172,7 @@ async def test_lines_of_output_are_not_written_into_what_is_shown_in_place(monke
 
 
 async def test_who_is_done_is_not_said_to_wait(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("conversations_hub.hub.Clock", lambda: FakeClock().clock)
+    monkeypatch.setattr("conversations_hub.hub.hub.Clock", lambda: FakeClock().clock)
     simulator.script("tavus", [503] * 9)
     async with asking(Accounts()) as asked:
         with pytest.raises(OutageError):

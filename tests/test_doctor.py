@@ -276,7 +276,7 @@ async def test_what_one_kind_has_is_unknown_in_another(monkeypatch: pytest.Monke
     def of_both(_provider: str) -> Adapter:
         return adapter
 
-    monkeypatch.setattr("conversations_hub.hub.usable", of_both)
+    monkeypatch.setattr("conversations_hub.hub.hub.usable", of_both)
     async with _examining(_listed({**ROW, "subject": "Hello"}), _listed({**ROW, "subject": "Hello"})) as (found, _):
         pass
     assert found["unknown members"].found == ("subject", "status", "created_at")

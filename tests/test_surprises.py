@@ -17,8 +17,8 @@ from conversations_hub.instants import earlier, later
 from conversations_hub.schema import Recording, RecordingAccess
 from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.stores.store import Entry, Progress, Window, Written
-from conversations_hub.sync import plan as plan_module
-from conversations_hub.sync import pull, sync
+from conversations_hub.sync import sync
+from conversations_hub.sync import windows as windows_module
 from conversations_hub.sync.plan import plan
 from conversations_hub.sync.recordings import download_recordings
 from conversations_hub.sync.windows import STEP, windows
@@ -94,7 +94,7 @@ async def test_a_bug_ends_the_sync_of_its_account_alone(monkeypatch: pytest.Monk
         called.append(arguments)
         return overflowing() if len(called) == 1 else windows(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(pull, "windows", first_overflows)
+    monkeypatch.setattr(windows_module, "windows", first_overflows)
     async with tavus(Tavus(25), ("eu", "default")) as (hub, _):
         report = await sync(hub, SQLiteStore(tmp_path / "c.db"), clock=at(AFTER))
     eu, default = report.accounts
@@ -130,7 +130,7 @@ async def test_a_bug_ends_the_plan_of_its_account_alone(monkeypatch: pytest.Monk
         called.append(arguments)
         return overflowing() if len(called) == 1 else windows(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(plan_module, "windows", first_overflows)
+    monkeypatch.setattr(windows_module, "windows", first_overflows)
     async with tavus(Tavus(25), ("eu", "default")) as (hub, _):
         eu, default = await plan(hub, None, clock=at(AFTER))
     assert eu.error is not None

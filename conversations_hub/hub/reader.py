@@ -11,8 +11,8 @@ import msgspec
 
 from ..adapter import Listing, Query, Resource, Start, Started
 from ..bugs import name_of
-from ..errors import AuthError, ForbiddenError, HubClosedError, HubError, PayloadError, UnsupportedError
-from ..merging import merge
+from ..errors import HubClosedError, HubError, PayloadError, UnsupportedError, ends_account
+from ..merging import merge, without_details
 from ..nesting import TOO_DEEP
 from ..policy import Profile
 from ..reading.json import LARGE
@@ -185,15 +185,11 @@ class Reader:
         except HubClosedError:
             raise
         except HubError as error:
-            # A bad key fails for every row alike; a right that is missing may be missing for this one only.
-            if isinstance(error, AuthError) and not isinstance(error, ForbiddenError):
+            if ends_account(error):
                 raise
             report.not_loaded += 1
             report.failures[type(error).__name__] += 1
-            issue = Issue("get", f"details could not be loaded: {type(error).__name__}")
-            return msgspec.structs.replace(
-                row, transcript_state=TranscriptState.NOT_LOADED, issues=(*row.issues, issue)
-            )
+            return without_details(row, error)
         return merge(row, details)
 
     def _own_id(self, id: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..stores.store import Entry, Kept, Missing, Progress, Store, Window, Written
-from .pull import Redact
+from .options import Redact
 from .report import AccountSync, SyncReport, Walked
 from .run import sync
 

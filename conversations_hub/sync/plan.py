@@ -7,7 +7,7 @@ async with Hub.from_env(profile="bulk") as hub:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
 from math import ceil
@@ -18,23 +18,23 @@ from ..adapters import usable
 from ..bugs import surprise
 from ..concurrency import run_all
 from ..errors import (
-    AuthError,
-    ForbiddenError,
     HubClosedError,
     HubError,
     NotFoundError,
     StoreError,
+    ends_account,
 )
 from ..hub import Hub, Page
 from ..instants import check_span, earlier
 from ..schema import Conversation, TranscriptState
-from ..stores.fingerprint import is_print_of
 from ..stores.store import Kept, Progress, Store, Window, terms_of, when
 from ..transport import Clock
 from .accounts import accounts_of
 from .candidates import Age, Candidates
+from .change import is_to_fetch
+from .options import Redact, SyncOptions, uncounted
 from .report import tell
-from .windows import STEP, bounds, joined, windows
+from .windows import bounds, left_to_walk
 
 __all__ = ["AccountPlan", "Failure", "Sample", "plan"]
 
@@ -184,7 +184,10 @@ async def plan(
     *targets: str,
     since: datetime | None = None,
     until: datetime | None = None,
+    verify: bool = True,
     lookback: timedelta | None = None,
+    again: bool = False,
+    redact: Redact | Sequence[Redact] = (),
     clock: Clock | None = None,
 ) -> list[AccountPlan]:
     """Look at every account of the hub, or at those named, and say what `sync` with the same arguments would take.
@@ -199,7 +202,11 @@ async def plan(
         *targets: "tavus" for every Tavus account, "tavus/eu" for one; none for all.
         since: the first instant that counts, aware; None for all there is.
         until: the first instant that no longer counts, aware; None for now.
-        lookback: as `sync` takes it.
+        verify: as `sync` takes it, and so are the next three. With other redactors than those that the store was made
+            with, everything in it looks changed.
+        lookback: likewise.
+        again: likewise.
+        redact: likewise.
         clock: time, for tests.
 
     Raises:
@@ -208,8 +215,15 @@ async def plan(
     """
     check_span(since, until)
     clock = clock or Clock()
-    wanted = Window(since, until or clock.now())
-    looks = [_Look(hub, store, where, wanted, lookback=lookback, clock=clock) for where in accounts_of(hub, targets)]
+    options = SyncOptions(
+        since=since,
+        until=until or clock.now(),
+        verify=verify,
+        lookback=lookback,
+        again=again,
+        redact_rows=uncounted(redact),
+    )
+    looks = [_Look(hub, store, where, options, clock) for where in accounts_of(hub, targets)]
     try:
         if store is not None:
             await store.open(terms_of((look.where for look in looks), since, until, clock.now()))
@@ -235,20 +249,18 @@ class _Tally(msgspec.Struct):
 class _Look:
     """Looks at one account; its lists are walked window by window, as a sync would."""
 
-    def __init__(
-        self, hub: Hub, store: Store | None, where: str, wanted: Window, *, lookback: timedelta | None, clock: Clock
-    ) -> None:
+    def __init__(self, hub: Hub, store: Store | None, where: str, options: SyncOptions, clock: Clock) -> None:
         self.where = where
         self._hub = hub
         self._adapter = usable(where.partition("/")[0])
         self._store = store
-        self._wanted = wanted
-        self._lookback = self._adapter.lookback if lookback is None else lookback
+        self._options = options
         self._clock = clock
         self._narrows = self._adapter.narrows_by_time
         self._tally = _Tally()
         self._candidates = Candidates()
         self._unlisted: set[str] = set()  # of what is not settled: what the lists have not shown so far
+        self._passes = _PASSES if options.verify else 1
         self._list_requests = 0
         self._asked = 0
         self._elapsed = 0.0
@@ -263,9 +275,10 @@ class _Look:
     async def run(self) -> None:
         """Look; what goes wrong with the account is in what was found."""
         try:
-            if not await self._walk_all(goes_on=True):
+            progress = Progress() if self._store is None else await self._store.progress(self.where)
+            if not await self._walk_all(progress):
                 self._narrows = False
-                await self._walk_all(goes_on=False)
+                await self._walk_all(Progress(covered=progress.covered, newest=progress.newest))
             self._samples = await self._sampled()
         except (HubClosedError, StoreError):
             raise
@@ -274,25 +287,21 @@ class _Look:
         except Exception as bug:  # noqa: BLE001  (one account's surprise must not end the others')
             self._error = Failure.of(surprise(bug, self.where))
 
-    async def _walk_all(self, *, goes_on: bool) -> bool:
-        """Walk what is left, at first what an earlier run was at, if it is gone on with.
-
-        Return False where the provider's narrowed lists turn out to leave something out.
-        """
-        progress = Progress()
+    async def _walk_all(self, progress: Progress) -> bool:
+        """Walk what is left; return False where the provider's narrowed lists turn out to leave something out."""
         self._tally, self._candidates = _Tally(), Candidates()
         if self._store is not None:
-            progress = await self._store.progress(self.where)
             unsettled = await self._store.unsettled(self.where)
             self._unlisted = {id for id, kept in unsettled.items() if kept.listed and self._can_get(id)}
-        covered, walking = progress.sure, progress.walking if goes_on else None
-        if walking is not None:
-            if not await self._walk(walking, None, is_last=progress.is_last):
+        lookback = self._adapter.lookback if self._options.lookback is None else self._options.lookback
+        left = left_to_walk(progress, self._options, lookback, narrows=self._narrows)
+        walked: Window | None = None
+        for window in left.windows:
+            is_resumed = window is left.resumed
+            is_last = progress.is_last if is_resumed else window.until == self._options.until
+            if not await self._walk(window, walked, is_last=is_last):
                 return False
-            covered = joined(covered, walking)
-        for window in windows(covered, self._wanted, STEP if self._narrows else None, self._lookback):
-            if not await self._walk(window, walking, is_last=window.until == self._wanted.until):
-                return False
+            walked = window if is_resumed else walked
         self._tally.again += len(self._unlisted)
         self._tally.details += len(self._unlisted)
         return True
@@ -319,7 +328,7 @@ class _Look:
             self._elapsed += self._clock.monotonic() - began
             for went in walk.report.accounts:
                 self._asked += went.requests
-                self._list_requests += (went.requests - went.retries) * (_PASSES if is_whole else 1)
+                self._list_requests += (went.requests - went.retries) * (self._passes if is_whole else 1)
         return True
 
     async def _count(self, page: Page, rows: list[Conversation]) -> None:
@@ -332,8 +341,8 @@ class _Look:
         for row in rows:
             before = kept.get(row.id)
             tally.has_recordings |= bool(row.recordings)
-            if before is not None and before.settles_at is None and is_print_of(before.row, row):
-                tally.there += 1
+            if not await is_to_fetch(row, before, self._options):
+                tally.there += before is not None and not before.is_erased
                 continue
             tally.new += before is None
             tally.again += before is not None
@@ -347,8 +356,7 @@ class _Look:
         async with aclosing(self._hub.get_many(wanted)) as outcomes:
             async for outcome in outcomes:
                 found, error = outcome.conversation, outcome.error
-                # A bad key fails for every conversation alike; a right that is missing may be missing for one only.
-                if isinstance(error, AuthError) and not isinstance(error, ForbiddenError):
+                if error is not None and ends_account(error):
                     raise error
                 age, at = wanted[outcome.ref]
                 samples[outcome.ref] = Sample(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
-from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -14,9 +13,7 @@ import msgspec
 from ..adapters import usable
 from ..bugs import surprise
 from ..errors import (
-    AuthError,
     CircuitOpenError,
-    ForbiddenError,
     HubClosedError,
     HubError,
     InvalidRefError,
@@ -26,25 +23,24 @@ from ..errors import (
     ProviderError,
     RateLimitError,
     StoreError,
+    ends_account,
 )
 from ..hub import Hub, Page
 from ..instants import later
-from ..merging import merge
-from ..schema import MAX_REPORTED, Conversation, Issue, TranscriptState
-from ..scrub.signatures import without_signatures
-from ..stores.fingerprint import fingerprint, is_of_first_layout, is_print_of
+from ..merging import merge, without_details
+from ..schema import MAX_REPORTED, Conversation, TranscriptState
+from ..stores.fingerprint import fingerprint
 from ..stores.store import Entry, Kept, Progress, Store, Window, when
 from ..stores.untrusted import reading
 from ..transport import Clock
+from .change import digest, is_to_fetch, redacted
+from .options import SyncOptions
 from .report import AccountSync, tell
-from .windows import STEP, bounds, joined, reaching, windows
+from .windows import bounds, joined, left_to_walk
 
-__all__ = ["Pull", "Redact", "Terms"]
+__all__ = ["Pull"]
 
 T = TypeVar("T")
-
-Redact = Callable[[Conversation], Conversation]
-"""Returns a conversation without what must not be stored."""
 
 _encoder = msgspec.json.Encoder()
 _row = msgspec.json.Decoder(Conversation)
@@ -53,41 +49,19 @@ _MOST_PASSES = 3
 _CONCURRENCY = 16
 _LARGEST_COMMIT = 1000  # conversations
 _LONGEST_WITHOUT = 1.0  # seconds of work that a kill may cost
-_MANY_TURNS = 1000  # a fingerprint of them takes a millisecond and more
 
 _LATE_ANALYSIS = timedelta(hours=1)
 """How long after its end more may come of a conversation that looks complete."""
 
 
-class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """What a sync was asked for."""
-
-    since: datetime | None
-    until: datetime
-    verify: bool
-    patience: timedelta
-    lookback: timedelta | None = None
-    """None: what the adapter says."""
-    again: bool = False
-    """Whether all of it is walked and fetched again, whatever is covered."""
-    redact: Sequence[Redact] = ()
-    redact_rows: Sequence[Redact] = ()
-    """The same, for what only fingerprints are made of: they do not count what they take out."""
-
-    @property
-    def window(self) -> Window:
-        """The span of time that was asked for."""
-        return Window(self.since, self.until)
-
-
 class Pull:
     """Pulls one account; it goes on where an earlier run was stopped."""
 
-    def __init__(self, hub: Hub, store: Store, terms: Terms, report: AccountSync, clock: Clock) -> None:
+    def __init__(self, hub: Hub, store: Store, options: SyncOptions, report: AccountSync, clock: Clock) -> None:
         self._hub = hub
         self._adapter = usable(report.where.partition("/")[0])
         self._store = store
-        self._terms = terms
+        self._options = options
         self._report = report
         self._clock = clock
         self._where = report.where
@@ -98,7 +72,7 @@ class Pull:
         self._looked_at: set[str] = set()  # of what is to be looked at again: once in a run is enough
         self._walked: list[Window] = []  # from beginning to end, in this run
         self._may_list_all = True
-        self._reach = terms.window  # of all that is walked in this run
+        self._reach = options.window  # of all that is walked in this run
 
     async def run(self) -> None:
         """Bring the store up to date; what went wrong is in the report. Raises `StoreError` where it cannot be kept.
@@ -144,23 +118,13 @@ class Pull:
 
     async def _walk_all(self) -> bool:
         """Walk what is left; return False where the provider's narrowed lists turn out to leave something out."""
-        lookback = self._adapter.lookback if self._terms.lookback is None else self._terms.lookback
+        lookback = self._adapter.lookback if self._options.lookback is None else self._options.lookback
+        left = left_to_walk(self._progress, self._options, lookback, narrows=self._narrows)
+        self._reach = left.reach
+        if left.resumed is not None:
+            self._progress = msgspec.structs.replace(self._progress, walking=left.resumed)
         try:
-            covered, walking = self._progress.sure, self._progress.walking
-            wanted = self._terms.window
-            if self._terms.again:
-                covered, walking, wanted = None, None, reaching(wanted, covered)
-            self._reach = wanted if walking is None else joined(walking, wanted)
-            if walking is not None:
-                if not self._narrows and self._terms.verify:
-                    # Another pass is due anyway, over all of the list: it brings what is new since as well.
-                    walking = Window(walking.since, self._reach.until)
-                    self._progress = msgspec.structs.replace(self._progress, walking=walking)
-                await self._walk(walking)
-                covered = joined(covered, walking)
-                if self._terms.verify:
-                    lookback = timedelta(0)  # so much was looked at a moment ago
-            for window in windows(covered, wanted, STEP if self._narrows else None, lookback):
+            for window in left.windows:
                 await self._walk(window)
         except _NarrowedTooFarError:
             return False
@@ -169,9 +133,9 @@ class Pull:
     async def _walk(self, window: Window) -> None:
         """Walk a window to its end, again until a pass finds nothing new, and note it as covered."""
         before = self._report.counts
-        if self._progress.walking != window or self._terms.again:
+        if self._progress.walking != window or self._options.again:
             self._progress = msgspec.structs.replace(
-                self._at_rest(self._progress.covered), walking=window, is_last=window.until == self._terms.until
+                self._at_rest(self._progress.covered), walking=window, is_last=window.until == self._options.until
             )
         is_whole = False
         listed: set[str] | None = None if self._narrows and window.since is not None else set()
@@ -180,7 +144,7 @@ class Pull:
             is_whole |= await self._pass_over(window, listed)
             found_nothing = self._progress.passes > 0 and self._progress.new == 0
             passes = self._progress.passes + 1
-            if found_nothing or not self._terms.verify or passes >= _MOST_PASSES:
+            if found_nothing or not self._options.verify or passes >= _MOST_PASSES:
                 break
             self._progress = msgspec.structs.replace(self._progress, cursor=None, passes=passes, new=0)
         self._report.is_verified &= found_nothing
@@ -230,11 +194,16 @@ class Pull:
     def _share(self, window: Window, rows: Sequence[Conversation]) -> float | None:
         """Return how much of all there is to walk lies behind a page, by the instants of its first and last row."""
         instants = [at for row in rows if (at := when(row)) is not None]
-        if self._terms.since is None or window.since is None or not instants or self._terms.since >= self._terms.until:
+        if (
+            self._options.since is None
+            or window.since is None
+            or not instants
+            or self._options.since >= self._options.until
+        ):
             return None
         first, last = instants[0], instants[-1]
         walked = window.until - last if last < first else last - window.since
-        return (window.since - self._terms.since + walked) / (self._terms.until - self._terms.since)
+        return (window.since - self._options.since + walked) / (self._options.until - self._options.since)
 
     async def _take(self, page: Page, rows: Sequence[Conversation]) -> None:
         """Fetch what of a page's rows is not there yet, and remember it for the next commit."""
@@ -258,19 +227,7 @@ class Pull:
         await self._fetch(wanted)
 
     async def _is_to_fetch(self, row: Conversation, kept: Mapping[str, Kept]) -> bool:
-        if row.id in self._looked_at:
-            return False
-        before = kept.get(row.id)
-        if before is None:
-            return True
-        if before.is_erased:
-            return False
-        return self._terms.again or before.settles_at is not None or not await self._is_as_it_was(row, before)
-
-    async def _is_as_it_was(self, row: Conversation, before: Kept) -> bool:
-        # The first layout remembered rows as they came, personal data and all; now it is what would be stored.
-        shown = row if is_of_first_layout(before.row) else self._shown(row)
-        return await _digested(shown, partial(is_print_of, before.row))
+        return row.id not in self._looked_at and await is_to_fetch(row, kept.get(row.id), self._options)
 
     async def _fetch(self, rows: Sequence[tuple[Conversation, Kept | None]]) -> None:
         by_ref: dict[str, tuple[Conversation, Kept | None]] = {}
@@ -310,8 +267,7 @@ class Pull:
             async for outcome in outcomes:
                 self._report.fetched += 1
                 error = outcome.error
-                # A bad key fails for every conversation alike; a right that is missing may be missing for one only.
-                if isinstance(error, AuthError) and not isinstance(error, ForbiddenError):
+                if error is not None and ends_account(error):
                     raise error
                 yield wanted[outcome.ref], outcome.conversation, error
 
@@ -356,12 +312,12 @@ class Pull:
         """
         failing_since = (before and before.failing_since) or self._clock.now()
         is_gone = isinstance(error, NotFoundError)
-        patient_until = later(failing_since, self._terms.patience)
+        patient_until = later(failing_since, self._options.patience)
         is_over = patient_until <= self._clock.now()
         settles_at = None if is_over or (is_gone and not listed) else patient_until
         self._report.note_failure(self._ref(row.id), error, is_final=settles_at is None, is_gone=is_gone)
         if before is None:
-            await self._put_down(row, _without_details(row, error), row_print, settles_at, failing_since)
+            await self._put_down(row, without_details(row, error), row_print, settles_at, failing_since)
         else:
             # What was given up is asked for again when its row changes.
             seen = before.row if settles_at is not None or row_print is not None else fingerprint(self._shown(row))
@@ -379,23 +335,23 @@ class Pull:
         settles_at: datetime | None,
         failing_since: datetime | None = None,
     ) -> None:
-        if settles_at is not None or self._terms.again:
+        if settles_at is not None or self._options.again:
             self._looked_at.add(row.id)
-        stored = _redacted(whole, self._terms.redact)
+        stored = redacted(whole, self._options.redact)
         shown = stored if whole is row else self._shown(row)
         listed = None if settles_at is None else _encoder.encode(msgspec.structs.replace(shown, raw=None))
-        content = await _digested(stored, fingerprint)
+        content = await digest(stored, fingerprint)
         seen = row_print or (content if shown is stored else fingerprint(shown))
         kept = Kept(seen, content, settles_at, listed, failing_since)
         self._batch.append(Entry(stored, kept))
 
     def _shown(self, row: Conversation) -> Conversation:
         """Return what may be remembered of a row."""
-        return _redacted(row, self._terms.redact_rows)
+        return redacted(row, self._options.redact_rows)
 
     def _settles_at(self, one: Conversation, before: Kept | None) -> datetime | None:
         """Return until when more may come of a conversation; None where nobody waits for it any longer."""
-        now, patience = self._clock.now(), self._terms.patience
+        now, patience = self._clock.now(), self._options.patience
         last_known = one.ended_at or one.started_at or one.created_at
         if last_known is not None:
             settles_at = later(last_known, _LATE_ANALYSIS if _is_whole(one) else patience)
@@ -421,13 +377,6 @@ class Pull:
         self._committed_at = self._clock.monotonic()
 
 
-async def _digested(conversation: Conversation, work: Callable[[Conversation], T]) -> T:
-    """Return what is made of all that was said; in a thread where that is so much that everybody else would wait."""
-    if len(conversation.transcript or ()) > _MANY_TURNS:
-        return await asyncio.to_thread(work, conversation)
-    return work(conversation)
-
-
 async def _one_ahead(pages: AsyncGenerator[Page]) -> AsyncGenerator[Page]:
     """Yield pages, and read the next one while the last is worked on."""
     reading = asyncio.ensure_future(anext(pages, None))
@@ -440,33 +389,13 @@ async def _one_ahead(pages: AsyncGenerator[Page]) -> AsyncGenerator[Page]:
         await asyncio.gather(reading, return_exceptions=True)
 
 
-def _redacted(conversation: Conversation, redactors: Sequence[Redact]) -> Conversation:
-    conversation = without_signatures(conversation)
-    for redact in redactors:
-        try:
-            conversation = redact(conversation)
-        except Exception as error:
-            # What it says may hold what was to be taken out; whoever debugs it finds it as the cause.
-            name = getattr(redact, "__name__", type(redact).__name__)
-            raise StoreError(
-                f"a redactor failed ({name}: {type(error).__name__}), and nothing is stored that did not pass it"
-            ) from error
-    return conversation
-
-
 def _may_mean_the_place(error: HubError) -> bool:
     """Whether an error may say that a place in a list is no longer known. Providers say that in every way there is."""
-    is_key = isinstance(error, AuthError) and not isinstance(error, ForbiddenError)
-    return not is_key and not isinstance(error, RateLimitError | CircuitOpenError)
+    return not ends_account(error) and not isinstance(error, RateLimitError | CircuitOpenError)
 
 
 class _NarrowedTooFarError(Exception):
     """A list that the provider narrowed by time leaves out what has no time yet."""
-
-
-def _without_details(row: Conversation, error: HubError) -> Conversation:
-    issue = Issue("get", f"details could not be loaded: {type(error).__name__}")
-    return msgspec.structs.replace(row, transcript_state=TranscriptState.NOT_LOADED, issues=(*row.issues, issue))
 
 
 def _is_whole(one: Conversation) -> bool:

@@ -11,18 +11,17 @@ A run may be killed at any instant: the next one goes on where it was.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from ..concurrency import run_all
 from ..hub import Hub
 from ..instants import check_span
-from ..schema import Conversation
 from ..stores.store import Entry, Kept, Missing, Progress, Store, Window, Written, terms_of
 from ..transport import Clock
 from .accounts import accounts_of
-from .pull import Pull, Redact, Terms
+from .options import Redact, SyncOptions, uncounted
+from .pull import Pull
 from .report import AccountSync, SyncReport, Walked
 
 __all__ = [
@@ -83,7 +82,7 @@ async def sync(
     check_span(since, until)
     clock = clock or Clock()
     redactors = (redact,) if callable(redact) else tuple(redact)
-    terms = Terms(
+    options = SyncOptions(
         since=since,
         until=until or clock.now(),
         verify=verify,
@@ -91,7 +90,7 @@ async def sync(
         lookback=lookback,
         again=again,
         redact=redactors,
-        redact_rows=tuple(map(_uncounted, redactors)),
+        redact_rows=uncounted(redactors),
     )
     report = report or SyncReport()
     report.accounts[:] = map(AccountSync, accounts_of(hub, targets))
@@ -99,7 +98,7 @@ async def sync(
         asked = terms_of((account.where for account in report.accounts), since, until, clock.now())
         redacted = ", ".join(map(_described, redactors)) or "none"
         await store.open(asked | {"redacted": redacted, "raw": "kept" if hub.keep_raw else "none"})
-        pulls = (Pull(hub, store, terms, account, clock).run() for account in report.accounts)
+        pulls = (Pull(hub, store, options, account, clock).run() for account in report.accounts)
         await run_all(pulls, hub.accounts_at_once)
         if all(account.ended for account in report.accounts):
             await store.finish({account.where: account.bad for account in report.accounts if account.bad})
@@ -114,20 +113,3 @@ def _described(redact: Redact) -> str:
     """Return a redactor's name, and its version where it has one."""
     name = getattr(redact, "__qualname__", type(redact).__qualname__)
     return f"{name} {version}" if (version := getattr(redact, "version", None)) else name
-
-
-def _uncounted(redact: Redact) -> Redact:
-    """Return a redactor that does the same and counts nothing."""
-    counts: Counter[str] | None = getattr(redact, "counts", None)
-    if counts is None:
-        return redact
-
-    def quietly(conversation: Conversation) -> Conversation:
-        before = counts.copy()
-        try:
-            return redact(conversation)
-        finally:
-            counts.clear()
-            counts.update(before)
-
-    return quietly

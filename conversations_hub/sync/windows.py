@@ -4,14 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import chain
+from typing import NamedTuple
 
 from ..instants import earlier
-from ..stores.store import Window
+from ..stores.store import Progress, Window
+from .options import SyncOptions
 
-__all__ = ["STEP", "bounds", "joined", "reaching", "windows"]
+__all__ = ["STEP", "Left", "bounds", "joined", "left_to_walk", "windows"]
 
 STEP = timedelta(days=7)
 """The longest window, where the provider can narrow a list by time."""
+
+
+class Left(NamedTuple):
+    """What a run has to walk."""
+
+    windows: Iterator[Window]
+    """In this order, so that what is covered is one span after each."""
+    resumed: Window | None
+    """The first of them, where an earlier run was stopped in it."""
+    reach: Window
+    """The span that holds all of them."""
+
+
+def left_to_walk(progress: Progress, options: SyncOptions, lookback: timedelta, *, narrows: bool) -> Left:
+    """Return what a run has to walk where an account has come so far.
+
+    `narrows` says whether the provider narrows its lists by time, `lookback` how late a conversation may turn up in
+    them, or change there.
+    """
+    covered, walking, wanted = progress.sure, progress.walking, options.window
+    step = STEP if narrows else None
+    if options.again:
+        wanted = _reaching(wanted, covered)
+        return Left(windows(None, wanted, step, lookback), None, wanted)
+    if walking is None:
+        return Left(windows(covered, wanted, step, lookback), None, wanted)
+    reach = joined(walking, wanted)
+    if options.verify:
+        lookback = timedelta(0)  # so much is looked at in what is walked first
+        if not narrows:
+            # Another pass is due anyway, over all of the list: it brings what is new since as well.
+            walking = Window(walking.since, reach.until)
+    rest = windows(joined(covered, walking), wanted, step, lookback)
+    return Left(chain([walking], rest), walking, reach)
 
 
 def windows(covered: Window | None, wanted: Window, step: timedelta | None, lookback: timedelta) -> Iterator[Window]:
@@ -40,7 +77,7 @@ def joined(covered: Window | None, walked: Window) -> Window:
     return Window(begins, max(covered.until, walked.until))
 
 
-def reaching(wanted: Window, covered: Window | None) -> Window:
+def _reaching(wanted: Window, covered: Window | None) -> Window:
     """Return the wanted window, with what lies between it and what is covered, so that both are one span after."""
     if covered is None:
         return wanted
