@@ -43,7 +43,7 @@ from conversations_hub.signals import PageRead, Signal
 from conversations_hub.stores.fingerprint import fingerprint
 from conversations_hub.stores.jsonl import JSONLStore
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.stores.sqlite.archive import Archive
+from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.store import Entry, Kept, Progress
 from conversations_hub.sync import Store, SyncReport, sync
 from conversations_hub.transport import Connections
@@ -229,7 +229,7 @@ def first(found: Iterator[Conversation]) -> list[Conversation]:
     return list(islice(found, 20))
 
 
-READS: Mapping[str, tuple[Sequence[str], Callable[[Archive], Any]]] = {
+READS: Mapping[str, tuple[Sequence[str], Callable[[SQLiteReader], Any]]] = {
     "get": (["tavus"], lambda archive: archive.get(f"tavus:{conversation_id(FEW)}")),
     "get of an account": (["tavus/eu"], lambda archive: archive.get(f"tavus/eu:{conversation_id(FEW - 1)}")),
     "list, 20": ([], lambda archive: first(archive.conversations(limit=20))),

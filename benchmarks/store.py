@@ -29,7 +29,7 @@ from conversations_hub import Account, Conversation, Hub, TranscriptTurn
 from conversations_hub.schema import Agent, Participant, ParticipantKind, Role, Status, TranscriptState
 from conversations_hub.stores.fingerprint import fingerprint
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.stores.sqlite.archive import Archive
+from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.store import Entry, Kept, Progress
 from conversations_hub.sync import sync
 
@@ -170,7 +170,7 @@ async def fill(path: Path, speech: Speech, count: int) -> list[float]:
 def searched(path: Path, queries: Sequence[str]) -> list[float]:
     """Return the milliseconds that each search took."""
     spent: list[float] = []
-    with Archive(path) as archive:
+    with SQLiteReader(path) as archive:
         for query in queries:
             began = time.perf_counter()
             archive.search(query)

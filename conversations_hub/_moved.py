@@ -11,14 +11,17 @@ __all__ = ["moved"]
 
 
 def moved(old: str, homes: str | dict[str, str]) -> Callable[[str], Any]:
-    """Return a `__getattr__` for the module `old`, whose names are in the module `homes` now, or each in its own."""
+    """Return a `__getattr__` for the module `old`, whose names are in the module `homes` now.
+
+    Or each in its own: `{"Name": "module"}`, and `{"Name": "module:NewName"}` where it is called otherwise there.
+    """
 
     def __getattr__(name: str) -> Any:  # noqa: N807  (it becomes the module's own)
-        home = homes if isinstance(homes, str) else homes.get(name)
-        if home is None or name.startswith("__"):
+        home, _, new = (homes if isinstance(homes, str) else homes.get(name, "")).partition(":")
+        if not home or name.startswith("__"):
             raise AttributeError(f"module {old!r} has no attribute {name!r}")
-        found = getattr(import_module(home), name)
-        warnings.warn(f"{old}.{name} is now {home}.{name}", DeprecationWarning, stacklevel=2)
+        found = getattr(import_module(home), new or name)
+        warnings.warn(f"{old}.{name} is now {home}.{new or name}", DeprecationWarning, stacklevel=2)
         return found
 
     return __getattr__

@@ -13,9 +13,9 @@ from unittest.mock import patch
 
 from conversations_hub.files.atomic import Files
 from conversations_hub.stores.erasure import Person
-from conversations_hub.stores.jsonl.archive import JSONLArchive
-from conversations_hub.stores.sqlite.archive import Archive
+from conversations_hub.stores.jsonl.reader import JSONLReader
 from conversations_hub.stores.sqlite.connection import connected as connection_to
+from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.sqlite.writer import Writer
 
 __all__ = ["erased_and_killed_before", "erased_and_telling"]
@@ -47,7 +47,7 @@ def erased_and_killed_before(path: str, step: int) -> None:
         writer._connection.set_trace_callback(count)  # pyright: ignore[reportPrivateUsage]
 
     Writer.__init__ = watched  # type: ignore[method-assign, assignment]
-    with Archive(path) as archive:
+    with SQLiteReader(path) as archive:
         archive.erase("acme:c1")
 
 
@@ -73,8 +73,8 @@ def erased_and_telling(path: str, number: str, turns: Connection) -> None:
     person = Person(phone=number)
     with patch("conversations_hub.stores.sqlite.writer.connected", connected):
         if path.endswith(".jsonl"):
-            JSONLArchive(path, files=files).erase(person=person)
+            JSONLReader(path, files=files).erase(person=person)
         else:
             Writer(Path(path), {}).close()
-            with Archive(path) as archive:
+            with SQLiteReader(path) as archive:
                 archive.erase(person=person)

@@ -37,10 +37,10 @@ from conversations_hub.schema.document import document
 from conversations_hub.scrub.signatures import without_signatures
 from conversations_hub.stores.fingerprint import fingerprint, is_print_of
 from conversations_hub.stores.jsonl import JSONLStore
-from conversations_hub.stores.jsonl.archive import JSONLArchive
+from conversations_hub.stores.jsonl.reader import JSONLReader
 from conversations_hub.stores.parquet import export_parquet
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.stores.sqlite.archive import Archive
+from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.sync import Entry, Kept, Progress, Store, sync
 from conversations_hub.testing import Case, account_of, cases_in, hostile_mutant, replay
 from conversations_hub.webhooks import verify
@@ -191,8 +191,8 @@ class _Fuzz:
         database, lines = self.folder / "read.db", self.folder / "read.jsonl"
         told = [msgspec.json.decode(line, type=Conversation) for line in lines.read_bytes().splitlines()]
         assert {one.ref: one for one in told} == self.read
-        JSONLArchive(lines).status()
-        with Archive(database) as archive:
+        JSONLReader(lines).status()
+        with SQLiteReader(database) as archive:
             archive.status()
             assert {one.ref for one in archive.conversations()} == self.read.keys()
             for one in conversations:

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from conversations_hub.cli import cli
 from conversations_hub.schema import Participant, ParticipantKind
-from conversations_hub.stores.sqlite.archive import Archive
+from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.store import Progress
 
 from .server import Answer, Asked, answer, serving
@@ -35,7 +35,7 @@ def store(tmp_path: Path) -> Path:
 
 
 def there(path: Path) -> set[str]:
-    with Archive(path) as archive:
+    with SQLiteReader(path) as archive:
         return {one.id for one in archive.conversations()}
 
 
@@ -110,7 +110,7 @@ def test_a_sync_that_keeps_so_much_erases_what_is_older(environ: dict[str, str],
     path = tmp_path / "c.db"
 
     def oldest() -> datetime:
-        with Archive(path) as archive:
+        with SQLiteReader(path) as archive:
             instants = (one.created_at or one.started_at for one in archive.conversations())
             return min(at for at in instants if at is not None)
 

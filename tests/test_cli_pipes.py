@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from conversations_hub.cli import cli
-from conversations_hub.stores.sqlite.archive import Archive
+from conversations_hub.stores.sqlite.reader import SQLiteReader
 
 from .test_sqlite_store import kept_in, said
 
@@ -101,7 +101,7 @@ def test_python_adds_nothing_at_its_end(store: Path) -> None:
 
 
 def test_a_reader_may_stop_early_and_close_the_store_before_the_list_is_thrown_away(store: Path) -> None:
-    with Archive(store) as archive:
+    with SQLiteReader(store) as archive:
         found = archive.conversations()
         assert next(found).provider == "acme"
     del found  # what is raised now would be a warning, and a warning an error

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from conversations_hub.cli import cli
 from conversations_hub.cli.places import Place, place
 from conversations_hub.errors import StoreError
-from conversations_hub.stores.sqlite.archive import Archive
+from conversations_hub.stores.sqlite.reader import SQLiteReader
 
 from .test_sqlite_store import kept_in, said
 
@@ -202,4 +202,4 @@ def test_a_name_that_cannot_be_one_is_a_sentence(folder: Path) -> None:
 
 def test_a_folder_is_no_archive(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=re.escape(str(tmp_path))):
-        Archive(tmp_path)
+        SQLiteReader(tmp_path)

@@ -12,9 +12,9 @@ import pytest
 
 from conversations_hub.schema import Conversation
 from conversations_hub.stores.erasure import Person
-from conversations_hub.stores.jsonl.archive import JSONLArchive
+from conversations_hub.stores.jsonl.reader import JSONLReader
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.stores.sqlite.archive import Archive
+from conversations_hub.stores.sqlite.reader import SQLiteReader
 
 from .erasing import erased_and_telling
 from .exporting import entry, export
@@ -65,8 +65,8 @@ async def _all_of(path: Path) -> dict[str, Conversation]:
 def _left_to_erase(path: Path) -> int:
     person = Person(phone=NUMBER)
     if path.suffix != ".db":
-        return len(JSONLArchive(path).erase(person=person, dry_run=True).conversations)
-    with Archive(path) as archive:
+        return len(JSONLReader(path).erase(person=person, dry_run=True).conversations)
+    with SQLiteReader(path) as archive:
         return len(archive.erase(person=person, dry_run=True).conversations)
 
 

@@ -28,7 +28,7 @@ from conversations_hub.schema import (
 )
 from conversations_hub.stores.erasure import Person, is_mentioned, takes_part
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.stores.sqlite.archive import Archive
+from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.store import Progress
 from conversations_hub.sync import sync
 
@@ -69,7 +69,7 @@ async def test_what_was_erased_stands_in_no_byte_and_the_rest_is_there(tmp_path:
     await kept_in(path, msgspec.structs.replace(raw, title="Rapunzel"), *others[25:])
     await kept_in(path, msgspec.structs.replace(raw, title="another"))
     assert SECRET.encode() in bytes_in(tmp_path)
-    with Archive(path) as archive:
+    with SQLiteReader(path) as archive:
         receipt = archive.erase("acme:c1", now=NOW)
         assert receipt.conversations == ("acme:c1",)
         assert receipt.complete
@@ -90,7 +90,7 @@ async def test_no_sync_brings_it_back(tmp_path: Path) -> None:
     path = tmp_path / "c.db"
     async with scripted(Tavus(5)) as (hub, asked):
         await sync(hub, SQLiteStore(path), clock=at(AFTER))
-        with Archive(path) as archive:
+        with SQLiteReader(path) as archive:
             archive.erase("tavus:c3")
         asked.clear()
         for again in (False, True):
@@ -138,7 +138,7 @@ async def test_a_person_is_found_wherever_the_data_says_so(person: Person, found
         replace(said(id="called"), transcript=(call,)),
         called("+15550102031000", id="other", who="user-77", name="ada@example.com.au"),
     )
-    with Archive(tmp_path / "c.db") as archive:
+    with SQLiteReader(tmp_path / "c.db") as archive:
         before = {one.id for one in archive.conversations()}
         planned = archive.erase(person=person, dry_run=True)
         assert {ref.partition(":")[2] for ref in planned.conversations} == found
@@ -170,7 +170,7 @@ async def test_no_escape_and_no_script_hides_a_person(about: dict[str, Any], tmp
     person = Person(phone="+1 555 010 2030", email="ada@example.com")
     one = msgspec.structs.replace(said(id="c1"), **about)
     await kept_in(tmp_path / "c.db", one, said(id="c2"))
-    with Archive(tmp_path / "c.db") as archive:
+    with SQLiteReader(tmp_path / "c.db") as archive:
         assert archive.erase(person=person, dry_run=True).conversations == ("acme:c1",)
     assert takes_part(person, one)
     turn = TranscriptTurn(index=0, tool_calls=(ToolCall(name="call", arguments=msgspec.json.encode(about).decode()),))
@@ -189,7 +189,7 @@ async def test_recordings_on_disk_go_with_it(tmp_path: Path) -> None:
         file.write_bytes(b"sound")
     half = folder / name_of(recording, 1)
     (half.parent / f".{half.name}.0123456789abcdef.part").write_bytes(b"half")
-    with Archive(path) as archive:
+    with SQLiteReader(path) as archive:
         receipt = archive.erase("acme:c1", recordings=folder)
     assert len(receipt.recordings) == 2
     [left] = (folder / "acme").iterdir()
@@ -200,7 +200,7 @@ async def test_what_is_older_is_pruned_the_same_way(tmp_path: Path) -> None:
     path = tmp_path / "c.db"
     await kept_in(path, *(said(SECRET, id=f"c{days}", created_at=NOW - timedelta(days=days)) for days in range(5)))
     await kept_in(path, said("undated", id="undated", created_at=None))
-    with Archive(path) as archive:
+    with SQLiteReader(path) as archive:
         receipt = archive.prune(NOW - timedelta(days=2))
         assert set(receipt.conversations) == {"acme:c3", "acme:c4"}
         assert {one.id for one in archive.conversations()} == {"c0", "c1", "c2", "undated"}
@@ -209,7 +209,7 @@ async def test_what_is_older_is_pruned_the_same_way(tmp_path: Path) -> None:
 async def test_it_is_refused_in_words_and_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "c.db"
     await kept_in(path, called())
-    with Archive(path) as archive:
+    with SQLiteReader(path) as archive:
         with pytest.raises(InvalidRefError):
             archive.erase("nonsense")
         assert archive.erase("acme:nobody").conversations == ()
@@ -234,7 +234,7 @@ async def test_the_revision_grows_with_every_write_and_every_erasure(tmp_path: P
     for one in (called(), called("+1 555 010 2030"), called(id="c2")):
         await kept_in(path, one)
         seen.append(revision())
-    with Archive(path) as archive:
+    with SQLiteReader(path) as archive:
         archive.erase("acme:c1")
     seen.append(revision())
     assert seen == sorted(set(seen))
@@ -250,7 +250,7 @@ async def test_killed_at_any_statement_it_is_never_half(step: int, tmp_path: Pat
     with Warm(erased_and_killed_before, str(path), step) as erasing:
         code = erasing.wait()
         assert code in {0, -signal.SIGKILL}
-    with Archive(path) as archive:
+    with SQLiteReader(path) as archive:
         there = {one.id for one in archive.conversations()}
         assert there in ({"c1", "c2"}, {"c2"})
         if "c1" not in there:

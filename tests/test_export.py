@@ -46,7 +46,7 @@ from conversations_hub.schema import (
     TranscriptTurn,
 )
 from conversations_hub.stores.parquet import ParquetStore, export_parquet
-from conversations_hub.stores.sqlite.archive import Archive
+from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.store import Progress
 
 from .growth import ratio
@@ -566,12 +566,12 @@ async def test_a_parquet_store_that_is_closed_gives_its_tables_up(
 ) -> None:
     began, may_go_on = threading.Event(), threading.Event()
 
-    def slowly(archive: Archive) -> Iterator[Conversation]:
+    def slowly(archive: SQLiteReader) -> Iterator[Conversation]:
         began.set()
         assert may_go_on.wait(10)
         yield said("Hello.")
 
-    monkeypatch.setattr(Archive, "conversations", slowly)
+    monkeypatch.setattr(SQLiteReader, "conversations", slowly)
     store = ParquetStore(tmp_path)
     await store.open({})
     finish = asyncio.ensure_future(store.finish())

@@ -40,10 +40,10 @@ from conversations_hub.schema import (
 from conversations_hub.stores.erasure import Person
 from conversations_hub.stores.fingerprint import fingerprint
 from conversations_hub.stores.jsonl import JSONLStore
-from conversations_hub.stores.jsonl.archive import JSONLArchive
 from conversations_hub.stores.jsonl.data import Data
+from conversations_hub.stores.jsonl.reader import JSONLReader
 from conversations_hub.stores.sqlite import SQLiteStore, bounded
-from conversations_hub.stores.sqlite.archive import Archive
+from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.store import Entry, Kept, Progress, Store, Window
 from conversations_hub.stores.untrusted import LARGEST, decompress, json_value
 
@@ -146,7 +146,7 @@ def use(one: Conversation) -> object:
 
 def look(path: Path) -> None:
     """Do all that is done to read a store; nothing but a `HubError` may come out of it."""
-    reads: list[Callable[[Archive], object]] = [
+    reads: list[Callable[[SQLiteReader], object]] = [
         lambda archive: archive.accounts(),
         lambda archive: str(archive.status()),
         lambda archive: use(archive.get("acme:c1")),
@@ -158,14 +158,14 @@ def look(path: Path) -> None:
         lambda archive: archive.erase(person=PERSON, dry_run=True),
         lambda archive: archive.prune(NOW + timedelta(days=1), dry_run=True),
     ]
-    with suppress(HubError), Archive(path) as archive:
+    with suppress(HubError), SQLiteReader(path) as archive:
         for read in reads:
             with suppress(HubError):
                 read(archive)
 
 
 def erase(path: Path) -> None:
-    with suppress(HubError), Archive(path) as archive:
+    with suppress(HubError), SQLiteReader(path) as archive:
         archive.erase("acme:c1", person=PERSON)
 
 
@@ -224,7 +224,7 @@ async def test_whatever_stands_in_a_column_it_is_read_or_refused_in_words(table:
 
 async def test_text_that_is_no_utf_8_is_refused_and_not_quoted(database: Path) -> None:
     path = changed(database, "UPDATE turns SET text = CAST(? AS TEXT)", b"secret \xff")
-    with Archive(path) as archive, pytest.raises(StoreError, match="a value that no store does") as refused:
+    with SQLiteReader(path) as archive, pytest.raises(StoreError, match="a value that no store does") as refused:
         archive.get("acme:c1")
     assert "secret" not in str(refused.value)
 
@@ -248,7 +248,7 @@ async def test_what_is_in_the_place_of_a_table_is_refused(name: str, definition:
             f"DROP TABLE {name}; {definition};"
         )
     with pytest.raises(StoreError, match=f"{name} is no table of ours"):
-        Archive(database)
+        SQLiteReader(database)
     with pytest.raises(StoreError, match=f"{name} is no table of ours"):
         await SQLiteStore(database).open({})
 
@@ -280,7 +280,7 @@ async def test_a_payload_that_unpacks_without_end_is_refused(database: Path) -> 
     path = changed(database, "UPDATE conversations SET raw = ?", packed)
     tracemalloc.start()
     try:
-        with Archive(path) as archive, pytest.raises(StoreError, match="a value that no store does"):
+        with SQLiteReader(path) as archive, pytest.raises(StoreError, match="a value that no store does"):
             archive.get("acme:c1")
         assert tracemalloc.get_traced_memory()[1] < 2.5 * LARGEST
     finally:
@@ -337,7 +337,7 @@ def mutants(document: Any) -> list[bytes]:
 
 
 def look_at_lines(path: Path) -> None:
-    archive = JSONLArchive(path)
+    archive = JSONLReader(path)
     for read in (
         lambda: str(archive.status()),
         lambda: archive.erase(person=PERSON, dry_run=True),
@@ -385,7 +385,7 @@ def test_whatever_a_line_says_it_is_read_or_refused_in_words(lines: Path, monkey
     packed = lines.suffix == ".gz"
     [line] = (gzip.decompress(lines.read_bytes()) if packed else lines.read_bytes()).splitlines()
     monkeypatch.setattr(Data, "complete", is_there)
-    archive = JSONLArchive(lines)
+    archive = JSONLReader(lines)
     for text in mutants(json.loads(line)):
         lines.write_bytes(gzip.compress(text) if packed else text)
         with suppress(HubError):
@@ -405,10 +405,10 @@ def test_a_line_without_end_is_refused_in_bounded_memory(lines: Path, monkeypatc
     tracemalloc.start()
     try:
         with pytest.raises(StoreError, match="a value that no store does"):
-            JSONLArchive(lines).prune(NOW, dry_run=True)
+            JSONLReader(lines).prune(NOW, dry_run=True)
         assert tracemalloc.get_traced_memory()[1] < 2**24
     finally:
         tracemalloc.stop()
     journal.write_bytes(b"x" * 2**21)
     with pytest.raises(StoreError, match="a value that no store does"):
-        JSONLArchive(lines).status()
+        JSONLReader(lines).status()

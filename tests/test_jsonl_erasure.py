@@ -18,8 +18,8 @@ from conversations_hub.files.atomic import Files
 from conversations_hub.schema import Conversation
 from conversations_hub.stores.erasure import Person
 from conversations_hub.stores.jsonl import JSONLStore
-from conversations_hub.stores.jsonl.archive import JSONLArchive
 from conversations_hub.stores.jsonl.journal import Committed, Journal
+from conversations_hub.stores.jsonl.reader import JSONLReader
 from conversations_hub.stores.store import Entry, Progress
 from conversations_hub.sync import sync
 
@@ -94,16 +94,16 @@ async def test_what_was_erased_stands_in_no_file_and_the_rest_is_there(
     path = tmp_path / ("c.jsonl.gz" if compress else "c.jsonl")
     await state(path, compress=compress)  # type: ignore[misc]
     assert holds_personal(tmp_path) == [*PERSONAL]
-    there = JSONLArchive(path).status().total
-    planned = JSONLArchive(path).erase(REF, dry_run=True)
+    there = JSONLReader(path).status().total
+    planned = JSONLReader(path).erase(REF, dry_run=True)
     assert (planned.conversations, planned.erased_at) == ((REF,), None)
-    receipt = JSONLArchive(path).erase(REF, now=NOW)
+    receipt = JSONLReader(path).erase(REF, now=NOW)
     assert (receipt.conversations, receipt.erased_at, receipt.complete) == ((REF,), NOW, True)
     assert holds_personal(tmp_path) == []
-    left = JSONLArchive(path).status().total
+    left = JSONLReader(path).status().total
     assert left.conversations == there.conversations - 1
     assert (there.failing, left.failing, left.pending) == (1, 0, there.pending)
-    assert JSONLArchive(path).erase(REF).conversations == ()
+    assert JSONLReader(path).erase(REF).conversations == ()
     await export(path, [*MORE, [entry(one("c4")), personal("a fourth")]], compress=compress)
     assert set(said(path)) == ({"c1", "c2", "c3", "c4"} if state is not overwriting else {"c2", "c3", "c4", "c1"})
     assert holds_personal(tmp_path) == []
@@ -113,7 +113,7 @@ async def test_what_was_erased_stands_in_no_file_and_the_rest_is_there(
 async def test_the_manifest_of_a_file_that_stays_for_now_counts_what_is_left(tmp_path: Path) -> None:
     path = tmp_path / "c.jsonl"
     await under_way_over_a_finished_one(path, compress=False)
-    JSONLArchive(path).erase(REF)
+    JSONLReader(path).erase(REF)
     manifest = json.loads((tmp_path / "c.jsonl.manifest.json").read_bytes())
     assert {line.id for line in lines(path)} == {"c1", "c2"}
     assert manifest["conversations"] == manifest["providers"]["acme"] == 2
@@ -129,7 +129,7 @@ async def test_killed_at_any_system_call_it_is_never_half(tmp_path: Path, state:
     await state(begun, compress=False)  # type: ignore[misc]
 
     def erase(folder: Path, disk: Disk) -> None:
-        JSONLArchive(folder / "c.jsonl", files=disk.files).erase(REF)
+        JSONLReader(folder / "c.jsonl", files=disk.files).erase(REF)
 
     def copy(name: str) -> Path:
         return shutil.copytree(begun.parent, tmp_path / name)
@@ -157,7 +157,7 @@ async def test_no_sync_brings_it_back(tmp_path: Path) -> None:
     path = tmp_path / "c.jsonl"
     async with scripted(Tavus(5)) as (hub, asked):
         await sync(hub, JSONLStore(path), clock=at(AFTER))
-        JSONLArchive(path).erase("tavus:c3")
+        JSONLReader(path).erase("tavus:c3")
         asked.clear()
         for again in (False, True):
             report = await sync(hub, JSONLStore(path), again=again, clock=at(AFTER + timedelta(hours=1)))
@@ -179,7 +179,7 @@ async def test_all_of_a_person_and_what_is_older(tmp_path: Path) -> None:
         Conversation(provider="acme", id="bare"),
     ]
     await export(path, [[entry(each) for each in some]])
-    archive = JSONLArchive(path)
+    archive = JSONLReader(path)
     receipt = archive.erase(person=Person(phone="+15550102030"))
     assert (receipt.conversations, receipt.mentioned) == (("acme:theirs",), ("acme:other",))
     assert archive.prune(NOW - timedelta(days=1)).conversations == ("acme:old",)
@@ -189,25 +189,25 @@ async def test_all_of_a_person_and_what_is_older(tmp_path: Path) -> None:
 async def test_it_is_refused_in_words(tmp_path: Path) -> None:
     path = tmp_path / "c.jsonl"
     with pytest.raises(StoreError, match="there is no JSON lines store"):
-        JSONLArchive(path).erase(REF)
+        JSONLReader(path).erase(REF)
     await export(path, FIRST)
     with pytest.raises(InvalidRefError):
-        JSONLArchive(path).erase("nonsense")
+        JSONLReader(path).erase("nonsense")
     async with opened(path):
         with pytest.raises(StoreError, match="another sync is at work"):
-            JSONLArchive(path).erase(REF)
+            JSONLReader(path).erase(REF)
     async with opened(path) as store:
         there = [Entry(msgspec.structs.replace(each.conversation, account="eu"), each.kept) for each in FIRST[0]]
         await store.commit("acme/eu", there, Progress())
         await store.finish({"acme/eu": 1})
     with pytest.raises(InvalidRefError, match="several accounts"):
-        JSONLArchive(path).erase(REF)
-    assert JSONLArchive(path).erase("acme/eu:c-gone").conversations == ("acme/eu:c-gone",)
+        JSONLReader(path).erase(REF)
+    assert JSONLReader(path).erase("acme/eu:c-gone").conversations == ("acme/eu:c-gone",)
     manifest = json.loads((tmp_path / "c.jsonl.manifest.json").read_bytes())
     assert manifest["missing"]["acme/eu"] == {"unreadable": 1, "not_loaded": 0, "ids": []}
     path.write_bytes(path.read_bytes() + b"\n")
     with pytest.raises(StoreError, match="was changed since a sync wrote it"):
-        JSONLArchive(path).erase(REF)
+        JSONLReader(path).erase(REF)
 
 
 @pytest.mark.parametrize("compress", [False, True], ids=["plain", "gzip"])

@@ -18,7 +18,7 @@ from conversations_hub.errors import StoreError
 from conversations_hub.schema import Conversation
 from conversations_hub.stores.fingerprint import content_of
 from conversations_hub.stores.sqlite import SQLiteStore, migration
-from conversations_hub.stores.sqlite.archive import Archive
+from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.sqlite.tables import (
     CONVERSATION,
     PARTICIPANT,
@@ -87,7 +87,7 @@ async def test_all_that_was_there_is_there(tmp_path: Path) -> None:
     path, conversations = tmp_path / "c.db", _everything()
     first_layout(path, conversations)
     with pytest.raises(StoreError, match=r"older version.*run `conversations-hub sync"):
-        Archive(path)
+        SQLiteReader(path)
     await _migrated(path)
     assert stored(path) == {one.ref: one for one in conversations}
     with closing(sqlite3.connect(path)) as database:

@@ -23,7 +23,7 @@ from conversations_hub.redaction import PersonalData
 from conversations_hub.schema import TranscriptState
 from conversations_hub.stores.jsonl import JSONLStore
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.stores.sqlite.archive import Archive
+from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.store import Entry, Progress, Window, Written
 from conversations_hub.sync import Redact, sync
 from conversations_hub.sync.candidates import Candidates
@@ -138,7 +138,7 @@ async def test_what_came_changed_and_stayed_is_told_apart(tmp_path: Path) -> Non
 
 
 def erase_two(path: Path) -> None:
-    with Archive(path) as archive:
+    with SQLiteReader(path) as archive:
         first, *_, last = archive.conversations()
         archive.erase(first.ref, last.ref)
 

@@ -16,7 +16,7 @@ import pytest
 
 from conversations_hub.schema import Conversation, Status
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.stores.sqlite.archive import Archive
+from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.store import Progress
 
 from .test_sqlite_store import NOW, entry, said
@@ -73,7 +73,7 @@ def stores(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return found
 
 
-def steps(path: Path, read: Callable[[Archive], Any]) -> int:
+def steps(path: Path, read: Callable[[SQLiteReader], Any]) -> int:
     """Return how many instructions SQLite works off for it."""
     taken = 0
 
@@ -82,13 +82,13 @@ def steps(path: Path, read: Callable[[Archive], Any]) -> int:
         taken += 1
         return 0
 
-    with Archive(path) as archive:
+    with SQLiteReader(path) as archive:
         archive._connection.set_progress_handler(count, 1)  # pyright: ignore[reportPrivateUsage]
         assert read(archive)
     return taken
 
 
-READS: Mapping[str, Callable[[Archive], Any]] = {
+READS: Mapping[str, Callable[[SQLiteReader], Any]] = {
     "accounts": lambda archive: archive.accounts(),
     "get": lambda archive: archive.get(f"acme:c{2 * OTHERS}"),
     "get of an account": lambda archive: archive.get(f"acme/eu:c{OTHERS}"),
@@ -107,12 +107,12 @@ READS: Mapping[str, Callable[[Archive], Any]] = {
 
 
 @pytest.mark.parametrize("read", READS.values(), ids=READS)
-def test_a_few_of_many_take_no_longer_than_a_few_of_few(read: Callable[[Archive], Any], stores: Stores) -> None:
+def test_a_few_of_many_take_no_longer_than_a_few_of_few(read: Callable[[SQLiteReader], Any], stores: Stores) -> None:
     assert steps(stores.many, read) < 1.5 * steps(stores.few, read)
 
 
 async def test_conversations_of_several_come_the_newest_first_and_once_each(stores: Stores) -> None:
-    with Archive(stores.few) as archive:
+    with SQLiteReader(stores.few) as archive:
         found = [one.id for one in archive.conversations("acme/eu", "beta", "acme/eu")]
         assert found == [f"c{number}" for number in reversed(range(2 * OTHERS))]
         everything = list(archive.conversations())

@@ -16,9 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conversations_hub import redaction
 from conversations_hub.errors import ConfigurationError
-from conversations_hub.redaction import PersonalData
+from conversations_hub.redaction import PersonalData, personal_data
 from conversations_hub.schema import (
     Analysis,
     Conversation,
@@ -387,14 +386,14 @@ _CHAINS = [
 @pytest.mark.parametrize("piece", _CHAINS)
 def test_what_hangs_together_is_looked_at_in_step_with_its_length(piece: str, monkeypatch: pytest.MonkeyPatch) -> None:
     looked_at = 0
-    without = redaction._without  # pyright: ignore[reportPrivateUsage]
+    without = personal_data._without  # pyright: ignore[reportPrivateUsage]
 
     def counted(text: str, finds: Sequence[tuple[int, int, str]]) -> str:
         nonlocal looked_at
         looked_at += len(text)
         return without(text, finds)
 
-    monkeypatch.setattr(redaction, "_without", counted)
+    monkeypatch.setattr(personal_data, "_without", counted)
 
     def cost(number: int) -> int:
         nonlocal looked_at

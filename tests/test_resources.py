@@ -21,7 +21,7 @@ from conversations_hub.schema import Status, TranscriptState, TranscriptTurn
 from conversations_hub.signing import bearer
 from conversations_hub.stores.jsonl import JSONLStore
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.stores.sqlite.archive import Archive
+from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.sync import sync
 from conversations_hub.sync.plan import plan
 from conversations_hub.wire import Flow, Request
@@ -318,7 +318,7 @@ async def test_a_sync_brings_all_of_them(kind: str, tmp_path: Path) -> None:
         with pytest.raises(errors.InvalidRefError, match="a sync brings all of it: name acme"):
             await sync(hub, store(), "acme:chats")
     if kind == "SQLite":
-        with Archive(tmp_path / "c") as archive:
+        with SQLiteReader(tmp_path / "c") as archive:
             assert {one.id for one in archive.conversations("acme:chats")} == {*ALL[5:9]}
             assert {one.id for one in archive.conversations("acme:mails")} == {*ALL[9:]}
             assert {one.id for one in archive.conversations("acme/default:calls")} == {*ALL[:5]}

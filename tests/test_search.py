@@ -18,8 +18,8 @@ from conversations_hub.errors import InvalidRefError, StoreError
 from conversations_hub.schema import Agent, Conversation, Role, Status, TranscriptState, TranscriptTurn
 from conversations_hub.stores.fingerprint import fingerprint
 from conversations_hub.stores.sqlite import SQLiteStore, bounded
-from conversations_hub.stores.sqlite.archive import Archive
 from conversations_hub.stores.sqlite.query import parsed, snippet
+from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.store import Entry, Kept, Progress
 
 from .growth import ratio, steps
@@ -72,7 +72,7 @@ def find(path: Path) -> Find:
     """Return a search that names what it finds, as in `c1.0`."""
 
     def find(words: str, **filters: object) -> set[str]:
-        with Archive(path) as archive:
+        with SQLiteReader(path) as archive:
             found = archive.search(words, **filters)  # type: ignore[arg-type]
         assert found.total >= len(found.hits)
         return {f"{hit.ref.removeprefix('acme:')}.{hit.position}" for hit in found.hits}
@@ -105,7 +105,7 @@ async def test_words_of_any_script_are_found(path: Path, find: Find) -> None:
         "اريد المال": "c2.4",
     }.items():
         assert find(words) == set(where.split()), words
-    with Archive(path) as archive:
+    with SQLiteReader(path) as archive:
         [hit] = archive.search("退款").hits
     assert hit.snippet == "我要申请[退款]，iPhone15坏了"
 
@@ -145,7 +145,7 @@ async def test_filters_totals_and_pages(path: Path, find: Find) -> None:
     assert find("refund", status="failed") == {"c2.0"}
     assert find("refund", status=Status.ENDED, role=Role.ASSISTANT) == {"c1.1"}
     assert find("refund", agent="a1") == {"c1.0", "c1.1", "c1.2"}
-    with Archive(path) as archive:
+    with SQLiteReader(path) as archive:
         pages = [archive.search("refund", limit=2, offset=offset) for offset in (0, 2, 4)]
         assert archive.search("refund", limit=0).total == 4
         assert archive.search("refund", agent="a1", limit=1).total == 3
@@ -176,7 +176,7 @@ async def test_filters_totals_and_pages(path: Path, find: Find) -> None:
 )
 async def test_where_nothing_is_found_the_hint_says_why(words: str, hint: str, path: Path) -> None:
     await keep(path, said("I want a refund.", "A refund?"), said("退款", id="c2"))
-    with Archive(path) as archive:
+    with SQLiteReader(path) as archive:
         found = archive.search(words)
     assert (found.hits, found.total, found.hint) == ([], 0, hint)
 
@@ -187,7 +187,7 @@ async def test_the_index_stays_true_whoever_changes_the_store(tmp_path: Path) ->
     await keep(path, said("我要谢谢", "Plain."))  # again, and otherwise
 
     def found(words: str) -> list[str]:
-        with Archive(path) as archive:
+        with SQLiteReader(path) as archive:
             return [hit.ref for hit in archive.search(words).hits]
 
     def changed(statement: str) -> int:
@@ -252,7 +252,7 @@ async def test_a_search_that_goes_on_and_on_is_ended_in_words(tmp_path: Path, mo
     await keep(tmp_path / "c.db", *(said(*["a b c"] * 50, id=f"c{number}") for number in range(20)))
     monkeypatch.setattr(bounded, "_STEP", 100)
     monkeypatch.setattr(bounded, "_PER_BYTE", 0)
-    with Archive(tmp_path / "c.db") as archive:
+    with SQLiteReader(tmp_path / "c.db") as archive:
         monkeypatch.setattr(bounded, "_LEAST", 5_000)
         with pytest.raises(StoreError, match="takes more work than a store of its size should"):
             archive.search("a OR b OR c", anywhere=True)
@@ -269,7 +269,7 @@ async def test_what_reads_all_of_a_store_takes_much_less_work_than_it_may(tmp_pa
         taken += 1
         return 0
 
-    with Archive(path) as archive:
+    with SQLiteReader(path) as archive:
         archive._connection.set_progress_handler(count, 1)  # pyright: ignore[reportPrivateUsage]
         for read in (
             lambda: list(archive.conversations()),

@@ -18,9 +18,9 @@ from conversations_hub.files.opening import make_folder
 from conversations_hub.files.partial import Part
 from conversations_hub.hub.from_file import configured
 from conversations_hub.stores.jsonl import JSONLStore
-from conversations_hub.stores.jsonl.archive import JSONLArchive
+from conversations_hub.stores.jsonl.reader import JSONLReader
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.stores.sqlite.archive import Archive
+from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.store import Progress
 
 from .exporting import entry, export, one, page
@@ -116,7 +116,7 @@ async def fill_database(path: Path) -> None:
 async def fill_lines(path: Path) -> None:
     """Bring, bring more of the same, so that the file is written anew, and erase."""
     await export(path, [page(0), page(1, entry(one("c0-0", "late")))])
-    JSONLArchive(path).erase("acme:c0-0")
+    JSONLReader(path).erase("acme:c0-0")
 
 
 @every(".lock", "-wal", "-shm", "-journal")
@@ -139,7 +139,7 @@ async def test_a_database_is_made_by_nobody_else(
         await fill_database(path)
     if kind in {"a pipe", "a folder"}:
         with pytest.raises(StoreError, match=r"no plain file|Is a directory"):
-            Archive(path)
+            SQLiteReader(path)
 
 
 @every(
@@ -162,7 +162,7 @@ async def test_a_reader_believes_nothing_that_others_put_beside_a_database(
     await fill_database(tmp_path / "c.db")
     planted(tmp_path / f"c.db{end}")
     with pytest.raises(StoreError, match=r"somebody else|no plain file"):
-        Archive(tmp_path / "c.db")
+        SQLiteReader(tmp_path / "c.db")
 
 
 async def test_a_store_of_somebody_else_may_be_read_and_not_written(belongs_to_another: Lie, tmp_path: Path) -> None:
@@ -170,11 +170,11 @@ async def test_a_store_of_somebody_else_may_be_read_and_not_written(belongs_to_a
     await export(tmp_path / "c.jsonl", [page(0)])
     for path in tmp_path.iterdir():  # noqa: ASYNC240  (nobody else runs here)
         belongs_to_another(path)
-    with Archive(tmp_path / "c.db") as archive:
+    with SQLiteReader(tmp_path / "c.db") as archive:
         assert [one.text for one in archive.conversations()] == ["user: Hello."]
         with pytest.raises(StoreError, match="belongs to somebody else"):
             archive.erase("acme:c1")
-    assert JSONLArchive(tmp_path / "c.jsonl").status().total.conversations == 3
+    assert JSONLReader(tmp_path / "c.jsonl").status().total.conversations == 3
     for store in (SQLiteStore(tmp_path / "c.db"), JSONLStore(tmp_path / "c.jsonl")):
         with pytest.raises(StoreError, match="belongs to somebody else"):
             await store.open({})
@@ -184,7 +184,7 @@ async def test_a_store_of_somebody_else_may_be_read_and_not_written(belongs_to_a
 def test_a_pipe_is_not_waited_for_by_who_looks_at_json_lines(end: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / f"c.jsonl{end}")
     with pytest.raises(StoreError, match="no plain file"):
-        JSONLArchive(tmp_path / "c.jsonl").status()
+        JSONLReader(tmp_path / "c.jsonl").status()
 
 
 async def test_a_link_of_ours_leads_to_the_store(tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ async def test_a_link_of_ours_leads_to_the_store(tmp_path: Path) -> None:
     await fill_database(tmp_path / "c.db")
     await fill_lines(tmp_path / "c.jsonl")
     assert {path.name for path in disk.iterdir()} >= {"c.db", "c.db.lock", "c.jsonl", "c.jsonl.lock"}
-    with Archive(tmp_path / "c.db") as archive:
+    with SQLiteReader(tmp_path / "c.db") as archive:
         assert len(list(archive.conversations())) == 1
     (disk / "round").symlink_to(disk / "and")
     (disk / "and").symlink_to(disk / "round")

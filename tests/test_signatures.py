@@ -27,7 +27,7 @@ from conversations_hub.scrub.signatures import is_unsigned, without_signatures
 from conversations_hub.stores.fingerprint import fingerprint
 from conversations_hub.stores.jsonl import JSONLStore
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.stores.sqlite.archive import Archive
+from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.store import Store
 from conversations_hub.sync import sync
 
@@ -173,7 +173,7 @@ async def test_a_store_and_its_exports_hold_nothing_that_opens(kind: str, redact
         told = await asyncio.to_thread(CliRunner().invoke, cli, ["get", "retell:c1", "--json"], env=environ)
         listed = await asyncio.to_thread(CliRunner().invoke, cli, ["list", "retell", "--json"], env=environ)
     if kind == "sqlite":
-        with Archive(path) as archive:
+        with SQLiteReader(path) as archive:
             one = archive.get("retell:c1")
             export_jsonl(archive.conversations(), tmp_path / "out.jsonl")
         assert (one.recordings[0].location, one.links["log"]) == ("https://a.example/r.wav?***",) * 2

@@ -29,8 +29,8 @@ from conversations_hub.schema import (
 )
 from conversations_hub.stores.fingerprint import fingerprint
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.stores.sqlite.archive import Archive
 from conversations_hub.stores.sqlite.connection import connected
+from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.store import Entry, Kept, Progress, Window, Written
 from conversations_hub.testing.replay import account_of, cases_in, replay
 
@@ -87,7 +87,7 @@ async def test_a_conversation_comes_out_as_it_went_in(provider: str, tmp_path: P
     async with opened(tmp_path / "c.db") as store:
         written = await store.commit(f"{provider}/default", [entry(one) for one in conversations.values()], Progress())
     assert written == Written(new=len(conversations))
-    with Archive(tmp_path / "c.db") as archive:
+    with SQLiteReader(tmp_path / "c.db") as archive:
         found = {one.id: one for one in archive.conversations()}
         assert archive.get(f"{provider}:{next(iter(conversations))}") == next(iter(conversations.values()))
     assert found.keys() == conversations.keys()
@@ -175,7 +175,7 @@ async def test_a_second_writer_is_told_that_another_is_at_work(tmp_path: Path) -
 async def test_readers_read_while_it_writes(tmp_path: Path) -> None:
     async with opened(tmp_path / "c.db") as store:
         await store.commit(ACCOUNT, [entry(said("Hello."))], Progress())
-        with Archive(tmp_path / "c.db") as archive:
+        with SQLiteReader(tmp_path / "c.db") as archive:
             assert [one.text for one in archive.conversations()] == ["user: Hello."]
             await store.commit(ACCOUNT, [entry(said("Hello.", id="c2"))], Progress())
             assert len(list(archive.conversations())) == 2
@@ -203,14 +203,14 @@ async def test_a_file_of_another_version_is_refused(version: int, age: str, tmp_
     with pytest.raises(StoreError, match=f"{age} version"):
         await SQLiteStore(path).open({})
     with pytest.raises(StoreError, match=f"{age} version"):
-        Archive(path)
+        SQLiteReader(path)
 
 
 async def test_a_place_where_nothing_can_be_is_said(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="there is no folder"):
         await SQLiteStore(tmp_path / "nowhere" / "c.db").open({})
     with pytest.raises(StoreError, match="no such file"):
-        Archive(tmp_path / "c.db")
+        SQLiteReader(tmp_path / "c.db")
 
 
 async def test_only_its_owner_may_read_the_file(tmp_path: Path) -> None:
@@ -237,7 +237,7 @@ async def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path, monkeypatch
             await store.commit(ACCOUNT, [entry(said("x" * 100_000, id="c2"))], Progress(passes=1))
         assert await store.progress(ACCOUNT) == Progress()
     monkeypatch.undo()
-    with Archive(path) as archive:
+    with SQLiteReader(path) as archive:
         assert [one.id for one in archive.conversations()] == ["c1"]
 
 
@@ -251,7 +251,7 @@ async def test_an_archive_narrows_as_a_hub_does(tmp_path: Path) -> None:
         said(id="c3", status=Status.FAILED),
         other,
     )
-    with Archive(path) as archive:
+    with SQLiteReader(path) as archive:
 
         def ids(*targets: str, **filters: object) -> list[str]:
             return [one.id for one in archive.conversations(*targets, **filters)]  # type: ignore[arg-type]
@@ -277,7 +277,7 @@ async def test_an_id_that_several_accounts_have_must_say_which(tmp_path: Path) -
     eu = msgspec.structs.replace(said("Hallo."), account="eu")
     async with opened(path) as store:
         await store.commit("acme/eu", [entry(eu)], Progress())
-    with Archive(path) as archive:
+    with SQLiteReader(path) as archive:
         assert archive.get("acme/eu:c1") == eu
         with pytest.raises(InvalidRefError, match="several accounts"):
             archive.get("acme:c1")
@@ -291,7 +291,7 @@ async def test_search_finds_what_was_said(tmp_path: Path) -> None:
         said("Refunds take a week. A refund is a refund is a refund.", id="c2", created_at=NOW - timedelta(days=3)),
         said('The "blue" room; 100 % sure.', id="c3"),
     )
-    with Archive(path) as archive:
+    with SQLiteReader(path) as archive:
 
         def found(words: str, *targets: str, **filters: object) -> list[tuple[str, int]]:
             return [(hit.ref, hit.position) for hit in archive.search(words, *targets, **filters).hits]  # type: ignore[arg-type]
@@ -318,7 +318,7 @@ async def test_search_finds_what_was_said(tmp_path: Path) -> None:
 )
 async def test_any_words_can_be_searched_for(words: str, tmp_path: Path) -> None:
     await kept_in(tmp_path / "c.db", said("Hello."))
-    with Archive(tmp_path / "c.db") as archive:
+    with SQLiteReader(tmp_path / "c.db") as archive:
         assert archive.search(words).hits == []
 
 
@@ -328,7 +328,7 @@ async def test_without_an_index_search_still_finds(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr("conversations_hub.stores.sqlite.writer.has_text_search", no_index)
     await kept_in(tmp_path / "c.db", said("I want 100 % of it.", "A refund."), said("Nothing.", id="c2"))
-    with Archive(tmp_path / "c.db") as archive:
+    with SQLiteReader(tmp_path / "c.db") as archive:
         assert [hit.position for hit in archive.search("REFUND").hits] == [1]
         assert [hit.position for hit in archive.search('"100 %"').hits] == [0]
         assert archive.search("_").hits == []
@@ -354,5 +354,5 @@ async def test_every_field_there_is_has_a_column(tmp_path: Path) -> None:
         duration=1.5,
     )
     await kept_in(tmp_path / "c.db", full)
-    with Archive(tmp_path / "c.db") as archive:
+    with SQLiteReader(tmp_path / "c.db") as archive:
         assert archive.get("acme:c1") == full

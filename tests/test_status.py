@@ -16,9 +16,9 @@ from conversations_hub.cli import cli
 from conversations_hub.schema import Conversation, TranscriptState
 from conversations_hub.stores.fingerprint import fingerprint
 from conversations_hub.stores.jsonl import JSONLStore
-from conversations_hub.stores.jsonl.archive import JSONLArchive
+from conversations_hub.stores.jsonl.reader import JSONLReader
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.stores.sqlite.archive import Archive
+from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.sqlite.status import QUESTIONS
 from conversations_hub.stores.status import AccountStatus, StoreStatus
 from conversations_hub.stores.store import Entry, Kept, Progress, Store, Window
@@ -85,7 +85,7 @@ THIRD = AccountStatus(where="acme/us", covered=Window(None, NOW - DAY), restrict
 
 async def test_a_store_tells_how_it_stands(tmp_path: Path) -> None:
     await fill(SQLiteStore(tmp_path / "c.db"))
-    with Archive(tmp_path / "c.db") as archive:
+    with SQLiteReader(tmp_path / "c.db") as archive:
         found = archive.status()
         assert archive.accounts() == ["acme/default", "acme/eu", "acme/us"]
     assert found.accounts == (FIRST, SECOND, THIRD)
@@ -121,7 +121,7 @@ async def test_the_questions_are_answered_from_indexes(tmp_path: Path) -> None:
 async def test_json_lines_tell_what_their_journal_says(tmp_path: Path, *, finish: bool) -> None:
     await fill(JSONLStore(tmp_path / "c.jsonl"), finish=finish)
     unknown = {"oldest": None, "restricted": None, "vanished": None}
-    found = JSONLArchive(tmp_path / "c.jsonl").status()
+    found = JSONLReader(tmp_path / "c.jsonl").status()
     assert found.accounts == (
         msgspec.structs.replace(FIRST, **unknown),
         msgspec.structs.replace(SECOND, **unknown, newest=None),
@@ -133,7 +133,7 @@ async def test_json_lines_tell_what_their_journal_says(tmp_path: Path, *, finish
 async def test_where_the_journal_is_gone_the_manifest_says_something(tmp_path: Path) -> None:
     await fill(JSONLStore(tmp_path / "c.jsonl"))
     (tmp_path / "c.jsonl.journal").unlink()
-    first, *_ = JSONLArchive(tmp_path / "c.jsonl").status().accounts
+    first, *_ = JSONLReader(tmp_path / "c.jsonl").status().accounts
     assert (first.where, first.conversations, first.covered, first.failing) == ("acme/default", 7, COVERED, 3)
 
 

@@ -22,7 +22,7 @@ from conversations_hub.schema import TranscriptState
 from conversations_hub.scrub.signatures import without_signatures
 from conversations_hub.stores.jsonl import JSONLStore
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.stores.sqlite.archive import Archive
+from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.store import Entry, Progress, Window, Written
 from conversations_hub.sync import Store, SyncReport, sync
 from conversations_hub.sync.windows import STEP, joined, windows
@@ -43,7 +43,7 @@ def at(moment: datetime) -> Clock:
 
 
 def stored(path: Path) -> dict[str, Conversation]:
-    with Archive(path) as archive:
+    with SQLiteReader(path) as archive:
         return {one.ref: one for one in archive.conversations()}
 
 

@@ -19,7 +19,7 @@ from conversations_hub.redaction import PersonalData
 from conversations_hub.schema import TranscriptState
 from conversations_hub.stores.jsonl import JSONLStore
 from conversations_hub.stores.sqlite import SQLiteStore, connection
-from conversations_hub.stores.sqlite.archive import Archive
+from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.sqlite.tables import CONVERSATION
 from conversations_hub.sync import Store, SyncReport, sync
 from conversations_hub.sync.plan import plan
@@ -266,7 +266,7 @@ async def test_a_filter_on_a_store_means_what_it_means_in_a_hub(tmp_path: Path) 
     async with scripted(provider) as (hub, _):
         await sync(hub, SQLiteStore(tmp_path / "c.db"), clock=at(AFTER))
         listed = {one.id async for one in hub.list(since=since)}
-    with Archive(tmp_path / "c.db") as archive:
+    with SQLiteReader(tmp_path / "c.db") as archive:
         assert listed == {"c3", "c5", "c6", "c7", "c8", "c9"}
         assert {one.id for one in archive.conversations(since=since)} == listed
         assert [one.id for one in archive.conversations(since=since, limit=6)][-1] == "c3"
@@ -298,7 +298,7 @@ async def test_an_end_before_the_beginning_is_refused_everywhere(tmp_path: Path)
         with pytest.raises(InvalidRefError, match="lies after until"):
             hub.list(**span)
         assert asked == []
-    with Archive(tmp_path / "c.db") as archive:
+    with SQLiteReader(tmp_path / "c.db") as archive:
         for ask in (archive.conversations, archive.recordings):
             with pytest.raises(InvalidRefError, match="lies after until"):
                 list(ask(**span))
@@ -404,7 +404,7 @@ async def test_what_others_do_with_plain_sql_neither_stops_a_sync_nor_mixes_peop
             report = await sync(hub, SQLiteStore(path), clock=at(AFTER))
             await sync(hub, SQLiteStore(tmp_path / "fresh.db"), clock=at(AFTER))
     assert report.accounts[0].error is None
-    with Archive(path) as archive:
+    with SQLiteReader(path) as archive:
         assert {one.ref: one for one in archive.conversations("tavus/other")} == stored(tmp_path / "fresh.db")
         assert archive.search("number", "tavus/other").total == 0
     if meddling == "DELETE FROM turns":
@@ -480,7 +480,7 @@ async def test_a_finished_store_is_one_plain_file_that_needs_no_place_to_write(
         raise sqlite3.OperationalError("unable to open database file")
 
     monkeypatch.setattr(connection, "_opened", where_nothing_can_be_written)
-    with Archive(path) as archive:
+    with SQLiteReader(path) as archive:
         assert len(list(archive.conversations())) == 5
         assert archive.search("number").total == 5
 
@@ -496,7 +496,7 @@ async def test_a_question_names_its_index_by_its_shape(tmp_path: Path) -> None:
         database.execute("DROP TABLE IF EXISTS sqlite_stat1")
         database.commit()
     asked: list[str] = []
-    with Archive(path) as archive:
+    with SQLiteReader(path) as archive:
         database = archive._connection  # pyright: ignore[reportPrivateUsage]
         database.set_trace_callback(asked.append)
         archive.get("tavus:c1")

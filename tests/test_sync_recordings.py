@@ -18,7 +18,7 @@ from conversations_hub.schema import Recording, RecordingAccess
 from conversations_hub.scrub.signatures import without_signatures
 from conversations_hub.stores.erasure import remove_recordings
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.stores.sqlite.archive import Archive
+from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.sync import sync
 from conversations_hub.sync.recordings import RecordingsReport, download_recordings
 from conversations_hub.sync.report import AccountSync, tell
@@ -42,7 +42,7 @@ async def test_what_is_there_is_not_downloaded_again(tmp_path: Path) -> None:
         clock = Clock(monotonic=lambda: 0.0, now=lambda: NOW)
         async with Hub.from_env(environ=simulator.environment(), profile="bulk", clock=FakeClock().clock) as hub:
             await sync(hub, SQLiteStore(tmp_path / "c.db"), clock=clock)
-            with Archive(tmp_path / "c.db") as archive:
+            with SQLiteReader(tmp_path / "c.db") as archive:
                 there = list(archive.recordings())
                 assert list(archive.recordings("voiceable")) == [one for one in there if "voiceable" in str(one[0].ref)]
                 by_account = [list(archive.recordings(where)) for where in archive.accounts()]

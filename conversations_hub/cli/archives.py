@@ -8,15 +8,15 @@ from pathlib import Path
 
 from ..errors import ConfigurationError
 from ..refs import Target
-from ..stores.sqlite.archive import Archive
+from ..stores.sqlite.reader import SQLiteReader
 
 __all__ = ["opened"]
 
 
 @contextmanager
-def opened(store: Path, targets: Iterable[str]) -> Generator[Archive]:
+def opened(store: Path, targets: Iterable[str]) -> Generator[SQLiteReader]:
     """Open a store; refuse targets that name nobody in it."""
-    with Archive(store) as archive:
+    with SQLiteReader(store) as archive:
         there = archive.accounts()
         for target in map(Target.parse, targets):
             name = str(target._replace(resource=None))

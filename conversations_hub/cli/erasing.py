@@ -77,12 +77,12 @@ def run_prune(
 def erased_from(place: Place, erase: Callable[[Erasable], Receipt]) -> Receipt:
     """Erase from a store, and write the tables of a Parquet store anew."""
     if place.kind == "jsonl":
-        from ..stores.jsonl.archive import JSONLArchive  # noqa: PLC0415
+        from ..stores.jsonl.reader import JSONLReader  # noqa: PLC0415
 
-        return erase(JSONLArchive(place.path))
-    from ..stores.sqlite.archive import Archive  # noqa: PLC0415
+        return erase(JSONLReader(place.path))
+    from ..stores.sqlite.reader import SQLiteReader  # noqa: PLC0415
 
-    with Archive(place.database) as archive:
+    with SQLiteReader(place.database) as archive:
         receipt = erase(archive)
         if place.kind == "parquet" and receipt.erased_at is not None and receipt.conversations:
             from ..stores.parquet import export_parquet  # noqa: PLC0415

@@ -69,12 +69,12 @@ _MEANINGS = {
 
 def _status(place: Place) -> StoreStatus:
     if place.kind == "jsonl":
-        from ..stores.jsonl.archive import JSONLArchive  # noqa: PLC0415
+        from ..stores.jsonl.reader import JSONLReader  # noqa: PLC0415
 
-        return JSONLArchive(place.path).status()
-    from ..stores.sqlite.archive import Archive  # noqa: PLC0415
+        return JSONLReader(place.path).status()
+    from ..stores.sqlite.reader import SQLiteReader  # noqa: PLC0415
 
-    with Archive(place.database) as archive:
+    with SQLiteReader(place.database) as archive:
         return archive.status()
 
 

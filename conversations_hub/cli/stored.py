@@ -15,7 +15,7 @@ from ..refs import Ref
 from ..schema import Status
 from ..schema.document import document
 from ..schema.rendering import span
-from ..stores.sqlite.archive import Hit
+from ..stores.reader import Hit
 from .archives import opened
 from .reading import lines, write_conversation
 from .show import console

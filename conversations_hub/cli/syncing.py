@@ -18,7 +18,7 @@ import msgspec
 from ..errors import ConfigurationError, InvalidRefError
 from ..hub import Hub
 from ..schema.rendering import span
-from ..stores.sqlite.archive import Archive
+from ..stores.sqlite.reader import SQLiteReader
 from ..sync import Redact, SyncReport, sync
 from ..sync.recordings import RecordingsReport, download_recordings
 from .accounts import Accounts
@@ -129,7 +129,7 @@ class Syncing(msgspec.Struct, frozen=True, kw_only=True):
         erased_from(self.place, lambda archive: archive.prune(before, recordings=self.recordings))
 
     async def _download(self, hub: Hub, folder: Path, files: RecordingsReport) -> None:
-        with Archive(self.place.database) as archive:
+        with SQLiteReader(self.place.database) as archive:
             accounts = hub.accounts(*self.targets) if self.targets else archive.accounts()
             there = [archive.recordings(where, since=self.since, until=self.until) for where in accounts]
             await download_recordings(hub, there, folder, allow_any_public_host=self.any_host, report=files)

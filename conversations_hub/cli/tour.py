@@ -24,7 +24,7 @@ from ..hub import AccountReport, Hub, Report, Walk
 from ..schema import Conversation, Status, TranscriptState
 from ..stores.fingerprint import fingerprint
 from ..stores.sqlite import SQLiteStore
-from ..stores.sqlite.archive import Archive
+from ..stores.sqlite.reader import SQLiteReader
 from ..stores.store import Entry, Kept
 from ..stores.store import Progress as Position
 from ..testing import Faults, Simulator
@@ -241,7 +241,7 @@ def _show_search(out: Console, conversations: Sequence[Conversation]) -> None:
         path = Path(folder, "conversations.db")
         asyncio.run(_store(conversations, path))
         began = time.perf_counter()
-        with Archive(path) as archive:
+        with SQLiteReader(path) as archive:
             hits = archive.search(_WORDS, limit=1000).hits
         spent = time.perf_counter() - began
     turns = sum(len(one.transcript or ()) for one in conversations)

@@ -1,5 +1,39 @@
-"""Where conversations are kept."""
+"""Where conversations are kept, and how they are found there.
+
+    from conversations_hub.stores import open_store
+
+    store = open_store("sqlite:conversations.db")
+    with store.reader() as reader:
+        for conversation in reader.conversations("tavus", since=…):
+            print(conversation)
+
+`sync` brings a store up to date, `put` adds a conversation that came by another way.
+"""
 
 from __future__ import annotations
 
-__all__: list[str] = []
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .put import put
+    from .reader import StoreReader
+    from .store import ReadableStore, Store
+    from .url import StoreURL, open_store
+else:  # on first use: whoever only names a store pays for nothing else
+    _HOMES = {
+        "ReadableStore": "store",
+        "Store": "store",
+        "StoreReader": "reader",
+        "StoreURL": "url",
+        "open_store": "url",
+        "put": "put",
+    }
+
+    def __getattr__(name: str) -> object:
+        from importlib import import_module  # noqa: PLC0415
+
+        if name in _HOMES:
+            return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+__all__ = ["ReadableStore", "Store", "StoreReader", "StoreURL", "open_store", "put"]

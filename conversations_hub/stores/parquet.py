@@ -7,7 +7,9 @@ nearest DOUBLE, tags lists, and what has parts of its own is JSON in a VARCHAR. 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -17,8 +19,10 @@ import msgspec
 from ..errors import ConfigurationError, StoreError
 from ..files.atomic import check_free, replacing
 from ..schema import Conversation
+from .erasure import Receipt
 from .sqlite import SQLiteStore
-from .sqlite.archive import Archive
+from .sqlite.erasure import Plan
+from .sqlite.reader import SQLiteReader
 from .sqlite.tables import CONVERSATION, TURN, conversation_row, turn_columns
 
 __all__ = ["ParquetStore", "export_parquet"]
@@ -73,6 +77,23 @@ def export_parquet(conversations: Iterable[Conversation], folder: str | Path, *,
     return count
 
 
+class ParquetReader(SQLiteReader):
+    """A Parquet store's SQLite file; what is erased from it is gone from both tables, too."""
+
+    def _erased(
+        self,
+        choose: Callable[[sqlite3.Connection], Plan],
+        recordings: str | Path | None,
+        *,
+        dry_run: bool,
+        now: datetime | None,
+    ) -> Receipt:
+        receipt = super()._erased(choose, recordings, dry_run=dry_run, now=now)
+        if receipt.erased_at is not None and receipt.conversations:
+            export_parquet(self.conversations(), self.path.parent, overwrite=True)
+        return receipt
+
+
 class ParquetStore(SQLiteStore):
     """A store in a folder: `conversations.db`, a SQLite store, and both Parquet tables, written anew by every sync."""
 
@@ -80,6 +101,10 @@ class ParquetStore(SQLiteStore):
         self.folder = Path(folder)
         super().__init__(self.folder / "conversations.db")
         self._is_closed = False
+
+    def reader(self) -> ParquetReader:
+        """See `ReadableStore.reader`."""
+        return ParquetReader(self.path)
 
     async def open(self, terms: Mapping[str, str]) -> None:
         """See `Store.open`."""
@@ -104,7 +129,7 @@ class ParquetStore(SQLiteStore):
             check_free(*_targets(self.folder))
 
     def _export(self) -> None:
-        with Archive(self.path) as archive:
+        with SQLiteReader(self.path) as archive:
             export_parquet(self._until_closed(archive.conversations()), self.folder, overwrite=True)
 
     def _until_closed(self, conversations: Iterable[Conversation]) -> Iterator[Conversation]:

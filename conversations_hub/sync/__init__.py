@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ..redaction import Redact
 from ..stores.store import Entry, Kept, Missing, Progress, Store, Window, Written
-from .options import Redact
 from .report import AccountSync, SyncReport, Walked
 from .run import sync
 

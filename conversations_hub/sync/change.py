@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-from ..errors import StoreError
+from ..redaction.redactors import redacted
 from ..schema import Conversation
-from ..scrub.signatures import without_signatures
 from ..stores.fingerprint import is_of_first_layout, is_print_of
 from ..stores.store import Kept
-from .options import Redact, SyncOptions
+from .options import SyncOptions
 
-__all__ = ["digest", "is_to_fetch", "redacted"]
+__all__ = ["digest", "is_to_fetch"]
 
 T = TypeVar("T")
 
@@ -44,21 +43,3 @@ async def digest(conversation: Conversation, work: Callable[[Conversation], T]) 
     if len(conversation.transcript or ()) > _MANY_TURNS:
         return await asyncio.to_thread(work, conversation)
     return work(conversation)
-
-
-def redacted(conversation: Conversation, redactors: Sequence[Redact]) -> Conversation:
-    """Return a conversation as it may be stored: without signatures of URLs, and as the redactors return it.
-
-    Raises `StoreError` where a redactor fails, for nothing is stored that did not pass it.
-    """
-    conversation = without_signatures(conversation)
-    for redact in redactors:
-        try:
-            conversation = redact(conversation)
-        except Exception as error:
-            # What it says may hold what was to be taken out; whoever debugs it finds it as the cause.
-            name = getattr(redact, "__name__", type(redact).__name__)
-            raise StoreError(
-                f"a redactor failed ({name}: {type(error).__name__}), and nothing is stored that did not pass it"
-            ) from error
-    return conversation

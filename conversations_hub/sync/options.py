@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import msgspec
 
-from ..schema import Conversation
+from ..redaction import Redact
 from ..stores.store import Window
 
-__all__ = ["Redact", "SyncOptions", "uncounted"]
-
-Redact = Callable[[Conversation], Conversation]
-"""Returns a conversation without what must not be stored."""
+__all__ = ["SyncOptions"]
 
 
 class SyncOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,25 +32,3 @@ class SyncOptions(msgspec.Struct, frozen=True, kw_only=True):
     def window(self) -> Window:
         """The span of time that is asked for."""
         return Window(self.since, self.until)
-
-
-def uncounted(redact: Redact | Sequence[Redact]) -> tuple[Redact, ...]:
-    """Return redactors that do the same and count nothing."""
-    return tuple(map(_uncounted, (redact,) if callable(redact) else redact))
-
-
-def _uncounted(redact: Redact) -> Redact:
-    """Return a redactor that does the same and counts nothing."""
-    counts: Counter[str] | None = getattr(redact, "counts", None)
-    if counts is None:
-        return redact
-
-    def quietly(conversation: Conversation) -> Conversation:
-        before = counts.copy()
-        try:
-            return redact(conversation)
-        finally:
-            counts.clear()
-            counts.update(before)
-
-    return quietly

@@ -26,13 +26,14 @@ from ..errors import (
 )
 from ..hub import Hub, Page
 from ..instants import check_span, earlier
+from ..redaction.redactors import Redact, as_sequence, uncounted
 from ..schema import Conversation, TranscriptState
 from ..stores.store import Kept, Progress, Store, Window, terms_of, when
 from ..transport import Clock
 from .accounts import accounts_of
 from .candidates import Age, Candidates
 from .change import is_to_fetch
-from .options import Redact, SyncOptions, uncounted
+from .options import SyncOptions
 from .report import tell
 from .windows import bounds, left_to_walk
 
@@ -221,7 +222,7 @@ async def plan(
         verify=verify,
         lookback=lookback,
         again=again,
-        redact_rows=uncounted(redact),
+        redact_rows=uncounted(as_sequence(redact)),
     )
     looks = [_Look(hub, store, where, options, clock) for where in accounts_of(hub, targets)]
     try:

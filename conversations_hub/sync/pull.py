@@ -28,12 +28,13 @@ from ..errors import (
 from ..hub import Hub, Page
 from ..instants import later
 from ..merging import merge, without_details
+from ..redaction.redactors import redacted
 from ..schema import MAX_REPORTED, Conversation, TranscriptState
 from ..stores.fingerprint import fingerprint
 from ..stores.store import Entry, Kept, Progress, Store, Window, when
 from ..stores.untrusted import reading
 from ..transport import Clock
-from .change import digest, is_to_fetch, redacted
+from .change import digest, is_to_fetch
 from .options import SyncOptions
 from .report import AccountSync, tell
 from .windows import bounds, joined, left_to_walk

@@ -17,27 +17,15 @@ from datetime import datetime, timedelta
 from ..concurrency import run_all
 from ..hub import Hub
 from ..instants import check_span
-from ..stores.store import Entry, Kept, Missing, Progress, Store, Window, Written, terms_of
+from ..redaction.redactors import Redact, as_sequence, describe, uncounted
+from ..stores.store import Store, terms_of
 from ..transport import Clock
 from .accounts import accounts_of
-from .options import Redact, SyncOptions, uncounted
+from .options import SyncOptions
 from .pull import Pull
-from .report import AccountSync, SyncReport, Walked
+from .report import AccountSync, SyncReport
 
-__all__ = [
-    "AccountSync",
-    "Entry",
-    "Kept",
-    "Missing",
-    "Progress",
-    "Redact",
-    "Store",
-    "SyncReport",
-    "Walked",
-    "Window",
-    "Written",
-    "sync",
-]
+__all__ = ["sync"]
 
 
 async def sync(
@@ -81,7 +69,7 @@ async def sync(
     """
     check_span(since, until)
     clock = clock or Clock()
-    redactors = (redact,) if callable(redact) else tuple(redact)
+    redactors = as_sequence(redact)
     options = SyncOptions(
         since=since,
         until=until or clock.now(),
@@ -96,8 +84,7 @@ async def sync(
     report.accounts[:] = map(AccountSync, accounts_of(hub, targets))
     try:
         asked = terms_of((account.where for account in report.accounts), since, until, clock.now())
-        redacted = ", ".join(map(_described, redactors)) or "none"
-        await store.open(asked | {"redacted": redacted, "raw": "kept" if hub.keep_raw else "none"})
+        await store.open(asked | {"redacted": describe(redactors), "raw": "kept" if hub.keep_raw else "none"})
         pulls = (Pull(hub, store, options, account, clock).run() for account in report.accounts)
         await run_all(pulls, hub.accounts_at_once)
         if all(account.ended for account in report.accounts):
@@ -107,9 +94,3 @@ async def sync(
             report.redacted.update(getattr(one, "counts", {}))
         await store.close()
     return report
-
-
-def _described(redact: Redact) -> str:
-    """Return a redactor's name, and its version where it has one."""
-    name = getattr(redact, "__qualname__", type(redact).__qualname__)
-    return f"{name} {version}" if (version := getattr(redact, "version", None)) else name

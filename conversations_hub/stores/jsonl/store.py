@@ -19,6 +19,7 @@ from ...files.atomic import Files
 from ..store import Entry, Kept, Progress, Written
 from ..thread import Thread
 from ..untrusted import UNREADABLE, in_words
+from .reader import JSONLReader
 from .writer import Writer
 
 __all__ = ["JSONLStore"]
@@ -55,6 +56,14 @@ class JSONLStore:
         self._thread = Thread()
         self._writer: Writer | None = None
         self._failure: str | None = None
+
+    def exists(self) -> bool:
+        """See `ReadableStore.exists`."""
+        return self.path.exists() or self.path.with_name(f"{self.path.name}.partial").exists()
+
+    def reader(self) -> JSONLReader:
+        """See `ReadableStore.reader`. What a run that is under way has brought is not seen until it is finished."""
+        return JSONLReader(self.path)
 
     async def open(self, terms: Mapping[str, str]) -> None:
         """See `Store.open`."""

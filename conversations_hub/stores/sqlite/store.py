@@ -12,6 +12,7 @@ from ...errors import StoreError
 from ..store import MADE, Entry, Kept, Progress, Written
 from ..thread import Thread
 from .connection import using
+from .reader import SQLiteReader
 from .writer import Writer
 
 __all__ = ["SQLiteStore"]
@@ -30,6 +31,14 @@ class SQLiteStore:
         self.path = Path(path)
         self._thread = Thread()
         self._writer: Writer | None = None
+
+    def exists(self) -> bool:
+        """See `ReadableStore.exists`."""
+        return self.path.exists()
+
+    def reader(self) -> SQLiteReader:
+        """See `ReadableStore.reader`. Any number of readers may read while a sync writes."""
+        return SQLiteReader(self.path)
 
     async def open(self, terms: Mapping[str, str]) -> None:
         """See `Store.open`. Any run may go on where another stopped, if it redacts and keeps the same."""

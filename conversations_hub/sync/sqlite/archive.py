@@ -1,4 +1,4 @@
-"""Moved to `conversations_hub.stores.sqlite.archive`; this place goes with 0.3."""
+"""Moved to `conversations_hub.stores.sqlite.reader`; this place goes with 0.3."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from ..._moved import moved
 
 __all__: list[str] = []
 
-__getattr__ = moved(__name__, "conversations_hub.stores.sqlite.archive")
+__getattr__ = moved(__name__, {"Archive": "conversations_hub.stores.sqlite.reader:SQLiteReader"})

@@ -21,8 +21,8 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from .errors import ConfigurationError
-from .schema import Agent, Analysis, Conversation, Participant, ToolCall, ToolResult, TranscriptTurn, Word
+from ..errors import ConfigurationError
+from ..schema import Agent, Analysis, Conversation, Participant, ToolCall, ToolResult, TranscriptTurn, Word
 
 __all__ = ["PersonalData"]
 

@@ -23,8 +23,10 @@ from ...instants import check_span
 from ...refs import Ref, Target
 from ...schema import Conversation, Recording, Role, Status
 from ..erasure import Person, Receipt
+from ..filters import Filters
+from ..reader import Found, Hit
 from ..status import StoreStatus
-from ..untrusted import Instant, instant_of
+from ..untrusted import instant_of
 from .connection import connected, has_index, using
 from .erasure import Plan, named, older
 from .query import Query, parsed, snippet
@@ -32,7 +34,7 @@ from .status import status
 from .tables import CONVERSATION, PARTICIPANT, RECORDING, TURN, conversation_of, instant_text, recording_of
 from .writer import Writer
 
-__all__ = ["Archive", "Found", "Hit"]
+__all__ = ["SQLiteReader"]
 
 T = TypeVar("T")
 
@@ -40,35 +42,7 @@ _AT_A_TIME: Final = 100  # conversations read together
 _MOST_HINTS: Final = 20  # words that are counted where nothing is found
 
 
-class Hit(msgspec.Struct, frozen=True, kw_only=True):
-    """A turn in which the words were found."""
-
-    ref: str
-    """The conversation, as `hub.get` takes it."""
-    created_at: Instant | None
-    """When the conversation was made, else when it started, UTC."""
-    title: str | None
-    position: int
-    """Of the turn in its conversation, from 0."""
-    role: Role
-    start: float | None
-    """Seconds from the conversation's start."""
-    snippet: str
-    """What was said around the words, which stand in brackets."""
-
-
-class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """What a search found."""
-
-    hits: list[Hit]
-    """No more than were asked for, the best first."""
-    total: int
-    """How many there are."""
-    hint: str | None = None
-    """Where there are none, what of it was said by itself, in a sentence."""
-
-
-class Archive:
+class SQLiteReader:
     """A store's file, to read from; any number of readers may do so while a sync writes. To be closed, or `with`.
 
     It reads at once and waits for the disk: in an event loop call it through `asyncio.to_thread`.
@@ -201,14 +175,14 @@ class Archive:
         limit: int | None = None,
     ) -> Iterator[Conversation]:
         """Yield conversations, the newest first; one without an instant lies in every span, as in `hub.list`."""
-        check_span(since, until)
-        condition = _all(_narrowed((), None, until), _equal(status=status, agent_id=agent))
+        wanted = Filters.of(targets, since, until, status=status, agent=agent)
+        condition = _all(_before(until), _equal(status=wanted.status, agent_id=agent))
         spans: list[_Condition] = [("", [])]
         if since is not None:  # two questions: one for both would read all that lies between
             spans = [("at >= ?", [instant_text(since)]), ("at = ''", [])]
         # And one for each target: no index has those of several in one order.
-        wanted = [_is_of(target) for target in dict.fromkeys(map(Target.parse, targets))] or [("", [])]
-        found = (self._newest_first([_all(one, condition, span) for one in wanted], limit) for span in spans)
+        owners = [_is_of(target) for target in wanted.targets] or [("", [])]
+        found = (self._newest_first([_all(one, condition, span) for one in owners], limit) for span in spans)
         return islice(chain.from_iterable(found), limit)
 
     def recordings(
@@ -218,7 +192,7 @@ class Archive:
 
         Each comes with its position in its conversation, and with when that was made, else when it started.
         """
-        where, values = _narrowed(targets, since, until)
+        where, values = _narrowed(Filters.of(targets, since, until))
         return self._ask(
             "SELECT provider, account, id, at, position,"
             f" {', '.join(f'recordings.{name}' for name in RECORDING)}"
@@ -255,14 +229,13 @@ class Archive:
         Raises:
             InvalidRefError: These are more words than can be looked for at once.
         """
+        wanted = Filters.of(targets, since, until, status=status, agent=agent, role=role)
         query = parsed(words)
         if not query:
             hint = "there are only words to leave out" if query.unwanted else "there is no word to find"
             return Found(hits=[], total=0, hint=hint)
-        narrowed = _all(
-            _narrowed(targets, since, until), _equal(role=role and Role(role), status=status, agent_id=agent)
-        )
-        asked = _all(self._anywhere(query, role) if anywhere else self._said(query), narrowed)
+        narrowed = _all(_narrowed(wanted), _equal(role=wanted.role, status=wanted.status, agent_id=agent))
+        asked = _all(self._anywhere(query, wanted.role) if anywhere else self._said(query), narrowed)
         where, values = asked
         question = f"SELECT {_FOUND}, turns.text{self._source} WHERE {where} ORDER BY {self._order} LIMIT ? OFFSET ?"
         hits = list(self._ask(question, (*values, limit, offset), partial(_hit, query)))
@@ -278,7 +251,7 @@ class Archive:
     def _holds(self, text: str, expression: str) -> bool:
         return self._asked[expression].holds(text)
 
-    def _anywhere(self, query: Query, role: Role | str | None) -> _Condition:
+    def _anywhere(self, query: Query, role: Role | None) -> _Condition:
         """Return the condition that a turn says some of it, in a conversation that says all of it."""
         conditions = [self._said(Query((tuple(term for terms in query.wanted for term in terms),)))]
         for terms, is_in in [*((terms, "IN") for terms in query.wanted), (query.unwanted, "NOT IN")]:
@@ -356,21 +329,18 @@ def _equal(**columns: str | None) -> _Condition:
     return " AND ".join(f"{name} = ?" for name in told), list(told.values())
 
 
-def _narrowed(targets: Sequence[str], since: datetime | None, until: datetime | None) -> _Condition:
-    conditions: list[str] = []
-    values: list[Any] = []
-    if targets:
-        named = [_is_of(target) for target in map(Target.parse, targets)]
-        conditions.append(f"({' OR '.join(where for where, _ in named)})")
-        values += [value for _, of_one in named for value in of_one]
-    check_span(since, until)
-    if since is not None:
-        conditions.append("(at >= ? OR at = '')")  # like `hub.list`: what has no instant is in every span
-        values.append(instant_text(since))
-    if until is not None:
-        conditions.append("at < ?")
-        values.append(instant_text(until))
-    return " AND ".join(conditions), values
+def _narrowed(wanted: Filters) -> _Condition:
+    """Return the condition of targets and span."""
+    named = [_is_of(target) for target in wanted.targets]
+    owners = f"({' OR '.join(where for where, _ in named)})" if named else ""
+    since: _Condition = ("", [])
+    if wanted.since is not None:  # like `hub.list`: what has no instant is in every span
+        since = ("(at >= ? OR at = '')", [instant_text(wanted.since)])
+    return _all((owners, [value for _, values in named for value in values]), since, _before(wanted.until))
+
+
+def _before(until: datetime | None) -> _Condition:
+    return ("", []) if until is None else ("at < ?", [instant_text(until)])
 
 
 def _is_of(target: Target) -> _Condition:

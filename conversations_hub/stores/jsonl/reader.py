@@ -1,41 +1,124 @@
-"""What is in a JSONL store: how it stands, and taking conversations out of it for good."""
+"""What is in a JSONL store: its conversations, how it stands, and taking some out of it for good."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from itertools import islice
+from math import inf
 from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 
 import msgspec
 
-from ...errors import InvalidRefError, StoreError
+from ...adapters import load
+from ...errors import InvalidRefError, NotFoundError, StoreError, UnsupportedError
 from ...files.atomic import Files
 from ...files.lock import Lock
 from ...files.opening import own_path
 from ...instants import check_span
-from ...refs import Ref
-from ...schema import Conversation
+from ...refs import Ref, Target
+from ...schema import Conversation, Recording, Status
 from ..erasure import Person, Receipt, is_mentioned, remove_recordings, takes_part, tombstone
+from ..filters import Filters
+from ..reader import Found
 from ..status import StoreStatus
-from ..untrusted import Instant, reading
+from ..untrusted import Instant, lines_of, reading
 from .data import Data, Name
+from .finished import finished
 from .journal import Erased
 from .status import status
 
-__all__ = ["JSONLArchive"]
+__all__ = ["JSONLReader"]
 
 
-class JSONLArchive:
+class JSONLReader:
     """A JSONL store, to look at and to erase from; its lines are for any reader of JSON lines.
 
-    It works at once and waits for the disk: in an event loop call it through `asyncio.to_thread`.
+    It works at once and waits for the disk: in an event loop call it through `asyncio.to_thread`. Every question reads
+    the whole file that was finished last, in memory of some hundred bytes for each conversation.
     """
 
     def __init__(self, path: str | Path, *, files: Files | None = None) -> None:
         self.path = Path(path)
         self._files = files or Files()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """See `StoreReader.close`. No file is held."""
+
+    def accounts(self) -> list[str]:
+        """See `StoreReader.accounts`."""
+        return [account.where for account in self.status().accounts]
+
+    def get(self, ref: str) -> Conversation:
+        """See `StoreReader.get`."""
+        parsed = Ref.parse(ref)
+        target = parsed.target
+        with finished(self.path) as lines:
+            found = [line for line in lines_of(lines) if _names(parsed, _name.decode(line))]
+            if not found:
+                raise NotFoundError(
+                    "no such conversation in the store", provider=target.provider, account=target.account
+                )
+            if len(found) > 1:
+                raise InvalidRefError(
+                    f"{target.provider} has that id in several accounts: say which, as provider/account:id"
+                )
+            return _conversation.decode(found[0])
+
+    def conversations(
+        self,
+        *targets: str,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        status: Status | str | None = None,
+        agent: str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Conversation]:
+        """See `StoreReader.conversations`."""
+        wanted = Filters.of(targets, since, until, status=status, agent=agent)
+        return islice(self._newest_first(wanted), limit)
+
+    def _newest_first(self, wanted: Filters) -> Iterator[Conversation]:
+        with finished(self.path) as lines:
+            places: list[tuple[float, int]] = []
+            while True:
+                offset = lines.tell()
+                line = next(lines_of(lines), None)
+                if line is None:
+                    break
+                if (row := _row.decode(line)).is_among(wanted):
+                    places.append((row.at.timestamp() if row.at else -inf, offset))
+            for _, offset in sorted(places, reverse=True):
+                lines.seek(offset)
+                yield _conversation.decode(next(lines_of(lines)))
+
+    def recordings(
+        self, *targets: str, since: datetime | None = None, until: datetime | None = None
+    ) -> Iterator[tuple[Recording, int, datetime | None]]:
+        """See `StoreReader.recordings`."""
+        for one in self.conversations(*targets, since=since, until=until):
+            for position, recording in enumerate(one.recordings):
+                yield msgspec.structs.replace(recording, ref=one.ref), position, one.created_at or one.started_at
+
+    def search(self, _words: str, *_targets: str, **_filters: Any) -> Found:
+        """See `StoreReader.search`: JSON lines have no index.
+
+        Raises:
+            UnsupportedError: always.
+        """
+        raise UnsupportedError(f"{self.path} holds JSON lines, which have no index: search a SQLite store")
 
     def status(self) -> StoreStatus:
         """Return how the store stands: what its log says, or its manifest where there is no log.
@@ -147,7 +230,45 @@ class _Dated(msgspec.Struct):
     started_at: Instant | None = None
 
 
+class _AgentId(msgspec.Struct):
+    id: str | None = None
+
+
+class _Row(_Dated, kw_only=True):
+    """What of a line is looked at, to tell whether it is wanted."""
+
+    provider: str
+    account: str
+    id: str
+    status: Status = Status.UNKNOWN
+    agent: _AgentId | None = None
+
+    @property
+    def at(self) -> datetime | None:
+        return self.created_at or self.started_at
+
+    def is_among(self, wanted: Filters) -> bool:
+        at = self.at
+        return (
+            (not wanted.targets or any(map(self._is_of, wanted.targets)))
+            and (at is None or wanted.since is None or wanted.since <= at)
+            and (at is None or wanted.until is None or at < wanted.until)
+            and wanted.status in {None, self.status}
+            and (wanted.agent is None or (self.agent is not None and self.agent.id == wanted.agent))
+        )
+
+    def _is_of(self, target: Target) -> bool:
+        if target.provider != self.provider or target.account not in {None, self.account}:
+            return False
+        if target.resource is None:
+            return True
+        name, _, _ = load(self.provider).resource_of(self.id)
+        return name == target.resource
+
+
 _conversation = msgspec.json.Decoder(Conversation)
+_name = msgspec.json.Decoder(Name)
+_row = msgspec.json.Decoder(_Row)
 _dated = msgspec.json.Decoder(_Dated)
 
 

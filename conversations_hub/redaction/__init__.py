@@ -1,0 +1,8 @@
+"""Personal data out of conversations, before they are stored."""
+
+from __future__ import annotations
+
+from .personal_data import PersonalData
+from .redactors import Redact
+
+__all__ = ["PersonalData", "Redact"]

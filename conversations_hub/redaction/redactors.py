@@ -1,0 +1,69 @@
+"""Redactors: what is done to each conversation before it is stored."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from ..errors import StoreError
+from ..schema import Conversation
+from ..scrub.signatures import without_signatures
+
+__all__ = ["Redact", "as_sequence", "describe", "redacted", "uncounted"]
+
+Redact = Callable[[Conversation], Conversation]
+"""Returns a conversation without what must not be stored."""
+
+
+def as_sequence(redact: Redact | Sequence[Redact]) -> tuple[Redact, ...]:
+    """Return redactors, of which one need not be in a sequence."""
+    return (redact,) if callable(redact) else tuple(redact)
+
+
+def redacted(conversation: Conversation, redactors: Sequence[Redact]) -> Conversation:
+    """Return a conversation as it may be stored: without signatures of URLs, and as the redactors return it.
+
+    Raises `StoreError` where a redactor fails, for nothing is stored that did not pass it.
+    """
+    conversation = without_signatures(conversation)
+    for redact in redactors:
+        try:
+            conversation = redact(conversation)
+        except Exception as error:
+            # What it says may hold what was to be taken out; whoever debugs it finds it as the cause.
+            name = getattr(redact, "__name__", type(redact).__name__)
+            raise StoreError(
+                f"a redactor failed ({name}: {type(error).__name__}), and nothing is stored that did not pass it"
+            ) from error
+    return conversation
+
+
+def describe(redactors: Sequence[Redact]) -> str:
+    """Return the names of redactors, and their versions where they have some, as a store remembers them."""
+    return ", ".join(map(_described, redactors)) or "none"
+
+
+def _described(redact: Redact) -> str:
+    name = getattr(redact, "__qualname__", type(redact).__qualname__)
+    return f"{name} {version}" if (version := getattr(redact, "version", None)) else name
+
+
+def uncounted(redactors: Sequence[Redact]) -> tuple[Redact, ...]:
+    """Return redactors that do the same and count nothing."""
+    return tuple(map(_uncounted, redactors))
+
+
+def _uncounted(redact: Redact) -> Redact:
+    counts: Counter[str] | None = getattr(redact, "counts", None)
+    if counts is None:
+        return redact
+
+    def quietly(conversation: Conversation) -> Conversation:
+        before = counts.copy()
+        try:
+            return redact(conversation)
+        finally:
+            counts.clear()
+            counts.update(before)
+
+    return quietly
