@@ -37,14 +37,15 @@ from store import Speech, conversations, latin_word
 
 from conversations_hub import Account, Conversation, Hub
 from conversations_hub.adapters import load
-from conversations_hub.cli.archives import opened
+from conversations_hub.cli.stored import opened
 from conversations_hub.schema import Status
 from conversations_hub.signals import PageRead, Signal
 from conversations_hub.stores.fingerprint import fingerprint
 from conversations_hub.stores.jsonl import JSONLStore
+from conversations_hub.stores.reader import StoreReader
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.store import Entry, Kept, Progress
+from conversations_hub.stores.url import StoreURL
 from conversations_hub.sync import Store, SyncReport, sync
 from conversations_hub.transport import Connections
 
@@ -229,7 +230,7 @@ def first(found: Iterator[Conversation]) -> list[Conversation]:
     return list(islice(found, 20))
 
 
-READS: Mapping[str, tuple[Sequence[str], Callable[[SQLiteReader], Any]]] = {
+READS: Mapping[str, tuple[Sequence[str], Callable[[StoreReader], Any]]] = {
     "get": (["tavus"], lambda archive: archive.get(f"tavus:{conversation_id(FEW)}")),
     "get of an account": (["tavus/eu"], lambda archive: archive.get(f"tavus/eu:{conversation_id(FEW - 1)}")),
     "list, 20": ([], lambda archive: first(archive.conversations(limit=20))),
@@ -260,13 +261,13 @@ def reading(size: int) -> list[Cost | Bound]:
             before, spent = bytes_read(), list[float]()
             for _ in range(_REPEATS):
                 worked = time.process_time()
-                with opened(path, targets) as archive:
+                with opened(StoreURL("sqlite", path), targets) as archive:
                     assert read(archive)
                 spent.append(1000 * (time.process_time() - worked))
             kilobytes = (bytes_read() - before) / _REPEATS / 1000
             costs += [Cost(what, median(spent), "ms"), Cost(f"{what}, read", kilobytes, "kB")]
         (common, _), *_ = speech.turns.most_common(1)
-        with opened(path, []) as archive:
+        with opened(StoreURL("sqlite", path), []) as archive:
             worked = time.process_time()
             turns = archive.search(common).total
             searched = time.process_time()

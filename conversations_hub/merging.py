@@ -10,7 +10,7 @@ import msgspec
 from .errors import HubError, NotFoundError
 from .schema import Agent, Analysis, Conversation, Issue, Recording, TranscriptState
 
-__all__ = ["merge", "same_recording", "without_details"]
+__all__ = ["merge", "place_of", "same_recording", "without_details"]
 
 
 _FIELDS: dict[type[msgspec.Struct], list[tuple[str, Any]]] = {
@@ -60,11 +60,12 @@ def same_recording(recordings: Sequence[Recording], wanted: Recording) -> Record
     Raises `NotFoundError` where there is none.
     """
     alike = [one for one in recordings if (one.access, one.media_type) == (wanted.access, wanted.media_type)]
-    there = [one for one in alike if _place(one) == _place(wanted)] or alike
+    there = [one for one in alike if place_of(one) == place_of(wanted)] or alike
     if len(there) != 1:
         raise NotFoundError("the recording's URL has expired, and the conversation no longer has that one")
     return there[0]
 
 
-def _place(recording: Recording) -> str:
+def place_of(recording: Recording) -> str:
+    """Return where a recording lies, without what a provider signs anew for each answer."""
     return recording.location.partition("?")[0]

@@ -24,7 +24,7 @@ from conversations_hub import Conversation, Hub
 from conversations_hub.adapter import Adapter
 from conversations_hub.adapters import load
 from conversations_hub.cli import cli
-from conversations_hub.cli.show import Lines, whole
+from conversations_hub.cli.render import ConversationTable, render
 from conversations_hub.errors import HubError, problem
 from conversations_hub.events import Event
 from conversations_hub.formats.csv import write_csv
@@ -273,8 +273,8 @@ def _shown(one: Conversation) -> None:
     write_jsonl([one], _nothing)
     for is_terminal in (True, False):
         out = Console(file=StringIO(), force_terminal=is_terminal, width=80, markup=False, emoji=False, highlight=False)
-        out.print(whole(one))
-        Lines(out, is_cut=is_terminal).write(one)
+        out.print(render(one))
+        ConversationTable(out, is_cut=is_terminal).write(one)
 
 
 def _differences(one: Conversation, other: Conversation) -> dict[str, object]:

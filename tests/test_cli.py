@@ -31,9 +31,9 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from conversations_hub.adapters import BUILTIN, load
-from conversations_hub.cli import cli, serving
-from conversations_hub.cli.moments import moment
-from conversations_hub.cli.show import Lines, whole
+from conversations_hub.cli import cli, simulate
+from conversations_hub.cli.parameters import instant
+from conversations_hub.cli.render import ConversationTable, render
 from conversations_hub.cli.terminal import escaped, escaped_lines, write_json
 from conversations_hub.errors import OutageError
 from conversations_hub.hub import Hub
@@ -186,8 +186,8 @@ def test_a_limited_list_says_once_that_there_may_be_more(accounts: dict[str, str
     ]
     [one] = run("list", "anyreach", "--limit", "5", environ=accounts).stderr.splitlines()
     assert one == "5 delivered, as --limit asks; there may be more of anyreach/default"
-    [whole] = run("list", "anyreach", "--limit", "500", environ=accounts).stderr.splitlines()
-    assert whole.startswith("anyreach/default: complete, 40 delivered of 40 listed")
+    [render] = run("list", "anyreach", "--limit", "500", environ=accounts).stderr.splitlines()
+    assert render.startswith("anyreach/default: complete, 40 delivered of 40 listed")
 
 
 def test_a_limited_list_still_says_who_failed(accounts: dict[str, str]) -> None:
@@ -241,7 +241,7 @@ def test_an_interrupt_ends_list_quietly() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "instant"),
+    ("text", "read"),
     [
         ("2026-11-20", datetime(2026, 11, 20, tzinfo=UTC)),
         ("2026-11-20T09:30", datetime(2026, 11, 20, 9, 30, tzinfo=UTC)),
@@ -249,8 +249,8 @@ def test_an_interrupt_ends_list_quietly() -> None:
         ("2026-11-20T09:30Z", datetime(2026, 11, 20, 9, 30, tzinfo=UTC)),
     ],
 )
-def test_an_instant_is_iso_8601(text: str, instant: datetime) -> None:
-    assert moment(text) == instant
+def test_an_instant_is_iso_8601(text: str, read: datetime) -> None:
+    assert instant(text) == read
 
 
 @pytest.mark.parametrize(
@@ -265,13 +265,13 @@ def test_an_instant_is_iso_8601(text: str, instant: datetime) -> None:
 )
 def test_an_instant_is_a_span_back_from_now(text: str, back: timedelta) -> None:
     before = datetime.now(UTC)
-    assert before <= moment(text) + back <= datetime.now(UTC)
+    assert before <= instant(text) + back <= datetime.now(UTC)
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "12", "5y", "-3d", "999999999d", "999999999w", "٣d", "2026-13-01"])
 def test_what_is_no_instant_is_wrong_usage(text: str) -> None:
     with pytest.raises(click.BadParameter, match="write 2026-11-20"):
-        moment(text)
+        instant(text)
 
 
 # get
@@ -428,7 +428,7 @@ def _read(terminal: int) -> bytes:
 def test_every_fault_has_its_option() -> None:
     options = {parameter.name for parameter in cli.commands["simulate"].params}
     faults = {field.name for field in dataclasses.fields(Faults)}
-    assert options - faults == {"host", "port", "conversations", "chats", "seed", "webhooks_to", "form"}
+    assert options - faults == {"host", "port", "conversations", "chats", "seed", "webhooks_to", "as_json"}
     assert faults <= options
 
 
@@ -494,13 +494,13 @@ def test_simulate_answers_with_the_clock_of_the_machine(monkeypatch: pytest.Monk
             told.append(simulator.worlds["telnyx"].present - seconds[0])
             seconds[0] += 3600.0
 
-    monkeypatch.setattr(serving, "time", SimpleNamespace(time=lambda: seconds[0]))
+    monkeypatch.setattr(simulate, "time", SimpleNamespace(time=lambda: seconds[0]))
 
     def now_in(_zone: object) -> datetime:
         return now
 
-    monkeypatch.setattr(serving, "datetime", SimpleNamespace(now=now_in))
-    monkeypatch.setattr(serving, "_serve", serve)
+    monkeypatch.setattr(simulate, "datetime", SimpleNamespace(now=now_in))
+    monkeypatch.setattr(simulate, "_serve", serve)
     assert run("simulate").exit_code == 0
     assert told == [0.0, 0.0]
 
@@ -698,8 +698,8 @@ def _hostile() -> Conversation:
 
 def test_a_conversation_shows_vendors_text_escaped_and_as_it_is() -> None:
     out = _paper(400)
-    out.print(whole(_hostile()))
-    Lines(out).write(_hostile())
+    out.print(render(_hostile()))
+    ConversationTable(out).write(_hostile())
     shown = _written(out)
     assert not set(shown) & set("\x1b\x07\x9b\u202e\u2066\r\x7f")
     assert shown.count(HARMLESS) == 21
@@ -751,7 +751,7 @@ def test_json_is_the_same_document_on_a_terminal_and_the_same_bytes_elsewhere(
 def _set(conversation: Conversation) -> str:
     """Set a conversation in columns, and see that `render` says the same in the same places."""
     out = _paper(400)
-    out.print(whole(conversation))
+    out.print(render(conversation))
     shown = "\n".join(line.rstrip() for line in _written(out).splitlines())
     assert shown == conversation.render()
     return shown
@@ -832,7 +832,7 @@ def test_first_words_move_down_where_there_is_no_room(width: int, rows: int) -> 
     out = _paper(width)
     said = "Where is my order? It should have been here last week. " * 3
     turns = (TranscriptTurn(index=0, role=Role.USER, text=said),)
-    lines = Lines(out)
+    lines = ConversationTable(out)
     lines.write(Conversation(provider="acme", id="c1", created_at=datetime(2019, 5, 1, tzinfo=UTC), transcript=turns))
     shown = _written(out).splitlines()
     assert len(shown) == rows

@@ -82,7 +82,7 @@ async def test_certificates_of_ones_own_are_trusted(tmp_path: Path) -> None:
         (("--proxy", f"http://ada:{PASSWORD}@proxy.example"), "everybody on this machine could read the password"),
         (("--proxy", f"ada:{PASSWORD}@proxy.example"), "everybody on this machine could read the password"),
         (("--proxy", f"socks5://{PASSWORD}"), "must be written as http://host:port"),
-        (("--proxy", "http://a.example", "--proxy-from-env"), "give only one"),
+        (("--proxy", "http://a.example", "--proxy-from-env"), "exclude each other"),
         (("--proxy-from-env",), "HTTPS_PROXY: the proxy must be written as http://host:port"),
         (("--ca-file", "nowhere.pem"), "nowhere.pem cannot be read"),
     ],

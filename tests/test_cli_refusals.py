@@ -14,9 +14,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from conversations_hub.cli import cli
-from conversations_hub.cli.places import Place, place
+from conversations_hub.cli.parameters import store_url
 from conversations_hub.errors import StoreError
 from conversations_hub.stores.sqlite.reader import SQLiteReader
+from conversations_hub.stores.url import StoreURL
 
 from .test_sqlite_store import kept_in, said
 
@@ -109,13 +110,13 @@ def test_a_place_that_names_no_store_is_wrong_usage(
 def test_a_place_is_read_as_it_is_written(text: str, kind: str | None, path: str, shown: str) -> None:
     if kind is None:
         with pytest.raises(click.BadParameter):
-            place(text)
+            store_url(text)
     else:
-        assert place(text) == Place(kind, Path(path))
-        assert str(place(text)) == shown
+        assert store_url(text) == StoreURL(kind, Path(path))
+        assert str(store_url(text)) == shown
 
 
-NOBODY = "conversations.db holds no conversations of {}: there is acme/default, acme/eu"
+NOBODY = "conversations.db holds no conversations of {}: it has acme/default, acme/eu"
 
 
 @pytest.mark.parametrize(
@@ -130,11 +131,10 @@ NOBODY = "conversations.db holds no conversations of {}: there is acme/default, 
         (("search", ' "" *'), "there is no word to look for"),
         (("list", "--store", "conversations.db", "nobody"), NOBODY.format("nobody")),
         (("list", "--store", "conversations.db", "acme:c1"), "names no provider"),
-        (("list", "--store", "conversations.db", "--status", "weird"), "there is queued, ringing"),
+        (("list", "--store", "conversations.db", "--status", "weird"), "choose from queued, ringing"),
         (("list", "--store", "conversations.db", "--since", "1d", "--until", "2d"), "lies after until"),
         (("get", "--store", "conversations.db", "nobody:c1"), NOBODY.format("nobody")),
         (("get", "--store", "conversations.db", "acme"), "is no ref"),
-        (("get", "--store", "jsonl:c.jsonl", "acme:c1"), "holds JSON lines"),
         (("export", "f.csv", "nobody"), NOBODY.format("nobody")),
         (("export", "f.csv", "acme/default", "nobody"), NOBODY.format("nobody")),
         (("export", "f.csv", "acme:c1"), "names no provider"),

@@ -82,7 +82,6 @@ def test_an_incomplete_sync_says_so_in_its_exit_code(environ: dict[str, str], tm
     [
         (["sync", "nobody"], 2, "unknown provider"),
         (["sync", "--store", "/nowhere/at/all.db"], 1, "there is no folder"),
-        (["sync", "--store", "jsonl:x.jsonl", "--recordings", "r"], 2, "SQLite store"),
         (["search", "x", "--store", "/nowhere.db"], 1, "no such file"),
         (["list", "--store", "/nowhere.db"], 1, "no such file"),
         (["search", "x", "--role", "nobody"], 2, "'nobody' is not one of"),

@@ -9,18 +9,19 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.text import Text
 
+from conversations_hub.cli import doctor, get
+from conversations_hub.cli import list as list_command
+from conversations_hub.cli import plan as plan_command
 from conversations_hub.cli.accounts import Accounts
 from conversations_hub.cli.asking import asking
-from conversations_hub.cli.doctor import examine
-from conversations_hub.cli.erasing import delete_at_providers
-from conversations_hub.cli.planning import show_plan
+from conversations_hub.cli.delete import delete_at_providers
 from conversations_hub.cli.progress import Progress
-from conversations_hub.cli.reading import get, list_all
 from conversations_hub.errors import OutageError
 from conversations_hub.signals import (
     AttemptEnded,
@@ -31,6 +32,7 @@ from conversations_hub.signals import (
     Waited,
     in_words,
 )
+from conversations_hub.stores.url import StoreURL
 from conversations_hub.testing import Simulator
 from conversations_hub.transport import Clock
 
@@ -57,20 +59,33 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
 
 
 def ask_for_one(simulator: Simulator) -> None:
-    get(f"tavus:{simulator.worlds['tavus'].corpus.id(1)}", wait=timedelta(), accounts=Accounts(), form="json")
+    ref = f"tavus:{simulator.worlds['tavus'].corpus.id(1)}"
+    get.run(ref, wait=timedelta(), store=None, accounts=Accounts(), form="json")
 
 
 def ask_for_all(_: Simulator) -> None:
     nothing = {"since": None, "until": None, "status": None, "agent": None}
-    list_all((), **nothing, limit=None, transcripts=False, accounts=Accounts(), as_json=True)
+    list_command.run((), **nothing, limit=None, transcripts=False, store=None, accounts=Accounts(), as_json=True)
 
 
 def plan(_: Simulator) -> None:
-    show_plan(Accounts(), None, (), since=None, until=None, as_json=True)
+    plan_command.run(
+        (),
+        store=StoreURL("sqlite", Path("none.db")),
+        since=None,
+        until=None,
+        lookback=None,
+        again=False,
+        redact=False,
+        no_verify=False,
+        keep=None,
+        accounts=Accounts(),
+        as_json=True,
+    )
 
 
 def examine_all(_: Simulator) -> None:
-    examine((), accounts=Accounts(), as_json=True)
+    doctor.run((), accounts=Accounts(), as_json=True)
 
 
 def delete(simulator: Simulator) -> None:
@@ -225,7 +240,7 @@ def test_each_request_wait_and_page_is_told_without_ids(
 def test_a_level_that_is_none_is_wrong_usage() -> None:
     result = run("providers", environ={"CONVERSATIONS_HUB_LOG": "loud"})
     assert result.exit_code == 2
-    assert "CONVERSATIONS_HUB_LOG is 'loud': there is debug, info, warning and error" in result.stderr
+    assert "CONVERSATIONS_HUB_LOG is 'loud'; choose from debug, info, warning and error" in result.stderr
     assert run("providers", environ={"CONVERSATIONS_HUB_LOG": "warning"}).exit_code == 0
 
 

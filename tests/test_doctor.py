@@ -17,7 +17,7 @@ from conversations_hub import Account, Hub
 from conversations_hub.adapter import Adapter, Resource
 from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.cli import cli
-from conversations_hub.cli.examination import Diagnosis, Finding, examined
+from conversations_hub.cli.doctor_checks import Diagnosis, Finding, check_account
 from conversations_hub.hub.from_env import accounts_in
 from conversations_hub.hub.unusable import Unusable
 from conversations_hub.reading.json import Json
@@ -38,7 +38,7 @@ def _listed(*rows: Mapping[str, object], headers: dict[str, str] | None = None) 
 
 async def _examined(*accounts: Account | Unusable, clock: Clock | None = None) -> list[Diagnosis]:
     async with Hub(accounts, clock=clock or FakeClock().clock) as hub:
-        return [await examined(lane) for lane in hub.lanes()]
+        return [await check_account(lane) for lane in hub.lanes()]
 
 
 async def _found(url: str, provider: str = "tavus", key: str = KEY, clock: Clock | None = None) -> dict[str, Finding]:
@@ -229,7 +229,7 @@ def test_the_command_writes_what_was_found(monkeypatch: pytest.MonkeyPatch) -> N
     async def canned(_lane: Lane) -> Diagnosis:
         return diagnosis
 
-    monkeypatch.setattr("conversations_hub.cli.doctor.examined", canned)
+    monkeypatch.setattr("conversations_hub.cli.doctor.check_account", canned)
     environ = {f"{provider.upper()}_API_KEY": None for provider in BUILTIN} | {"TAVUS_API_KEY": KEY}
     shown = CliRunner().invoke(cli, ["doctor", "tavus"], env=environ)
     assert shown.exit_code == 1

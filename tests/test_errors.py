@@ -90,7 +90,7 @@ def _pickled(error: HubError) -> HubError:
 
 def test_the_tree_is_the_documented_one() -> None:
     assert {kind: kind.__bases__[0] for kind in TREE} == TREE
-    assert set(errors.__all__) == {kind.__name__ for kind in TREE} | {"for_status", "problem"}
+    assert set(errors.__all__) == {kind.__name__ for kind in TREE} | {"ends_account", "for_status", "problem"}
     drawn = errors.__doc__ or ""
     assert all(kind.__name__ in drawn for kind in TREE)
 

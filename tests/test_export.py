@@ -27,7 +27,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversations_hub.adapters import BUILTIN
-from conversations_hub.cli.exporting import export_store
+from conversations_hub.cli import export
 from conversations_hub.errors import ConfigurationError, StoreError
 from conversations_hub.files import atomic
 from conversations_hub.files.atomic import Files
@@ -48,6 +48,7 @@ from conversations_hub.schema import (
 from conversations_hub.stores.parquet import ParquetStore, export_parquet
 from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.store import Progress
+from conversations_hub.stores.url import StoreURL
 
 from .growth import ratio
 from .test_sqlite_store import ACCOUNT, NOW, entry, kept_in, recorded, said
@@ -598,8 +599,16 @@ async def store(tmp_path: Path) -> Path:
 
 
 def run(store: Path, to: str, *targets: str, overwrite: bool = False, formulas: bool = False) -> None:
-    export_store(
-        store, to, targets, since=None, until=None, overwrite=overwrite, formulas=formulas, rows=None, as_json=False
+    export.run(
+        to,
+        targets,
+        store=StoreURL("sqlite", store),
+        since=None,
+        until=None,
+        overwrite=overwrite,
+        formulas=formulas,
+        rows=None,
+        as_json=False,
     )
 
 

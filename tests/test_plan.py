@@ -16,8 +16,8 @@ import pytest
 
 from conversations_hub import Account, Conversation, Hub
 from conversations_hub.adapters import BUILTIN, load
+from conversations_hub.cli import plan as plan_command
 from conversations_hub.cli.accounts import Accounts
-from conversations_hub.cli.planning import show_plan
 from conversations_hub.errors import ConfigurationError, HubClosedError, InvalidRefError, StoreError
 from conversations_hub.redaction import PersonalData
 from conversations_hub.schema import TranscriptState
@@ -25,6 +25,7 @@ from conversations_hub.stores.jsonl import JSONLStore
 from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.store import Entry, Progress, Window, Written
+from conversations_hub.stores.url import StoreURL
 from conversations_hub.sync import Redact, sync
 from conversations_hub.sync.candidates import Candidates
 from conversations_hub.sync.plan import AccountPlan, Failure, Sample, plan
@@ -467,7 +468,7 @@ async def test_a_store_that_is_in_use_or_fails_is_told_and_let_go(tmp_path: Path
 
 @pytest.mark.parametrize("as_json", [False, True])
 async def test_it_is_shown_to_people_and_as_json(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *, as_json: bool
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, as_json: bool
 ) -> None:
     async with Simulator(conversations=60, seed=7, providers=("tavus", "vapi"), now=NOW, clock=Present()) as simulator:
         for name, value in simulator.environment().items():
@@ -475,7 +476,18 @@ async def test_it_is_shown_to_people_and_as_json(
 
         async def is_good(*targets: str) -> bool:
             return await asyncio.to_thread(
-                show_plan, Accounts(), None, targets, since=None, until=None, as_json=as_json
+                plan_command.run,
+                targets,
+                store=StoreURL("sqlite", tmp_path / "c.db"),
+                since=None,
+                until=None,
+                lookback=None,
+                again=False,
+                redact=False,
+                no_verify=False,
+                keep=None,
+                accounts=Accounts(),
+                as_json=as_json,
             )
 
         assert await is_good()

@@ -333,7 +333,7 @@ async def test_whatever_a_conversation_claims_it_is_its_account_s(publish: Publi
 
 def test_whatever_an_event_claims_it_is_its_provider_s(publish: Publish) -> None:
     events = (
-        "\nfrom conversations_hub.adapter import Event, EventKind, Webhook\n"
+        "\nfrom conversations_hub.events import Event, EventKind, Webhook\n"
         "def events(body):\n"
         "    found = normalize(body)\n"
         "    return [Event(provider='tavus', kind=EventKind.ENDED, conversation_id='7', conversation=found)]\n"

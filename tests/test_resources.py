@@ -138,7 +138,7 @@ class Acme:
 
 @pytest.fixture(autouse=True)
 def adapter(monkeypatch: pytest.MonkeyPatch) -> None:
-    for found in ("hub.hub.usable", "sync.pull.usable", "sync.plan.usable", "stores.sqlite.archive.load"):
+    for found in ("hub.hub.usable", "sync.pull.usable", "sync.plan.usable", "stores.sqlite.reader.load"):
         monkeypatch.setattr(f"conversations_hub.{found}", _load)
 
 

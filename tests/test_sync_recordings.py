@@ -14,6 +14,7 @@ from conversations_hub import Account, Hub
 from conversations_hub.errors import PayloadError, StoreError, TransportError
 from conversations_hub.files.partial import Part
 from conversations_hub.files.recordings import name_of
+from conversations_hub.reporting import tell
 from conversations_hub.schema import Recording, RecordingAccess
 from conversations_hub.scrub.signatures import without_signatures
 from conversations_hub.stores.erasure import remove_recordings
@@ -21,7 +22,7 @@ from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.sync import sync
 from conversations_hub.sync.recordings import RecordingsReport, download_recordings
-from conversations_hub.sync.report import AccountSync, tell
+from conversations_hub.sync.report import AccountSync
 from conversations_hub.testing import Simulator
 from conversations_hub.transport import Clock
 

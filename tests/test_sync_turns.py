@@ -13,7 +13,7 @@ import pytest
 
 from conversations_hub import Account, Hub
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.sync import pull, sync
+from conversations_hub.sync import change, pull, sync
 
 from .server import Answer, Asked, answer, serving
 from .test_hub import START
@@ -37,18 +37,16 @@ async def test_a_long_conversation_is_digested_once_and_in_a_thread(
 ) -> None:
     digested: list[tuple[str, bool]] = []
 
-    def watched(name: str) -> Callable[..., Any]:
-        work = getattr(pull, name)
-
+    def watched(work: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(work)
         def watch(*arguments: Any) -> Any:
-            digested.append((name, threading.current_thread() is threading.main_thread()))
+            digested.append((work.__name__, threading.current_thread() is threading.main_thread()))
             return work(*arguments)
 
         return watch
 
-    for name in ("fingerprint", "is_print_of"):
-        monkeypatch.setattr(pull, name, watched(name))
+    for module, name in ((pull, "fingerprint"), (change, "is_print_of")):
+        monkeypatch.setattr(module, name, watched(getattr(module, name)))
     async with (
         serving(calls) as server,
         Hub([Account("vapi", key="key", base_url=server.url)]) as hub,

@@ -89,5 +89,5 @@ def unplugged(provider: Provider) -> Generator[None]:
             _, closing = super()._open()
             return cast("aiohttp.ClientSession", _Session(provider)), closing
 
-    with patch("conversations_hub.hub.Lane", Wireless):
+    with patch("conversations_hub.hub.hub.Lane", Wireless):
         yield

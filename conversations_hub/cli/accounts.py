@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import click
 
@@ -16,23 +16,7 @@ if TYPE_CHECKING:  # `--help` needs none of it
     from ..hub import Hub, ProfileName
     from ..signals import Signal
 
-__all__ = ["Accounts", "proxy"]
-
-
-def proxy(text: str) -> str:
-    """Read the URL of a proxy; a password in it would stand in the list of processes, and in the shell's history."""
-    from ..proxy import Proxy  # noqa: PLC0415
-
-    try:
-        Proxy(text)
-    except ConfigurationError as error:
-        raise click.BadParameter(error.reason) from None
-    if "@" in text:
-        raise click.BadParameter(
-            "everybody on this machine could read the password: write proxy = … into the file of --config, or set"
-            " HTTPS_PROXY and give --proxy-from-env"
-        )
-    return text
+__all__ = ["Accounts"]
 
 
 class Accounts(NamedTuple):
@@ -42,6 +26,13 @@ class Accounts(NamedTuple):
     proxy: str | None = None
     proxy_from_env: bool = False
     ca_file: Path | None = None
+
+    @classmethod
+    def of(cls, config: Path | None, proxy: str | None, proxy_from_env: bool, ca_file: Path | None) -> Self:  # noqa: FBT001
+        """Take what was typed; the proxy comes from one place."""
+        if proxy is not None and proxy_from_env:
+            raise click.UsageError("--proxy and --proxy-from-env exclude each other")
+        return cls(config, proxy, proxy_from_env, ca_file)
 
     @asynccontextmanager
     async def opened(

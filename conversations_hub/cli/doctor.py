@@ -12,10 +12,10 @@ from ..account import Account
 from ..errors import ConfigurationError
 from .accounts import Accounts
 from .asking import asking
-from .examination import Diagnosis, Finding, Verdict, examined
+from .doctor_checks import Diagnosis, Finding, Verdict, check_account
 from .terminal import escaped, write_json
 
-__all__ = ["examine"]
+__all__ = ["run"]
 
 _MARKS: dict[Verdict, tuple[str, str | None]] = {
     "ok": ("✓", "green"),
@@ -26,15 +26,15 @@ _MARKS: dict[Verdict, tuple[str, str | None]] = {
 _MOST_SHOWN = 8
 
 
-def examine(targets: Sequence[str], *, accounts: Accounts, as_json: bool) -> bool:
-    """Examine accounts one after the other and write what was found; say whether nothing failed."""
+def run(targets: Sequence[str], *, accounts: Accounts, as_json: bool) -> bool:
+    """Examine accounts one after the other and write what was found; return whether nothing failed."""
 
-    async def run() -> bool:
+    async def check() -> bool:
         is_good = True
         async with asking(accounts) as asked:
             for lane in asked.hub.lanes(*targets):
                 wrong = asked.hub.unusable.get(f"{lane.account.provider}/{lane.account.name}")
-                diagnosis = await examined(lane) if wrong is None else _unusable(lane.account, wrong)
+                diagnosis = await check_account(lane) if wrong is None else _unusable(lane.account, wrong)
                 is_good &= diagnosis.is_good
                 asked.clear()
                 if as_json:
@@ -43,7 +43,7 @@ def examine(targets: Sequence[str], *, accounts: Accounts, as_json: bool) -> boo
                     _show(diagnosis)
         return is_good
 
-    return asyncio.run(run())
+    return asyncio.run(check())
 
 
 def _unusable(account: Account, wrong: ConfigurationError) -> Diagnosis:

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from ..sync import AccountSync, SyncReport
 from ..sync.recordings import RecordingsReport
-from .show import console
+from .render import console
 from .tables import print_fitting, table_of
 from .terminal import escaped, escaped_lines
 

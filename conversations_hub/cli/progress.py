@@ -23,7 +23,7 @@ from ..sync import AccountSync, SyncReport
 from ..sync.recordings import RecordingsReport
 from .log import is_shown
 from .pace import Pace
-from .show import console
+from .render import console
 from .terminal import escaped, escaped_lines
 from .waits import Waits
 

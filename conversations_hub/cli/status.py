@@ -10,17 +10,18 @@ import msgspec
 from rich.table import Table
 
 from ..stores.status import AccountStatus, StoreStatus
-from .places import Place
-from .show import console, day
+from ..stores.url import StoreURL
+from .render import console, day
 from .tables import print_fitting, table_of
 from .terminal import escaped, write_json
 
-__all__ = ["show_status"]
+__all__ = ["run"]
 
 
-def show_status(place: Place, *, as_json: bool) -> None:
+def run(store: StoreURL, *, as_json: bool) -> None:
     """Write how a store stands, account by account and in all."""
-    found = _status(place)
+    with store.open().reader() as reader:
+        found = reader.status()
     if as_json:
         write_json(msgspec.json.encode(found))
         return
@@ -30,7 +31,7 @@ def show_status(place: Place, *, as_json: bool) -> None:
         click.echo(escaped(remark))
     for name in names:
         click.echo(f"{getattr(found.total, name):,} {name.replace('_', ' ')}: {_MEANINGS[name]}")
-    click.echo(f"{escaped(str(place))}: {found.total.conversations:,} conversations; instants are UTC")
+    click.echo(f"{escaped(str(store))}: {found.total.conversations:,} conversations; instants are UTC")
 
 
 def _table(found: StoreStatus, names: Sequence[str]) -> Table:
@@ -65,17 +66,6 @@ _MEANINGS = {
     "given_up": "the same, and nobody tries any longer; `sync --again` does",
     "vanished": "no longer in the provider's list",
 }
-
-
-def _status(place: Place) -> StoreStatus:
-    if place.kind == "jsonl":
-        from ..stores.jsonl.reader import JSONLReader  # noqa: PLC0415
-
-        return JSONLReader(place.path).status()
-    from ..stores.sqlite.reader import SQLiteReader  # noqa: PLC0415
-
-    with SQLiteReader(place.database) as archive:
-        return archive.status()
 
 
 def _remarks(found: StoreStatus) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Final
 from ..schema import Recording
 from .partial import parts_of
 
-__all__ = ["files_of", "name_of"]
+__all__ = ["files_of", "name_of", "names_of"]
 
 
 _KNOWN: Final = frozenset({".mp3", ".wav", ".ogg", ".opus", ".m4a", ".mp4", ".webm", ".flac", ".aac", ".mkv", ".mov"})
@@ -25,7 +25,7 @@ def name_of(recording: Recording, position: int) -> str:
 
     `position` is that among the conversation's recordings.
     """
-    return _names(recording, position)[0]
+    return names_of(recording, position)[0]
 
 
 _DIGESTS: Final = (16, 6)
@@ -37,7 +37,7 @@ What has such a name is neither downloaded again nor forgotten by `files_of`."""
 _FIRST_PARTS: Final = 48  # characters of a name in that of its part, in the first releases
 
 
-def _names(recording: Recording, position: int) -> list[str]:
+def names_of(recording: Recording, position: int) -> list[str]:
     """Return the paths a recording's file may have, today's first."""
     suffix = PurePosixPath(recording.location.partition("?")[0]).suffix.lower()
     if suffix not in _KNOWN:

@@ -18,7 +18,8 @@ from ..policy import Profile
 from ..reading.json import LARGE
 from ..reading.lifecycle import as_got
 from ..reading.values import is_believable
-from ..schema import MAX_REPORTED, Conversation, Issue, TranscriptState, TranscriptTurn
+from ..reporting import MAX_REPORTED
+from ..schema import Conversation, Issue, TranscriptState, TranscriptTurn
 from ..scrub import without_secrets, without_secrets_in_turn
 from ..transport import Counts, Lane
 from ..wire import Flow, wrong_with_id

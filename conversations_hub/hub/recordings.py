@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ..errors import HubError, NotFoundError, RejectedError, UnsupportedError
-from ..merging import _place, same_recording
+from ..merging import place_of, same_recording
 from ..schema import Recording, RecordingAccess
 from ..scrub.signatures import is_unsigned
 from ..transport import Lane
@@ -36,7 +36,7 @@ async def download(
     """
     lane = reader.lane
     guard = Guard(lane.base_url, lane.adapter.recording_hosts, any_public_host=allow_any_public_host)
-    identity = f"{recording.ref}\n{recording.access.value}\n{_place(recording)}"
+    identity = f"{recording.ref}\n{recording.access.value}\n{place_of(recording)}"
     until = lane.clock.monotonic() + deadline
     expires = recording.access is RecordingAccess.SIGNED_URL
 

@@ -18,7 +18,8 @@ from ..concurrency import Crew, Put
 from ..errors import DeadlineError, HubClosedError, HubError, NotFoundError, PartialError, ProviderError
 from ..frames import bare
 from ..policy import Profile
-from ..schema import MAX_REPORTED, Conversation, Status, TranscriptState
+from ..reporting import MAX_REPORTED
+from ..schema import Conversation, Status, TranscriptState
 from ..signals import PageRead
 from .cursor import Place, digests
 from .loop_guard import LoopGuard

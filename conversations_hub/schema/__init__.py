@@ -21,7 +21,6 @@ from typing import Any, Final
 import msgspec
 
 __all__ = [
-    "MAX_REPORTED",
     "Agent",
     "Analysis",
     "Channel",
@@ -43,9 +42,6 @@ __all__ = [
     "Visibility",
     "Word",
 ]
-
-MAX_REPORTED: Final = 100
-"""Issues that a report names one by one; it counts the others."""
 
 
 class Status(StrEnum):

@@ -14,18 +14,18 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .put import put
-    from .reader import StoreReader
-    from .store import ReadableStore, Store
+    from .insert import put
+    from .reader import ReadableStore, StoreReader
+    from .store import Store
     from .url import StoreURL, open_store
 else:  # on first use: whoever only names a store pays for nothing else
     _HOMES = {
-        "ReadableStore": "store",
+        "ReadableStore": "reader",
         "Store": "store",
         "StoreReader": "reader",
         "StoreURL": "url",
         "open_store": "url",
-        "put": "put",
+        "put": "insert",
     }
 
     def __getattr__(name: str) -> object:

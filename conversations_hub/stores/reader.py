@@ -13,9 +13,10 @@ import msgspec
 from ..schema import Conversation, Recording, Role, Status
 from .erasure import Person, Receipt
 from .status import StoreStatus
+from .store import Store
 from .untrusted import Instant
 
-__all__ = ["Found", "Hit", "StoreReader"]
+__all__ = ["Found", "Hit", "ReadableStore", "StoreReader"]
 
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,4 +147,20 @@ class StoreReader(Protocol):
         now: datetime | None = None,
     ) -> Receipt:
         """Take out, as `erase` does, what was before an instant; what has none stays."""
+        ...
+
+
+class ReadableStore(Store, Protocol):
+    """A store that can be looked into, as well."""
+
+    def exists(self) -> bool:
+        """Whether anything is there yet, be it no more than a run that was stopped."""
+        ...
+
+    def reader(self) -> StoreReader:
+        """Return what looks into it and erases from it.
+
+        Raises:
+            StoreError: there is no such store, or it cannot be read.
+        """
         ...

@@ -11,7 +11,6 @@ import msgspec
 
 from ..errors import StoreError
 from ..schema import Conversation
-from .reader import StoreReader
 from .untrusted import Instant
 
 __all__ = [
@@ -21,7 +20,6 @@ __all__ = [
     "Kept",
     "Missing",
     "Progress",
-    "ReadableStore",
     "Store",
     "Window",
     "Written",
@@ -210,20 +208,4 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Let go; what was not committed is gone."""
-        ...
-
-
-class ReadableStore(Store, Protocol):
-    """A store that can be looked into, as well."""
-
-    def exists(self) -> bool:
-        """Whether anything is there yet, be it no more than a run that was stopped."""
-        ...
-
-    def reader(self) -> StoreReader:
-        """Return what looks into it and erases from it.
-
-        Raises:
-            StoreError: there is no such store, or it cannot be read.
-        """
         ...

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from ..errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from .store import ReadableStore
+    from .reader import ReadableStore
 
 __all__ = ["StoreURL", "open_store", "parted"]
 

@@ -27,6 +27,7 @@ from ..errors import (
 from ..hub import Hub, Page
 from ..instants import check_span, earlier
 from ..redaction.redactors import Redact, as_sequence, uncounted
+from ..reporting import tell
 from ..schema import Conversation, TranscriptState
 from ..stores.store import Kept, Progress, Store, Window, terms_of, when
 from ..transport import Clock
@@ -34,7 +35,6 @@ from .accounts import accounts_of
 from .candidates import Age, Candidates
 from .change import is_to_fetch
 from .options import SyncOptions
-from .report import tell
 from .windows import bounds, left_to_walk
 
 __all__ = ["AccountPlan", "Failure", "Sample", "plan"]

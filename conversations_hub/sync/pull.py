@@ -29,14 +29,15 @@ from ..hub import Hub, Page
 from ..instants import later
 from ..merging import merge, without_details
 from ..redaction.redactors import redacted
-from ..schema import MAX_REPORTED, Conversation, TranscriptState
+from ..reporting import MAX_REPORTED, tell
+from ..schema import Conversation, TranscriptState
 from ..stores.fingerprint import fingerprint
 from ..stores.store import Entry, Kept, Progress, Store, Window, when
 from ..stores.untrusted import reading
 from ..transport import Clock
 from .change import digest, is_to_fetch
 from .options import SyncOptions
-from .report import AccountSync, tell
+from .report import AccountSync
 from .windows import bounds, joined, left_to_walk
 
 __all__ = ["Pull"]

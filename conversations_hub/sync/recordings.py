@@ -15,7 +15,7 @@ from ..bugs import surprise
 from ..concurrency import Crew, run_all
 from ..errors import HubClosedError, HubError, NotFoundError, StoreError, UnsupportedError
 from ..files.opening import make_folder
-from ..files.recordings import _names
+from ..files.recordings import names_of
 from ..hub import Hub
 from ..instants import later
 from ..merging import same_recording
@@ -123,7 +123,7 @@ class _Downloads:
 
     async def _one(self, recording: Recording, position: int, made_at: datetime | None, handles: _Handles) -> None:
         report = self._report
-        paths = [self._folder / name for name in _names(recording, position)]
+        paths = [self._folder / name for name in names_of(recording, position)]
         path = paths[0]
         try:
             if await self._disk.run(self._hold, paths):

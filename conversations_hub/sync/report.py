@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from typing import Any, Final, Literal
 
 import msgspec
 
 from ..errors import HubError
-from ..schema import MAX_REPORTED, Issue
+from ..reporting import MAX_REPORTED
+from ..schema import Issue
 from ..stores.store import Window, Written
 
-__all__ = ["COUNTED", "AccountSync", "Reasons", "Stage", "SyncReport", "Walked", "tell"]
+__all__ = ["COUNTED", "AccountSync", "Reasons", "Stage", "SyncReport", "Walked"]
 
 
 Stage = Literal["asking", "listing", "verifying", "looking again"]
@@ -30,12 +30,6 @@ class Reasons(Counter[str]):
         kind = type(error).__name__
         reason = f"{kind}: {error.reason}"
         self[reason if reason in self or len(self) < _MOST_REASONS else f"{kind}, for other reasons"] += 1
-
-
-def tell(told: dict[str, None], more: Iterable[str]) -> None:
-    """Add sentences that were not told yet; of very many the first hundred, and that there are more."""
-    for sentence in more:
-        told[sentence if sentence in told or len(told) < MAX_REPORTED else "and more, of other words"] = None
 
 
 class Walked(msgspec.Struct, frozen=True, kw_only=True):

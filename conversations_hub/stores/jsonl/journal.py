@@ -16,7 +16,7 @@ import msgspec
 from ...errors import StoreError
 from ...files.atomic import Files
 from ...files.opening import open_own
-from ...schema import MAX_REPORTED
+from ...reporting import MAX_REPORTED
 from ..erasure import tombstone
 from ..fingerprint import FIRST_LAYOUT
 from ..store import ERASED, Kept, Missing, Progress, Window

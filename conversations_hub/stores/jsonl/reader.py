@@ -10,7 +10,7 @@ from itertools import islice
 from math import inf
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import msgspec
 
@@ -21,7 +21,7 @@ from ...files.lock import Lock
 from ...files.opening import own_path
 from ...instants import check_span
 from ...refs import Ref, Target
-from ...schema import Conversation, Recording, Status
+from ...schema import Conversation, Recording, Role, Status
 from ..erasure import Person, Receipt, is_mentioned, remove_recordings, takes_part, tombstone
 from ..filters import Filters
 from ..reader import Found
@@ -112,7 +112,19 @@ class JSONLReader:
             for position, recording in enumerate(one.recordings):
                 yield msgspec.structs.replace(recording, ref=one.ref), position, one.created_at or one.started_at
 
-    def search(self, _words: str, *_targets: str, **_filters: Any) -> Found:
+    def search(
+        self,
+        words: str,  # noqa: ARG002  (as the others take it)
+        *targets: str,  # noqa: ARG002
+        since: datetime | None = None,  # noqa: ARG002
+        until: datetime | None = None,  # noqa: ARG002
+        role: Role | str | None = None,  # noqa: ARG002
+        status: Status | str | None = None,  # noqa: ARG002
+        agent: str | None = None,  # noqa: ARG002
+        anywhere: bool = False,  # noqa: ARG002
+        limit: int = 20,  # noqa: ARG002
+        offset: int = 0,  # noqa: ARG002
+    ) -> Found:
         """See `StoreReader.search`: JSON lines have no index.
 
         Raises:

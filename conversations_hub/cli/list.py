@@ -1,4 +1,4 @@
-"""`list` and `get`: the conversations of the accounts there are."""
+"""`list`: the conversations of the accounts there are, or of a store."""
 
 from __future__ import annotations
 
@@ -7,25 +7,26 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import aclosing
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import click
-import msgspec
 
 from ..errors import HubError
 from ..hub import AccountReport, Report
 from ..schema import Conversation
 from ..schema.document import document
 from ..scrub.signatures import without_signatures
+from ..stores.url import StoreURL
 from .accounts import Accounts
 from .asking import asking
-from .show import Lines, console, whole
+from .render import ConversationTable, console
+from .stored import opened
 from .terminal import escaped_lines, write_json
 
-__all__ = ["get", "lines", "list_all", "write_conversation"]
+__all__ = ["run"]
 
 
-def list_all(
+def run(
     targets: tuple[str, ...],
     *,
     since: datetime | None,
@@ -34,13 +35,20 @@ def list_all(
     agent: str | None,
     limit: int | None,
     transcripts: bool,
+    store: StoreURL | None,
     accounts: Accounts,
     as_json: bool,
 ) -> bool:
-    """Write conversations as they come, then the report; say whether all that was asked for is there."""
+    """Write conversations as they come, then the report; return whether all that was asked for is there."""
+    write = _write_json if as_json else _table().write
+    if store is not None:
+        with opened(store, targets) as reader:
+            wanted = reader.conversations(*targets, since=since, until=until, status=status, agent=agent, limit=limit)
+            for conversation in wanted:
+                write(conversation)
+        return True
 
-    async def run() -> bool:
-        write = _write_json if as_json else lines().write
+    async def ask() -> bool:
         async with asking(accounts, profile="bulk") as asked:
             walk = asked.hub.list(
                 *targets, since=since, until=until, status=status, agent=agent, limit=limit, transcripts=transcripts
@@ -64,13 +72,13 @@ def list_all(
             # What lies beyond the limit was not asked for.
             return not walk.report.has_gaps
 
-    return asyncio.run(run())
+    return asyncio.run(ask())
 
 
-def lines() -> Lines:
+def _table() -> ConversationTable:
     """Return where a list is written, cut to the terminal where it is one."""
     out = console()
-    return Lines(out, is_cut=out.is_terminal or "COLUMNS" in os.environ)
+    return ConversationTable(out, is_cut=out.is_terminal or "COLUMNS" in os.environ)
 
 
 def _write_json(conversation: Conversation) -> None:
@@ -100,32 +108,3 @@ def _told(report: Report, limit: int | None) -> Iterator[str]:
         yield f"{report.delivered} delivered, as --limit asks; there may be more of {where}"
     for note in dict.fromkeys(note for account in cut for note in account.notes):
         yield f"{', '.join(account.where for account in cut if note in account.notes)}: {note}"
-
-
-def get(ref: str, *, wait: timedelta, accounts: Accounts, form: str | None) -> None:
-    """Write one conversation, after a wait for its transcript where that is pending."""
-
-    async def run() -> Conversation:
-        async with asking(accounts, keep_raw=form == "raw") as asked:
-            if wait:
-                asked.doing = lambda: "waiting for the transcript"
-            return await asked.hub.get(ref, wait=wait.total_seconds())
-
-    write_conversation(asyncio.run(run()), form=form)
-
-
-def write_conversation(conversation: Conversation, *, form: str | None) -> None:
-    """Write a conversation: set for people, as JSON, or as the provider sent it."""
-    if form == "json":
-        write_json(document(without_signatures(conversation)))
-    elif form == "raw":
-        raw = conversation.raw
-        if raw is None:
-            raise click.ClickException("what the provider sent was not kept: `sync --raw` keeps it")
-        write_json(msgspec.json.format(raw, indent=2) if sys.stdout.isatty() else raw)
-    else:
-        out = console()
-        if out.is_terminal:
-            out.print(whole(conversation))
-        else:  # its lines end where the conversation's do
-            click.echo(conversation.render())

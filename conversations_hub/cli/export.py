@@ -14,20 +14,20 @@ import msgspec
 from ..formats.csv import Rows, write_csv
 from ..formats.export import export_csv, export_jsonl, write_jsonl
 from ..stores.parquet import export_parquet
-from .archives import opened
-from .places import prefixed
+from ..stores.url import StoreURL, parted
+from .stored import opened
 from .terminal import escaped, escaped_lines, write_json
 
-__all__ = ["export_store"]
+__all__ = ["run"]
 
 _FORMS = ("jsonl", "csv", "parquet")
 
 
-def export_store(
-    store: Path,
+def run(
     to: str,
     targets: Sequence[str],
     *,
+    store: StoreURL,
     since: datetime | None,
     until: datetime | None,
     overwrite: bool,
@@ -42,13 +42,13 @@ def export_store(
     With `formulas` the texts of a CSV stay as they were said; `rows` is what has a line of its own there.
     """
     form, path = _destination(to)
-    _check_place(form, path, store)
+    _check_place(form, path, store.path)
     if form != "csv" and (formulas or rows):
         raise click.UsageError("--rows and --formulas are for CSV")
     rows = rows or "turns"
     changed: Counter[str] = Counter()
-    with opened(store, targets) as archive:
-        conversations = archive.conversations(*targets, since=since, until=until)
+    with opened(store, targets) as reader:
+        conversations = reader.conversations(*targets, since=since, until=until)
         where = str(path)
         if form == "parquet":
             count = export_parquet(conversations, path, overwrite=overwrite)
@@ -84,7 +84,7 @@ _CHANGED = {
 
 
 def _destination(to: str) -> tuple[str, Path]:
-    form, name = prefixed(to, _FORMS)
+    form, name = parted(to, _FORMS)
     path = Path(name)
     if form is None:
         form = Path(to.removesuffix(".gz")).suffix[1:].lower()

@@ -14,7 +14,7 @@ from ..schema import Conversation, TranscriptState
 from ..schema.rendering import STYLES, Said, facts, heading, remark, said, span
 from .terminal import escaped
 
-__all__ = ["Lines", "console", "day", "whole"]
+__all__ = ["ConversationTable", "console", "day", "render"]
 
 _NONE = "-"
 
@@ -39,7 +39,7 @@ _LONG_REF = 26
 _LEAST_WORDS = 24
 
 
-class Lines:
+class ConversationTable:
     """A list of conversations, a line each as it comes.
 
     Where too little room is left for the first words, they stand on a line of their own.
@@ -116,7 +116,7 @@ def _first_words(conversation: Conversation) -> str:
 # whole
 
 
-def whole(conversation: Conversation) -> Group:
+def render(conversation: Conversation) -> Group:
     """Return a conversation with its heading and its transcript, as `render` has them, in colours and columns."""
     parts: list[RenderableType] = [Text.assemble(*heading(conversation)), _facts(conversation)]
     turns = said(conversation)

@@ -13,11 +13,11 @@ from rich.text import Text
 from ..adapter import Adapter, Coverage, Feature, Filter, Operation, Support
 from ..adapters import available, load
 from ..errors import ConfigurationError
+from .render import console
 from .sentences import sentence
-from .show import console
 from .terminal import write_json
 
-__all__ = ["Capabilities", "write"]
+__all__ = ["Capabilities", "run"]
 
 _OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 _FEATURES: tuple[Feature, ...] = get_args(Feature)
@@ -94,7 +94,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.support}: {self.coverage.read} of {self.coverage.members} members read"
 
 
-def write(form: str | None) -> None:
+def run(form: str | None) -> None:
     """Write what each provider can do: as JSON, as Markdown, or set for people.
 
     A published adapter that is broken is named on standard error, and costs no other its place.

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import aclosing, contextmanager
 from itertools import product
-from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import msgspec
@@ -22,17 +21,13 @@ from rich.text import Text
 from ..adapters import BUILTIN
 from ..hub import AccountReport, Hub, Report, Walk
 from ..schema import Conversation, Status, TranscriptState
-from ..stores.fingerprint import fingerprint
-from ..stores.sqlite import SQLiteStore
-from ..stores.sqlite.reader import SQLiteReader
-from ..stores.store import Entry, Kept
-from ..stores.store import Progress as Position
+from ..stores import open_store, put
 from ..testing import Faults, Simulator
-from .show import Lines, console, whole
-from .stored import show_hit
+from .render import ConversationTable, console, render
+from .search import show_hit
 from .terminal import escaped, write_json
 
-__all__ = ["tour"]
+__all__ = ["run"]
 
 _FAULTS = Faults(latency=0.03, jitter=0.06, outage=0.04)
 _LATENCY = _FAULTS.latency + _FAULTS.jitter / 2
@@ -46,8 +41,8 @@ class _Fetched(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-def tour(*, conversations: int, chats: int, seed: int, as_json: bool) -> bool:
-    """Fetch everything and show it, or its numbers as JSON; say whether no provider failed."""
+def run(*, conversations: int, chats: int | None, seed: int, as_json: bool) -> bool:
+    """Fetch everything and show it, or its numbers as JSON; return whether no provider failed."""
     out = console(stderr=as_json)
     slowest = _FAULTS.latency + _FAULTS.jitter
     out.print("conversations-hub demo", style="bold")
@@ -56,7 +51,7 @@ def tour(*, conversations: int, chats: int, seed: int, as_json: bool) -> bool:
         f" {_FAULTS.latency * 1000:g} to {slowest * 1000:g} ms, and one in {1 / _FAULTS.outage:g} is a server error,"
         " on purpose.\n"
     )
-    fetched = asyncio.run(_fetch(out, conversations, chats, seed))
+    fetched = asyncio.run(_fetch(out, conversations, conversations // 4 if chats is None else chats, seed))
     if as_json:
         _write_numbers(fetched)
     else:
@@ -211,7 +206,7 @@ def _show_some(out: Console, conversations: Sequence[Conversation]) -> None:
     some = [max(found, key=lambda one: bool(one.transcript)) for found in alike if found][:_HANDFUL]
     if some:
         _title(out, "A few of them")
-        lines = Lines(out, ref_width=max(len(conversation.ref) for conversation in some))
+        lines = ConversationTable(out, ref_width=max(len(conversation.ref) for conversation in some))
         for conversation in some:
             lines.write(conversation)
 
@@ -219,8 +214,8 @@ def _show_some(out: Console, conversations: Sequence[Conversation]) -> None:
 def _show_one(out: Console, conversations: Sequence[Conversation]) -> None:
     spoken = [conversation for conversation in conversations if conversation.transcript]
     if spoken:
-        _title(out, "One of them, whole")
-        out.print(Panel(whole(max(spoken, key=_interest)), box=box.ROUNDED, padding=(1, 2)))
+        _title(out, "One of them, render")
+        out.print(Panel(render(max(spoken, key=_interest)), box=box.ROUNDED, padding=(1, 2)))
 
 
 def _interest(conversation: Conversation) -> tuple[bool, bool, int]:
@@ -238,26 +233,16 @@ _MOST_HITS = 3
 
 def _show_search(out: Console, conversations: Sequence[Conversation]) -> None:
     with TemporaryDirectory() as folder:
-        path = Path(folder, "conversations.db")
-        asyncio.run(_store(conversations, path))
+        store = open_store(f"sqlite:{folder}/conversations.db")
+        asyncio.run(put(store, *conversations))
         began = time.perf_counter()
-        with SQLiteReader(path) as archive:
-            hits = archive.search(_WORDS, limit=1000).hits
+        with store.reader() as reader:
+            hits = reader.search(_WORDS, limit=1000).hits
         spent = time.perf_counter() - began
     turns = sum(len(one.transcript or ()) for one in conversations)
     _title(out, f"All {turns:,} turns, in a store, searched for {_WORDS!r}: {len(hits)} found in {1000 * spent:.0f} ms")
     for hit in list({hit.ref.partition(":")[0]: hit for hit in hits}.values())[:_MOST_HITS]:
         show_hit(out, hit)
-
-
-async def _store(conversations: Sequence[Conversation], path: Path) -> None:
-    store = SQLiteStore(path)
-    await store.open({})
-    for provider in BUILTIN:
-        ours = [one for one in conversations if one.provider == provider]
-        entries = [Entry(one, Kept(b"", fingerprint(one), None)) for one in ours]
-        await store.commit(f"{provider}/default", entries, Position())
-    await store.close()
 
 
 _CODE = """\

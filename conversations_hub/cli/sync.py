@@ -18,29 +18,92 @@ import msgspec
 from ..errors import ConfigurationError, InvalidRefError
 from ..hub import Hub
 from ..schema.rendering import span
-from ..stores.sqlite.reader import SQLiteReader
+from ..stores.url import StoreURL
 from ..sync import Redact, SyncReport, sync
 from ..sync.recordings import RecordingsReport, download_recordings
 from .accounts import Accounts
-from .erasing import erased_from
 from .outcome import show_outcome
-from .places import Place
 from .progress import Progress, WatchedRecordings, WatchedSync
 from .sentences import sentence
 from .stopping import until_stopped
 from .terminal import escaped, write_json
 from .waits import Waits
 
-__all__ = ["Syncing", "pause"]
+__all__ = ["pause", "redactors", "run", "since_kept"]
 
 pause = asyncio.sleep
+_EVERY = 60.0  # seconds between runs
 
 
-class Syncing(msgspec.Struct, frozen=True, kw_only=True):
-    """What a sync was asked for on the command line."""
+def run(
+    targets: tuple[str, ...],
+    *,
+    store: StoreURL,
+    since: datetime | None,
+    until: datetime | None,
+    lookback: timedelta | None,
+    again: bool,
+    redact: bool,
+    no_verify: bool,
+    keep: timedelta | None,
+    follow: bool,
+    every: float | None,
+    raw: bool,
+    recordings: Path | None,
+    any_host: bool,
+    accounts: Accounts,
+    as_json: bool,
+) -> bool:
+    """Bring the store up to date, and return whether that was complete; with `follow`, again and again until stopped.
+
+    Whatever ends a run early, what came until then is told.
+    """
+    if every is not None and not follow:
+        raise click.UsageError("--every belongs to --follow")
+    if any_host and recordings is None:
+        raise click.UsageError("--any-host belongs to --recordings")
+    wanted = _Wanted(
+        targets=targets,
+        store=store,
+        accounts=accounts,
+        since=since,
+        until=until,
+        verify=not no_verify,
+        keep=keep,
+        lookback=lookback,
+        again=again,
+        redact=redact,
+        raw=raw,
+        recordings=recordings,
+        any_host=any_host,
+        every=(every or _EVERY) if follow else None,
+        as_json=as_json,
+    )
+    return wanted.run()
+
+
+def redactors() -> Sequence[Redact]:
+    """Return what `--redact` does; fresh ones for each run, for they count."""
+    from ..redaction import PersonalData  # noqa: PLC0415
+
+    return (PersonalData(),)
+
+
+def since_kept(since: datetime | None, keep: timedelta | None) -> datetime | None:
+    """Return the first instant that counts where what is older than `keep` is not kept."""
+    instants = [instant for instant in (since, _oldest(keep)) if instant is not None]
+    return max(instants, default=None)
+
+
+def _oldest(keep: timedelta | None) -> datetime | None:
+    return None if keep is None else datetime.now(UTC) - keep
+
+
+class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """A sync, as it was asked for."""
 
     targets: tuple[str, ...]
-    place: Place
+    store: StoreURL
     accounts: Accounts
     since: datetime | None
     until: datetime | None
@@ -58,12 +121,7 @@ class Syncing(msgspec.Struct, frozen=True, kw_only=True):
     as_json: bool
 
     def run(self) -> bool:
-        """Bring the store up to date, and say whether that was complete; with `every`, again and again until stopped.
-
-        Whatever ends a run early, what came until then is told.
-        """
-        if self.recordings is not None and self.place.kind == "jsonl":
-            raise ConfigurationError("recordings are found through a SQLite store: give --store a path")
+        """Run once, or until stopped."""
         progress = Progress()
         work = self._once(progress) if self.every is None else self._follow(progress, self.every)
         return until_stopped(work, progress.say)
@@ -91,21 +149,21 @@ class Syncing(msgspec.Struct, frozen=True, kw_only=True):
                 with progress.watching(WatchedSync(report, waits)):
                     await sync(
                         hub,
-                        self.place.store(),
+                        self.store.open(),
                         *self.targets,
-                        since=self._since(),
+                        since=since_kept(self.since, self.keep),
                         until=self.until,
                         verify=self.verify,
                         lookback=self.lookback,
                         again=self.again and is_first,
-                        redact=_redactors() if self.redact else (),  # one for each run, for they count
+                        redact=redactors() if self.redact else (),  # one for each run, for they count
                         report=report,
                     )
                 if self.recordings is not None:
                     files = RecordingsReport()
                     with progress.watching(WatchedRecordings(files, waits)):
                         await self._download(hub, self.recordings, files)
-            if (oldest := self._oldest()) is not None:
+            if (oldest := _oldest(self.keep)) is not None:
                 await asyncio.to_thread(self._prune, oldest)
             is_complete = report.complete and (files is None or files.complete)
             end = "complete" if is_complete else "incomplete"
@@ -117,21 +175,14 @@ class Syncing(msgspec.Struct, frozen=True, kw_only=True):
                 self._tell(report, files, end, time.monotonic() - began)
         return is_complete
 
-    def _oldest(self) -> datetime | None:
-        """Return when the oldest is that is kept."""
-        return None if self.keep is None else datetime.now(UTC) - self.keep
-
-    def _since(self) -> datetime | None:
-        since = [moment for moment in (self.since, self._oldest()) if moment is not None]
-        return max(since, default=None)
-
     def _prune(self, before: datetime) -> None:
-        erased_from(self.place, lambda archive: archive.prune(before, recordings=self.recordings))
+        with self.store.open().reader() as reader:
+            reader.prune(before, recordings=self.recordings)
 
     async def _download(self, hub: Hub, folder: Path, files: RecordingsReport) -> None:
-        with SQLiteReader(self.place.database) as archive:
-            accounts = hub.accounts(*self.targets) if self.targets else archive.accounts()
-            there = [archive.recordings(where, since=self.since, until=self.until) for where in accounts]
+        with self.store.open().reader() as reader:
+            accounts = hub.accounts(*self.targets) if self.targets else reader.accounts()
+            there = [reader.recordings(where, since=self.since, until=self.until) for where in accounts]
             await download_recordings(hub, there, folder, allow_any_public_host=self.any_host, report=files)
 
     def _tell(self, report: SyncReport, files: RecordingsReport | None, end: _End, seconds: float) -> None:
@@ -141,7 +192,7 @@ class Syncing(msgspec.Struct, frozen=True, kw_only=True):
             write_json(msgspec.json.encode(told | {"end": end}))
         else:
             show_outcome(report, files)
-        said = f"{escaped(str(self.place))}: {_ENDS[end]} after {span(seconds)}; {self._advice(end)}"
+        said = f"{escaped(str(self.store))}: {_ENDS[end]} after {span(seconds)}; {self._advice(end)}"
         click.echo(said, err=self.as_json)
 
     def _advice(self, end: _End) -> str:
@@ -151,8 +202,8 @@ class Syncing(msgspec.Struct, frozen=True, kw_only=True):
             return f"next run in {self.every:g} s"
         if end != "complete":
             return "what is committed stays; run the same command again for what is missing"
-        given = "" if str(self.place) == "conversations.db" else f" --store {shlex.quote(str(self.place))}"
-        return f"conversations-hub {'status' if self.place.kind == 'jsonl' else 'search WORDS'}{given}"
+        given = "" if str(self.store) == "conversations.db" else f" --store {shlex.quote(str(self.store))}"
+        return f"conversations-hub {'status' if self.store.kind == 'jsonl' else 'search WORDS'}{given}"
 
 
 _End = Literal["complete", "incomplete", "failed", "stopped"]
@@ -162,9 +213,3 @@ _ENDS: Mapping[_End, str] = {
     "failed": "failed",
     "stopped": "stopped",
 }
-
-
-def _redactors() -> Sequence[Redact]:
-    from ..redaction import PersonalData  # noqa: PLC0415
-
-    return (PersonalData(),)

@@ -17,27 +17,28 @@ from ..adapters import BUILTIN
 from ..testing import Faults, Simulator
 from .terminal import write_json
 
-__all__ = ["serve"]
+__all__ = ["run"]
 
 
-def serve(
+def run(
     *,
     host: str,
     port: int,
     conversations: int,
-    chats: int,
+    chats: int | None,
     seed: int,
     webhooks_to: str | None,
-    faults: dict[str, Any],
     as_json: bool,
+    **faults: Any,
 ) -> None:
     """Serve until SIGTERM, which is no failure, or an interrupt, which is passed on."""
+    chats = conversations // 4 if chats is None else chats
     try:
         simulator = Simulator(
             conversations=conversations,
             chats=chats,
             seed=seed,
-            faults=Faults(**faults),
+            faults=Faults(**{name: value for name, value in faults.items() if value is not None}),
             host=host,
             port=port,
             webhooks_to=webhooks_to,

@@ -26,7 +26,7 @@ from ..testing import unknown_members, unseen_members
 from ..transport import Counts, Lane
 from ..wire import Flow, Request, Response
 
-__all__ = ["Diagnosis", "Finding", "Verdict", "examined"]
+__all__ = ["Diagnosis", "Finding", "Verdict", "check_account"]
 
 T = TypeVar("T")
 
@@ -78,7 +78,7 @@ class _Evidence(msgspec.Struct):
         return [conversation for _, found in self.kinds for conversation in found]
 
 
-async def examined(lane: Lane) -> Diagnosis:
+async def check_account(lane: Lane) -> Diagnosis:
     """Examine an account; whatever goes wrong is a finding."""
     evidence = _Evidence()
     findings = await _access(lane, evidence)

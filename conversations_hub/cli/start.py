@@ -1,0 +1,64 @@
+"""`start`: a conversation, and how to join it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+import msgspec
+
+from ..adapter import Started
+from .accounts import Accounts
+from .asking import asking
+from .confirming import confirm
+from .terminal import escaped, write_json
+
+__all__ = ["run"]
+
+
+def run(
+    target: str,
+    *,
+    agent: str | None,
+    to: str | None,
+    options: Sequence[str],
+    with_token: bool,
+    yes: bool,
+    accounts: Accounts,
+    as_json: bool,
+) -> None:
+    """Start a conversation, and write its ref and how to join it."""
+    wanted = _read(options)
+    confirm(f"Start a conversation with {target}{f', calling {to}' if to else ''}?", yes=yes)
+    started = asyncio.run(_start(target, agent, to, wanted, accounts))
+    told = {"ref": started.conversation.ref, "join_url": started.join_url}
+    if with_token:
+        told["token"] = started.token.reveal() if started.token is not None else None
+    if as_json:
+        write_json(msgspec.json.encode(told))
+        return
+    for name, value in told.items():
+        if value is not None:
+            click.echo(f"{name.replace('_', ' ')}: {escaped(value)}")
+
+
+async def _start(
+    target: str, agent: str | None, to: str | None, options: Mapping[str, Any], accounts: Accounts
+) -> Started:
+    async with asking(accounts) as asked:
+        return await asked.hub.start(target, agent=agent, to=to, provider_options=options)
+
+
+def _read(options: Sequence[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for option in options:
+        name, sign, value = option.partition("=")
+        if not sign or not name:
+            raise click.BadParameter(f"{option!a} is not NAME=VALUE", param_hint="--option")
+        try:
+            found[name] = msgspec.json.decode(value)
+        except msgspec.DecodeError:
+            found[name] = value
+    return found

@@ -1,0 +1,16 @@
+"""How much a report names one by one; it counts the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+__all__ = ["MAX_REPORTED", "tell"]
+
+MAX_REPORTED: Final = 100
+
+
+def tell(told: dict[str, None], more: Iterable[str]) -> None:
+    """Add sentences that are not there yet; of very many the first hundred, and that there are more."""
+    for sentence in more:
+        told[sentence if sentence in told or len(told) < MAX_REPORTED else "and more, of other words"] = None
