@@ -44,7 +44,7 @@ from conversations_hub.stores.fingerprint import fingerprint
 from conversations_hub.stores.jsonl import JSONLStore
 from conversations_hub.stores.reader import StoreReader
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.stores.store import Entry, Kept, Progress
+from conversations_hub.stores.store import Checkpoint, Entry, StoredVersion
 from conversations_hub.stores.url import StoreURL
 from conversations_hub.sync import Store, SyncReport, sync
 from conversations_hub.transport import Connections
@@ -217,8 +217,8 @@ async def fill(path: Path, speech: Speech, count: int) -> None:
     await store.open({})
     spoken = (placed(number, one) for number, one in enumerate(conversations(speech, count, TURNS)))
     for account, ones in groupby(spoken, lambda one: f"{one.provider}/{one.account}"):
-        while entries := [Entry(one, Kept(b"row", fingerprint(one), None)) for one in islice(ones, _AT_ONCE)]:
-            await store.commit(account, entries, Progress())
+        while entries := [Entry(one, StoredVersion(b"row", fingerprint(one), None)) for one in islice(ones, _AT_ONCE)]:
+            await store.commit(account, entries, Checkpoint())
     await store.close()
     with closing(sqlite3.connect(path)) as database:
         database.execute("DROP TABLE IF EXISTS sqlite_stat1")

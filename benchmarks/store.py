@@ -30,7 +30,7 @@ from conversations_hub.schema import Agent, Participant, ParticipantKind, Role, 
 from conversations_hub.stores.fingerprint import fingerprint
 from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.stores.sqlite.reader import SQLiteReader
-from conversations_hub.stores.store import Entry, Kept, Progress
+from conversations_hub.stores.store import Checkpoint, Entry, StoredVersion
 from conversations_hub.sync import sync
 
 TURNS = 40
@@ -156,9 +156,9 @@ async def fill(path: Path, speech: Speech, count: int) -> list[float]:
     samples: list[float] = []
     batch: list[Entry] = []
     for number, one in enumerate(conversations(speech, count), start=1):
-        batch.append(Entry(one, Kept(b"row", fingerprint(one), None)))
+        batch.append(Entry(one, StoredVersion(b"row", fingerprint(one), None)))
         if len(batch) == _AT_ONCE or number == count:
-            await store.commit("tavus/default", batch, Progress())
+            await store.commit("tavus/default", batch, Checkpoint())
             batch = []
         if number % (count // 10) == 0:
             samples.append(held())

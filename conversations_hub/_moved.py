@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
 __all__ = ["moved"]
 
 
-def moved(old: str, homes: str | dict[str, str]) -> Callable[[str], Any]:
-    """Return a `__getattr__` for the module `old`, whose names are in the module `homes` now.
+def moved(old: str, home: str | None = None, names: Mapping[str, str] | None = None) -> Callable[[str], Any]:
+    """Return a `__getattr__` for the module `old`, whose names are in the module `home` now.
 
-    Or each in its own: `{"Name": "module"}`, and `{"Name": "module:NewName"}` where it is called otherwise there.
+    `names` holds those that are elsewhere or are called otherwise, as `{"Name": "module:NewName"}`.
     """
 
     def __getattr__(name: str) -> Any:  # noqa: N807  (it becomes the module's own)
-        home, _, new = (homes if isinstance(homes, str) else homes.get(name, "")).partition(":")
-        if not home or name.startswith("__"):
+        there = (names or {}).get(name) or (f"{home}:{name}" if home is not None else "")
+        if not there or name.startswith("__"):
             raise AttributeError(f"module {old!r} has no attribute {name!r}")
-        found = getattr(import_module(home), new or name)
-        warnings.warn(f"{old}.{name} is now {home}.{new or name}", DeprecationWarning, stacklevel=2)
+        module, _, new = there.partition(":")
+        found = getattr(import_module(module), new)
+        warnings.warn(f"{old}.{name} is now {module}.{new}", DeprecationWarning, stacklevel=2)
         return found
 
     return __getattr__

@@ -26,9 +26,9 @@ __all__ = [
     "Coverage",
     "Feature",
     "Filter",
-    "Listing",
     "Operation",
     "Query",
+    "RawPage",
     "Resource",
     "Start",
     "Started",
@@ -36,10 +36,19 @@ __all__ = [
 ]
 
 TYPE_CHECKING = False
-if not TYPE_CHECKING:  # their old place, until 0.3
-    _homes = dict.fromkeys(("Event", "EventKind"), "conversations_hub.events")
-    _homes |= dict.fromkeys(("answered", "by_status", "cut", "refused"), "conversations_hub.reading.refusals")
-    __getattr__ = moved(__name__, _homes)
+if not TYPE_CHECKING:  # until 0.3
+    __getattr__ = moved(
+        __name__,
+        names={
+            "Event": "conversations_hub.events:Event",
+            "EventKind": "conversations_hub.events:EventKind",
+            "Listing": "conversations_hub.adapter:RawPage",
+            "answered": "conversations_hub.reading.refusals:read_or_raise",
+            "by_status": "conversations_hub.reading.refusals:by_status",
+            "cut": "conversations_hub.reading.refusals:one_line",
+            "refused": "conversations_hub.reading.refusals:provider_error",
+        },
+    )
 
 Operation = Literal["list", "get", "start", "end", "delete", "send"]
 """What a hub can be asked to do."""
@@ -80,7 +89,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     """More of the provider's own filters, under the provider's names."""
 
 
-class Listing(msgspec.Struct, frozen=True, kw_only=True):
+class RawPage(msgspec.Struct, frozen=True, kw_only=True):
     """One page as the adapter found it; the hub decodes its rows, one by one."""
 
     rows: Sequence[msgspec.Raw]
@@ -119,7 +128,7 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
 class Resource(msgspec.Struct, frozen=True, kw_only=True):
     """One kind of conversation that a provider keeps, with its own list. A function it does not hold cannot be done."""
 
-    list_page: Callable[[Account, Query, str | None], Flow[Listing]] | None = None
+    list_page: Callable[[Account, Query, str | None], Flow[RawPage]] | None = None
     get: Callable[[Account, str], Flow[Conversation]] | None = None
     start: Callable[[Account, Start], Flow[Started]] | None = None
     end: Callable[[Account, str], Flow[None]] | None = None

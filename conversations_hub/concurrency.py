@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from .errors import HubClosedError
 
-__all__ = ["Crew", "Put", "run_all"]
+__all__ = ["Put", "TaskPool", "run_all"]
 
 S = TypeVar("S")
 R = TypeVar("R")
@@ -52,22 +52,22 @@ class _Slot(Generic[R]):
         return cast("R", self._result)
 
 
-class Crew:
+class TaskPool:
     """Runs the concurrent parts of a hub's calls, and ends them all when the hub is closed."""
 
     def __init__(self) -> None:
         self._supervisors: set[asyncio.Task[None]] = set()
 
-    async def collect(
-        self, producers: Iterable[Callable[[Put[R]], Coroutine[Any, Any, None]]], room: int
+    async def merge(
+        self, producers: Iterable[Callable[[Put[R]], Coroutine[Any, Any, None]]], buffer: int
     ) -> AsyncGenerator[R]:
         """Run producers concurrently and yield what they put, as it comes.
 
-        A producer goes on once its result is taken, or while no more than `room` results wait to be. A producer's
+        A producer goes on once its result is taken, or while no more than `buffer` results wait to be. A producer's
         exception ends the others and is raised here, after what was put before it.
         """
         results: asyncio.Queue[R | _End] = asyncio.Queue()
-        places = asyncio.Semaphore(room)
+        places = asyncio.Semaphore(buffer)
 
         async def put(result: R) -> None:
             results.put_nowait(result)
@@ -112,10 +112,10 @@ class Crew:
                     return
                 await put(await work(item))
 
-        # Without room: what is taken at once is still in the processor's caches, and its memory serves the next.
-        return self.collect([worker] * width, 0)
+        # Without a buffer: what is taken at once is still in the processor's caches, and its memory serves the next.
+        return self.merge([worker] * width, 0)
 
-    async def in_order(
+    async def ordered(
         self, source: AsyncIterator[S], work: Callable[[S], Awaitable[R]], width: int
     ) -> AsyncGenerator[R]:
         """Work on what the source yields, `width` at a time, and yield the results in the source's order.
@@ -145,7 +145,7 @@ class Crew:
                 except Exception as error:  # noqa: BLE001  (raised in its turn)
                     slot.fail(error)
 
-        async with aclosing(self.collect([worker] * width, width)) as slots:
+        async with aclosing(self.merge([worker] * width, width)) as slots:
             async for slot in slots:
                 yield await slot.result()
 

@@ -6,4 +6,6 @@ from ._moved import moved
 
 __all__: list[str] = []
 
-__getattr__ = moved(__name__, "conversations_hub.reading.json")
+__getattr__ = moved(
+    __name__, "conversations_hub.reading.json", {"decoded_or_none": "conversations_hub.reading.json:try_decode"}
+)

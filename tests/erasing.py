@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from conversations_hub.files.atomic import Files
+from conversations_hub.files.atomic import FileOps
 from conversations_hub.stores.erasure import Person
 from conversations_hub.stores.jsonl.reader import JSONLReader
-from conversations_hub.stores.sqlite.connection import connected as connection_to
+from conversations_hub.stores.sqlite.connection import connect as connection_to
 from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.sqlite.writer import Writer
 
@@ -69,9 +69,9 @@ def erased_and_telling(path: str, number: str, turns: Connection) -> None:
 
         return telling
 
-    files = Files(**{name: told(getattr(Files(), name)) for name in Files.__struct_fields__})
+    files = FileOps(**{name: told(getattr(FileOps(), name)) for name in FileOps.__struct_fields__})
     person = Person(phone=number)
-    with patch("conversations_hub.stores.sqlite.writer.connected", connected):
+    with patch("conversations_hub.stores.sqlite.writer.connect", connected):
         if path.endswith(".jsonl"):
             JSONLReader(path, files=files).erase(person=person)
         else:

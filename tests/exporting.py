@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from conversations_hub.files.atomic import Files
+from conversations_hub.files.atomic import FileOps
 from conversations_hub.schema import Conversation, TranscriptTurn
 from conversations_hub.stores.fingerprint import fingerprint
 from conversations_hub.stores.jsonl import JSONLStore
-from conversations_hub.stores.store import Entry, Kept, Progress
+from conversations_hub.stores.store import Checkpoint, Entry, StoredVersion
 
 __all__ = ["ACCOUNT", "LONG", "TERMS", "Page", "entry", "export", "export_long", "one", "page"]
 
@@ -24,7 +24,7 @@ def one(id: str, text: str = "hello") -> Conversation:
 
 
 def entry(conversation: Conversation, row: bytes = b"row", settles_at: datetime | None = None) -> Entry:
-    return Entry(conversation, Kept(row, fingerprint(conversation), settles_at))
+    return Entry(conversation, StoredVersion(row, fingerprint(conversation), settles_at))
 
 
 Page = Sequence[Entry]
@@ -39,7 +39,7 @@ async def export(
     path: Path,
     pages: Sequence[Page],
     *,
-    files: Files | None = None,
+    files: FileOps | None = None,
     compress: bool = False,
     overwrite: bool = False,
     finish: bool = True,
@@ -51,7 +51,7 @@ async def export(
     try:
         begin = int((await store.progress(ACCOUNT)).cursor or 0)
         for number in range(begin, len(pages)):
-            await store.commit(ACCOUNT, pages[number], Progress(cursor=str(number + 1)))
+            await store.commit(ACCOUNT, pages[number], Checkpoint(cursor=str(number + 1)))
             on_commit(number)
         if finish:
             await store.finish()

@@ -41,7 +41,7 @@ from conversations_hub.stores.jsonl.reader import JSONLReader
 from conversations_hub.stores.parquet import export_parquet
 from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.stores.sqlite.reader import SQLiteReader
-from conversations_hub.sync import Entry, Kept, Progress, Store, sync
+from conversations_hub.sync import Checkpoint, Entry, Store, StoredVersion, sync
 from conversations_hub.testing import Case, account_of, cases_in, hostile_mutant, replay
 from conversations_hub.webhooks import verify
 from conversations_hub.wire import Response
@@ -290,8 +290,8 @@ async def _filled(store: Store, provider: str, conversations: list[Conversation]
     await store.open({})
     try:
         account = f"{provider}/default"
-        entries = [Entry(one, Kept(b"row", fingerprint(one), None)) for one in conversations]
-        await store.commit(account, entries, Progress())
+        entries = [Entry(one, StoredVersion(b"row", fingerprint(one), None)) for one in conversations]
+        await store.commit(account, entries, Checkpoint())
         await store.finish()
     finally:
         await store.close()

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversations_hub.account import Account, wrong_with_base_url
-from conversations_hub.adapter import Adapter, Listing, Query, Start, Started
+from conversations_hub.adapter import Adapter, Query, RawPage, Start, Started
 from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.errors import (
     AuthError,
@@ -30,7 +30,7 @@ from conversations_hub.errors import (
 )
 from conversations_hub.events import Event, EventKind
 from conversations_hub.reading.json import decode
-from conversations_hub.reading.refusals import answered, by_status, cut, refused
+from conversations_hub.reading.refusals import by_status, one_line, provider_error, read_or_raise
 from conversations_hub.schema import Analysis, Conversation
 from conversations_hub.secret import Secret
 from conversations_hub.signing import bearer
@@ -190,12 +190,12 @@ def test_nothing_that_is_started_or_told_shows_whom_it_is_about_or_how_to_join()
     ids=lambda value: ascii(value)[:30],
 )
 def test_a_providers_words_become_one_short_safe_line(words: str, line: str) -> None:
-    assert cut(words) == line
+    assert one_line(words) == line
 
 
 @given(st.text(max_size=5), st.integers(min_value=0, max_value=300))
 def test_any_words_become_one_short_safe_line(words: str, times: int) -> None:
-    line = cut(words * times)
+    line = one_line(words * times)
     assert len(line) <= 200
     assert line.isprintable()
 
@@ -232,10 +232,10 @@ def test_a_refusal_is_told_by_status_in_the_providers_words_which_are_whole(
 
 def test_the_adapters_word_wins_over_the_status() -> None:
     response = Response(400, {}, b"")
-    assert type(refused(response, "no such id", NotFoundError)) is NotFoundError
-    assert refused(response, "later", RateLimitError).retryable
-    assert not refused(Response(503, {}, b""), "never", retryable=False).retryable
-    assert refused(response, None).reason == refused(response, "").reason == "the provider gave no reason"
+    assert type(provider_error(response, "no such id", NotFoundError)) is NotFoundError
+    assert provider_error(response, "later", RateLimitError).retryable
+    assert not provider_error(Response(503, {}, b""), "never", retryable=False).retryable
+    assert provider_error(response, None).reason == provider_error(response, "").reason == "the provider gave no reason"
 
 
 class _Found(msgspec.Struct):
@@ -252,13 +252,13 @@ def _read(body: bytes) -> _Found:
 )
 def test_an_error_under_200_is_raised_as_what_it_is(body: bytes, words: str | None, kind: type[HubError]) -> None:
     with pytest.raises(HubError) as caught:
-        answered(Response(200, {}, body), _read, lambda _response: words)
+        read_or_raise(Response(200, {}, body), _read, lambda _response: words)
     assert type(caught.value) is kind
     assert caught.value.__context__ is None
 
 
 def test_an_answer_is_read() -> None:
-    assert answered(Response(200, {}, b'{"id":"a"}'), _read, lambda _response: "no").id == "a"
+    assert read_or_raise(Response(200, {}, b'{"id":"a"}'), _read, lambda _response: "no").id == "a"
 
 
 # adapters
@@ -269,7 +269,7 @@ def test_a_built_in_adapter_is_found_by_name(name: str) -> None:
     assert load(name).name == name
 
 
-@pytest.mark.parametrize("kind", [Adapter, Listing, Query, Start, Started])
+@pytest.mark.parametrize("kind", [Adapter, RawPage, Query, Start, Started])
 def test_the_contract_is_made_of_values(kind: type[msgspec.Struct]) -> None:
     assert kind.__struct_config__.frozen
 

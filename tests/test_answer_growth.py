@@ -21,7 +21,7 @@ from conversations_hub.adapter import Adapter
 from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.adapters.telnyx.payload import Message
 from conversations_hub.errors import HubError
-from conversations_hub.hub.reader import Reader
+from conversations_hub.hub.reader import ResourceReader
 from conversations_hub.policy import PROFILES
 from conversations_hub.reading.json import Json
 from conversations_hub.schema import Conversation, Participant
@@ -160,8 +160,8 @@ def read(adapter: Adapter, case: Case) -> list[Conversation | None]:
     account = account_of(FIXTURES / adapter.name, adapter)
     lane = Lane(account, adapter, PROFILES["interactive"], clock=Clock())
     resource, _ = case.resource(adapter)
-    reader = Reader(lane, resource, case.facts.get("resource", adapter.main), keep_raw=True)
-    return [reader.own(one) for one in replay(adapter, account, case).conversations]
+    reader = ResourceReader(lane, resource, case.facts.get("resource", adapter.main), keep_raw=True)
+    return [reader.stamp(one) for one in replay(adapter, account, case).conversations]
 
 
 def growth(adapter: Adapter, cases: Sequence[Case]) -> float:

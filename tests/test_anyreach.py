@@ -12,7 +12,7 @@ import pytest
 
 from conversations_hub import errors
 from conversations_hub.account import Account
-from conversations_hub.adapter import Listing, Query, Start
+from conversations_hub.adapter import Query, RawPage, Start
 from conversations_hub.adapters.anyreach import ADAPTER, end, get, list_page, normalize, refusal, send, start
 from conversations_hub.schema import (
     Agent,
@@ -57,7 +57,7 @@ def read(**members: Any) -> Conversation:
     return normalize(json.dumps(row(**members)).encode())
 
 
-def page(answered: Response, cursor: str | None = None, **query: Any) -> Driven[Listing]:
+def page(answered: Response, cursor: str | None = None, **query: Any) -> Driven[RawPage]:
     return drive(list_page(ACCOUNT, Query(**query), cursor), answered)
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from conversations_hub import Hub
 from conversations_hub.account import Account
-from conversations_hub.adapter import Listing, Query, Start
+from conversations_hub.adapter import Query, RawPage, Start
 from conversations_hub.adapters.bland import (
     ADAPTER,
     delete,
@@ -88,7 +88,7 @@ def whole(**members: Any) -> Conversation:
     return drive(get(ACCOUNT, "c1"), answer({"call_id": "c1", **members})).result
 
 
-def listed(body: Any, query: Query | None = None, cursor: str | None = None) -> Driven[Listing]:
+def listed(body: Any, query: Query | None = None, cursor: str | None = None) -> Driven[RawPage]:
     return drive(list_page(ACCOUNT, query or Query(), cursor), answer(body))
 
 
@@ -1051,7 +1051,7 @@ def texts_page(rows: list[Any], pages: int | None = None, current: int | None = 
     return {"data": rows, "errors": None, "extra": {"pagination": told}}
 
 
-def texts_listed(body: Any, query: Query | None = None, cursor: str | None = None) -> Driven[Listing]:
+def texts_listed(body: Any, query: Query | None = None, cursor: str | None = None) -> Driven[RawPage]:
     return drive(texts.list_page(ACCOUNT, query or Query(), cursor), answer(body))
 
 

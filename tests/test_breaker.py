@@ -118,7 +118,7 @@ def test_who_gives_little_time_learns_nothing(given: float, expected: bool) -> N
 def test_f050_cancelled_calls_leave_it_closed() -> None:
     breaker = Breaker()
     for _ in range(100):
-        breaker.gave_up(let_in(breaker, 0.0))
+        breaker.abandoned(let_in(breaker, 0.0))
     assert breaker.retry_at(0.0) is None
 
 
@@ -141,7 +141,7 @@ def test_what_was_never_asked_does_not_end_the_row(error: HubError | None) -> No
     breaker = Breaker()
     fail(breaker, 4)
     if error is None:
-        breaker.gave_up(let_in(breaker, 0.0))
+        breaker.abandoned(let_in(breaker, 0.0))
     else:
         fail(breaker, error=error)
     fail(breaker)
@@ -232,7 +232,7 @@ def test_a_probe_that_never_asked_gives_its_place_back(error: HubError | None) -
     breaker = opened()
     first = let_in(breaker, 30.0)
     if error is None:
-        breaker.gave_up(first)
+        breaker.abandoned(first)
     else:
         breaker.failed(first, error, 30.0, MIDDLE)
     assert breaker.retry_at(30.0) is None
@@ -247,7 +247,7 @@ def test_what_was_under_way_when_it_opened_says_nothing_any_more() -> None:
 
     def report() -> None:
         breaker.succeeded(late.pop())
-        breaker.gave_up(late.pop())
+        breaker.abandoned(late.pop())
         for _ in range(5):
             breaker.failed(late.pop(), DOWN, 20.0, MIDDLE)
 
@@ -324,7 +324,7 @@ class _Outage(RuleBasedStateMachine):
         elif how == "succeeded":
             self.breaker.succeeded(ticket)
         else:
-            self.breaker.gave_up(ticket)
+            self.breaker.abandoned(ticket)
 
     def opens(self) -> None:
         self.is_open = True

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from conversations_hub.cli import cli
 from conversations_hub.schema import Participant, ParticipantKind
 from conversations_hub.stores.sqlite.reader import SQLiteReader
-from conversations_hub.stores.store import Progress
+from conversations_hub.stores.store import Checkpoint
 
 from .server import Answer, Asked, answer, serving
 from .test_cli_store import environ
@@ -142,7 +142,7 @@ async def test_the_tables_of_a_parquet_store_are_written_anew(tmp_path: Path) ->
     store = ParquetStore(tmp_path / "p")
     await store.open({})
     both = [called("+1 555 010 2030", name="Rumpelstilz"), called(id="c2")]
-    await store.commit(ACCOUNT, [entry(one) for one in both], Progress())
+    await store.commit(ACCOUNT, [entry(one) for one in both], Checkpoint())
     await store.finish()
     await store.close()
     assert b"Rumpelstilz" in (tmp_path / "p" / "conversations.parquet").read_bytes()

@@ -16,7 +16,7 @@ from conversations_hub import Hub
 from conversations_hub.cli import cli, sync
 from conversations_hub.errors import ConfigurationError, InvalidRefError, OutageError, StoreError
 from conversations_hub.files.lock import Lock
-from conversations_hub.sync import AccountSync, Store, SyncReport
+from conversations_hub.sync import AccountSyncReport, Store, SyncReport
 
 Run = Callable[..., Awaitable[SyncReport]]
 
@@ -28,7 +28,7 @@ def run(*arguments: str) -> Result:
 
 
 def brought(report: SyncReport, *, ended: bool = True) -> SyncReport:
-    account = AccountSync("tavus/default")
+    account = AccountSyncReport("tavus/default")
     account.listed = account.new = 7
     account.ended, account.elapsed = ended, 1.5
     report.accounts.append(account)

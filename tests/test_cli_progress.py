@@ -17,7 +17,7 @@ from conversations_hub.cli.progress import WatchedRecordings, WatchedSync, fitti
 from conversations_hub.cli.waits import Waits
 from conversations_hub.errors import TransportError
 from conversations_hub.signals import AttemptEnded, BreakerChanged, PageRead, RetryScheduled, Signal
-from conversations_hub.sync import AccountSync, SyncReport
+from conversations_hub.sync import AccountSyncReport, SyncReport
 from conversations_hub.sync.recordings import RecordingsReport
 
 LOST = "no connection to api.tavus.io"
@@ -96,7 +96,7 @@ def test_the_next_try_comes_nearer() -> None:
 
 
 def lefts(*shares: float | None, every: float = 30.0) -> list[str | None]:
-    pace, account = Pace(), AccountSync("tavus/eu")
+    pace, account = Pace(), AccountSyncReport("tavus/eu")
     account.stage = "listing"
     found: list[str | None] = []
     for number, share in enumerate(shares):
@@ -123,7 +123,7 @@ def test_a_list_without_an_order_in_time_tells_nothing() -> None:
 
 
 def test_a_pass_that_verifies_does_not_turn_the_clock_back() -> None:
-    pace, account = Pace(), AccountSync("tavus/eu")
+    pace, account = Pace(), AccountSyncReport("tavus/eu")
     account.stage, account.share = "listing", 0.0
     pace.left(account, 0.0)
     account.share = 0.5
@@ -137,7 +137,7 @@ def test_a_pass_that_verifies_does_not_turn_the_clock_back() -> None:
 def watched() -> tuple[WatchedSync, SyncReport, Waits]:
     report, waits = SyncReport(), Waits(Time())
     for number, provider in enumerate(BUILTIN):
-        account = AccountSync(f"{provider}/default")
+        account = AccountSyncReport(f"{provider}/default")
         account.listed, account.fetched, account.new = 1_000 * number, 100 * number, 10 * number
         account.stage = "listing"
         report.accounts.append(account)

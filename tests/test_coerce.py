@@ -15,15 +15,15 @@ from conversations_hub.reading import values
 from conversations_hub.reading.values import (
     Issues,
     Participants,
-    after,
+    add_seconds,
     amount,
+    drop_if_before,
     instant,
     json_text,
-    not_before,
     seconds,
-    stranger,
     text,
     timestamp,
+    unknown_speaker,
 )
 from conversations_hub.schema import Issue, Participant, ParticipantKind
 
@@ -316,7 +316,7 @@ def test_no_end_lies_before_its_start(
     moment: datetime | None, start: datetime | None, kept: datetime | None, issues: list[Issue]
 ) -> None:
     noted: list[Issue] = []
-    assert not_before(moment, start, "at", noted) == kept
+    assert drop_if_before(moment, start, "at", noted) == kept
     assert noted == issues
 
 
@@ -335,7 +335,7 @@ def test_a_span_leads_to_an_instant_if_there_is_one(
     moment: datetime | None, span: float | None, end: datetime | None, issues: list[Issue]
 ) -> None:
     noted: list[Issue] = []
-    assert after(moment, span, "for", noted) == end
+    assert add_seconds(moment, span, "for", noted) == end
     assert noted == issues
 
 
@@ -372,21 +372,21 @@ def test_of_very_many_issues_the_first_are_kept_and_it_is_said() -> None:
 def test_who_is_new_is_added_and_who_is_known_is_found() -> None:
     ava, zoe = Participant(name="Ava"), Participant(name="Zoë")
     participants = Participants([ava])
-    assert [participants.place_of(one) for one in (zoe, ava, Participant(name="Zoë"))] == [1, 0, 1]
+    assert [participants.index_of(one) for one in (zoe, ava, Participant(name="Zoë"))] == [1, 0, 1]
     assert participants == [ava, zoe]
 
 
 def test_of_two_alike_the_first_is_found() -> None:
-    assert Participants([Participant(), Participant(name="Ava"), Participant()]).place_of(Participant()) == 0
+    assert Participants([Participant(), Participant(name="Ava"), Participant()]).index_of(Participant()) == 0
 
 
 def test_a_person_who_took_over_is_the_first_of_those_known() -> None:
     human = Participant(kind=ParticipantKind.HUMAN_AGENT, phone="+49301234567")
     participants = Participants([Participant(), human])
-    others = [stranger(word, participants) for word in ("Zoë", "live agent", "Zoë", "human_agent")]
+    others = [unknown_speaker(word, participants) for word in ("Zoë", "live agent", "Zoë", "human_agent")]
     assert [place for _, place in others] == [2, 1, 2, 1]
     participants = Participants([Participant()])
-    others = [stranger(word, participants) for word in ("Zoë", "live agent", "Zoë", "human_agent")]
+    others = [unknown_speaker(word, participants) for word in ("Zoë", "live agent", "Zoë", "human_agent")]
     assert [place for _, place in others] == [1, 2, 1, 2]
 
 

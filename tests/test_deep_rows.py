@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversations_hub.adapter import Listing
+from conversations_hub.adapter import RawPage
 from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.errors import PayloadError
 from conversations_hub.nesting import TOO_DEEP
@@ -39,7 +39,7 @@ def deep(depth: int) -> bytes:
     return b'{"one":[' * (depth // 2) + b'"]"' + b"]}" * (depth // 2)
 
 
-def page(provider: str, case: Case, body: bytes) -> Listing:
+def page(provider: str, case: Case, body: bytes) -> RawPage:
     adapter = load(provider)
     resource, _ = case.resource(adapter)
     assert resource.list_page is not None
@@ -47,7 +47,7 @@ def page(provider: str, case: Case, body: bytes) -> Listing:
     return drive(flow, Response(200, case.answers[0].headers, body)).result
 
 
-def is_read(listing: Listing, row: Any) -> bool:
+def is_read(listing: RawPage, row: Any) -> bool:
     try:
         return bool(listing.normalize(row).id)
     except PayloadError:

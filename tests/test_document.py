@@ -13,7 +13,7 @@ from conversations_hub.formats.export import write_jsonl
 from conversations_hub.schema import Conversation
 from conversations_hub.schema.document import document
 from conversations_hub.stores.jsonl import JSONLStore
-from conversations_hub.stores.store import Progress
+from conversations_hub.stores.store import Checkpoint
 
 from .test_sqlite_store import ACCOUNT, entry, recorded, said
 
@@ -37,7 +37,7 @@ async def test_lines_of_exports_and_of_stores_are_such_documents(tmp_path: Path)
     write_jsonl([one], lines.append)
     store = JSONLStore(tmp_path / "c.jsonl")
     await store.open({})
-    await store.commit(ACCOUNT, [entry(one)], Progress())
+    await store.commit(ACCOUNT, [entry(one)], Checkpoint())
     await store.finish()
     await store.close()
     assert lines == [document(one) + b"\n"] == [(tmp_path / "c.jsonl").read_bytes()]

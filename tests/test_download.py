@@ -34,7 +34,7 @@ from conversations_hub.errors import (
     UnsafeURLError,
     UnsupportedError,
 )
-from conversations_hub.files.partial import Part
+from conversations_hub.files.partial import PartialFile
 from conversations_hub.hub import Download
 from conversations_hub.policy import PROFILES
 from conversations_hub.schema import Recording, RecordingAccess
@@ -449,7 +449,7 @@ import os, sys
 from pathlib import Path
 from conversations_hub.files import partial
 partial._KEPT_EVERY = 4 * 1024 * 1024
-part = partial.Part(Path(sys.argv[1]), "c1", overwrite=False)
+part = partial.PartialFile(Path(sys.argv[1]), "c1", overwrite=False)
 part.begin('"1"')
 for _ in range(10):
     part.write(bytes(1024 * 1024))
@@ -461,7 +461,7 @@ def test_what_a_killed_process_had_brought_is_there_up_to_what_is_certain(tmp_pa
     path = tmp_path / "a"
     ended = subprocess.run([sys.executable, "-c", _KILLED, str(path)], check=False)  # noqa: S603
     assert ended.returncode == 9
-    part = Part(path, "c1", overwrite=False)
+    part = PartialFile(path, "c1", overwrite=False)
     assert (part.size, part.validator) == (8 * 1024 * 1024, '"1"')
     part.write(b"rest")
     digest = part.finish()
@@ -472,11 +472,14 @@ def test_what_a_killed_process_had_brought_is_there_up_to_what_is_certain(tmp_pa
 
 
 def test_another_recording_is_no_part_of_this_one(tmp_path: Path) -> None:
-    first = Part(tmp_path / "a", "c1", overwrite=False)
+    first = PartialFile(tmp_path / "a", "c1", overwrite=False)
     first.begin('"1"')
     first.write(b"so")
     first.close()
-    other, again = Part(tmp_path / "a", "c2", overwrite=False), Part(tmp_path / "a", "c1", overwrite=False)
+    other, again = (
+        PartialFile(tmp_path / "a", "c2", overwrite=False),
+        PartialFile(tmp_path / "a", "c1", overwrite=False),
+    )
     assert (other.size, again.size) == (0, 2)
     other.close()
     again.close()

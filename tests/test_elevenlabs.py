@@ -16,7 +16,7 @@ import pytest
 
 from conversations_hub import Hub, webhooks
 from conversations_hub.account import Account
-from conversations_hub.adapter import Listing, Query, Start, Started
+from conversations_hub.adapter import Query, RawPage, Start, Started
 from conversations_hub.adapters.elevenlabs import ADAPTER, delete, events, get, list_page, normalize, refusal, start
 from conversations_hub.errors import (
     AuthError,
@@ -88,7 +88,7 @@ def only_turn(**members: Any) -> TranscriptTurn:
     return turn
 
 
-def listed(page: Any, query: Query | None = None, cursor: str | None = None) -> Driven[Listing]:
+def listed(page: Any, query: Query | None = None, cursor: str | None = None) -> Driven[RawPage]:
     return drive(list_page(ACCOUNT, query or Query(), cursor), answer(page))
 
 

@@ -29,7 +29,7 @@ from conversations_hub.schema import (
 from conversations_hub.stores.erasure import Person, is_mentioned, takes_part
 from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.stores.sqlite.reader import SQLiteReader
-from conversations_hub.stores.store import Progress
+from conversations_hub.stores.store import Checkpoint
 from conversations_hub.sync import sync
 
 from .erasing import erased_and_killed_before
@@ -52,7 +52,7 @@ def called(
 
 async def kept_in(path: Path, *conversations: Conversation) -> None:
     async with opened(path) as store:
-        await store.commit(ACCOUNT, [entry(one) for one in conversations], Progress())
+        await store.commit(ACCOUNT, [entry(one) for one in conversations], Checkpoint())
 
 
 def bytes_in(folder: Path) -> bytes:

@@ -30,7 +30,7 @@ from conversations_hub.adapters import BUILTIN
 from conversations_hub.cli import export
 from conversations_hub.errors import ConfigurationError, StoreError
 from conversations_hub.files import atomic
-from conversations_hub.files.atomic import Files
+from conversations_hub.files.atomic import FileOps
 from conversations_hub.formats import csv as sheets
 from conversations_hub.formats.csv import COLUMNS, Rows, write_csv
 from conversations_hub.formats.export import export_csv, export_jsonl
@@ -47,7 +47,7 @@ from conversations_hub.schema import (
 )
 from conversations_hub.stores.parquet import ParquetStore, export_parquet
 from conversations_hub.stores.sqlite.reader import SQLiteReader
-from conversations_hub.stores.store import Progress
+from conversations_hub.stores.store import Checkpoint
 from conversations_hub.stores.url import StoreURL
 
 from .growth import ratio
@@ -347,7 +347,7 @@ def test_a_disk_that_does_not_keep_it_is_said(
     def broken(file: int) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(atomic, "Files", partial(Files, fsync=broken))
+    monkeypatch.setattr(atomic, "FileOps", partial(FileOps, fsync=broken))
     with pytest.raises(StoreError, match=os.strerror(errno.EIO)):
         run([said("Hello.")], path)
     assert not left(path)
@@ -547,7 +547,7 @@ async def test_a_parquet_store_writes_both_tables_anew(duckdb: Any, tmp_path: Pa
     for number in range(2):
         store = ParquetStore(folder)
         await store.open({})
-        await store.commit(ACCOUNT, [entry(said("Hello.", id=f"c{number}", created_at=NOW))], Progress())
+        await store.commit(ACCOUNT, [entry(said("Hello.", id=f"c{number}", created_at=NOW))], Checkpoint())
         await store.finish()
         await store.close()
         assert len(rows(duckdb, folder / "turns.parquet", "ref")) == number + 1

@@ -10,11 +10,11 @@ from datetime import timedelta
 
 import pytest
 
-from conversations_hub.adapter import Adapter, Listing
+from conversations_hub.adapter import Adapter, RawPage
 from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.errors import PaginationError
 from conversations_hub.formats.csv import write_csv
-from conversations_hub.hub.reader import Reader
+from conversations_hub.hub.reader import ResourceReader
 from conversations_hub.policy import PROFILES
 from conversations_hub.reading.json import Json
 from conversations_hub.schema import Conversation
@@ -99,8 +99,8 @@ def read(adapter: Adapter, case: Case, change: Callable[[str, Json], Json]) -> I
     account = account_of(FIXTURES / adapter.name, adapter)
     lane = Lane(account, adapter, PROFILES["interactive"], clock=Clock())
     resource, _ = case.resource(adapter)
-    reader = Reader(lane, resource, case.facts.get("resource", adapter.main), keep_raw=False)
-    yield from map(reader.own, replay(adapter, account, Case(case.name, answers, case.facts)).conversations)
+    reader = ResourceReader(lane, resource, case.facts.get("resource", adapter.main), keep_raw=False)
+    yield from map(reader.stamp, replay(adapter, account, Case(case.name, answers, case.facts)).conversations)
 
 
 def check(one: Conversation) -> None:
@@ -144,7 +144,7 @@ def test_one_row_at_the_end_of_time_costs_no_other(provider: str, case: Case, fa
     account = account_of(FIXTURES / provider, adapter)
     answer = case.answers[0]
 
-    def listed(body: bytes) -> Listing:
+    def listed(body: bytes) -> RawPage:
         resource, _ = case.resource(adapter)
         assert resource.list_page is not None
         return drive(

@@ -24,7 +24,7 @@ for module in pkgutil.walk_packages(conversations_hub.__path__, "conversations_h
 from conversations_hub.errors import StoreError
 from conversations_hub.stores.jsonl import JSONLStore
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.files.partial import Part
+from conversations_hub.files.partial import PartialFile
 
 async def opened(store):
     await store.open({})
@@ -32,7 +32,7 @@ async def opened(store):
 for work in (
     lambda: asyncio.run(opened(SQLiteStore(Path("a.db")))),
     lambda: asyncio.run(opened(JSONLStore(Path("a.jsonl")))),
-    lambda: Part(Path("a.wav"), "identity", overwrite=False),
+    lambda: PartialFile(Path("a.wav"), "identity", overwrite=False),
 ):
     try:
         work()

@@ -44,7 +44,7 @@ from conversations_hub.stores.jsonl.data import Data
 from conversations_hub.stores.jsonl.reader import JSONLReader
 from conversations_hub.stores.sqlite import SQLiteStore, bounded
 from conversations_hub.stores.sqlite.reader import SQLiteReader
-from conversations_hub.stores.store import Entry, Kept, Progress, Store, Window
+from conversations_hub.stores.store import Checkpoint, Entry, Store, StoredVersion, Window
 from conversations_hub.stores.untrusted import LARGEST, decompress, json_value
 
 from .test_sqlite_store import ACCOUNT, NOW
@@ -109,8 +109,10 @@ def full() -> Conversation:
 async def fill(store: Store) -> None:
     await store.open({"redacted": "no", "raw": "kept"})
     one = full()
-    kept = Kept(b"row", fingerprint(one), NOW + timedelta(days=1), msgspec.json.encode(one), NOW)
-    progress = Progress(covered=Window(NOW - timedelta(days=1), NOW), walking=Window(None, NOW), cursor="1", newest=NOW)
+    kept = StoredVersion(b"row", fingerprint(one), NOW + timedelta(days=1), msgspec.json.encode(one), NOW)
+    progress = Checkpoint(
+        covered=Window(NOW - timedelta(days=1), NOW), in_progress=Window(None, NOW), cursor="1", high_watermark=NOW
+    )
     await store.commit(ACCOUNT, [Entry(one, kept)], progress)
     await store.close()
 
@@ -177,17 +179,17 @@ async def go_on(store: Store) -> None:
             await store.open({"redacted": "no", "raw": "kept"})
             with suppress(HubError):
                 progress = await store.progress(ACCOUNT)
-                assert progress.sure is None or progress.sure.until <= NOW + timedelta(days=9999)
+                assert progress.confirmed is None or progress.confirmed.until <= NOW + timedelta(days=9999)
             for kept in (store.kept(ACCOUNT, ["c1", "c2"]), store.unsettled(ACCOUNT)):
                 with suppress(HubError):
                     for before in (await kept).values():
-                        assert isinstance(before.row, bytes)
-                        assert before.settles_at is None or before.settles_at.tzinfo is not None
+                        assert isinstance(before.row_hash, bytes)
+                        assert before.recheck_until is None or before.recheck_until.tzinfo is not None
             with suppress(HubError):
                 await store.vanished(ACCOUNT, ["c2"], NOW)
             with suppress(HubError):
                 new = msgspec.structs.replace(one, title="another")
-                await store.commit(ACCOUNT, [Entry(new, Kept(b"r", fingerprint(new), None))], Progress())
+                await store.commit(ACCOUNT, [Entry(new, StoredVersion(b"r", fingerprint(new), None))], Checkpoint())
             with suppress(HubError):
                 await store.finish()
     finally:
@@ -269,7 +271,7 @@ async def test_what_would_never_end_is_ended(database: Path, monkeypatch: pytest
     await store.open({})
     one = msgspec.structs.replace(full(), id="c9")
     with pytest.raises(StoreError, match="takes more work"):
-        await store.commit(ACCOUNT, [Entry(one, Kept(b"r", fingerprint(one), None))], Progress())
+        await store.commit(ACCOUNT, [Entry(one, StoredVersion(b"r", fingerprint(one), None))], Checkpoint())
     await store.close()
 
 

@@ -14,13 +14,13 @@ import msgspec
 import pytest
 
 from conversations_hub.errors import InvalidRefError, StoreError
-from conversations_hub.files.atomic import Files
+from conversations_hub.files.atomic import FileOps
 from conversations_hub.schema import Conversation
 from conversations_hub.stores.erasure import Person
 from conversations_hub.stores.jsonl import JSONLStore
 from conversations_hub.stores.jsonl.journal import Committed, Journal
 from conversations_hub.stores.jsonl.reader import JSONLReader
-from conversations_hub.stores.store import Entry, Progress
+from conversations_hub.stores.store import Checkpoint, Entry
 from conversations_hub.sync import sync
 
 from .exporting import ACCOUNT, Page, entry, export, one
@@ -39,7 +39,7 @@ def personal(text: str = SECRET) -> Entry:
     """Return an entry whose journal line holds its list row, and whose details failed."""
     gone = msgspec.structs.replace(called("+15550102030", id="c-gone"), title=text)
     kept = entry(gone, settles_at=NOW).kept
-    return Entry(gone, msgspec.structs.replace(kept, listed=b'"listed of it"', failing_since=NOW))
+    return Entry(gone, msgspec.structs.replace(kept, list_row=b'"listed of it"', failing_since=NOW))
 
 
 FIRST: Sequence[Page] = [[entry(one("c1")), personal()], [entry(one("c2")), personal("another")]]
@@ -80,7 +80,7 @@ def holds_personal(folder: Path) -> list[str]:
         read = path.read_bytes()
         texts.append(gzip.decompress(read) if read[:2] == b"\x1f\x8b" else read)
         if path.suffix == ".journal":
-            for line in Journal(path, Files()).lines():
+            for line in Journal(path, FileOps()).lines():
                 if isinstance(line, Committed):
                     texts += [one.listed or b"" for one in line.entries]
     return [word for word in PERSONAL if any(word.encode() in text for text in texts)]
@@ -198,7 +198,7 @@ async def test_it_is_refused_in_words(tmp_path: Path) -> None:
             JSONLReader(path).erase(REF)
     async with opened(path) as store:
         there = [Entry(msgspec.structs.replace(each.conversation, account="eu"), each.kept) for each in FIRST[0]]
-        await store.commit("acme/eu", there, Progress())
+        await store.commit("acme/eu", there, Checkpoint())
         await store.finish({"acme/eu": 1})
     with pytest.raises(InvalidRefError, match="several accounts"):
         JSONLReader(path).erase(REF)

@@ -21,11 +21,11 @@ import pytest
 
 from conversations_hub.adapters import BUILTIN
 from conversations_hub.errors import StoreError
-from conversations_hub.files.atomic import Files
+from conversations_hub.files.atomic import FileOps
 from conversations_hub.schema import Conversation
 from conversations_hub.stores.fingerprint import fingerprint
 from conversations_hub.stores.jsonl import JSONLStore
-from conversations_hub.stores.store import Entry, Kept, Progress, Store, Window, Written
+from conversations_hub.stores.store import Checkpoint, Entry, Store, StoredVersion, Window, Written
 
 from .exporting import ACCOUNT, TERMS, entry, export, one, page
 from .test_sqlite_store import recorded
@@ -95,7 +95,7 @@ async def test_a_conversation_comes_out_as_it_went_in(provider: str, path: Path,
     assert conversations
     path = path.with_name("c.jsonl.gz") if compress else path
     async with opened(path, compress=compress) as store:
-        written = await store.commit(f"{provider}/default", [entry(each) for each in conversations], Progress())
+        written = await store.commit(f"{provider}/default", [entry(each) for each in conversations], Checkpoint())
         await store.finish()
     assert written == Written(new=len(conversations))
     assert lines(path) == conversations
@@ -113,44 +113,44 @@ async def test_each_commit_of_a_compressed_file_can_be_read_while_it_goes_on(pat
 
 async def test_what_is_remembered_is_told(path: Path) -> None:
     later = NOW + timedelta(days=7, microseconds=1)
-    progress = Progress(walking=Window(None, NOW), cursor="k9", passes=1, new=2)
+    progress = Checkpoint(in_progress=Window(None, NOW), cursor="k9", passes=1, new=2)
     for _ in range(2):
         async with opened(path) as store:
             await store.commit(ACCOUNT, [entry(one("c1"), b"r1", later), entry(one("c2"), b"r2")], progress)
-            await store.commit("acme/eu", [entry(one("c1"), b"eu")], Progress())
+            await store.commit("acme/eu", [entry(one("c1"), b"eu")], Checkpoint())
             kept = await store.kept(ACCOUNT, ["c1", "c2", "c3"])
             assert kept == {
-                "c1": Kept(b"r1", fingerprint(one("c1")), later),
-                "c2": Kept(b"r2", fingerprint(one("c2")), None),
+                "c1": StoredVersion(b"r1", fingerprint(one("c1")), later),
+                "c2": StoredVersion(b"r2", fingerprint(one("c2")), None),
             }
             assert await store.unsettled(ACCOUNT) == {"c1": kept["c1"]}
             assert await store.unsettled("acme/eu") == {}
-            assert (await store.kept("acme/eu", ["c1"]))["c1"].row == b"eu"
+            assert (await store.kept("acme/eu", ["c1"]))["c1"].row_hash == b"eu"
             assert await store.progress(ACCOUNT) == progress
-            assert await store.progress("acme/eu") == Progress()
+            assert await store.progress("acme/eu") == Checkpoint()
 
 
 async def test_only_what_is_new_or_changed_is_written(path: Path) -> None:
     async with opened(path) as store:
-        first = await store.commit(ACCOUNT, [entry(one("c1")), entry(one("c2"), settles_at=NOW)], Progress())
+        first = await store.commit(ACCOUNT, [entry(one("c1")), entry(one("c2"), settles_at=NOW)], Checkpoint())
         data, log = (path.with_name(f"c.jsonl.{end}") for end in ("partial", "journal"))
         before = data.read_bytes()
-        second = await store.commit(ACCOUNT, [entry(one("c1")), entry(one("c2"), b"other row")], Progress())
+        second = await store.commit(ACCOUNT, [entry(one("c1")), entry(one("c2"), b"other row")], Checkpoint())
         assert data.read_bytes() == before
-        assert (await store.kept(ACCOUNT, ["c2"]))["c2"].row == b"other row"
+        assert (await store.kept(ACCOUNT, ["c2"]))["c2"].row_hash == b"other row"
         assert await store.unsettled(ACCOUNT) == {}
         told = log.read_bytes()
-        third = await store.commit(ACCOUNT, [entry(one("c1")), entry(one("c2"), b"other row")], Progress())
+        third = await store.commit(ACCOUNT, [entry(one("c1")), entry(one("c2"), b"other row")], Checkpoint())
         assert log.read_bytes() == told, "there was nothing to say"
     assert (first, second, third) == (Written(new=2), Written(unchanged=2), Written(unchanged=2))
 
 
 async def test_the_last_content_counts(path: Path) -> None:
     async with opened(path) as store:
-        await store.commit(ACCOUNT, [entry(one("c1", "a")), entry(one("c2"))], Progress())
+        await store.commit(ACCOUNT, [entry(one("c1", "a")), entry(one("c2"))], Checkpoint())
     again = [one("c1", "b"), one("c1", "c"), one("c3"), one("c4", "a"), one("c4", "b"), one("c4", "b")]
     async with opened(path) as store:
-        written = await store.commit(ACCOUNT, [*map(entry, again)], Progress())
+        written = await store.commit(ACCOUNT, [*map(entry, again)], Checkpoint())
         await store.finish()
     assert written == Written(new=2, updated=3, unchanged=1)
     assert said(path) == {"c2": "hello", "c1": "c", "c3": "hello", "c4": "b"}
@@ -169,9 +169,9 @@ async def test_a_large_file_is_written_anew_in_pieces(path: Path, *, compress: b
 async def test_the_same_id_in_two_accounts_is_two_conversations(path: Path) -> None:
     eu = msgspec.structs.replace(one("c1", "eu"), account="eu")
     async with opened(path) as store:
-        await store.commit(ACCOUNT, [entry(one("c1", "a"))], Progress())
-        await store.commit("acme/eu", [entry(eu)], Progress())
-        await store.commit(ACCOUNT, [entry(one("c1", "b"))], Progress())
+        await store.commit(ACCOUNT, [entry(one("c1", "a"))], Checkpoint())
+        await store.commit("acme/eu", [entry(eu)], Checkpoint())
+        await store.commit(ACCOUNT, [entry(one("c1", "b"))], Checkpoint())
         await store.finish()
     assert lines(path) == [eu, one("c1", "b")]
 
@@ -179,8 +179,8 @@ async def test_the_same_id_in_two_accounts_is_two_conversations(path: Path) -> N
 async def test_the_manifest_says_what_is_there(path: Path) -> None:
     window = Window(NOW - timedelta(days=1), NOW)
     async with opened(path) as store:
-        await store.commit(ACCOUNT, [entry(one("c1")), entry(one("c2"))], Progress(covered=window))
-        await store.commit("other/eu", [], Progress())
+        await store.commit(ACCOUNT, [entry(one("c1")), entry(one("c2"))], Checkpoint(covered=window))
+        await store.commit("other/eu", [], Checkpoint())
         await store.finish()
     told = msgspec.json.decode(path.with_name("c.jsonl.manifest.json").read_bytes())
     assert told.pop("versions").keys() == {"layout", "conversations-hub"}
@@ -217,7 +217,7 @@ async def test_a_finished_file_may_be_gone_on_with_for_more_accounts(path: Path)
     await export(path, [page(0)])
     store = JSONLStore(path)
     await store.open(TERMS | {"accounts": "acme/default, acme/eu"})
-    await store.commit("acme/eu", [entry(msgspec.structs.replace(one("c1"), account="eu"))], Progress(passes=1))
+    await store.commit("acme/eu", [entry(msgspec.structs.replace(one("c1"), account="eu"))], Checkpoint(passes=1))
     await store.close()
     with pytest.raises(StoreError, match="accounts was acme/default, acme/eu and is acme/default"):
         await export(path, [page(0)])
@@ -247,9 +247,9 @@ async def test_a_file_that_is_not_ours_is_not_touched_unless_one_says_so(path: P
 async def test_overwriting_begins_anew_what_was_finished_and_goes_on_with_what_was_not(path: Path) -> None:
     await export(path, [page(0)])
     async with opened(path, overwrite=True) as store:
-        assert await store.progress(ACCOUNT) == Progress()
+        assert await store.progress(ACCOUNT) == Checkpoint()
         assert await store.kept(ACCOUNT, ["c0-0"]) == {}
-        await store.commit(ACCOUNT, page(1), Progress(cursor="1"))
+        await store.commit(ACCOUNT, page(1), Checkpoint(cursor="1"))
         assert said(path).keys() == {"c0-0", "c0-1", "c0-2"}
     await export(path, [page(1), page(2)], overwrite=True)
     assert said(path).keys() == {f"c{number}-{at}" for number in (1, 2) for at in range(3)}
@@ -275,7 +275,7 @@ async def test_a_finished_file_is_not_gone_on_with_in_another_form(path: Path) -
 
 async def test_a_file_that_comes_in_between_is_not_replaced(path: Path) -> None:
     async with opened(path) as store:
-        await store.commit(ACCOUNT, page(0), Progress(cursor="1"))
+        await store.commit(ACCOUNT, page(0), Checkpoint(cursor="1"))
         write(path, b"mine")
         with pytest.raises(StoreError, match="somebody else"):
             await store.finish()
@@ -298,7 +298,7 @@ async def test_a_finished_file_without_a_manifest_gets_it_and_is_not_fetched_aga
 
 async def test_data_without_a_journal_is_not_thrown_away(path: Path) -> None:
     async with opened(path) as store:
-        await store.commit(ACCOUNT, page(0), Progress(cursor="1"))
+        await store.commit(ACCOUNT, page(0), Checkpoint(cursor="1"))
     path.with_name("c.jsonl.journal").unlink()
     with pytest.raises(StoreError, match="does not say what of it counts"):
         await export(path, [page(0)], overwrite=True)
@@ -341,7 +341,7 @@ async def test_it_must_be_open(path: Path) -> None:
     store = JSONLStore(path)
     await store.close()
     with pytest.raises(StoreError, match="not open"):
-        await store.commit(ACCOUNT, page(0), Progress())
+        await store.commit(ACCOUNT, page(0), Checkpoint())
     with pytest.raises(StoreError, match="there is no folder"):
         await export(path / "c.jsonl", [page(0)])
 
@@ -356,7 +356,7 @@ async def test_a_finished_file_is_left_as_it_is_until_there_is_something_to_writ
     assert contents(path.parent) == before
     async with opened(path) as store:
         await store.finish()
-        await store.commit(ACCOUNT, page(0), Progress())
+        await store.commit(ACCOUNT, page(0), Checkpoint())
         assert read(path) == b""
         await store.finish()
     assert names(path.parent) == FINISHED
@@ -367,7 +367,7 @@ async def test_what_cannot_be_written_is_not_half_written(path: Path) -> None:
     strange = msgspec.structs.replace(one("c2"), metadata={"a": object()})
     async with opened(path) as store:
         with pytest.raises(StoreError, match="a value that no store does"):
-            await store.commit(ACCOUNT, [entry(one("c1")), Entry(strange, Kept(b"", b"", None))], Progress())
+            await store.commit(ACCOUNT, [entry(one("c1")), Entry(strange, StoredVersion(b"", b"", None))], Checkpoint())
     assert path.with_name("c.jsonl.partial").read_bytes() == b""
 
 
@@ -378,8 +378,8 @@ async def test_the_loop_does_not_wait_for_the_disk(path: Path) -> None:
         assert may_go_on.wait(10)
         os.fsync(file)
 
-    async with opened(path, files=Files(fdatasync=slow)) as store:
-        commit = asyncio.ensure_future(store.commit(ACCOUNT, page(0), Progress(cursor="1")))
+    async with opened(path, files=FileOps(fdatasync=slow)) as store:
+        commit = asyncio.ensure_future(store.commit(ACCOUNT, page(0), Checkpoint(cursor="1")))
         for _ in range(10):
             await asyncio.sleep(0)
         assert not commit.done()
@@ -392,13 +392,13 @@ async def test_a_conversation_takes_less_than_200_bytes_of_memory(path: Path) ->
         return (f"6f9619ff-8b86-d011-b42d-{number:012x}" for number in range(50_000))
 
     def new(id: str) -> Entry:
-        return Entry(Conversation(provider="acme", id=id), Kept(os.urandom(16), os.urandom(16), None))
+        return Entry(Conversation(provider="acme", id=id), StoredVersion(os.urandom(16), os.urandom(16), None))
 
-    async with opened(path, files=Files(fdatasync=lambda _: None)) as store:
+    async with opened(path, files=FileOps(fdatasync=lambda _: None)) as store:
         tracemalloc.start()
         try:
             for group in zip(*[ids()] * 1000, strict=True):
-                await store.commit(ACCOUNT, [*map(new, group)], Progress())
+                await store.commit(ACCOUNT, [*map(new, group)], Checkpoint())
             await store.progress(ACCOUNT)  # so that the thread no longer holds the last page
             gc.collect()
             used, _ = tracemalloc.get_traced_memory()

@@ -64,7 +64,11 @@ def test_the_public_names_are_these() -> None:
     ("old", "new", "name"),
     [
         ("adapter", "events", "Event"),
-        ("adapter", "reading.refusals", "refused"),
+        ("adapter", "reading.refusals", "refused:provider_error"),
+        ("adapter", "adapter", "Listing:RawPage"),
+        ("sync", "sync", "AccountSync:AccountSyncReport"),
+        ("sync", "sync", "Kept:StoredVersion"),
+        ("payload", "reading.json", "decoded_or_none:try_decode"),
         ("coerce", "reading.values", "instant"),
         ("payload", "reading.json", "decode"),
         ("signing.schemes", "signing.webhooks", "hmac_signed"),

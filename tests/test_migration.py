@@ -28,7 +28,7 @@ from conversations_hub.stores.sqlite.tables import (
     recording_rows,
     turn_columns,
 )
-from conversations_hub.stores.store import Progress, Window
+from conversations_hub.stores.store import Checkpoint, Window
 from conversations_hub.sync import sync
 
 from .migrating import killed_before
@@ -67,7 +67,7 @@ def first_layout(
             _insert(database, "participants", ("conversation", "position", *PARTICIPANT), *participant_rows(key, one))
             _insert(database, "recordings", ("conversation", "position", *RECORDING), *recording_rows(key, one))
         database.execute("INSERT INTO turns_text (turns_text) VALUES ('rebuild')")
-        progress = Progress(covered=Window(None, AFTER), newest=AFTER)
+        progress = Checkpoint(covered=Window(None, AFTER), high_watermark=AFTER)
         database.execute("INSERT INTO accounts VALUES ('tavus/default', ?)", (msgspec.json.encode(progress).decode(),))
         database.commit()
 

@@ -16,12 +16,12 @@ from yarl import URL
 
 from conversations_hub.adapter import Query
 from conversations_hub.adapters import load
-from conversations_hub.concurrency import Crew
+from conversations_hub.concurrency import TaskPool
 from conversations_hub.errors import HubError, PaginationError
 from conversations_hub.hub.cursor import Place
-from conversations_hub.hub.reader import Lists, Reader
+from conversations_hub.hub.reader import Lists, ResourceReader
 from conversations_hub.hub.report import AccountReport
-from conversations_hub.hub.walk import Plan, Walk
+from conversations_hub.hub.walk import ListOptions, Walk
 from conversations_hub.policy import PROFILES
 from conversations_hub.schema import Status
 from conversations_hub.signals import PageRead, Signal
@@ -309,14 +309,16 @@ async def _walk(scenario: Scenario, provider: Provider, clock: Clock, cursor: st
     adapter = load(LISTS[scenario.list].provider)
     lane = Unplugged(adapter, PROFILES["bulk"], clock=clock, provider=provider, on_signal=told.append)
     query = Query(status=Status.ENDED if scenario.filters else None, page_size=scenario.page_size)
-    plan = Plan(
+    plan = ListOptions(
         query=query,
         place=Place.read(cursor, f"{adapter.name}/default", query) if cursor else None,
         limit=stop.limit,
         verify=scenario.verify and not cursor,
     )
     walk = Walk(
-        [Lists(f"{adapter.name}/default", (Reader(lane, lane.adapter, "conversations", keep_raw=False),))], plan, Crew()
+        [Lists(f"{adapter.name}/default", (ResourceReader(lane, lane.adapter, "conversations", keep_raw=False),))],
+        plan,
+        TaskPool(),
     )
     requests, passes, met = provider.requests, provider.passes, len(provider.met)
     ids: list[str] = []

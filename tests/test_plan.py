@@ -24,11 +24,11 @@ from conversations_hub.schema import TranscriptState
 from conversations_hub.stores.jsonl import JSONLStore
 from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.stores.sqlite.reader import SQLiteReader
-from conversations_hub.stores.store import Entry, Progress, Window, Written
+from conversations_hub.stores.store import Checkpoint, Entry, Window, Written
 from conversations_hub.stores.url import StoreURL
 from conversations_hub.sync import Redact, sync
-from conversations_hub.sync.candidates import Candidates
 from conversations_hub.sync.plan import AccountPlan, Failure, Sample, plan
+from conversations_hub.sync.sample import Sampler
 from conversations_hub.testing import Faults, Simulator
 from conversations_hub.transport import Clock
 
@@ -173,7 +173,7 @@ async def test_a_sync_does_what_its_plan_says(
 
 async def test_a_run_that_was_stopped_is_counted_once(tmp_path: Path) -> None:
     class Stopping(SQLiteStore):
-        async def commit(self, account: str, entries: Sequence[Entry], progress: Progress) -> Written:
+        async def commit(self, account: str, entries: Sequence[Entry], progress: Checkpoint) -> Written:
             if progress.passes:
                 raise StoreError("struck by lightning")
             return await super().commit(account, entries, progress)
@@ -207,7 +207,7 @@ async def test_a_finished_file_can_be_gone_on_with_after_a_plan(tmp_path: Path, 
 async def test_a_list_that_cannot_be_narrowed_safely_is_planned_whole(tmp_path: Path, walking: Window | None) -> None:
     store = SQLiteStore(tmp_path / "c.db")
     await store.open({})
-    await store.commit("retell/default", [], Progress(walking=walking))
+    await store.commit("retell/default", [], Checkpoint(in_progress=walking))
     await store.close()
     async with simulated("retell") as (hub, simulator):
         since = NOW - timedelta(days=3650)
@@ -222,7 +222,7 @@ async def test_a_list_that_cannot_be_narrowed_safely_is_planned_whole(tmp_path: 
 async def test_a_window_that_was_begun_comes_first_and_counts_once(tmp_path: Path) -> None:
     store, since = SQLiteStore(tmp_path / "c.db"), NOW - timedelta(days=30)
     await store.open({})
-    await store.commit("vapi/default", [], Progress(walking=Window(since, since + timedelta(days=7))))
+    await store.commit("vapi/default", [], Checkpoint(in_progress=Window(since, since + timedelta(days=7))))
     await store.close()
     async with simulated("vapi", conversations=200) as (hub, simulator):
         [planned] = await plan(hub, store, since=since, clock=at(NOW))
@@ -383,7 +383,7 @@ async def test_recordings_are_seen() -> None:
 
 def test_the_middle_one_is_in_the_middle_however_many_there_are() -> None:
     for count in (1, 2, 3, 64, 65, 66, 1000, 100_000):
-        candidates = Candidates()
+        candidates = Sampler()
         for number in range(count):
             candidates.take(f"c{number}", START + timedelta(minutes=count - number))
         chosen = {age: int(id[1:]) for id, (age, _) in candidates.chosen().items()}
@@ -445,7 +445,7 @@ async def test_what_cannot_be_meant_is_refused_before_anything_happens(tmp_path:
 
 async def test_a_store_that_is_in_use_or_fails_is_told_and_let_go(tmp_path: Path) -> None:
     class Failing(SQLiteStore):
-        async def progress(self, account: str) -> Progress:
+        async def progress(self, account: str) -> Checkpoint:
             raise StoreError(f"{account} cannot be read")
 
     store = SQLiteStore(tmp_path / "c.db")

@@ -10,7 +10,7 @@ import pytest
 
 from conversations_hub.adapter import Adapter
 from conversations_hub.adapters import BUILTIN, load
-from conversations_hub.hub.reader import Reader
+from conversations_hub.hub.reader import ResourceReader
 from conversations_hub.policy import PROFILES
 from conversations_hub.reading.json import Json
 from conversations_hub.schema import Conversation
@@ -71,9 +71,9 @@ def read(adapter: Adapter, case: Case) -> Iterator[object]:
     account = account_of(FIXTURES / adapter.name, adapter)
     lane = Lane(account, adapter, PROFILES["interactive"], clock=Clock())
     resource, _ = case.resource(adapter)
-    reader = Reader(lane, resource, case.facts.get("resource", adapter.main), keep_raw=True)
+    reader = ResourceReader(lane, resource, case.facts.get("resource", adapter.main), keep_raw=True)
     found = replay(adapter, account, Case(case.name, answers, case.facts))
-    yield from map(reader.own, found.conversations)
+    yield from map(reader.stamp, found.conversations)
 
 
 def raws_in(value: object) -> Iterator[bytes]:

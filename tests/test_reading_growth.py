@@ -17,7 +17,7 @@ import pytest
 from conversations_hub.schema import Conversation, Status
 from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.stores.sqlite.reader import SQLiteReader
-from conversations_hub.stores.store import Progress
+from conversations_hub.stores.store import Checkpoint
 
 from .test_sqlite_store import NOW, entry, said
 
@@ -46,7 +46,7 @@ async def fill(path: Path, count: int) -> None:
     store = SQLiteStore(path)
     await store.open({})
     for account, ones in groupby(map(numbered, range(count)), lambda one: f"{one.provider}/{one.account}"):
-        await store.commit(account, [entry(one) for one in ones], Progress())
+        await store.commit(account, [entry(one) for one in ones], Checkpoint())
     await store.close()
 
 

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from conversations_hub import Account, Conversation, Hub, errors
-from conversations_hub.adapter import Adapter, Filter, Listing, Query, Resource, Start, Started
+from conversations_hub.adapter import Adapter, Filter, Query, RawPage, Resource, Start, Started
 from conversations_hub.reading.json import decode
 from conversations_hub.schema import Status, TranscriptState, TranscriptTurn
 from conversations_hub.signing import bearer
@@ -61,10 +61,10 @@ def _conversation(body: bytes | msgspec.Raw) -> Conversation:
 
 
 def _resource(name: str, *, filters: tuple[Filter, ...] = (), **more: Any) -> dict[str, Any]:
-    def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listing]:
+    def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
         reply = yield Request("GET", f"/{name}", query={"from": cursor or "0", "size": query.page_size or _PAGE})
         page = decode(reply.body, _page)
-        return Listing(rows=page.items, normalize=_conversation, cursor=page.next)
+        return RawPage(rows=page.items, normalize=_conversation, cursor=page.next)
 
     def get(_account: Account, id: str) -> Flow[Conversation]:
         reply = yield Request("GET", f"/{name}/{{id}}", ids={"id": id})
@@ -138,7 +138,7 @@ class Acme:
 
 @pytest.fixture(autouse=True)
 def adapter(monkeypatch: pytest.MonkeyPatch) -> None:
-    for found in ("hub.hub.usable", "sync.pull.usable", "sync.plan.usable", "stores.sqlite.reader.load"):
+    for found in ("hub.hub.usable", "sync.account.usable", "sync.plan.usable", "stores.sqlite.reader.load"):
         monkeypatch.setattr(f"conversations_hub.{found}", _load)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from conversations_hub import Account, Conversation, Hub, errors
-from conversations_hub.adapter import Listing, Query, Start, Started
+from conversations_hub.adapter import Query, RawPage, Start, Started
 from conversations_hub.adapters.retell import (
     ADAPTER,
     delete_call,
@@ -88,7 +88,7 @@ def turns(*items: Any, **members: Any) -> tuple[TranscriptTurn, ...]:
 
 def listed(
     reply: Response, query: Query | None = None, cursor: str | None = None, *, chats: bool = False
-) -> Driven[Listing]:
+) -> Driven[RawPage]:
     list_page = list_chats if chats else list_calls
     return drive(list_page(ACCOUNT, query or Query(), cursor), reply)
 

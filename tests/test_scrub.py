@@ -7,7 +7,7 @@ from typing import Any
 
 from conversations_hub import Account, Conversation
 from conversations_hub.adapter import Adapter
-from conversations_hub.hub.reader import Reader
+from conversations_hub.hub.reader import ResourceReader
 from conversations_hub.policy import PROFILES
 from conversations_hub.schema import Analysis, ToolCall, ToolResult, TranscriptTurn
 from conversations_hub.scrub import without_secrets, without_secrets_in_analysis, without_secrets_in_turn
@@ -100,5 +100,5 @@ async def test_what_an_agent_answers_is_starred_too() -> None:
         name="acme", base_url="https://acme.example", docs="", sign=bearer, send=send, secret_fields=NAMES
     )
     lane = Lane(Account("acme", key="k"), adapter, PROFILES["interactive"], clock=Clock())
-    turn = await Reader(lane, adapter, adapter.main, keep_raw=False).send("c1", "Hello.")
+    turn = await ResourceReader(lane, adapter, adapter.main, keep_raw=False).send("c1", "Hello.")
     assert [call.arguments for call in turn.tool_calls] == ['{"token":"***"}']

@@ -20,7 +20,7 @@ from conversations_hub.stores.fingerprint import fingerprint
 from conversations_hub.stores.sqlite import SQLiteStore, bounded
 from conversations_hub.stores.sqlite.query import parsed, snippet
 from conversations_hub.stores.sqlite.reader import SQLiteReader
-from conversations_hub.stores.store import Entry, Kept, Progress
+from conversations_hub.stores.store import Checkpoint, Entry, StoredVersion
 
 from .growth import ratio, steps
 
@@ -46,8 +46,8 @@ async def keep(path: Path, *conversations: Conversation) -> None:
     store = SQLiteStore(path)
     await store.open({})
     try:
-        entries = [Entry(one, Kept(b"row", fingerprint(one), None)) for one in conversations]
-        await store.commit("acme/default", entries, Progress())
+        entries = [Entry(one, StoredVersion(b"row", fingerprint(one), None)) for one in conversations]
+        await store.commit("acme/default", entries, Checkpoint())
     finally:
         await store.close()
 

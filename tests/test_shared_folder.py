@@ -15,13 +15,13 @@ from click.testing import CliRunner, Result
 from conversations_hub.cli import cli
 from conversations_hub.errors import ConfigurationError, StoreError
 from conversations_hub.files.opening import make_folder
-from conversations_hub.files.partial import Part
+from conversations_hub.files.partial import PartialFile
 from conversations_hub.hub.from_file import configured
 from conversations_hub.stores.jsonl import JSONLStore
 from conversations_hub.stores.jsonl.reader import JSONLReader
 from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.stores.sqlite.reader import SQLiteReader
-from conversations_hub.stores.store import Progress
+from conversations_hub.stores.store import Checkpoint
 
 from .exporting import entry, export, one, page
 from .test_sqlite_store import ACCOUNT, kept_in, said
@@ -220,7 +220,7 @@ def test_a_recording_is_written_to_nothing_that_others_put_there(
 
 def begin(path: Path) -> None:
     """Write some of a file, and let it be."""
-    part = Part(path, "c1", overwrite=False)
+    part = PartialFile(path, "c1", overwrite=False)
     try:
         part.begin('"1"')
         part.write(b"sound")
@@ -261,11 +261,11 @@ async def test_whatever_is_made_is_its_owner_s_alone(tmp_path: Path) -> None:
         make_folder(folder)
     store = SQLiteStore(tmp_path / "a" / "c.db")
     await store.open({})
-    await store.commit(ACCOUNT, [], Progress())
+    await store.commit(ACCOUNT, [], Checkpoint())
     modes |= {path.stat().st_mode for path in (tmp_path / "a").iterdir()}
     await store.close()
     await export(tmp_path / "a" / "c.jsonl", [page(0), page(1, entry(one("c0-0", "late")))])
-    part = Part(tmp_path / "a" / "b" / "c" / "a.wav", "c1", overwrite=False)
+    part = PartialFile(tmp_path / "a" / "b" / "c" / "a.wav", "c1", overwrite=False)
     part.write(b"sound")
     part.finish()
     modes |= {path.stat().st_mode for path in tmp_path.rglob("*")}  # noqa: ASYNC240

@@ -29,9 +29,9 @@ from conversations_hub.schema import (
 )
 from conversations_hub.stores.fingerprint import fingerprint
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.stores.sqlite.connection import connected
+from conversations_hub.stores.sqlite.connection import connect
 from conversations_hub.stores.sqlite.reader import SQLiteReader
-from conversations_hub.stores.store import Entry, Kept, Progress, Window, Written
+from conversations_hub.stores.store import Checkpoint, Entry, StoredVersion, Window, Written
 from conversations_hub.testing.replay import account_of, cases_in, replay
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -58,7 +58,7 @@ def said(*texts: str, id: str = "c1", **more: object) -> Conversation:
 
 
 def entry(conversation: Conversation, row: bytes = b"row", settles_at: datetime | None = None) -> Entry:
-    return Entry(conversation, Kept(row, fingerprint(conversation), settles_at))
+    return Entry(conversation, StoredVersion(row, fingerprint(conversation), settles_at))
 
 
 def contents(path: Path) -> bytes:
@@ -77,7 +77,7 @@ async def opened(path: Path) -> AsyncGenerator[SQLiteStore]:
 
 async def kept_in(path: Path, *conversations: Conversation) -> Written:
     async with opened(path) as store:
-        return await store.commit(ACCOUNT, [entry(one) for one in conversations], Progress())
+        return await store.commit(ACCOUNT, [entry(one) for one in conversations], Checkpoint())
 
 
 @pytest.mark.parametrize("provider", BUILTIN)
@@ -85,7 +85,9 @@ async def test_a_conversation_comes_out_as_it_went_in(provider: str, tmp_path: P
     conversations = {one.id: one for one in recorded(provider)}
     assert conversations
     async with opened(tmp_path / "c.db") as store:
-        written = await store.commit(f"{provider}/default", [entry(one) for one in conversations.values()], Progress())
+        written = await store.commit(
+            f"{provider}/default", [entry(one) for one in conversations.values()], Checkpoint()
+        )
     assert written == Written(new=len(conversations))
     with SQLiteReader(tmp_path / "c.db") as archive:
         found = {one.id: one for one in archive.conversations()}
@@ -97,16 +99,16 @@ async def test_a_conversation_comes_out_as_it_went_in(provider: str, tmp_path: P
 
 async def test_progress_and_what_is_remembered_survive_the_process(tmp_path: Path) -> None:
     window = Window(NOW - timedelta(days=7), NOW)
-    progress = Progress(covered=window, walking=Window(None, NOW), cursor="2:100", passes=1, new=3)
+    progress = Checkpoint(covered=window, in_progress=Window(None, NOW), cursor="2:100", passes=1, new=3)
     later = NOW + timedelta(days=1)
     async with opened(tmp_path / "c.db") as store:
         await store.commit(ACCOUNT, [entry(said("Hello."), b"print", later), entry(said(id="c2"))], progress)
     async with opened(tmp_path / "c.db") as store:
         assert await store.progress(ACCOUNT) == progress
-        assert await store.progress("acme/other") == Progress()
+        assert await store.progress("acme/other") == Checkpoint()
         first, second = (
-            Kept(b"print", fingerprint(said("Hello.")), later),
-            Kept(b"row", fingerprint(said(id="c2")), None),
+            StoredVersion(b"print", fingerprint(said("Hello.")), later),
+            StoredVersion(b"row", fingerprint(said(id="c2")), None),
         )
         assert await store.kept(ACCOUNT, ["c1", "c2", "c3"]) == {"c1": first, "c2": second}
         assert await store.kept("acme/other", ["c1"]) == {}
@@ -116,7 +118,7 @@ async def test_progress_and_what_is_remembered_survive_the_process(tmp_path: Pat
 async def test_many_ids_are_looked_up_at_once(tmp_path: Path) -> None:
     conversations = [said(id=f"c{number}") for number in range(1200)]
     async with opened(tmp_path / "c.db") as store:
-        await store.commit(ACCOUNT, [entry(one) for one in conversations], Progress())
+        await store.commit(ACCOUNT, [entry(one) for one in conversations], Checkpoint())
         found = await store.kept(ACCOUNT, [one.id for one in conversations])
     assert found.keys() == {one.id for one in conversations}
 
@@ -126,10 +128,10 @@ async def test_what_is_there_is_not_written_again(tmp_path: Path) -> None:
     await kept_in(path, said("Hello."), said("Goodbye.", id="c2"))
     async with opened(path) as store:
         written = await store.commit(
-            ACCOUNT, [entry(said("Hello."), b"other row"), entry(said("Farewell.", id="c2"))], Progress()
+            ACCOUNT, [entry(said("Hello."), b"other row"), entry(said("Farewell.", id="c2"))], Checkpoint()
         )
         assert written == Written(updated=1, unchanged=1)
-        assert (await store.kept(ACCOUNT, ["c1"]))["c1"].row == b"other row"
+        assert (await store.kept(ACCOUNT, ["c1"]))["c1"].row_hash == b"other row"
     with closing(sqlite3.connect(path)) as database:
         assert database.execute("SELECT text FROM turns ORDER BY key").fetchall() == [("Hello.",), ("Farewell.",)]
         database.execute("INSERT INTO turns_text (turns_text) VALUES ('integrity-check')")
@@ -141,11 +143,11 @@ async def test_a_commit_is_whole_or_not_at_all(tmp_path: Path) -> None:
     async with opened(tmp_path / "c.db") as store:
         twice = [entry(said("Hello.")), entry(said("Hello.", "Again."))]
         with pytest.raises(StoreError, match="UNIQUE"):
-            await store.commit(ACCOUNT, twice, Progress(passes=2))
+            await store.commit(ACCOUNT, twice, Checkpoint(passes=2))
         assert await store.kept(ACCOUNT, ["c1"]) == {}
-        assert await store.progress(ACCOUNT) == Progress()
+        assert await store.progress(ACCOUNT) == Checkpoint()
         with pytest.raises(StoreError, match="open it again"):  # or it would note a place that was never reached
-            await store.commit(ACCOUNT, [], Progress(cursor="2"))
+            await store.commit(ACCOUNT, [], Checkpoint(cursor="2"))
     assert await kept_in(tmp_path / "c.db", said("Hello.")) == Written(new=1)
 
 
@@ -174,10 +176,10 @@ async def test_a_second_writer_is_told_that_another_is_at_work(tmp_path: Path) -
 
 async def test_readers_read_while_it_writes(tmp_path: Path) -> None:
     async with opened(tmp_path / "c.db") as store:
-        await store.commit(ACCOUNT, [entry(said("Hello."))], Progress())
+        await store.commit(ACCOUNT, [entry(said("Hello."))], Checkpoint())
         with SQLiteReader(tmp_path / "c.db") as archive:
             assert [one.text for one in archive.conversations()] == ["user: Hello."]
-            await store.commit(ACCOUNT, [entry(said("Hello.", id="c2"))], Progress())
+            await store.commit(ACCOUNT, [entry(said("Hello.", id="c2"))], Checkpoint())
             assert len(list(archive.conversations())) == 2
 
 
@@ -227,15 +229,15 @@ async def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path, monkeypatch
     await kept_in(path, said("Hello."))
 
     def on_a_full_disk(path: Path, *, writes: bool) -> sqlite3.Connection:
-        connection = connected(path, writes=writes)
+        connection = connect(path, writes=writes)
         connection.execute("PRAGMA max_page_count = 1")  # no more than there are
         return connection
 
-    monkeypatch.setattr("conversations_hub.stores.sqlite.writer.connected", on_a_full_disk)
+    monkeypatch.setattr("conversations_hub.stores.sqlite.writer.connect", on_a_full_disk)
     async with opened(path) as store:
         with pytest.raises(StoreError, match="full"):
-            await store.commit(ACCOUNT, [entry(said("x" * 100_000, id="c2"))], Progress(passes=1))
-        assert await store.progress(ACCOUNT) == Progress()
+            await store.commit(ACCOUNT, [entry(said("x" * 100_000, id="c2"))], Checkpoint(passes=1))
+        assert await store.progress(ACCOUNT) == Checkpoint()
     monkeypatch.undo()
     with SQLiteReader(path) as archive:
         assert [one.id for one in archive.conversations()] == ["c1"]
@@ -276,7 +278,7 @@ async def test_an_id_that_several_accounts_have_must_say_which(tmp_path: Path) -
     await kept_in(path, said("Hello."))
     eu = msgspec.structs.replace(said("Hallo."), account="eu")
     async with opened(path) as store:
-        await store.commit("acme/eu", [entry(eu)], Progress())
+        await store.commit("acme/eu", [entry(eu)], Checkpoint())
     with SQLiteReader(path) as archive:
         assert archive.get("acme/eu:c1") == eu
         with pytest.raises(InvalidRefError, match="several accounts"):

@@ -21,7 +21,7 @@ from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.sqlite.status import QUESTIONS
 from conversations_hub.stores.status import AccountStatus, StoreStatus
-from conversations_hub.stores.store import Entry, Kept, Progress, Store, Window
+from conversations_hub.stores.store import Checkpoint, Entry, Store, StoredVersion, Window
 
 from .test_sqlite_store import NOW, said
 
@@ -31,7 +31,7 @@ COVERED = Window(NOW - 7 * DAY, NOW)
 
 def entry(one: Conversation, *, is_settled: bool = True, failed_days_ago: int | None = None) -> Entry:
     since = None if failed_days_ago is None else NOW - failed_days_ago * DAY
-    return Entry(one, Kept(b"row", fingerprint(one), None if is_settled else NOW + DAY, b"{}", since))
+    return Entry(one, StoredVersion(b"row", fingerprint(one), None if is_settled else NOW + DAY, b"{}", since))
 
 
 async def fill(store: Store, *, finish: bool = True) -> None:
@@ -48,11 +48,11 @@ async def fill(store: Store, *, finish: bool = True) -> None:
         entry(restricted),
         entry(undated),
     ]
-    await store.commit("acme/default", entries, Progress(covered=COVERED, newest=NOW))
+    await store.commit("acme/default", entries, Checkpoint(covered=COVERED, high_watermark=NOW))
     await store.vanished("acme/default", [f"c{number}" for number in range(2, 8)], NOW)
     other = msgspec.structs.replace(said("Eight.", id="c8", created_at=NOW - 9 * DAY), account="eu")
-    await store.commit("acme/eu", [entry(other)], Progress(walking=COVERED, cursor="2"))
-    await store.commit("acme/us", [], Progress(covered=Window(None, NOW - DAY)))
+    await store.commit("acme/eu", [entry(other)], Checkpoint(in_progress=COVERED, cursor="2"))
+    await store.commit("acme/us", [], Checkpoint(covered=Window(None, NOW - DAY)))
     if finish:
         await store.finish({})
     await store.close()

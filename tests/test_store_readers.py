@@ -182,4 +182,4 @@ async def test_a_sync_looks_again_at_what_came_by_another_way(tmp_path: Path) ->
     await store.open({})
     kept = await store.kept("tavus/default", ["c1"])
     await store.close()
-    assert kept["c1"].row == b""
+    assert kept["c1"].row_hash == b""

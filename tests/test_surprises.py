@@ -12,11 +12,11 @@ import pytest
 from conversations_hub import Conversation, Hub
 from conversations_hub.adapters import tavus as tavus_adapter
 from conversations_hub.errors import HubError, InvalidRefError, PartialError
-from conversations_hub.hub.walk import Plan
+from conversations_hub.hub.walk import ListOptions
 from conversations_hub.instants import earlier, later
 from conversations_hub.schema import Recording, RecordingAccess
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.stores.store import Entry, Progress, Window, Written
+from conversations_hub.stores.store import Checkpoint, Entry, Window, Written
 from conversations_hub.sync import sync
 from conversations_hub.sync import windows as windows_module
 from conversations_hub.sync.plan import plan
@@ -45,14 +45,14 @@ def check_loud(error: HubError | None) -> None:
 @pytest.fixture
 def eu_overflows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the rows of one account come upon a bug."""
-    wants = Plan.wants
+    wants = ListOptions.wants
 
-    def overflowing(self: Plan, row: Conversation) -> bool:
+    def overflowing(self: ListOptions, row: Conversation) -> bool:
         if row.account == "eu":
             raise OverflowError("what somebody said")
         return wants(self, row)
 
-    monkeypatch.setattr(Plan, "wants", overflowing)
+    monkeypatch.setattr(ListOptions, "wants", overflowing)
 
 
 @pytest.mark.usefixtures("eu_overflows")
@@ -108,7 +108,7 @@ async def test_a_bug_ends_the_sync_of_its_account_alone(monkeypatch: pytest.Monk
 class Overflowing(SQLiteStore):
     """A store that comes upon a bug in one conversation."""
 
-    async def commit(self, account: str, entries: Sequence[Entry], progress: Progress) -> Written:
+    async def commit(self, account: str, entries: Sequence[Entry], progress: Checkpoint) -> Written:
         if account == "tavus/eu" and entries:
             overflowing()
         return await super().commit(account, entries, progress)
@@ -189,7 +189,7 @@ def test_what_is_later_or_earlier_stays_in_the_calendar() -> None:
 async def test_a_store_that_claims_odd_years_is_brought_up_to_date(until: datetime, tmp_path: Path) -> None:
     store = SQLiteStore(tmp_path / "c.db")
     await store.open({})
-    await store.commit("tavus/default", [], Progress(covered=Window(None, until), newest=until))
+    await store.commit("tavus/default", [], Checkpoint(covered=Window(None, until), high_watermark=until))
     await store.close()
     async with tavus(Tavus(3)) as (hub, _):
         report = await sync(
@@ -206,7 +206,7 @@ async def test_a_store_that_claims_odd_years_is_brought_up_to_date(until: dateti
 async def test_a_span_without_length_goes_on_with_what_was_walked(tmp_path: Path) -> None:
     store = SQLiteStore(tmp_path / "c.db")
     await store.open({})
-    await store.commit("tavus/default", [], Progress(walking=Window(AFTER - timedelta(days=9), AFTER)))
+    await store.commit("tavus/default", [], Checkpoint(in_progress=Window(AFTER - timedelta(days=9), AFTER)))
     await store.close()
     async with tavus(Tavus(3)) as (hub, _):
         report = await sync(hub, SQLiteStore(tmp_path / "c.db"), since=AFTER, until=AFTER, clock=at(AFTER))

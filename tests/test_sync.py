@@ -23,9 +23,9 @@ from conversations_hub.scrub.signatures import without_signatures
 from conversations_hub.stores.jsonl import JSONLStore
 from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.stores.sqlite.reader import SQLiteReader
-from conversations_hub.stores.store import Entry, Progress, Window, Written
+from conversations_hub.stores.store import Checkpoint, Entry, Window, Written
 from conversations_hub.sync import Store, SyncReport, sync
-from conversations_hub.sync.windows import STEP, joined, windows
+from conversations_hub.sync.windows import STEP, join, windows
 from conversations_hub.testing import Faults, Simulator
 from conversations_hub.transport import Clock
 
@@ -370,7 +370,7 @@ class Stopping(SQLiteStore):
         self._left = commits
         self._is_done = is_done
 
-    async def commit(self, account: str, entries: Sequence[Entry], progress: Progress) -> Written:
+    async def commit(self, account: str, entries: Sequence[Entry], progress: Checkpoint) -> Written:
         self._left -= 1
         if self._left > 0 or (self._left == 0 and self._is_done):
             written = await super().commit(account, entries, progress)
@@ -433,7 +433,7 @@ async def test_a_commit_that_was_cancelled_before_it_began_loses_nothing(tmp_pat
     class Crowded(SQLiteStore):
         is_crowded = True
 
-        async def commit(self, account: str, entries: Sequence[Entry], progress: Progress) -> Written:
+        async def commit(self, account: str, entries: Sequence[Entry], progress: Checkpoint) -> Written:
             if entries and self.is_crowded:
                 self.is_crowded = False
                 running = asyncio.current_task()
@@ -516,7 +516,7 @@ def test_windows_leave_nothing_out_and_stay_one_span(
         if covered is not None:  # they touch
             assert window.since is None or window.since <= covered.until
             assert covered.since is None or window.until >= covered.since
-        covered = joined(covered, window)
+        covered = join(covered, window)
     if covered is not None:
         assert covered.until >= until or (start is not None and covered == start) or (since and since >= until)
         if start is None or (start.since is not None and (since is None or since < start.since)):

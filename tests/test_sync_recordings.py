@@ -12,7 +12,7 @@ import pytest
 
 from conversations_hub import Account, Hub
 from conversations_hub.errors import PayloadError, StoreError, TransportError
-from conversations_hub.files.partial import Part
+from conversations_hub.files.partial import PartialFile
 from conversations_hub.files.recordings import name_of
 from conversations_hub.reporting import tell
 from conversations_hub.schema import Recording, RecordingAccess
@@ -22,7 +22,7 @@ from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.sync import sync
 from conversations_hub.sync.recordings import RecordingsReport, download_recordings
-from conversations_hub.sync.report import AccountSync
+from conversations_hub.sync.report import AccountSyncReport
 from conversations_hub.testing import Simulator
 from conversations_hub.transport import Clock
 
@@ -151,7 +151,7 @@ def test_what_is_not_whole_is_found_by_the_name_it_is_to_have(tmp_path: Path) ->
     ones = [recording(f"voiceable:{'c' * 60}{number}") for number in range(2)]
     (tmp_path / "voiceable").mkdir()
     for one in ones:
-        part = Part(tmp_path / name_of(one, 0), "a", overwrite=False)
+        part = PartialFile(tmp_path / name_of(one, 0), "a", overwrite=False)
         part.begin('"1"')
         part.write(b"so")
         part.close()
@@ -204,7 +204,7 @@ def test_very_many_reasons_are_bounded_and_all_are_counted() -> None:
 
 
 def test_very_many_warnings_are_bounded() -> None:
-    account = AccountSync("acme/default")
+    account = AccountSyncReport("acme/default")
     for number in range(1000):
         tell(account.warnings, [f"page {number} was empty"])
     assert len(account.warnings) == 101

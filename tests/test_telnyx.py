@@ -16,7 +16,7 @@ import pytest
 
 from conversations_hub import Conversation, Hub, errors
 from conversations_hub.account import Account
-from conversations_hub.adapter import Listing, Query, Start
+from conversations_hub.adapter import Query, RawPage, Start
 from conversations_hub.adapters.telnyx import ADAPTER, events, get, list_page, normalize, refusal, send, start
 from conversations_hub.events import Event, EventKind
 from conversations_hub.policy.headers import quota
@@ -93,7 +93,7 @@ def turns_of(conversation: Conversation) -> tuple[TranscriptTurn, ...]:
     return conversation.transcript
 
 
-def listed(rows: list[Any], query: Query | None = None, cursor: str | None = None) -> Driven[Listing]:
+def listed(rows: list[Any], query: Query | None = None, cursor: str | None = None) -> Driven[RawPage]:
     return drive(list_page(ACCOUNT, query or Query(), cursor), answer({"data": rows}))
 
 
@@ -547,7 +547,7 @@ def stamped(id: str, seconds: float) -> dict[str, Any]:
     return {"id": id, "created_at": at(seconds)}
 
 
-def ids(listing: Listing) -> list[str]:
+def ids(listing: RawPage) -> list[str]:
     return [listing.normalize(raw).id for raw in listing.rows]
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from conversations_hub import Account, Hub
 from conversations_hub.errors import LocalLimitError
-from conversations_hub.files.partial import Part
+from conversations_hub.files.partial import PartialFile
 from conversations_hub.schema import Recording, RecordingAccess
 from conversations_hub.transport.threads import Threads
 
@@ -198,14 +198,14 @@ async def test_an_account_has_few_names_resolved_at_a_time(resolving: Stalled, t
 async def test_a_disk_that_hangs_keeps_no_other_account_waiting(
     stalled: Stalled, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    write = Part.write
+    write = PartialFile.write
 
-    def hanging(part: Part, piece: bytes | bytearray) -> None:
+    def hanging(part: PartialFile, piece: bytes | bytearray) -> None:
         if part._target.name.startswith("hangs"):  # pyright: ignore[reportPrivateUsage]
             stalled()
         write(part, piece)
 
-    monkeypatch.setattr(Part, "write", hanging)
+    monkeypatch.setattr(PartialFile, "write", hanging)
     recording = Recording(location="/audio", access=RecordingAccess.PROVIDER_KEY, ref="tavus/hanging:c1")
     well = Recording(location="/audio", access=RecordingAccess.PROVIDER_KEY, ref="tavus/well:c1")
     async with serving(media()) as server:

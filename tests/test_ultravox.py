@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from conversations_hub import Account, Conversation, Hub, errors
-from conversations_hub.adapter import Listing, Query, Start, Started
+from conversations_hub.adapter import Query, RawPage, Start, Started
 from conversations_hub.adapters.ultravox import (
     ADAPTER,
     delete,
@@ -88,7 +88,7 @@ def said(text: str, role: str = AGENT, **members: Any) -> dict[str, Any]:
     return {"role": role, "text": text, "callStageId": "stage-1", **members}
 
 
-def listed(reply: Response, query: Query | None = None, cursor: str | None = None) -> Driven[Listing]:
+def listed(reply: Response, query: Query | None = None, cursor: str | None = None) -> Driven[RawPage]:
     return drive(list_page(ACCOUNT, query or Query(), cursor), reply)
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from conversations_hub import Conversation, Hub, errors
 from conversations_hub.account import Account
-from conversations_hub.adapter import Listing, Query, Resource, Start
+from conversations_hub.adapter import Query, RawPage, Resource, Start
 from conversations_hub.adapters.vapi import (
     ADAPTER,
     chat,
@@ -104,15 +104,15 @@ def at(second: int, millisecond: int = 0) -> str:
     return f"2026-11-01T10:00:{second:02}.{millisecond:03}Z"
 
 
-def page(rows: object, cursor: str | None = None, **query: Any) -> Driven[Listing]:
+def page(rows: object, cursor: str | None = None, **query: Any) -> Driven[RawPage]:
     return drive(list_page(ACCOUNT, Query(**query), cursor), answer(rows))
 
 
-def ids(listing: Listing) -> list[str]:
+def ids(listing: RawPage) -> list[str]:
     return [listing.normalize(raw).id for raw in listing.rows]
 
 
-def asked(driven: Driven[Listing]) -> dict[str, Any]:
+def asked(driven: Driven[RawPage]) -> dict[str, Any]:
     return dict(driven.requests[0].query)
 
 
@@ -839,7 +839,7 @@ def results(rows: Sequence[Any], has_more: bool | None = None) -> dict[str, Any]
 
 @pytest.mark.parametrize("resource", [chat.CHATS, session.SESSIONS])
 class TestPagesThatSayWhetherThereIsMore:
-    def listed(self, resource: Resource, body: object, cursor: str | None = None, **query: Any) -> Driven[Listing]:
+    def listed(self, resource: Resource, body: object, cursor: str | None = None, **query: Any) -> Driven[RawPage]:
         assert resource.list_page is not None
         return drive(resource.list_page(ACCOUNT, Query(**query), cursor), answer(body))
 

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from conversations_hub.account import Account
-from conversations_hub.adapter import Listing, Query
+from conversations_hub.adapter import Query, RawPage
 from conversations_hub.adapters.voiceable import ADAPTER, get, list_page, normalize, refusal
 from conversations_hub.errors import (
     AuthError,
@@ -60,11 +60,11 @@ def whole(**members: Any) -> Conversation:
     return drive(get(ACCOUNT, "conv_1"), envelope({"id": "conv_1", **members})).result
 
 
-def listed(reply: Response, query: Query | None = None, cursor: str | None = None) -> Driven[Listing]:
+def listed(reply: Response, query: Query | None = None, cursor: str | None = None) -> Driven[RawPage]:
     return drive(list_page(ACCOUNT, query or Query(), cursor), reply)
 
 
-def ids(listing: Listing) -> list[str]:
+def ids(listing: RawPage) -> list[str]:
     return [listing.normalize(raw).id for raw in listing.rows]
 
 

@@ -16,7 +16,7 @@ from conversations_hub.adapter import Adapter
 from conversations_hub.policy import Profile
 from conversations_hub.signals import Signal
 from conversations_hub.transport import Clock, Lane
-from conversations_hub.transport.failures import Lost
+from conversations_hub.transport.failures import ConnectionLost
 from conversations_hub.wire import Response
 
 __all__ = ["Provider", "Unplugged", "unplugged"]
@@ -56,7 +56,7 @@ class _Session:
         async with asyncio.timeout(timeout.total):
             response = await self._provider(url)
         if response is None:
-            raise Lost
+            raise ConnectionLost
         yield _Answer(response)
 
 

@@ -16,13 +16,13 @@ from typing import Any
 import msgspec
 
 from ..account import Account
-from ..adapter import Adapter, Listing, Query, Start, Started
+from ..adapter import Adapter, Query, RawPage, Start, Started
 from ..errors import ConfigurationError, HubError, InvalidRefError, PaginationError, PayloadError
 from ..events import Event, EventKind, Webhook
-from ..reading.json import decode, decode_at, decoded_or_none
+from ..reading.json import decode, decode_at, try_decode
 from ..reading.lifecycle import concluded, may_still_come
 from ..reading.plain_text import utterances
-from ..reading.refusals import answered, refused
+from ..reading.refusals import provider_error, read_or_raise
 from ..reading.values import (
     AnyJson,
     Id,
@@ -30,15 +30,15 @@ from ..reading.values import (
     Issues,
     Participants,
     Seconds,
-    after,
+    add_seconds,
     enclosed,
     instant,
     json_text,
     noted,
-    signed_until,
-    stranger,
+    signed_url_expiry,
     text,
     timestamp,
+    unknown_speaker,
 )
 from ..schema import (
     Agent,
@@ -241,7 +241,7 @@ def normalize(body: bytes | msgspec.Raw, *, present: Instant = None) -> Conversa
     created_at = instant(sent.created_at, "created_at", issues)
     has_talked = status in _HELD or (status is Status.FAILED and sent.duration)
     started_at = created_at if has_talked else None
-    ended_at = after(started_at, sent.duration, "duration", issues) if status in _FINISHED else None
+    ended_at = add_seconds(started_at, sent.duration, "duration", issues) if status in _FINISHED else None
     derived = {"status": status is not told, "started_at": started_at is not None, "ended_at": ended_at is not None}
     estimated = [name for name, is_derived in derived.items() if is_derived]
     turns = None if sent.is_restricted else _transcript(sent, participants, estimated, issues)
@@ -339,7 +339,7 @@ def _turns(
         if speaker is None and not said:
             unread.append(Issue("", "neither said nor called by anybody"))
         else:
-            role, participant = _SPEAKERS.get(speaker) or stranger(speaker, participants)
+            role, participant = _SPEAKERS.get(speaker) or unknown_speaker(speaker, participants)
             sent_at = item.timestamp if item.created_at is None else item.created_at
             turns.append(
                 TranscriptTurn(
@@ -403,7 +403,7 @@ def _recordings(url: str | None, issues: list[Issue]) -> tuple[Recording, ...]:
         Recording(
             location=url,
             access=RecordingAccess.SIGNED_URL,
-            expires_at=signed_until(url, "recording_details.recording_url", issues),
+            expires_at=signed_url_expiry(url, "recording_details.recording_url", issues),
         ),
     )
 
@@ -435,7 +435,7 @@ _PAGE_SIZE = 100
 _MAY_BE_MORE = "a page ended among conversations created at one instant: more of that instant may be missing"
 
 
-def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listing]:
+def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
     """List a page; a cursor is "page size:AnyReach's cursor", which is the last `created_at` in Base64."""
     size, boundary = _read_cursor(cursor) if cursor else (query.page_size or _PAGE_SIZE, None)
     words = [word for word, (status, _) in _STATUSES.items() if status is query.status]
@@ -454,13 +454,13 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listi
     asked |= {name: value for name, value in told.items() if value is not None}
     # https://docs.anyreach.ai/api-reference/conversations/list-conversations
     reply = yield Request("GET", "/core/conversations", asked)
-    rows = answered(reply, _rows, _words)
+    rows = read_or_raise(reply, _rows, _words)
     oldest, is_between = _oldest(rows, size, boundary)
     if oldest and oldest == boundary:
         size *= 2  # the next page begins at that instant once more, and is to get beyond it
     if oldest and query.since and (reached := instant(oldest, "created_at", [])) and reached < query.since:
         oldest = None  # newest first, so all that is left is older still, whether or not the filter was obeyed
-    return Listing(
+    return RawPage(
         rows=rows,
         normalize=partial(normalize, present=reply.headers.get("date")),
         cursor=f"{size}:{_cursor(oldest)}" if oldest else None,
@@ -519,7 +519,7 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a conversation, whole as far as the key's role allows."""
     # https://docs.anyreach.ai/api-reference/conversations/get-a-conversation
     reply = yield Request("GET", "/core/conversations/{id}", ids={"id": id})
-    return answered(reply, partial(normalize, present=reply.headers.get("date")), _words)
+    return read_or_raise(reply, partial(normalize, present=reply.headers.get("date")), _words)
 
 
 def start(_account: Account, wanted: Start) -> Flow[Started]:
@@ -535,7 +535,7 @@ def start(_account: Account, wanted: Start) -> Flow[Started]:
         body["channel"] = "telephone"
     # https://docs.anyreach.ai/api-reference/conversations/create-a-conversation
     reply = yield Request("POST", "/core/conversations", body=msgspec.json.encode(body))
-    return answered(reply, _started, _words)
+    return read_or_raise(reply, _started, _words)
 
 
 def _started(body: bytes) -> Started:
@@ -559,7 +559,7 @@ def send(_account: Account, id: str, words: str) -> Flow[TranscriptTurn]:
     body = msgspec.json.encode({"text": words, "interactivity": "plain"})
     # https://docs.anyreach.ai/api-reference/conversations/send-a-message
     reply = yield Request("POST", "/core/conversations/{id}/messages", ids={"id": id}, body=body)
-    return answered(reply, _replied, _words)
+    return read_or_raise(reply, _replied, _words)
 
 
 def _replied(body: bytes) -> TranscriptTurn:
@@ -597,12 +597,12 @@ def refusal(response: Response) -> HubError:
     words = _words(response)
     if words and "organization claim" in words.lower():
         words = f"{words.rstrip('.')}: {_NEEDS_ORGANIZATION}"
-    return refused(response, words)
+    return provider_error(response, words)
 
 
 def _words(response: Response) -> str | None:
     # https://docs.anyreach.ai/api-reference/errors
-    sent = decoded_or_none(response.body, _refusal) or _Refusal()
+    sent = try_decode(response.body, _refusal) or _Refusal()
     if isinstance(sent.detail, list):
         return "; ".join(f"{'.'.join(map(str, said.loc))}: {said.msg}" for said in sent.detail)
     return sent.detail or sent.error

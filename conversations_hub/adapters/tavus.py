@@ -15,14 +15,14 @@ from typing import Any
 import msgspec
 
 from ..account import Account
-from ..adapter import Adapter, Listing, Query, Start, Started
+from ..adapter import Adapter, Query, RawPage, Start, Started
 from ..errors import HubError, InvalidRefError, NotFoundError, PayloadError, RateLimitError, UnsupportedError
 from ..events import Event, EventKind, Webhook
-from ..reading.json import decode, decoded_or_none
+from ..reading.json import decode, try_decode
 from ..reading.lifecycle import concluded
 from ..reading.offsets import rebased
 from ..reading.plain_text import utterances
-from ..reading.refusals import answered, refused
+from ..reading.refusals import provider_error, read_or_raise
 from ..reading.values import (
     Id,
     Instant,
@@ -30,12 +30,12 @@ from ..reading.values import (
     Participants,
     Seconds,
     UnixSeconds,
+    drop_if_before,
     instant,
     json_text,
-    not_before,
     noted,
-    stranger,
     text,
+    unknown_speaker,
 )
 from ..schema import (
     Agent,
@@ -242,7 +242,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
     ended_at = shut_down_at or (updated_at if status in _FINISHED else None)
     if ended_at and started_at and ended_at < started_at:
         at = f"{_place(sent, happened['system.shutdown'][0])}.timestamp" if shut_down_at else "updated_at"
-        ended_at = not_before(ended_at, started_at, at, issues)
+        ended_at = drop_if_before(ended_at, started_at, at, issues)
 
     participants = Participants(
         [
@@ -376,7 +376,7 @@ def _turns(
         if entry is None:
             nulls.append(position)
             continue
-        role, participant = _SPEAKERS.get(entry.role) or stranger(entry.role, participants)
+        role, participant = _SPEAKERS.get(entry.role) or unknown_speaker(entry.role, participants)
         said, result = entry.content or "", None
         calls: tuple[ToolCall, ...] = ()
         if entry.tool_calls:
@@ -531,19 +531,19 @@ _ENDED = {Status.ENDED, Status.FAILED, Status.NO_ANSWER, Status.CANCELLED, Statu
 _RUNNING = {Status.QUEUED, Status.RINGING, Status.IN_PROGRESS}
 
 
-def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listing]:
+def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
     """List a page; a cursor is "page:page size:rows seen"."""
     page, size, seen = _read_cursor(cursor) if cursor else (1, query.page_size or _LARGEST_PAGE, 0)
     status = "ended" if query.status in _ENDED else "active" if query.status in _RUNNING else None
     # https://docs.tavus.io/api-reference/conversations/get-conversations
     asked = {"limit": size, "page": page} | ({"status": status} if status else {})
     reply = yield Request("GET", "/v2/conversations", {**query.options, **asked})
-    rows, total = answered(reply, _rows, _words)
+    rows, total = read_or_raise(reply, _rows, _words)
     seen += len(rows)
     # A short page is no end: the server may grant fewer rows than were asked for.
     is_last = not rows or (total is not None and seen >= total)
     told_apart = query.status in {None, Status.ENDED, Status.IN_PROGRESS}
-    return Listing(
+    return RawPage(
         rows=rows,
         normalize=normalize,
         cursor=None if is_last else f"{page + 1}:{size}:{seen}",
@@ -574,7 +574,7 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a conversation with its events."""
     # https://docs.tavus.io/api-reference/conversations/get-conversation
     reply = yield Request("GET", "/v2/conversations/{id}", {"verbose": "true"}, {"id": id})
-    return answered(reply, normalize, _words)
+    return read_or_raise(reply, normalize, _words)
 
 
 def start(_account: Account, wanted: Start) -> Flow[Started]:
@@ -584,7 +584,7 @@ def start(_account: Account, wanted: Start) -> Flow[Started]:
     body = {**wanted.options, **({"persona_id": wanted.agent} if wanted.agent else {})}
     # https://docs.tavus.io/api-reference/conversations/create-conversation
     reply = yield Request("POST", "/v2/conversations", body=msgspec.json.encode(body))
-    conversation = answered(reply, normalize, _words)
+    conversation = read_or_raise(reply, normalize, _words)
     created = decode(reply.body, _created, [])
     return Started(
         conversation=conversation,
@@ -612,15 +612,15 @@ def refusal(response: Response) -> HubError:
     if response.status == 400 and words:
         # https://docs.tavus.io/api-reference/conversations/create-conversation
         if "maximum concurrent conversations" in words.lower():
-            return refused(response, words, RateLimitError)
+            return provider_error(response, words, RateLimitError)
         # https://docs.tavus.io/api-reference/conversations/get-conversation
         if "invalid conversation_id" in words.lower():
-            return refused(response, words, NotFoundError)
-    return refused(response, words)
+            return provider_error(response, words, NotFoundError)
+    return provider_error(response, words)
 
 
 def _words(response: Response) -> str | None:
-    sent = decoded_or_none(response.body, _refusal) or _Refusal()
+    sent = try_decode(response.body, _refusal) or _Refusal()
     return next((words for words in (sent.message, sent.error) if isinstance(words, str) and words), None)
 
 

@@ -15,13 +15,13 @@ from urllib.parse import quote
 import msgspec
 
 from ..account import Account
-from ..adapter import Adapter, Listing, Query
+from ..adapter import Adapter, Query, RawPage
 from ..errors import AuthError, HubError, InvalidRefError, OutageError, PaginationError, PayloadError, for_status
-from ..reading.json import decode, decoded_or_none
+from ..reading.json import decode, try_decode
 from ..reading.lifecycle import concluded, may_still_come
 from ..reading.offsets import rebased
 from ..reading.plain_text import utterances
-from ..reading.refusals import refused
+from ..reading.refusals import provider_error
 from ..reading.values import (
     AnyJson,
     Id,
@@ -30,7 +30,7 @@ from ..reading.values import (
     Number,
     Participants,
     Seconds,
-    after,
+    add_seconds,
     amount,
     enclosed,
     instant,
@@ -38,9 +38,9 @@ from ..reading.values import (
     noted,
     number,
     seconds,
-    stranger,
     text,
     timestamp,
+    unknown_speaker,
 )
 from ..schema import (
     Agent,
@@ -222,7 +222,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, present: Ins
         dated_at = instant(sent.date, "date", issues)
     started_at = told_at or dated_at
     duration = _duration(sent, issues)
-    ended_at = after(started_at, duration, "duration", issues) if status in _OVER else None
+    ended_at = add_seconds(started_at, duration, "duration", issues) if status in _OVER else None
 
     agent = Agent(id=text(sent.agent_id), name=text(sent.agent_name))
     participants = Participants(
@@ -315,7 +315,7 @@ def _turns(
         if entry is None:
             issues.append(Issue(f"transcript[{position}]", "null"))
             continue
-        role, participant = _SPEAKERS.get(entry.role) or stranger(entry.role, participants)
+        role, participant = _SPEAKERS.get(entry.role) or unknown_speaker(entry.role, participants)
         start, moment = entry.time_in_call_secs, None
         if entry.timestamp is not None:
             moment = timestamp(entry.timestamp, "", unread)
@@ -422,7 +422,7 @@ _PageSize = Annotated[int, msgspec.Meta(ge=1, le=_LARGEST_PAGE)]
 _cursor = msgspec.json.Decoder(tuple[_PageSize, Annotated[str, msgspec.Meta(min_length=1)]])
 
 
-def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listing]:
+def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
     """List a page; a cursor is the JSON of page size and the provider's own cursor."""
     size, position = _read_cursor(cursor) if cursor else (min(query.page_size or _LARGEST_PAGE, _LARGEST_PAGE), None)
     # Nobody says whether the bounds count, so they are a little wide. `call_successful` cannot stand for the status:
@@ -451,7 +451,7 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listi
         raise PaginationError("the provider says that there is more, but not where")
     # With no way on, a page as long as asked for, or as the default, may be all there is or all that fitted.
     is_suspect = not (following or position) and has_more is None and (len(rows) >= size or len(rows) == _DEFAULT_PAGE)
-    return Listing(
+    return RawPage(
         rows=rows,
         normalize=normalize,
         cursor=msgspec.json.encode((size, following)).decode() if following and has_more is not False else None,
@@ -487,7 +487,7 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
 def _opened(reply: Response) -> _Answer:
     # Under HTTP 200 the envelope may still speak of an error.
     answer = decode(reply.body, _answer)
-    if _code(decoded_or_none(answer.status, _anything)) >= 400:
+    if _code(try_decode(answer.status, _anything)) >= 400:
         raise refusal(reply)
     return answer
 
@@ -502,7 +502,7 @@ _API_KEY = re.compile("api[ _-]?key", re.IGNORECASE)
 
 def refusal(response: Response) -> HubError:
     """Read a refusal; a missing key comes as 400, and not every 401 is about the account's key."""
-    sent = decoded_or_none(response.body, _refusal) or _Refusal()
+    sent = try_decode(response.body, _refusal) or _Refusal()
     words = _words(sent)
     # HTTP is believed first: the envelope's code counts where HTTP tells of no error.
     code = max(response.status, _code(sent.status)) if response.ok else response.status
@@ -510,9 +510,9 @@ def refusal(response: Response) -> HubError:
     if code == 401 or (code == 400 and _API_KEY.search(words or "")):
         # "Invalid ElevenLabs API key." is the provider's own trouble; its people must mend it, so waiting does not.
         if "elevenlabs" in (words or "").lower():
-            return refused(response, words, OutageError, retryable=False)
-        return refused(response, words, AuthError)
-    return refused(response, words, for_status(code))
+            return provider_error(response, words, OutageError, retryable=False)
+        return provider_error(response, words, AuthError)
+    return provider_error(response, words, for_status(code))
 
 
 def _words(sent: _Refusal) -> str | None:

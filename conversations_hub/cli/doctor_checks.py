@@ -14,12 +14,12 @@ from typing import Final, Literal, TypeVar
 import msgspec
 
 from ..account import Account
-from ..adapter import Listing, Query, Resource
+from ..adapter import Query, RawPage, Resource
 from ..errors import AuthError, ConfigurationError, ForbiddenError, HubError, NotFoundError, ProviderError
 from ..hub.reader import read_row
 from ..policy import quota, sent_at
 from ..reading.json import Json, untyped
-from ..reading.refusals import cut
+from ..reading.refusals import one_line
 from ..schema import Conversation, EndReason, Role, Status, TranscriptState
 from ..signing.webhooks import Scheme
 from ..testing import unknown_members, unseen_members
@@ -125,7 +125,7 @@ async def _access(lane: Lane, evidence: _Evidence) -> list[Finding]:
         return [Finding("list", "skipped", "the provider has no list, so there is nothing to begin with")]
     began = lane.clock.monotonic()
     flow = adapter.list_page(account, Query(page_size=_ROWS), None)
-    listing: Listing | HubError = await _run(lane, "list", flow, evidence)
+    listing: RawPage | HubError = await _run(lane, "list", flow, evidence)
     reachable = _reached(lane.clock.monotonic() - began, evidence.counts.retries)
     if isinstance(listing, HubError):
         return _refused(listing, reachable)
@@ -163,7 +163,7 @@ def _refused(error: HubError, reachable: Finding) -> list[Finding]:
     return [Finding("reachable", "failed", str(error))]
 
 
-def _normalized(listing: Listing, evidence: _Evidence) -> Iterator[Conversation]:
+def _normalized(listing: RawPage, evidence: _Evidence) -> Iterator[Conversation]:
     for position, row in enumerate(listing.rows):
         try:
             yield read_row(listing.normalize, row)
@@ -175,7 +175,7 @@ async def _other_list(
     lane: Lane,
     name: str,
     resource: Resource,
-    list_page: Callable[[Account, Query, str | None], Flow[Listing]],
+    list_page: Callable[[Account, Query, str | None], Flow[RawPage]],
     evidence: _Evidence,
 ) -> Finding:
     listing = await _run(lane, "list", list_page(lane.account, Query(page_size=_ROWS), None), evidence)
@@ -323,6 +323,6 @@ def _found(check: str, found: Iterable[str], said: str, otherwise: str, *, verdi
 
 def _named(found: Iterable[str]) -> tuple[str, ...]:
     """Return what was found one by one, each once and cut, and how many more there are of very many."""
-    each = list(dict.fromkeys(cut(one, _LONGEST_NAME) for one in found))
+    each = list(dict.fromkeys(one_line(one, _LONGEST_NAME) for one in found))
     more = [f"and {len(each) - _MOST_NAMED} more"] if len(each) > _MOST_NAMED else []
     return (*each[:_MOST_NAMED], *more)

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from ..errors import StoreError
-from ..files.atomic import Files
+from ..files.atomic import FileOps
 from ..files.opening import check_plain, own_path
 from ..stores.erasure import Person, Receipt
 from ..stores.reader import StoreReader
@@ -81,7 +81,7 @@ def erase_from(
     if receipt is not None and not dry_run:
         try:
             check_plain(receipt)
-            Files().replace(own_path(receipt), [msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n"])
+            FileOps().replace(own_path(receipt), [msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n"])
         except OSError as error:
             raise StoreError(f"{receipt}: {error.strerror}; what was to be erased is erased") from None
     return dry_run or not found.conversations or found.complete

@@ -8,7 +8,7 @@ from functools import partial
 import click
 from rich.table import Table
 
-from ..sync import AccountSync, SyncReport
+from ..sync import AccountSyncReport, SyncReport
 from ..sync.recordings import RecordingsReport
 from .render import console
 from .tables import print_fitting, table_of
@@ -33,7 +33,7 @@ _MOST_REFS = 3
 def show_outcome(report: SyncReport, files: RecordingsReport | None) -> None:
     """Write how it went: a table with a row for each account and one for all, and below it what there is to know."""
     rows = {account.where: _counts(account) for account in report.accounts}
-    total = {name: sum(row[name] for row in rows.values()) for name in _counts(AccountSync(""))}
+    total = {name: sum(row[name] for row in rows.values()) for name in _counts(AccountSyncReport(""))}
     out = console()
     names = [name for name in total if name in _ALWAYS or total[name]]
     print_fitting(out, partial(_table, report, rows, total), names, _LEAST_NEEDED)
@@ -50,7 +50,7 @@ def show_outcome(report: SyncReport, files: RecordingsReport | None) -> None:
         click.echo(escaped_lines(str(files)))
 
 
-def _counts(account: AccountSync) -> dict[str, int]:
+def _counts(account: AccountSyncReport) -> dict[str, int]:
     numbers = {name.replace("_", " "): number for name, number in account.counts.items()}
     return numbers | {"vanished": len(account.vanished)}
 
@@ -67,7 +67,7 @@ def _table(report: SyncReport, rows: dict[str, dict[str, int]], total: dict[str,
     return table
 
 
-def _end_of(account: AccountSync) -> str:
+def _end_of(account: AccountSyncReport) -> str:
     if account.complete:
         return "complete"
     if account.error is not None:
@@ -75,7 +75,7 @@ def _end_of(account: AccountSync) -> str:
     return "incomplete" if account.ended else "stopped"
 
 
-def _named(account: AccountSync) -> list[str]:
+def _named(account: AccountSyncReport) -> list[str]:
     """Name some of those that are not whole, or no longer listed."""
     told: list[str] = []
     for refs, what in ((account.not_loaded, "not loaded"), (account.vanished, "vanished")):

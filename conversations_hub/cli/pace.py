@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..sync import AccountSync
+from ..sync import AccountSyncReport
 
 __all__ = ["Pace"]
 
@@ -18,7 +18,7 @@ class Pace:
         self._share = 0.0
         self._is_ordered = True
 
-    def left(self, account: AccountSync, now: float) -> str | None:
+    def left(self, account: AccountSyncReport, now: float) -> str | None:
         """Return how long it will take from `now`, monotonic seconds, in round words; None while nobody can tell."""
         share = account.share
         if share is not None and account.stage == "listing":

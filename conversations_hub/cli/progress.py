@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..schema.rendering import span
-from ..sync import AccountSync, SyncReport
+from ..sync import AccountSyncReport, SyncReport
 from ..sync.recordings import RecordingsReport
 from .log import is_shown
 from .pace import Pace
@@ -175,7 +175,7 @@ class WatchedSync:
         ended = sum(account.ended or account.error is not None for account in accounts)
         return f"{ended} of {len(accounts)} done after {span(self._now() - self._began)}"
 
-    def _state(self, account: AccountSync) -> str:
+    def _state(self, account: AccountSyncReport) -> str:
         if account.error is not None:
             return f"failed: {account.error.reason}"
         if account.ended:
@@ -192,6 +192,6 @@ class WatchedSync:
         }[account.stage]
 
 
-_NUMBERS: Mapping[str, Callable[[AccountSync], int]] = {
+_NUMBERS: Mapping[str, Callable[[AccountSyncReport], int]] = {
     name: attrgetter(name) for name in ("listed", "fetched", "written")
 }

@@ -13,10 +13,10 @@ import msgspec
 from ..errors import StoreError
 from .opening import open_own
 
-__all__ = ["Files", "check_free", "replacing"]
+__all__ = ["FileOps", "atomic_replace", "ensure_absent"]
 
 
-class Files(msgspec.Struct, frozen=True, kw_only=True):
+class FileOps(msgspec.Struct, frozen=True, kw_only=True):
     """The system calls that change files, so that any of them can be made to fail."""
 
     open: Callable[[Path, int, int], int] = os.open
@@ -82,7 +82,7 @@ class Files(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextmanager
-def replacing(*paths: Path, overwrite: bool) -> Generator[Path]:
+def atomic_replace(*paths: Path, overwrite: bool) -> Generator[Path]:
     """Lend a folder for files with the names of `paths`, which then take their places together.
 
     Whatever goes wrong, nothing of them is left; only after a kill the folder, `.export-…`, which nobody else may read.
@@ -91,10 +91,10 @@ def replacing(*paths: Path, overwrite: bool) -> Generator[Path]:
     folder = paths[0].parent
     if not folder.is_dir():
         raise StoreError(f"{paths[0]}: there is no folder {folder}")
-    files = Files()
+    files = FileOps()
     try:
         if not overwrite:
-            check_free(*paths)
+            ensure_absent(*paths)
         with TemporaryDirectory(dir=folder, prefix=".export-") as lent:
             new = [Path(lent, path.name) for path in paths]
             yield Path(lent)
@@ -103,7 +103,7 @@ def replacing(*paths: Path, overwrite: bool) -> Generator[Path]:
                 with file.open("rb") as data:
                     files.fsync(data.fileno())
             if not overwrite:  # it may have taken hours
-                check_free(*paths)
+                ensure_absent(*paths)
             for file, path in zip(new, paths, strict=True):
                 files.move(file, path)
     except OSError as error:
@@ -113,7 +113,7 @@ def replacing(*paths: Path, overwrite: bool) -> Generator[Path]:
     raise StoreError(f"{paths[0]}: {reason}")
 
 
-def check_free(*paths: Path) -> None:
+def ensure_absent(*paths: Path) -> None:
     """Raise `StoreError` where one of the files is there already."""
     for path in paths:
         if os.path.lexists(path):

@@ -17,11 +17,11 @@ from typing import Final
 import msgspec
 
 from ..errors import StoreError
-from .atomic import Files
+from .atomic import FileOps
 from .lock import flock, needs_flock
 from .opening import open_own
 
-__all__ = ["Part", "parts_of"]
+__all__ = ["PartialFile", "parts_of"]
 
 _KEPT_EVERY: Final = 16 * 1024 * 1024
 _LONGEST_NOTE: Final = 64 * 1024
@@ -48,7 +48,7 @@ def _beginning(name: str) -> str:
     return name.encode(errors="ignore")[:_LONGEST_NAME].decode(errors="ignore")
 
 
-class Part:
+class PartialFile:
     """What there is of a file so far; it takes up what an interrupted attempt left.
 
     `identity` says what it is a part of, so that nothing else is ever appended to it. One at a time: a target that is
@@ -141,7 +141,7 @@ class Part:
             digest = hashlib.file_digest(self._file, "sha256").hexdigest()
             if not self._overwrite:
                 os.close(open_own(self._target, os.O_WRONLY | os.O_CREAT | os.O_EXCL))  # if nobody was quicker
-            Files().move(self._path, self._target)
+            FileOps().move(self._path, self._target)
             self._note.unlink(missing_ok=True)
             self._file.close()
         return digest

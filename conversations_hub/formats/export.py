@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..files.atomic import replacing
+from ..files.atomic import atomic_replace
 from ..schema import Conversation
 from ..schema.document import document
 from .csv import Rows, Write, write_csv
@@ -60,7 +60,7 @@ def write_jsonl(conversations: Iterable[Conversation], write: Write) -> int:
 
 @contextmanager
 def _written(path: Path, *, overwrite: bool) -> Generator[Write]:
-    with replacing(path, overwrite=overwrite) as folder, (folder / path.name).open("xb") as file:
+    with atomic_replace(path, overwrite=overwrite) as folder, (folder / path.name).open("xb") as file:
         if path.suffix == ".gz":
             # Without a name and a time, so that the same conversations make the same file.
             with gzip.GzipFile("", "wb", 6, file, mtime=0) as packed:

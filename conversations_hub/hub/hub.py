@@ -16,7 +16,7 @@ import msgspec
 from ..account import Account
 from ..adapter import Query, Start, Started
 from ..adapters import available, load, usable
-from ..concurrency import Crew
+from ..concurrency import TaskPool
 from ..errors import ConfigurationError, HubClosedError, HubError, InvalidRefError, UnknownAccountError
 from ..files.trusted import trusting
 from ..frames import bared
@@ -26,17 +26,17 @@ from ..proxy import ProxyChoice, route
 from ..refs import Ref, Target
 from ..schema import Conversation, Recording, Status, TranscriptTurn
 from ..signals import Signal
-from ..transport import Clock, Connections, Lane, Limiter, Turns
+from ..transport import Clock, Connections, Lane, Limiter, ReadBudget
 from ..wire import check_id
 from .cursor import Place
 from .from_env import accounts_in, proxies_in
 from .late import get_when_ready
-from .reader import Lists, Reader
+from .reader import Lists, ResourceReader
 from .recordings import Download, download
 from .report import AccountReport, Report
 from .sealed import sealed, sealed_stream
 from .unusable import Unusable
-from .walk import ACCOUNTS_AT_ONCE, Page, Plan, Walk
+from .walk import ACCOUNTS_AT_ONCE, ListOptions, Page, Walk
 
 __all__ = ["AccountReport", "Download", "Hub", "Limiter", "Outcome", "Page", "Report", "Walk", "proxies_in"]
 
@@ -98,18 +98,18 @@ class Hub:
     ) -> None:
         proxy = route(proxy)  # from here on no frame holds a password
         self._profile = profile_named(profile)
-        self._readers: dict[Target, dict[str, Reader]] = {}
-        self._readers_by_name: dict[str, Mapping[str, Reader]] = {}
+        self._readers: dict[Target, dict[str, ResourceReader]] = {}
+        self._readers_by_name: dict[str, Mapping[str, ResourceReader]] = {}
         """By what stands before the colon of refs, as far as these were asked for."""
         self.keep_raw = keep_raw
         """Whether conversations keep the provider's JSON."""
-        self._crew = Crew()
+        self._tasks = TaskPool()
         if accounts_at_once < 1:
             raise ConfigurationError("accounts_at_once must be 1 or more")
         self.accounts_at_once = accounts_at_once
         """How many accounts are walked at a time."""
         self._is_closed = False
-        turns = Turns()
+        read_budget = ReadBudget()
         self._connections = Connections(connections)
         trust = cache(trusting)
         self.unusable: dict[str, ConfigurationError] = {}
@@ -124,7 +124,7 @@ class Hub:
                 adapter,
                 self._profile,
                 clock=clock or Clock(),
-                turns=turns,
+                read_budget=read_budget,
                 connections=self._connections,
                 through=proxy,
                 ssl=ssl if account.ca_file is None else trust(account.ca_file),
@@ -133,7 +133,7 @@ class Hub:
                 on_signal=on_signal,
             )
             self._readers[where] = {
-                name: Reader(lane, resource, name, keep_raw=keep_raw)
+                name: ResourceReader(lane, resource, name, keep_raw=keep_raw)
                 for name, resource in {lane.adapter.main: lane.adapter, **lane.adapter.resources}.items()
             }
             if isinstance(given, Unusable):
@@ -354,7 +354,7 @@ class Hub:
             provider = each.readers[0].lane.account.provider
             asked = msgspec.structs.replace(query, options=options.get(provider, {}))
             place = Place.read(cursor, each.where, asked, [reader.list_name for reader in each.readers])
-        plan = Plan(
+        plan = ListOptions(
             query=query,
             options=options,
             place=place,
@@ -365,7 +365,7 @@ class Hub:
             profile=_profile(profile),
             on_error=on_error,
         )
-        return Walk(lists, plan, self._crew, at_once=self.accounts_at_once, connections=self._connections.most)
+        return Walk(lists, plan, self._tasks, at_once=self.accounts_at_once, connections=self._connections.most)
 
     def get_many(
         self,
@@ -384,7 +384,7 @@ class Hub:
         if concurrency < 1:
             raise InvalidRefError("concurrency must be 1 or more")
         width = min(concurrency, self._connections.most)  # more would only wait, and that counts
-        return sealed_stream(self._crew.as_completed(refs, partial(self._outcome, _profile(profile)), width))
+        return sealed_stream(self._tasks.as_completed(refs, partial(self._outcome, _profile(profile)), width))
 
     async def _outcome(self, profile: Profile | None, ref: str) -> Outcome:
         try:
@@ -508,7 +508,7 @@ class Hub:
         self._is_closed = True
         for readers in self._readers.values():
             await next(iter(readers.values())).lane.close()
-        await self._crew.close()
+        await self._tasks.close()
 
     async def __aenter__(self) -> Self:
         if self._is_closed:
@@ -550,7 +550,7 @@ class Hub:
             if target.resource is None or target._replace(resource=None) not in chosen
         )
 
-    def _named(self, ref: str) -> tuple[Reader, str]:
+    def _named(self, ref: str) -> tuple[ResourceReader, str]:
         """Return who reads the conversation that a ref names, and the id that its provider has for it."""
         where, colon, id = ref.partition(":")
         readers = self._readers_by_name.get(where) if colon else None
@@ -560,7 +560,7 @@ class Hub:
         name, _, own = adapter.resource_of(check_id(id))
         return readers[name], own
 
-    def _readers_of(self, target: Target) -> Mapping[str, Reader]:
+    def _readers_of(self, target: Target) -> Mapping[str, ResourceReader]:
         """Return the readers of the one account that is meant."""
         accounts = self._accounts_of(target.provider)
         if target.account is not None:
@@ -589,7 +589,7 @@ class Hub:
         return target
 
 
-def _resource(readers: Mapping[str, Reader], target: Target) -> Reader:
+def _resource(readers: Mapping[str, ResourceReader], target: Target) -> ResourceReader:
     if target.resource is None:
         return next(iter(readers.values()))
     if target.resource not in readers:

@@ -8,7 +8,7 @@ from ..errors import HubError
 from ..policy import Profile, polling
 from ..schema import Conversation, TranscriptState
 from ..signals import Waited
-from .reader import Reader
+from .reader import ResourceReader
 from .sealed import sealed
 
 __all__ = ["get_when_ready"]
@@ -16,7 +16,7 @@ __all__ = ["get_when_ready"]
 
 @sealed
 async def get_when_ready(
-    reader: Reader,
+    reader: ResourceReader,
     id: str,
     profile: Profile,
     *,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ..errors import NotFoundError, PaginationError
 from ..schema import Conversation
 from .cursor import Place, digest, split
-from .reader import Rows
+from .reader import DecodedPage
 
 __all__ = ["LoopGuard"]
 
@@ -93,7 +93,7 @@ class LoopGuard:
             raise PaginationError("the cursor has expired: begin without one")
         self._begin_pass(None)
 
-    def is_lost(self, rows: Rows) -> bool:
+    def is_lost(self, rows: DecodedPage) -> bool:
         """Whether this page should be the one to go on in, and has none of the rows that were passed in it.
 
         Then there was so much that came or went that they stand on other pages.
@@ -102,7 +102,7 @@ class LoopGuard:
             return False
         return self._searches < _MOST_SEARCHES
 
-    def search_on(self, rows: Rows) -> str | None:
+    def search_on(self, rows: DecodedPage) -> str | None:
         """Return the cursor of the page where to look for the place next."""
         ids = {row.id for row in rows.conversations}
         self._moved_on = not ids <= self._searched
@@ -150,7 +150,7 @@ class LoopGuard:
         self._most_unreadable += new
         return new
 
-    def check(self, rows: Rows) -> None:
+    def check(self, rows: DecodedPage) -> None:
         """Raise `PaginationError` where going on would only bring more of the same."""
         self._pages += 1
         if rows.cursor in self._cursors or digest(rows.cursor or "") in self._came_from:

@@ -8,10 +8,10 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import NamedTuple
 
-from ..concurrency import Crew
+from ..concurrency import TaskPool
 from ..schema import Conversation
 from .page import Sheet
-from .reader import Reader
+from .reader import ResourceReader
 from .report import AccountReport
 
 __all__ = ["Head", "newest_of", "sheets_of"]
@@ -29,7 +29,7 @@ class _Item(NamedTuple):
 class Head:
     """One account's list, and the conversation it is to give next."""
 
-    def __init__(self, reader: Reader, report: AccountReport, sheets: AsyncGenerator[Sheet]) -> None:
+    def __init__(self, reader: ResourceReader, report: AccountReport, sheets: AsyncGenerator[Sheet]) -> None:
         self.reader = reader
         self.report = report
         self.sheet: Sheet | None = None
@@ -100,10 +100,10 @@ class Head:
         await self._sheets.aclose()
 
 
-async def newest_of(heads: Sequence[Head], crew: Crew, at_once: int) -> AsyncGenerator[tuple[Head, Conversation]]:
+async def newest_of(heads: Sequence[Head], tasks: TaskPool, at_once: int) -> AsyncGenerator[tuple[Head, Conversation]]:
     """Yield the conversations of all, the newest first; those of one account in the order of its list."""
     places = {head: place for place, head in enumerate(heads)}
-    async with aclosing(crew.as_completed(heads, Head.settle, at_once)) as settled:
+    async with aclosing(tasks.as_completed(heads, Head.settle, at_once)) as settled:
         line = [(head.rank, places[head]) async for head in settled if not head.has_ended]
     heapq.heapify(line)
     while line:

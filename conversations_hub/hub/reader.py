@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ..adapter import Listing, Query, Resource, Start, Started
+from ..adapter import Query, RawPage, Resource, Start, Started
 from ..bugs import name_of
 from ..errors import HubClosedError, HubError, PayloadError, UnsupportedError, ends_account
 from ..merging import merge, without_details
@@ -25,14 +25,14 @@ from ..transport import Counts, Lane
 from ..wire import Flow, wrong_with_id
 from .report import AccountReport
 
-__all__ = ["Lists", "Reader", "Rows", "read_row"]
+__all__ = ["DecodedPage", "Lists", "ResourceReader", "read_row"]
 
 # A row of a few bytes becomes a conversation of hundreds: what nobody asked for is not read.
 _TIMES_ASKED = 10
 _MOST_UNASKED = 100_000  # rows on a page whose size nobody may choose
 
 
-class Rows(NamedTuple):
+class DecodedPage(NamedTuple):
     """A listing, decoded."""
 
     conversations: list[Conversation]
@@ -46,7 +46,7 @@ class Rows(NamedTuple):
         return tuple(self.rejected[-unreadable:]) if unreadable else ()
 
 
-class Reader:
+class ResourceReader:
     """Reads the conversations of one account that are of one kind."""
 
     def __init__(self, lane: Lane, resource: Resource, name: str, *, keep_raw: bool) -> None:
@@ -83,7 +83,7 @@ class Reader:
             raise PayloadError("the answer is about another conversation than the one asked for")
         if found.transcript_state is TranscriptState.NOT_LOADED:
             found = as_got(found, self.lane.clock.now())
-        return self.own(found)
+        return self.stamp(found)
 
     async def start(self, wanted: Start, profile: Profile | None = None) -> Started:
         """Start a conversation."""
@@ -94,7 +94,7 @@ class Reader:
 
     def _begun(self, flow: Flow[Started]) -> Flow[Started]:
         started = yield from flow
-        return msgspec.structs.replace(started, conversation=self.own(started.conversation))
+        return msgspec.structs.replace(started, conversation=self.stamp(started.conversation))
 
     async def send(self, id: str, text: str, profile: Profile | None = None) -> TranscriptTurn:
         """Say something in a running text conversation and return the agent's answer."""
@@ -107,7 +107,7 @@ class Reader:
         turn = yield from flow
         return without_secrets_in_turn(turn, self.lane.adapter.secret_fields)
 
-    def own(self, conversation: Conversation) -> Conversation:
+    def stamp(self, conversation: Conversation) -> Conversation:
         """Stamp a conversation with its provider and account, its recordings with its ref; scrub it, or drop its raw.
 
         Raises `PayloadError` for one whose id is none, so that nobody is handed what cannot be asked for, and for an
@@ -139,7 +139,7 @@ class Reader:
 
     async def rows(
         self, query: Query, cursor: str | None, report: AccountReport, profile: Profile | None = None
-    ) -> Rows:
+    ) -> DecodedPage:
         """Read a page of the list, row by row: a bad row is set apart and never sinks its page.
 
         Of a page of more than ten times the rows that were asked for, the rest counts as unreadable.
@@ -156,11 +156,11 @@ class Reader:
         unreadable = 0
 
         def read(row: msgspec.Raw) -> Conversation:
-            return self.own(listing.normalize(row))
+            return self.stamp(listing.normalize(row))
 
         for position, row in enumerate(islice(listing.rows, most)):
             size = memoryview(row).nbytes
-            await self.lane.turns.take(size)
+            await self.lane.read_budget.spend(size)
             try:
                 found = read_row(read, row) if size <= LARGE else await asyncio.to_thread(read_row, read, row)
                 conversations.append(found)
@@ -172,12 +172,12 @@ class Reader:
                 rejected.append(Issue(f"page {report.pages}, row {position}", reason))
         unread = len(listing.rows) - most
         if unread <= 0:
-            return Rows(conversations, rejected, unreadable, listing.cursor, listing.warning)
+            return DecodedPage(conversations, rejected, unreadable, listing.cursor, listing.warning)
         if unreadable < MAX_REPORTED:
             rejected.append(Issue(f"page {report.pages}, row {most}", f"not read, nor the {unread - 1} after it"))
         warning = f"a page held more than {most} rows, far more than were asked for, and the rest was not read"
         warning = warning if listing.warning is None else f"{listing.warning}; {warning}"
-        return Rows(conversations, rejected, unreadable + unread, listing.cursor, warning)
+        return DecodedPage(conversations, rejected, unreadable + unread, listing.cursor, warning)
 
     async def hydrate(self, row: Conversation, report: AccountReport, profile: Profile | None = None) -> Conversation:
         """Return a row with what `get` brings; where that fails for good, the row as it is, which then says so."""
@@ -214,7 +214,7 @@ class Lists(NamedTuple):
 
     where: str
     """The account as "provider/account", with ":resource" behind it where only that one is walked."""
-    readers: tuple[Reader, ...]
+    readers: tuple[ResourceReader, ...]
     is_whole: bool = True
     """Whether these are all lists of the account; what it may not use of them is then left out."""
 
@@ -228,9 +228,9 @@ def _most_rows(asked: int | None, usual: int | None) -> int:
     return _TIMES_ASKED * max(asked or 0, usual or 0) or _MOST_UNASKED
 
 
-def _listed(flow: Flow[Any]) -> Flow[Listing]:
+def _listed(flow: Flow[Any]) -> Flow[RawPage]:
     listing = yield from flow
-    if isinstance(listing, Listing):
+    if isinstance(listing, RawPage):
         return listing
     raise PayloadError(f"the adapter has a bug: its list is a {type(listing).__name__}")
 

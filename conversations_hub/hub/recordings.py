@@ -10,9 +10,9 @@ from ..merging import place_of, same_recording
 from ..schema import Recording, RecordingAccess
 from ..scrub.signatures import is_unsigned
 from ..transport import Lane
-from ..transport.download import Download, fetched
+from ..transport.download import Download, download_to
 from ..transport.guard import Guard
-from .reader import Reader
+from .reader import ResourceReader
 
 __all__ = ["Download", "download"]
 
@@ -20,7 +20,7 @@ _GONE = frozenset({403, 404, 410})  # what a storage answers to a URL that was g
 
 
 async def download(
-    reader: Reader,
+    reader: ResourceReader,
     id: str,
     recording: Recording,
     path: Path,
@@ -42,7 +42,7 @@ async def download(
 
     async def fetch(one: Recording) -> Download:
         signs = not expires and lane.adapter.recording is None
-        return await fetched(
+        return await download_to(
             lane,
             await _url(lane, one),
             path,

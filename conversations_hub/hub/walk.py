@@ -14,7 +14,7 @@ import msgspec
 
 from ..adapter import Query
 from ..bugs import surprise
-from ..concurrency import Crew, Put
+from ..concurrency import Put, TaskPool
 from ..errors import DeadlineError, HubClosedError, HubError, NotFoundError, PartialError, ProviderError
 from ..frames import bare
 from ..policy import Profile
@@ -25,11 +25,11 @@ from .cursor import Place, digests
 from .loop_guard import LoopGuard
 from .newest import Head, newest_of, sheets_of
 from .page import Page, Sheet
-from .reader import Lists, Reader
+from .reader import Lists, ResourceReader
 from .report import AccountReport, Report
 from .sealed import sealed_stream
 
-__all__ = ["ACCOUNTS_AT_ONCE", "Page", "Plan", "Walk"]
+__all__ = ["ACCOUNTS_AT_ONCE", "ListOptions", "Page", "Walk"]
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ _WIDTH = 16  # details asked for at a time, per account
 _ROOM = 4  # conversations of an account that may wait for the caller; pages may not
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
+class ListOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What a walk is to bring."""
 
     query: Query
@@ -85,15 +85,15 @@ class Walk:
     def __init__(
         self,
         accounts: Sequence[Lists],
-        plan: Plan,
-        crew: Crew,
+        plan: ListOptions,
+        tasks: TaskPool,
         *,
         at_once: int = ACCOUNTS_AT_ONCE,
         connections: int = ACCOUNTS_AT_ONCE * _WIDTH,
     ) -> None:
         self._accounts = accounts
         self._plan = plan
-        self._crew = crew
+        self._tasks = tasks
         # What has to wait for a connection would only lose time that it has for its answer.
         self._at_once = min(at_once, connections, len(accounts))
         self._width = min(_WIDTH, connections // self._at_once)
@@ -143,13 +143,13 @@ class Walk:
                     return
 
     async def _newest(self, limit: int) -> AsyncGenerator[Conversation]:
-        async with self._side_by_side() as heads, aclosing(newest_of(heads, self._crew, self._at_once)) as found:
+        async with self._side_by_side() as heads, aclosing(newest_of(heads, self._tasks, self._at_once)) as found:
             left = limit
             while left:
                 taken = 0
                 # Only what is delivered is asked for; where that fails for an account, others take its places.
                 rows = _some(found, left)
-                async with aclosing(self._crew.in_order(rows, self._details, self._width_of_all)) as brought:
+                async with aclosing(self._tasks.ordered(rows, self._details, self._width_of_all)) as brought:
                     async for head, conversation in brought:
                         taken += 1
                         if conversation is not None:
@@ -164,13 +164,13 @@ class Walk:
         left = limit
         async with (
             self._side_by_side() as heads,
-            aclosing(newest_of(heads, self._crew, self._at_once)) as found,
+            aclosing(newest_of(heads, self._tasks, self._at_once)) as found,
             aclosing(sheets_of(heads, _some(found, limit))) as sheets,
         ):
             async for head, sheet, items in sheets:
                 page = sheet.cut_to(min(items, left)).page()
                 given = _each([(head, row) for row in page.items])
-                async with aclosing(self._crew.in_order(given, self._details, self._width_of_all)) as brought:
+                async with aclosing(self._tasks.ordered(given, self._details, self._width_of_all)) as brought:
                     whole = tuple([conversation async for _, conversation in brought if conversation is not None])
                 if len(whole) < len(page.items):
                     continue  # its account's walk has ended
@@ -229,7 +229,7 @@ class Walk:
             self._ends = self._accounts[0].readers[0].lane.clock.monotonic() + self._plan.timeout
         return pairs
 
-    def _left_of(self, readers: Sequence[Reader]) -> Sequence[Reader]:
+    def _left_of(self, readers: Sequence[ResourceReader]) -> Sequence[ResourceReader]:
         """Return whose lists are still to be walked: a cursor stands in one of them, and those before are done."""
         place = self._plan.place
         return readers if place is None else [*dropwhile(lambda reader: reader.list_name != place.resource, readers)]
@@ -250,7 +250,7 @@ class Walk:
             stream = one_after_another()
         else:
             walks = [partial(_hand_over, one_after_another)] * self._at_once
-            stream = self._crew.collect(walks, room * len(walks))
+            stream = self._tasks.merge(walks, room * len(walks))
         async with aclosing(stream):
             async for found in stream:
                 yield found
@@ -303,8 +303,8 @@ class Walk:
             return
         # One page ahead, so that nobody waits for the list while there are details to ask for.
         listed = partial(_hand_over, partial(self._listed, account, report))
-        rows = _rows_of(self._crew.collect([listed], 1))
-        async with aclosing(rows), aclosing(self._crew.in_order(rows, hydrate, self._width)) as hydrated:
+        rows = _rows_of(self._tasks.merge([listed], 1))
+        async with aclosing(rows), aclosing(self._tasks.ordered(rows, hydrate, self._width)) as hydrated:
             async for conversation in hydrated:
                 yield conversation
 
@@ -315,17 +315,17 @@ class Walk:
                 if hydrate is None:
                     yield sheet
                     continue
-                async with aclosing(self._crew.in_order(_each(sheet.items), hydrate, self._width)) as hydrated:
+                async with aclosing(self._tasks.ordered(_each(sheet.items), hydrate, self._width)) as hydrated:
                     items = tuple([conversation async for conversation in hydrated])
                 yield msgspec.structs.replace(sheet, items=items)
 
-    async def _hydrated(self, reader: Reader, report: AccountReport, row: Conversation) -> Conversation:
+    async def _hydrated(self, reader: ResourceReader, report: AccountReport, row: Conversation) -> Conversation:
         details = await reader.hydrate(row, report, self._profile_of(reader))
         if details.transcript_state is TranscriptState.NOT_LOADED and (late := self._late(reader)):
             self._failed(report, late)  # a row that came is delivered all the same
         return details
 
-    def _profile_of(self, reader: Reader) -> Profile | None:
+    def _profile_of(self, reader: ResourceReader) -> Profile | None:
         """Return the numbers to ask an account with: whatever it is asked for ends with the walk at the latest."""
         if self._plan.timeout is None:
             return self._plan.profile
@@ -334,7 +334,7 @@ class Walk:
         profile = self._plan.profile or reader.lane.profile
         return profile.but(deadline=min(self._ends - reader.lane.clock.monotonic(), profile.deadline))
 
-    def _late(self, reader: Reader) -> DeadlineError | None:
+    def _late(self, reader: ResourceReader) -> DeadlineError | None:
         """Return the error of a walk whose time has passed; None where it has not."""
         if reader.lane.clock.monotonic() < self._ends:
             return None
@@ -360,10 +360,10 @@ class Walk:
 
         return hydrate
 
-    def _hydrates(self, reader: Reader) -> bool:
+    def _hydrates(self, reader: ResourceReader) -> bool:
         return self._plan.transcripts and not reader.resource.complete_lists
 
-    def _start_of(self, where: str, reader: Reader, left: int | None) -> tuple[Place, Query]:
+    def _start_of(self, where: str, reader: ResourceReader, left: int | None) -> tuple[Place, Query]:
         """Return where the walk of a list begins, and what is asked for."""
         plan, resource = self._plan, reader.resource
         query = msgspec.structs.replace(plan.query, options=plan.options.get(reader.lane.account.provider, {}))
@@ -409,7 +409,7 @@ class Walk:
                 report.lists_left.discard(reader.name)
 
     async def _pages_of(
-        self, where: str, reader: Reader, report: AccountReport, left: int | None, following: Place | None
+        self, where: str, reader: ResourceReader, report: AccountReport, left: int | None, following: Place | None
     ) -> AsyncGenerator[Sheet]:
         """Yield the pages of one list."""
         place, query = self._start_of(where, reader, left)

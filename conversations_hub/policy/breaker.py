@@ -34,7 +34,7 @@ class Breaker:
     """Closed: all may ask. Open: nobody, until an instant. Then half-open: one probe at a time, whose answer closes it.
 
     Instants are monotonic seconds. A request enters, and reports once with the ticket it got: `succeeded`, `failed` or
-    `gave_up`. Opening makes all tickets void, so that what was under way then cannot be taken for the probe.
+    `abandoned`. Opening makes all tickets void, so that what was under way then cannot be taken for the probe.
     """
 
     def __init__(self) -> None:
@@ -81,14 +81,14 @@ class Breaker:
         An error that does not count is as good as a success where the provider answered, else no outcome at all.
         """
         if not self.counts(error):
-            report = self.succeeded if _is_answer(error) else self.gave_up
+            report = self.succeeded if _is_answer(error) else self.abandoned
             report(ticket)
         elif ticket == self._ticket:
             self._failures += 1
             if self._failures >= _FAILURES:
                 self._open(now, roll)
 
-    def gave_up(self, ticket: Ticket) -> None:
+    def abandoned(self, ticket: Ticket) -> None:
         """Leave without an outcome, as when cancelled; a probe gives its place back."""
         if ticket == self._ticket:
             self._is_probing = False

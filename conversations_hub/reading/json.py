@@ -22,8 +22,8 @@ __all__ = [
     "Json",
     "decode",
     "decode_at",
-    "decoded_or_none",
     "is_utf8",
+    "try_decode",
     "untyped",
     "well_formed",
 ]
@@ -179,7 +179,7 @@ def decode_at(place: str, body: bytes | msgspec.Raw, decoder: msgspec.json.Decod
     return found
 
 
-def decoded_or_none(body: bytes | str | msgspec.Raw, decoder: msgspec.json.Decoder[T]) -> T | None:
+def try_decode(body: bytes | str | msgspec.Raw, decoder: msgspec.json.Decoder[T]) -> T | None:
     """Decode what need not be JSON at all, such as the body of a refusal; None where it cannot be read."""
     try:
         return decoder.decode(body)

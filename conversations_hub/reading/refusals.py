@@ -15,21 +15,21 @@ from ..errors import (
     for_status,
 )
 from ..wire import Response
-from .json import decoded_or_none
+from .json import try_decode
 
-__all__ = ["answered", "by_status", "cut", "refused"]
+__all__ = ["by_status", "one_line", "provider_error", "read_or_raise"]
 
 T = TypeVar("T")
 
 
-def cut(words: str, most: int = 200) -> str:
+def one_line(words: str, most: int = 200) -> str:
     """Return a provider's words as one line of at most so many characters that is safe to log and to print."""
     start = words[: most + 1]
     shown = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in start)
     return shown if len(shown) <= most else shown[: most - 1] + "…"
 
 
-def refused(
+def provider_error(
     response: Response, words: str | None, kind: type[ProviderError] | None = None, *, retryable: bool | None = None
 ) -> ProviderError:
     """Return the error for a refusal: its class by status unless given, the provider's words where there are any.
@@ -45,16 +45,16 @@ _reason = msgspec.json.Decoder(dict[str, Any])
 
 def by_status(response: Response) -> HubError:
     """Return the error of a refusal by its status, with the words of its `message`, `error` or `detail`."""
-    body = decoded_or_none(response.body, _reason) or {}
+    body = try_decode(response.body, _reason) or {}
     words = (body.get(name) for name in ("message", "error", "detail"))
-    return refused(response, next((word for word in words if isinstance(word, str) and word), None))
+    return provider_error(response, next((word for word in words if isinstance(word, str) and word), None))
 
 
-def answered(response: Response, read: Callable[[bytes], T], words: Callable[[Response], str | None]) -> T:
+def read_or_raise(response: Response, read: Callable[[bytes], T], words: Callable[[Response], str | None]) -> T:
     """Read a 2xx answer; what turns out to be an error under HTTP 200 is raised as the refusal it is."""
     try:
         return read(response.body)
     except PayloadError as error:
         failure = error
     said = words(response)
-    raise refused(response, said, RejectedError) if said else failure
+    raise provider_error(response, said, RejectedError) if said else failure

@@ -28,22 +28,22 @@ __all__ = [
     "Participants",
     "Seconds",
     "UnixSeconds",
-    "after",
+    "add_seconds",
     "amount",
+    "drop_if_before",
     "enclosed",
     "in_seconds",
     "instant",
     "is_believable",
     "json_text",
-    "not_before",
     "noted",
     "number",
     "per_second_of",
     "seconds",
-    "signed_until",
-    "stranger",
+    "signed_url_expiry",
     "text",
     "timestamp",
+    "unknown_speaker",
     "utc_timestamp",
 ]
 
@@ -278,7 +278,7 @@ def json_text(value: AnyJson) -> str | None:
     return value if value is None or isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
-def after(moment: datetime | None, span: float | None, place: str, issues: list[Issue]) -> datetime | None:
+def add_seconds(moment: datetime | None, span: float | None, place: str, issues: list[Issue]) -> datetime | None:
     """Return the instant so many seconds after another, where both are known."""
     if moment is None or span is None:
         return None
@@ -292,7 +292,7 @@ def after(moment: datetime | None, span: float | None, place: str, issues: list[
     return end
 
 
-def not_before(moment: datetime | None, start: datetime | None, place: str, issues: list[Issue]) -> datetime | None:
+def drop_if_before(moment: datetime | None, start: datetime | None, place: str, issues: list[Issue]) -> datetime | None:
     """Return the moment unless it lies before the start, which no end does."""
     if moment is not None and start is not None and moment < start:
         issues.append(Issue(place, "before the start"))
@@ -337,7 +337,7 @@ def enclosed(conversation: Conversation, under: str, body: bytes) -> Conversatio
     return msgspec.structs.replace(conversation, raw=body, issues=issues)
 
 
-def signed_until(url: str, place: str, issues: list[Issue]) -> datetime | None:
+def signed_url_expiry(url: str, place: str, issues: list[Issue]) -> datetime | None:
     """Read when a signed URL stops working, as the three large object stores write it; None where it does not say."""
     try:
         asked = urlsplit(url).query
@@ -349,14 +349,16 @@ def signed_until(url: str, place: str, issues: list[Issue]) -> datetime | None:
     query = dict(parse_qsl(asked))
     signed_at = instant(query.get("X-Amz-Date"), place, issues)
     lifetime = seconds(query.get("X-Amz-Expires"), place, issues)
-    return after(signed_at, lifetime, place, issues) or instant(query.get("Expires") or query.get("se"), place, issues)
+    return add_seconds(signed_at, lifetime, place, issues) or instant(
+        query.get("Expires") or query.get("se"), place, issues
+    )
 
 
 class Participants(list[Participant]):
     """Who took part in a conversation, in order: the agent first, the customer second.
 
     Who spoke is found in a table, for everybody may speak under a name of their own. After the first search they are
-    added to by `place_of` and `stranger` only.
+    added to by `index_of` and `unknown_speaker` only.
     """
 
     __slots__ = ("_human", "_places")
@@ -364,7 +366,7 @@ class Participants(list[Participant]):
     _human: int
     _places: dict[Participant, int]
 
-    def place_of(self, one: Participant) -> int:
+    def index_of(self, one: Participant) -> int:
         """Return a participant's position; who is new is added at the end."""
         try:
             places = self._places
@@ -382,7 +384,7 @@ class Participants(list[Participant]):
         except AttributeError:
             places = (place for place, one in enumerate(self) if one.kind is ParticipantKind.HUMAN_AGENT)
             found = next(places, None)
-            self._human = self.place_of(Participant(kind=ParticipantKind.HUMAN_AGENT)) if found is None else found
+            self._human = self.index_of(Participant(kind=ParticipantKind.HUMAN_AGENT)) if found is None else found
             return self._human
 
 
@@ -391,7 +393,7 @@ HUMAN_AGENTS = frozenset({"human_agent", "live_agent", "representative", "transf
 """What providers call a person who took over."""
 
 
-def stranger(word: str | None, participants: Participants) -> tuple[Role, int | None]:
+def unknown_speaker(word: str | None, participants: Participants) -> tuple[Role, int | None]:
     """Return role and position of a speaker who is neither agent nor customer.
 
     A person who took over is the first human agent among the participants, or is added to them. Anybody else has an
@@ -400,5 +402,5 @@ def stranger(word: str | None, participants: Participants) -> tuple[Role, int | 
     if word is None or word == "":
         return Role.UNKNOWN, None
     if word.lower().replace("-", "_").replace(" ", "_") not in HUMAN_AGENTS:
-        return Role.UNKNOWN, participants.place_of(Participant(name=word))
+        return Role.UNKNOWN, participants.index_of(Participant(name=word))
     return Role.HUMAN_AGENT, participants.human_agent()

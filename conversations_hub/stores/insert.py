@@ -10,7 +10,7 @@ import msgspec
 from ..redaction.redactors import Redact, as_sequence, describe, redacted
 from ..schema import Conversation
 from .fingerprint import fingerprint
-from .store import Entry, Kept, Store, Written
+from .store import Entry, Store, StoredVersion, Written
 
 __all__ = ["put"]
 
@@ -48,7 +48,7 @@ async def put(store: Store, *conversations: Conversation, redact: Redact | Seque
     return Written(new, updated, unchanged)
 
 
-def _entry(one: Conversation, before: Kept | None) -> Entry:
+def _entry(one: Conversation, before: StoredVersion | None) -> Entry:
     # Of a row that no list has shown yet no fingerprint is known: the first that does differs, and is fetched.
-    kept = before or Kept(b"", b"", None)
-    return Entry(one, msgspec.structs.replace(kept, content=fingerprint(one)))
+    kept = before or StoredVersion(b"", b"", None)
+    return Entry(one, msgspec.structs.replace(kept, content_hash=fingerprint(one)))

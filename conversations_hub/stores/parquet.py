@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from ..errors import ConfigurationError, StoreError
-from ..files.atomic import check_free, replacing
+from ..files.atomic import atomic_replace, ensure_absent
 from ..schema import Conversation
 from .erasure import Receipt
 from .sqlite import SQLiteStore
@@ -56,7 +56,7 @@ def export_parquet(conversations: Iterable[Conversation], folder: str | Path, *,
         Path(folder).mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise StoreError(f"{folder}: {error.strerror}") from None
-    with replacing(*targets, overwrite=overwrite) as lent:
+    with atomic_replace(*targets, overwrite=overwrite) as lent:
         count, largest = _write_json(conversations, lent)
         # It may neither look for extensions nor put what does not fit into memory anywhere else.
         limits = {
@@ -126,7 +126,7 @@ class ParquetStore(SQLiteStore):
         _duckdb()  # rather now than when everything was fetched
         self.folder.mkdir(mode=0o700, exist_ok=True)
         if not self.path.exists():
-            check_free(*_targets(self.folder))
+            ensure_absent(*_targets(self.folder))
 
     def _export(self) -> None:
         with SQLiteReader(self.path) as archive:

@@ -16,11 +16,11 @@ from .untrusted import Instant
 __all__ = [
     "ERASED",
     "MADE",
+    "Checkpoint",
     "Entry",
-    "Kept",
     "Missing",
-    "Progress",
     "Store",
+    "StoredVersion",
     "Window",
     "Written",
     "are_other_terms",
@@ -48,12 +48,12 @@ class Window(msgspec.Struct, frozen=True):
         return at is None or ((self.since is None or self.since <= at) and at < self.until)
 
 
-class Progress(msgspec.Struct, frozen=True, kw_only=True):
+class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     """How far an account has come; it survives the process."""
 
     covered: Window | None = None
     """What was walked to its end."""
-    walking: Window | None = None
+    in_progress: Window | None = msgspec.field(default=None, name="walking")
     """What is being walked."""
     is_last: bool = False
     """Whether the provider is asked for all that lies behind its beginning, and not for its end."""
@@ -63,27 +63,27 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """How often the window was walked to its end before."""
     new: int = 0
     """Conversations that this pass was the first to find."""
-    newest: Instant | None = None
+    high_watermark: Instant | None = msgspec.field(default=None, name="newest")
     """The instant of the newest conversation that was listed so far."""
 
     @property
-    def sure(self) -> Window | None:
+    def confirmed(self) -> Window | None:
         """What is covered up to the newest conversation; beyond it a clock that was wrong may have claimed too much."""
-        if self.covered is None or self.newest is None:
+        if self.covered is None or self.high_watermark is None:
             return None
-        return Window(self.covered.since, min(self.covered.until, self.newest))
+        return Window(self.covered.since, min(self.covered.until, self.high_watermark))
 
 
-class Kept(msgspec.Struct, frozen=True):
+class StoredVersion(msgspec.Struct, frozen=True):
     """What a store remembers of a conversation, to tell whether it must be fetched or written again."""
 
-    row: bytes
+    row_hash: bytes
     """The fingerprint of the list row that it was last fetched for."""
-    content: bytes
+    content_hash: bytes
     """The fingerprint of what was written."""
-    settles_at: datetime | None
+    recheck_until: datetime | None
     """Until when it is looked at again, for more of it may come; None: it is settled."""
-    listed: bytes | None = None
+    list_row: bytes | None = None
     """The list row as JSON, as long as it is looked at again: what only the row says is to be there then, too."""
     failing_since: datetime | None = None
     """When its details failed first, if they have not been had since; where it is settled they were given up."""
@@ -91,7 +91,7 @@ class Kept(msgspec.Struct, frozen=True):
     """Whether it was erased: it is not there, and not to come back."""
 
 
-ERASED: Final = Kept(b"", b"", None, is_erased=True)
+ERASED: Final = StoredVersion(b"", b"", None, is_erased=True)
 """What is remembered of a conversation that was erased."""
 
 
@@ -99,7 +99,7 @@ class Entry(msgspec.Struct, frozen=True):
     """A conversation to be written, and what to remember of it."""
 
     conversation: Conversation
-    kept: Kept
+    kept: StoredVersion
 
 
 class Missing(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,19 +179,19 @@ class Store(Protocol):
         """
         ...
 
-    async def progress(self, account: str) -> Progress:
+    async def progress(self, account: str) -> Checkpoint:
         """Return how far an account has come."""
         ...
 
-    async def kept(self, account: str, ids: Sequence[str]) -> Mapping[str, Kept]:
+    async def kept(self, account: str, ids: Sequence[str]) -> Mapping[str, StoredVersion]:
         """Return what is remembered of those conversations that are there or were erased, by id."""
         ...
 
-    async def unsettled(self, account: str) -> Mapping[str, Kept]:
+    async def unsettled(self, account: str) -> Mapping[str, StoredVersion]:
         """Return what is remembered of those conversations that are to be looked at again, by id."""
         ...
 
-    async def commit(self, account: str, entries: Sequence[Entry], progress: Progress) -> Written:
+    async def commit(self, account: str, entries: Sequence[Entry], progress: Checkpoint) -> Written:
         """Write entries and progress together, or neither. An entry whose content is there already is not written."""
         ...
 

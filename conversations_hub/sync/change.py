@@ -10,7 +10,7 @@ from typing import TypeVar
 from ..redaction.redactors import redacted
 from ..schema import Conversation
 from ..stores.fingerprint import is_of_first_layout, is_print_of
-from ..stores.store import Kept
+from ..stores.store import StoredVersion
 from .options import SyncOptions
 
 __all__ = ["digest", "is_to_fetch"]
@@ -20,7 +20,7 @@ T = TypeVar("T")
 _MANY_TURNS = 1000  # a fingerprint of them takes a millisecond and more
 
 
-async def is_to_fetch(row: Conversation, before: Kept | None, options: SyncOptions) -> bool:
+async def is_to_fetch(row: Conversation, before: StoredVersion | None, options: SyncOptions) -> bool:
     """Whether a conversation of a list is fetched: it is new, or has changed, or more of it may come.
 
     `before` is what a store remembers of it. What was erased is never fetched.
@@ -29,13 +29,13 @@ async def is_to_fetch(row: Conversation, before: Kept | None, options: SyncOptio
         return True
     if before.is_erased:
         return False
-    return options.again or before.settles_at is not None or not await _is_as_it_was(row, before, options)
+    return options.again or before.recheck_until is not None or not await _is_as_it_was(row, before, options)
 
 
-async def _is_as_it_was(row: Conversation, before: Kept, options: SyncOptions) -> bool:
+async def _is_as_it_was(row: Conversation, before: StoredVersion, options: SyncOptions) -> bool:
     # The first layout remembered rows as they came, personal data and all; now it is what would be stored.
-    shown = row if is_of_first_layout(before.row) else redacted(row, options.redact_rows)
-    return await digest(shown, partial(is_print_of, before.row))
+    shown = row if is_of_first_layout(before.row_hash) else redacted(row, options.redact_rows)
+    return await digest(shown, partial(is_print_of, before.row_hash))
 
 
 async def digest(conversation: Conversation, work: Callable[[Conversation], T]) -> T:

@@ -29,12 +29,12 @@ from ..instants import check_span, earlier
 from ..redaction.redactors import Redact, as_sequence, uncounted
 from ..reporting import tell
 from ..schema import Conversation, TranscriptState
-from ..stores.store import Kept, Progress, Store, Window, terms_of, when
+from ..stores.store import Checkpoint, Store, StoredVersion, Window, terms_of, when
 from ..transport import Clock
 from .accounts import accounts_of
-from .candidates import Age, Candidates
 from .change import is_to_fetch
 from .options import SyncOptions
+from .sample import Age, Sampler
 from .windows import bounds, left_to_walk
 
 __all__ = ["AccountPlan", "Failure", "Sample", "plan"]
@@ -259,7 +259,7 @@ class _Look:
         self._clock = clock
         self._narrows = self._adapter.narrows_by_time
         self._tally = _Tally()
-        self._candidates = Candidates()
+        self._candidates = Sampler()
         self._unlisted: set[str] = set()  # of what is not settled: what the lists have not shown so far
         self._passes = _PASSES if options.verify else 1
         self._list_requests = 0
@@ -276,10 +276,10 @@ class _Look:
     async def run(self) -> None:
         """Look; what goes wrong with the account is in what was found."""
         try:
-            progress = Progress() if self._store is None else await self._store.progress(self.where)
+            progress = Checkpoint() if self._store is None else await self._store.progress(self.where)
             if not await self._walk_all(progress):
                 self._narrows = False
-                await self._walk_all(Progress(covered=progress.covered, newest=progress.newest))
+                await self._walk_all(Checkpoint(covered=progress.covered, high_watermark=progress.high_watermark))
             self._samples = await self._sampled()
         except (HubClosedError, StoreError):
             raise
@@ -288,12 +288,12 @@ class _Look:
         except Exception as bug:  # noqa: BLE001  (one account's surprise must not end the others')
             self._error = Failure.of(surprise(bug, self.where))
 
-    async def _walk_all(self, progress: Progress) -> bool:
+    async def _walk_all(self, progress: Checkpoint) -> bool:
         """Walk what is left; return False where the provider's narrowed lists turn out to leave something out."""
-        self._tally, self._candidates = _Tally(), Candidates()
+        self._tally, self._candidates = _Tally(), Sampler()
         if self._store is not None:
             unsettled = await self._store.unsettled(self.where)
-            self._unlisted = {id for id, kept in unsettled.items() if kept.listed and self._can_get(id)}
+            self._unlisted = {id for id, kept in unsettled.items() if kept.list_row and self._can_get(id)}
         lookback = self._adapter.lookback if self._options.lookback is None else self._options.lookback
         left = left_to_walk(progress, self._options, lookback, narrows=self._narrows)
         walked: Window | None = None
@@ -336,7 +336,7 @@ class _Look:
         tally = self._tally
         tally.listed += len(rows) + len(page.rejected)
         tally.bad += len(page.rejected)
-        kept: Mapping[str, Kept] = {}
+        kept: Mapping[str, StoredVersion] = {}
         if self._store is not None:
             kept = await self._store.kept(self.where, [row.id for row in rows])
         for row in rows:

@@ -12,7 +12,7 @@ import msgspec
 
 from ..adapters import usable
 from ..bugs import surprise
-from ..concurrency import Crew, run_all
+from ..concurrency import TaskPool, run_all
 from ..errors import HubClosedError, HubError, NotFoundError, StoreError, UnsupportedError
 from ..files.opening import make_folder
 from ..files.recordings import names_of
@@ -96,7 +96,7 @@ async def download_recordings(
     async def of_account(wanted: Iterable[Wanted]) -> None:
         downloads = _Downloads(hub, folder, report, allow_any_public_host=allow_any_public_host)
         each = (list(group) for _, group in groupby(wanted, lambda one: one[0].ref))
-        async with aclosing(Crew().as_completed(each, downloads.of_conversation, _CONCURRENCY)) as done:
+        async with aclosing(TaskPool().as_completed(each, downloads.of_conversation, _CONCURRENCY)) as done:
             async for _ in done:
                 pass
 

@@ -12,7 +12,7 @@ from ..reporting import MAX_REPORTED
 from ..schema import Issue
 from ..stores.store import Window, Written
 
-__all__ = ["COUNTED", "AccountSync", "Reasons", "Stage", "SyncReport", "Walked"]
+__all__ = ["COUNTED", "AccountSyncReport", "Reasons", "Stage", "SyncReport", "Walked"]
 
 
 Stage = Literal["asking", "listing", "verifying", "looking again"]
@@ -33,7 +33,7 @@ class Reasons(Counter[str]):
 
 
 class Walked(msgspec.Struct, frozen=True, kw_only=True):
-    """What a window brought; numbers as in `AccountSync`. What is looked at again by itself belongs to no window."""
+    """What a window brought, in the numbers of `AccountSyncReport`. What is looked at again belongs to no window."""
 
     window: Window
     listed: int
@@ -52,7 +52,7 @@ class Walked(msgspec.Struct, frozen=True, kw_only=True):
 COUNTED: Final = tuple(name for name in Walked.__struct_fields__ if name != "window")
 
 
-class AccountSync:
+class AccountSyncReport:
     """The sync of one account. Numbers count conversations."""
 
     def __init__(self, where: str) -> None:
@@ -193,7 +193,7 @@ class SyncReport:
     """A sync of one or several accounts; `print` shows it, a line each."""
 
     def __init__(self) -> None:
-        self.accounts: list[AccountSync] = []
+        self.accounts: list[AccountSyncReport] = []
         self.redacted: Counter[str] = Counter()
         """What redactors took out, by what it was, where they count."""
 

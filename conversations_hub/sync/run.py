@@ -20,10 +20,10 @@ from ..instants import check_span
 from ..redaction.redactors import Redact, as_sequence, describe, uncounted
 from ..stores.store import Store, terms_of
 from ..transport import Clock
+from .account import AccountSync
 from .accounts import accounts_of
 from .options import SyncOptions
-from .pull import Pull
-from .report import AccountSync, SyncReport
+from .report import AccountSyncReport, SyncReport
 
 __all__ = ["sync"]
 
@@ -81,11 +81,11 @@ async def sync(
         redact_rows=uncounted(redactors),
     )
     report = report or SyncReport()
-    report.accounts[:] = map(AccountSync, accounts_of(hub, targets))
+    report.accounts[:] = map(AccountSyncReport, accounts_of(hub, targets))
     try:
         asked = terms_of((account.where for account in report.accounts), since, until, clock.now())
         await store.open(asked | {"redacted": describe(redactors), "raw": "kept" if hub.keep_raw else "none"})
-        pulls = (Pull(hub, store, options, account, clock).run() for account in report.accounts)
+        pulls = (AccountSync(hub, store, options, account, clock).run() for account in report.accounts)
         await run_all(pulls, hub.accounts_at_once)
         if all(account.ended for account in report.accounts):
             await store.finish({account.where: account.bad for account in report.accounts if account.bad})

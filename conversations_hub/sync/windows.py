@@ -8,10 +8,10 @@ from itertools import chain
 from typing import NamedTuple
 
 from ..instants import earlier
-from ..stores.store import Progress, Window
+from ..stores.store import Checkpoint, Window
 from .options import SyncOptions
 
-__all__ = ["STEP", "Left", "bounds", "joined", "left_to_walk", "windows"]
+__all__ = ["STEP", "Left", "bounds", "join", "left_to_walk", "windows"]
 
 STEP = timedelta(days=7)
 """The longest window, where the provider can narrow a list by time."""
@@ -28,26 +28,26 @@ class Left(NamedTuple):
     """The span that holds all of them."""
 
 
-def left_to_walk(progress: Progress, options: SyncOptions, lookback: timedelta, *, narrows: bool) -> Left:
+def left_to_walk(progress: Checkpoint, options: SyncOptions, lookback: timedelta, *, narrows: bool) -> Left:
     """Return what a run has to walk where an account has come so far.
 
     `narrows` says whether the provider narrows its lists by time, `lookback` how late a conversation may turn up in
     them, or change there.
     """
-    covered, walking, wanted = progress.sure, progress.walking, options.window
+    covered, walking, wanted = progress.confirmed, progress.in_progress, options.window
     step = STEP if narrows else None
     if options.again:
         wanted = _reaching(wanted, covered)
         return Left(windows(None, wanted, step, lookback), None, wanted)
     if walking is None:
         return Left(windows(covered, wanted, step, lookback), None, wanted)
-    reach = joined(walking, wanted)
+    reach = join(walking, wanted)
     if options.verify:
         lookback = timedelta(0)  # so much is looked at in what is walked first
         if not narrows:
             # Another pass is due anyway, over all of the list: it brings what is new since as well.
             walking = Window(walking.since, reach.until)
-    rest = windows(joined(covered, walking), wanted, step, lookback)
+    rest = windows(join(covered, walking), wanted, step, lookback)
     return Left(chain([walking], rest), walking, reach)
 
 
@@ -69,7 +69,7 @@ def windows(covered: Window | None, wanted: Window, step: timedelta | None, look
     yield from _forwards(since, wanted.until, step)
 
 
-def joined(covered: Window | None, walked: Window) -> Window:
+def join(covered: Window | None, walked: Window) -> Window:
     """Return what is covered once a window was walked to its end."""
     if covered is None:
         return walked

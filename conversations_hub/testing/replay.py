@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from ..account import Account
-from ..adapter import Adapter, Listing, Query, Resource, Start, Started
+from ..adapter import Adapter, Query, RawPage, Resource, Start, Started
 from ..errors import HubError
 from ..events import Event
 from ..schema import Conversation, TranscriptTurn
@@ -65,7 +65,7 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     """What an adapter asked for in a case, and what it made of the answers."""
 
     requests: tuple[Request, ...] = ()
-    pages: tuple[Listing, ...] = ()
+    pages: tuple[RawPage, ...] = ()
     conversation: Conversation | None = None
     """What was got, or started."""
     started: Started | None = None
@@ -151,7 +151,7 @@ def delivered(adapter: Adapter, case: Case) -> list[Event]:
 
 def walk(
     adapter: Adapter, account: Account, case: Case, *, cursor: str | None = None, skip: int = 0
-) -> Iterator[Driven[Listing]]:
+) -> Iterator[Driven[RawPage]]:
     """Walk a recorded list page by page; with `cursor`, from the answer after the first `skip` on."""
     resource, _ = case.resource(adapter)
     if resource.list_page is None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from .clock import Clock
 from .connections import Connections
-from .exchange import Counts, Exchange
+from .exchange import Counts, OperationRun
+from .fairness import ReadBudget
 from .gate import Limiter
 from .lane import Lane
-from .turns import Turns
 
-__all__ = ["Clock", "Connections", "Counts", "Exchange", "Lane", "Limiter", "Turns"]
+__all__ = ["Clock", "Connections", "Counts", "Lane", "Limiter", "OperationRun", "ReadBudget"]

@@ -15,18 +15,18 @@ from yarl import URL
 
 from ..bugs import bug_of
 from ..errors import AuthError, HubError, PayloadError, RejectedError, TransportError, UnsafeURLError, for_status
-from ..files.partial import Part
+from ..files.partial import PartialFile
 from ..frames import bare
 from ..policy import retry_after
 from ..wire import Request, Response, field, target
-from . import Exchange, Lane
+from . import Lane, OperationRun
 from .body import read
 from .failures import LibraryError
 from .guard import Guard, Refused, public_socket
 from .pool import url_of
 from .threads import Threads
 
-__all__ = ["Download", "fetched"]
+__all__ = ["Download", "download_to"]
 
 
 class Download(msgspec.Struct, frozen=True):
@@ -54,7 +54,7 @@ _STRONG: Final = re.compile(r'"[^"]*"')  # a weak one promises no equal bytes
 _HEADERS: Final = {"Accept": "audio/*, video/*, application/octet-stream;q=0.9", "Accept-Encoding": "identity"}
 
 
-async def fetched(
+async def download_to(
     lane: Lane,
     url: str,
     path: Path,
@@ -75,7 +75,7 @@ async def fetched(
     disk = Threads(1, among=lane.disk)
     held = ExitStack()  # so that it is closed where nobody waited until it was open
     try:
-        part = await disk.run(lambda: held.enter_context(closing(Part(path, identity, overwrite=overwrite))))
+        part = await disk.run(lambda: held.enter_context(closing(PartialFile(path, identity, overwrite=overwrite))))
         way = _Way(lane, guard, part, disk, url, signs=signs, largest=largest)
         media_type = await lane.repeat("download", way.attempt, profile)
         sha256 = await disk.run(part.finish)
@@ -88,7 +88,7 @@ class _Way:
     """The way to one recording, with as many attempts as it takes."""
 
     def __init__(
-        self, lane: Lane, guard: Guard, part: Part, disk: Threads, url: str, *, signs: bool, largest: int
+        self, lane: Lane, guard: Guard, part: PartialFile, disk: Threads, url: str, *, signs: bool, largest: int
     ) -> None:
         self._lane = lane
         self._guard = guard
@@ -98,7 +98,7 @@ class _Way:
         self._signs = signs
         self._largest = largest
 
-    async def attempt(self, exchange: Exchange) -> str:
+    async def attempt(self, exchange: OperationRun) -> str:
         """Bring what is missing, and return its media type."""
         exchange.attempts += 1
         exchange.retries += exchange.attempts > 1
@@ -110,7 +110,7 @@ class _Way:
             raise PayloadError("the server sends a part of the recording that nobody asked for")
         return media_type
 
-    async def _follow(self, exchange: Exchange) -> str | None:
+    async def _follow(self, exchange: OperationRun) -> str | None:
         url, signs = self._guard.checked(self._url), self._signs
         for _hop in range(_MOST_REDIRECTS + 1):
             is_own = self._guard.is_own(url)
@@ -119,7 +119,7 @@ class _Way:
             is_stranger = not is_own and self._lane.proxy_to(url) is None
             visit = self._lane.visit(_HEADERS, public_socket if is_stranger else None, is_stranger=is_stranger)
             async with visit as session, AsyncExitStack() as held:
-                async with self._lane.turn(exchange) if is_own else nullcontext():
+                async with self._lane.admitted(exchange) if is_own else nullcontext():
                     await held.enter_async_context(self._lane.connection(exchange))
                     answer = await self._asked(session, url, exchange, signs=signs)
                 with closing(answer):
@@ -132,7 +132,7 @@ class _Way:
         raise PayloadError(f"the recording is redirected more than {_MOST_REDIRECTS} times")
 
     async def _asked(
-        self, session: aiohttp.ClientSession, url: URL, exchange: Exchange, *, signs: bool
+        self, session: aiohttp.ClientSession, url: URL, exchange: OperationRun, *, signs: bool
     ) -> aiohttp.ClientResponse:
         """Return an answer that is a recording or leads to one; raise what else came of it."""
         started = self._lane.clock.monotonic()
@@ -151,7 +151,7 @@ class _Way:
         return outcome
 
     async def _sent(
-        self, session: aiohttp.ClientSession, url: URL, exchange: Exchange, *, signs: bool
+        self, session: aiohttp.ClientSession, url: URL, exchange: OperationRun, *, signs: bool
     ) -> aiohttp.ClientResponse | HubError:
         """Ask, and return what came of it; it raises nothing, for here alone the key is a variable."""
         request = Request("GET", str(url), headers=self._wanted())
@@ -189,7 +189,7 @@ class _Way:
             return {}
         return {"Range": f"bytes={part.size}-", "If-Range": part.validator}
 
-    async def _refusal(self, answer: aiohttp.ClientResponse, url: URL, exchange: Exchange) -> HubError:
+    async def _refusal(self, answer: aiohttp.ClientResponse, url: URL, exchange: OperationRun) -> HubError:
         status, headers = answer.status, answer.headers
         if self._guard.is_own(url):
             try:
@@ -204,7 +204,7 @@ class _Way:
             retry_after=retry_after(headers, self._lane.clock.now()),
         )
 
-    def _failure(self, error: LibraryError, exchange: Exchange, url: URL) -> HubError:
+    def _failure(self, error: LibraryError, exchange: OperationRun, url: URL) -> HubError:
         match error:
             case aiohttp.ClientConnectorError(os_error=Refused()):
                 return UnsafeURLError(f"{url.host} is at an address that is not public; not connected")
@@ -214,7 +214,7 @@ class _Way:
             case _:
                 return self._lane.failure(error, exchange, url.host or "", self._lane.proxy_to(url))
 
-    async def _taken(self, answer: aiohttp.ClientResponse, url: URL, exchange: Exchange) -> str | None:
+    async def _taken(self, answer: aiohttp.ClientResponse, url: URL, exchange: OperationRun) -> str | None:
         """Write the body to the part and return its media type; None where it is no continuation of the part."""
         part, headers = self._part, answer.headers
         if answer.status == 416:
@@ -269,7 +269,7 @@ def _length(answer: aiohttp.ClientResponse) -> int | None:
     return whole
 
 
-def _continued(part: Part, answer: aiohttp.ClientResponse) -> int | None:
+def _continued(part: PartialFile, answer: aiohttp.ClientResponse) -> int | None:
     """Return the size of the whole where an answer goes on with the part; None where nothing proves that it does."""
     headers = answer.headers
     found = _RANGE.fullmatch(field(headers, "content-range"))

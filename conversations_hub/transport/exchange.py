@@ -8,9 +8,9 @@ import aiohttp
 
 from ..adapter import Operation
 from ..policy import Profile
-from .pool import Progress, under_way
+from .pool import RequestPhase, under_way
 
-__all__ = ["Counts", "Exchange", "Task"]
+__all__ = ["Counts", "OperationName", "OperationRun"]
 
 
 class Counts:
@@ -25,10 +25,10 @@ class Counts:
         """Answers whose JSON had to be mended before it could be read."""
 
 
-Task = Operation | Literal["download"]
+OperationName = Operation | Literal["download"]
 
 
-class Exchange(Progress):
+class OperationRun(RequestPhase):
     """One operation under way."""
 
     __slots__ = (
@@ -45,9 +45,9 @@ class Exchange(Progress):
         "timeout",
     )
 
-    def __init__(self, operation: Task, profile: Profile, started: float) -> None:
+    def __init__(self, operation: OperationName, profile: Profile, started: float) -> None:
         super().__init__()
-        self.operation: Task = operation
+        self.operation: OperationName = operation
         self.profile = profile
         self.started = started
         self.deadline = (

@@ -17,13 +17,13 @@ from ..errors import HubError, LocalLimitError, PayloadError, TransportError
 from ..policy import Profile
 from ..proxy import Proxy
 
-__all__ = ["LibraryError", "Lost", "failure_of", "refused_by", "sent_once"]
+__all__ = ["ConnectionLost", "LibraryError", "failure_of", "refused_by", "sent_once"]
 
 LibraryError = aiohttp.ClientError | OSError
 """Whatever an exchange may raise; a time-out is an `OSError` too."""
 
 
-class Lost(aiohttp.ClientError):
+class ConnectionLost(aiohttp.ClientError):
     """The connection ended before a byte of the answer came.
 
     After a disconnect the library would send an idempotent request again by itself, behind our backs and our counters;
@@ -39,7 +39,7 @@ async def sent_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandl
         raise
     except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
         pass
-    raise Lost
+    raise ConnectionLost
 
 
 def failure_of(error: LibraryError, host: str, profile: Profile, stage: str, proxy: Proxy | None = None) -> HubError:

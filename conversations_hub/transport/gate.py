@@ -125,11 +125,11 @@ class Gate:
         if isinstance(error, RateLimitError) and error.retry_after is not None:
             await self._pause(now, error.retry_after)
 
-    def gave_up(self, ticket: Ticket) -> None:
+    def abandoned(self, ticket: Ticket) -> None:
         """Learn nothing: the request was cancelled."""
-        self._breaker.gave_up(ticket)
+        self._breaker.abandoned(ticket)
 
-    async def heed(self, headers: Mapping[str, str]) -> None:
+    async def observe(self, headers: Mapping[str, str]) -> None:
         """Pause where the headers say that nothing is left; more than nothing is no promise."""
         wait = self.quota_wait(headers)
         if wait is not None:

@@ -38,20 +38,20 @@ from ..frames import bare
 from ..policy import Profile, RetryBudget, Ticket, is_impatience, retry_after
 from ..proxy import Proxy, Route, route
 from ..reading.json import LARGE, is_utf8, well_formed
-from ..reading.refusals import cut
+from ..reading.refusals import one_line
 from ..signals import AttemptEnded, RetryScheduled, Signal, Waited, in_words
 from ..wire import Flow, Request, Response, field, target
 from .body import read
 from .clock import Clock
 from .connections import Connections
-from .exchange import Counts, Exchange, Task
-from .failures import LibraryError, Lost, failure_of, refused_by
+from .exchange import Counts, OperationName, OperationRun
+from .failures import ConnectionLost, LibraryError, failure_of, refused_by
+from .fairness import ReadBudget
 from .gate import Gate, Limiter
 from .pool import KEEP_ALIVE, SocketFactory, drop, session, url_of
 from .threads import Threads
-from .turns import Turns
 
-__all__ = ["Clock", "Connections", "Lane", "Limiter", "Turns"]
+__all__ = ["Clock", "Connections", "Lane", "Limiter"]
 
 E = TypeVar("E", bound=BaseException)
 T = TypeVar("T")
@@ -96,7 +96,7 @@ class Lane:
         profile: Profile,
         *,
         clock: Clock,
-        turns: Turns | None = None,
+        read_budget: ReadBudget | None = None,
         connections: Connections | None = None,
         through: Route = _DIRECTLY,
         ssl: SSLContext | None = None,
@@ -108,7 +108,7 @@ class Lane:
         self.adapter = adapter
         self.profile = profile
         self.clock = clock
-        self.turns = turns or Turns()
+        self.read_budget = read_budget or ReadBudget()
         self._connections = connections or Connections()
         self._where = f"{account.provider}/{account.name}"
         settings = (account.settings.get(name) for name in adapter.secret_settings)
@@ -141,13 +141,13 @@ class Lane:
         self._is_closed = False
 
     async def run(
-        self, operation: Task, flow: Flow[T], counts: Counts | None = None, profile: Profile | None = None
+        self, operation: OperationName, flow: Flow[T], counts: Counts | None = None, profile: Profile | None = None
     ) -> T:
         """Run a flow to its end and return what it found; raise a bare `HubError` that says who, what and how often.
 
         `profile` takes the place of the lane's own for this one time, but for the number of requests under way.
         """
-        exchange = Exchange(operation, profile or self.profile, self.clock.monotonic())
+        exchange = OperationRun(operation, profile or self.profile, self.clock.monotonic())
         try:
             return await self._drive(flow, exchange)
         except (HubError, asyncio.CancelledError) as error:
@@ -159,16 +159,18 @@ class Lane:
                 counts.mended += exchange.mended
         raise self._signed_off(failure, exchange)
 
-    async def repeat(self, operation: Task, attempt: Callable[[Exchange], Awaitable[T]], profile: Profile) -> T:
+    async def repeat(
+        self, operation: OperationName, attempt: Callable[[OperationRun], Awaitable[T]], profile: Profile
+    ) -> T:
         """Attempt what no flow can, as often as a flow's request; raise the same errors as `run`."""
-        exchange = Exchange(operation, profile, self.clock.monotonic())
+        exchange = OperationRun(operation, profile, self.clock.monotonic())
         try:
             return await self._tried(partial(attempt, exchange), exchange, is_safe=True)
         except (HubError, asyncio.CancelledError) as error:
             failure = bare(error)
         raise self._signed_off(failure, exchange)
 
-    async def _drive(self, flow: Flow[T], exchange: Exchange) -> T:
+    async def _drive(self, flow: Flow[T], exchange: OperationRun) -> T:
         answer: Response | HubError | None = None
         while True:
             bug: Exception
@@ -193,7 +195,7 @@ class Lane:
                 continue
             raise PayloadError(f"the adapter could not read the answer: {name_of(bug)}")
 
-    async def _tried(self, attempt: Callable[[], Awaitable[T]], exchange: Exchange, *, is_safe: bool) -> T:
+    async def _tried(self, attempt: Callable[[], Awaitable[T]], exchange: OperationRun, *, is_safe: bool) -> T:
         exchange.attempts = 0
         try:
             found = await attempt()
@@ -206,7 +208,7 @@ class Lane:
             raise failure
         return await self._retry(attempt, exchange, failure)
 
-    async def _retry(self, attempt: Callable[[], Awaitable[T]], exchange: Exchange, failure: HubError) -> T:
+    async def _retry(self, attempt: Callable[[], Awaitable[T]], exchange: OperationRun, failure: HubError) -> T:
         """Try again, as the policy says; entered after a first failure only, for it costs more than an attempt."""
         failures = [failure]
         last_cost: int | None = None
@@ -248,7 +250,7 @@ class Lane:
         self._budget.give_back(last_cost)
         return found
 
-    def _delay(self, error: BaseException | None, attempt: int, exchange: Exchange) -> float | None:
+    def _delay(self, error: BaseException | None, attempt: int, exchange: OperationRun) -> float | None:
         """Return how long to wait before the next attempt; None: there should be none."""
         if not isinstance(error, HubError) or attempt >= exchange.profile.attempts:
             return None
@@ -272,7 +274,7 @@ class Lane:
             await asyncio.gather(sleeping, return_exceptions=True)
         self._open()
 
-    async def _attempt(self, request: Request, exchange: Exchange) -> Response:
+    async def _attempt(self, request: Request, exchange: OperationRun) -> Response:
         """Send a request once, when its turn has come, and believe the answer only if it is whole."""
         session, _ = self._open()
         url = target(request, self.base_url)
@@ -285,7 +287,7 @@ class Lane:
             finally:
                 self._connections.give_back()
             is_large, is_text = len(response.body) > LARGE, None
-            await self.turns.take(len(response.body))
+            await self.read_budget.spend(len(response.body))
             if is_large:
                 await self._make_way()
                 is_text = is_utf8(response.body)
@@ -294,11 +296,11 @@ class Lane:
             if is_large:
                 await self._make_way()
             if "ratelimit" in response.headers or "x-ratelimit-remaining" in response.headers:
-                await self._gate.heed(response.headers)
+                await self._gate.observe(response.headers)
         except HubError as error:
             failure = error
         except BaseException:
-            self._gate.gave_up(ticket)
+            self._gate.abandoned(ticket)
             raise
         else:
             self._gate.succeeded(ticket)
@@ -308,14 +310,14 @@ class Lane:
         await self._learn(ticket, failure, exchange)
         raise failure
 
-    async def _learn(self, ticket: Ticket, failure: HubError, exchange: Exchange) -> None:
+    async def _learn(self, ticket: Ticket, failure: HubError, exchange: OperationRun) -> None:
         if exchange.is_stale or exchange.is_impatient:
-            self._gate.gave_up(ticket)
+            self._gate.abandoned(ticket)
         else:
             await self._gate.failed(ticket, failure)
 
     @asynccontextmanager
-    async def turn(self, exchange: Exchange) -> AsyncGenerator[None]:
+    async def admitted(self, exchange: OperationRun) -> AsyncGenerator[None]:
         """Wait for a turn at the provider, for what no flow asks, and learn from how it ends."""
         ticket = await self._gate.enter(exchange.deadline, parks=exchange.profile.parks)
         try:
@@ -323,7 +325,7 @@ class Lane:
         except HubError as error:
             failure = error
         except BaseException:
-            self._gate.gave_up(ticket)
+            self._gate.abandoned(ticket)
             raise
         else:
             self._gate.succeeded(ticket)
@@ -334,7 +336,7 @@ class Lane:
         raise failure
 
     @asynccontextmanager
-    async def connection(self, exchange: Exchange) -> AsyncGenerator[None]:
+    async def connection(self, exchange: OperationRun) -> AsyncGenerator[None]:
         """Hold one of the hub's connections, for what no flow asks, when the account's turn has come."""
         await self._take_connection(exchange)
         try:
@@ -342,7 +344,7 @@ class Lane:
         finally:
             self._connections.give_back()
 
-    async def _take_connection(self, exchange: Exchange) -> None:
+    async def _take_connection(self, exchange: OperationRun) -> None:
         began = self.clock.monotonic()
         is_free = self._connections.are_free
         await self._connections.take(self._where, exchange.deadline - began)
@@ -354,7 +356,9 @@ class Lane:
         for _turn in range(3):  # a timer that is due wakes its task in the first, and we would go on before it
             await self.clock.sleep(0)
 
-    def _believed(self, response: Response, request: Request, exchange: Exchange, *, is_text: bool | None) -> Response:
+    def _believed(
+        self, response: Response, request: Request, exchange: OperationRun, *, is_text: bool | None
+    ) -> Response:
         if not response.ok:
             raise self.refusal(response)
         if not request.json:
@@ -365,7 +369,9 @@ class Lane:
         exchange.mended += 1
         return Response(response.status, response.headers, body)
 
-    async def _send(self, session: aiohttp.ClientSession, url: str, request: Request, exchange: Exchange) -> Response:
+    async def _send(
+        self, session: aiohttp.ClientSession, url: str, request: Request, exchange: OperationRun
+    ) -> Response:
         started = self.clock.monotonic()
         left = exchange.deadline - started
         if left <= 0:
@@ -387,7 +393,7 @@ class Lane:
         session: aiohttp.ClientSession,
         url: str,
         request: Request,
-        exchange: Exchange,
+        exchange: OperationRun,
     ) -> Response | HubError:
         """Send a request and return what came of it; it raises nothing, for here alone the key is a variable."""
         try:
@@ -413,7 +419,7 @@ class Lane:
             return bare(error)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             was_kept = self.clock.monotonic() - self._answered_at < KEEP_ALIVE
-            exchange.is_stale = was_kept and exchange.attempts == 1 and isinstance(error, Lost)
+            exchange.is_stale = was_kept and exchange.attempts == 1 and isinstance(error, ConnectionLost)
             return self.failure(error, exchange, self._host, self._proxy)
         except Exception as bug:  # noqa: BLE001  (one adapter's bug must not become everybody's)
             return bug_of(bug)
@@ -446,7 +452,7 @@ class Lane:
         """Return the proxy through which a URL that is not the provider's API is reached; None: directly."""
         return self._through(str(url.origin()))
 
-    def failure(self, error: LibraryError, exchange: Exchange, host: str, proxy: Proxy | None) -> HubError:
+    def failure(self, error: LibraryError, exchange: OperationRun, host: str, proxy: Proxy | None) -> HubError:
         """Return ours for one of the library's errors."""
         if self._is_closed:
             return HubClosedError("the hub was closed while the request was under way")
@@ -463,7 +469,7 @@ class Lane:
             return is_impatience(timeout.sock_connect or 0.0, self.profile.connect_timeout)
         return is_impatience(timeout.total or 0.0, self.profile.attempt_timeout)
 
-    def _signed_off(self, error: E, exchange: Exchange) -> E:
+    def _signed_off(self, error: E, exchange: OperationRun) -> E:
         if isinstance(error, HubError):
             error.reason = self._shown(error.reason, _LONGEST_WORDS if isinstance(error, ProviderError) else _LONGEST)
             if error.request_id is not None:
@@ -482,9 +488,11 @@ class Lane:
         """
         for secret in self._secrets:
             text = secret.hidden_in(text)
-        return cut(text, most)
+        return one_line(text, most)
 
-    def ended(self, method: str, path: str, exchange: Exchange, started: float, outcome: Response | HubError) -> None:
+    def ended(
+        self, method: str, path: str, exchange: OperationRun, started: float, outcome: Response | HubError
+    ) -> None:
         """Tell of an attempt: templates, sizes and times, never ids or content."""
         if not self._is_heard:
             return
@@ -502,7 +510,7 @@ class Lane:
             reason=outcome.reason if isinstance(outcome, TransportError) else None,
         )
 
-    def tell(self, kind: type[Signal], operation: Task | None = None, **facts: Any) -> None:
+    def tell(self, kind: type[Signal], operation: OperationName | None = None, **facts: Any) -> None:
         """Log a signal, and pass it on to whoever listens."""
         if not self._is_heard:
             return

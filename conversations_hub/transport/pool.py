@@ -23,7 +23,7 @@ from .connections import Connections
 from .failures import sent_once
 from .threads import Threads
 
-__all__ = ["KEEP_ALIVE", "AddressInfo", "Progress", "SocketFactory", "drop", "session", "under_way", "url_of"]
+__all__ = ["KEEP_ALIVE", "AddressInfo", "RequestPhase", "SocketFactory", "drop", "session", "under_way", "url_of"]
 
 AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
 """Family, kind, protocol, name and address, as a resolver gives them."""
@@ -35,7 +35,7 @@ KEEP_ALIVE: Final = 10.0
 """Seconds a connection is kept: below what servers commonly allow, so that they seldom close as we send."""
 
 
-class Progress:
+class RequestPhase:
     """How far a request has come, in words for the error where it comes no further."""
 
     __slots__ = ("stage",)
@@ -44,7 +44,7 @@ class Progress:
         self.stage = "connecting"
 
 
-under_way: ContextVar[Progress] = ContextVar("under_way")
+under_way: ContextVar[RequestPhase] = ContextVar("under_way")
 """The request that this task, or one made for it, is sending."""
 
 

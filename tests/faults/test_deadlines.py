@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from conversations_hub import Account, Hub
-from conversations_hub.adapter import Listing, Query
+from conversations_hub.adapter import Query, RawPage
 from conversations_hub.adapters import tavus
 from conversations_hub.errors import (
     AuthError,
@@ -352,7 +352,7 @@ async def test_f059_failures_can_be_taken_one_by_one(fault: Fault, loop: WiredLo
 
 
 async def test_f060_a_bug_in_one_adapter_is_that_one_s_alone(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_account: Account, _query: Query, _cursor: str | None) -> Flow[Listing]:
+    def broken(_account: Account, _query: Query, _cursor: str | None) -> Flow[RawPage]:
         yield Request("GET", "/v2/conversations")
         raise KeyError("personal data")
 

@@ -22,9 +22,9 @@ import msgspec
 import pytest
 
 from conversations_hub.errors import StoreError
-from conversations_hub.files.atomic import Files
+from conversations_hub.files.atomic import FileOps
 from conversations_hub.stores.jsonl import JSONLStore
-from conversations_hub.stores.store import Entry, Progress
+from conversations_hub.stores.store import Checkpoint, Entry
 
 from ..exporting import ACCOUNT, LONG, TERMS, Page, entry, export, export_long, one, page
 from ..test_jsonl_store import FINISHED, contents, names, said
@@ -48,7 +48,7 @@ class Disk:
     """The real files, though nobody waits for the disk; the call with a number, of some kinds, can go wrong."""
 
     def __init__(
-        self, wrong: BaseException | None = None, *, at: int = -1, kinds: Sequence[str] = Files.__struct_fields__
+        self, wrong: BaseException | None = None, *, at: int = -1, kinds: Sequence[str] = FileOps.__struct_fields__
     ) -> None:
         self.calls = 0
         self.all_calls: list[str] = []
@@ -56,9 +56,9 @@ class Disk:
         self._at = at
         self._kinds = kinds
         self._synced: dict[int, int] = {}
-        real: dict[str, Callable[..., Any]] = {name: getattr(Files(), name) for name in Files.__struct_fields__}
+        real: dict[str, Callable[..., Any]] = {name: getattr(FileOps(), name) for name in FileOps.__struct_fields__}
         real |= {"open": self._open, "fsync": self._sync, "fdatasync": self._sync}
-        self.files = Files(**{name: self._watched(name, call) for name, call in real.items()})
+        self.files = FileOps(**{name: self._watched(name, call) for name, call in real.items()})
 
     def _open(self, path: Path, flags: int, mode: int) -> int:
         file = os.open(path, flags, mode)
@@ -190,7 +190,7 @@ async def _from_both(path: Path, disk: Disk) -> bool:
             theirs = [
                 Entry(msgspec.structs.replace(each.conversation, account=name), each.kept) for each in FIRST[number]
             ]
-            await store.commit(account, theirs, Progress(cursor=str(number + 1)))
+            await store.commit(account, theirs, Checkpoint(cursor=str(number + 1)))
 
     try:
         await store.open(TERMS)
@@ -387,7 +387,7 @@ async def test_f105_after_a_failed_fsync_nothing_is_tried_again(tmp_path: Path, 
         calls, left = len(disk.all_calls), contents(path.parent)
         tries: list[Callable[[], Awaitable[object]]] = [
             partial(store.open, TERMS),
-            partial(store.commit, ACCOUNT, FIRST[0], Progress()),
+            partial(store.commit, ACCOUNT, FIRST[0], Checkpoint()),
             store.finish,
             partial(store.kept, ACCOUNT, ["c0-0"]),
             partial(store.progress, ACCOUNT),
@@ -405,7 +405,7 @@ async def test_f105_after_a_failed_fsync_nothing_is_tried_again(tmp_path: Path, 
 async def _brought(store: JSONLStore) -> None:
     await store.open(TERMS)
     for number, some in enumerate(FIRST):
-        await store.commit(ACCOUNT, some, Progress(cursor=str(number + 1)))
+        await store.commit(ACCOUNT, some, Checkpoint(cursor=str(number + 1)))
     await store.finish()
 
 
@@ -416,7 +416,7 @@ async def test_f101_each_step_waits_until_the_disk_has_the_one_before(path: Path
     new_log, log, data = ["open", "write", "fsync", "rename", "fsync"], ["open", "fsync"], ["open", "fsync"]
     assert disk.all_calls == [*new_log, *log, *data]
     disk.all_calls.clear()
-    await store.commit(ACCOUNT, FIRST[0], Progress(cursor="1"))
+    await store.commit(ACCOUNT, FIRST[0], Checkpoint(cursor="1"))
     data, log = ["write", "fdatasync"], ["write", "fdatasync"]
     assert disk.all_calls == [*data, *log]
     disk.all_calls.clear()
@@ -437,7 +437,7 @@ async def test_f106_a_commit_that_is_cancelled_is_whole(tmp_path: Path) -> None:
 
     store = JSONLStore(path, files=msgspec.structs.replace(Disk().files, fdatasync=slow))
     await store.open(TERMS)
-    commit = asyncio.ensure_future(store.commit(ACCOUNT, FIRST[0], Progress(cursor="1")))
+    commit = asyncio.ensure_future(store.commit(ACCOUNT, FIRST[0], Checkpoint(cursor="1")))
     await asyncio.to_thread(began.wait, 10)
     commit.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -11,12 +11,12 @@ import msgspec
 import pytest
 
 from conversations_hub import Account, Conversation, Hub
-from conversations_hub.adapter import Listing, Query
+from conversations_hub.adapter import Query, RawPage
 from conversations_hub.adapters.tavus import normalize
-from conversations_hub.concurrency import Crew
+from conversations_hub.concurrency import TaskPool
 from conversations_hub.errors import HubError, PaginationError
-from conversations_hub.hub.reader import Lists, Reader
-from conversations_hub.hub.walk import Plan, Walk
+from conversations_hub.hub.reader import Lists, ResourceReader
+from conversations_hub.hub.walk import ListOptions, Walk
 from conversations_hub.reading.json import decode
 from conversations_hub.wire import Flow, Request
 
@@ -33,20 +33,20 @@ class _Page(msgspec.Struct):
 _page = msgspec.json.Decoder(_Page)
 
 
-def _linked(_account: Account, _query: Query, cursor: str | None) -> Flow[Listing]:
+def _linked(_account: Account, _query: Query, cursor: str | None) -> Flow[RawPage]:
     """List a page that says under which path or URL the next one is found."""
     reply = yield Request("GET", cursor or "/things")
     page = decode(reply.body, _page)
-    return Listing(rows=page.data, normalize=normalize, cursor=page.next)
+    return RawPage(rows=page.data, normalize=normalize, cursor=page.next)
 
 
 async def _walk(fault: Fault, server: Scripted) -> Walk:
     lane = await fault.lane(server.url)
     lane.adapter = msgspec.structs.replace(lane.adapter, list_page=_linked)
     return Walk(
-        [Lists("anyreach/default", (Reader(lane, lane.adapter, "conversations", keep_raw=False),))],
-        Plan(query=Query()),
-        Crew(),
+        [Lists("anyreach/default", (ResourceReader(lane, lane.adapter, "conversations", keep_raw=False),))],
+        ListOptions(query=Query()),
+        TaskPool(),
     )
 
 

@@ -16,7 +16,7 @@ from conversations_hub.errors import (
     RateLimitError,
     RejectedError,
 )
-from conversations_hub.reading.refusals import refused
+from conversations_hub.reading.refusals import provider_error
 from conversations_hub.signals import AttemptEnded, BreakerChanged, RetryScheduled, Waited
 from conversations_hub.wire import Request, Response
 
@@ -110,7 +110,7 @@ async def test_f036_an_idempotency_key_is_the_same_on_all_tries(fault: Fault) ->
 
 def _says_itself(response: Response) -> HubError:
     """Read a provider's own word on whether to try again."""
-    return refused(response, None, retryable=response.headers["x-should-retry"] == "true")
+    return provider_error(response, None, retryable=response.headers["x-should-retry"] == "true")
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,11 @@ from typing import Any
 import msgspec
 
 from ...account import Account
-from ...adapter import Adapter, Listing, Query, Start, Started
+from ...adapter import Adapter, Query, RawPage, Start, Started
 from ...errors import InvalidRefError, NotFoundError, PayloadError, RejectedError
 from ...events import Event, EventKind, Webhook
 from ...reading.json import decode
-from ...reading.refusals import answered
+from ...reading.refusals import read_or_raise
 from ...reading.values import instant, text
 from ...schema import Agent, Channel, Conversation, Direction, Participant, ParticipantKind, Status
 from ...signing import header
@@ -122,7 +122,7 @@ _LARGEST_PAGE = 1000
 _COMPLETED = {Status.ENDED: True, Status.QUEUED: False, Status.RINGING: False, Status.IN_PROGRESS: False}
 
 
-def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listing]:
+def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
     """List a page; a cursor is "index:page size". `options` may turn the order round: `ascending=False`."""
     index, size = _read_cursor(cursor) if cursor else (0, min(query.page_size or _LARGEST_PAGE, _LARGEST_PAGE))
     told: dict[str, str | int | None] = {
@@ -139,7 +139,7 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listi
     asked = {**ordered, **query.options, **{name: value for name, value in told.items() if value is not None}}
     # https://docs.bland.ai/api-v1/get/calls
     reply = yield Request("GET", "/v1/calls", asked)
-    rows, total = answered(reply, _rows, words)
+    rows, total = read_or_raise(reply, _rows, words)
     seen = index + len(rows)
     # Older answers tell no total: there a page that is not full is the last.
     is_last = len(rows) < size if total is None else not rows or seen >= total
@@ -148,7 +148,7 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listi
         warning = f"possibly truncated: the list ended after {seen} of {total:.0f} calls"
     elif query.status is not None and query.status not in _COMPLETED:
         warning = f"Bland's lists seldom tell {query.status} from ended"
-    return Listing(rows=rows, normalize=normalize, cursor=None if is_last else f"{seen}:{size}", warning=warning)
+    return RawPage(rows=rows, normalize=normalize, cursor=None if is_last else f"{seen}:{size}", warning=warning)
 
 
 def _rows(body: bytes) -> tuple[list[msgspec.Raw], float | None]:
@@ -172,7 +172,7 @@ def get(account: Account, id: str) -> Flow[Conversation]:
     """Get a call with its transcript; a corrected one takes its time, so it is asked for only where it is wanted."""
     # https://docs.bland.ai/api-v1/get/calls-id
     reply = yield Request("GET", "/v1/calls/{id}", ids={"id": id})
-    conversation = answered(reply, partial(normalize, is_whole=True), words)
+    conversation = read_or_raise(reply, partial(normalize, is_whole=True), words)
     wanted = account.settings.get("transcript")
     if wanted is None or wanted.reveal() != "corrected" or not conversation.recordings:
         return conversation
@@ -195,7 +195,7 @@ def start(_account: Account, wanted: Start) -> Flow[Started]:
         raise InvalidRefError("nobody to call: give `to` as +E.164")
     # https://docs.bland.ai/api-v1/post/calls
     reply = yield Request("POST", "/v1/calls", body=msgspec.json.encode(body))
-    created = answered(reply, _queued, words)
+    created = read_or_raise(reply, _queued, words)
     conversation = Conversation(
         provider="bland",
         id=str(created.call_id),

@@ -19,16 +19,16 @@ from ...reading.values import (
     AnyJson,
     Issues,
     Participants,
-    after,
+    add_seconds,
     amount,
+    drop_if_before,
     in_seconds,
     instant,
     is_believable,
-    not_before,
     noted,
     seconds,
-    stranger,
     text,
+    unknown_speaker,
 )
 from ...schema import (
     Agent,
@@ -123,8 +123,8 @@ def normalize(
     started_at = connected_at or (created_at if is_whole and status in _HELD else None)
     end_at = instant(sent.end_at, "end_at", issues)
     duration = _duration(sent, (end_at - started_at).total_seconds() if started_at and end_at else None, issues)
-    ended_at = _ended_at(status, end_at, after(started_at, duration, "corrected_duration", issues))
-    ended_at = not_before(ended_at, started_at, "end_at", issues)
+    ended_at = _ended_at(status, end_at, add_seconds(started_at, duration, "corrected_duration", issues))
+    ended_at = drop_if_before(ended_at, started_at, "end_at", issues)
 
     agent = Agent(id=text(sent.pathway_id) or text(sent.persona_id), version=text(sent.pathway_version))
     participants = _participants(sent, agent, took_over)
@@ -277,7 +277,7 @@ def _participants(sent: Call, agent: Agent, took_over: Sequence[str]) -> Partici
         ]
     )
     for phone in took_over:
-        participants.place_of(Participant(kind=ParticipantKind.HUMAN_AGENT, phone=phone))
+        participants.index_of(Participant(kind=ParticipantKind.HUMAN_AGENT, phone=phone))
     return participants
 
 
@@ -339,7 +339,7 @@ def _noted(
     speakers = _speakers(participants)
     for said_at, row in _in_order(rows, issues):
         role, participant, visibility = speakers.get(row.user) or (
-            *stranger(row.user, participants),
+            *unknown_speaker(row.user, participants),
             Visibility.PUBLIC,
         )
         start = timestamp = None
@@ -403,7 +403,7 @@ def _heard(
             continue
         start, end = segment.start, segment.end
         label = segment.speaker_label
-        role, participant = speakers[label][:2] if label in speakers else stranger(label, participants)
+        role, participant = speakers[label][:2] if label in speakers else unknown_speaker(label, participants)
         turns.append(
             TranscriptTurn(
                 index=first + len(turns),

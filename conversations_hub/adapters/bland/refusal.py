@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 from ...errors import HubError, NotFoundError, RateLimitError, RejectedError
-from ...reading.json import decoded_or_none
-from ...reading.refusals import refused
+from ...reading.json import try_decode
+from ...reading.refusals import provider_error
 from ...reading.values import AnyJson
 from ...wire import Response
 from .payload import REFUSAL, Refusal
@@ -20,14 +20,14 @@ def refusal(response: Response) -> HubError:
     said = (told or "").lower()
     # https://docs.bland.ai/api-v1/post/calls
     if response.status == 429 and "blacklisted" in said:
-        return refused(response, told, RejectedError, retryable=False)
+        return provider_error(response, told, RejectedError, retryable=False)
     if response.ok or response.status == 400:
         # https://docs.bland.ai/api-v1/post/calls-id-stop
         if "not found" in said:
-            return refused(response, told, NotFoundError)
+            return provider_error(response, told, NotFoundError)
         if "rate limit" in said:
-            return refused(response, told, RateLimitError)
-    return refused(response, told)
+            return provider_error(response, told, RateLimitError)
+    return provider_error(response, told)
 
 
 def words(response: Response) -> str | None:
@@ -46,7 +46,7 @@ def is_refused(response: Response) -> bool:
 
 
 def _refusal_in(response: Response) -> Refusal:
-    return decoded_or_none(response.body, REFUSAL) or Refusal()
+    return try_decode(response.body, REFUSAL) or Refusal()
 
 
 def _complaint(sent: AnyJson) -> str | None:

@@ -13,22 +13,22 @@ from typing import Any
 import msgspec
 
 from ...account import Account
-from ...adapter import Listing, Query, Resource
+from ...adapter import Query, RawPage, Resource
 from ...errors import InvalidRefError, PaginationError, PayloadError
 from ...reading.json import decode
-from ...reading.refusals import answered
+from ...reading.refusals import read_or_raise
 from ...reading.values import (
     AnyJson,
     Id,
     Instant,
     Issues,
     Participants,
+    drop_if_before,
     instant,
-    not_before,
     noted,
-    stranger,
     text,
     timestamp,
+    unknown_speaker,
 )
 from ...schema import (
     Agent,
@@ -167,7 +167,7 @@ def _conversation(sent: _Text, place: str, raw: bytes, issues: list[Issue], *, i
         raise PayloadError("the answer holds no id of a conversation")
     created_at = instant(sent.created_at, f"{place}created_at", issues)
     timed_out_at = instant(sent.timed_out_at, f"{place}timed_out_at", issues)
-    timed_out_at = not_before(timed_out_at, created_at, f"{place}timed_out_at", issues)
+    timed_out_at = drop_if_before(timed_out_at, created_at, f"{place}timed_out_at", issues)
     status = Status.ENDED if timed_out_at else _STATUSES.get(sent.is_active, Status.UNKNOWN)
     agent = Agent(id=text(sent.curr_pathway_id) or text(sent.pathway_id), version=text(sent.curr_pathway_version))
     participants = Participants(
@@ -234,8 +234,8 @@ def _speaker(entry: _Message, participants: Participants) -> tuple[Role, int | N
         return Role.SYSTEM, None
     # https://docs.bland.ai/api-v1/post/sms-conversations-messages
     if entry.sender == "HUMAN":
-        return Role.HUMAN_AGENT, participants.place_of(Participant(kind=ParticipantKind.HUMAN_AGENT))
-    return _SPEAKERS.get(entry.sender) or stranger(entry.sender, participants)
+        return Role.HUMAN_AGENT, participants.index_of(Participant(kind=ParticipantKind.HUMAN_AGENT))
+    return _SPEAKERS.get(entry.sender) or unknown_speaker(entry.sender, participants)
 
 
 def _direction(turns: Sequence[TranscriptTurn]) -> Direction:
@@ -286,7 +286,7 @@ def _metadata(sent: _Text) -> dict[str, Any]:
 _PAGE_SIZE = 100
 
 
-def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listing]:
+def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
     """List a page; a cursor is "page:page size". `options` may hold more `filters`, as a list."""
     page, size = _read_cursor(cursor) if cursor else (1, min(query.page_size or _PAGE_SIZE, _PAGE_SIZE))
     asked: dict[str, Any] = {
@@ -299,11 +299,11 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listi
         "pageSize": size,
     }
     reply = yield Request("GET", "/v1/sms/conversations", asked)
-    rows, told = answered(reply, _rows, words)
+    rows, told = read_or_raise(reply, _rows, words)
     if told.current_page is not None and told.current_page != page:
         raise PaginationError(f"page {page} was asked for, and page {told.current_page:.0f} came")
     is_last = not rows if told.total_pages is None else page >= told.total_pages
-    return Listing(rows=rows, normalize=normalize, cursor=None if is_last else f"{page + 1}:{size}")
+    return RawPage(rows=rows, normalize=normalize, cursor=None if is_last else f"{page + 1}:{size}")
 
 
 def _filters(query: Query) -> str | None:
@@ -340,7 +340,7 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a text conversation with its messages; those that were deleted are left out."""
     # https://docs.bland.ai/api-v1/get/sms-conversations-id
     reply = yield Request("GET", "/v1/sms/conversations/{id}", ids={"id": id})
-    return answered(reply, _got, words)
+    return read_or_raise(reply, _got, words)
 
 
 def delete(_account: Account, id: str, options: Mapping[str, Any]) -> Flow[None]:

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from ...account import Account
-from ...adapter import Adapter, Coverage, Listing, Query, Start, Started
+from ...adapter import Adapter, Coverage, Query, RawPage, Start, Started
 from ...errors import (
     AuthError,
     ForbiddenError,
@@ -29,8 +29,8 @@ from ...errors import (
     RejectedError,
 )
 from ...events import Event, EventKind, Webhook
-from ...reading.json import decode, decoded_or_none
-from ...reading.refusals import answered, refused
+from ...reading.json import decode, try_decode
+from ...reading.refusals import provider_error, read_or_raise
 from ...reading.values import instant, text
 from ...schema import Channel, Conversation, Issue, Status
 from ...secret import Secret
@@ -81,7 +81,7 @@ def events(body: bytes) -> Sequence[Event]:
 _LARGEST_PAGE = 100
 
 
-def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listing]:
+def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
     """List a page; a cursor is ElevenLabs' own."""
     # Nobody says whether the bounds count, so they are a little wide.
     # https://elevenlabs.io/docs/api-reference/conversations/list
@@ -96,13 +96,13 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listi
     asked = {name: value for name, value in filters.items() if value is not None}
     # Unless asked for, summaries are left out.
     reply = yield Request("GET", "/v1/convai/conversations", {"summary_mode": "include", **query.options, **asked})
-    page = answered(reply, _read_page, _words)
+    page = read_or_raise(reply, _read_page, _words)
     following = text(page.next_cursor)
     if page.has_more and following is None:
         raise PaginationError("the provider says that there is more, but not where")
     if page.has_more is not False and following is not None and following == cursor:
         raise PaginationError("the next page would be this one again")
-    return Listing(rows=page.conversations, normalize=normalize, cursor=None if page.has_more is False else following)
+    return RawPage(rows=page.conversations, normalize=normalize, cursor=None if page.has_more is False else following)
 
 
 def _all_but(status: Status) -> tuple[str, ...] | None:
@@ -120,7 +120,7 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a conversation with its transcript."""
     # https://elevenlabs.io/docs/api-reference/conversations/get
     reply = yield Request("GET", "/v1/convai/conversations/{id}", ids={"id": id})
-    return answered(reply, partial(normalize, present=reply.headers.get("date")), _words)
+    return read_or_raise(reply, partial(normalize, present=reply.headers.get("date")), _words)
 
 
 _CARRIERS = {"twilio": "twilio", "sip_trunk": "sip-trunk", "exotel": "exotel"}
@@ -145,10 +145,10 @@ def start(_account: Account, wanted: Start) -> Flow[Started]:
         body = msgspec.json.encode({**options, "agent_id": wanted.agent, "to_number": wanted.to})
         # https://elevenlabs.io/docs/api-reference/twilio/outbound-call
         reply = yield Request("POST", f"/v1/convai/{carrier}/outbound-call", body=body)
-    begun = answered(reply, _read_begun, _words)
+    begun = read_or_raise(reply, _read_begun, _words)
     # An answer 200, too, may say that nobody was called.
     if begun.success is False:
-        raise refused(reply, begun.message, RejectedError)
+        raise provider_error(reply, begun.message, RejectedError)
     return _started(begun, wanted, reply.body)
 
 
@@ -199,17 +199,17 @@ _REFUSALS: dict[str, type[ProviderError]] = {
 
 def refusal(response: Response) -> HubError:
     """Read a refusal; below 500 the code in it decides, where it is known."""
-    sent = (decoded_or_none(response.body, payload.refusal) or payload.Refusal()).detail
+    sent = (try_decode(response.body, payload.refusal) or payload.Refusal()).detail
     codes = (sent.code, sent.status) if isinstance(sent, payload.Detail) else ()
     code = next((code for code in codes if isinstance(code, str) and code), "")
     kind = _REFUSALS.get(code)
     if kind is None and response.status == 400 and code.endswith("_not_found"):
         kind = NotFoundError
-    return refused(response, _words(response), kind if response.status < 500 else None)
+    return provider_error(response, _words(response), kind if response.status < 500 else None)
 
 
 def _words(response: Response) -> str | None:
-    sent = (decoded_or_none(response.body, payload.refusal) or payload.Refusal()).detail
+    sent = (try_decode(response.body, payload.refusal) or payload.Refusal()).detail
     if isinstance(sent, list):
         return "; ".join(f"{'.'.join(map(str, said.loc))}: {said.msg}" for said in sent)
     if isinstance(sent, payload.Detail):

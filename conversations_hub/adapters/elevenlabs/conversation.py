@@ -9,10 +9,22 @@ from urllib.parse import quote
 
 import msgspec
 
-from ...reading.json import decode, decoded_or_none
+from ...reading.json import decode, try_decode
 from ...reading.lifecycle import concluded, may_still_come
 from ...reading.plain_text import utterances
-from ...reading.values import AnyJson, Id, Instant, Issues, after, amount, instant, not_before, noted, number, text
+from ...reading.values import (
+    AnyJson,
+    Id,
+    Instant,
+    Issues,
+    add_seconds,
+    amount,
+    drop_if_before,
+    instant,
+    noted,
+    number,
+    text,
+)
 from ...schema import (
     Agent,
     Analysis,
@@ -131,11 +143,11 @@ def normalize(body: bytes | msgspec.Raw, *, is_over: bool = False, present: Inst
     place = "metadata." if sent.metadata else ""
     created_at = instant(told.start_time_unix_secs, f"{place}start_time_unix_secs", issues)
     accepted_at = instant(told.accepted_time_unix_secs, f"{place}accepted_time_unix_secs", issues)
-    accepted_at = not_before(accepted_at, created_at, f"{place}accepted_time_unix_secs", issues)
+    accepted_at = drop_if_before(accepted_at, created_at, f"{place}accepted_time_unix_secs", issues)
     started_at = accepted_at or (created_at if _has_begun(status, told) else None)
     has_ended = status in _OVER
     duration = told.call_duration_secs if has_ended or told.call_duration_secs else None  # 0 while it runs
-    ended_at = after(started_at, duration, f"{place}call_duration_secs", issues) if has_ended else None
+    ended_at = add_seconds(started_at, duration, f"{place}call_duration_secs", issues) if has_ended else None
 
     estimated: list[str] = []
     found = _turns(sent, cast, (accepted_at, created_at), estimated, issues)
@@ -361,7 +373,7 @@ def _credits(told: payload.Metadata, issues: list[Issue]) -> AnyJson:
     """Return the credits where the cost is in money."""
     if told.cost_fiat in payload.ABSENT or told.cost in payload.ABSENT:
         return None
-    found = decoded_or_none(told.cost, payload.anything)
+    found = try_decode(told.cost, payload.anything)
     if found is None:
         issues.append(Issue("metadata.cost", "not a number"))
     return found

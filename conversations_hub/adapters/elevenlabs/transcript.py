@@ -7,9 +7,9 @@ from datetime import datetime
 
 import msgspec
 
-from ...reading.json import decoded_or_none
+from ...reading.json import try_decode
 from ...reading.offsets import rebased
-from ...reading.values import Id, Participants, json_text, stranger, text
+from ...reading.values import Id, Participants, json_text, text, unknown_speaker
 from ...schema import (
     Issue,
     Participant,
@@ -46,7 +46,7 @@ class Cast:
         if id is None:
             return 0
         if id not in self._agents:
-            self._agents[id] = self.all.place_of(Participant(kind=ParticipantKind.AI_AGENT, id=str(id)))
+            self._agents[id] = self.all.index_of(Participant(kind=ParticipantKind.AI_AGENT, id=str(id)))
         return self._agents[id]
 
     def other(self, role: Role, position: int | None, entry: payload.Turn) -> int | None:
@@ -54,12 +54,12 @@ class Cast:
         if role is Role.ASSISTANT:
             return self.agent(entry.agent_metadata.agent_id if entry.agent_metadata else None)
         if role is Role.USER and entry.user_identifier and str(entry.user_identifier) != self.all[1].id:
-            return self.all.place_of(Participant(kind=ParticipantKind.CUSTOMER, id=str(entry.user_identifier)))
+            return self.all.index_of(Participant(kind=ParticipantKind.CUSTOMER, id=str(entry.user_identifier)))
         return position
 
     def take_over(self, phone: str) -> None:
         """Add the person a call was handed to."""
-        self.all.place_of(Participant(kind=ParticipantKind.HUMAN_AGENT, phone=phone))
+        self.all.index_of(Participant(kind=ParticipantKind.HUMAN_AGENT, phone=phone))
         self.is_handed_over = True
 
 
@@ -89,7 +89,7 @@ def turns(
         if is_noted and (note := _note(len(found), entry, start, moment)):
             found.append(note)
             continue
-        role, participant = _SPEAKERS.get(entry.role) or stranger(entry.role, cast.all)
+        role, participant = _SPEAKERS.get(entry.role) or unknown_speaker(entry.role, cast.all)
         speaker = entry.agent_metadata
         if entry.user_identifier or (speaker is not None and speaker.agent_id != main_agent):
             participant = cast.other(role, participant, entry)
@@ -193,7 +193,7 @@ def _outcome(sent: payload.ToolResult) -> payload.Outcome | None:
     if sent.type not in _BUILT_IN:
         return None
     answer = (json_text(sent.result_value) or "") if sent.result in payload.ABSENT else bytes(sent.result)
-    return decoded_or_none(answer, payload.outcome)
+    return try_decode(answer, payload.outcome)
 
 
 # https://elevenlabs.io/docs/eleven-agents/customization/tools/system-tools/transfer-to-human

@@ -13,10 +13,10 @@ from typing import Any
 import msgspec
 
 from ...account import Account
-from ...adapter import Adapter, Coverage, Filter, Listing, Query, Resource, Start, Started
+from ...adapter import Adapter, Coverage, Filter, Query, RawPage, Resource, Start, Started
 from ...errors import HubError, InvalidRefError, NotFoundError, PaginationError, PayloadError
-from ...reading.json import decode, decoded_or_none
-from ...reading.refusals import answered, refused
+from ...reading.json import decode, try_decode
+from ...reading.refusals import provider_error, read_or_raise
 from ...reading.values import Participants, text
 from ...schema import Conversation, Role, Status, TranscriptTurn
 from ...secret import Secret
@@ -69,17 +69,17 @@ _NO_START = (
 )
 
 
-def list_calls(_account: Account, query: Query, cursor: str | None) -> Flow[Listing]:
+def list_calls(_account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
     """List a page of calls; a cursor is Retell's own key."""
     return (yield from _page_of("calls", query, cursor))
 
 
-def list_chats(_account: Account, query: Query, cursor: str | None) -> Flow[Listing]:
+def list_chats(_account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
     """List a page of chats; a cursor is Retell's own key."""
     return (yield from _page_of("chats", query, cursor))
 
 
-def _page_of(what: str, query: Query, key: str | None) -> Flow[Listing]:
+def _page_of(what: str, query: Query, key: str | None) -> Flow[RawPage]:
     if key is not None and not (key and key.isprintable()):
         raise InvalidRefError("not a cursor of Retell's")
     options = query.options
@@ -92,12 +92,12 @@ def _page_of(what: str, query: Query, key: str | None) -> Flow[Listing]:
     # A search that is a POST: to ask it again changes nothing.
     # https://docs.retellai.com/api-references/list-calls
     reply = yield Request("POST", f"/v3/list-{what}", body=msgspec.json.encode(asked), safe=True)
-    rows, following = answered(reply, _rows, _words)
+    rows, following = read_or_raise(reply, _rows, _words)
     if following is not None and following == key:
         raise PaginationError("the provider's list runs in a circle: a key led to itself")
     is_windowed = query.since is not None or query.until is not None
     misses_some = what == "calls" and is_windowed and query.status not in _CONNECTED
-    return Listing(
+    return RawPage(
         rows=rows,
         normalize=normalize,
         cursor=following,
@@ -141,14 +141,14 @@ def get_call(_account: Account, id: str) -> Flow[Conversation]:
     """Get a call with its transcript."""
     # https://docs.retellai.com/api-references/get-call
     reply = yield Request("GET", "/v2/get-call/{id}", ids={"id": id})
-    return answered(reply, partial(normalize, is_whole=True, present=reply.headers.get("date")), _words)
+    return read_or_raise(reply, partial(normalize, is_whole=True, present=reply.headers.get("date")), _words)
 
 
 def get_chat(_account: Account, id: str) -> Flow[Conversation]:
     """Get a chat with its transcript."""
     # https://docs.retellai.com/api-references/get-chat
     reply = yield Request("GET", "/get-chat/{id}", ids={"id": id})
-    return answered(reply, partial(normalize, is_whole=True, present=reply.headers.get("date")), _words)
+    return read_or_raise(reply, partial(normalize, is_whole=True, present=reply.headers.get("date")), _words)
 
 
 def start_call(_account: Account, wanted: Start) -> Flow[Started]:
@@ -158,7 +158,7 @@ def start_call(_account: Account, wanted: Start) -> Flow[Started]:
         return (yield from _started("/v2/create-phone-call", "override_agent_id", wanted))
     # https://docs.retellai.com/api-references/create-web-call
     reply = yield _creation("/v3/create-web-call", "agent_id", wanted)
-    return answered(reply, partial(_web_call, agent=wanted.agent), _words)
+    return read_or_raise(reply, partial(_web_call, agent=wanted.agent), _words)
 
 
 def start_chat(_account: Account, wanted: Start) -> Flow[Started]:
@@ -171,7 +171,7 @@ def start_chat(_account: Account, wanted: Start) -> Flow[Started]:
 
 def _started(path: str, agent: str, wanted: Start) -> Flow[Started]:
     reply = yield _creation(path, agent, wanted)
-    return Started(conversation=answered(reply, normalize, _words))
+    return Started(conversation=read_or_raise(reply, normalize, _words))
 
 
 def _creation(path: str, agent: str, wanted: Start) -> Request:
@@ -206,7 +206,7 @@ def send(_account: Account, id: str, words: str) -> Flow[TranscriptTurn]:
     body = msgspec.json.encode({"chat_id": id, "content": words})
     # https://docs.retellai.com/api-references/create-chat-completion
     reply = yield Request("POST", "/create-chat-completion", body=body)
-    return answered(reply, _replied, _words)
+    return read_or_raise(reply, _replied, _words)
 
 
 def _replied(body: bytes) -> TranscriptTurn:
@@ -255,12 +255,12 @@ def refusal(response: Response) -> HubError:
     words = _words(response)
     # https://docs.retellai.com/api-references/get-call
     if response.status == 422 and _UNKNOWN_ID.search(words or ""):
-        return refused(response, words, NotFoundError)
-    return refused(response, words)
+        return provider_error(response, words, NotFoundError)
+    return provider_error(response, words)
 
 
 def _words(response: Response) -> str | None:
-    message = (decoded_or_none(response.body, _refusal) or payload.Refusal()).message
+    message = (try_decode(response.body, _refusal) or payload.Refusal()).message
     return message if isinstance(message, str) and message else None
 
 

@@ -20,14 +20,14 @@ from ...reading.values import (
     Issues,
     Participants,
     amount,
+    drop_if_before,
     in_seconds,
     instant,
-    not_before,
     noted,
     per_second_of,
-    signed_until,
-    stranger,
+    signed_url_expiry,
     text,
+    unknown_speaker,
 )
 from ...schema import (
     Agent,
@@ -193,7 +193,7 @@ def normalize(
 
     started_at = instant(sent.start_timestamp, "start_timestamp", issues, per_second=1000)
     ended_at = instant(sent.end_timestamp, "end_timestamp", issues, per_second=1000)
-    ended_at = not_before(ended_at, started_at, "end_timestamp", issues)
+    ended_at = drop_if_before(ended_at, started_at, "end_timestamp", issues)
     spanned = (ended_at - started_at).total_seconds() if started_at and ended_at else None
     duration = spanned if sent.duration_ms is None else in_seconds(sent.duration_ms, 0.001, spanned)
 
@@ -420,7 +420,7 @@ def turns(
         if item is None:
             continue
         role, participant, visibility = _SPEAKERS.get(item.role) or (
-            *stranger(item.role, participants),
+            *unknown_speaker(item.role, participants),
             Visibility.PUBLIC,
         )
         remarks = item.metadata
@@ -508,7 +508,7 @@ def _recorded(sent: payload.Call) -> dict[str, str]:
 
 
 def _recording(name: str, url: str, issues: list[Issue]) -> Recording:
-    return Recording(location=url, access=RecordingAccess.SIGNED_URL, expires_at=signed_until(url, name, issues))
+    return Recording(location=url, access=RecordingAccess.SIGNED_URL, expires_at=signed_url_expiry(url, name, issues))
 
 
 def _cost(sent: payload.Call, issues: list[Issue]) -> Cost | None:

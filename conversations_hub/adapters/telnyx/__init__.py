@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from ...account import Account
-from ...adapter import Adapter, Listing, Query, Start, Started
+from ...adapter import Adapter, Query, RawPage, Start, Started
 from ...errors import (
     ForbiddenError,
     HubError,
@@ -30,15 +30,15 @@ from ...errors import (
 )
 from ...events import Webhook
 from ...policy import sent_at
-from ...reading.json import decode, decoded_or_none
-from ...reading.refusals import answered, refused
+from ...reading.json import decode, try_decode
+from ...reading.refusals import provider_error, read_or_raise
 from ...reading.values import Issues, enclosed, instant, text
 from ...schema import Conversation, Issue, Recording, Role, TranscriptTurn
 from ...signing import bearer
 from ...signing.webhooks import ed25519_signed
 from ...wire import Flow, Request, Response
 from .conversation import normalize, read, word
-from .payload import Enclosed, Envelope, RawPage, Recorded, Refusal, Reply, Row, Rows, Stamp, Whole
+from .payload import Enclosed, Envelope, ListPage, Recorded, Refusal, Reply, Row, Rows, Stamp, Whole
 from .webhook import events
 
 __all__ = ["ADAPTER", "delete", "events", "get", "list_page", "normalize", "recording", "refusal", "send", "start"]
@@ -47,7 +47,7 @@ T = TypeVar("T")
 
 _envelope = msgspec.json.Decoder(Envelope, strict=False)
 _whole = msgspec.json.Decoder(Whole, strict=False)
-_page = msgspec.json.Decoder(RawPage, strict=False)
+_page = msgspec.json.Decoder(ListPage, strict=False)
 _rows = msgspec.json.Decoder(Rows)
 _stamp = msgspec.json.Decoder(Stamp, strict=False)
 _enclosed = msgspec.json.Decoder(Enclosed)
@@ -79,7 +79,7 @@ _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 _cursor = msgspec.json.Decoder(tuple[_PageSize, _Moment, list[str]])
 
 
-def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listing]:
+def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
     """List a page; a cursor is the JSON of page size, the instant to go on from, and the ids seen up to it."""
     size, bound, seen = _read_cursor(cursor) if cursor else (query.page_size or _PAGE_SIZE, None, [])
     until = bound or query.until
@@ -102,7 +102,7 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listi
     # A short page is no end, as nobody says how many rows are granted: the end is a page that brings nothing new.
     fresh = [row for row, (id, _) in zip(rows, stamps, strict=True) if id not in seen]
     following = _following(stamps, size, bound, query.since) if fresh else None
-    return Listing(
+    return RawPage(
         rows=fresh,
         normalize=partial(normalize, present=sent_at(reply.headers)),
         cursor=msgspec.json.encode((size, *following)).decode() if following else None,
@@ -149,7 +149,7 @@ def _read_cursor(cursor: str) -> tuple[int, datetime, list[str]]:
 
 
 def _read(reply: Response, decoder: msgspec.json.Decoder[T]) -> T:
-    return answered(reply, lambda body: decode(body, decoder, []), _words)
+    return read_or_raise(reply, lambda body: decode(body, decoder, []), _words)
 
 
 def get(_account: Account, id: str) -> Flow[Conversation]:
@@ -190,7 +190,7 @@ def _pages(path: str, ids: Mapping[str, str], query: Mapping[str, int]) -> Flow[
             raise PaginationError(f"page {number} brings nothing new, though it tells of more pages")
 
 
-def _is_last(page: RawPage, number: int, seen: int) -> bool:
+def _is_last(page: ListPage, number: int, seen: int) -> bool:
     if page.meta.total_pages is not None:
         return number >= int(page.meta.total_pages)
     if page.meta.total_results is not None:
@@ -220,7 +220,7 @@ def start(_account: Account, wanted: Start) -> Flow[Started]:
     # https://developers.telnyx.com/api-reference/conversations/create-a-conversation
     reply = yield Request("POST", "/ai/conversations", body=msgspec.json.encode(body))
     # Documented bare, while other answers have an envelope.
-    return Started(conversation=answered(reply, _created, _words))
+    return Started(conversation=read_or_raise(reply, _created, _words))
 
 
 def _created(body: bytes) -> Conversation:
@@ -252,14 +252,14 @@ _TOO_MANY_REQUESTS = "10011"
 
 def refusal(response: Response) -> HubError:
     """Read a refusal, in either of two shapes; too many requests have a code of their own."""
-    sent = decoded_or_none(response.body, _refusal) or Refusal()
+    sent = try_decode(response.body, _refusal) or Refusal()
     # https://developers.telnyx.com/development/api-fundamentals/reliability/rate-limiting
     is_throttled = any(text(error.code) == _TOO_MANY_REQUESTS for error in sent.errors or ())
-    return refused(response, _words(response), RateLimitError if is_throttled else None)
+    return provider_error(response, _words(response), RateLimitError if is_throttled else None)
 
 
 def _words(response: Response) -> str | None:
-    sent = decoded_or_none(response.body, _refusal) or Refusal()
+    sent = try_decode(response.body, _refusal) or Refusal()
     if isinstance(sent.detail, str):
         return sent.detail
     said = [f"{'.'.join(map(str, complaint.loc))}: {complaint.msg}" for complaint in sent.detail or ()]

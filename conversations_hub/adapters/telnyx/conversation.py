@@ -12,20 +12,20 @@ from urllib.parse import quote
 
 import msgspec
 
-from ...reading.json import decode, decoded_or_none
+from ...reading.json import decode, try_decode
 from ...reading.values import (
     AnyJson,
     Instant,
     Issues,
     Participants,
+    drop_if_before,
     in_seconds,
     instant,
     json_text,
-    not_before,
     noted,
-    stranger,
     text,
     timestamp,
+    unknown_speaker,
     utc_timestamp,
 )
 from ...schema import (
@@ -144,7 +144,7 @@ def read(
     ended_at = duration = None
     if status in _OVER:
         ended_at = told.at or updated_at
-        ended_at = not_before(ended_at, created_at, f"{place}last_message_at", issues)
+        ended_at = drop_if_before(ended_at, created_at, f"{place}last_message_at", issues)
         between = (ended_at - created_at).total_seconds() if created_at and ended_at else None
         duration = between if told.duration is None else in_seconds(told.duration, 1.0, between)
 
@@ -305,7 +305,7 @@ def _turns(
         if moment is None and message.created_at is not None:
             moment = _moment(message, "created_at", message.created_at, unread)
             counted.add("transcript.timestamp")
-        role, participant = _SPEAKERS.get(message.role) or stranger(message.role, participants)
+        role, participant = _SPEAKERS.get(message.role) or unknown_speaker(message.role, participants)
         said, result = message.text or "", None
         calls: tuple[ToolCall, ...] = ()
         if message.tool_calls:
@@ -421,7 +421,7 @@ def collected(insights: Sequence[Insights]) -> dict[str, AnyJson]:
 def _opened(result: AnyJson) -> AnyJson:
     """Return an object or list that came as JSON in a text."""
     if isinstance(result, str) and result[:1] in {"{", "["}:
-        return decoded_or_none(result, _document) or result
+        return try_decode(result, _document) or result
     return result
 
 

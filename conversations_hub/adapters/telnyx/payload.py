@@ -15,11 +15,11 @@ __all__ = [
     "Event",
     "Function",
     "Insights",
+    "ListPage",
     "Message",
     "Meta",
     "Page",
     "Payload",
-    "RawPage",
     "Recorded",
     "Refusal",
     "Reply",
@@ -109,7 +109,7 @@ class Page(msgspec.Struct, Generic[T]):
     meta: Meta
 
 
-class RawPage(msgspec.Struct):
+class ListPage(msgspec.Struct):
     """The same, not looked into."""
 
     data: list[msgspec.Raw]

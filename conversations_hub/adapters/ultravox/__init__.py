@@ -15,12 +15,12 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import msgspec
 
 from ...account import Account
-from ...adapter import Adapter, Coverage, Listing, Query, Start, Started
+from ...adapter import Adapter, Coverage, Query, RawPage, Start, Started
 from ...errors import AuthError, HubError, InvalidRefError, PaginationError
 from ...events import Webhook
 from ...policy import sent_at
-from ...reading.json import decode, decoded_or_none
-from ...reading.refusals import refused
+from ...reading.json import decode, try_decode
+from ...reading.refusals import provider_error
 from ...reading.values import AnyJson, Issues, json_text
 from ...schema import Conversation, Issue
 from ...signing import header
@@ -43,14 +43,14 @@ _PAGE_SIZE = 100
 _Asked = dict[str, Any]
 
 
-def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listing]:
+def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
     """List a page; a cursor is the query that asks for it."""
     asked = _read_cursor(cursor) if cursor else _first_page(query)
     # https://docs.ultravox.ai/api-reference/calls/calls-list
     reply = yield Request("GET", "/api/calls", asked)
     page = decode(reply.body, _calls, [])
     following = _following(page.next)
-    return Listing(
+    return RawPage(
         rows=page.results,
         normalize=partial(normalize, present=sent_at(reply.headers)),
         cursor=urlencode({**asked, **following}, doseq=True) if following else None,
@@ -166,7 +166,7 @@ def refusal(response: Response) -> HubError:
     words = _words(response)
     # https://docs.ultravox.ai/api-reference/introduction
     is_about_the_key = response.status == 403 and "credentials" in (words or "").lower()
-    return refused(response, words, AuthError if is_about_the_key else None)
+    return provider_error(response, words, AuthError if is_about_the_key else None)
 
 
 def _words(response: Response) -> str | None:
@@ -174,7 +174,7 @@ def _words(response: Response) -> str | None:
     said = response.body.decode(errors="replace").strip()
     if said[:1] == "<" or said in {"", "null", "[]", "{}"}:
         return None
-    sent = decoded_or_none(said, _refusal)
+    sent = try_decode(said, _refusal)
     return text_at(sent, "detail") or (said if sent is None else json_text(sent))
 
 

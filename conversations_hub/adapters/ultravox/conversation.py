@@ -15,19 +15,19 @@ from urllib.parse import quote
 import msgspec
 
 from ...events import Event, EventKind
-from ...reading.json import decode, decoded_or_none
+from ...reading.json import decode, try_decode
 from ...reading.offsets import LAG
 from ...reading.values import (
     AnyJson,
     Issues,
     Participants,
     Seconds,
+    drop_if_before,
     enclosed,
     instant,
-    not_before,
     noted,
-    stranger,
     text,
+    unknown_speaker,
 )
 from ...schema import (
     Agent,
@@ -122,7 +122,7 @@ def with_messages(
     if status in _WAITING and _is_stale(created_at, _seconds(sent.join_timeout, "joinTimeout", issues), present):
         status = Status.NO_ANSWER
     joined_at = instant(sent.joined, "joined", issues)
-    ended_at = not_before(instant(sent.ended, "ended", issues), joined_at or created_at, "ended", issues)
+    ended_at = drop_if_before(instant(sent.ended, "ended", issues), joined_at or created_at, "ended", issues)
     # What is billed is rounded up, so it is no length.
     duration = (ended_at - joined_at).total_seconds() if joined_at and ended_at else None
     if sent.end_reason == "timeout":
@@ -252,7 +252,7 @@ def _seconds(sent: str | None, place: str, issues: list[Issue]) -> float | None:
     """Read the duration of a protocol buffer, "12.345s"."""
     if sent is None:
         return None
-    span = decoded_or_none(sent.removesuffix("s"), _span)
+    span = try_decode(sent.removesuffix("s"), _span)
     if span is None:
         issues.append(Issue(place, "not a duration"))
     return span
@@ -299,7 +299,7 @@ def _turns(
         if prompt and stage == last_stage:
             turns.append(TranscriptTurn(index=len(turns), role=Role.SYSTEM, text=prompt))
             prompt = None
-        role, participant = _SPEAKERS.get(word) or stranger(word, participants)
+        role, participant = _SPEAKERS.get(word) or unknown_speaker(word, participants)
         said, result = message.text or "", None
         calls: tuple[ToolCall, ...] = ()
         if word == _TOOL_CALL:
@@ -357,7 +357,7 @@ def _four(ends: str, place: str, issues: list[Issue]) -> Sequence[float | None]:
 
 
 def _numbers(durations: str, count: int) -> list[float | None] | None:
-    read = decoded_or_none(f"[{durations.replace('s', '')}]", _spans)
+    read = try_decode(f"[{durations.replace('s', '')}]", _spans)
     return None if read is None or len(read) != count else read
 
 

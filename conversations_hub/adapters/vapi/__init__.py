@@ -16,11 +16,11 @@ from typing import Any
 import msgspec
 
 from ...account import Account
-from ...adapter import Adapter, Coverage, Listing, Query, Start, Started
+from ...adapter import Adapter, Coverage, Query, RawPage, Start, Started
 from ...errors import InvalidRefError
 from ...events import Event, EventKind, Webhook
 from ...reading.json import decode
-from ...reading.refusals import answered
+from ...reading.refusals import read_or_raise
 from ...reading.values import Id, Instant, enclosed, instant, text
 from ...schema import Conversation, Issue, TranscriptState
 from ...signing import bearer
@@ -63,7 +63,7 @@ _told = msgspec.json.Decoder(_Told, strict=False)
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listing]:
+def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
     """List a page of calls."""
     # https://docs.vapi.ai/api-reference/calls/list
     return (yield from page_of("/call", rows_of_array, normalize, query, cursor))
@@ -73,7 +73,7 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a call."""
     # https://docs.vapi.ai/api-reference/calls/get
     reply = yield Request("GET", "/call/{id}", ids={"id": id})
-    return answered(reply, normalize, words)
+    return read_or_raise(reply, normalize, words)
 
 
 def start(_account: Account, wanted: Start) -> Flow[Started]:
@@ -91,7 +91,7 @@ def start(_account: Account, wanted: Start) -> Flow[Started]:
         raise InvalidRefError("a call goes to one customer: give `to` as +E.164 or as a SIP address")
     # https://docs.vapi.ai/api-reference/calls/create
     reply = yield Request("POST", "/call", body=msgspec.json.encode(body))
-    return Started(conversation=answered(reply, normalize, words))
+    return Started(conversation=read_or_raise(reply, normalize, words))
 
 
 def delete(_account: Account, id: str, options: Mapping[str, Any]) -> Flow[None]:

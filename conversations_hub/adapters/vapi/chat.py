@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 from ...account import Account
-from ...adapter import Listing, Query, Resource
+from ...adapter import Query, RawPage, Resource
 from ...errors import InvalidRefError
 from ...reading.json import decode
-from ...reading.refusals import answered
+from ...reading.refusals import read_or_raise
 from ...reading.values import AnyJson, Id, Instant, Issues, Participants, instant, noted, text
 from ...schema import (
     Agent,
@@ -152,7 +152,7 @@ def _related_ids(sent: _Chat) -> dict[str, str]:
 # how to ask
 
 
-def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listing]:
+def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
     """List a page of chats."""
     # https://docs.vapi.ai/api-reference/chats/list
     return (yield from page_of("/chat", rows_of_results, normalize, by_creation(query), cursor))
@@ -162,7 +162,7 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a chat."""
     # https://docs.vapi.ai/api-reference/chats/get
     reply = yield Request("GET", "/chat/{id}", ids={"id": id})
-    return answered(reply, normalize, words)
+    return read_or_raise(reply, normalize, words)
 
 
 def delete(_account: Account, id: str, options: Mapping[str, Any]) -> Flow[None]:

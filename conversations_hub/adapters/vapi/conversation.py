@@ -20,14 +20,14 @@ from ...reading.values import (
     Issues,
     Participants,
     amount,
+    drop_if_before,
     in_seconds,
     instant,
     json_text,
-    not_before,
     noted,
     per_second_of,
-    stranger,
     text,
+    unknown_speaker,
 )
 from ...schema import (
     Agent,
@@ -143,7 +143,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
     channel, direction = _TYPES.get(sent.type or "", (Channel.UNKNOWN, Direction.UNKNOWN))
 
     started_at = instant(sent.started_at, "startedAt", issues)
-    ended_at = not_before(instant(sent.ended_at, "endedAt", issues), started_at, "endedAt", issues)
+    ended_at = drop_if_before(instant(sent.ended_at, "endedAt", issues), started_at, "endedAt", issues)
     spanned = (ended_at - started_at).total_seconds() if started_at and ended_at else None
     duration = _stated_length(sent, spanned)
     estimated = [] if sent.status in _STATUSES or status is Status.UNKNOWN else ["status"]
@@ -303,7 +303,7 @@ def _turns(
     for position, entry in enumerate(messages):
         if entry is None:
             continue
-        role, participant = _SPEAKERS.get(entry.role) or stranger(entry.role, participants)
+        role, participant = _SPEAKERS.get(entry.role) or unknown_speaker(entry.role, participants)
         if entry.assistant_id or entry.assistant_name or entry.speaker_label:
             participant = _participant(entry, role, participant, participants)
         elif participant == 0:
@@ -345,10 +345,10 @@ def _participant(entry: Message, role: Role, position: int | None, participants:
     if role is Role.ASSISTANT:
         if id == agent.id if id and agent.id else name is not None and name == agent.name:
             return 0
-        return participants.place_of(Participant(kind=ParticipantKind.AI_AGENT, id=id, name=name))
+        return participants.index_of(Participant(kind=ParticipantKind.AI_AGENT, id=id, name=name))
     if role is Role.USER:
         named = Participant(kind=ParticipantKind.CUSTOMER, name=entry.speaker_label)
-        return participants.place_of(named) if entry.speaker_label else 1
+        return participants.index_of(named) if entry.speaker_label else 1
     return position
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 
-from ...reading.values import AnyJson, Id, Participants, Seconds, json_text, per_second_of, stranger, text
+from ...reading.values import AnyJson, Id, Participants, Seconds, json_text, per_second_of, text, unknown_speaker
 from ...schema import Issue, Participant, ParticipantKind, Role, ToolCall, ToolResult, TranscriptTurn
 from .payload import Function, SentToolCall
 
@@ -77,7 +77,7 @@ def turns(
         if entry is None:
             issues.append(Issue(f"{place}[{position}]", "null"))
             continue
-        role, participant = _SPEAKERS.get(entry.role) or stranger(entry.role, participants)
+        role, participant = _SPEAKERS.get(entry.role) or unknown_speaker(entry.role, participants)
         if entry.name and role in _KINDS:
             participant = _named(entry.name, _KINDS[role], participants)
         is_answer = role is Role.TOOL
@@ -102,7 +102,7 @@ def _named(name: str, kind: ParticipantKind, participants: Participants) -> int:
     for position, known in enumerate(participants[:2]):
         if known.kind is kind and known.name == name:
             return position
-    return participants.place_of(Participant(kind=kind, name=name))
+    return participants.index_of(Participant(kind=kind, name=name))
 
 
 def _words(entry: Message) -> str:

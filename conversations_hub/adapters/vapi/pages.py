@@ -10,10 +10,10 @@ from typing import Annotated
 
 import msgspec
 
-from ...adapter import Listing, Query
+from ...adapter import Query, RawPage
 from ...errors import InvalidRefError, PaginationError, PayloadError
 from ...reading.json import decode
-from ...reading.refusals import answered
+from ...reading.refusals import read_or_raise
 from ...reading.values import Id
 from ...schema import Conversation
 from ...wire import Flow, Request
@@ -53,7 +53,7 @@ _results = msgspec.json.Decoder(_Results, strict=False)
 _stamped = msgspec.json.Decoder(_Stamped, strict=False)
 
 
-def page_of(path: str, read: ReadRows, normalize: Normalize, query: Query, cursor: str | None) -> Flow[Listing]:
+def page_of(path: str, read: ReadRows, normalize: Normalize, query: Query, cursor: str | None) -> Flow[RawPage]:
     """List a page; a cursor is the JSON of page size, the last `createdAt`, and the ids already seen at that instant.
 
     Several rows may be created in one millisecond, so a page begins at the last one's instant, not after it, and leaves
@@ -71,7 +71,7 @@ def page_of(path: str, read: ReadRows, normalize: Normalize, query: Query, curso
     }
     asked = {name: value for name, value in told.items() if value is not None}
     reply = yield Request("GET", path, {**query.options, **asked})
-    rows, has_more = answered(reply, read, words)
+    rows, has_more = read_or_raise(reply, read, words)
     listed = [(row, _stamp(row)) for row in rows]
     fresh = [(row, stamp) for row, stamp in listed if stamp.id is None or str(stamp.id) not in seen]
     stamps = [stamp.created_at for _, stamp in fresh if stamp.id is not None and stamp.created_at]
@@ -84,7 +84,7 @@ def page_of(path: str, read: ReadRows, normalize: Normalize, query: Query, curso
         raise PaginationError("the page does not begin where it was asked to")
     last = stamps[-1] if stamps and has_more is not False else None
     known = [str(stamp.id) for _, stamp in fresh if stamp.id is not None and stamp.created_at in {last, None}]
-    return Listing(
+    return RawPage(
         rows=[row for row, _ in fresh],
         normalize=normalize,
         cursor=_written_cursor(size, last, [*(seen if last == begin else ()), *known]) if last else None,

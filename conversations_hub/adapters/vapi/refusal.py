@@ -9,8 +9,8 @@ import re
 import msgspec
 
 from ...errors import HubError, NotFoundError, RateLimitError
-from ...reading.json import decoded_or_none
-from ...reading.refusals import refused
+from ...reading.json import try_decode
+from ...reading.refusals import provider_error
 from ...reading.values import AnyJson
 from ...wire import Response
 
@@ -34,15 +34,15 @@ def refusal(response: Response) -> HubError:
     if response.status == 400 and said:
         # https://github.com/VapiAI/docs/pull/110
         if "concurrency limit" in said.lower():
-            return refused(response, said, RateLimitError)
+            return provider_error(response, said, RateLimitError)
         if _NO_UUID.search(said):
-            return refused(response, said, NotFoundError)
-    return refused(response, said)
+            return provider_error(response, said, NotFoundError)
+    return provider_error(response, said)
 
 
 def words(response: Response) -> str | None:
     """Return what a refusal says: one sentence or a list of them, with the status's own name in `error`."""
-    sent = decoded_or_none(response.body, _refusal) or _Refusal()
+    sent = try_decode(response.body, _refusal) or _Refusal()
     said = sent.message if isinstance(sent.message, list) else [sent.message]
     joined = "; ".join(word for word in said if isinstance(word, str) and word)
     return joined or (sent.error if isinstance(sent.error, str) and sent.error else None)

@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 
 from ...account import Account
-from ...adapter import Listing, Query, Resource
+from ...adapter import Query, RawPage, Resource
 from ...errors import InvalidRefError
 from ...reading.json import decode
 from ...reading.lifecycle import concluded
 from ...reading.offsets import rebased
-from ...reading.refusals import answered
+from ...reading.refusals import read_or_raise
 from ...reading.values import AnyJson, Id, Instant, Issues, Participants, Seconds, instant, noted, text
 from ...schema import (
     Agent,
@@ -177,7 +177,7 @@ def _metadata(sent: _Session, artifact: _Artifact) -> dict[str, Any]:
 # how to ask
 
 
-def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[Listing]:
+def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
     """List a page of sessions."""
     # https://docs.vapi.ai/api-reference/sessions/list
     return (yield from page_of("/session", rows_of_results, normalize, by_creation(query), cursor))
@@ -187,7 +187,7 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a session."""
     # https://docs.vapi.ai/api-reference/sessions/get
     reply = yield Request("GET", "/session/{id}", ids={"id": id})
-    return answered(reply, normalize, words)
+    return read_or_raise(reply, normalize, words)
 
 
 def delete(_account: Account, id: str, options: Mapping[str, Any]) -> Flow[None]:

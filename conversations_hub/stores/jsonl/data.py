@@ -14,13 +14,13 @@ from typing import Final
 
 import msgspec
 
-from ...files.atomic import Files
+from ...files.atomic import FileOps
 from ...files.opening import open_own, own_size
 from ...schema import Conversation
 from ...version import __version__
 from ..store import Missing
 from ..untrusted import lines_of
-from .journal import Committed, Erased, Finished, Journal, Known, Line, Manifest, Total, key_of
+from .journal import AccountTotal, Committed, Erased, Finished, Journal, JournalState, Line, Manifest, key_of
 
 __all__ = ["Data", "Name", "packed", "size_of"]
 
@@ -53,14 +53,14 @@ _encoder = msgspec.json.Encoder()
 class Data:
     """The files of a store, and what its log says of them. Whoever makes one has the store's lock."""
 
-    def __init__(self, path: Path, files: Files) -> None:
+    def __init__(self, path: Path, files: FileOps) -> None:
         self.path = path
         self.partial, self.rewritten, self.manifest = (
             path.with_name(path.name + end) for end in (".partial", ".rewritten", ".manifest.json")
         )
         self.files = files
         self.journal = Journal(path.with_name(f"{path.name}.journal"), files)
-        self.known = Known()
+        self.known = JournalState()
         for line in self.journal.lines():
             self.known.take(line)
 
@@ -184,13 +184,15 @@ class Data:
                 some, size = [], 0
         yield packed(some, compress=self.is_compressed)
 
-    def described(self, known: Known, path: Path, terms: Mapping[str, str], unreadable: Mapping[str, int]) -> Manifest:
+    def described(
+        self, known: JournalState, path: Path, terms: Mapping[str, str], unreadable: Mapping[str, int]
+    ) -> Manifest:
         """Return what a finished file is to say of itself."""
         return Manifest(
             conversations=known.count,
             providers=_by_provider(known.conversations),
             accounts={
-                account: Total(conversations=known.conversations[account], window=progress.covered)
+                account: AccountTotal(conversations=known.conversations[account], window=progress.covered)
                 for account, progress in sorted(known.progress.items())
             },
             missing=known.missing(unreadable),
@@ -209,7 +211,7 @@ class Data:
         left = (line for name, line in self.lines() if (name.where, name.id) not in gone)
         self.files.replace(self.rewritten, self.pieces(left))
         finished = self.known.finished
-        known = Known()
+        known = JournalState()
         for line in self._log_without(gone):
             known.take(line)
         ends: list[Line] = [erased]

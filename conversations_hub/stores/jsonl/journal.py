@@ -14,30 +14,30 @@ from zlib import crc32
 import msgspec
 
 from ...errors import StoreError
-from ...files.atomic import Files
+from ...files.atomic import FileOps
 from ...files.opening import open_own
 from ...reporting import MAX_REPORTED
 from ..erasure import tombstone
 from ..fingerprint import FIRST_LAYOUT
-from ..store import ERASED, Kept, Missing, Progress, Window
+from ..store import ERASED, Checkpoint, Missing, StoredVersion, Window
 from ..untrusted import Instant, lines_of
 
 __all__ = [
+    "AccountTotal",
     "Begun",
     "Committed",
     "Erased",
     "Finished",
     "Journal",
-    "Known",
+    "JournalState",
     "Line",
     "Manifest",
     "Remembered",
-    "Total",
     "key_of",
 ]
 
 
-class Total(msgspec.Struct, frozen=True, kw_only=True):
+class AccountTotal(msgspec.Struct, frozen=True, kw_only=True):
     """What of one account is in a finished file."""
 
     conversations: int
@@ -51,7 +51,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     conversations: int
     providers: dict[str, int]
     """Conversations by provider."""
-    accounts: dict[str, Total]
+    accounts: dict[str, AccountTotal]
     """By "provider/account"."""
     missing: dict[str, Missing] = {}
     """What the last run could not have, by "provider/account"; an account that lacks nothing is not named."""
@@ -103,7 +103,7 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True, tag="committed"):
     count: int
     """Conversations in them."""
     account: str
-    progress: Progress
+    progress: Checkpoint
     entries: Sequence[Remembered]
     """A conversation that is there already and is written again is superseded: its last line counts."""
 
@@ -140,7 +140,7 @@ _line: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
 class Journal:
     """The log of one file."""
 
-    def __init__(self, path: Path, files: Files, opens: Callable[[Path], int] = open_own) -> None:
+    def __init__(self, path: Path, files: FileOps, opens: Callable[[Path], int] = open_own) -> None:
         self.path = path
         self._files = files
         self._opens = opens  # to read
@@ -198,7 +198,7 @@ def _checksum(said: bytes) -> bytes:
     return b"%08x" % crc32(said)
 
 
-class Known:
+class JournalState:
     """What the journal tells; of each conversation less than 200 bytes, for there may be millions."""
 
     def __init__(self) -> None:
@@ -211,7 +211,7 @@ class Known:
         """Bytes of the finished file that count before."""
         self.salt = b""
         self.tombstones: frozenset[bytes] = frozenset()
-        self.progress: dict[str, Progress] = {}
+        self.progress: dict[str, Checkpoint] = {}
         self.conversations: Counter[str] = Counter()
         """By account."""
         self.superseded: Counter[bytes] = Counter()
@@ -271,13 +271,13 @@ class Known:
             if self._not_loaded[account] or account in unreadable
         }
 
-    def kept(self, account: str, ids: Iterable[str]) -> dict[str, Kept]:
+    def kept(self, account: str, ids: Iterable[str]) -> dict[str, StoredVersion]:
         """Return what is remembered of those that are there, or were erased, by id."""
-        kept: dict[str, Kept] = {}
+        kept: dict[str, StoredVersion] = {}
         for id in ids:
             packed = self._kept.get(key_of(account, id))
             if packed is not None:
-                kept[id] = Kept(*_unpacking.decode(packed))
+                kept[id] = StoredVersion(*_unpacking.decode(packed))
             elif self.is_erased(account, id):
                 kept[id] = ERASED
         return kept
@@ -286,7 +286,7 @@ class Known:
         """Whether a conversation was erased, and is not to come back."""
         return bool(self.tombstones) and tombstone(self.salt, account, id) in self.tombstones
 
-    def unsettled(self, account: str) -> dict[str, Kept]:
+    def unsettled(self, account: str) -> dict[str, StoredVersion]:
         """Return what is remembered of those that are to be looked at again, by id."""
         return self.kept(account, sorted(self._unsettled[account]))
 

@@ -16,7 +16,7 @@ import msgspec
 
 from ...adapters import load
 from ...errors import InvalidRefError, NotFoundError, StoreError, UnsupportedError
-from ...files.atomic import Files
+from ...files.atomic import FileOps
 from ...files.lock import Lock
 from ...files.opening import own_path
 from ...instants import check_span
@@ -42,9 +42,9 @@ class JSONLReader:
     the whole file that was finished last, in memory of some hundred bytes for each conversation.
     """
 
-    def __init__(self, path: str | Path, *, files: Files | None = None) -> None:
+    def __init__(self, path: str | Path, *, files: FileOps | None = None) -> None:
         self.path = Path(path)
-        self._files = files or Files()
+        self._files = files or FileOps()
 
     def __enter__(self) -> Self:
         return self

@@ -8,12 +8,11 @@ from pathlib import Path
 import msgspec
 
 from ...errors import StoreError
-from ...files.atomic import Files
+from ...files.atomic import FileOps
 from ...files.opening import open_plain
 from ..status import AccountStatus, StoreStatus
-from ..store import Progress
 from ..untrusted import lines_of, reading
-from .journal import Journal, Known, Manifest
+from .journal import Journal, JournalState, Manifest
 
 __all__ = ["status"]
 
@@ -25,7 +24,7 @@ def status(path: str | Path) -> StoreStatus:
     try:
         if journal.exists():
             with reading(journal):
-                return _of_journal(Journal(journal, Files(), open_plain))
+                return _of_journal(Journal(journal, FileOps(), open_plain))
         if manifest.exists():
             with reading(manifest), os.fdopen(open_plain(manifest), "rb") as file:
                 return _of_manifest(msgspec.json.decode(b"".join(lines_of(file)), type=Manifest))
@@ -36,22 +35,22 @@ def status(path: str | Path) -> StoreStatus:
 
 
 def _of_journal(journal: Journal) -> StoreStatus:
-    known = Known()
+    known = JournalState()
     for line in journal.lines():
         known.take(line)
     not_loaded = known.missing({})
     accounts: list[AccountStatus] = []
     for account in sorted(known.progress):
-        went: Progress = known.progress[account]
+        went = known.progress[account]
         failing = [kept.failing_since for kept in known.unsettled(account).values() if kept.failing_since is not None]
         failed_ever = not_loaded[account].not_loaded if account in not_loaded else 0
         accounts.append(
             AccountStatus(
                 where=account,
                 conversations=known.conversations[account],
-                newest=went.newest,
+                newest=went.high_watermark,
                 covered=went.covered,
-                is_under_way=went.walking is not None,
+                is_under_way=went.in_progress is not None,
                 pending=len(known.unsettled(account)) - len(failing),
                 failing=len(failing),
                 failing_since=min(failing, default=None),

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from ...errors import StoreError
-from ...files.atomic import Files
-from ..store import Entry, Kept, Progress, Written
+from ...files.atomic import FileOps
+from ..store import Checkpoint, Entry, StoredVersion, Written
 from ..thread import Thread
 from ..untrusted import UNREADABLE, in_words
 from .reader import JSONLReader
@@ -47,12 +47,12 @@ class JSONLStore:
     """
 
     def __init__(
-        self, path: str | Path, *, compress: bool = False, overwrite: bool = False, files: Files | None = None
+        self, path: str | Path, *, compress: bool = False, overwrite: bool = False, files: FileOps | None = None
     ) -> None:
         self.path = Path(path)
         self._compress = compress
         self._overwrite = overwrite
-        self._files = files or Files()
+        self._files = files or FileOps()
         self._thread = Thread()
         self._writer: Writer | None = None
         self._failure: str | None = None
@@ -73,19 +73,19 @@ class JSONLStore:
     def _take(self, make: Callable[[], Writer]) -> None:
         self._writer = make()
 
-    async def progress(self, account: str) -> Progress:
+    async def progress(self, account: str) -> Checkpoint:
         """See `Store.progress`."""
         return await self._do(partial(self._open_writer().progress, account))
 
-    async def kept(self, account: str, ids: Sequence[str]) -> Mapping[str, Kept]:
+    async def kept(self, account: str, ids: Sequence[str]) -> Mapping[str, StoredVersion]:
         """See `Store.kept`."""
         return await self._do(partial(self._open_writer().kept, account, ids))
 
-    async def unsettled(self, account: str) -> Mapping[str, Kept]:
+    async def unsettled(self, account: str) -> Mapping[str, StoredVersion]:
         """See `Store.unsettled`."""
         return await self._do(partial(self._open_writer().unsettled, account))
 
-    async def commit(self, account: str, entries: Sequence[Entry], progress: Progress) -> Written:
+    async def commit(self, account: str, entries: Sequence[Entry], progress: Checkpoint) -> Written:
         """See `Store.commit`. It survives a loss of power."""
         return await self._do(partial(self._open_writer().commit, account, entries, progress))
 

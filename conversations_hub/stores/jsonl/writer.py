@@ -8,13 +8,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from ...errors import StoreError
-from ...files.atomic import Files
+from ...files.atomic import FileOps
 from ...files.lock import Lock
 from ...files.opening import own_path
 from ...schema.document import document
-from ..store import Entry, Kept, Progress, Written, are_other_terms, check_made
+from ..store import Checkpoint, Entry, StoredVersion, Written, are_other_terms, check_made
 from .data import Data, packed, size_of
-from .journal import Begun, Committed, Erased, Finished, Known, Remembered
+from .journal import Begun, Committed, Erased, Finished, JournalState, Remembered
 
 __all__ = ["Writer"]
 
@@ -22,7 +22,7 @@ __all__ = ["Writer"]
 class Writer:
     """Takes the store's lock, brings what an earlier run left behind into order, and writes."""
 
-    def __init__(self, path: Path, files: Files, terms: dict[str, str], *, compress: bool, overwrite: bool) -> None:
+    def __init__(self, path: Path, files: FileOps, terms: dict[str, str], *, compress: bool, overwrite: bool) -> None:
         path = own_path(path)
         self._files = files
         self._terms = terms
@@ -43,23 +43,23 @@ class Writer:
             self.close = held.pop_all().close
 
     @property
-    def known(self) -> Known:
+    def known(self) -> JournalState:
         """What the log says."""
         return self._data.known
 
-    def progress(self, account: str) -> Progress:
+    def progress(self, account: str) -> Checkpoint:
         """See `Store.progress`."""
-        return self.known.progress.get(account, Progress())
+        return self.known.progress.get(account, Checkpoint())
 
-    def kept(self, account: str, ids: Sequence[str]) -> dict[str, Kept]:
+    def kept(self, account: str, ids: Sequence[str]) -> dict[str, StoredVersion]:
         """See `Store.kept`."""
         return self.known.kept(account, ids)
 
-    def unsettled(self, account: str) -> dict[str, Kept]:
+    def unsettled(self, account: str) -> dict[str, StoredVersion]:
         """See `Store.unsettled`."""
         return self.known.unsettled(account)
 
-    def commit(self, account: str, entries: Sequence[Entry], progress: Progress) -> Written:
+    def commit(self, account: str, entries: Sequence[Entry], progress: Checkpoint) -> Written:
         """See `Store.commit`."""
         kept = self.known.kept(account, (entry.conversation.id for entry in entries))
         lines: list[bytes] = []
@@ -71,12 +71,20 @@ class Writer:
             if before is not None and before.is_erased:
                 continue
             kept[id] = now
-            is_written = before is None or before.content != now.content
+            is_written = before is None or before.content_hash != now.content_hash
             if is_written:
                 lines.append(document(entry.conversation) + b"\n")
             if before != now:
                 remembered.append(
-                    Remembered(id, is_written, now.row, now.content, now.settles_at, now.listed, now.failing_since)
+                    Remembered(
+                        id,
+                        is_written,
+                        now.row_hash,
+                        now.content_hash,
+                        now.recheck_until,
+                        now.list_row,
+                        now.failing_since,
+                    )
                 )
             new += before is None
             updated += before is not None and is_written
@@ -180,7 +188,7 @@ class Writer:
         if self.known.tombstones:
             lines.append(Erased(salt=self.known.salt, tombstones=sorted(self.known.tombstones), offset=0))
         data.journal.begin(lines)
-        data.known = Known()
+        data.known = JournalState()
         for line in lines:
             self.known.take(line)
 

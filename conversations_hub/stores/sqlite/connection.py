@@ -15,13 +15,13 @@ from ..untrusted import LARGEST, reading
 from .bounded import BoundedConnection, reason_of
 from .tables import APPLICATION, NAMES, VERSION
 
-__all__ = ["connected", "has_index", "has_text_search", "using"]
+__all__ = ["connect", "has_index", "has_text_search", "using"]
 
 
 _BESIDE: Final = ("-wal", "-shm", "-journal")  # what SQLite opens, and believes
 
 
-def connected(path: Path, *, writes: bool = False) -> sqlite3.Connection:
+def connect(path: Path, *, writes: bool = False) -> sqlite3.Connection:
     """Open a store's file, made where it is to be written; raise `StoreError` where it is none, or of another version.
 
     To be written, it and what SQLite keeps beside it must be ours alone.

@@ -27,7 +27,7 @@ from ..filters import Filters
 from ..reader import Found, Hit
 from ..status import StoreStatus
 from ..untrusted import instant_of
-from .connection import connected, has_index, using
+from .connection import connect, has_index, using
 from .erasure import Plan, named, older
 from .query import Query, parsed, snippet
 from .status import status
@@ -54,7 +54,7 @@ class SQLiteReader:
         self._open()
 
     def _open(self) -> None:
-        self._connection = connected(self.path)
+        self._connection = connect(self.path)
         try:
             is_indexed = has_index(self._connection)
         except BaseException:

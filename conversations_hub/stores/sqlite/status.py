@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from ..status import AccountStatus, StoreStatus
-from ..store import Progress
+from ..store import Checkpoint
 from ..untrusted import instant_of
 
 __all__ = ["QUESTIONS", "status"]
@@ -52,14 +52,14 @@ def status(ask: Ask) -> StoreStatus:
         conversations, restricted = there.get(account, (0, 0))
         failing_now, failing_since = failing.get(account, (0, None))
         [told] = progress.get(account, ("{}",))
-        went = msgspec.json.decode(told, type=Progress)
+        went = msgspec.json.decode(told, type=Checkpoint)
         return AccountStatus(
             where=account,
             conversations=conversations,
             oldest=instant("oldest", account),
             newest=instant("newest", account),
             covered=went.covered,
-            is_under_way=went.walking is not None,
+            is_under_way=went.in_progress is not None,
             pending=pending.get(account, (0,))[0],
             restricted=restricted,
             failing=failing_now,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ...errors import StoreError
-from ..store import MADE, Entry, Kept, Progress, Written
+from ..store import MADE, Checkpoint, Entry, StoredVersion, Written
 from ..thread import Thread
 from .connection import using
 from .reader import SQLiteReader
@@ -47,19 +47,19 @@ class SQLiteStore:
     def _take(self, terms: Mapping[str, str]) -> None:
         self._writer = Writer(self.path, {name: terms[name] for name in MADE if name in terms})
 
-    async def progress(self, account: str) -> Progress:
+    async def progress(self, account: str) -> Checkpoint:
         """See `Store.progress`."""
         return await self._do(partial(self._open_writer().progress, account))
 
-    async def kept(self, account: str, ids: Sequence[str]) -> Mapping[str, Kept]:
+    async def kept(self, account: str, ids: Sequence[str]) -> Mapping[str, StoredVersion]:
         """See `Store.kept`."""
         return await self._do(partial(self._open_writer().kept, account, ids))
 
-    async def unsettled(self, account: str) -> Mapping[str, Kept]:
+    async def unsettled(self, account: str) -> Mapping[str, StoredVersion]:
         """See `Store.unsettled`."""
         return await self._do(partial(self._open_writer().unsettled, account))
 
-    async def commit(self, account: str, entries: Sequence[Entry], progress: Progress) -> Written:
+    async def commit(self, account: str, entries: Sequence[Entry], progress: Checkpoint) -> Written:
         """See `Store.commit`."""
         writer = self._open_writer()
         if writer.has_failed:  # whoever goes on after that would note a place that was never reached

@@ -17,9 +17,9 @@ from ...files.lock import Lock
 from ...files.opening import own_path
 from ...schema import Conversation, TranscriptTurn
 from ..erasure import Receipt, remove_recordings
-from ..store import ERASED, Entry, Kept, Progress, Written, check_made
+from ..store import ERASED, Checkpoint, Entry, StoredVersion, Written, check_made
 from ..untrusted import instant_of
-from .connection import connected, has_index, has_text_search
+from .connection import connect, has_index, has_text_search
 from .erasure import Plan, clean, digest_of, erase
 from .migration import migrate
 from .tables import (
@@ -54,7 +54,7 @@ class Writer:
         with ExitStack() as held:
             self._lock = Lock(path)
             held.callback(self._lock.release)
-            self._connection = connected(path, writes=True)
+            self._connection = connect(path, writes=True)
             held.callback(self._connection.close)
             self._prepare()
             self._has_index = has_index(self._connection)
@@ -104,14 +104,14 @@ class Writer:
             self._connection.execute("PRAGMA optimize")
             self._connection.execute("PRAGMA journal_mode = DELETE")
 
-    def progress(self, account: str) -> Progress:
+    def progress(self, account: str) -> Checkpoint:
         """See `Store.progress`."""
         row = self._connection.execute("SELECT progress FROM accounts WHERE account = ?", (account,)).fetchone()
-        return Progress() if row is None else msgspec.json.decode(row[0], type=Progress)
+        return Checkpoint() if row is None else msgspec.json.decode(row[0], type=Checkpoint)
 
-    def kept(self, account: str, ids: Sequence[str]) -> dict[str, Kept]:
+    def kept(self, account: str, ids: Sequence[str]) -> dict[str, StoredVersion]:
         """See `Store.kept`."""
-        found: dict[str, Kept] = {}
+        found: dict[str, StoredVersion] = {}
         for begin in range(0, len(ids), _MOST_VALUES):
             some = ids[begin : begin + _MOST_VALUES]
             found |= self._kept(account, f"AND id IN ({', '.join('?' * len(some))})", some)
@@ -135,11 +135,11 @@ class Writer:
             clean(self._connection, with_index=self._has_index)
         return chosen.receipt(self._path, now, files)
 
-    def unsettled(self, account: str) -> dict[str, Kept]:
+    def unsettled(self, account: str) -> dict[str, StoredVersion]:
         """See `Store.unsettled`."""
         return self._kept(account, "AND settles_at IS NOT NULL", ())
 
-    def _kept(self, account: str, condition: str, values: Sequence[str]) -> dict[str, Kept]:
+    def _kept(self, account: str, condition: str, values: Sequence[str]) -> dict[str, StoredVersion]:
         provider, _, name = account.partition("/")
         question = (
             "SELECT id, row_print, content_print, settles_at, listed, failing_since"
@@ -185,7 +185,7 @@ class Writer:
                 execute("ROLLBACK")
             raise
 
-    def commit(self, account: str, entries: Sequence[Entry], progress: Progress) -> Written:
+    def commit(self, account: str, entries: Sequence[Entry], progress: Checkpoint) -> Written:
         """See `Store.commit`."""
         keys, contents = self._there(account, [entry.conversation.id for entry in entries])
         known = [entry for entry in entries if entry.conversation.id in keys]
@@ -193,7 +193,7 @@ class Writer:
         erased = self._erased(account, [entry.conversation.id for entry in new])
         if erased:
             new = [entry for entry in new if entry.conversation.id not in erased]
-        updated = [entry for entry in known if contents[entry.conversation.id] != entry.kept.content]
+        updated = [entry for entry in known if contents[entry.conversation.id] != entry.kept.content_hash]
         with self._writing() as revision:
             for entry in updated:
                 self._clear(keys[entry.conversation.id], entry, revision)
@@ -257,14 +257,22 @@ class Writer:
             self._connection.executemany(_insert_into("turns", ("conversation", "position", *columns)), numbered)
 
 
-def _remembered(kept: Kept) -> tuple[Any, ...]:
-    return kept.row, kept.content, instant_text(kept.settles_at), instant_text(kept.failing_since), kept.listed
+def _remembered(kept: StoredVersion) -> tuple[Any, ...]:
+    return (
+        kept.row_hash,
+        kept.content_hash,
+        instant_text(kept.recheck_until),
+        instant_text(kept.failing_since),
+        kept.list_row,
+    )
 
 
-def _kept(row: object, content: object, listed: object, settles_at: str | None, failing_since: str | None) -> Kept:
+def _kept(
+    row: object, content: object, listed: object, settles_at: str | None, failing_since: str | None
+) -> StoredVersion:
     if not (isinstance(row, bytes) and isinstance(content, bytes) and isinstance(listed, bytes | None)):
         raise TypeError
-    return Kept(row, content, _instant(settles_at), listed, _instant(failing_since))
+    return StoredVersion(row, content, _instant(settles_at), listed, _instant(failing_since))
 
 
 def _instant(text: str | None) -> datetime | None:

@@ -6,4 +6,4 @@ from ..._moved import moved
 
 __all__: list[str] = []
 
-__getattr__ = moved(__name__, {"Archive": "conversations_hub.stores.sqlite.reader:SQLiteReader"})
+__getattr__ = moved(__name__, names={"Archive": "conversations_hub.stores.sqlite.reader:SQLiteReader"})

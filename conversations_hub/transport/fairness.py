@@ -1,4 +1,4 @@
-"""Turns of the event loop: answers that came together are read in several, so that others have theirs in between."""
+"""Fairness on the event loop: answers that came together are read over several of its iterations, not in one."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import asyncio
 from collections import deque
 from typing import Final
 
-__all__ = ["Turns"]
+__all__ = ["ReadBudget"]
 
 _MOST: Final = 48 * 1024  # bytes; reading that much takes about a millisecond
 
 
-class Turns:
-    """Bounds what all who share it read in one turn of the event loop; who came first goes first."""
+class ReadBudget:
+    """Bounds what is read in one iteration of the event loop by all who share it, in the order they came."""
 
     def __init__(self) -> None:
         self._read = 0
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
-    async def take(self, size: int) -> None:
-        """Go on if this turn of the loop has room, else in a later one; `size` is in bytes and may exceed any room."""
+    async def spend(self, size: int) -> None:
+        """Return at once while this iteration has room, else in a later one; `size` is in bytes, any number."""
         if self._waiting or self._read >= _MOST:
             waiter = asyncio.get_running_loop().create_future()
             self._waiting.append((size, waiter))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-__all__ = ["Age", "Candidates"]
+__all__ = ["Age", "Sampler"]
 
 Age = Literal["newest", "middle", "oldest", "undated"]
 """Where one stands among all; undated: of none it is known when it was."""
@@ -13,7 +13,7 @@ Age = Literal["newest", "middle", "oldest", "undated"]
 _MOST_KEPT = 64
 
 
-class Candidates:
+class Sampler:
     """Keeps the newest, the oldest and an even selection of conversations, however many there are."""
 
     def __init__(self) -> None:

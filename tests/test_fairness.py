@@ -12,10 +12,10 @@ import msgspec
 import pytest
 
 from conversations_hub import Account, Conversation, Hub, scrub
-from conversations_hub.adapter import Listing, Query
+from conversations_hub.adapter import Query, RawPage
 from conversations_hub.adapters import tavus
 from conversations_hub.scrub.members import scrubbed
-from conversations_hub.transport import Turns
+from conversations_hub.transport import ReadBudget
 from conversations_hub.wire import Flow
 
 from .server import answer, serving
@@ -25,7 +25,7 @@ KIB = 1024
 
 
 class Loop:
-    """Counts the turns of the running loop."""
+    """Counts the budget of the running loop."""
 
     def __init__(self) -> None:
         self.turn = 0
@@ -39,12 +39,12 @@ class Loop:
         self._next.cancel()
 
 
-async def read(turns: Turns, loop: Loop, sizes: list[int]) -> list[int]:
+async def read(budget: ReadBudget, loop: Loop, sizes: list[int]) -> list[int]:
     """Let one task read each size, all at once; return in which turn of the loop each did."""
     read_in: list[int] = []
 
     async def one(size: int) -> None:
-        await turns.take(size)
+        await budget.spend(size)
         read_in.append(loop.turn)
 
     async with asyncio.TaskGroup() as group:
@@ -55,7 +55,7 @@ async def read(turns: Turns, loop: Loop, sizes: list[int]) -> list[int]:
 
 async def test_what_came_together_is_read_in_several_turns() -> None:
     loop = Loop()
-    read_in = await read(Turns(), loop, [8 * KIB] * 40)
+    read_in = await read(ReadBudget(), loop, [8 * KIB] * 40)
     loop.stop()
     together = Counter(read_in)
     assert max(together.values()) * 8 <= 48
@@ -63,10 +63,10 @@ async def test_what_came_together_is_read_in_several_turns() -> None:
 
 
 async def test_who_came_first_goes_first() -> None:
-    loop, turns, order = Loop(), Turns(), list[int]()
+    loop, budget, order = Loop(), ReadBudget(), list[int]()
 
     async def one(place: int) -> None:
-        await turns.take(20 * KIB)
+        await budget.spend(20 * KIB)
         order.append(place)
 
     async with asyncio.TaskGroup() as group:
@@ -78,25 +78,25 @@ async def test_who_came_first_goes_first() -> None:
 
 async def test_more_than_a_turn_has_room_for_has_one_of_its_own() -> None:
     loop = Loop()
-    first, *others = await read(Turns(), loop, [64 * KIB * KIB, 64 * KIB * KIB, KIB])
+    first, *others = await read(ReadBudget(), loop, [64 * KIB * KIB, 64 * KIB * KIB, KIB])
     loop.stop()
     assert first < others[0] < others[1]
 
 
 async def test_who_is_alone_never_waits() -> None:
-    loop, turns = Loop(), Turns()
+    loop, budget = Loop(), ReadBudget()
     for _ in range(100):
         before = loop.turn
-        await turns.take(KIB)
+        await budget.spend(KIB)
         assert loop.turn == before
         await asyncio.sleep(0)
     loop.stop()
 
 
 async def test_who_was_cancelled_holds_nobody_up() -> None:
-    turns = Turns()
-    waiting = [asyncio.create_task(turns.take(64 * KIB)) for _ in range(10)]
-    last = asyncio.create_task(turns.take(KIB))
+    budget = ReadBudget()
+    waiting = [asyncio.create_task(budget.spend(64 * KIB)) for _ in range(10)]
+    last = asyncio.create_task(budget.spend(KIB))
     await asyncio.sleep(0)
     reading, *cancelled = waiting
     for task in cancelled:
@@ -143,7 +143,7 @@ async def test_a_long_row_of_a_list_is_read_in_a_thread(monkeypatch: pytest.Monk
     list_page = tavus.ADAPTER.list_page
     assert list_page is not None
 
-    def watched(account: Account, query: Query, cursor: str | None) -> Flow[Listing]:
+    def watched(account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
         listing = yield from list_page(account, query, cursor)
 
         def normalize(row: msgspec.Raw) -> Conversation:

@@ -32,15 +32,15 @@ from ..redaction.redactors import redacted
 from ..reporting import MAX_REPORTED, tell
 from ..schema import Conversation, TranscriptState
 from ..stores.fingerprint import fingerprint
-from ..stores.store import Entry, Kept, Progress, Store, Window, when
+from ..stores.store import Checkpoint, Entry, Store, StoredVersion, Window, when
 from ..stores.untrusted import reading
 from ..transport import Clock
 from .change import digest, is_to_fetch
 from .options import SyncOptions
-from .report import AccountSync
-from .windows import bounds, joined, left_to_walk
+from .report import AccountSyncReport
+from .windows import bounds, join, left_to_walk
 
-__all__ = ["Pull"]
+__all__ = ["AccountSync"]
 
 T = TypeVar("T")
 
@@ -56,10 +56,10 @@ _LATE_ANALYSIS = timedelta(hours=1)
 """How long after its end more may come of a conversation that looks complete."""
 
 
-class Pull:
+class AccountSync:
     """Pulls one account; it goes on where an earlier run was stopped."""
 
-    def __init__(self, hub: Hub, store: Store, options: SyncOptions, report: AccountSync, clock: Clock) -> None:
+    def __init__(self, hub: Hub, store: Store, options: SyncOptions, report: AccountSyncReport, clock: Clock) -> None:
         self._hub = hub
         self._adapter = usable(report.where.partition("/")[0])
         self._store = store
@@ -68,7 +68,7 @@ class Pull:
         self._clock = clock
         self._where = report.where
         self._narrows = self._adapter.narrows_by_time
-        self._progress = Progress()
+        self._progress = Checkpoint()
         self._batch: list[Entry] = []
         self._committed_at = clock.monotonic()
         self._looked_at: set[str] = set()  # of what is to be looked at again: once in a run is enough
@@ -115,8 +115,8 @@ class Pull:
             self._progress = self._at_rest(self._progress.covered)
         await self._look_again()
 
-    def _at_rest(self, covered: Window | None) -> Progress:
-        return Progress(covered=covered, newest=self._progress.newest)
+    def _at_rest(self, covered: Window | None) -> Checkpoint:
+        return Checkpoint(covered=covered, high_watermark=self._progress.high_watermark)
 
     async def _walk_all(self) -> bool:
         """Walk what is left; return False where the provider's narrowed lists turn out to leave something out."""
@@ -124,7 +124,7 @@ class Pull:
         left = left_to_walk(self._progress, self._options, lookback, narrows=self._narrows)
         self._reach = left.reach
         if left.resumed is not None:
-            self._progress = msgspec.structs.replace(self._progress, walking=left.resumed)
+            self._progress = msgspec.structs.replace(self._progress, in_progress=left.resumed)
         try:
             for window in left.windows:
                 await self._walk(window)
@@ -135,9 +135,9 @@ class Pull:
     async def _walk(self, window: Window) -> None:
         """Walk a window to its end, again until a pass finds nothing new, and note it as covered."""
         before = self._report.counts
-        if self._progress.walking != window or self._options.again:
+        if self._progress.in_progress != window or self._options.again:
             self._progress = msgspec.structs.replace(
-                self._at_rest(self._progress.covered), walking=window, is_last=window.until == self._options.until
+                self._at_rest(self._progress.covered), in_progress=window, is_last=window.until == self._options.until
             )
         is_whole = False
         listed: set[str] | None = None if self._narrows and window.since is not None else set()
@@ -150,7 +150,7 @@ class Pull:
                 break
             self._progress = msgspec.structs.replace(self._progress, cursor=None, passes=passes, new=0)
         self._report.is_verified &= found_nothing
-        self._progress = self._at_rest(joined(self._progress.covered, window))
+        self._progress = self._at_rest(join(self._progress.covered, window))
         await self._commit()
         self._report.walked(window, before)
         if is_whole:
@@ -221,18 +221,18 @@ class Pull:
             (row, kept.get(row.id)) for row in rows if row.id not in waiting and await self._is_to_fetch(row, kept)
         ]
         new = sum(before is None for _, before in wanted)
-        instants = [self._progress.newest, *map(when, rows)]
+        instants = [self._progress.high_watermark, *map(when, rows)]
         newest = max((at for at in instants if at is not None), default=None)
-        self._progress = msgspec.structs.replace(self._progress, new=self._progress.new + new, newest=newest)
+        self._progress = msgspec.structs.replace(self._progress, new=self._progress.new + new, high_watermark=newest)
         if self._progress.passes == 0:
             report.unchanged += len(rows) - len(wanted)
         await self._fetch(wanted)
 
-    async def _is_to_fetch(self, row: Conversation, kept: Mapping[str, Kept]) -> bool:
+    async def _is_to_fetch(self, row: Conversation, kept: Mapping[str, StoredVersion]) -> bool:
         return row.id not in self._looked_at and await is_to_fetch(row, kept.get(row.id), self._options)
 
-    async def _fetch(self, rows: Sequence[tuple[Conversation, Kept | None]]) -> None:
-        by_ref: dict[str, tuple[Conversation, Kept | None]] = {}
+    async def _fetch(self, rows: Sequence[tuple[Conversation, StoredVersion | None]]) -> None:
+        by_ref: dict[str, tuple[Conversation, StoredVersion | None]] = {}
         for row, before in rows:
             if self._adapter.has_details(row.id):
                 by_ref[self._ref(row.id)] = (row, before)
@@ -247,16 +247,16 @@ class Pull:
         left = {
             self._ref(id): kept
             for id, kept in unsettled.items()
-            if id not in self._looked_at and kept.listed and self._adapter.resource_of(id)[1].get is not None
+            if id not in self._looked_at and kept.list_row and self._adapter.resource_of(id)[1].get is not None
         }
         if not left:
             return
         self._report.begin("looking again")
         async for before, details, error in self._details(left):
             with reading("what the store remembers of a row"):
-                row = _row.decode(before.listed or b"")
+                row = _row.decode(before.list_row or b"")
                 is_listed = not self._passed(row)
-            await self._remember(row, details, before, row_print=before.row, error=error, listed=is_listed)
+            await self._remember(row, details, before, row_print=before.row_hash, error=error, listed=is_listed)
         await self._commit()
 
     def _passed(self, row: Conversation) -> bool:
@@ -280,7 +280,7 @@ class Pull:
         self,
         row: Conversation,
         details: Conversation | None,
-        before: Kept | None,
+        before: StoredVersion | None,
         *,
         row_print: bytes | None = None,
         error: HubError | None = None,
@@ -305,7 +305,7 @@ class Pull:
         await self._commit_if_due()
 
     async def _remember_failure(
-        self, row: Conversation, before: Kept | None, row_print: bytes | None, error: HubError, *, listed: bool
+        self, row: Conversation, before: StoredVersion | None, row_print: bytes | None, error: HubError, *, listed: bool
     ) -> None:
         """Put down that details could not be had, and until when they are asked for again.
 
@@ -322,10 +322,10 @@ class Pull:
             await self._put_down(row, without_details(row, error), row_print, settles_at, failing_since)
         else:
             # What was given up is asked for again when its row changes.
-            seen = before.row if settles_at is not None or row_print is not None else fingerprint(self._shown(row))
+            seen = before.row_hash if settles_at is not None or row_print is not None else fingerprint(self._shown(row))
             if settles_at is not None:
                 self._looked_at.add(row.id)
-            kept = msgspec.structs.replace(before, row=seen, settles_at=settles_at, failing_since=failing_since)
+            kept = msgspec.structs.replace(before, row_hash=seen, recheck_until=settles_at, failing_since=failing_since)
             self._batch.append(Entry(row, kept))
         await self._commit_if_due()
 
@@ -344,14 +344,14 @@ class Pull:
         listed = None if settles_at is None else _encoder.encode(msgspec.structs.replace(shown, raw=None))
         content = await digest(stored, fingerprint)
         seen = row_print or (content if shown is stored else fingerprint(shown))
-        kept = Kept(seen, content, settles_at, listed, failing_since)
+        kept = StoredVersion(seen, content, settles_at, listed, failing_since)
         self._batch.append(Entry(stored, kept))
 
     def _shown(self, row: Conversation) -> Conversation:
         """Return what may be remembered of a row."""
         return redacted(row, self._options.redact_rows)
 
-    def _settles_at(self, one: Conversation, before: Kept | None) -> datetime | None:
+    def _settles_at(self, one: Conversation, before: StoredVersion | None) -> datetime | None:
         """Return until when more may come of a conversation; None where nobody waits for it any longer."""
         now, patience = self._clock.now(), self._options.patience
         last_known = one.ended_at or one.started_at or one.created_at
@@ -360,7 +360,7 @@ class Pull:
         elif _is_whole(one):
             return None
         else:
-            settles_at = before.settles_at if before and before.settles_at else later(now, patience)
+            settles_at = before.recheck_until if before and before.recheck_until else later(now, patience)
         return settles_at if settles_at > now else None
 
     async def _commit_if_due(self) -> None:
