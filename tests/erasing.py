@@ -6,7 +6,6 @@ import os
 import signal
 import sqlite3
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -18,7 +17,9 @@ from conversations_hub.stores.sqlite.connection import connect as connection_to
 from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.sqlite.writer import Writer
 
-__all__ = ["erased_and_killed_before", "erased_and_telling"]
+from .killing import Steps
+
+__all__ = ["erased_and_killed_before", "erased_in_steps"]
 
 _OURS = (
     "INSERT OR IGNORE INTO erased",
@@ -51,25 +52,22 @@ def erased_and_killed_before(path: str, step: int) -> None:
         archive.erase("acme:c1")
 
 
-def erased_and_telling(path: str, number: str, turns: Connection) -> None:
-    """Erase all of a person, or bring an old store to this layout first, and tell each step on the way."""
-
-    def tell() -> None:
-        os.write(turns.fileno(), b".")
+def erased_in_steps(path: str, number: str, steps: Steps) -> None:
+    """Erase all of a person, and bring an old store to this layout first."""
 
     def connected(*arguments: Any, **options: Any) -> sqlite3.Connection:
         connection = connection_to(*arguments, **options)
-        connection.set_progress_handler(tell, 500)
+        connection.set_progress_handler(steps.take, 500)
         return connection
 
-    def told(call: Callable[..., Any]) -> Callable[..., Any]:
-        def telling(*arguments: Any) -> Any:
-            tell()
+    def counted(call: Callable[..., Any]) -> Callable[..., Any]:
+        def counting(*arguments: Any) -> Any:
+            steps.take()
             return call(*arguments)
 
-        return telling
+        return counting
 
-    files = FileOps(**{name: told(getattr(FileOps(), name)) for name in FileOps.__struct_fields__})
+    files = FileOps(**{name: counted(getattr(FileOps(), name)) for name in FileOps.__struct_fields__})
     person = Person(phone=number)
     with patch("conversations_hub.stores.sqlite.writer.connect", connected):
         if path.endswith(".jsonl"):

@@ -22,7 +22,7 @@ from conversations_hub.stores.fingerprint import fingerprint
 
 from .warm import Warm, command_line
 
-__all__ = ["PROVIDERS", "killed_after", "killed_often", "rows_in", "served"]
+__all__ = ["PROVIDERS", "Steps", "killed_after", "killed_often", "rows_in", "served"]
 
 PROVIDERS = ("tavus", "elevenlabs", "vapi")
 """Three whose answers do not hold the present, as freshly signed URLs do."""
@@ -44,15 +44,30 @@ def served(conversations: int, latency: float = 0.0) -> Generator[dict[str, str]
         yield os.environ | {name: value for name, value in told.items() if name.lower().startswith(PROVIDERS)}
 
 
-def _sync(store: str, turns: Connection) -> None:
-    """Sync, and tell each turn of the event loop."""
+class Steps:
+    """The steps of a process that counts them, and is killed at the last one."""
 
-    class Telling(selectors.DefaultSelector):
+    def __init__(self, counting: Connection, last: int) -> None:
+        self._counting = counting
+        self._left = last
+
+    def take(self) -> None:
+        """Count a step."""
+        os.write(self._counting.fileno(), b".")
+        self._left -= 1
+        if not self._left:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _sync(store: str, steps: Steps) -> None:
+    """Sync; a step is an iteration of the event loop."""
+
+    class Counting(selectors.DefaultSelector):
         def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-            os.write(turns.fileno(), b".")
+            steps.take()
             return super().select(timeout)
 
-    selectors.DefaultSelector = Telling  # type: ignore[misc]
+    selectors.DefaultSelector = Counting  # type: ignore[misc]
     until = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
     command_line("sync", *PROVIDERS, "--store", store, "--until", until.isoformat())
 
@@ -65,18 +80,16 @@ def synced(store: str, environ: Mapping[str, str], *, kill_after: int = sys.maxs
 def killed_after(
     steps: int, work: Callable[..., None], *arguments: object, environ: Mapping[str, str] | None = None
 ) -> int | None:
-    """Let a process work that tells each of its steps, and kill it after so many; return how many it took, or None.
+    """Let a process work that counts its steps, and is killed at one; return how many it took, or None.
 
-    It goes on while the signal is on its way, so it ends anywhere in what it and its threads do.
+    Its other threads are anywhere in what they do when it is killed.
     """
-    told, telling = Pipe(duplex=False)
-    with told, Warm(work, *arguments, telling, environ=environ) as running:
-        telling.close()
+    counted, counting = Pipe(duplex=False)
+    with counted, Warm(work, *arguments, Steps(counting, steps), environ=environ) as running:
+        counting.close()
         taken = 0
-        while some := os.read(told.fileno(), min(steps - taken, 4096)):
+        while some := os.read(counted.fileno(), 4096):
             taken += len(some)
-        if taken == steps:
-            running.send_signal(signal.SIGKILL)
         code = running.wait()
         assert code in (0, -signal.SIGKILL), running.stdout.read() + running.stderr.read()
         return None if code else taken

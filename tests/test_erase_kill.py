@@ -16,7 +16,7 @@ from conversations_hub.stores.jsonl.reader import JSONLReader
 from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.stores.sqlite.reader import SQLiteReader
 
-from .erasing import erased_and_telling
+from .erasing import erased_in_steps
 from .exporting import entry, export
 from .killing import killed_after
 from .test_erasure import bytes_in, called, kept_in
@@ -86,7 +86,7 @@ async def test_killed_at_random_it_is_never_half(
     def copy(to: str) -> Path:
         return shutil.copytree(begun, tmp_path / to) / name
 
-    steps = killed_after(1_000_000, erased_and_telling, str(copy("due")), NUMBER)
+    steps = killed_after(1_000_000, erased_in_steps, str(copy("due")), NUMBER)
     assert steps is not None
     assert steps > 10
     due = {one.ref: one for one in LEFT}
@@ -96,13 +96,13 @@ async def test_killed_at_random_it_is_never_half(
     for number in range(kills):
         path = copy(str(number))
         for _ in range(2):  # and what the next one brings into order is killed as well
-            ended = killed_after(chance.randrange(1, steps + 1), erased_and_telling, str(path), NUMBER)
+            ended = killed_after(chance.randrange(1, steps + 1), erased_in_steps, str(path), NUMBER)
             killed += ended is None
         again = shutil.copytree(path.parent, tmp_path / f"{number} again") / name
         there = await _all_of(again)
         assert there in (due, {one.ref: one for one in BOTH}), number
         assert _left_to_erase(again) == len(there) - EACH
-        killed_after(1_000_000, erased_and_telling, str(path), NUMBER)
+        killed_after(1_000_000, erased_in_steps, str(path), NUMBER)
         assert await _all_of(path) == due
         assert b"Rumpelstilz" not in bytes_in(path.parent)
         for folder in (path.parent, again.parent):
