@@ -47,7 +47,8 @@ async def test_accounts_take_turns_however_long_their_lines_are() -> None:
         await turns()
     assert "".join(served) == "abcabaa"
     connections.give_back()
-    assert connections.are_free
+    assert connections.take_at_once()
+    connections.give_back()
 
 
 async def test_who_stops_waiting_keeps_nothing_from_the_others() -> None:
@@ -61,7 +62,8 @@ async def test_who_stops_waiting_keeps_nothing_from_the_others() -> None:
     await turns()
     assert served == ["d"]
     connections.give_back()
-    assert connections.are_free
+    assert connections.take_at_once()
+    connections.give_back()
 
 
 async def test_a_turn_that_does_not_come_in_time_is_our_own_limit() -> None:
@@ -71,7 +73,8 @@ async def test_a_turn_that_does_not_come_in_time_is_our_own_limit() -> None:
         await connections.take("b", 0)
     assert not Breaker.counts(late.value)
     connections.give_back()
-    assert connections.are_free
+    assert connections.take_at_once()
+    connections.give_back()
 
 
 def test_the_number_is_a_share_of_what_the_process_may_open() -> None:
@@ -143,7 +146,7 @@ async def test_failures_and_cancelled_calls_give_their_places_back() -> None:
             call.cancel()
         await asyncio.wait(calls)
         shared = shared_by(hub)
-        assert (shared.are_free, shared._taken, shared._open) == (True, 0, 0)
+        assert (shared._taken, shared._open) == (0, 0)
 
 
 # a process with few descriptors

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 from typing import Any, cast
 from unittest.mock import patch
 
@@ -16,7 +16,7 @@ from conversations_hub.adapter import Adapter
 from conversations_hub.policy import Profile
 from conversations_hub.signals import Signal
 from conversations_hub.transport import Clock, Lane
-from conversations_hub.transport.failures import ConnectionLost
+from conversations_hub.transport.pool import WAITING, under_way
 from conversations_hub.wire import Response
 
 __all__ = ["Provider", "Unplugged", "unplugged"]
@@ -37,6 +37,12 @@ class _Answer:
     async def read(self) -> bytes:
         return self._body
 
+    def release(self) -> None:
+        pass
+
+    async def wait_for_close(self) -> None:
+        pass
+
 
 class _Session:
     """What the lane uses of the library's session."""
@@ -44,7 +50,6 @@ class _Session:
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
 
-    @asynccontextmanager
     async def request(
         self,
         _method: str,
@@ -52,12 +57,13 @@ class _Session:
         *,
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  (the library's)
         **_options: Any,
-    ) -> AsyncGenerator[_Answer]:
+    ) -> _Answer:
+        under_way.get().stage = WAITING
         async with asyncio.timeout(timeout.total):
             response = await self._provider(url)
         if response is None:
-            raise ConnectionLost
-        yield _Answer(response)
+            raise aiohttp.ServerDisconnectedError
+        return _Answer(response)
 
 
 class Unplugged(Lane):

@@ -50,18 +50,19 @@ class Connections:
             self._loop = loop
         return loop
 
-    @property
-    def are_free(self) -> bool:
-        """Whether one can be had at once."""
-        return self._taken < self.most
+    def take_at_once(self) -> bool:
+        """Take a place if one is free, and say whether it was; give it back with `give_back`."""
+        if self._taken >= self.most:
+            return False
+        self._taken += 1
+        return True
 
     async def take(self, account: str, seconds: float) -> None:
         """Take a place, and give it back with `give_back`; `DeadlineError` where there is none within so many seconds.
 
         Each stands for one connection: one that is being made, or is used.
         """
-        if self.are_free:
-            self._taken += 1
+        if self.take_at_once():
             return
         waiter = asyncio.get_running_loop().create_future()
         self._lines.setdefault(account, deque()).append(waiter)

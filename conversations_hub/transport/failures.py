@@ -17,29 +17,16 @@ from ..errors import HubError, LocalLimitError, PayloadError, TransportError
 from ..policy import Profile
 from ..proxy import Proxy
 
-__all__ = ["ConnectionLost", "LibraryError", "failure_of", "refused_by", "sent_once"]
+__all__ = ["LibraryError", "failure_of", "is_lost", "refused_by"]
 
 LibraryError = aiohttp.ClientError | OSError
 """Whatever an exchange may raise; a time-out is an `OSError` too."""
 
 
-class ConnectionLost(aiohttp.ClientError):
-    """The connection ended before a byte of the answer came.
-
-    After a disconnect the library would send an idempotent request again by itself, behind our backs and our counters;
-    an exception it does not know keeps it from that.
-    """
-
-
-async def sent_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Send a request once: a middleware, for it alone sees the library's own second try."""
-    try:
-        return await handler(request)
-    except aiohttp.ClientConnectorError:
-        raise
-    except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-        pass
-    raise ConnectionLost
+def is_lost(error: LibraryError) -> bool:
+    """Whether a connection that was made ended before the answer was whole."""
+    is_unmade = isinstance(error, aiohttp.ClientConnectorError)
+    return isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError) and not is_unmade
 
 
 def failure_of(error: LibraryError, host: str, profile: Profile, stage: str, proxy: Proxy | None = None) -> HubError:

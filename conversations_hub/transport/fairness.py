@@ -18,14 +18,19 @@ class ReadBudget:
         self._read = 0
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
+    def spend_at_once(self, size: int) -> bool:
+        """Read so many bytes now if this iteration has room, and say whether it has."""
+        if self._waiting or self._read >= _MOST:
+            return False
+        self._count(size)
+        return True
+
     async def spend(self, size: int) -> None:
         """Return at once while this iteration has room, else in a later one; `size` is in bytes, any number."""
-        if self._waiting or self._read >= _MOST:
+        if not self.spend_at_once(size):
             waiter = asyncio.get_running_loop().create_future()
             self._waiting.append((size, waiter))
             await waiter
-        else:
-            self._count(size)
 
     def _count(self, size: int) -> None:
         if not self._read:

@@ -34,6 +34,17 @@ class Limiter(Protocol):
         ...
 
 
+class _Places(asyncio.Semaphore):
+    """Places among the requests under way."""
+
+    def take_at_once(self) -> bool:
+        """Take one if it is free and nobody stands in line; say whether it was."""
+        if self._value <= 0 or self._waiters:
+            return False
+        self._value -= 1
+        return True
+
+
 class Gate:
     """One account's gate."""
 
@@ -54,7 +65,7 @@ class Gate:
         self._sleep = sleep
         self._limiter = limiter
         self._tell = tell
-        self._places = asyncio.Semaphore(profile.in_flight)
+        self._places = _Places(profile.in_flight)
         self._in_line = 0  # who waits for the rate
         self._turn = asyncio.Lock()  # held by the one in front of them
         self._rate = RateLimit(documented_rate)
@@ -71,17 +82,18 @@ class Gate:
         Raises `CircuitOpenError` where the provider was down a moment ago, and `DeadlineError` or `RateLimitError`
         where the wait would not end in time.
         """
-        if self._is_free():
-            await self._places.acquire()  # at once
-            now = self._clock.monotonic()
-            if self._rate.wait(now) <= 0 and (ticket := self._breaker.enter(now)):
-                self._rate.take(now)
-                return ticket
-            self._places.release()
-        return await self._stand_in_line(deadline, parks=parks)
+        return self.enter_at_once() or await self._stand_in_line(deadline, parks=parks)
 
-    def _is_free(self) -> bool:
-        return not self._in_line and self._limiter is None and not self._places.locked()
+    def enter_at_once(self) -> Ticket | None:
+        """Let a request go if it need not wait, as most need not; None: it has to wait, with `enter`."""
+        if self._in_line or self._limiter is not None or not self._places.take_at_once():
+            return None
+        now = self._clock.monotonic()
+        if self._rate.wait(now) <= 0 and (ticket := self._breaker.enter(now)):
+            self._rate.take(now)
+            return ticket
+        self._places.release()
+        return None
 
     async def _stand_in_line(self, deadline: float, *, parks: bool) -> Ticket:
         while True:
@@ -163,8 +175,7 @@ class Gate:
             await self._hold(until - now, "breaker")
 
     async def _take_place(self, deadline: float) -> None:
-        if not self._places.locked():
-            await self._places.acquire()
+        if self._places.take_at_once():
             return
         began = self._clock.monotonic()
         await self._acquire(self._places, deadline)

@@ -45,10 +45,10 @@ from .body import read
 from .clock import Clock
 from .connections import Connections
 from .exchange import Counts, OperationName, OperationRun
-from .failures import ConnectionLost, LibraryError, failure_of, refused_by
+from .failures import LibraryError, failure_of, is_lost, refused_by
 from .fairness import ReadBudget
 from .gate import Gate, Limiter
-from .pool import KEEP_ALIVE, SocketFactory, drop, session, url_of
+from .pool import KEEP_ALIVE, WAITING, SocketFactory, drop, session, url_of
 from .threads import Threads
 
 __all__ = ["Clock", "Connections", "Lane", "Limiter"]
@@ -165,9 +165,15 @@ class Lane:
         """Attempt what no flow can, as often as a flow's request; raise the same errors as `run`."""
         exchange = OperationRun(operation, profile, self.clock.monotonic())
         try:
-            return await self._tried(partial(attempt, exchange), exchange, is_safe=True)
+            try:
+                found = await attempt(exchange)
+            except HubError as error:
+                return await self._retry(partial(attempt, exchange), exchange, bare(error))
+            self._budget.give_back(None)
         except (HubError, asyncio.CancelledError) as error:
             failure = bare(error)
+        else:
+            return found
         raise self._signed_off(failure, exchange)
 
     async def _drive(self, flow: Flow[T], exchange: OperationRun) -> T:
@@ -188,28 +194,29 @@ class Lane:
                 if isinstance(request, _Result):
                     return request.value
                 try:
-                    attempt = partial(self._attempt, request, exchange)
-                    answer = await self._tried(attempt, exchange, is_safe=request.is_safe)
+                    answer = await self._answer(request, exchange)
                 except HubError as error:
                     answer = error
                 continue
             raise PayloadError(f"the adapter could not read the answer: {name_of(bug)}")
 
-    async def _tried(self, attempt: Callable[[], Awaitable[T]], exchange: OperationRun, *, is_safe: bool) -> T:
+    async def _answer(self, request: Request, exchange: OperationRun) -> Response:
         exchange.attempts = 0
         try:
-            found = await attempt()
+            response = await self._attempt(request, exchange)
         except HubError as error:
             failure = error
         else:
             self._budget.give_back(None)
-            return found
+            return response
+        return await self._retry(partial(self._attempt, request, exchange), exchange, failure, is_safe=request.is_safe)
+
+    async def _retry(
+        self, attempt: Callable[[], Awaitable[T]], exchange: OperationRun, failure: HubError, *, is_safe: bool = True
+    ) -> T:
+        """Try again after a first failure, as the policy says, or raise it; it costs more than an attempt."""
         if not (failure.retryable and is_safe) or isinstance(failure, CircuitOpenError):
             raise failure
-        return await self._retry(attempt, exchange, failure)
-
-    async def _retry(self, attempt: Callable[[], Awaitable[T]], exchange: OperationRun, failure: HubError) -> T:
-        """Try again, as the policy says; entered after a first failure only, for it costs more than an attempt."""
         failures = [failure]
         last_cost: int | None = None
 
@@ -278,16 +285,20 @@ class Lane:
         """Send a request once, when its turn has come, and believe the answer only if it is whole."""
         session, _ = self._open()
         url = target(request, self.base_url)
-        ticket = await self._gate.enter(exchange.deadline, parks=exchange.profile.parks)
+        gate, connections = self._gate, self._connections
+        ticket = gate.enter_at_once() or await gate.enter(exchange.deadline, parks=exchange.profile.parks)
         failure: HubError
         try:
-            await self._take_connection(exchange)
+            if not connections.take_at_once():
+                await self._take_connection(exchange)
             try:
                 response = await self._send(session, url, request, exchange)
             finally:
-                self._connections.give_back()
-            is_large, is_text = len(response.body) > LARGE, None
-            await self.read_budget.spend(len(response.body))
+                connections.give_back()
+            size = len(response.body)
+            is_large, is_text = size > LARGE, None
+            if not self.read_budget.spend_at_once(size):
+                await self.read_budget.spend(size)
             if is_large:
                 await self._make_way()
                 is_text = is_utf8(response.body)
@@ -345,11 +356,11 @@ class Lane:
             self._connections.give_back()
 
     async def _take_connection(self, exchange: OperationRun) -> None:
+        if self._connections.take_at_once():
+            return
         began = self.clock.monotonic()
-        is_free = self._connections.are_free
         await self._connections.take(self._where, exchange.deadline - began)
-        if not is_free:
-            self.tell(Waited, seconds=self.clock.monotonic() - began, reason="connection")
+        self.tell(Waited, seconds=self.clock.monotonic() - began, reason="connection")
 
     async def _make_way(self) -> None:
         """Let the others have their turn before more is done to a large body."""
@@ -404,7 +415,7 @@ class Lane:
             exchange.attempts += 1
             exchange.requests += 1
             exchange.retries += exchange.attempts > 1
-            async with session.request(
+            answer = await session.request(
                 request.method,
                 URL(url, encoded=True),
                 headers=headers,
@@ -412,14 +423,19 @@ class Lane:
                 timeout=exchange.timeout,
                 allow_redirects=False,
                 proxy=url_of(self._proxy),
-            ) as answer:
+            )
+            try:
                 exchange.stage = "reading the answer"
                 return Response(answer.status, answer.headers, await read(answer, exchange.profile.largest_body))
+            finally:
+                answer.release()
+                if signed.body is not None:
+                    await answer.wait_for_close()
         except HubError as error:
             return bare(error)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             was_kept = self.clock.monotonic() - self._answered_at < KEEP_ALIVE
-            exchange.is_stale = was_kept and exchange.attempts == 1 and isinstance(error, ConnectionLost)
+            exchange.is_stale = was_kept and exchange.attempts == 1 and is_lost(error) and exchange.stage == WAITING
             return self.failure(error, exchange, self._host, self._proxy)
         except Exception as bug:  # noqa: BLE001  (one adapter's bug must not become everybody's)
             return bug_of(bug)

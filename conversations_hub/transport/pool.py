@@ -20,10 +20,19 @@ from yarl import URL
 from ..proxy import Proxy
 from ..version import __version__
 from .connections import Connections
-from .failures import sent_once
 from .threads import Threads
 
-__all__ = ["KEEP_ALIVE", "AddressInfo", "RequestPhase", "SocketFactory", "drop", "session", "under_way", "url_of"]
+__all__ = [
+    "KEEP_ALIVE",
+    "WAITING",
+    "AddressInfo",
+    "RequestPhase",
+    "SocketFactory",
+    "drop",
+    "session",
+    "under_way",
+    "url_of",
+]
 
 AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
 """Family, kind, protocol, name and address, as a resolver gives them."""
@@ -33,6 +42,9 @@ SocketFactory = Callable[[AddressInfo], socket.socket]
 
 KEEP_ALIVE: Final = 10.0
 """Seconds a connection is kept: below what servers commonly allow, so that they seldom close as we send."""
+
+
+WAITING: Final = "waiting for the answer to begin"
 
 
 class RequestPhase:
@@ -85,7 +97,7 @@ class _Connector(aiohttp.TCPConnector):
             if protocol is None or not self.shared.is_used(protocol) or not _has_spoken(protocol):
                 break
             connection.close()
-        under_way.get().stage = "waiting for the answer to begin"
+        under_way.get().stage = WAITING
         return connection
 
     async def _create_connection(self, *arguments: Any, **named: Any) -> ResponseHandler:
@@ -148,16 +160,18 @@ def session(
         socket_factory=socket_factory,
     )
     connector.shared = connections
-    return aiohttp.ClientSession(
+    made = aiohttp.ClientSession(
         connector=connector,
         # The default jar would send one tenant's session with another's key.
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={**headers, "User-Agent": f"conversations-hub/{__version__}"},
-        middlewares=(sent_once,),
         # The library's own neither bounds what comes out nor notices a stream that was cut.
         auto_decompress=False,
         trust_env=False,
     )
+    # It would send an idempotent request again by itself, behind our backs and our counters.
+    made._retry_connection = False  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    return made
 
 
 def url_of(proxy: Proxy | None) -> URL | None:
