@@ -22,7 +22,7 @@ _REST_OF_ESCAPE = re.compile(rb"(?:(?<=\\)\\*[^\\])?", re.DOTALL)
 
 def is_too_deep(body: bytes) -> bool:
     """Whether well-formed JSON is nested too deeply; without recursion, in less memory than the body takes."""
-    if len(body) <= 2 * _MOST_LEVELS:
+    if len(body) <= _PIECE and _opens_few(body):
         return False
     left, passed = _brackets(body), 0
     while left and passed < _USUAL_LEVELS:  # each takes the innermost level away, much faster than counting
@@ -31,6 +31,12 @@ def is_too_deep(body: bytes) -> bool:
         left, passed = left.replace(b"[]", b""), passed + 1
     steps = map(ord("\\").__sub__, left)  # it stands between the two
     return passed + max(accumulate(steps), default=0) > _MOST_LEVELS
+
+
+def _opens_few(body: bytes) -> bool:
+    """Whether there are fewer brackets, those in texts included, than there may be levels; cheaper than to remove all."""
+    objects = len(body.split(b"{", _MOST_LEVELS)) - 1
+    return objects < _MOST_LEVELS and objects + len(body.split(b"[", _MOST_LEVELS)) <= _MOST_LEVELS
 
 
 def _brackets(body: bytes) -> bytes:
