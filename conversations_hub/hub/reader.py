@@ -116,14 +116,8 @@ class ResourceReader:
         wrong = wrong_with_id(conversation.id)
         if wrong:
             raise PayloadError(f"the provider's id of it {wrong}")
-        for moment in (
-            conversation.created_at,
-            conversation.started_at,
-            conversation.ended_at,
-            conversation.updated_at,
-        ):
-            if moment is not None and (moment.tzinfo is None or not is_believable(moment)):
-                raise PayloadError("the adapter has a bug: an instant without a time zone, or not from 1970 up to 8999")
+        if not _has_good_instants(conversation):
+            raise PayloadError("the adapter has a bug: an instant without a time zone, or not from 1970 up to 8999")
         owned = msgspec.structs.replace(
             conversation,
             provider=self.lane.account.provider,
@@ -151,6 +145,7 @@ class ResourceReader:
         most = _most_rows(query.page_size, self.resource.page_size)
         report.pages += 1
         report.listed += len(listing.rows)
+        budget = self.lane.read_budget
         conversations: list[Conversation] = []
         rejected: list[Issue] = []
         unreadable = 0
@@ -160,7 +155,8 @@ class ResourceReader:
 
         for position, row in enumerate(islice(listing.rows, most)):
             size = memoryview(row).nbytes
-            await self.lane.read_budget.spend(size)
+            if not budget.spend_at_once(size):
+                await budget.spend(size)
             try:
                 found = read_row(read, row) if size <= LARGE else await asyncio.to_thread(read_row, read, row)
                 conversations.append(found)
@@ -221,6 +217,13 @@ class Lists(NamedTuple):
     def main(self) -> Lists:
         """Return the first of them alone."""
         return self._replace(readers=self.readers[:1], is_whole=False)
+
+
+def _has_good_instants(one: Conversation) -> bool:
+    for instant in (one.created_at, one.started_at, one.ended_at, one.updated_at):
+        if instant is not None and (instant.tzinfo is None or not is_believable(instant)):
+            return False
+    return True
 
 
 def _most_rows(asked: int | None, usual: int | None) -> int:

@@ -17,14 +17,15 @@ def without_secrets(conversation: Conversation, names: Collection[str]) -> Conve
     """Return a conversation with the members of these names starred, as they are in `raw`: wherever JSON is kept."""
     if not names:
         return conversation
-    raw, analysis, turns = conversation.raw, conversation.analysis, conversation.transcript
-    clean = {
-        "raw": raw and scrubbed(raw, names),
-        "metadata": conversation.metadata and starred(conversation.metadata, names),
-        "analysis": analysis and without_secrets_in_analysis(analysis, names),
-        "transcript": turns and _turns_without_secrets(turns, names),
-    }
-    changed = {name: part for name, part in clean.items() if part is not getattr(conversation, name)}
+    changed: dict[str, Any] = {}
+    if (raw := conversation.raw) and (clean_raw := scrubbed(raw, names)) is not raw:
+        changed["raw"] = clean_raw
+    if (metadata := conversation.metadata) and (clean_metadata := starred(metadata, names)) is not metadata:
+        changed["metadata"] = clean_metadata
+    if (analysis := conversation.analysis) and (clean := without_secrets_in_analysis(analysis, names)) is not analysis:
+        changed["analysis"] = clean
+    if (turns := conversation.transcript) and (clean_turns := _turns_without_secrets(turns, names)) is not turns:
+        changed["transcript"] = clean_turns
     return msgspec.structs.replace(conversation, **changed) if changed else conversation
 
 

@@ -51,9 +51,8 @@ def scrubbed(body: bytes, names: Collection[str]) -> bytes:
     """Return a JSON body with the members of these names starred as in `starred`; untouched where none is there."""
     if not names or not _secrets(frozenset(names)).in_body.search(body):
         return body
-    document = untyped(body)
-    clean = starred(document, names)
-    return body if clean is document else msgspec.json.encode(clean)
+    document, secrets = untyped(body), _secrets(frozenset(names))
+    return msgspec.json.encode(_starred(document, secrets, is_ours=True)) if _holds(document, secrets) else body
 
 
 def starred(document: T, names: Collection[str]) -> T:
@@ -63,7 +62,8 @@ def starred(document: T, names: Collection[str]) -> T:
     looks like it, has such a member and cannot be read is replaced whole. Where nothing is replaced, it is the same
     document.
     """
-    return _starred(document, _secrets(frozenset(names)))
+    secrets = _secrets(frozenset(names))
+    return _starred(document, secrets) if _holds(document, secrets) else document
 
 
 # Every conversation passes here, and few hold one: so nothing is called for what is plain.
@@ -89,12 +89,11 @@ def _holds(document: object, secrets: _Secrets) -> bool:
     return False
 
 
-def _starred(document: T, secrets: _Secrets) -> T:
-    if not _holds(document, secrets):
-        return document
+def _starred(document: T, secrets: _Secrets, *, is_ours: bool = False) -> T:
+    """Return a document starred; one that is ours alone is changed, any other copied."""
     names, begun = secrets.names, secrets.begun
     found: list[Any] = [document]
-    left: list[Any] = [found]  # copies, whose values are still those of the document
+    left: list[Any] = [found]  # ours, whose values may still be those of the document
     while left:
         holder = left.pop()
         if holder.__class__ is dict:
@@ -109,8 +108,9 @@ def _starred(document: T, secrets: _Secrets) -> T:
                 if one[:1] in _MAY_BE_JSON:
                     holder[place] = _starred_text(one, secrets)
             elif one.__class__ in _NESTED:
-                holder[place] = one.copy() if one.__class__ is dict else [*one]
-                left.append(holder[place])
+                if not is_ours:
+                    holder[place] = one = one.copy() if one.__class__ is dict else [*one]
+                left.append(one)
     return cast("T", found[0])
 
 
@@ -123,5 +123,6 @@ def _starred_text(text: str, secrets: _Secrets) -> str:
         document = untyped(text.encode(errors="replace"))
     except PayloadError:
         return _STARS
-    clean = _starred(document, secrets)
-    return text if clean is document else msgspec.json.encode(clean).decode()
+    if not _holds(document, secrets):
+        return text
+    return msgspec.json.encode(_starred(document, secrets, is_ours=True)).decode()
