@@ -41,6 +41,7 @@ _NAMES: Final = {
 _TYPES: Final = {name: kind for kind, names in _NAMES.items() for name in names}
 _ROWS: Final = 20_480  # in a row group, which is in memory at once
 _GROUP: Final = "32MB"  # at most, where rows are long
+_MICROSECONDS: Final = len("2026-11-30T12:00:00.000000")
 _LARGEST: Final = 2**24  # bytes of a document that DuckDB reads unless told of more
 
 
@@ -183,7 +184,14 @@ def _turns(conversation: Conversation) -> Iterator[dict[str, Any]]:
     columns = turn_columns(turns)
     for position in range(len(turns)):
         row = {name: values[position] for name, values in columns.items()}
+        if (timestamp := row.get("timestamp")) is not None:
+            row["timestamp"] = _microseconds(timestamp)
         yield one | {"position": position} | row
+
+
+def _microseconds(timestamp: str) -> str | None:
+    """Return an instant as Parquet can hold it; None for a number that is no instant of the calendar."""
+    return None if "T" not in timestamp else f"{timestamp.rstrip('Z')[:_MICROSECONDS]}Z"
 
 
 def _copy(folder: Path, table: str, columns: Sequence[str], largest: int) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
+from math import isfinite
 from typing import Any, Final
 from zlib import compress
 
@@ -319,6 +321,7 @@ def folded_rows(texts: Iterable[str], first: int) -> Iterator[tuple[int, str]]:
 
 _encoder = msgspec.json.Encoder()
 _MICROSECONDS: Final = 6  # digits
+_BEYOND: Final = datetime(9000, 1, 1, tzinfo=UTC).timestamp()
 
 
 def instant_text(moment: datetime | None) -> str | None:
@@ -329,18 +332,28 @@ def instant_text(moment: datetime | None) -> str | None:
 
 
 def timestamp_text(seconds: float | None) -> str | None:
-    """Return a Unix time as text, with more than six digits where it takes them to be the same number again."""
+    """Return a Unix time as text, with more than six digits where it takes them to be the same number again.
+
+    What lies where no instant of ours does is the number itself.
+    """
     if seconds is None:
         return None
+    if not 0 <= seconds < _BEYOND:
+        return repr(seconds)
     moment = datetime.fromtimestamp(seconds, UTC)
-    text = instant_text(moment)
-    if moment.timestamp() == seconds or seconds < 0:
-        return text
+    if moment.timestamp() == seconds:
+        return instant_text(moment)
     whole = datetime.fromtimestamp(int(seconds), UTC).replace(tzinfo=None).isoformat()
-    return f"{whole}.{repr(seconds).partition('.')[2]}Z"
+    digits = f"{Decimal(repr(seconds)):f}".partition(".")[2]  # never 1e-07
+    return f"{whole}.{digits}Z"
 
 
 def _timestamp_of(text: str) -> float:
+    if "T" not in text:
+        seconds = float(text)
+        if not isfinite(seconds):
+            raise ValueError
+        return seconds
     digits = text[20:-1]
     if len(digits) <= _MICROSECONDS:
         return instant_of(text).timestamp()
