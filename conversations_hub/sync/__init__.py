@@ -1,4 +1,4 @@
-"""All conversations of all accounts into a store, each exactly once and kept up to date."""
+"""Copy every conversation into a store exactly once, keep it current, and report what is missing."""
 
 from __future__ import annotations
 
