@@ -1,8 +1,8 @@
 """Estimate a sync before it starts: how many requests, how long, and what cannot be fetched.
 
-    async with Hub.from_env(profile="bulk") as hub:
-        for account in await plan(hub, None, since=datetime.now(UTC) - timedelta(days=90)):
-            print(account)
+async with Hub.from_env(profile="bulk") as hub:
+    for account in await plan(hub, None, since=datetime.now(UTC) - timedelta(days=90)):
+        print(account)
 """
 
 from __future__ import annotations

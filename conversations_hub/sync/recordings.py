@@ -65,7 +65,7 @@ class RecordingsReport(msgspec.Struct):
         lines = [f"recordings: {', '.join(facts)}"]
         lines += [f"  {count:,} failed: {reason}" for reason, count in self.failures.most_common()]
         if self.gone_at is not None:
-            lines.append(f"  the first of them is deleted on {self.gone_at:%Y-%m-%d}, by its provider's retention")
+            lines.append(f"  the first of them is deleted on {self.gone_at:%Y-%m-%d} by the usual retention")
         return "\n".join(lines)
 
 
