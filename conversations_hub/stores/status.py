@@ -52,7 +52,7 @@ class StoreStatus(msgspec.Struct, frozen=True, kw_only=True):
         """Return the status of a store with these accounts."""
         each = tuple(accounts)
         total = AccountStatus(
-            where="in all",
+            where="total",
             conversations=sum(one.conversations for one in each),
             oldest=min(_known(one.oldest for one in each), default=None),
             newest=max(_known(one.newest for one in each), default=None),
