@@ -194,7 +194,7 @@ async def test_f106_a_signal_ends_a_sync_whatever_is_under_way_and_the_next_run_
             running.send_signal(kind)
             assert await asyncio.to_thread(running.wait) == 130
             said = running.stderr.read()
-        assert "what is whole is being committed" in said
+        assert "stopping after committing finished conversations" in said
         assert "Traceback" not in said
         assert 0 < count(path) < 360
     with served(120) as environ, Warm(command_line, "sync", "--store", str(path), environ=environ) as again:

@@ -39,7 +39,7 @@ from conversations_hub.transport import Clock
 from .clock import FakeClock
 from .test_cli import NO_ACCOUNTS, NO_TERMINAL, run
 
-DOWN = "tavus/default: the provider is in trouble (HTTP 503), "
+DOWN = "tavus/default: the provider has problems (HTTP 503), "
 
 
 class Terminal(io.StringIO):
@@ -132,7 +132,7 @@ def test_on_a_terminal_it_says_what_is_waited_for(
 def test_elsewhere_it_says_so_in_lines(
     command: Callable[[Simulator], None], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("conversations_hub.cli.progress._TELL_EVERY", 0.0)
+    monkeypatch.setattr("conversations_hub.cli.progress._WRITE_EVERY", 0.0)
     stderr = io.StringIO()
     wait_until_it_shows(DOWN, monkeypatch, stderr)
     simulator.script("tavus", [503])

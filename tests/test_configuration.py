@@ -260,8 +260,8 @@ US, THEM, ROOT = 1000, 1001, 0
     [
         (_Elsewhere(owner=US, us=US, mode=0o644), None),
         (_Elsewhere(owner=ROOT, us=US, mode=0o644), None),
-        (_Elsewhere(owner=THEM, us=US, mode=0o644), " belongs to somebody else"),
-        (_Elsewhere(owner=THEM, us=ROOT, mode=0o600), " belongs to somebody else"),
+        (_Elsewhere(owner=THEM, us=US, mode=0o644), " belongs to another user"),
+        (_Elsewhere(owner=THEM, us=ROOT, mode=0o600), " belongs to another user"),
         (_Elsewhere(owner=US, us=US, mode=0o664), " may be written by others"),
         (_Elsewhere(owner=ROOT, us=US, mode=0o646), " may be written by others"),
         (_Elsewhere(owner=THEM, us=ROOT, mode=0o666, is_read_only=True), None),
@@ -306,8 +306,8 @@ def test_a_group_may_read_a_key_where_it_was_mounted_for_that_group(
 
 def test_nobody_waits_for_who_would_write_into_a_pipe(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "accounts.toml")
-    assert _refused(tmp_path / "accounts.toml") == " cannot be read: it is no plain file"
-    assert _refused(Path(os.devnull)) == " cannot be read: it is no plain file"
+    assert _refused(tmp_path / "accounts.toml") == " cannot be read: it is not a regular file"
+    assert _refused(Path(os.devnull)) == " cannot be read: it is not a regular file"
 
 
 # how accounts are reached
@@ -354,7 +354,7 @@ def test_certificates_are_found_beside_the_file(tmp_path: Path) -> None:
         (f"ca_file = 'none.pem'\n{NAMED}", ": {folder}/none.pem cannot be read: No such file or directory"),
         (f"ca_file = '~nobody-there/a'\n{NAMED}", ": the file that ca_file names lies in the home of nobody"),
         (f"{NAMED}proxy = 'http://a:{KEY}@'", ", account 1 (tavus): the proxy must be written as http://host:port"),
-        (f"{NAMED}ca_file = 'accounts.toml'", ", account 1 (tavus): {folder}/accounts.toml holds no certificates"),
+        (f"{NAMED}ca_file = 'accounts.toml'", ", account 1 (tavus): {folder}/accounts.toml contains no certificates"),
         (f"{TAVUS}key_file = '~nobody-there/a'", ", account 1 (tavus): the file that key_file names lies in the home"),
     ],
 )

@@ -315,7 +315,7 @@ async def test_a_sync_brings_all_of_them(kind: str, tmp_path: Path) -> None:
         provider.special.clear()
         report = await sync(hub, store())
         assert report.accounts[0].vanished == ["acme/default:mail_7"]
-        with pytest.raises(errors.InvalidRefError, match="a sync brings all of it: name acme"):
+        with pytest.raises(errors.InvalidRefError, match="a sync copies all of it: use acme"):
             await sync(hub, store(), "acme:chats")
     if kind == "SQLite":
         with SQLiteReader(tmp_path / "c") as archive:

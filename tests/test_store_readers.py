@@ -131,7 +131,7 @@ def test_every_kind_refuses_the_same(store: ReadableStore, filters: dict[str, ob
 def test_words_are_found_and_a_role_that_is_none_is_refused(store: ReadableStore) -> None:
     with store.reader() as reader:
         assert [hit.ref for hit in reader.search("number 3").hits] == ["tavus:c3"]
-        with pytest.raises(InvalidRefError, match="no role is called 'nobody'; choose from"):
+        with pytest.raises(InvalidRefError, match="unknown role 'nobody'; choose from"):
             reader.search("number", role="nobody")
 
 

@@ -333,7 +333,7 @@ async def test_a_run_that_was_stopped_goes_on_with_the_same_words(
         if is_same:
             assert (await again).complete
             return
-        with pytest.raises(StoreError, match="begun with other terms: since was"):
+        with pytest.raises(StoreError, match="started with different options: since was"):
             await again
 
 
@@ -428,7 +428,7 @@ async def test_a_redacted_store_stays_redacted(make: Make, read: Read, tmp_path:
         await sync(hub, make(tmp_path / "c"), redact=PersonalData(), clock=at(AFTER))
         assert "[phone]" in read(tmp_path / "c")["tavus:c3"].text
         for other in ((), PersonalData(keep=["phone"]), [PersonalData(), str]):
-            with pytest.raises(StoreError, match="was made with redaction: PersonalData 1, and this run has"):
+            with pytest.raises(StoreError, match="was made with redaction: PersonalData 1, but this run has"):
                 await sync(hub, make(tmp_path / "c"), redact=other, again=True, clock=at(AFTER))  # type: ignore[arg-type]
         async with Hub([Account("tavus", key="key")], keep_raw=True) as raw:
             with pytest.raises(StoreError, match="was made with raw payloads: none"):

@@ -65,10 +65,10 @@ def run(
                         write(conversation)
             except HubError:
                 asked.clear()
-                _tell(walk.report, limit)
+                _write_report(walk.report, limit)
                 raise
             asked.clear()
-            _tell(walk.report, limit)
+            _write_report(walk.report, limit)
             # Conversations beyond the limit are not gaps.
             return not walk.report.has_gaps
 
@@ -90,12 +90,12 @@ def _so_far(report: Report) -> str:
     return f"{report.delivered:,} conversations of {listed:,} listed" if listed else "asking"
 
 
-def _tell(report: Report, limit: int | None) -> None:
-    for line in _told(report, limit):
+def _write_report(report: Report, limit: int | None) -> None:
+    for line in _report_lines(report, limit):
         click.echo(escaped_lines(line), err=True)
 
 
-def _told(report: Report, limit: int | None) -> Iterator[str]:
+def _report_lines(report: Report, limit: int | None) -> Iterator[str]:
     """Yield a line for each account; those that the limit cut short share one line, and their notes are merged."""
     cut: list[AccountReport] = []
     for account in report.accounts:

@@ -30,7 +30,7 @@ from .waits import Waits
 __all__ = ["Progress", "WatchedRecordings", "WatchedSync", "fitting"]
 
 _SHOW_EVERY = 0.5  # seconds, on a terminal
-_TELL_EVERY = 10.0  # seconds, elsewhere
+_WRITE_EVERY = 10.0  # seconds, elsewhere
 
 _MEANINGS = "listed: by the provider; fetched: one by one; written: new or changed"
 
@@ -54,7 +54,7 @@ class Progress:
     def watching(self, watched: Watched) -> Generator[None]:
         """Show progress while the block runs."""
         is_in_place = sys.stderr.isatty() and not is_shown()  # between log lines it would flicker
-        watching = asyncio.ensure_future(self._show(watched) if is_in_place else self._tell(watched))
+        watching = asyncio.ensure_future(self._show(watched) if is_in_place else self._write_lines(watched))
         try:
             yield
         finally:
@@ -87,9 +87,9 @@ class Progress:
             self._live = live
         self._live.update(fitting(watched, self._live.console), refresh=True)
 
-    async def _tell(self, watched: Watched) -> None:
+    async def _write_lines(self, watched: Watched) -> None:
         while True:
-            await asyncio.sleep(_TELL_EVERY)
+            await asyncio.sleep(_WRITE_EVERY)
             for line in watched.lines():
                 self.say(line)
 
@@ -140,7 +140,7 @@ class WatchedSync:
         self._now = now
         self._began = now()
         self._paces: defaultdict[str, Pace] = defaultdict(Pace)
-        self._told: set[str] = set()  # accounts that had ended when a line was written
+        self._reported: set[str] = set()  # accounts that had ended when a line was written
 
     def table(self) -> Group:
         """Return the progress as a table: a row for each account, and a total."""
@@ -161,11 +161,11 @@ class WatchedSync:
     def lines(self) -> Generator[str]:
         """Yield the progress as lines: one for each account that had not ended before, and a total."""
         for account in self._report.accounts:
-            if account.where not in self._told:
+            if account.where not in self._reported:
                 numbers = ", ".join(f"{number(account):,} {name}" for name, number in _NUMBERS.items())
                 yield f"{account.where}: {numbers}; {escaped(self._state(account))}"
                 if account.ended or account.error:
-                    self._told.add(account.where)
+                    self._reported.add(account.where)
         accounts = self._report.accounts
         totals = ", ".join(f"{sum(map(number, accounts)):,} {name}" for name, number in _NUMBERS.items())
         yield f"total: {totals}; {self._state_of_all()}"

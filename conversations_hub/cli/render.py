@@ -113,7 +113,7 @@ def _first_words(conversation: Conversation) -> str:
     return escaped(said or conversation.title or conversation.summary or conversation.text)
 
 
-# completely
+# a whole conversation
 
 
 def render(conversation: Conversation) -> Group:

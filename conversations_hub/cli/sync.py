@@ -172,7 +172,7 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
             raise
         finally:
             if any(account.elapsed for account in report.accounts):
-                self._tell(report, files, end, time.monotonic() - began)
+                self._show(report, files, end, time.monotonic() - began)
         return is_complete
 
     def _prune(self, before: datetime) -> None:
@@ -185,7 +185,7 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
             there = [reader.recordings(where, since=self.since, until=self.until) for where in accounts]
             await download_recordings(hub, there, folder, allow_any_public_host=self.any_host, report=files)
 
-    def _tell(self, report: SyncReport, files: RecordingsReport | None, end: _End, seconds: float) -> None:
+    def _show(self, report: SyncReport, files: RecordingsReport | None, end: _End, seconds: float) -> None:
         """Write the result, the store, the time it took, and what to do next."""
         if self.as_json:
             result = report.to_dict() | ({} if files is None else {"recordings": files})

@@ -17,7 +17,7 @@ def needs_flock() -> None:
     try:
         import_module("fcntl")
     except ImportError:
-        reason = "files can only be written on Linux and macOS, because this system has no flock: on Windows, use WSL"
+        reason = "this system has no flock, so files cannot be written: use Linux or macOS, or WSL on Windows"
     else:
         return
     raise StoreError(reason)

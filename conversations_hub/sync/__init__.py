@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 TYPE_CHECKING = False
-if not TYPE_CHECKING:  # until 0.3
+if not TYPE_CHECKING:  # removed in 0.3
     __getattr__ = moved(
         __name__,
         names={
