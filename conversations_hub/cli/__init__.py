@@ -36,7 +36,7 @@ def cli() -> None:
     same as -v.
 
     Exit codes: 0 done and complete, 1 failed or incomplete, 2 wrong usage or configuration, 130 interrupted,
-    141 output closed by its reader, as by `| head`.
+    141 output closed by its reader, such as `head`.
     """
 
 
@@ -80,7 +80,7 @@ _since = click.option(
 )
 _until = click.option("--until", type=instant, metavar="INSTANT", help="Before this instant, in the same forms.")
 _with_status = click.option("--status", help="Only with this status: ended, failed, in_progress …")
-_agent = click.option("--agent", help="Only with the agent of this id.")
+_agent = click.option("--agent", help="Only with the agent that has this id.")
 _json = click.option("--json", "as_json", is_flag=True, help="Write JSON, one document per line.")
 _form = click.option("--json", "form", flag_value="json", help="Write JSON, one document per line.")
 _yes = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
@@ -130,7 +130,7 @@ _walked = options_of(
         "--lookback",
         type=span,
         metavar="SPAN",
-        help="Read the lists again from this long before the end of the last sync: 2d, 90m. The default depends on the"
+        help="Read lists again from this long before the end of the last sync: 2d, 90m. The default depends on the"
         " provider.",
     ),
     click.option("--again", is_flag=True, help="Fetch everything in the span again, even if it is stored."),
@@ -488,11 +488,13 @@ def _prune() -> None:
 @click.option("--slow", type=Number(0, 1), help="Share of bodies that are sent slowly.")
 @click.option("--slow-seconds", type=Number(min=0), help="Seconds that a slow body takes.")
 @click.option("--retry-after", type=Count(min=0), help="Seconds in Retry-After.")
-@click.option("--requests-per-second", type=Number(), help="Rate per key above which the answer is 429.")
+@click.option(
+    "--requests-per-second", type=Number(min=0, min_open=True), help="Rate per key above which the answer is 429."
+)
 @click.option("--webhooks-to", metavar="URL", help="Deliver every provider's events, signed, to URL/<provider>.")
 @click.option("--duplicate", type=Number(0, 1), help="Share of webhook deliveries that are sent twice.")
 @click.option("--late", type=Number(0, 1), help="Share of webhook deliveries that are sent late and out of order.")
-@click.option("--late-seconds", type=Number(min=0), help="Seconds that a late delivery is late at most.")
+@click.option("--late-seconds", type=Number(min=0), help="Seconds of delay of a late delivery, at most.")
 @click.option("--burst", type=click.IntRange(min=1), help="Requests per key that may come at once.")
 @click.option(
     "--withheld", multiple=True, metavar="KIND", help="A kind that keys may not read, such as vapi:chats; repeatable."
