@@ -67,7 +67,7 @@ def _welcome(simulator: Simulator, conversations: int, chats: int) -> str:
     exports = [f"export {name}={shlex.quote(value)}" for name, value in simulator.environment().items()]
     return "\n".join(
         (
-            f"Serving {conversations} conversations and {chats} separate chats per provider. Press Ctrl-C to stop.",
+            f"Serving {conversations} conversations per provider, and {chats} chats if apart from calls. Ctrl-C stops.",
             "",
             *bases,
             "",

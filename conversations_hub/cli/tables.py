@@ -20,7 +20,7 @@ def table_of(*, has_footer: bool) -> Table:
 def print_fitting(
     out: Console, make: Callable[[Sequence[str]], Table], names: Iterable[str], leavable: Iterable[str]
 ) -> None:
-    """Print a table with these columns; if a terminal is too narrow, drop the first of the leavable ones."""
+    """Print a table with these columns; if a terminal is too narrow, drop leavable ones in their order."""
     kept = list(names)
     dropped = [name for name in leavable if name in kept]
     while True:

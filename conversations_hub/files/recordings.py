@@ -29,7 +29,7 @@ def name_of(recording: Recording, position: int) -> str:
 
 
 _DIGESTS: Final = (16, 6)
-"""Bytes of a ref's digest in a name: today, and in the first releases, whose digests could collide in a minute.
+"""Bytes of a ref's digest in a name: today, and in the first releases, where a collision took a minute to find.
 
 Files with the old names are not downloaded again, and `files_of` finds them."""
 

@@ -1,4 +1,4 @@
-"""Put conversations into a store that did not come from a sync, but for example from a webhook."""
+"""Store conversations that did not come from a sync, such as those of webhooks."""
 
 from __future__ import annotations
 

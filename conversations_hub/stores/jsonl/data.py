@@ -1,4 +1,4 @@
-"""The files of a JSONL store: which lines count, and which names the files get by the log."""
+"""The files of a JSONL store: which lines count, and which names the log gives the files."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Data:
         return self.known.begun is not None and self.known.begun.replaces
 
     def complete(self) -> bool:
-        """Give the files their final names, which may be repeated; return whether they have them."""
+        """Give the files their final names, and return whether they have them; it is safe to repeat."""
         if self.known.finished is not None:
             return self._complete_finished(self.known.finished)
         if isinstance(self.known.last, Erased):

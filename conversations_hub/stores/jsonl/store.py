@@ -42,8 +42,8 @@ class JSONLStore:
     `msgspec.json.decode(line, type=Conversation)` reads an equal conversation back. With `compress` the file is gzip.
 
     A sync continues a finished file: the new file replaces it when it is finished, too. With `overwrite` the new file
-    starts empty, and may also replace a file that no sync made. Either way an interrupted run is resumed. After an
-    error a store object does nothing more; make another one to continue.
+    starts empty, and may also replace a file that no sync made. Either way an interrupted run is resumed. After a
+    failure a store object does nothing more; make another one to continue.
     """
 
     def __init__(

@@ -221,7 +221,7 @@ class SQLiteReader:
     ) -> Found:
         """Return the turns that contain all the words, best match first, starting at `offset`.
 
-        Words match in any case and with any accents. `"quoted words"` must follow each other, and a star at the end
+        Words match in any case, with or without accents. `"quoted words"` must follow each other, and a star at the end
         matches all words that start like this: `refund*`. `OR` between two words makes one of them enough; `NOT` or a
         dash before a word leaves out the turns that contain it.
 
