@@ -270,7 +270,7 @@ def test_an_instant_is_a_span_back_from_now(text: str, back: timedelta) -> None:
 
 @pytest.mark.parametrize("text", ["", "yesterday", "12", "5y", "-3d", "999999999d", "999999999w", "٣d", "2026-13-01"])
 def test_what_is_no_instant_is_wrong_usage(text: str) -> None:
-    with pytest.raises(click.BadParameter, match="write 2026-11-20"):
+    with pytest.raises(click.BadParameter, match="use 2026-11-20"):
         instant(text)
 
 
@@ -382,7 +382,7 @@ def test_the_demo_shows_everything_and_fits(width: int) -> None:
         assert re.search(rf"^{provider}:[\w-]+ +ended ", result.stdout, re.MULTILINE)
     assert re.search(rf"^total +{12 * len(BUILTIN)} ", result.stdout, re.MULTILINE)
     assert "→ " in result.stdout
-    code = result.stdout.partition("from conversations_hub import Hub\n")[2].partition("And now")[0]
+    code = result.stdout.partition("from conversations_hub import Hub\n")[2].partition("What next")[0]
     compile(f"async def demo():\n{re.sub('^', '    ', code, flags=re.MULTILINE)}", "demo", "exec")
 
 

@@ -96,7 +96,7 @@ PATIENT = [ask_for_one, ask_for_all, plan, examine_all]
 DOING: list[tuple[Callable[[Simulator], None], str]] = [
     (ask_for_one, "asking"),
     (plan, "reading the lists"),
-    (delete, "0 of 1 asked for"),
+    (delete, "0 of 1 done"),
 ]
 
 

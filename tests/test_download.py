@@ -220,7 +220,7 @@ async def test_two_at_once_do_not_write_to_one_file(tmp_path: Path) -> None:
     async with serving(slowly) as server, hub_at(server.url) as hub:
         first = asyncio.create_task(hub.download(AT_PROVIDER, tmp_path / "a.wav"))
         await asked.wait()
-        with pytest.raises(StoreError, match="under way"):
+        with pytest.raises(StoreError, match="is in progress"):
             await hub.download(AT_PROVIDER, tmp_path / "a.wav")
         go_on.set()
         await first

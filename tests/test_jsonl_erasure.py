@@ -200,7 +200,7 @@ async def test_it_is_refused_in_words(tmp_path: Path) -> None:
         there = [Entry(msgspec.structs.replace(each.conversation, account="eu"), each.kept) for each in FIRST[0]]
         await store.commit("acme/eu", there, Checkpoint())
         await store.finish({"acme/eu": 1})
-    with pytest.raises(InvalidRefError, match="several accounts"):
+    with pytest.raises(InvalidRefError, match="several acme accounts"):
         JSONLReader(path).erase(REF)
     assert JSONLReader(path).erase("acme/eu:c-gone").conversations == ("acme/eu:c-gone",)
     manifest = json.loads((tmp_path / "c.jsonl.manifest.json").read_bytes())

@@ -188,7 +188,7 @@ async def test_a_file_of_something_else_is_not_touched(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as database:
         database.execute("CREATE TABLE invoices (amount)")
     before = contents(path)
-    with pytest.raises(StoreError, match="something else"):
+    with pytest.raises(StoreError, match="not a conversations-hub store"):
         await SQLiteStore(path).open({})
     assert contents(path) == before
     (tmp_path / "notes.txt").write_text("Not a database, but long enough to be taken for one. " * 20)

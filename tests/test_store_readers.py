@@ -113,7 +113,7 @@ def test_one_is_got_by_its_ref(store: ReadableStore) -> None:
 @pytest.mark.parametrize(
     ("filters", "told"),
     [
-        ({"status": "weird"}, "no status is called 'weird'; choose from queued, ringing"),
+        ({"status": "weird"}, "unknown status 'weird'; choose from queued, ringing"),
         ({"since": datetime(2026, 11, 1)}, "since has no time zone"),  # noqa: DTZ001
         ({"until": datetime(2026, 11, 1)}, "until has no time zone"),  # noqa: DTZ001
         ({"since": NOON, "until": NOON - timedelta(days=1)}, "lies after until"),
