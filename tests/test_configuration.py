@@ -140,11 +140,11 @@ NAMED = f"{TAVUS}key_env = 'TAVUS_EU_KEY'\n"
         (f"{NAMED}colour = '{KEY}'", ", account 1 (tavus): it has no field colour; there is provider, name, key,"),
         (f"{TAVUS}key = 7", ", account 1 (tavus): key must be text in quotes"),
         (f"{TAVUS}key = ''", ", account 1 (tavus): the key is empty"),
-        (f"{TAVUS}key = '{KEY} {KEY}'", ", account 1 (tavus): the key holds a blank, a line break"),
-        (f"{TAVUS}name = 1\nkey = '{KEY}'", ", account 1 (tavus): name must be text in quotes, and is a number"),
-        (f"{NAMED}allow_insecure = 'yes'", ", account 1 (tavus): allow_insecure must be true or false, and is text"),
-        (f"{NAMED}settings = 'eu'", ", account 1 (tavus): settings must be a table, and is text in quotes"),
-        (f"{NAMED}settings = {{ a = 1 }}", ", account 1 (tavus): settings must be text in quotes, and is a number"),
+        (f"{TAVUS}key = '{KEY} {KEY}'", ", account 1 (tavus): the key contains a space, a line break"),
+        (f"{TAVUS}name = 1\nkey = '{KEY}'", ", account 1 (tavus): name must be text in quotes, not a number"),
+        (f"{NAMED}allow_insecure = 'yes'", ", account 1 (tavus): allow_insecure must be true or false, not text"),
+        (f"{NAMED}settings = 'eu'", ", account 1 (tavus): settings must be a table, not text in quotes"),
+        (f"{NAMED}settings = {{ a = 1 }}", ", account 1 (tavus): settings must be text in quotes, not a number"),
         (f"{NAMED}settings = {{ a = 'b' }}", ", account 1 (tavus): tavus takes no setting a; it takes none"),
         (TAVUS, ", account 1 (tavus): it has no key: give key_env, key_file or key"),
         (f"{NAMED}key = '{KEY}'", ", account 1 (tavus): it has both key_env and key: give only one"),
@@ -154,11 +154,11 @@ NAMED = f"{TAVUS}key_env = 'TAVUS_EU_KEY'\n"
         ),
         (f"{TAVUS}key_env = 'EMPTY'", ", account 1 (tavus): the variable that key_env names is empty: set it"),
         (f"{TAVUS}key_env = '{KEY}'", ", account 1 (tavus): the variable that key_env names is not set: set it"),
-        (f"{TAVUS}key_env = 'BROKEN_KEY'", ", account 1 (tavus): the key in the variable that key_env names holds"),
+        (f"{TAVUS}key_env = 'BROKEN_KEY'", ", account 1 (tavus): the key in the variable that key_env names contains"),
         (f"{TAVUS}key_file = '{KEY}'", ", account 1 (tavus): the file that key_file names cannot be read: No such"),
         (f"{TAVUS}key_file = '.'", ", account 1 (tavus): the file that key_file names cannot be read: Is a directory"),
         (f"{TAVUS}key_file = '\\u0000'".replace("'", '"'), ", account 1 (tavus): the file that key_file names cannot"),
-        (f"{NAMED}name = 'e u'", ", account 1 (tavus): an account's name is 1 to 64 letters"),
+        (f"{NAMED}name = 'e u'", ", account 1 (tavus): an account's name must be 1 to 64 letters"),
         (f"{NAMED}base_url = 'http://example.com'", ", account 1 (tavus): the base URL is plain http"),
         (f"{NAMED}base_url = 'https://k:{KEY}@example.com'", ", account 1 (tavus): the base URL must not hold a user"),
         (f"{NAMED}{NAMED}", ", account 2 (tavus): it has the name of account 1: give each its own"),
@@ -177,7 +177,7 @@ def test_a_mistake_is_named_with_its_place(tmp_path: Path, text: str, said: str)
         ("org = 'o'", "anyreach takes no setting org; it takes "),
         ("org_id_env = 'NO_SUCH'", "the variable NO_SUCH is not set: set it (settings.org_id_env)"),
         ("org_id = 'o', org_id_env = 'ORG'", "settings has both org_id and org_id_env: give only one"),
-        ("org_id = 'o\\n'", "the org_id of anyreach/default holds a blank, a line break"),
+        ("org_id = 'o\\n'", "the org_id of anyreach/default contains a space, a line break"),
     ],
 )
 def test_a_setting_that_cannot_be_meant_is_named(tmp_path: Path, settings: str, said: str) -> None:
@@ -191,8 +191,8 @@ def test_a_setting_that_cannot_be_meant_is_named(tmp_path: Path, settings: str, 
     [
         (KEY.encode(), 0o640, "others may read the key in "),
         (b"  \n", 0o600, "the key in the file that key_file names is empty"),
-        (f"{KEY}\n{KEY}".encode(), 0o600, "the key in the file that key_file names holds a blank"),
-        (KEY.encode() + b"\xff", 0o600, "the key in the file that key_file names holds a blank"),
+        (f"{KEY}\n{KEY}".encode(), 0o600, "the key in the file that key_file names contains a space"),
+        (KEY.encode() + b"\xff", 0o600, "the key in the file that key_file names contains a space"),
         (bytes(2**20 + 1), 0o600, "the file that key_file names cannot be read: it is too large"),
     ],
 )
@@ -347,8 +347,8 @@ def test_certificates_are_found_beside_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (f"proxy = 'socks5://a:{KEY}@b'\n{NAMED}", ": the proxy must be written as http://host:port; no other kind"),
-        (f"proxy = 7\n{NAMED}", ": proxy must be text in quotes, and is a number"),
+        (f"proxy = 'socks5://a:{KEY}@b'\n{NAMED}", ": the proxy must be written as http://host:port; other kinds"),
+        (f"proxy = 7\n{NAMED}", ": proxy must be text in quotes, not a number"),
         (f"proxy = 'a:1'\nproxy_from_env = true\n{NAMED}", ": it has both proxy and proxy_from_env: give only one"),
         (f"proxy_from_env = true\n{NAMED}", ": HTTPS_PROXY: the proxy must be written as http://host:port"),
         (f"ca_file = 'none.pem'\n{NAMED}", ": {folder}/none.pem cannot be read: No such file or directory"),
@@ -371,8 +371,8 @@ def test_a_way_that_leads_nowhere_is_named(
 MISTAKES = [
     (f"{TAVUS}key_env = 'TAVUS_US_KEY'\n", "tavus/default", "the variable TAVUS_US_KEY is not set"),
     (f"{TAVUS}name = 'eu'\nkey_file = 'none'\n", "tavus/eu", "the file that key_file names cannot be read"),
-    (f"{TAVUS}name = 'e u'\nkey_env = 'ORG'\n", "tavus/default", "an account's name is 1 to 64 letters"),
-    (f"{TAVUS}kei = '{KEY}'\n", "tavus/default", "it has no field kei"),
+    (f"{TAVUS}name = 'e u'\nkey_env = 'ORG'\n", "tavus/default", "an account's name must be 1 to 64 letters"),
+    (f"{TAVUS}kei = '{KEY}'\n", "tavus/default", "unknown field kei"),
     (f"{NAMED}base_url = 'http://example.com'\n", "tavus/default", "the base URL is plain http"),
     (f"{NAMED}proxy = 'ftp://a'\n", "tavus/default", "the proxy must be written as"),
     (f"{NAMED}ca_file = 'none.pem'\n", "tavus/default", "none.pem cannot be read"),
@@ -437,10 +437,10 @@ async def test_a_mistake_in_the_environment_blocks_its_account_alone() -> None:
         environ = {**simulator.environment(), "VAPI_API_KEY": f"{KEY}\n{KEY}"}
         async with Hub.from_env(environ=environ) as hub:
             assert len([one async for one in hub.list("tavus")]) == 3
-            with pytest.raises(ConfigurationError, match=r"^vapi/default get: the key of vapi/default holds a blank"):
+            with pytest.raises(ConfigurationError, match=r"^vapi/default get: the key of vapi/default contains"):
                 await hub.get("vapi:1")
-            assert str(hub.unusable["vapi/default"]).startswith("vapi: the key of vapi/default holds a blank")
-    with pytest.raises(ConfigurationError, match=r"^vapi: the key of vapi/default holds a blank"):
+            assert str(hub.unusable["vapi/default"]).startswith("vapi: the key of vapi/default contains a space")
+    with pytest.raises(ConfigurationError, match=r"^vapi: the key of vapi/default contains a space"):
         Hub.from_env(environ={"VAPI_API_KEY": f"{KEY}\n{KEY}"})
 
 

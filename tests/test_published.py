@@ -146,7 +146,7 @@ BROKEN = {
     ),
     "a key in the base URL": (
         _without("https://api.acme.example", "https://user:sk-canary@api.acme.example"),
-        "holds an adapter whose base URL must not hold a user name",
+        "holds an adapter whose base URL must not contain a user name",
     ),
     "an adapter of another name": (_without('    name="acme",', '    name="other",'), "holds no adapter named 'acme'"),
 }

@@ -195,7 +195,7 @@ async def test_a_target_narrows_to_one_kind() -> None:
         assert await ids(hub.list("acme:calls")) == ALL[:5]
         assert await ids(hub.list("acme:mails", "acme/default:calls", limit=3)) == ["c40", "c30", "c20"]
         assert sorted(await ids(hub.list("acme:chats", "acme"))) == sorted(ALL)
-        with pytest.raises(errors.InvalidRefError, match=r"there is acme:calls, acme:chats, acme:mails"):
+        with pytest.raises(errors.InvalidRefError, match=r"choose from acme:calls, acme:chats, acme:mails"):
             hub.list("acme:faxes")
 
 
@@ -323,7 +323,7 @@ async def test_a_sync_brings_all_of_them(kind: str, tmp_path: Path) -> None:
             assert {one.id for one in archive.conversations("acme:mails")} == {*ALL[9:]}
             assert {one.id for one in archive.conversations("acme/default:calls")} == {*ALL[:5]}
             assert archive.get("acme:chats:c5").text == "unknown: about c5"
-            with pytest.raises(errors.InvalidRefError, match="there is acme:calls"):
+            with pytest.raises(errors.InvalidRefError, match="choose from acme:calls"):
                 archive.conversations("acme:faxes")
     else:
         lines = [json.loads(line)["ref"] for line in (tmp_path / "c").read_bytes().splitlines()]

@@ -372,7 +372,7 @@ def test_a_bug_of_a_scheme_believes_nobody_and_is_no_outage(scheme: Scheme, said
 
 
 def test_a_scheme_that_cannot_read_a_key_says_so() -> None:
-    with pytest.raises(ConfigurationError, match="cannot be right"):
+    with pytest.raises(ConfigurationError, match="the webhook secret is invalid"):
         _verify(scheme=msgspec.structs.replace(STANDARD_WEBHOOKS, key=_broken))
 
 

@@ -115,7 +115,7 @@ async def test_f115d_an_id_is_one_segment_or_is_refused(fault: Fault, id: str, s
         ("%252e%252e", "is a relative path"),
         ("x\ny", "holds a control character"),
         ("x\u0085y", "holds a control character"),
-        ("x" * 513, "is 513 bytes long; 512 are the most"),
+        ("x" * 513, "is 513 bytes long; the maximum is 512"),
         ("", "is empty"),
     ],
 )
