@@ -225,7 +225,7 @@ def test_toml_that_nobody_means_is_refused(tmp_path: Path, text: str) -> None:
 def test_a_value_of_another_kind_is_named_by_its_kind(tmp_path: Path, value: str) -> None:
     for field in ("key", "name", "proxy", "ca_file"):
         said = _refused(_written(tmp_path, f"{TAVUS}{field} = {value}"))
-        assert said.startswith(f", account 1 (tavus): {field} must be text in quotes, and is a")
+        assert said.startswith(f", account 1 (tavus): {field} must be text in quotes, not a")
         assert value not in said
 
 

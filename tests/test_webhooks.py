@@ -361,7 +361,7 @@ def _timeless(_received: Received) -> Claim:
 @pytest.mark.parametrize(
     ("scheme", "said"),
     [
-        (msgspec.structs.replace(STANDARD_WEBHOOKS, claim=_broken), "no HMAC-SHA256 signature that can be read"),
+        (msgspec.structs.replace(STANDARD_WEBHOOKS, claim=_broken), "no readable HMAC-SHA256 signature"),
         (msgspec.structs.replace(STANDARD_WEBHOOKS, matches=_broken), "could not check the signature: KeyError"),
         (msgspec.structs.replace(STANDARD_WEBHOOKS, claim=_timeless), "it was signed in the future"),
     ],
