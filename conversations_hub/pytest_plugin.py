@@ -1,6 +1,6 @@
-"""What pytest finds by itself where this package is installed: a fixture that serves every provider, simulated.
+"""The package's pytest plugin: a fixture that serves every provider, simulated.
 
-It stands here and not in `testing`, for it is imported in every test run, and so is the package it stands in.
+It is not in `testing`, because every test run imports the plugin, and with it the package that contains it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ __all__ = ["conversations_hub_simulator"]
 
 @pytest.fixture
 def conversations_hub_simulator() -> Iterator[Simulator]:
-    """Serve every provider on loopback for one test, in a thread of its own: for tests with and without asyncio."""
-    from .testing.simulator import Simulator  # noqa: PLC0415  (a test run without it is no slower)
+    """Serve every provider on loopback for one test, in a thread of its own; for tests with and without asyncio."""
+    from .testing.simulator import Simulator  # noqa: PLC0415  (only tests that use it pay for it)
 
     with Simulator() as simulator:
         yield simulator

@@ -260,7 +260,7 @@ WHO: dict[str, Any] = {"provider": "tavus", "account": "eu"}
         ),
         (Waited(**WHO, seconds=2.5, reason="rate"), "tavus/eu: waited 2.5 s for the rate"),
         (Waited(**WHO, seconds=2.5, reason="connection"), "tavus/eu: waited 2.5 s for a connection"),
-        (BreakerChanged(**WHO, is_open=True, seconds=30), "tavus/eu: down, so it is left alone for 30.0 s"),
+        (BreakerChanged(**WHO, is_open=True, seconds=30), "tavus/eu: down, so requests are paused for 30.0 s"),
         (BreakerChanged(**WHO, is_open=False), "tavus/eu: up again"),
         (
             PageRead(**WHO, listed=9, new=7, duplicates=1, rejected=1),

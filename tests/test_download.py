@@ -377,7 +377,7 @@ async def test_the_same_one_of_several_is_taken(tmp_path: Path) -> None:
         await hub.download(_signed(OLD, expires_at=START), tmp_path / "a")
         assert [asked.target for asked in there.asked] == ["/a.wav?signature=new"]
         gone = _signed("https://media.example.com/c.wav?signature=old", expires_at=START)
-        with pytest.raises(NotFoundError, match="no longer has that one") as caught:
+        with pytest.raises(NotFoundError, match="no longer has that recording") as caught:
             await hub.download(gone, tmp_path / "c")
     assert caught.value.provider == "retell"
 
