@@ -760,7 +760,7 @@ def _set(conversation: Conversation) -> str:
 @pytest.mark.parametrize(
     ("state", "said"),
     [
-        (TranscriptState.PENDING, "ask again"),
+        (TranscriptState.PENDING, "try again"),
         (TranscriptState.NOT_LOADED, "not loaded"),
         (TranscriptState.RESTRICTED, "may not read"),
         (TranscriptState.UNAVAILABLE, "no transcript"),
@@ -820,7 +820,7 @@ def test_the_text_shows_every_part() -> None:
         "estimated   duration",
         "not read    events[2].timestamp: not a date",
         "",
-        "          system  (11 characters of prompt, left out here)",
+        "          system  (11 characters of prompt, not shown here)",
         "    0:01  agent   Hello, I am (interrupted)",
         "09:30:05  user    Hi.",
         "          ?       A note. (internal)",
