@@ -172,7 +172,7 @@ async def test_f023_f024_each_status_has_its_class_and_its_number_of_tries(
 )
 async def test_what_is_no_json_is_tried_again_and_then_refused(body: bytes) -> None:
     async with serving(answer(body)) as server, lane_to(server.url) as lane:
-        with pytest.raises(PayloadError, match="no JSON") as caught:
+        with pytest.raises(PayloadError, match="not JSON") as caught:
             await ask(lane)
         assert len(server.asked) == 3
         assert "oops" not in str(caught.value)

@@ -501,5 +501,5 @@ async def test_f081_three_megabytes_of_next_to_nothing_are_not_read(
             error = await fault.failure(ask(lane))
         assert len(server.asked) == 1
     assert type(error) is PayloadError
-    assert "smaller parts" in error.reason
+    assert "tiny JSON values" in error.reason
     assert most[0] <= 6 * len(body) + 16 * 1024**2
