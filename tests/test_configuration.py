@@ -127,17 +127,17 @@ NAMED = f"{TAVUS}key_env = 'TAVUS_EU_KEY'\n"
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", ": it names no account; each begins with [[account]]"),
-        ("account = []", ": it names no account; each begins with [[account]]"),
-        ("[account]\nprovider = 'tavus'", ": account must be a list, and is a table; each account begins with"),
-        ("account = ['tavus']", ": account[0] must be a table, and is text in quotes"),
-        (f"[[accounts]]\nkey = '{KEY}'", ": it has no field accounts; is account meant?"),
-        (f"{TAVUS}key = {KEY}", ": it is no TOML: Invalid value (at line 3"),
-        (f"{TAVUS}key = '{KEY}", ": it is no TOML: "),
-        (f"{NAMED}key_env = '{KEY}'", ": it is no TOML: "),
+        ("", ": it has no account; each begins with [[account]]"),
+        ("account = []", ": it has no account; each begins with [[account]]"),
+        ("[account]\nprovider = 'tavus'", ": account must be a list, not a table; each account begins with"),
+        ("account = ['tavus']", ": account[0] must be a table, not text in quotes"),
+        (f"[[accounts]]\nkey = '{KEY}'", ": unknown field accounts; is account meant?"),
+        (f"{TAVUS}key = {KEY}", ": it is not TOML: Invalid value (at line 3"),
+        (f"{TAVUS}key = '{KEY}", ": it is not TOML: "),
+        (f"{NAMED}key_env = '{KEY}'", ": it is not TOML: "),
         (f"[[account]]\nkey = '{KEY}'", ", account 1: provider is missing"),
-        (f"{TAVUS}kei = '{KEY}'", ", account 1 (tavus): it has no field kei; is key meant?"),
-        (f"{NAMED}colour = '{KEY}'", ", account 1 (tavus): it has no field colour; there is provider, name, key,"),
+        (f"{TAVUS}kei = '{KEY}'", ", account 1 (tavus): unknown field kei; is key meant?"),
+        (f"{NAMED}colour = '{KEY}'", ", account 1 (tavus): unknown field colour; use provider, name, key,"),
         (f"{TAVUS}key = 7", ", account 1 (tavus): key must be text in quotes"),
         (f"{TAVUS}key = ''", ", account 1 (tavus): the key is empty"),
         (f"{TAVUS}key = '{KEY} {KEY}'", ", account 1 (tavus): the key contains a space, a line break"),
@@ -160,8 +160,11 @@ NAMED = f"{TAVUS}key_env = 'TAVUS_EU_KEY'\n"
         (f"{TAVUS}key_file = '\\u0000'".replace("'", '"'), ", account 1 (tavus): the file that key_file names cannot"),
         (f"{NAMED}name = 'e u'", ", account 1 (tavus): an account's name must be 1 to 64 letters"),
         (f"{NAMED}base_url = 'http://example.com'", ", account 1 (tavus): the base URL is plain http"),
-        (f"{NAMED}base_url = 'https://k:{KEY}@example.com'", ", account 1 (tavus): the base URL must not hold a user"),
-        (f"{NAMED}{NAMED}", ", account 2 (tavus): it has the name of account 1: give each its own"),
+        (
+            f"{NAMED}base_url = 'https://k:{KEY}@example.com'",
+            ", account 1 (tavus): the base URL must not contain a user",
+        ),
+        (f"{NAMED}{NAMED}", ", account 2 (tavus): it has the same name as account 1: give each its own"),
         (f"{NAMED}[[account]]\nprovider = 'tavsu'\nkey = '{KEY}'", ", account 2 (tavsu): unknown provider 'tavsu'"),
         ("[[account]]\nprovider = '?'\nkey_env = 'A_B'", ", account 1: the variable A_B is not set"),
     ],
@@ -206,7 +209,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert _refused(tmp_path / "none.toml") == " cannot be read: No such file or directory"
     path = tmp_path / "latin.toml"
     path.write_bytes(b'[[account]]\nname = "caf\xe9"')
-    assert _refused(path) == ": it is no UTF-8 text"
+    assert _refused(path) == ": it is not UTF-8 text"
 
 
 @pytest.mark.parametrize(
@@ -218,7 +221,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_toml_that_nobody_means_is_refused(tmp_path: Path, text: str) -> None:
-    assert _refused(_written(tmp_path, text)).startswith(": it is no TOML")  # newer parsers have words for it
+    assert _refused(_written(tmp_path, text)).startswith(": it is not TOML")  # newer parsers have words for it
 
 
 @pytest.mark.parametrize("value", ["99999999999999999999999", "1979-05-27T07:32:00Z", "07:32:00", "inf", "[[1]]"])
@@ -352,10 +355,16 @@ def test_certificates_are_found_beside_the_file(tmp_path: Path) -> None:
         (f"proxy = 'a:1'\nproxy_from_env = true\n{NAMED}", ": it has both proxy and proxy_from_env: give only one"),
         (f"proxy_from_env = true\n{NAMED}", ": HTTPS_PROXY: the proxy must be written as http://host:port"),
         (f"ca_file = 'none.pem'\n{NAMED}", ": {folder}/none.pem cannot be read: No such file or directory"),
-        (f"ca_file = '~nobody-there/a'\n{NAMED}", ": the file that ca_file names lies in the home of nobody"),
+        (
+            f"ca_file = '~nobody-there/a'\n{NAMED}",
+            ": the file that ca_file names is in the home directory of an unknown user",
+        ),
         (f"{NAMED}proxy = 'http://a:{KEY}@'", ", account 1 (tavus): the proxy must be written as http://host:port"),
         (f"{NAMED}ca_file = 'accounts.toml'", ", account 1 (tavus): {folder}/accounts.toml holds no certificates"),
-        (f"{TAVUS}key_file = '~nobody-there/a'", ", account 1 (tavus): the file that key_file names lies in the home"),
+        (
+            f"{TAVUS}key_file = '~nobody-there/a'",
+            ", account 1 (tavus): the file that key_file names is in the home directory",
+        ),
     ],
 )
 def test_a_way_that_leads_nowhere_is_named(
@@ -379,7 +388,11 @@ MISTAKES = [
     (f"[[account]]\nprovider = 'tavsu'\nkey = '{KEY}'\n", "tavsu/default", "unknown provider 'tavsu'"),
     ("[[account]]\nprovider = '?'\nkey_env = 'ORG'\n", "unknown/default", "unknown provider '?'"),
     (f"[[account]]\nkey = '{KEY}'\n", "unknown/default", "provider is missing"),
-    ("[[account]]\nprovider = 'bland'\nkey_env = 'ORG'\nname = 'a'\n", "bland/account-1", "it has the name of account"),
+    (
+        "[[account]]\nprovider = 'bland'\nkey_env = 'ORG'\nname = 'a'\n",
+        "bland/account-1",
+        "it has the same name as account",
+    ),
 ]
 
 

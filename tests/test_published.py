@@ -321,7 +321,7 @@ async def test_a_row_that_is_no_conversation_is_set_apart(publish: Publish, row:
         [page] = [page async for page in hub.list("acme").pages()]
     assert page.items == ()
     [rejected] = page.rejected
-    assert rejected.reason.startswith("the adapter could not read it: ")
+    assert rejected.reason.startswith("the adapter could not read the row: ")
 
 
 async def test_whatever_a_conversation_claims_it_is_its_account_s(publish: Publish) -> None:

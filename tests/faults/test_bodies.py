@@ -474,8 +474,8 @@ async def test_f083_of_a_page_of_very_many_tiny_rows_no_more_is_read_than_ten_ti
     [report] = walk.report.accounts
     assert (report.listed, report.unreadable) == (100_000, 99_000)
     assert page.rejected[-1].place == "page 1, row 1000"
-    assert page.rejected[-1].reason == "not read, nor the 98999 after it"
-    assert [warning.partition(",")[0] for warning in report.warnings] == ["a page held more than 1000 rows"]
+    assert page.rejected[-1].reason == "not read, and neither were the 98999 after it"
+    assert [warning.partition(",")[0] for warning in report.warnings] == ["a page had more than 1000 rows"]
     assert not report.complete
 
 

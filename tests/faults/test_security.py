@@ -126,7 +126,7 @@ async def test_f115d_a_row_whose_id_is_no_segment_is_set_apart(fault: Fault, id:
         [page] = [page async for page in walk.pages()]
     assert [found.id for found in page.items] == ["c1", "c2"]
     assert [(each.place, each.reason) for each in page.rejected] == [
-        ("page 1, row 1", f"the provider's id of it {reason}")
+        ("page 1, row 1", f"the conversation's id {reason}")
     ]
     assert not walk.report.complete
 
