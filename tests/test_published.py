@@ -363,7 +363,7 @@ async def test_an_adapter_made_for_another_contract_fails_for_its_own_account_al
 async def test_a_flow_made_for_another_contract_fails_for_its_own_account_alone(publish: Publish) -> None:
     publish(module=f"{EXAMPLE}\nADAPTER = msgspec.structs.replace(ADAPTER, get=list_page, list_page=get)\n")
     async with _environ() as environ, Hub.from_env(environ=environ) as hub:
-        with pytest.raises(PayloadError, match="acme/default get: the adapter could not read the answer: TypeError"):
+        with pytest.raises(PayloadError, match="acme/default get: the adapter could not read the response: TypeError"):
             await hub.get("acme:7")
         found, error = await until_it_fails(hub.list())
     assert len(found) == 2
@@ -377,7 +377,7 @@ async def test_another_of_its_lists_made_for_another_contract_fails_like_its_fir
         module=f"{EXAMPLE}\n{chats}\nADAPTER = msgspec.structs.replace(ADAPTER, resources={{'chats': CHATS}})\n",
     )
     async with _environ() as environ, Hub.from_env(environ=environ) as hub:
-        with pytest.raises(PayloadError, match="acme/default get: the adapter could not read the answer: TypeError"):
+        with pytest.raises(PayloadError, match="acme/default get: the adapter could not read the response: TypeError"):
             await hub.get("acme:chats:7")
         found, error = await until_it_fails(hub.list())
     assert sorted(conversation.ref for conversation in found) == ["acme:7", "tavus:c0", "tavus:c1"]
