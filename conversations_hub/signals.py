@@ -105,4 +105,5 @@ _WAITED_FOR = {
     "rate": "the rate limit",
     "breaker": "a provider that was down",
     "connection": "a connection",
+    "transcript": "a transcript that was not ready",
 }

@@ -260,6 +260,10 @@ WHO: dict[str, Any] = {"provider": "tavus", "account": "eu"}
         ),
         (Waited(**WHO, seconds=2.5, reason="rate"), "tavus/eu: waited 2.5 s for the rate limit"),
         (Waited(**WHO, seconds=2.5, reason="connection"), "tavus/eu: waited 2.5 s for a connection"),
+        (
+            Waited(**WHO, operation="get", seconds=2.5, reason="transcript"),
+            "tavus/eu: waited 2.5 s for a transcript that was not ready",
+        ),
         (BreakerChanged(**WHO, is_open=True, seconds=30), "tavus/eu: down, so requests are paused for 30.0 s"),
         (BreakerChanged(**WHO, is_open=False), "tavus/eu: up again"),
         (
