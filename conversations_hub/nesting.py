@@ -34,7 +34,7 @@ def is_too_deep(body: bytes) -> bool:
 
 
 def _opens_few(body: bytes) -> bool:
-    """Whether there are fewer brackets, those in texts included, than there may be levels; that is cheaply seen."""
+    """Whether a body has fewer opening brackets, including those in strings, than levels are allowed; a cheap check."""
     objects = len(body.split(b"{", _MOST_LEVELS)) - 1
     return objects < _MOST_LEVELS and objects + len(body.split(b"[", _MOST_LEVELS)) <= _MOST_LEVELS
 

@@ -36,10 +36,10 @@ class Limiter(Protocol):
 
 
 class _Places(asyncio.Semaphore):
-    """Places among the requests under way."""
+    """Places among an account's concurrent requests."""
 
     def take_at_once(self) -> bool:
-        """Take one if it is free and nobody stands in line; say whether it was."""
+        """Take a place if one is free and no request waits for one; return whether it was."""
         if self._value <= 0 or self._waiters:
             return False
         self._value -= 1

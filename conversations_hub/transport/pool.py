@@ -169,7 +169,7 @@ def session(
         auto_decompress=False,
         trust_env=False,
     )
-    # It would send an idempotent request again by itself, behind our backs and our counters.
+    # It would resend an idempotent request by itself, without our counters.
     made._retry_connection = False  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     return made
 
