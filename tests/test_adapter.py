@@ -56,10 +56,10 @@ def test_a_safe_base_url_is_taken(base_url: str | None, kept: str | None) -> Non
     assert Account("tavus", key="k", base_url=base_url).base_url == kept
 
 
-PLAIN_HTTP = "is plain http, so the key could be read on the way: use https, or pass allow_insecure=True"
+PLAIN_HTTP = "is plain http, which exposes the key: use https, or pass allow_insecure=True"
 NO_HOST = "must start with https:// and name a host"
-USER = "must not hold a user name or password"
-MORE = "may hold a path, but no query, fragment, backslash or blank"
+USER = "must not contain a user name or password"
+MORE = "may have a path, but no query, fragment, backslash or space"
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_f013_plain_http_takes_the_callers_own_word() -> None:
 
 @pytest.mark.parametrize("name", ["", " ", "a b", "a/b", "a:b", "-a", ".", "é", "a\n", "x" * 65])
 def test_an_account_that_no_ref_could_name_is_refused(name: str) -> None:
-    with pytest.raises(ConfigurationError, match="an account's name is 1 to 64 letters"):
+    with pytest.raises(ConfigurationError, match="an account's name must be 1 to 64 letters"):
         Account("tavus", key="k", name=name)
 
 
@@ -113,11 +113,11 @@ def test_an_account_that_no_ref_could_name_is_refused(name: str) -> None:
     [
         ({"key": ""}, "no key: pass it as key=…, or set TAVUS_API_KEY"),
         ({"key": None}, "no key: pass it as key=…, or set TAVUS_API_KEY"),
-        ({"key": "sk-canary\n"}, "the key of tavus/eu holds a blank, a line break"),
+        ({"key": "sk-canary\n"}, "the key of tavus/eu contains a space, a line break"),
         ({"key": "k", "settings": {"org_id": ""}}, "the org_id of tavus/eu is empty"),
         (
             {"key": "k", "settings": {"org_id": "sk-canary\r\nX: y"}},
-            "the org_id of tavus/eu holds a blank, a line break",
+            "the org_id of tavus/eu contains a space, a line break",
         ),
     ],
 )

@@ -1019,14 +1019,14 @@ def test_a_signature_is_over_the_bytes_as_sent_and_has_no_time() -> None:
 
     assert verify("bland", body, signed(body), SECRET, later)[0].verified
     encoded_again = json.dumps(json.loads(body)).encode()
-    with pytest.raises(WebhookError, match="no signature is good"):
+    with pytest.raises(WebhookError, match="signature mismatch"):
         verify("bland", encoded_again, signed(body), SECRET, NOW)
     with pytest.raises(WebhookError):
         verify("bland", body, signed(body, "another-secret-0123456789"), SECRET, NOW)
 
 
 def test_nothing_is_believed_without_a_secret() -> None:
-    with pytest.raises(ConfigurationError, match="nothing to verify with"):
+    with pytest.raises(ConfigurationError, match="no secret to verify with"):
         verify("bland", b'{"call_id": "c1", "status": "no-answer"}', {}, None, NOW)
 
 

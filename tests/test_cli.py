@@ -562,8 +562,8 @@ def test_an_example_can_be_pasted(name: str, line: str) -> None:
         (("list", "voiceable"), "VOICEABLE_API_KEY"),
         (("get", "tavus:c1"), "TAVUS_API_KEY"),
         (("list", "acme"), "unknown provider 'acme'"),
-        (("list", "tavus/eu:1"), "names no provider"),
-        (("get", "tavus"), "is no ref"),
+        (("list", "tavus/eu:1"), "does not name a provider"),
+        (("get", "tavus"), "is not a ref"),
         (("get", "tavus:../c1"), "id"),
         (("list", "--status", "weird"), "TAVUS_API_KEY"),
         (("list", "--since", "soon"), "--since"),
@@ -760,7 +760,7 @@ def _set(conversation: Conversation) -> str:
 @pytest.mark.parametrize(
     ("state", "said"),
     [
-        (TranscriptState.PENDING, "ask again"),
+        (TranscriptState.PENDING, "try again"),
         (TranscriptState.NOT_LOADED, "not loaded"),
         (TranscriptState.RESTRICTED, "may not read"),
         (TranscriptState.UNAVAILABLE, "no transcript"),
@@ -820,7 +820,7 @@ def test_the_text_shows_every_part() -> None:
         "estimated   duration",
         "not read    events[2].timestamp: not a date",
         "",
-        "          system  (11 characters of prompt, left out here)",
+        "          system  (11 characters of prompt, not shown here)",
         "    0:01  agent   Hello, I am (interrupted)",
         "09:30:05  user    Hi.",
         "          ?       A note. (internal)",

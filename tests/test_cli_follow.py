@@ -113,7 +113,7 @@ def test_a_watcher_waits_for_the_lock_of_another(
     assert result.stdout.count("up to date") == 2
 
 
-@pytest.mark.parametrize("failure", [ConfigurationError("no such account"), InvalidRefError("since lies after until")])
+@pytest.mark.parametrize("failure", [ConfigurationError("no such account"), InvalidRefError("since is after until")])
 def test_wrong_usage_ends_the_first_run_and_no_later_one(
     failure: Exception, pauses: list[float], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

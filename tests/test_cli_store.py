@@ -232,5 +232,5 @@ def test_who_is_refused_a_recording_is_told_the_option_that_takes_it(tmp_path: P
         arguments = ("sync", "anyreach", "--store", str(tmp_path / "c.db"), "--recordings", str(tmp_path / "r"))
         result = run(simulator.environment(), *arguments)
     assert result.exit_code == 1
-    assert "media.example.com, which is not known to be a place of this provider's: if you trust it" in result.stdout
+    assert "media.example.com, which is not a known host of this provider: if you trust it" in result.stdout
     assert "--any-host" in result.stdout

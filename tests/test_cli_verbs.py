@@ -90,7 +90,7 @@ def test_a_person_is_asked(simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 def test_what_a_provider_cannot_do_is_wrong_usage(simulator: Simulator) -> None:
     refused = run("send", f"tavus:{simulator.worlds['tavus'].corpus.id(1)}", "Hello?", "--yes")
     assert refused.exit_code == 2
-    assert "tavus has no way to send" in refused.stderr
+    assert "tavus does not support `send`" in refused.stderr
 
 
 @pytest.mark.parametrize("option", ["name", "=1", ""])

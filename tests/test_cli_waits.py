@@ -258,9 +258,13 @@ WHO: dict[str, Any] = {"provider": "tavus", "account": "eu"}
             RetryScheduled(**WHO, operation="get", number=1, delay=1.25, cause="OutageError", budget=9),
             "tavus/eu get: OutageError, next try in 1.2 s, 9 tokens left",
         ),
-        (Waited(**WHO, seconds=2.5, reason="rate"), "tavus/eu: waited 2.5 s for the rate"),
+        (Waited(**WHO, seconds=2.5, reason="rate"), "tavus/eu: waited 2.5 s for the rate limit"),
         (Waited(**WHO, seconds=2.5, reason="connection"), "tavus/eu: waited 2.5 s for a connection"),
-        (BreakerChanged(**WHO, is_open=True, seconds=30), "tavus/eu: down, so it is left alone for 30.0 s"),
+        (
+            Waited(**WHO, operation="get", seconds=2.5, reason="transcript"),
+            "tavus/eu: waited 2.5 s for a transcript that was not ready",
+        ),
+        (BreakerChanged(**WHO, is_open=True, seconds=30), "tavus/eu: down, so requests are paused for 30.0 s"),
         (BreakerChanged(**WHO, is_open=False), "tavus/eu: up again"),
         (
             PageRead(**WHO, listed=9, new=7, duplicates=1, rejected=1),

@@ -327,8 +327,8 @@ def test_no_end_lies_before_its_start(
         (TEN, 0.0, TEN, []),
         (None, 90.5, None, []),
         (TEN, None, None, []),
-        (TEN, 1e12, None, [Issue("for", "ends after the last date there is")]),
-        (TEN, 9e18, None, [Issue("for", "ends after the last date there is")]),
+        (TEN, 1e12, None, [Issue("for", "ends after the last possible date")]),
+        (TEN, 9e18, None, [Issue("for", "ends after the last possible date")]),
     ],
 )
 def test_a_span_leads_to_an_instant_if_there_is_one(
@@ -366,7 +366,7 @@ def test_of_very_many_issues_the_first_are_kept_and_it_is_said() -> None:
     issues.extend(Issue(str(number), "null") for number in range(9_999))
     issues.extend([Issue("a", "null"), Issue("b", "null")])
     issues.append(Issue("c", "null"))
-    assert issues[-2:] == [Issue("a", "null"), Issue("issues", "more than 10000, of which no more are told")]
+    assert issues[-2:] == [Issue("a", "null"), Issue("issues", "more than 10000, and the rest is not listed")]
 
 
 def test_who_is_new_is_added_and_who_is_known_is_found() -> None:

@@ -190,7 +190,7 @@ async def test_a_row_the_adapter_fails_on_is_one_nobody_can_read(monkeypatch: py
     async with _examining(_listed({**ROW, "title": "private words"})) as (found, _):
         pass
     assert found["payloads"].verdict == "failed"
-    assert found["payloads"].found[0].startswith("row 0: the adapter could not read it: KeyError at failing")
+    assert found["payloads"].found[0].startswith("row 0: the adapter could not read the row: KeyError at failing")
     assert "private words" not in str(found)
 
 

@@ -291,18 +291,18 @@ async def test_an_end_before_the_beginning_is_refused_everywhere(tmp_path: Path)
     async with scripted(Tavus(1)) as (hub, asked):
         await sync(hub, SQLiteStore(tmp_path / "c.db"), clock=at(AFTER))
         asked.clear()
-        with pytest.raises(InvalidRefError, match="lies after until"):
+        with pytest.raises(InvalidRefError, match="is after until"):
             await sync(hub, SQLiteStore(tmp_path / "other.db"), **span)
-        with pytest.raises(InvalidRefError, match="lies after until"):
+        with pytest.raises(InvalidRefError, match="is after until"):
             await plan(hub, None, **span)
-        with pytest.raises(InvalidRefError, match="lies after until"):
+        with pytest.raises(InvalidRefError, match="is after until"):
             hub.list(**span)
         assert asked == []
     with SQLiteReader(tmp_path / "c.db") as archive:
         for ask in (archive.conversations, archive.recordings):
-            with pytest.raises(InvalidRefError, match="lies after until"):
+            with pytest.raises(InvalidRefError, match="is after until"):
                 list(ask(**span))
-        with pytest.raises(InvalidRefError, match="lies after until"):
+        with pytest.raises(InvalidRefError, match="is after until"):
             archive.search("x", **span)
     assert not (tmp_path / "other.db").exists()
 

@@ -785,7 +785,7 @@ def test_a_delivery_signed_as_the_vendor_s_newer_clients_expect_is_not_believed(
 
     with pytest.raises(errors.WebhookError, match="telnyx-signature-ed25519 is missing"):
         verify("telnyx", delivery.body, standard, case.facts["secret"], now)
-    with pytest.raises(errors.WebhookError, match="no signature is good"):
+    with pytest.raises(errors.WebhookError, match="signature mismatch"):
         verify("telnyx", delivery.body, standard, case.facts["secret"], now, scheme=STANDARD_WEBHOOKS)
 
 

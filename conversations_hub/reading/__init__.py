@@ -1,3 +1,3 @@
-"""What adapters read conversations with, beyond single values."""
+"""Tools for adapters to read conversations with."""
 
 __all__: list[str] = []

@@ -307,7 +307,7 @@ _AT_ODDS: dict[str, Callable[[], object]] = {
     "a proxy alone": lambda: Proxy(f"socks5://user:{SAID}@127.0.0.1"),
     "a proxy in the environment": lambda: proxies_in({**ENVIRON, "HTTPS_PROXY": f"ftp://user:{SAID}@127.0.0.1"}),
     "a profile": lambda: Hub.from_env(environ=ENVIRON, profile="slow"),  # type: ignore[arg-type]
-    "two accounts of one name": lambda: Hub(
+    "two accounts have the same name": lambda: Hub(
         [Account("tavus", key=CANARY), Account("tavus", key=SAID)], proxy=f"http://user:{SAID}@127.0.0.1"
     ),
 }
