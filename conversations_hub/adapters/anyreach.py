@@ -19,10 +19,10 @@ from ..account import Account
 from ..adapter import Adapter, Query, RawPage, Start, Started
 from ..errors import ConfigurationError, HubError, InvalidRefError, PaginationError, PayloadError
 from ..events import Event, EventKind, Webhook
-from ..reading.json import decode, decode_at, try_decode
+from ..reading.json import decode, decode_at
 from ..reading.lifecycle import concluded, may_still_come
 from ..reading.plain_text import utterances
-from ..reading.refusals import provider_error, read_or_raise
+from ..reading.refusals import provider_error, read_or_raise, words_of
 from ..reading.values import (
     AnyJson,
     Id,
@@ -37,6 +37,7 @@ from ..reading.values import (
     noted,
     signed_url_expiry,
     text,
+    text_at,
     timestamp,
     unknown_speaker,
 )
@@ -100,8 +101,7 @@ class _Conversation(msgspec.Struct):
 
     @property
     def recording_url(self) -> str | None:
-        url = self.recording_details.get("recording_url") if isinstance(self.recording_details, dict) else None
-        return url if isinstance(url, str) and url else None
+        return None if self.recording_details is msgspec.UNSET else text_at(self.recording_details, "recording_url")
 
     @property
     def is_restricted(self) -> bool:
@@ -147,11 +147,6 @@ class _Reply(msgspec.Struct):
     tool_calls: msgspec.Raw = msgspec.Raw()
 
 
-class _Complaint(msgspec.Struct):
-    loc: list[str | int] = []
-    msg: str = ""
-
-
 class _Trigger(msgspec.Struct):
     type: str | None = None
     conversation_id: Id | None = None
@@ -160,11 +155,6 @@ class _Trigger(msgspec.Struct):
 class _Notice(msgspec.Struct):
     conversation_id: Id | None = None
     trigger: _Trigger | None = None
-
-
-class _Refusal(msgspec.Struct):
-    detail: str | list[_Complaint] | None = None
-    error: str | None = None
 
 
 _Items = dict[str, msgspec.Raw] | list[_Item | None] | str | None
@@ -176,7 +166,6 @@ _stamped = msgspec.json.Decoder(_Stamped)
 _created = msgspec.json.Decoder(_Created, strict=False)
 _reply = msgspec.json.Decoder(_Reply, strict=False)
 _notice = msgspec.json.Decoder(_Notice, strict=False)
-_refusal = msgspec.json.Decoder(_Refusal, strict=False)
 
 # what it means
 
@@ -454,7 +443,7 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPa
     asked |= {name: value for name, value in told.items() if value is not None}
     # https://docs.anyreach.ai/api-reference/conversations/list-conversations
     reply = yield Request("GET", "/core/conversations", asked)
-    rows = read_or_raise(reply, _rows, _words)
+    rows = read_or_raise(reply, _rows)
     oldest, is_between = _oldest(rows, size, boundary)
     if oldest and oldest == boundary:
         size *= 2  # the next page begins at that instant once more, and is to get beyond it
@@ -519,7 +508,7 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a conversation, whole as far as the key's role allows."""
     # https://docs.anyreach.ai/api-reference/conversations/get-a-conversation
     reply = yield Request("GET", "/core/conversations/{id}", ids={"id": id})
-    return read_or_raise(reply, partial(normalize, present=reply.headers.get("date")), _words)
+    return read_or_raise(reply, partial(normalize, present=reply.headers.get("date")))
 
 
 def start(_account: Account, wanted: Start) -> Flow[Started]:
@@ -535,7 +524,7 @@ def start(_account: Account, wanted: Start) -> Flow[Started]:
         body["channel"] = "telephone"
     # https://docs.anyreach.ai/api-reference/conversations/create-a-conversation
     reply = yield Request("POST", "/core/conversations", body=msgspec.json.encode(body))
-    return read_or_raise(reply, _started, _words)
+    return read_or_raise(reply, _started)
 
 
 def _started(body: bytes) -> Started:
@@ -559,7 +548,7 @@ def send(_account: Account, id: str, words: str) -> Flow[TranscriptTurn]:
     body = msgspec.json.encode({"text": words, "interactivity": "plain"})
     # https://docs.anyreach.ai/api-reference/conversations/send-a-message
     reply = yield Request("POST", "/core/conversations/{id}/messages", ids={"id": id}, body=body)
-    return read_or_raise(reply, _replied, _words)
+    return read_or_raise(reply, _replied)
 
 
 def _replied(body: bytes) -> TranscriptTurn:
@@ -594,18 +583,11 @@ def _sign(request: Request, account: Account, now: datetime) -> Request:
 
 def refusal(response: Response) -> HubError:
     """Read a refusal; a missing organization comes as 401 and would look like a bad key."""
-    words = _words(response)
+    # https://docs.anyreach.ai/api-reference/errors
+    words = words_of(response)
     if words and "organization claim" in words.lower():
         words = f"{words.rstrip('.')}: {_NEEDS_ORGANIZATION}"
     return provider_error(response, words)
-
-
-def _words(response: Response) -> str | None:
-    # https://docs.anyreach.ai/api-reference/errors
-    sent = try_decode(response.body, _refusal) or _Refusal()
-    if isinstance(sent.detail, list):
-        return "; ".join(f"{'.'.join(map(str, said.loc))}: {said.msg}" for said in sent.detail)
-    return sent.detail or sent.error
 
 
 # https://docs.anyreach.ai/workflows/triggers/agent-embedded

@@ -18,11 +18,11 @@ from ..account import Account
 from ..adapter import Adapter, Query, RawPage, Start, Started
 from ..errors import HubError, InvalidRefError, NotFoundError, PayloadError, RateLimitError, UnsupportedError
 from ..events import Event, EventKind, Webhook
-from ..reading.json import decode, try_decode
+from ..reading.json import decode
 from ..reading.lifecycle import concluded
 from ..reading.offsets import rebased
 from ..reading.plain_text import utterances
-from ..reading.refusals import provider_error, read_or_raise
+from ..reading.refusals import provider_error, read_or_raise, words_of
 from ..reading.values import (
     Id,
     Instant,
@@ -155,16 +155,10 @@ class _Delivery(msgspec.Struct):
     timestamp: Instant = None
 
 
-class _Refusal(msgspec.Struct):
-    message: Any = None
-    error: Any = None
-
-
 _conversation = msgspec.json.Decoder(_Conversation, strict=False)
 _page: msgspec.json.Decoder[_Page | list[msgspec.Raw]] = msgspec.json.Decoder(_Page | list[msgspec.Raw], strict=False)
 _created = msgspec.json.Decoder(_Created, strict=False)
 _delivery = msgspec.json.Decoder(_Delivery, strict=False)
-_refusal = msgspec.json.Decoder(_Refusal, strict=False)
 
 _LEFT_TO_RAW = {
     "events[].properties.face_id": "the conversation's own says it",
@@ -538,7 +532,7 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPa
     # https://docs.tavus.io/api-reference/conversations/get-conversations
     asked = {"limit": size, "page": page} | ({"status": status} if status else {})
     reply = yield Request("GET", "/v2/conversations", {**query.options, **asked})
-    rows, total = read_or_raise(reply, _rows, _words)
+    rows, total = read_or_raise(reply, _rows)
     seen += len(rows)
     # A short page is no end: the server may grant fewer rows than were asked for.
     is_last = not rows or (total is not None and seen >= total)
@@ -574,7 +568,7 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a conversation with its events."""
     # https://docs.tavus.io/api-reference/conversations/get-conversation
     reply = yield Request("GET", "/v2/conversations/{id}", {"verbose": "true"}, {"id": id})
-    return read_or_raise(reply, normalize, _words)
+    return read_or_raise(reply, normalize)
 
 
 def start(_account: Account, wanted: Start) -> Flow[Started]:
@@ -584,7 +578,7 @@ def start(_account: Account, wanted: Start) -> Flow[Started]:
     body = {**wanted.options, **({"persona_id": wanted.agent} if wanted.agent else {})}
     # https://docs.tavus.io/api-reference/conversations/create-conversation
     reply = yield Request("POST", "/v2/conversations", body=msgspec.json.encode(body))
-    conversation = read_or_raise(reply, normalize, _words)
+    conversation = read_or_raise(reply, normalize)
     created = decode(reply.body, _created, [])
     return Started(
         conversation=conversation,
@@ -608,7 +602,7 @@ def delete(_account: Account, id: str, options: Mapping[str, Any]) -> Flow[None]
 
 def refusal(response: Response) -> HubError:
     """Read a refusal; capacity and unknown ids come as 400."""
-    words = _words(response)
+    words = words_of(response)
     if response.status == 400 and words:
         # https://docs.tavus.io/api-reference/conversations/create-conversation
         if "maximum concurrent conversations" in words.lower():
@@ -617,11 +611,6 @@ def refusal(response: Response) -> HubError:
         if "invalid conversation_id" in words.lower():
             return provider_error(response, words, NotFoundError)
     return provider_error(response, words)
-
-
-def _words(response: Response) -> str | None:
-    sent = try_decode(response.body, _refusal) or _Refusal()
-    return next((words for words in (sent.message, sent.error) if isinstance(words, str) and words), None)
 
 
 ADAPTER = Adapter(

@@ -17,11 +17,11 @@ import msgspec
 from ..account import Account
 from ..adapter import Adapter, Query, RawPage
 from ..errors import AuthError, HubError, InvalidRefError, OutageError, PaginationError, PayloadError, for_status
-from ..reading.json import decode, try_decode
+from ..reading.json import decode, try_decode_any
 from ..reading.lifecycle import concluded, may_still_come
 from ..reading.offsets import rebased
 from ..reading.plain_text import utterances
-from ..reading.refusals import provider_error
+from ..reading.refusals import provider_error, words_of
 from ..reading.values import (
     AnyJson,
     Id,
@@ -35,10 +35,12 @@ from ..reading.values import (
     enclosed,
     instant,
     json_text,
+    members,
     noted,
     number,
     seconds,
     text,
+    text_at,
     timestamp,
     unknown_speaker,
 )
@@ -134,19 +136,9 @@ class _Answer(_Position):
     meta: _Position | None = None
 
 
-class _Refusal(msgspec.Struct):
-    status: AnyJson = None
-    errors: AnyJson = None
-    error: AnyJson = None
-    details: AnyJson = None
-
-
 _conversation = msgspec.json.Decoder(_Conversation, strict=False)
 _answer = msgspec.json.Decoder(_Answer, strict=False)
 _rows = msgspec.json.Decoder(list[msgspec.Raw] | _Rows | None, strict=False)
-_refusal = msgspec.json.Decoder(_Refusal, strict=False)
-_anything: msgspec.json.Decoder[AnyJson] = msgspec.json.Decoder(AnyJson)
-
 
 _SCALARS = (str, int, float)
 
@@ -154,11 +146,6 @@ _SCALARS = (str, int, float)
 def _member(sent: AnyJson, name: str) -> Number:
     value = sent.get(name) if isinstance(sent, dict) else None
     return value if isinstance(value, _SCALARS) else None
-
-
-def _word(sent: AnyJson, name: str) -> str | None:
-    value = _member(sent, name)
-    return value if isinstance(value, str) and value else None
 
 
 # what it means
@@ -265,7 +252,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, present: Ins
         duration=duration,
         transcript=transcript,
         transcript_state=_transcript_state(transcript, status, is_whole=is_whole, is_early=is_early),
-        summary=text(sent.summary) or _word(sent.metadata, "summary"),
+        summary=text(sent.summary) or text_at(sent.metadata, "summary"),
         analysis=_analysis(sent),
         recordings=(_recording(id),) if status in _FINISHED else (),
         cost=_cost(sent.cost, issues),
@@ -375,8 +362,8 @@ def _analysis(sent: _Conversation) -> Analysis | None:
     if not sent.outcome:
         return None if success is None else Analysis(success=success)
     if success is None:
-        success = _VERDICTS.get(_word(sent.outcome, "outcome") or "")
-    sentiment = _word(sent.outcome, "sentiment")
+        success = _VERDICTS.get(text_at(sent.outcome, "outcome") or "")
+    sentiment = text_at(sent.outcome, "sentiment")
     confidence = number(_member(sent.outcome, "confidence_score"))
     if success is None and sentiment is None and confidence is None:
         return None
@@ -487,7 +474,7 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
 def _opened(reply: Response) -> _Answer:
     # Under HTTP 200 the envelope may still speak of an error.
     answer = decode(reply.body, _answer)
-    if _code(try_decode(answer.status, _anything)) >= 400:
+    if _code(try_decode_any(answer.status)) >= 400:
         raise refusal(reply)
     return answer
 
@@ -502,10 +489,10 @@ _API_KEY = re.compile("api[ _-]?key", re.IGNORECASE)
 
 def refusal(response: Response) -> HubError:
     """Read a refusal; a missing key comes as 400, and not every 401 is about the account's key."""
-    sent = try_decode(response.body, _refusal) or _Refusal()
-    words = _words(sent)
+    status = members(try_decode_any(response.body)).get("status")
+    words = text_at(status, "message") or words_of(response)
     # HTTP is believed first: the envelope's code counts where HTTP tells of no error.
-    code = max(response.status, _code(sent.status)) if response.ok else response.status
+    code = max(response.status, _code(status)) if response.ok else response.status
     # https://docs.voiceable.dev/api-reference/introduction
     if code == 401 or (code == 400 and _API_KEY.search(words or "")):
         # "Invalid ElevenLabs API key." is the provider's own trouble; its people must mend it, so waiting does not.
@@ -513,13 +500,6 @@ def refusal(response: Response) -> HubError:
             return provider_error(response, words, OutageError, retryable=False)
         return provider_error(response, words, AuthError)
     return provider_error(response, words, for_status(code))
-
-
-def _words(sent: _Refusal) -> str | None:
-    errors = sent.errors if isinstance(sent.errors, list) else ()
-    joined = "; ".join(error for error in errors if isinstance(error, str))
-    said = (_word(sent.status, "message"), joined, sent.error, sent.details)
-    return next((words for words in said if isinstance(words, str) and words), None)
 
 
 ADAPTER = Adapter(

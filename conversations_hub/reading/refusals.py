@@ -1,11 +1,9 @@
-"""What a provider says when it refuses, as errors."""
+"""A provider's refusals: the words in them, and the errors that they become."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
-
-import msgspec
+from typing import TypeVar
 
 from ..errors import (
     HubError,
@@ -15,9 +13,10 @@ from ..errors import (
     for_status,
 )
 from ..wire import Response
-from .json import try_decode
+from .json import try_decode_any
+from .values import AnyJson, text_at
 
-__all__ = ["by_status", "one_line", "provider_error", "read_or_raise"]
+__all__ = ["by_status", "one_line", "provider_error", "read_or_raise", "words_of"]
 
 T = TypeVar("T")
 
@@ -27,6 +26,38 @@ def one_line(words: str, most: int = 200) -> str:
     start = words[: most + 1]
     shown = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in start)
     return shown if len(shown) <= most else shown[: most - 1] + "…"
+
+
+def words_of(response: Response) -> str | None:
+    """Return what a refusal says; None if it says nothing.
+
+    Read are `message` or `detail`, followed by `errors`; without them `error`, `details` or `title`. Each may be text,
+    an object, or a list of either, as FastAPI, JSON:API and others send it.
+    """
+    sent = try_decode_any(response.body)
+    members = sent if isinstance(sent, dict) else {}
+
+    def first_of(*names: str) -> str | None:
+        return next(filter(None, (_said(members.get(name)) for name in names)), None)
+
+    words = "; ".join(filter(None, (first_of("message", "detail"), first_of("errors"))))
+    return words or first_of("error", "details", "title")
+
+
+def _said(sent: AnyJson) -> str:
+    return "; ".join(filter(None, map(_complaint, sent if isinstance(sent, list) else [sent])))
+
+
+def _complaint(sent: AnyJson) -> str | None:
+    """Return what is wrong, and with which part of the request."""
+    if not isinstance(sent, dict):
+        return sent if isinstance(sent, str) else None
+    words = next(filter(None, (text_at(sent, name) for name in ("message", "msg", "detail", "title"))), None)
+    steps: AnyJson = sent.get("loc")
+    where = ".".join(map(str, steps)) if isinstance(steps, list) else text_at(sent, "error")
+    pointer = text_at(sent, "source", "pointer")
+    said = ": ".join(filter(None, (where, words)))
+    return f"{said} ({pointer})" if words and pointer else said
 
 
 def provider_error(
@@ -40,17 +71,14 @@ def provider_error(
     return (kind or for_status(response.status))(said, status=response.status, retryable=retryable)
 
 
-_reason = msgspec.json.Decoder(dict[str, Any])
-
-
 def by_status(response: Response) -> HubError:
-    """Return the error of a refusal by its status, with the words of its `message`, `error` or `detail`."""
-    body = try_decode(response.body, _reason) or {}
-    words = (body.get(name) for name in ("message", "error", "detail"))
-    return provider_error(response, next((word for word in words if isinstance(word, str) and word), None))
+    """Return the error of a refusal by its status, with its words."""
+    return provider_error(response, words_of(response))
 
 
-def read_or_raise(response: Response, read: Callable[[bytes], T], words: Callable[[Response], str | None]) -> T:
+def read_or_raise(
+    response: Response, read: Callable[[bytes], T], words: Callable[[Response], str | None] = words_of
+) -> T:
     """Read a 2xx answer; what turns out to be an error under HTTP 200 is raised as the refusal it is."""
     try:
         return read(response.body)

@@ -36,12 +36,14 @@ __all__ = [
     "instant",
     "is_believable",
     "json_text",
+    "members",
     "noted",
     "number",
     "per_second_of",
     "seconds",
     "signed_url_expiry",
     "text",
+    "text_at",
     "timestamp",
     "unknown_speaker",
     "utc_timestamp",
@@ -213,6 +215,18 @@ def text(value: str | int | None) -> str | None:
     if value is None or value == "":
         return None
     return str(value)
+
+
+def members(value: AnyJson) -> dict[str, Any]:
+    """Return the members of what should be an object; none if it is something else."""
+    return value if isinstance(value, dict) else {}
+
+
+def text_at(value: AnyJson, *path: str) -> str | None:
+    """Return the text at a path of members; None if there is none, or it is empty."""
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, str) and value else None
 
 
 def _is_digits(value: str) -> bool:

@@ -16,7 +16,6 @@ from ...reading.json import decode
 from ...reading.lifecycle import concluded
 from ...reading.plain_text import utterances
 from ...reading.values import (
-    AnyJson,
     Issues,
     Participants,
     add_seconds,
@@ -28,6 +27,7 @@ from ...reading.values import (
     noted,
     seconds,
     text,
+    text_at,
     unknown_speaker,
 )
 from ...schema import (
@@ -158,7 +158,7 @@ def normalize(
         analysis=_analysis(sent),
         recordings=_recordings(sent, id, issues),
         cost=_cost(sent.price, issues),
-        language=_language(sent.variables),
+        language=text_at(sent.variables, "language"),
         tags=tags_in(sent.pathway_tags),
         metadata=_metadata(sent, turns),
         related_ids=_related_ids(legs) if legs else {},
@@ -472,11 +472,6 @@ def _cost(sent: msgspec.Raw, issues: list[Issue]) -> Cost | None:
         return None
     found = amount(sent, "price", issues)
     return None if found is None else Cost(amount=found, unit="USD")
-
-
-def _language(variables: AnyJson) -> str | None:
-    language = variables.get("language") if isinstance(variables, dict) else None
-    return language if isinstance(language, str) and language else None
 
 
 def _metadata(sent: Call, turns: tuple[TranscriptTurn, ...]) -> dict[str, Any]:

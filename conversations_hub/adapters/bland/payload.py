@@ -15,14 +15,12 @@ __all__ = [
     "DELIVERY",
     "LEFT_TO_RAW",
     "PAGE",
-    "REFUSAL",
     "SECRET_FIELDS",
     "Call",
     "CallAndCorrection",
     "Created",
     "Delivery",
     "Leg",
-    "Refusal",
     "Row",
     "Segment",
     "Told",
@@ -182,21 +180,11 @@ class Delivery(msgspec.Struct):
     visitor_id: Id | None = None
 
 
-class Refusal(msgspec.Struct):
-    """All members in which some refusal has its words."""
-
-    status: AnyJson = None
-    message: AnyJson = None
-    errors: AnyJson = None
-    error: AnyJson = None
-
-
 CALL = msgspec.json.Decoder(Call, strict=False)
 CORRECTION = msgspec.json.Decoder(Correction, strict=False)
 PAGE = msgspec.json.Decoder(Page, strict=False)
 CREATED = msgspec.json.Decoder(Created, strict=False)
 DELIVERY = msgspec.json.Decoder(Delivery, strict=False)
-REFUSAL = msgspec.json.Decoder(Refusal, strict=False)
 
 # A call repeats what its request said: headers for the customer's own servers, the key to the customer's Twilio.
 # https://docs.bland.ai/api-v1/post/calls

@@ -5,11 +5,10 @@
 from __future__ import annotations
 
 from ...errors import HubError, NotFoundError, RateLimitError, RejectedError
-from ...reading.json import try_decode
-from ...reading.refusals import provider_error
-from ...reading.values import AnyJson
+from ...reading.json import try_decode_any
+from ...reading.refusals import provider_error, words_of
+from ...reading.values import text_at
 from ...wire import Response
-from .payload import REFUSAL, Refusal
 
 __all__ = ["is_refused", "refusal", "words"]
 
@@ -32,25 +31,13 @@ def refusal(response: Response) -> HubError:
 
 def words(response: Response) -> str | None:
     """Return what a refusal says; None where an answer is none, or says nothing."""
-    sent = _refusal_in(response)
-    if sent.status == "success":
-        return None
-    errors = sent.errors if isinstance(sent.errors, list) else ()
-    said = [sent.message, *map(_complaint, errors), sent.error]
-    return "; ".join(words for words in said if isinstance(words, str) and words) or None
+    return None if _status_in(response) == "success" else words_of(response)
 
 
 def is_refused(response: Response) -> bool:
     """Whether an answer says of itself that it is a refusal, whatever its status."""
-    return _refusal_in(response).status == "error"
+    return _status_in(response) == "error"
 
 
-def _refusal_in(response: Response) -> Refusal:
-    return try_decode(response.body, REFUSAL) or Refusal()
-
-
-def _complaint(sent: AnyJson) -> str | None:
-    if not isinstance(sent, dict):
-        return sent if isinstance(sent, str) else None
-    told = (sent.get("error"), sent.get("message"))
-    return ": ".join(words for words in told if isinstance(words, str))
+def _status_in(response: Response) -> str | None:
+    return text_at(try_decode_any(response.body), "status")

@@ -29,9 +29,9 @@ from ...errors import (
     RejectedError,
 )
 from ...events import Event, EventKind, Webhook
-from ...reading.json import decode, try_decode
-from ...reading.refusals import provider_error, read_or_raise
-from ...reading.values import instant, text
+from ...reading.json import decode, try_decode_any
+from ...reading.refusals import provider_error, read_or_raise, words_of
+from ...reading.values import instant, text, text_at
 from ...schema import Channel, Conversation, Issue, Status
 from ...secret import Secret
 from ...signing import header
@@ -96,7 +96,7 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPa
     asked = {name: value for name, value in filters.items() if value is not None}
     # Unless asked for, summaries are left out.
     reply = yield Request("GET", "/v1/convai/conversations", {"summary_mode": "include", **query.options, **asked})
-    page = read_or_raise(reply, _read_page, _words)
+    page = read_or_raise(reply, _read_page)
     following = text(page.next_cursor)
     if page.has_more and following is None:
         raise PaginationError("the provider says that there is more, but not where")
@@ -120,7 +120,7 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a conversation with its transcript."""
     # https://elevenlabs.io/docs/api-reference/conversations/get
     reply = yield Request("GET", "/v1/convai/conversations/{id}", ids={"id": id})
-    return read_or_raise(reply, partial(normalize, present=reply.headers.get("date")), _words)
+    return read_or_raise(reply, partial(normalize, present=reply.headers.get("date")))
 
 
 _CARRIERS = {"twilio": "twilio", "sip_trunk": "sip-trunk", "exotel": "exotel"}
@@ -145,7 +145,7 @@ def start(_account: Account, wanted: Start) -> Flow[Started]:
         body = msgspec.json.encode({**options, "agent_id": wanted.agent, "to_number": wanted.to})
         # https://elevenlabs.io/docs/api-reference/twilio/outbound-call
         reply = yield Request("POST", f"/v1/convai/{carrier}/outbound-call", body=body)
-    begun = read_or_raise(reply, _read_begun, _words)
+    begun = read_or_raise(reply, _read_begun)
     # An answer 200, too, may say that nobody was called.
     if begun.success is False:
         raise provider_error(reply, begun.message, RejectedError)
@@ -199,23 +199,12 @@ _REFUSALS: dict[str, type[ProviderError]] = {
 
 def refusal(response: Response) -> HubError:
     """Read a refusal; below 500 the code in it decides, where it is known."""
-    sent = (try_decode(response.body, payload.refusal) or payload.Refusal()).detail
-    codes = (sent.code, sent.status) if isinstance(sent, payload.Detail) else ()
-    code = next((code for code in codes if isinstance(code, str) and code), "")
+    sent = try_decode_any(response.body)
+    code = text_at(sent, "detail", "code") or text_at(sent, "detail", "status") or ""
     kind = _REFUSALS.get(code)
     if kind is None and response.status == 400 and code.endswith("_not_found"):
         kind = NotFoundError
-    return provider_error(response, _words(response), kind if response.status < 500 else None)
-
-
-def _words(response: Response) -> str | None:
-    sent = (try_decode(response.body, payload.refusal) or payload.Refusal()).detail
-    if isinstance(sent, list):
-        return "; ".join(f"{'.'.join(map(str, said.loc))}: {said.msg}" for said in sent)
-    if isinstance(sent, payload.Detail):
-        said = (sent.message, sent.code, sent.status)
-        return next((words for words in said if isinstance(words, str) and words), None)
-    return sent
+    return provider_error(response, words_of(response) or code, kind if response.status < 500 else None)
 
 
 # What may hold a credential: the headers and parameters of the customer's own tools, variables for their headers, and

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from ...reading.json import decode, try_decode
+from ...reading.json import decode, try_decode_any
 from ...reading.lifecycle import concluded, may_still_come
 from ...reading.plain_text import utterances
 from ...reading.values import (
@@ -21,9 +21,11 @@ from ...reading.values import (
     amount,
     drop_if_before,
     instant,
+    members,
     noted,
     number,
     text,
+    text_at,
 )
 from ...schema import (
     Agent,
@@ -154,7 +156,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_over: bool = False, present: Inst
     is_early = not found and bool(duration) and may_still_come(ended_at, instant(present, "", []))
     transcript, transcript_state = _transcript(sent, told, status, found, is_early=is_early)
     is_handed_over = has_ended and cast.is_handed_over
-    last_words = text(sent.failure_reason) or text(told.termination_reason) or payload.word(told.error, "reason")
+    last_words = text(sent.failure_reason) or text(told.termination_reason) or text_at(told.error, "reason")
     if has_ended and result and not last_words:
         last_words = line.call_result
     derived = {
@@ -297,7 +299,7 @@ def _transcript(
 def _is_forgotten(told: payload.Metadata) -> bool:
     """Whether what was said was deleted, or never kept."""
     # https://elevenlabs.io/docs/eleven-agents/customization/privacy/retention
-    deleted_at = payload.members(told.deletion_settings).get("deleted_transcript_at_time_unix_secs")
+    deleted_at = members(told.deletion_settings).get("deleted_transcript_at_time_unix_secs")
     features = told.features_usage or payload.Features()
     return bool(deleted_at is not None or features.pii_zrm_workspace or features.pii_zrm_agent)
 
@@ -327,21 +329,21 @@ def _end_reason(
 
 
 def _analysis(sent: payload.Conversation, judged: payload.Analysis) -> Analysis | None:
-    mood = payload.members(sent.sentiment_analysis)
-    criteria = payload.members(judged.evaluation_criteria_results)
+    mood = members(sent.sentiment_analysis)
+    criteria = members(judged.evaluation_criteria_results)
     marks: dict[str, Any] = {"call_success_score": judged.call_success_score, **mood}
     for name, result in criteria.items():
-        marks[name] = payload.members(result).get("score")
+        marks[name] = members(result).get("score")
     scores = {name: score for name, mark in marks.items() if mark is not None and (score := number(mark)) is not None}
     gathered = judged.data_collection_results
     collected = {
         # Now and then a bare value stands where it should be wrapped.
-        name: payload.members(result).get("value", result)
-        for name, result in payload.members(gathered).items()
+        name: members(result).get("value", result)
+        for name, result in members(gathered).items()
     }
     analysis = Analysis(
         success=_VERDICTS.get(judged.call_successful or ""),
-        sentiment=payload.word(mood, "overall_label"),
+        sentiment=text_at(mood, "overall_label"),
         scores=scores or None,
         collected=collected if isinstance(gathered, dict) else None,
     )
@@ -373,7 +375,7 @@ def _credits(told: payload.Metadata, issues: list[Issue]) -> AnyJson:
     """Return the credits where the cost is in money."""
     if told.cost_fiat in payload.ABSENT or told.cost in payload.ABSENT:
         return None
-    found = try_decode(told.cost, payload.anything)
+    found = try_decode_any(told.cost)
     if found is None:
         issues.append(Issue("metadata.cost", "not a number"))
     return found
@@ -438,21 +440,21 @@ def _files(sent: payload.Conversation) -> list[dict[str, Any]] | None:
 
 
 def _links(told: payload.Metadata) -> dict[str, str]:
-    link = payload.word(told.async_metadata, "external_link")
-    return {payload.word(told.async_metadata, "external_system") or "external": link} if link else {}
+    link = text_at(told.async_metadata, "external_link")
+    return {text_at(told.async_metadata, "external_system") or "external": link} if link else {}
 
 
 def _related_ids(told: payload.Metadata, line: payload.Line) -> dict[str, str]:
     batch = told.batch_call or payload.Batch()
     found: dict[str, Id | None] = {
-        "call_sid": line.call_sid or payload.word(told.body, "CallSid") or payload.word(told.body, "call_sid"),
+        "call_sid": line.call_sid or text_at(told.body, "CallSid") or text_at(told.body, "call_sid"),
         "call_id": line.call_id,
         "stream_sid": line.stream_sid,
         "batch_call": batch.batch_call_id,
         "batch_call_recipient": batch.batch_call_recipient_id,
     }
     if told.async_metadata:
-        platform = payload.members(told.async_metadata).get("platform_metadata")
-        found["integration_trigger"] = payload.word(told.async_metadata, "integration_trigger_id")
-        found |= {"ticket": payload.word(platform, "ticket_id"), "thread": payload.word(platform, "thread_id")}
+        platform = members(told.async_metadata).get("platform_metadata")
+        found["integration_trigger"] = text_at(told.async_metadata, "integration_trigger_id")
+        found |= {"ticket": text_at(platform, "ticket_id"), "thread": text_at(platform, "thread_id")}
     return {name: str(id) for name, id in found.items() if id}

@@ -15,14 +15,12 @@ __all__ = [
     "Analysis",
     "Begun",
     "Conversation",
-    "Detail",
     "Line",
     "Metadata",
     "Metric",
     "Outcome",
     "Page",
     "Parts",
-    "Refusal",
     "ToolCall",
     "ToolResult",
     "Turn",
@@ -31,13 +29,10 @@ __all__ = [
     "begun",
     "conversation",
     "delivery",
-    "members",
     "metadata",
     "named",
     "outcome",
     "page",
-    "refusal",
-    "word",
 ]
 
 # what ElevenLabs sends
@@ -344,27 +339,6 @@ class Named(msgspec.Struct):
     conversation_id: Id | None = None
 
 
-class Complaint(msgspec.Struct):
-    """What is wrong with one part of a request."""
-
-    loc: list[str | int] = []
-    msg: str = ""
-
-
-class Detail(msgspec.Struct):
-    """Why a request was refused."""
-
-    code: AnyJson = None
-    status: AnyJson = None
-    message: AnyJson = None
-
-
-class Refusal(msgspec.Struct):
-    """An answer to what was refused."""
-
-    detail: Detail | list[Complaint] | str | None = None
-
-
 conversation = msgspec.json.Decoder(Conversation, strict=False)
 metadata = msgspec.json.Decoder(Metadata, strict=False)
 analysis = msgspec.json.Decoder(Analysis, strict=False)
@@ -373,22 +347,8 @@ page = msgspec.json.Decoder(Page, strict=False)
 begun = msgspec.json.Decoder(Begun, strict=False)
 delivery = msgspec.json.Decoder(Delivery, strict=False)
 named = msgspec.json.Decoder(Named, strict=False)
-refusal = msgspec.json.Decoder(Refusal, strict=False)
-anything: msgspec.json.Decoder[AnyJson] = msgspec.json.Decoder(AnyJson)
 
 ABSENT = (msgspec.Raw(), msgspec.Raw(b"null"))
-
-
-def members(sent: AnyJson) -> dict[str, Any]:
-    """Return the members of what should be an object."""
-    return sent if isinstance(sent, dict) else {}
-
-
-def word(sent: AnyJson, name: str) -> str | None:
-    """Return a member that should be text."""
-    value = members(sent).get(name)
-    return value if isinstance(value, str) and value else None
-
 
 LEFT_TO_RAW = {
     "has_*_audio": "parts of the recording; the whole is the one to read",

@@ -15,8 +15,8 @@ import msgspec
 from ...account import Account
 from ...adapter import Adapter, Coverage, Filter, Query, RawPage, Resource, Start, Started
 from ...errors import HubError, InvalidRefError, NotFoundError, PaginationError, PayloadError
-from ...reading.json import decode, try_decode
-from ...reading.refusals import provider_error, read_or_raise
+from ...reading.json import decode
+from ...reading.refusals import provider_error, read_or_raise, words_of
 from ...reading.values import Participants, text
 from ...schema import Conversation, Role, Status, TranscriptTurn
 from ...secret import Secret
@@ -47,7 +47,6 @@ __all__ = [
 _created = msgspec.json.Decoder(payload.Created, strict=False)
 _page = msgspec.json.Decoder(payload.Page, strict=False)
 _reply = msgspec.json.Decoder(payload.Reply, strict=False)
-_refusal = msgspec.json.Decoder(payload.Refusal, strict=False)
 
 # Our choice, and always said: what v3 grants at most is not documented, and its default was seen to be 50.
 _PAGE_SIZE = 100
@@ -92,7 +91,7 @@ def _page_of(what: str, query: Query, key: str | None) -> Flow[RawPage]:
     # A search that is a POST: to ask it again changes nothing.
     # https://docs.retellai.com/api-references/list-calls
     reply = yield Request("POST", f"/v3/list-{what}", body=msgspec.json.encode(asked), safe=True)
-    rows, following = read_or_raise(reply, _rows, _words)
+    rows, following = read_or_raise(reply, _rows)
     if following is not None and following == key:
         raise PaginationError("the provider's list runs in a circle: a key led to itself")
     is_windowed = query.since is not None or query.until is not None
@@ -141,14 +140,14 @@ def get_call(_account: Account, id: str) -> Flow[Conversation]:
     """Get a call with its transcript."""
     # https://docs.retellai.com/api-references/get-call
     reply = yield Request("GET", "/v2/get-call/{id}", ids={"id": id})
-    return read_or_raise(reply, partial(normalize, is_whole=True, present=reply.headers.get("date")), _words)
+    return read_or_raise(reply, partial(normalize, is_whole=True, present=reply.headers.get("date")))
 
 
 def get_chat(_account: Account, id: str) -> Flow[Conversation]:
     """Get a chat with its transcript."""
     # https://docs.retellai.com/api-references/get-chat
     reply = yield Request("GET", "/get-chat/{id}", ids={"id": id})
-    return read_or_raise(reply, partial(normalize, is_whole=True, present=reply.headers.get("date")), _words)
+    return read_or_raise(reply, partial(normalize, is_whole=True, present=reply.headers.get("date")))
 
 
 def start_call(_account: Account, wanted: Start) -> Flow[Started]:
@@ -158,7 +157,7 @@ def start_call(_account: Account, wanted: Start) -> Flow[Started]:
         return (yield from _started("/v2/create-phone-call", "override_agent_id", wanted))
     # https://docs.retellai.com/api-references/create-web-call
     reply = yield _creation("/v3/create-web-call", "agent_id", wanted)
-    return read_or_raise(reply, partial(_web_call, agent=wanted.agent), _words)
+    return read_or_raise(reply, partial(_web_call, agent=wanted.agent))
 
 
 def start_chat(_account: Account, wanted: Start) -> Flow[Started]:
@@ -171,7 +170,7 @@ def start_chat(_account: Account, wanted: Start) -> Flow[Started]:
 
 def _started(path: str, agent: str, wanted: Start) -> Flow[Started]:
     reply = yield _creation(path, agent, wanted)
-    return Started(conversation=read_or_raise(reply, normalize, _words))
+    return Started(conversation=read_or_raise(reply, normalize))
 
 
 def _creation(path: str, agent: str, wanted: Start) -> Request:
@@ -206,7 +205,7 @@ def send(_account: Account, id: str, words: str) -> Flow[TranscriptTurn]:
     body = msgspec.json.encode({"chat_id": id, "content": words})
     # https://docs.retellai.com/api-references/create-chat-completion
     reply = yield Request("POST", "/create-chat-completion", body=body)
-    return read_or_raise(reply, _replied, _words)
+    return read_or_raise(reply, _replied)
 
 
 def _replied(body: bytes) -> TranscriptTurn:
@@ -252,16 +251,11 @@ _UNKNOWN_ID = re.compile("cannot find|not found", re.IGNORECASE)
 
 def refusal(response: Response) -> HubError:
     """Read a refusal; an unknown id comes as 422."""
-    words = _words(response)
+    words = words_of(response)
     # https://docs.retellai.com/api-references/get-call
     if response.status == 422 and _UNKNOWN_ID.search(words or ""):
         return provider_error(response, words, NotFoundError)
     return provider_error(response, words)
-
-
-def _words(response: Response) -> str | None:
-    message = (try_decode(response.body, _refusal) or payload.Refusal()).message
-    return message if isinstance(message, str) and message else None
 
 
 _FILTERS: tuple[Filter, ...] = ("since", "until", "status", "agent")

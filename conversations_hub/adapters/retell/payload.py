@@ -19,7 +19,6 @@ __all__ = [
     "Delivery",
     "Item",
     "Page",
-    "Refusal",
     "Remarks",
     "Reply",
     "Telephony",
@@ -179,12 +178,6 @@ class Delivery(msgspec.Struct):
     chat: msgspec.Raw = msgspec.Raw()
     transfer_destination: AnyJson = None
     transfer_option: AnyJson = None
-
-
-class Refusal(msgspec.Struct):
-    """Why it did not do what was asked."""
-
-    message: AnyJson = None
 
 
 # A token joins a web call, a credential its relays; SIP headers may hold whatever the customer's telephony asks for.

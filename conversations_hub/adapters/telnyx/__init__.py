@@ -31,7 +31,7 @@ from ...errors import (
 from ...events import Webhook
 from ...policy import sent_at
 from ...reading.json import decode, try_decode
-from ...reading.refusals import provider_error, read_or_raise
+from ...reading.refusals import provider_error, read_or_raise, words_of
 from ...reading.values import Issues, enclosed, instant, text
 from ...schema import Conversation, Issue, Recording, Role, TranscriptTurn
 from ...signing import bearer
@@ -149,7 +149,7 @@ def _read_cursor(cursor: str) -> tuple[int, datetime, list[str]]:
 
 
 def _read(reply: Response, decoder: msgspec.json.Decoder[T]) -> T:
-    return read_or_raise(reply, lambda body: decode(body, decoder, []), _words)
+    return read_or_raise(reply, lambda body: decode(body, decoder, []))
 
 
 def get(_account: Account, id: str) -> Flow[Conversation]:
@@ -220,7 +220,7 @@ def start(_account: Account, wanted: Start) -> Flow[Started]:
     # https://developers.telnyx.com/api-reference/conversations/create-a-conversation
     reply = yield Request("POST", "/ai/conversations", body=msgspec.json.encode(body))
     # Documented bare, while other answers have an envelope.
-    return Started(conversation=read_or_raise(reply, _created, _words))
+    return Started(conversation=read_or_raise(reply, _created))
 
 
 def _created(body: bytes) -> Conversation:
@@ -255,18 +255,7 @@ def refusal(response: Response) -> HubError:
     sent = try_decode(response.body, _refusal) or Refusal()
     # https://developers.telnyx.com/development/api-fundamentals/reliability/rate-limiting
     is_throttled = any(text(error.code) == _TOO_MANY_REQUESTS for error in sent.errors or ())
-    return provider_error(response, _words(response), RateLimitError if is_throttled else None)
-
-
-def _words(response: Response) -> str | None:
-    sent = try_decode(response.body, _refusal) or Refusal()
-    if isinstance(sent.detail, str):
-        return sent.detail
-    said = [f"{'.'.join(map(str, complaint.loc))}: {complaint.msg}" for complaint in sent.detail or ()]
-    for error in sent.errors or ():
-        where = f" ({error.source.pointer})" if error.source and error.source.pointer else ""
-        said += [f"{words}{where}"] if (words := error.detail or error.title) else []
-    return "; ".join(said) or None
+    return provider_error(response, words_of(response), RateLimitError if is_throttled else None)
 
 
 ADAPTER = Adapter(

@@ -197,24 +197,11 @@ class Delivery(Event):
     data: Event | None = None
 
 
-class _Source(msgspec.Struct):
-    pointer: str | None = None
-
-
 class _Error(msgspec.Struct):
     code: Id | None = None
-    title: str | None = None
-    detail: str | None = None
-    source: _Source | None = None
-
-
-class _Complaint(msgspec.Struct):
-    loc: list[str | int] = []
-    msg: str = ""
 
 
 class Refusal(msgspec.Struct):
-    """A refusal: the platform's list of errors, or the detail of the service behind the assistants."""
+    """The platform's refusals say what is wrong in a code; those of the service behind the assistants have none."""
 
     errors: list[_Error] | None = None
-    detail: str | list[_Complaint] | None = None

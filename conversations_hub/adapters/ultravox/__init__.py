@@ -19,14 +19,14 @@ from ...adapter import Adapter, Coverage, Query, RawPage, Start, Started
 from ...errors import AuthError, HubError, InvalidRefError, PaginationError
 from ...events import Webhook
 from ...policy import sent_at
-from ...reading.json import decode, try_decode
-from ...reading.refusals import provider_error
+from ...reading.json import decode, try_decode_any
+from ...reading.refusals import provider_error, words_of
 from ...reading.values import AnyJson, Issues, json_text
 from ...schema import Conversation, Issue
 from ...signing import header
 from ...signing.webhooks import hmac_signed
 from ...wire import Flow, Request, Response
-from .conversation import events, normalize, text_at, with_messages
+from .conversation import events, normalize, with_messages
 from .payload import LEFT_TO_RAW, SECRET_FIELDS, Call, Created, Message, Page, Whole
 
 __all__ = ["ADAPTER", "delete", "end", "events", "get", "list_page", "normalize", "refusal", "start"]
@@ -34,7 +34,6 @@ __all__ = ["ADAPTER", "delete", "end", "events", "get", "list_page", "normalize"
 _calls = msgspec.json.Decoder(Page[msgspec.Raw], strict=False)
 _messages = msgspec.json.Decoder(Page[Message | None], strict=False)
 _created = msgspec.json.Decoder(Created, strict=False)
-_refusal: msgspec.json.Decoder[AnyJson] = msgspec.json.Decoder(AnyJson)
 
 # Neither the default nor the maximum is documented; the vendor's own samples go no further.
 # https://docs.ultravox.ai/agents/call-management
@@ -170,12 +169,12 @@ def refusal(response: Response) -> HubError:
 
 
 def _words(response: Response) -> str | None:
-    # No body is documented: the usual member of such an API's framework is looked for, anything else is shown whole.
+    # No body is documented: what has none of the usual members is shown whole.
     said = response.body.decode(errors="replace").strip()
     if said[:1] == "<" or said in {"", "null", "[]", "{}"}:
         return None
-    sent = try_decode(said, _refusal)
-    return text_at(sent, "detail") or (said if sent is None else json_text(sent))
+    sent = try_decode_any(said)
+    return words_of(response) or (said if sent is None else json_text(sent))
 
 
 ADAPTER = Adapter(

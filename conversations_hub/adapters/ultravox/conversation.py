@@ -27,6 +27,7 @@ from ...reading.values import (
     instant,
     noted,
     text,
+    text_at,
     unknown_speaker,
 )
 from ...schema import (
@@ -50,7 +51,7 @@ from ...schema import (
 from . import payload
 from .payload import Call, Message
 
-__all__ = ["Messages", "events", "normalize", "text_at", "with_messages"]
+__all__ = ["Messages", "events", "normalize", "with_messages"]
 
 Messages = Sequence[Message | None]
 
@@ -197,13 +198,6 @@ def _joined(
 
 
 _TOLD_OF_CALLERS = ("caller_id", "from_uri", "from_display_name")
-
-
-def text_at(sent: AnyJson, *path: str) -> str | None:
-    """Return the text at a path, None where there is no such thing."""
-    for name in path:
-        sent = sent.get(name) if isinstance(sent, dict) else None
-    return sent if isinstance(sent, str) and sent else None
 
 
 _MEDIA = {field.name: field.encode_name for field in msgspec.structs.fields(payload.Medium)}

@@ -17,20 +17,19 @@ import msgspec
 
 from ...account import Account
 from ...adapter import Adapter, Coverage, Query, RawPage, Start, Started
-from ...errors import InvalidRefError
+from ...errors import HubError, InvalidRefError, NotFoundError, RateLimitError
 from ...events import Event, EventKind, Webhook
 from ...reading.json import decode
-from ...reading.refusals import read_or_raise
+from ...reading.refusals import provider_error, read_or_raise, words_of
 from ...reading.values import Id, Instant, enclosed, instant, text
 from ...schema import Conversation, Issue, TranscriptState
 from ...signing import bearer
 from ...signing.webhooks import shared_secret
-from ...wire import Flow, Request
+from ...wire import Flow, Request, Response
 from . import chat, session
 from .conversation import normalize
 from .pages import PAGE_SIZE, page_of, rows_of_array
 from .payload import LEFT_TO_RAW, SECRETS, Call
-from .refusal import refusal, words
 
 __all__ = ["ADAPTER", "delete", "events", "get", "list_page", "normalize", "refusal", "start"]
 
@@ -73,7 +72,7 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a call."""
     # https://docs.vapi.ai/api-reference/calls/get
     reply = yield Request("GET", "/call/{id}", ids={"id": id})
-    return read_or_raise(reply, normalize, words)
+    return read_or_raise(reply, normalize)
 
 
 def start(_account: Account, wanted: Start) -> Flow[Started]:
@@ -91,7 +90,7 @@ def start(_account: Account, wanted: Start) -> Flow[Started]:
         raise InvalidRefError("a call goes to one customer: give `to` as +E.164 or as a SIP address")
     # https://docs.vapi.ai/api-reference/calls/create
     reply = yield Request("POST", "/call", body=msgspec.json.encode(body))
-    return Started(conversation=read_or_raise(reply, normalize, words))
+    return Started(conversation=read_or_raise(reply, normalize))
 
 
 def delete(_account: Account, id: str, options: Mapping[str, Any]) -> Flow[None]:
@@ -100,6 +99,22 @@ def delete(_account: Account, id: str, options: Mapping[str, Any]) -> Flow[None]
         raise InvalidRefError("a call is deleted whole and by itself: there are no options")
     # https://docs.vapi.ai/api-reference/calls/delete
     yield Request("DELETE", "/call/{id}", ids={"id": id}, body=b"{}", json=False)
+
+
+# `id`, but not `assistantId`.
+_NO_UUID = re.compile(r"\bid must be a uuid|uuid is expected", re.IGNORECASE)
+
+
+def refusal(response: Response) -> HubError:
+    """Read a refusal; too many calls at once and ids of another make come as 400."""
+    words = words_of(response)
+    if response.status == 400 and words:
+        # https://github.com/VapiAI/docs/pull/110
+        if "concurrency limit" in words.lower():
+            return provider_error(response, words, RateLimitError)
+        if _NO_UUID.search(words):
+            return provider_error(response, words, NotFoundError)
+    return provider_error(response, words)
 
 
 # https://docs.vapi.ai/server-url/events

@@ -29,7 +29,6 @@ from .conversation import cost_of
 from .messages import LEFT_TO_RAW, Message, turns
 from .pages import PAGE_SIZE, by_creation, page_of, rows_of_results
 from .payload import Assistant, Overrides
-from .refusal import words
 
 __all__ = ["CHATS", "delete", "get", "list_page", "normalize"]
 
@@ -162,7 +161,7 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a chat."""
     # https://docs.vapi.ai/api-reference/chats/get
     reply = yield Request("GET", "/chat/{id}", ids={"id": id})
-    return read_or_raise(reply, normalize, words)
+    return read_or_raise(reply, normalize)
 
 
 def delete(_account: Account, id: str, options: Mapping[str, Any]) -> Flow[None]:

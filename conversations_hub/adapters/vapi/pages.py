@@ -17,7 +17,6 @@ from ...reading.refusals import read_or_raise
 from ...reading.values import Id
 from ...schema import Conversation
 from ...wire import Flow, Request
-from .refusal import words
 
 __all__ = ["PAGE_SIZE", "by_creation", "page_of", "rows_of_array", "rows_of_results"]
 
@@ -71,7 +70,7 @@ def page_of(path: str, read: ReadRows, normalize: Normalize, query: Query, curso
     }
     asked = {name: value for name, value in told.items() if value is not None}
     reply = yield Request("GET", path, {**query.options, **asked})
-    rows, has_more = read_or_raise(reply, read, words)
+    rows, has_more = read_or_raise(reply, read)
     listed = [(row, _stamp(row)) for row in rows]
     fresh = [(row, stamp) for row, stamp in listed if stamp.id is None or str(stamp.id) not in seen]
     stamps = [stamp.created_at for _, stamp in fresh if stamp.id is not None and stamp.created_at]

@@ -33,7 +33,6 @@ from .conversation import collected_in, cost_of, outputs_of, summary_in
 from .messages import LEFT_TO_RAW, Message, turns
 from .pages import PAGE_SIZE, by_creation, page_of, rows_of_results
 from .payload import Assistant, Customer, Overrides, PhoneNumber
-from .refusal import words
 
 __all__ = ["SESSIONS", "delete", "get", "list_page", "normalize"]
 
@@ -187,7 +186,7 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a session."""
     # https://docs.vapi.ai/api-reference/sessions/get
     reply = yield Request("GET", "/session/{id}", ids={"id": id})
-    return read_or_raise(reply, normalize, words)
+    return read_or_raise(reply, normalize)
 
 
 def delete(_account: Account, id: str, options: Mapping[str, Any]) -> Flow[None]:
