@@ -1,4 +1,4 @@
-"""Moved to `conversations_hub.reading.values`; this place goes with 0.3."""
+"""Moved to `conversations_hub.reading`; this place goes with 0.3."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from ._moved import moved
 
 __all__: list[str] = []
 
-__getattr__ = moved(__name__, "conversations_hub.reading.values")
+__getattr__ = moved(__name__, "conversations_hub.reading.values", {"amount": "conversations_hub.reading.money:amount"})

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversations_hub.reading import values
+from conversations_hub.reading.money import amount, cost
 from conversations_hub.reading.values import (
     Issues,
     Participants,
     add_seconds,
-    amount,
     drop_if_before,
     instant,
     json_text,
@@ -25,7 +25,7 @@ from conversations_hub.reading.values import (
     timestamp,
     unknown_speaker,
 )
-from conversations_hub.schema import Issue, Participant, ParticipantKind
+from conversations_hub.schema import Cost, Issue, Participant, ParticipantKind
 
 TEN = datetime(2026, 3, 2, 10, tzinfo=UTC)
 EMPTY = [Issue("at", "empty")]
@@ -423,4 +423,22 @@ def test_an_amount_is_read_to_the_last_digit(value: values.AnyJson | msgspec.Raw
 def test_what_no_price_can_be_is_none_and_said(value: values.AnyJson | msgspec.Raw) -> None:
     issues: list[Issue] = []
     assert amount(value, "cost", issues) is None
+    assert issues == [Issue("cost", "not a number")]
+
+
+@pytest.mark.parametrize("value", [None, "", *(msgspec.Raw(sent) for sent in (b"", b"null", b'""'))])
+def test_no_price_is_not_a_price_of_nothing(value: values.AnyJson | msgspec.Raw) -> None:
+    issues: list[Issue] = []
+    assert cost(value, "cost", issues) is None
+    assert issues == []
+    assert cost(0, "cost", issues) == Cost(amount=Decimal(0), unit="USD")
+
+
+def test_a_cost_keeps_every_digit_and_names_its_unit() -> None:
+    issues: list[Issue] = []
+    whole = cost(msgspec.Raw(b"0.1000000000000000055511151231257827"), "cost", issues, unit="credits")
+    cents = cost("14.70", "cost", issues, per_unit=100)
+    assert (whole and str(whole.amount), whole and whole.unit) == ("0.1000000000000000055511151231257827", "credits")
+    assert cents == Cost(amount=Decimal("0.147"), unit="USD")
+    assert cost("a lot", "cost", issues) is None
     assert issues == [Issue("cost", "not a number")]

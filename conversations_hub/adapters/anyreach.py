@@ -24,6 +24,7 @@ from ..reading.lifecycle import concluded, may_still_come
 from ..reading.plain_text import utterances
 from ..reading.refusals import provider_error, read_or_raise, words_of
 from ..reading.values import (
+    ABSENT,
     AnyJson,
     Id,
     Instant,
@@ -199,7 +200,7 @@ _SPEAKERS: dict[str | None, tuple[Role, int | None]] = {
 # Under what names a transcript's entries may stand, the likeliest first.
 _LISTS = ("items", "messages", "transcript", "turns", "history")
 
-_NOT_YET = (msgspec.Raw(), msgspec.Raw(b"null"), msgspec.Raw(b"{}"))
+_NOT_YET = (*ABSENT, msgspec.Raw(b"{}"))
 
 # A latency is a number below a day; so an instant among the metrics, in Unix seconds, is none.
 _NUMBERS = {int, float}

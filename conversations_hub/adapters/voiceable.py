@@ -19,6 +19,7 @@ from ..adapter import Adapter, Query, RawPage
 from ..errors import AuthError, HubError, InvalidRefError, OutageError, PaginationError, PayloadError, for_status
 from ..reading.json import decode, try_decode_any
 from ..reading.lifecycle import concluded, may_still_come
+from ..reading.money import cost
 from ..reading.offsets import rebased
 from ..reading.plain_text import utterances
 from ..reading.refusals import provider_error, words_of
@@ -31,7 +32,6 @@ from ..reading.values import (
     Participants,
     Seconds,
     add_seconds,
-    amount,
     enclosed,
     instant,
     json_text,
@@ -378,11 +378,11 @@ def _recording(id: str) -> Recording:
 
 
 def _cost(sent: AnyJson, issues: list[Issue]) -> Cost | None:
-    if sent is None:
-        return None
-    place = "cost.amount_cents" if isinstance(sent, dict) and "amount_cents" in sent else "cost"
-    found = amount(_member(sent, "amount_cents"), place, issues)
-    return None if found is None else Cost(amount=found / 100, unit="USD")
+    if isinstance(sent, dict) and "amount_cents" in sent:
+        return cost(sent["amount_cents"], "cost.amount_cents", issues, per_unit=100)
+    if sent is not None:
+        issues.append(Issue("cost", "not an amount in cents"))
+    return None
 
 
 def _metadata(sent: _Conversation, id: str) -> dict[str, Any]:

@@ -10,7 +10,6 @@ import math
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, tzinfo
-from decimal import Decimal
 from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -19,6 +18,7 @@ import msgspec
 from ..schema import Conversation, Issue, Participant, ParticipantKind, Role
 
 __all__ = [
+    "ABSENT",
     "HUMAN_AGENTS",
     "AnyJson",
     "Id",
@@ -29,7 +29,6 @@ __all__ = [
     "Seconds",
     "UnixSeconds",
     "add_seconds",
-    "amount",
     "drop_if_before",
     "enclosed",
     "in_seconds",
@@ -52,6 +51,9 @@ __all__ = [
 AnyJson = dict[str, Any] | list[Any] | str | int | float | bool | None
 """What a provider leaves free: whatever it turns out to be is read."""
 
+ABSENT = (msgspec.Raw(), msgspec.Raw(b"null"))
+"""What a member is that was left undecoded, where the provider sent nothing."""
+
 Id = str | int
 """What providers send for an id."""
 
@@ -72,8 +74,6 @@ _SECONDS_BELOW = 1e11
 _FIRST_YEAR, _BEYOND = 1970, 9000
 _EARLIEST = 946_684_800  # the year 2000; no conversation of any provider is older
 _LONGEST = 1e10  # seconds, 317 years: an instant and a few of them still make a date
-_LARGEST_AMOUNT = 2.0**63
-_LONGEST_AMOUNT = 40  # characters
 _LONGEST_DATE = 128  # characters; a search among blanks takes the square of their number
 
 # What is written with a month's name: RFC 1123, as HTTP has it, the two older forms of that, and JavaScript's own. A
@@ -195,19 +195,6 @@ def number(value: AnyJson) -> float | None:
         return float(value)
     except OverflowError:
         return None
-
-
-def amount(value: AnyJson | msgspec.Raw, place: str, issues: list[Issue]) -> Decimal | None:
-    """Read an amount exactly as it was sent: a number, or a number as text; None for what no price can be."""
-    sent = bytes(value).decode().strip('"') if isinstance(value, msgspec.Raw) else str(value)
-    try:
-        found = Decimal(sent if len(sent) <= _LONGEST_AMOUNT else "nan")
-    except ArithmeticError:
-        found = Decimal("nan")
-    if found.is_finite() and found.copy_abs() < _LARGEST_AMOUNT:
-        return found
-    issues.append(Issue(place, "not a number"))
-    return None
 
 
 def text(value: str | int | None) -> str | None:

@@ -14,12 +14,12 @@ import msgspec
 from ...errors import PayloadError
 from ...reading.json import decode
 from ...reading.lifecycle import concluded
+from ...reading.money import cost
 from ...reading.plain_text import utterances
 from ...reading.values import (
     Issues,
     Participants,
     add_seconds,
-    amount,
     drop_if_before,
     in_seconds,
     instant,
@@ -35,7 +35,6 @@ from ...schema import (
     Analysis,
     Channel,
     Conversation,
-    Cost,
     Direction,
     EndReason,
     Issue,
@@ -157,7 +156,7 @@ def normalize(
         summary=sent.summary or None,
         analysis=_analysis(sent),
         recordings=_recordings(sent, id, issues),
-        cost=_cost(sent.price, issues),
+        cost=cost(sent.price, "price", issues),
         language=text_at(sent.variables, "language"),
         tags=tags_in(sent.pathway_tags),
         metadata=_metadata(sent, turns),
@@ -435,7 +434,7 @@ def _transcript_state(
     if is_delivered and sent.transcripts is None and status not in _UNHELD:
         return TranscriptState.PENDING  # not every delivery has it
     # A call that ended a moment ago has neither length nor price; one that has them and no words was a silent one.
-    is_settled = sent.corrected_duration is not None or _is_told(sent.price)
+    is_settled = sent.corrected_duration is not None or bytes(sent.price) not in {b"", b"null", b'""'}
     is_over = status in _UNHELD or (status is Status.ENDED and is_settled)
     return TranscriptState.UNAVAILABLE if is_over else TranscriptState.PENDING
 
@@ -461,17 +460,6 @@ def _recordings(sent: Call, id: str, issues: list[Issue]) -> tuple[Recording, ..
     location = f"/v1/recordings/{quote(id, safe='')}"
     expires_at = instant(sent.recording_expiration, "recording_expiration", issues)
     return (Recording(location=location, access=RecordingAccess.PROVIDER_KEY, expires_at=expires_at),)
-
-
-def _is_told(sent: msgspec.Raw) -> bool:
-    return bytes(sent) not in {b"", b"null", b'""'}
-
-
-def _cost(sent: msgspec.Raw, issues: list[Issue]) -> Cost | None:
-    if not _is_told(sent):
-        return None
-    found = amount(sent, "price", issues)
-    return None if found is None else Cost(amount=found, unit="USD")
 
 
 def _metadata(sent: Call, turns: tuple[TranscriptTurn, ...]) -> dict[str, Any]:

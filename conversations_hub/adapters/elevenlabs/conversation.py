@@ -11,14 +11,15 @@ import msgspec
 
 from ...reading.json import decode, try_decode_any
 from ...reading.lifecycle import concluded, may_still_come
+from ...reading.money import cost
 from ...reading.plain_text import utterances
 from ...reading.values import (
+    ABSENT,
     AnyJson,
     Id,
     Instant,
     Issues,
     add_seconds,
-    amount,
     drop_if_before,
     instant,
     members,
@@ -32,7 +33,6 @@ from ...schema import (
     Analysis,
     Channel,
     Conversation,
-    Cost,
     Direction,
     EndReason,
     Issue,
@@ -190,7 +190,10 @@ def normalize(body: bytes | msgspec.Raw, *, is_over: bool = False, present: Inst
         summary=text(judged.transcript_summary),
         analysis=_analysis(sent, judged),
         recordings=(_recording(str(sent.conversation_id)),) if sent.has_audio else (),
-        cost=_cost(told, place, issues),
+        # `cost` is no money: it counts credits.
+        # https://elevenlabs.io/docs/api-reference/conversations/get
+        cost=cost(told.cost_fiat, f"{place}cost_fiat", issues)
+        or cost(told.cost, f"{place}cost", issues, unit="credits"),
         language=text(told.main_language),
         tags=tuple([str(tag) for tag in sent.tag_ids or () if tag is not None]),
         metadata=_metadata(sent, told, line, judged, issues),
@@ -359,21 +362,9 @@ def _recording(id: str) -> Recording:
     return Recording(location=location, access=RecordingAccess.PROVIDER_KEY, media_type="audio/mpeg")
 
 
-def _cost(told: payload.Metadata, place: str, issues: list[Issue]) -> Cost | None:
-    # `cost` is no money: it counts credits.
-    # https://elevenlabs.io/docs/api-reference/conversations/get
-    for unit, name, sent in (("USD", "cost_fiat", told.cost_fiat), ("credits", "cost", told.cost)):
-        if sent in payload.ABSENT:
-            continue
-        found = amount(sent, f"{place}{name}", issues)
-        if found is not None:
-            return Cost(amount=found, unit=unit)
-    return None
-
-
 def _credits(told: payload.Metadata, issues: list[Issue]) -> AnyJson:
     """Return the credits where the cost is in money."""
-    if told.cost_fiat in payload.ABSENT or told.cost in payload.ABSENT:
+    if told.cost_fiat in ABSENT or told.cost in ABSENT:
         return None
     found = try_decode_any(told.cost)
     if found is None:

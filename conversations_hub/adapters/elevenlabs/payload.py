@@ -10,7 +10,6 @@ import msgspec
 from ...reading.values import AnyJson, Id, Instant, Seconds
 
 __all__ = [
-    "ABSENT",
     "LEFT_TO_RAW",
     "Analysis",
     "Begun",
@@ -347,8 +346,6 @@ page = msgspec.json.Decoder(Page, strict=False)
 begun = msgspec.json.Decoder(Begun, strict=False)
 delivery = msgspec.json.Decoder(Delivery, strict=False)
 named = msgspec.json.Decoder(Named, strict=False)
-
-ABSENT = (msgspec.Raw(), msgspec.Raw(b"null"))
 
 LEFT_TO_RAW = {
     "has_*_audio": "parts of the recording; the whole is the one to read",

@@ -9,7 +9,7 @@ import msgspec
 
 from ...reading.json import try_decode
 from ...reading.offsets import rebased
-from ...reading.values import Id, Participants, json_text, text, unknown_speaker
+from ...reading.values import ABSENT, Id, Participants, json_text, text, unknown_speaker
 from ...schema import (
     Issue,
     Participant,
@@ -183,7 +183,7 @@ def _tool_call(sent: payload.ToolCall) -> ToolCall:
 
 def _tool_result(sent: payload.ToolResult) -> ToolResult:
     content = json_text(sent.result_value) or sent.raw_error_message
-    if not content and sent.result not in payload.ABSENT:
+    if not content and sent.result not in ABSENT:
         content = msgspec.json.format(bytes(sent.result), indent=-1).decode()
     is_error = True if sent.is_blocked else sent.is_error
     return ToolResult(call_id=text(sent.request_id), content=content, is_error=is_error)
@@ -192,7 +192,7 @@ def _tool_result(sent: payload.ToolResult) -> ToolResult:
 def _outcome(sent: payload.ToolResult) -> payload.Outcome | None:
     if sent.type not in _BUILT_IN:
         return None
-    answer = (json_text(sent.result_value) or "") if sent.result in payload.ABSENT else bytes(sent.result)
+    answer = (json_text(sent.result_value) or "") if sent.result in ABSENT else bytes(sent.result)
     return try_decode(answer, payload.outcome)
 
 

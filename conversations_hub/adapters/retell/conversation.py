@@ -14,15 +14,16 @@ import msgspec
 from ...errors import PayloadError
 from ...reading.json import decode, decode_at
 from ...reading.lifecycle import concluded, may_still_come
+from ...reading.money import cost
 from ...reading.plain_text import utterances
 from ...reading.values import (
     Instant,
     Issues,
     Participants,
-    amount,
     drop_if_before,
     in_seconds,
     instant,
+    members,
     noted,
     per_second_of,
     signed_url_expiry,
@@ -513,11 +514,7 @@ def _recording(name: str, url: str, issues: list[Issue]) -> Recording:
 
 def _cost(sent: payload.Call, issues: list[Issue]) -> Cost | None:
     place, held = ("chat_cost", sent.chat_cost) if sent.call_cost is None else ("call_cost", sent.call_cost)
-    cents = held.get("combined_cost") if isinstance(held, dict) else None
-    if cents is None:
-        return None
-    found = amount(cents, f"{place}.combined_cost", issues)
-    return None if found is None else Cost(amount=found / 100, unit="USD")
+    return cost(members(held).get("combined_cost"), f"{place}.combined_cost", issues, per_unit=100)
 
 
 def _metadata(

@@ -9,7 +9,7 @@ import msgspec
 from ...errors import PayloadError
 from ...events import Event, EventKind, Webhook
 from ...reading.json import decode
-from ...reading.values import enclosed, instant
+from ...reading.values import ABSENT, enclosed, instant
 from ...schema import Conversation
 from ...signing.webhooks import hmac_signed
 from . import payload
@@ -33,7 +33,6 @@ _KINDS = {
     "chat_ended": EventKind.ENDED,
     "chat_analyzed": EventKind.ANALYSIS_READY,
 }
-_NOTHING = (msgspec.Raw(), msgspec.Raw(b"null"))
 
 
 def events(body: bytes) -> Sequence[Event]:
@@ -42,7 +41,7 @@ def events(body: bytes) -> Sequence[Event]:
     kind = _KINDS.get(sent.event or "", EventKind.OTHER)
     occurred_at = instant(sent.event_timestamp, "event_timestamp", [], per_second=1000)
     about = (("call", sent.call, None), ("chat", sent.chat, "chats"))
-    place, told, resource = next((one for one in about if one[1] not in _NOTHING), ("", None, None))
+    place, told, resource = next((one for one in about if one[1] not in ABSENT), ("", None, None))
     if told is None:
         if kind is not EventKind.OTHER:
             raise PayloadError("the delivery holds neither a call nor a chat")

@@ -11,6 +11,7 @@ from ...account import Account
 from ...adapter import Query, RawPage, Resource
 from ...errors import InvalidRefError
 from ...reading.json import decode
+from ...reading.money import cost
 from ...reading.refusals import read_or_raise
 from ...reading.values import AnyJson, Id, Instant, Issues, Participants, instant, noted, text
 from ...schema import (
@@ -25,7 +26,6 @@ from ...schema import (
     TranscriptTurn,
 )
 from ...wire import Flow, Request
-from .conversation import cost_of
 from .messages import LEFT_TO_RAW, Message, turns
 from .pages import PAGE_SIZE, by_creation, page_of, rows_of_results
 from .payload import Assistant, Overrides
@@ -97,7 +97,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         updated_at=instant(sent.updated_at, "updatedAt", issues),
         transcript=(*asked, *reply) or None,
         transcript_state=_transcript_state(asked, reply),
-        cost=cost_of(sent.cost, issues),
+        cost=cost(sent.cost, "cost", issues),
         metadata=_metadata(sent),
         related_ids=_related_ids(sent),
         estimated=tuple(name for name, is_derived in derived.items() if is_derived),

@@ -13,13 +13,13 @@ import msgspec
 
 from ...reading.json import decode, decode_at
 from ...reading.lifecycle import concluded
+from ...reading.money import cost
 from ...reading.offsets import LAG, followed, rebased
 from ...reading.plain_text import utterances
 from ...reading.values import (
     AnyJson,
     Issues,
     Participants,
-    amount,
     drop_if_before,
     in_seconds,
     instant,
@@ -34,7 +34,6 @@ from ...schema import (
     Analysis,
     Channel,
     Conversation,
-    Cost,
     Direction,
     EndReason,
     Issue,
@@ -53,7 +52,7 @@ from ...schema import (
 from . import payload
 from .payload import Artifact, Call, Heard, Message, call_decoder, messages_decoder
 
-__all__ = ["collected_in", "cost_of", "normalize", "outputs_of", "summary_in"]
+__all__ = ["collected_in", "normalize", "outputs_of", "summary_in"]
 
 # https://docs.vapi.ai/api-reference/calls/get
 _STATUSES = {
@@ -185,7 +184,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         summary=_summary(sent, outputs),
         analysis=_analysis(sent, outputs),
         recordings=_recordings(sent, artifact, issues),
-        cost=cost_of(sent.cost, issues),
+        cost=cost(sent.cost, "cost", issues),
         metadata=_metadata(sent, artifact, has_messages=transcript is not None),
         related_ids=_related_ids(sent),
         estimated=tuple(dict.fromkeys(estimated)),
@@ -574,14 +573,6 @@ def _recordings(sent: Call, artifact: Artifact, issues: list[Issue]) -> tuple[Re
         if signed:
             found.append(Recording(location=signed, access=RecordingAccess.SIGNED_URL, expires_at=expires_at))
     return tuple(found)
-
-
-def cost_of(sent: msgspec.Raw, issues: list[Issue]) -> Cost | None:
-    """Return the `cost` of a body, every digit of it."""
-    if bytes(sent) in {b"", b"null"}:
-        return None
-    found = amount(sent, "cost", issues)
-    return None if found is None else Cost(amount=found, unit="USD")
 
 
 _IDS_OF_THE_LINE = (

@@ -13,6 +13,7 @@ from ...adapter import Query, RawPage, Resource
 from ...errors import InvalidRefError
 from ...reading.json import decode
 from ...reading.lifecycle import concluded
+from ...reading.money import cost
 from ...reading.offsets import rebased
 from ...reading.refusals import read_or_raise
 from ...reading.values import AnyJson, Id, Instant, Issues, Participants, Seconds, instant, noted, text
@@ -29,7 +30,7 @@ from ...schema import (
 )
 from ...wire import Flow, Request
 from . import payload
-from .conversation import collected_in, cost_of, outputs_of, summary_in
+from .conversation import collected_in, outputs_of, summary_in
 from .messages import LEFT_TO_RAW, Message, turns
 from .pages import PAGE_SIZE, by_creation, page_of, rows_of_results
 from .payload import Assistant, Customer, Overrides, PhoneNumber
@@ -121,7 +122,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         transcript_state=_transcript_state(written, status),
         summary=summary_in(outputs),
         analysis=Analysis(collected=collected_in(outputs, {})) if outputs else None,
-        cost=cost_of(sent.cost, issues),
+        cost=cost(sent.cost, "cost", issues),
         metadata=_metadata(sent, artifact),
         related_ids={"squadId": str(sent.squad_id)} if text(sent.squad_id) else {},
         estimated=tuple(compress(derived, derived.values())),
