@@ -330,7 +330,7 @@ async def test_f091_an_expired_cursor_begins_again_and_brings_each_once(times: i
 
 
 async def test_an_expired_cursor_of_the_caller_s_is_said_to_be_one() -> None:
-    place = Place(where="tavus/default", page_size=10, filters=digests(Query()), page="7:10:60")
+    place = Place(where="tavus/default", page_size=10, filters=digests(Query()), page="7:60")
     async with (
         serving(answer({"error": "gone"}, 410)) as server,
         Hub([Account("tavus", key="key", base_url=server.url)]) as hub,

@@ -17,10 +17,11 @@ import msgspec
 
 from ..account import Account
 from ..adapter import Adapter, Query, RawPage, Start, Started
-from ..errors import ConfigurationError, HubError, InvalidRefError, PaginationError, PayloadError
+from ..errors import ConfigurationError, HubError, InvalidRefError, PayloadError
 from ..events import Event, EventKind, Webhook
 from ..reading.json import decode, decode_at
 from ..reading.lifecycle import concluded, may_still_come
+from ..reading.paging import Stamp, following, read_place, stamps_of
 from ..reading.plain_text import utterances
 from ..reading.refusals import provider_error, read_or_raise, words_of
 from ..reading.values import (
@@ -131,10 +132,6 @@ class _Item(msgspec.Struct, gc=False):
         return self.type == "function_call" or self.arguments is not None
 
 
-class _Stamped(msgspec.Struct):
-    created_at: str | None = None
-
-
 class _Created(msgspec.Struct):
     conversation: msgspec.Raw
     starting_message: str | None = None
@@ -163,7 +160,7 @@ _Items = dict[str, msgspec.Raw] | list[_Item | None] | str | None
 _conversation = msgspec.json.Decoder(_Conversation, strict=False)
 _items: msgspec.json.Decoder[_Items] = msgspec.json.Decoder(_Items, strict=False)
 _page = msgspec.json.Decoder(list[msgspec.Raw])
-_stamped = msgspec.json.Decoder(_Stamped)
+_stamp = msgspec.json.Decoder(Stamp)
 _created = msgspec.json.Decoder(_Created, strict=False)
 _reply = msgspec.json.Decoder(_Reply, strict=False)
 _notice = msgspec.json.Decoder(_Notice, strict=False)
@@ -426,13 +423,15 @@ _MAY_BE_MORE = "a page ended among conversations created at one instant: more of
 
 
 def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
-    """List a page; a cursor is "page size:AnyReach's cursor", which is the last `created_at` in Base64."""
-    size, boundary = _read_cursor(cursor) if cursor else (query.page_size or _PAGE_SIZE, None)
+    """List a page; a cursor is a place, whose instant in Base64 is AnyReach's own cursor."""
+    place = read_place(cursor, "AnyReach")
+    # Whether a page begins at its cursor's instant or after it is not documented: it may hold what was seen again.
+    limit = max(query.page_size or _PAGE_SIZE, len(place.seen) + 1)
     words = [word for word, (status, _) in _STATUSES.items() if status is query.status]
     # https://docs.anyreach.ai/conversations/search-and-filters
     told: dict[str, str | int | None] = {
-        "limit": size,
-        "cursor": _cursor(boundary) if boundary else None,
+        "limit": limit,
+        "cursor": base64.b64encode(place.at.encode()).decode() or None,
         # It matches one word exactly; where several of theirs are one of ours, the hub's own check has to do.
         "status": words[0] if len(words) == 1 else None,
         "agent_id": query.agent,
@@ -445,16 +444,17 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPa
     # https://docs.anyreach.ai/api-reference/conversations/list-conversations
     reply = yield Request("GET", "/core/conversations", asked)
     rows = read_or_raise(reply, _rows)
-    oldest, is_between = _oldest(rows, size, boundary)
-    if oldest and oldest == boundary:
-        size *= 2  # the next page begins at that instant once more, and is to get beyond it
-    if oldest and query.since and (reached := instant(oldest, "created_at", [])) and reached < query.since:
-        oldest = None  # newest first, so all that is left is older still, whether or not the filter was obeyed
+    stamps = stamps_of(rows, _stamp)
+    # The server may grant fewer rows than were asked for.
+    fresh, following_place = following(rows, stamps, place, min(limit, _PAGE_SIZE))
+    if following_place and query.since and _lies_before(following_place.at, query.since):
+        following_place = None  # newest first, so all that is left is older still, whether or not the filter was obeyed
+    ends = [stamp.created_at for stamp in stamps if stamp.created_at][-2:]
     return RawPage(
-        rows=rows,
+        rows=fresh,
         normalize=partial(normalize, present=reply.headers.get("date")),
-        cursor=f"{size}:{_cursor(oldest)}" if oldest else None,
-        warning=_MAY_BE_MORE if oldest and is_between else None,
+        cursor=str(following_place) if following_place else None,
+        warning=_MAY_BE_MORE if following_place and len(ends) == 2 and ends[0] == ends[1] else None,
     )
 
 
@@ -462,47 +462,9 @@ def _rows(body: bytes) -> list[msgspec.Raw]:
     return decode(body, _page)
 
 
-def _oldest(rows: Sequence[msgspec.Raw], size: int, boundary: str | None) -> tuple[str | None, bool]:
-    """Return where the next page begins, None after the last; and whether that is between rows of one instant.
-
-    A short page is no end, as the server may grant fewer rows than were asked for. Whether a page begins at its
-    cursor's instant or after it is not documented, so the last one is empty or brings only rows of that instant again.
-    """
-    if all(_created_at(row) in {None, boundary} for row in rows):
-        if len(rows) < size:
-            return None, False
-        if boundary and size < _PAGE_SIZE:
-            return boundary, False
-        raise PaginationError(
-            f"a full page of {size} leads no further: its conversations were all created at the instant where it "
-            "begins, or do not say when; ask for a larger page_size"
-        )
-    stamps = filter(None, map(_created_at, reversed(rows)))
-    last = next(stamps)
-    return last, next(stamps, None) == last
-
-
-def _created_at(row: msgspec.Raw) -> str | None:
-    """Return the text exactly as it was sent: another spelling of the instant would skip or repeat rows."""
-    try:
-        return decode(row, _stamped, []).created_at or None
-    except PayloadError:
-        return None  # the hub sets such a row apart
-
-
-def _cursor(created_at: str) -> str:
-    return base64.b64encode(created_at.encode()).decode()
-
-
-def _read_cursor(cursor: str) -> tuple[int, str]:
-    size, _, encoded = cursor.partition(":")
-    try:
-        created_at = base64.b64decode(encoded, validate=True).decode()
-        if created_at and int(size) > 0:
-            return int(size), created_at
-    except ValueError:
-        pass  # said below, with the rest
-    raise InvalidRefError("not a cursor of AnyReach: it reads page size:Base64 of an instant")
+def _lies_before(created_at: str, moment: datetime) -> bool:
+    reached = instant(created_at, "", [])
+    return reached is not None and reached < moment
 
 
 def get(_account: Account, id: str) -> Flow[Conversation]:

@@ -6,6 +6,7 @@ and faces in 2026; both vocabularies are read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -16,11 +17,12 @@ import msgspec
 
 from ..account import Account
 from ..adapter import Adapter, Query, RawPage, Start, Started
-from ..errors import HubError, InvalidRefError, NotFoundError, PayloadError, RateLimitError, UnsupportedError
+from ..errors import HubError, NotFoundError, PayloadError, RateLimitError, UnsupportedError
 from ..events import Event, EventKind, Webhook
 from ..reading.json import decode
 from ..reading.lifecycle import concluded
 from ..reading.offsets import rebased
+from ..reading.paging import read_numbers
 from ..reading.plain_text import utterances
 from ..reading.refusals import provider_error, read_or_raise, words_of
 from ..reading.values import (
@@ -521,16 +523,17 @@ def _told_by(body: bytes, id: str, kind: EventKind) -> Conversation:
 # how to ask
 
 _LARGEST_PAGE = 100
+_CURSOR = re.compile(r"([1-9][0-9]{0,8}):(?:[1-9][0-9]*:)?([0-9]{1,12})")  # until 0.3 a page size in between
 _ENDED = {Status.ENDED, Status.FAILED, Status.NO_ANSWER, Status.CANCELLED, Status.PROCESSING}
 _RUNNING = {Status.QUEUED, Status.RINGING, Status.IN_PROGRESS}
 
 
 def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
-    """List a page; a cursor is "page:page size:rows seen"."""
-    page, size, seen = _read_cursor(cursor) if cursor else (1, query.page_size or _LARGEST_PAGE, 0)
+    """List a page; a cursor is "page:rows seen"."""
+    page, seen = read_numbers(cursor, _CURSOR, "Tavus", "page:rows seen") if cursor else (1, 0)
     status = "ended" if query.status in _ENDED else "active" if query.status in _RUNNING else None
     # https://docs.tavus.io/api-reference/conversations/get-conversations
-    asked = {"limit": size, "page": page} | ({"status": status} if status else {})
+    asked = {"limit": query.page_size or _LARGEST_PAGE, "page": page} | ({"status": status} if status else {})
     reply = yield Request("GET", "/v2/conversations", {**query.options, **asked})
     rows, total = read_or_raise(reply, _rows)
     seen += len(rows)
@@ -540,7 +543,7 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPa
     return RawPage(
         rows=rows,
         normalize=normalize,
-        cursor=None if is_last else f"{page + 1}:{size}:{seen}",
+        cursor=None if is_last else f"{page + 1}:{seen}",
         warning=None if told_apart else f"Tavus lists say only active or ended, never {query.status}",
     )
 
@@ -554,14 +557,6 @@ def _rows(body: bytes) -> tuple[list[msgspec.Raw], float | None]:
     if rows is None:
         raise PayloadError("the answer holds no list of conversations")
     return rows, listed.total_count
-
-
-def _read_cursor(cursor: str) -> tuple[int, int, int]:
-    try:
-        page, size, seen = map(int, cursor.split(":"))
-    except ValueError:
-        raise InvalidRefError("not a cursor of Tavus: it reads page:size:seen") from None
-    return page, size, seen
 
 
 def get(_account: Account, id: str) -> Flow[Conversation]:

@@ -9,15 +9,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
 from ..account import Account
 from ..adapter import Adapter, Query, RawPage
-from ..errors import AuthError, HubError, InvalidRefError, OutageError, PaginationError, PayloadError, for_status
-from ..reading.json import decode, try_decode_any
+from ..errors import AuthError, HubError, OutageError, PaginationError, PayloadError, for_status
+from ..reading.json import decode, try_decode, try_decode_any
 from ..reading.lifecycle import concluded, may_still_come
 from ..reading.money import cost
 from ..reading.offsets import rebased
@@ -405,13 +405,14 @@ def _metadata(sent: _Conversation, id: str) -> dict[str, Any]:
 _LARGEST_PAGE = 100
 _DEFAULT_PAGE = 30
 
-_PageSize = Annotated[int, msgspec.Meta(ge=1, le=_LARGEST_PAGE)]
-_cursor = msgspec.json.Decoder(tuple[_PageSize, Annotated[str, msgspec.Meta(min_length=1)]])
+_old_cursor = msgspec.json.Decoder(tuple[int, str])
 
 
 def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
-    """List a page; a cursor is the JSON of page size and the provider's own cursor."""
-    size, position = _read_cursor(cursor) if cursor else (min(query.page_size or _LARGEST_PAGE, _LARGEST_PAGE), None)
+    """List a page; a cursor is Voiceable's own."""
+    size = min(query.page_size or _LARGEST_PAGE, _LARGEST_PAGE)
+    if cursor and (old := try_decode(cursor, _old_cursor)):  # with the page size before it, until 0.3
+        _, cursor = old
     # Nobody says whether the bounds count, so they are a little wide. `call_successful` cannot stand for the status:
     # it tells how a conversation went, not where it is.
     filters = {
@@ -419,7 +420,7 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPa
         "call_start_after_unix": math.floor(query.since.timestamp()) - 1 if query.since else None,
         "call_start_before_unix": math.ceil(query.until.timestamp()) if query.until else None,
         "page_size": size,
-        "cursor": position,
+        "cursor": cursor or None,
     }
     asked = {name: value for name, value in filters.items() if value is not None}
     # https://docs.voiceable.dev/api-reference/conversations/list-conversations
@@ -437,20 +438,13 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPa
     if has_more and not following:
         raise PaginationError("the provider says that there is more, but not where")
     # With no way on, a page as long as asked for, or as the default, may be all there is or all that fitted.
-    is_suspect = not (following or position) and has_more is None and (len(rows) >= size or len(rows) == _DEFAULT_PAGE)
+    is_suspect = not (following or cursor) and has_more is None and (len(rows) >= size or len(rows) == _DEFAULT_PAGE)
     return RawPage(
         rows=rows,
         normalize=normalize,
-        cursor=msgspec.json.encode((size, following)).decode() if following and has_more is not False else None,
+        cursor=following if has_more is not False else None,
         warning=f"possibly truncated: {len(rows)} conversations and no way to more" if is_suspect else None,
     )
-
-
-def _read_cursor(cursor: str) -> tuple[int, str]:
-    try:
-        return _cursor.decode(cursor)
-    except (msgspec.MsgspecError, UnicodeEncodeError):
-        raise InvalidRefError("not a cursor of Voiceable: it reads [page size, cursor]") from None
 
 
 def _first_list(listed: list[msgspec.Raw] | _Rows | None) -> list[msgspec.Raw]:

@@ -19,6 +19,7 @@ from ...adapter import Adapter, Query, RawPage, Start, Started
 from ...errors import InvalidRefError, NotFoundError, PayloadError, RejectedError
 from ...events import Event, EventKind, Webhook
 from ...reading.json import decode
+from ...reading.paging import read_numbers
 from ...reading.refusals import read_or_raise
 from ...reading.values import instant, text
 from ...schema import Agent, Channel, Conversation, Direction, Participant, ParticipantKind, Status
@@ -119,12 +120,14 @@ def _chatted(sent: Delivery) -> Event:
 # how to ask
 
 _LARGEST_PAGE = 1000
+_CURSOR = re.compile(r"([0-9]{1,12})(?::[1-9][0-9]{0,3})?")  # until 0.3 followed by a page size
 _COMPLETED = {Status.ENDED: True, Status.QUEUED: False, Status.RINGING: False, Status.IN_PROGRESS: False}
 
 
 def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
-    """List a page; a cursor is "index:page size". `options` may turn the order round: `ascending=False`."""
-    index, size = _read_cursor(cursor) if cursor else (0, min(query.page_size or _LARGEST_PAGE, _LARGEST_PAGE))
+    """List a page; a cursor is an index. `options` may turn the order round: `ascending=False`."""
+    (index,) = read_numbers(cursor, _CURSOR, "Bland", "an index") if cursor else (0,)
+    size = min(query.page_size or _LARGEST_PAGE, _LARGEST_PAGE)
     told: dict[str, str | int | None] = {
         # Both bounds count; the hub leaves the later one out again.
         "start_date": query.since.isoformat() if query.since else None,
@@ -148,7 +151,7 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPa
         warning = f"possibly truncated: the list ended after {seen} of {total:.0f} calls"
     elif query.status is not None and query.status not in _COMPLETED:
         warning = f"Bland's lists seldom tell {query.status} from ended"
-    return RawPage(rows=rows, normalize=normalize, cursor=None if is_last else f"{seen}:{size}", warning=warning)
+    return RawPage(rows=rows, normalize=normalize, cursor=None if is_last else str(seen), warning=warning)
 
 
 def _rows(body: bytes) -> tuple[list[msgspec.Raw], float | None]:
@@ -156,16 +159,6 @@ def _rows(body: bytes) -> tuple[list[msgspec.Raw], float | None]:
     if page.calls is None:
         raise PayloadError("the answer holds no list of calls")
     return page.calls, page.total_count
-
-
-_CURSOR = re.compile(r"(?P<index>[0-9]{1,12}):(?P<size>[1-9][0-9]{0,3})")
-
-
-def _read_cursor(cursor: str) -> tuple[int, int]:
-    read = _CURSOR.fullmatch(cursor)
-    if read is None:
-        raise InvalidRefError("not a cursor of Bland: it reads index:page size")
-    return int(read["index"]), int(read["size"])
 
 
 def get(account: Account, id: str) -> Flow[Conversation]:

@@ -16,6 +16,7 @@ from ...account import Account
 from ...adapter import Query, RawPage, Resource
 from ...errors import InvalidRefError, PaginationError, PayloadError
 from ...reading.json import decode
+from ...reading.paging import read_numbers
 from ...reading.refusals import read_or_raise
 from ...reading.values import (
     AnyJson,
@@ -284,11 +285,12 @@ def _metadata(sent: _Text) -> dict[str, Any]:
 # More than the 25 of the default are granted; how many at most is not documented.
 # https://docs.bland.ai/api-v1/get/sms-conversations
 _PAGE_SIZE = 100
+_CURSOR = re.compile(r"([1-9][0-9]{0,8})(?::[1-9][0-9]{0,2})?")  # until 0.3 followed by a page size
 
 
 def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
-    """List a page; a cursor is "page:page size". `options` may hold more `filters`, as a list."""
-    page, size = _read_cursor(cursor) if cursor else (1, min(query.page_size or _PAGE_SIZE, _PAGE_SIZE))
+    """List a page; a cursor is the number of a page. `options` may hold more `filters`, as a list."""
+    (page,) = read_numbers(cursor, _CURSOR, "Bland", "the number of a page") if cursor else (1,)
     asked: dict[str, Any] = {
         # What comes in meanwhile moves nothing where the oldest come first.
         "sortBy": "created_at",
@@ -296,14 +298,14 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPa
         **query.options,
         "filters": _filters(query),
         "page": page,
-        "pageSize": size,
+        "pageSize": min(query.page_size or _PAGE_SIZE, _PAGE_SIZE),
     }
     reply = yield Request("GET", "/v1/sms/conversations", asked)
     rows, told = read_or_raise(reply, _rows, words)
     if told.current_page is not None and told.current_page != page:
         raise PaginationError(f"page {page} was asked for, and page {told.current_page:.0f} came")
     is_last = not rows if told.total_pages is None else page >= told.total_pages
-    return RawPage(rows=rows, normalize=normalize, cursor=None if is_last else f"{page + 1}:{size}")
+    return RawPage(rows=rows, normalize=normalize, cursor=None if is_last else str(page + 1))
 
 
 def _filters(query: Query) -> str | None:
@@ -324,16 +326,6 @@ def _rows(body: bytes) -> tuple[list[msgspec.Raw], _Pagination]:
     if page.data is None:
         raise PayloadError("the answer holds no list of conversations")
     return page.data, (page.extra.pagination if page.extra else None) or _Pagination()
-
-
-_CURSOR = re.compile(r"(?P<page>[1-9][0-9]{0,8}):(?P<size>[1-9][0-9]{0,2})")
-
-
-def _read_cursor(cursor: str) -> tuple[int, int]:
-    read = _CURSOR.fullmatch(cursor)
-    if read is None:
-        raise InvalidRefError("not a cursor of Bland's text conversations: it reads page:page size")
-    return int(read["page"]), int(read["size"])
 
 
 def get(_account: Account, id: str) -> Flow[Conversation]:

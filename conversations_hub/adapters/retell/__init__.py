@@ -14,8 +14,9 @@ import msgspec
 
 from ...account import Account
 from ...adapter import Adapter, Coverage, Filter, Query, RawPage, Resource, Start, Started
-from ...errors import HubError, InvalidRefError, NotFoundError, PaginationError, PayloadError
+from ...errors import HubError, NotFoundError, PaginationError, PayloadError
 from ...reading.json import decode
+from ...reading.paging import invalid_cursor
 from ...reading.refusals import provider_error, read_or_raise, words_of
 from ...reading.values import Participants, text
 from ...schema import Conversation, Role, Status, TranscriptTurn
@@ -80,7 +81,7 @@ def list_chats(_account: Account, query: Query, cursor: str | None) -> Flow[RawP
 
 def _page_of(what: str, query: Query, key: str | None) -> Flow[RawPage]:
     if key is not None and not (key and key.isprintable()):
-        raise InvalidRefError("not a cursor of Retell's")
+        raise invalid_cursor("Retell", "a pagination key")
     options = query.options
     asked: dict[str, Any] = {"sort_order": "descending", **options, "limit": query.page_size or _PAGE_SIZE}
     criteria = {**options.get("filter_criteria", {}), **_criteria(query, what)}

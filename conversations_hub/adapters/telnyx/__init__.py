@@ -20,10 +20,8 @@ from ...adapter import Adapter, Query, RawPage, Start, Started
 from ...errors import (
     ForbiddenError,
     HubError,
-    InvalidRefError,
     NotFoundError,
     PaginationError,
-    PayloadError,
     RateLimitError,
     RejectedError,
     UnsupportedError,
@@ -31,6 +29,7 @@ from ...errors import (
 from ...events import Webhook
 from ...policy import sent_at
 from ...reading.json import decode, try_decode
+from ...reading.paging import read_json, stamps_of
 from ...reading.refusals import provider_error, read_or_raise, words_of
 from ...reading.values import Issues, enclosed, instant, text
 from ...schema import Conversation, Issue, Recording, Role, TranscriptTurn
@@ -74,14 +73,14 @@ _NO_STATUS = "Telnyx keeps no status: it is estimated by how long nothing was sa
 # Instants are told in milliseconds and may be kept in finer ones.
 _GRAIN = timedelta(milliseconds=1)
 
-_PageSize = Annotated[int, msgspec.Meta(ge=1)]
-_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-_cursor = msgspec.json.Decoder(tuple[_PageSize, _Moment, list[str]])
+_Bound = Annotated[datetime, msgspec.Meta(tz=True)]
+_cursor = msgspec.json.Decoder(tuple[_Bound, list[str]])
 
 
 def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
-    """List a page; a cursor is the JSON of page size, the instant to go on from, and the ids seen up to it."""
-    size, bound, seen = _read_cursor(cursor) if cursor else (query.page_size or _PAGE_SIZE, None, [])
+    """List a page; a cursor is the JSON of the instant where it begins and of the ids seen up to there."""
+    bound, seen = read_json(cursor, _cursor, "Telnyx", "[instant, [id, …]] as JSON") if cursor else (None, [])
+    size = query.page_size or _PAGE_SIZE
     until = bound or query.until
     own = query.options.get("created_at")
     told = {
@@ -98,27 +97,19 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPa
     # https://developers.telnyx.com/api-reference/conversations/list-conversations
     reply = yield Request("GET", "/ai/conversations", asked)
     rows = _read(reply, _rows).data
-    stamps = [_stamped(row) for row in rows]
+    stamps = [(text(stamp.id), instant(stamp.created_at, "created_at", [])) for stamp in stamps_of(rows, _stamp)]
     # A short page is no end, as nobody says how many rows are granted: the end is a page that brings nothing new.
     fresh = [row for row, (id, _) in zip(rows, stamps, strict=True) if id not in seen]
     following = _following(stamps, size, bound, query.since) if fresh else None
     return RawPage(
         rows=fresh,
         normalize=partial(normalize, present=sent_at(reply.headers)),
-        cursor=msgspec.json.encode((size, *following)).decode() if following else None,
+        cursor=msgspec.json.encode(following).decode() if following else None,
         warning=_NO_STATUS if query.status else None,
     )
 
 
 _Stamped = tuple[str | None, datetime | None]
-
-
-def _stamped(row: msgspec.Raw) -> _Stamped:
-    try:
-        stamp = decode(row, _stamp, [])
-    except PayloadError:
-        return None, None  # the hub sets such a row apart
-    return text(stamp.id), instant(stamp.created_at, "created_at", [])
 
 
 def _following(
@@ -139,13 +130,6 @@ def _following(
 
 def _iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def _read_cursor(cursor: str) -> tuple[int, datetime, list[str]]:
-    try:
-        return _cursor.decode(cursor)
-    except (msgspec.MsgspecError, UnicodeEncodeError):
-        raise InvalidRefError("not a cursor of Telnyx: it reads [page size, instant, ids]") from None
 
 
 def _read(reply: Response, decoder: msgspec.json.Decoder[T]) -> T:

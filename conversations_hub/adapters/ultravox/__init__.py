@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
@@ -43,20 +43,21 @@ _Asked = dict[str, Any]
 
 
 def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
-    """List a page; a cursor is the query that asks for it."""
-    asked = _read_cursor(cursor) if cursor else _first_page(query)
+    """List a page; a cursor is Ultravox's own."""
+    asked = _asked(query)
+    if cursor:
+        [asked["cursor"]] = parse_qs(cursor).get("cursor", [cursor])  # until 0.3 it is the query of the next page
     # https://docs.ultravox.ai/api-reference/calls/calls-list
     reply = yield Request("GET", "/api/calls", asked)
     page = decode(reply.body, _calls, [])
-    following = _following(page.next)
     return RawPage(
         rows=page.results,
         normalize=partial(normalize, present=sent_at(reply.headers)),
-        cursor=urlencode({**asked, **following}, doseq=True) if following else None,
+        cursor=_cursor_in(page.next),
     )
 
 
-def _first_page(query: Query) -> _Asked:
+def _asked(query: Query) -> _Asked:
     told = {
         "pageSize": query.page_size,
         "agentIds": query.agent,
@@ -68,27 +69,20 @@ def _first_page(query: Query) -> _Asked:
     return asked | {name: value for name, value in told.items() if value is not None}
 
 
-def _read_cursor(cursor: str) -> _Asked:
-    asked: _Asked = dict(parse_qs(cursor))
-    if "cursor" not in asked:
-        raise InvalidRefError("not a cursor of Ultravox: it reads as the query of the next page")
-    return asked
-
-
-def _following(next_page: AnyJson) -> _Asked:
-    """Return the query of the next page's URL; empty after the last page, whatever the total says.
+def _cursor_in(next_page: AnyJson) -> str | None:
+    """Return the cursor in the next page's URL; None after the last page, whatever the total says.
 
     Host and path stay our own, so no answer can send the key elsewhere.
     """
     if not next_page:
-        return {}
+        return None
     try:
-        asked: _Asked = dict(parse_qs(urlsplit(next_page).query)) if isinstance(next_page, str) else {}
+        asked = parse_qs(urlsplit(next_page).query) if isinstance(next_page, str) else {}
     except ValueError:
         asked = {}
     if "cursor" not in asked:
         raise PaginationError("the provider says that there is more, but not where")
-    return asked
+    return asked["cursor"][-1]
 
 
 def get(_account: Account, id: str) -> Flow[Conversation]:
@@ -109,15 +103,15 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
         issues += [Issue(f"messages[{len(pages)}].{misfit.place}", misfit.reason) for misfit in misfits]
         pages.append(page.results)
         bodies.append(msgspec.Raw(reply.body))
-        following = _following(page.next)
-        if not following:
+        cursor = _cursor_in(page.next)
+        if cursor is None:
             raw = msgspec.json.encode({"call": msgspec.Raw(call.body), "messages": bodies})
             whole = with_messages(call.body, pages, issues, present=sent_at(call.headers))
             return msgspec.structs.replace(whole, raw=raw)
         if page.next in seen:
             raise PaginationError("the pages of the transcript lead back to one that was read")
         seen.add(page.next)
-        asked = {**asked, **following}
+        asked = {**asked, "cursor": cursor}
 
 
 # Members that belong in the query; all others make the body.

@@ -4,17 +4,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated
 
 import msgspec
 
 from ...adapter import Query, RawPage
-from ...errors import InvalidRefError, PaginationError, PayloadError
+from ...errors import PaginationError, PayloadError
 from ...reading.json import decode
+from ...reading.paging import Stamp, following, read_place, stamps_of
 from ...reading.refusals import read_or_raise
-from ...reading.values import Id
 from ...schema import Conversation
 from ...wire import Flow, Request
 
@@ -25,16 +24,13 @@ PAGE_SIZE = 100
 
 _LARGEST_PAGE = 1000
 
-_PageSize = Annotated[int, msgspec.Meta(ge=1, le=_LARGEST_PAGE)]
-
 Normalize = Callable[[msgspec.Raw], Conversation]
 ReadRows = Callable[[bytes], tuple[list[msgspec.Raw], bool | None]]
 """Reads the rows of a page, and whether there is more; None: it does not say."""
 
 
-class _Stamped(msgspec.Struct, rename="camel"):
-    id: Id | None = None
-    created_at: str | None = None
+class _Stamp(Stamp, rename="camel"):
+    pass
 
 
 class _Metadata(msgspec.Struct, rename="camel"):
@@ -46,48 +42,31 @@ class _Results(msgspec.Struct):
     metadata: _Metadata | None = None
 
 
-_cursor = msgspec.json.Decoder(tuple[_PageSize, Annotated[str, msgspec.Meta(min_length=1)], list[str]])
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 _results = msgspec.json.Decoder(_Results, strict=False)
-_stamped = msgspec.json.Decoder(_Stamped, strict=False)
+_stamp = msgspec.json.Decoder(_Stamp, strict=False)
 
 
 def page_of(path: str, read: ReadRows, normalize: Normalize, query: Query, cursor: str | None) -> Flow[RawPage]:
-    """List a page; a cursor is the JSON of page size, the last `createdAt`, and the ids already seen at that instant.
-
-    Several rows may be created in one millisecond, so a page begins at the last one's instant, not after it, and leaves
-    out what was seen there. Where nothing says whether there is more, a short page is no end, and one that brings
-    nothing new is.
-    """
-    size, begin, seen = _read_cursor(cursor) if cursor else (min(query.page_size or PAGE_SIZE, _LARGEST_PAGE), "", [])
-    limit = min(size + len(seen), _LARGEST_PAGE)
+    """List a page; a cursor is a place."""
+    place = read_place(cursor, "Vapi")
+    limit = min((query.page_size or PAGE_SIZE) + len(place.seen), _LARGEST_PAGE)
     told = {
         "limit": limit,
         # Inclusive and in milliseconds; the hub leaves out again what is not before `until`.
-        "createdAtLe": begin or _iso(query.until),
+        "createdAtLe": place.at or _iso(query.until),
         "createdAtGe": _iso(query.since),
         "assistantId": query.agent,
     }
     asked = {name: value for name, value in told.items() if value is not None}
     reply = yield Request("GET", path, {**query.options, **asked})
     rows, has_more = read_or_raise(reply, read)
-    listed = [(row, _stamp(row)) for row in rows]
-    fresh = [(row, stamp) for row, stamp in listed if stamp.id is None or str(stamp.id) not in seen]
-    stamps = [stamp.created_at for _, stamp in fresh if stamp.id is not None and stamp.created_at]
-    if not stamps and (len(listed) >= limit if has_more is None else has_more):
-        raise PaginationError(
-            f"a page of {len(listed)} leads no further: its rows were all created at the instant where it begins, or "
-            "do not say when"
-        )
-    if begin and stamps and stamps[0] > begin:
+    stamps = stamps_of(rows, _stamp)
+    fresh, following_place = following(rows, stamps, place, limit, has_more=has_more)
+    first = next((stamp.created_at for stamp in stamps if stamp.id is not None and stamp.created_at), "")
+    if place.at and first > place.at:
         raise PaginationError("the page does not begin where it was asked to")
-    last = stamps[-1] if stamps and has_more is not False else None
-    known = [str(stamp.id) for _, stamp in fresh if stamp.id is not None and stamp.created_at in {last, None}]
-    return RawPage(
-        rows=[row for row, _ in fresh],
-        normalize=normalize,
-        cursor=_written_cursor(size, last, [*(seen if last == begin else ()), *known]) if last else None,
-    )
+    return RawPage(rows=fresh, normalize=normalize, cursor=str(following_place) if following_place else None)
 
 
 def by_creation(query: Query) -> Query:
@@ -108,23 +87,5 @@ def rows_of_results(body: bytes) -> tuple[list[msgspec.Raw], bool | None]:
     return page.results, page.metadata.has_next_page if page.metadata else None
 
 
-def _stamp(row: msgspec.Raw) -> _Stamped:
-    try:
-        return decode(row, _stamped, [])
-    except PayloadError:
-        return _Stamped()  # the hub sets such a row apart
-
-
 def _iso(moment: datetime | None) -> str | None:
     return None if moment is None else f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
-
-
-def _written_cursor(size: int, last: str, seen: Sequence[str]) -> str:
-    return msgspec.json.encode((size, last, seen)).decode()
-
-
-def _read_cursor(cursor: str) -> tuple[int, str, list[str]]:
-    try:
-        return _cursor.decode(cursor)
-    except (msgspec.MsgspecError, UnicodeEncodeError):
-        raise InvalidRefError("not a cursor of Vapi: it reads [page size, createdAt, [id, …]]") from None
