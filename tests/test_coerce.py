@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from conversations_hub.reading import values
 from conversations_hub.reading.money import amount, cost
+from conversations_hub.reading.participants import Participants, unknown_speaker
 from conversations_hub.reading.values import (
     Issues,
-    Participants,
     add_seconds,
     drop_if_before,
     instant,
@@ -23,9 +23,9 @@ from conversations_hub.reading.values import (
     seconds,
     text,
     timestamp,
-    unknown_speaker,
+    unless_empty,
 )
-from conversations_hub.schema import Cost, Issue, Participant, ParticipantKind
+from conversations_hub.schema import Agent, Analysis, Cost, Issue, Participant, ParticipantKind
 
 TEN = datetime(2026, 3, 2, 10, tzinfo=UTC)
 EMPTY = [Issue("at", "empty")]
@@ -424,6 +424,21 @@ def test_what_no_price_can_be_is_none_and_said(value: values.AnyJson | msgspec.R
     issues: list[Issue] = []
     assert amount(value, "cost", issues) is None
     assert issues == [Issue("cost", "not a number")]
+
+
+def test_an_agent_and_a_customer_come_first() -> None:
+    participants = Participants.of(Agent(id="a1", name="Ava", version="2"), agent_phone="+1", customer_id="c1")
+    assert participants == [
+        Participant(kind=ParticipantKind.AI_AGENT, id="a1", name="Ava", phone="+1"),
+        Participant(kind=ParticipantKind.CUSTOMER, id="c1"),
+    ]
+    assert unknown_speaker("Zoë", participants)[1] == 2
+
+
+def test_a_record_that_says_nothing_is_none() -> None:
+    assert unless_empty(Agent()) is unless_empty(Analysis()) is None
+    assert unless_empty(Agent(version="2")) == Agent(version="2")
+    assert unless_empty(Analysis(success=False)) == Analysis(success=False)
 
 
 @pytest.mark.parametrize("value", [None, "", *(msgspec.Raw(sent) for sent in (b"", b"null", b'""'))])

@@ -22,6 +22,7 @@ from ..events import Event, EventKind, Webhook
 from ..reading.json import decode, decode_at
 from ..reading.lifecycle import concluded, may_still_come
 from ..reading.paging import Stamp, following, read_place, stamps_of
+from ..reading.participants import Participants, Speakers, unknown_speaker
 from ..reading.plain_text import utterances
 from ..reading.refusals import provider_error, read_or_raise, words_of
 from ..reading.values import (
@@ -30,7 +31,6 @@ from ..reading.values import (
     Id,
     Instant,
     Issues,
-    Participants,
     Seconds,
     add_seconds,
     enclosed,
@@ -41,7 +41,7 @@ from ..reading.values import (
     text,
     text_at,
     timestamp,
-    unknown_speaker,
+    unless_empty,
 )
 from ..schema import (
     Agent,
@@ -50,8 +50,6 @@ from ..schema import (
     Direction,
     EndReason,
     Issue,
-    Participant,
-    ParticipantKind,
     Recording,
     RecordingAccess,
     Role,
@@ -184,8 +182,7 @@ _HELD = (Status.IN_PROGRESS, Status.ENDED)
 _CHANNELS = {"telephone": Channel.PHONE, "webrtc": Channel.WEB, "email": Channel.EMAIL, "text": Channel.CHAT}
 _DIRECTIONS = {"inbound": Direction.INBOUND, "outbound": Direction.OUTBOUND}
 
-# Each with the position of its participant: the agent is the first, the customer the second.
-_SPEAKERS: dict[str | None, tuple[Role, int | None]] = {
+_SPEAKERS: Speakers = {
     "user": (Role.USER, 1),
     "assistant": (Role.ASSISTANT, 0),
     "agent": (Role.ASSISTANT, 0),
@@ -218,11 +215,8 @@ def normalize(body: bytes | msgspec.Raw, *, present: Instant = None) -> Conversa
     named = sent.agent if isinstance(sent.agent, _Agent) else _Agent(name=sent.agent or None)
     agent = Agent(id=text(sent.agent_id) or text(named.id), name=text(named.name), version=text(sent.agent_version_id))
     number = _phone_number(sent.agent_number)
-    participants = Participants(
-        [
-            Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, name=agent.name, phone=number),
-            Participant(kind=ParticipantKind.CUSTOMER, id=text(sent.user_id), phone=_phone_number(sent.user_id)),
-        ]
+    participants = Participants.of(
+        agent, agent_phone=number, customer_id=text(sent.user_id), customer_phone=_phone_number(sent.user_id)
     )
     # Only the record's creation and the length are told; an outbound call may have waited in a queue in between.
     created_at = instant(sent.created_at, "created_at", issues)
@@ -240,7 +234,7 @@ def normalize(body: bytes | msgspec.Raw, *, present: Instant = None) -> Conversa
         provider_status=sent.status,
         channel=_CHANNELS.get(sent.channel or "") or Channel.UNKNOWN,
         direction=_DIRECTIONS.get(sent.direction or "") or Direction.UNKNOWN,
-        agent=agent if agent != Agent() else None,
+        agent=unless_empty(agent),
         participants=tuple(participants),
         created_at=created_at,
         started_at=started_at,

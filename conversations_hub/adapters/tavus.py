@@ -23,13 +23,13 @@ from ..reading.json import decode
 from ..reading.lifecycle import concluded
 from ..reading.offsets import rebased
 from ..reading.paging import read_numbers
+from ..reading.participants import Participants, Speakers, unknown_speaker
 from ..reading.plain_text import utterances
 from ..reading.refusals import provider_error, read_or_raise, words_of
 from ..reading.values import (
     Id,
     Instant,
     Issues,
-    Participants,
     Seconds,
     UnixSeconds,
     drop_if_before,
@@ -37,7 +37,7 @@ from ..reading.values import (
     json_text,
     noted,
     text,
-    unknown_speaker,
+    unless_empty,
 )
 from ..schema import (
     Agent,
@@ -46,8 +46,6 @@ from ..schema import (
     Conversation,
     EndReason,
     Issue,
-    Participant,
-    ParticipantKind,
     Recording,
     RecordingAccess,
     Role,
@@ -177,8 +175,7 @@ _LEFT_TO_RAW = {
 _STATUSES = {"active": Status.IN_PROGRESS, "ended": Status.ENDED}
 _FINISHED = (Status.ENDED, Status.FAILED, Status.NO_ANSWER)
 
-# Each with the position of its participant: the agent is the first, the customer the second.
-_SPEAKERS: dict[str | None, tuple[Role, int | None]] = {
+_SPEAKERS: Speakers = {
     "user": (Role.USER, 1),
     "assistant": (Role.ASSISTANT, 0),
     "replica": (Role.ASSISTANT, 0),
@@ -240,12 +237,8 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         at = f"{_place(sent, happened['system.shutdown'][0])}.timestamp" if shut_down_at else "updated_at"
         ended_at = drop_if_before(ended_at, started_at, at, issues)
 
-    participants = Participants(
-        [
-            Participant(kind=ParticipantKind.AI_AGENT, id=text(sent.pal_id) or text(sent.persona_id)),
-            Participant(kind=ParticipantKind.CUSTOMER),
-        ]
-    )
+    agent = Agent(id=text(sent.pal_id) or text(sent.persona_id))
+    participants = Participants.of(agent)
     estimated: list[str] = []
     transcript = _transcript(sent, happened, participants, estimated, issues)
     recordings = tuple(filter(None, map(_recording, happened.get("application.recording_ready", ()))))
@@ -264,7 +257,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         provider_status=sent.status,
         title=text(sent.conversation_name),
         channel=Channel.VIDEO,
-        agent=Agent(id=participants[0].id) if participants[0].id else None,
+        agent=unless_empty(agent),
         participants=tuple(participants),
         created_at=created_at,
         started_at=started_at,

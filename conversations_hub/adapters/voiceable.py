@@ -21,6 +21,7 @@ from ..reading.json import decode, try_decode, try_decode_any
 from ..reading.lifecycle import concluded, may_still_come
 from ..reading.money import cost
 from ..reading.offsets import rebased
+from ..reading.participants import Participants, Speakers, unknown_speaker
 from ..reading.plain_text import utterances
 from ..reading.refusals import provider_error, words_of
 from ..reading.values import (
@@ -29,7 +30,6 @@ from ..reading.values import (
     Instant,
     Issues,
     Number,
-    Participants,
     Seconds,
     add_seconds,
     enclosed,
@@ -42,7 +42,7 @@ from ..reading.values import (
     text,
     text_at,
     timestamp,
-    unknown_speaker,
+    unless_empty,
 )
 from ..schema import (
     Agent,
@@ -52,8 +52,6 @@ from ..schema import (
     Cost,
     Direction,
     Issue,
-    Participant,
-    ParticipantKind,
     Recording,
     RecordingAccess,
     Role,
@@ -168,8 +166,7 @@ _OVER = (*_FINISHED, Status.PROCESSING)
 _VERDICTS = {"success": True, "failure": False}
 _DIRECTIONS = {"inbound": Direction.INBOUND, "outbound": Direction.OUTBOUND}
 
-# Each with the position of its participant: the agent is the first, the customer the second.
-_SPEAKERS: dict[str | None, tuple[Role, int | None]] = {
+_SPEAKERS: Speakers = {
     "user": (Role.USER, 1),
     "assistant": (Role.ASSISTANT, 0),
     "agent": (Role.ASSISTANT, 0),
@@ -212,12 +209,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, present: Ins
     ended_at = add_seconds(started_at, duration, "duration", issues) if status in _OVER else None
 
     agent = Agent(id=text(sent.agent_id), name=text(sent.agent_name))
-    participants = Participants(
-        [
-            Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, name=agent.name),
-            Participant(kind=ParticipantKind.CUSTOMER, id=text(sent.user_id)),
-        ]
-    )
+    participants = Participants.of(agent, customer_id=text(sent.user_id))
     transcript, is_counted = None, False
     entries, is_parsed = sent.transcript, isinstance(sent.transcript, str)
     if isinstance(entries, str):
@@ -244,7 +236,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, present: Ins
         # Calls alone have a direction.
         channel=Channel.PHONE if sent.direction else Channel.UNKNOWN,
         direction=_DIRECTIONS.get(sent.direction or "") or Direction.UNKNOWN,
-        agent=agent if agent.id or agent.name else None,
+        agent=unless_empty(agent),
         participants=tuple(participants),
         created_at=created_at,
         started_at=started_at,
@@ -359,16 +351,12 @@ def _metrics(sent: AnyJson) -> dict[str, float] | None:
 
 def _analysis(sent: _Conversation) -> Analysis | None:
     success = _VERDICTS.get(sent.call_successful or "")
-    if not sent.outcome:
-        return None if success is None else Analysis(success=success)
     if success is None:
         success = _VERDICTS.get(text_at(sent.outcome, "outcome") or "")
     sentiment = text_at(sent.outcome, "sentiment")
     confidence = number(_member(sent.outcome, "confidence_score"))
-    if success is None and sentiment is None and confidence is None:
-        return None
     scores = None if confidence is None else {"confidence_score": confidence}
-    return Analysis(success=success, sentiment=sentiment, scores=scores)
+    return unless_empty(Analysis(success=success, sentiment=sentiment, scores=scores))
 
 
 def _recording(id: str) -> Recording:

@@ -10,22 +10,20 @@ import math
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from ..schema import Conversation, Issue, Participant, ParticipantKind, Role
+from ..schema import Conversation, Issue
 
 __all__ = [
     "ABSENT",
-    "HUMAN_AGENTS",
     "AnyJson",
     "Id",
     "Instant",
     "Issues",
     "Number",
-    "Participants",
     "Seconds",
     "UnixSeconds",
     "add_seconds",
@@ -44,9 +42,11 @@ __all__ = [
     "text",
     "text_at",
     "timestamp",
-    "unknown_speaker",
+    "unless_empty",
     "utc_timestamp",
 ]
+
+T = TypeVar("T")
 
 AnyJson = dict[str, Any] | list[Any] | str | int | float | bool | None
 """What a provider leaves free: whatever it turns out to be is read."""
@@ -204,6 +204,11 @@ def text(value: str | int | None) -> str | None:
     return str(value)
 
 
+def unless_empty(value: T) -> T | None:
+    """Return a record that says something; None for one that is as empty as a new one."""
+    return None if value == type(value)() else value
+
+
 def members(value: AnyJson) -> dict[str, Any]:
     """Return the members of what should be an object; none if it is something else."""
     return value if isinstance(value, dict) else {}
@@ -353,55 +358,3 @@ def signed_url_expiry(url: str, place: str, issues: list[Issue]) -> datetime | N
     return add_seconds(signed_at, lifetime, place, issues) or instant(
         query.get("Expires") or query.get("se"), place, issues
     )
-
-
-class Participants(list[Participant]):
-    """Who took part in a conversation, in order: the agent first, the customer second.
-
-    Who spoke is found in a table, for everybody may speak under a name of their own. After the first search they are
-    added to by `index_of` and `unknown_speaker` only.
-    """
-
-    __slots__ = ("_human", "_places")
-
-    _human: int
-    _places: dict[Participant, int]
-
-    def index_of(self, one: Participant) -> int:
-        """Return a participant's position; who is new is added at the end."""
-        try:
-            places = self._places
-        except AttributeError:  # most conversations have no more than those two
-            places = self._places = {known: place for place, known in reversed([*enumerate(self)])}
-        place = places.setdefault(one, len(self))
-        if place == len(self):
-            self.append(one)
-        return place
-
-    def human_agent(self) -> int:
-        """Return the position of the first human agent; where there is none, one is added."""
-        try:
-            return self._human
-        except AttributeError:
-            places = (place for place, one in enumerate(self) if one.kind is ParticipantKind.HUMAN_AGENT)
-            found = next(places, None)
-            self._human = self.index_of(Participant(kind=ParticipantKind.HUMAN_AGENT)) if found is None else found
-            return self._human
-
-
-# "agent" is none of them, as most providers call their AI so; nor is "human", which with some is the customer.
-HUMAN_AGENTS = frozenset({"human_agent", "live_agent", "representative", "transfer_target"})
-"""What providers call a person who took over."""
-
-
-def unknown_speaker(word: str | None, participants: Participants) -> tuple[Role, int | None]:
-    """Return role and position of a speaker who is neither agent nor customer.
-
-    A person who took over is the first human agent among the participants, or is added to them. Anybody else has an
-    unknown role, and a participant that keeps the provider's word.
-    """
-    if word is None or word == "":
-        return Role.UNKNOWN, None
-    if word.lower().replace("-", "_").replace(" ", "_") not in HUMAN_AGENTS:
-        return Role.UNKNOWN, participants.index_of(Participant(name=word))
-    return Role.HUMAN_AGENT, participants.human_agent()

@@ -20,9 +20,10 @@ from ...errors import InvalidRefError, NotFoundError, PayloadError, RejectedErro
 from ...events import Event, EventKind, Webhook
 from ...reading.json import decode
 from ...reading.paging import read_numbers
+from ...reading.participants import Participants
 from ...reading.refusals import read_or_raise
-from ...reading.values import instant, text
-from ...schema import Agent, Channel, Conversation, Direction, Participant, ParticipantKind, Status
+from ...reading.values import instant, text, unless_empty
+from ...schema import Agent, Channel, Conversation, Direction, Status
 from ...signing import header
 from ...signing.webhooks import hmac_signed
 from ...wire import Flow, Request
@@ -189,17 +190,15 @@ def start(_account: Account, wanted: Start) -> Flow[Started]:
     # https://docs.bland.ai/api-v1/post/calls
     reply = yield Request("POST", "/v1/calls", body=msgspec.json.encode(body))
     created = read_or_raise(reply, _queued, words)
+    agent = Agent(id=wanted.agent or None)
     conversation = Conversation(
         provider="bland",
         id=str(created.call_id),
         status=Status.QUEUED,
         channel=Channel.PHONE,
         direction=Direction.OUTBOUND,
-        agent=Agent(id=wanted.agent) if wanted.agent else None,
-        participants=(
-            Participant(kind=ParticipantKind.AI_AGENT, id=wanted.agent),
-            Participant(kind=ParticipantKind.CUSTOMER, phone=wanted.to),
-        ),
+        agent=unless_empty(agent),
+        participants=tuple(Participants.of(agent, customer_phone=wanted.to)),
         metadata={"batch_id": created.batch_id} if text(created.batch_id) else {},
         estimated=("status",),
         raw=reply.body,

@@ -15,10 +15,10 @@ from ...errors import PayloadError
 from ...reading.json import decode
 from ...reading.lifecycle import concluded
 from ...reading.money import cost
+from ...reading.participants import Participants, unknown_speaker
 from ...reading.plain_text import utterances
 from ...reading.values import (
     Issues,
-    Participants,
     add_seconds,
     drop_if_before,
     in_seconds,
@@ -28,7 +28,7 @@ from ...reading.values import (
     seconds,
     text,
     text_at,
-    unknown_speaker,
+    unless_empty,
 )
 from ...schema import (
     Agent,
@@ -85,7 +85,6 @@ _UNHELD = {
 }
 _HUNG_UP_BY = {"USER": EndReason.CUSTOMER_ENDED, "ASSISTANT": EndReason.AGENT_ENDED}
 
-# Each with the position of its participant: the agent is the first, the other party the second.
 _Speaker = tuple[Role, int | None, Visibility]
 _SPEAKERS: dict[str | None, _Speaker] = {
     "user": (Role.USER, 1, Visibility.PUBLIC),
@@ -143,7 +142,7 @@ def normalize(
         provider_status=sent.status or sent.queue_status or None,
         channel=Channel.PHONE,
         direction=_direction(sent),
-        agent=agent if agent.id or agent.version else None,
+        agent=unless_empty(agent),
         participants=tuple(participants),
         created_at=created_at,
         started_at=started_at,
@@ -267,14 +266,9 @@ def _participants(sent: Call, agent: Agent, took_over: Sequence[str]) -> Partici
     agents = customers = None
     if sent.inbound is not None:
         agents, customers = (sent.to, sent.from_) if sent.inbound else (sent.from_, sent.to)
-    # The call to a human who is to take over is a call of its own.
-    other = ParticipantKind.HUMAN_AGENT if sent.is_proxy_agent_call else ParticipantKind.CUSTOMER
-    participants = Participants(
-        [
-            Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, phone=text(agents)),
-            Participant(kind=other, phone=text(customers)),
-        ]
-    )
+    participants = Participants.of(agent, agent_phone=text(agents), customer_phone=text(customers))
+    if sent.is_proxy_agent_call:  # the call to a human who is to take over is a call of its own
+        participants[1] = Participant(kind=ParticipantKind.HUMAN_AGENT, phone=text(customers))
     for phone in took_over:
         participants.index_of(Participant(kind=ParticipantKind.HUMAN_AGENT, phone=phone))
     return participants

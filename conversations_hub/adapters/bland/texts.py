@@ -17,19 +17,19 @@ from ...adapter import Query, RawPage, Resource
 from ...errors import InvalidRefError, PaginationError, PayloadError
 from ...reading.json import decode
 from ...reading.paging import read_numbers
+from ...reading.participants import Participants, Speakers, unknown_speaker
 from ...reading.refusals import read_or_raise
 from ...reading.values import (
     AnyJson,
     Id,
     Instant,
     Issues,
-    Participants,
     drop_if_before,
     instant,
     noted,
     text,
     timestamp,
-    unknown_speaker,
+    unless_empty,
 )
 from ...schema import (
     Agent,
@@ -139,7 +139,7 @@ _LEFT_TO_RAW = {
 
 # https://docs.bland.ai/api-v1/get/sms-conversations-id
 _CHANNELS = {"sms": Channel.SMS, "rcs": Channel.SMS, "whatsapp": Channel.CHAT, "imessage": Channel.CHAT}
-_SPEAKERS: dict[str | None, tuple[Role, int]] = {"USER": (Role.USER, 1), "AGENT": (Role.ASSISTANT, 0)}
+_SPEAKERS: Speakers = {"USER": (Role.USER, 1), "AGENT": (Role.ASSISTANT, 0)}
 
 # Where the agent writes first, this stands before it as if the user had written it.
 _CONNECTED = "<Call Connected>"
@@ -171,12 +171,7 @@ def _conversation(sent: _Text, place: str, raw: bytes, issues: list[Issue], *, i
     timed_out_at = drop_if_before(timed_out_at, created_at, f"{place}timed_out_at", issues)
     status = Status.ENDED if timed_out_at else _STATUSES.get(sent.is_active, Status.UNKNOWN)
     agent = Agent(id=text(sent.curr_pathway_id) or text(sent.pathway_id), version=text(sent.curr_pathway_version))
-    participants = Participants(
-        [
-            Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, phone=text(sent.agent_number)),
-            Participant(kind=ParticipantKind.CUSTOMER, phone=text(sent.user_number)),
-        ]
-    )
+    participants = Participants.of(agent, agent_phone=text(sent.agent_number), customer_phone=text(sent.user_number))
     turns = tuple(_turns(sent.messages or (), f"{place}messages", participants, issues))
     direction = _direction(turns)
     derived = {"direction": direction is not Direction.UNKNOWN}
@@ -186,7 +181,7 @@ def _conversation(sent: _Text, place: str, raw: bytes, issues: list[Issue], *, i
         status=status,
         channel=_CHANNELS.get(sent.effective_channel or "", Channel.UNKNOWN),
         direction=direction,
-        agent=agent if agent.id or agent.version else None,
+        agent=unless_empty(agent),
         participants=tuple(participants),
         created_at=created_at,
         ended_at=timed_out_at,

@@ -12,6 +12,7 @@ import msgspec
 from ...reading.json import decode, try_decode_any
 from ...reading.lifecycle import concluded, may_still_come
 from ...reading.money import cost
+from ...reading.participants import Participants
 from ...reading.plain_text import utterances
 from ...reading.values import (
     ABSENT,
@@ -27,6 +28,7 @@ from ...reading.values import (
     number,
     text,
     text_at,
+    unless_empty,
 )
 from ...schema import (
     Agent,
@@ -36,8 +38,6 @@ from ...schema import (
     Direction,
     EndReason,
     Issue,
-    Participant,
-    ParticipantKind,
     Recording,
     RecordingAccess,
     Status,
@@ -45,7 +45,7 @@ from ...schema import (
     TranscriptTurn,
 )
 from . import payload
-from .transcript import Cast, turns
+from .transcript import index_of_agent, is_handed_over, turns
 
 __all__ = ["STATUSES", "normalize"]
 
@@ -140,7 +140,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_over: bool = False, present: Inst
     result = _CALL_RESULTS.get(line.call_result or "")
     status, is_concluded = _status(sent, told, result, direction, is_over=is_over)
     agent = Agent(id=text(sent.agent_id), name=text(sent.agent_name), version=text(sent.version_id))
-    cast = _cast(sent, line, agent)
+    participants = _participants(sent, line, agent)
 
     place = "metadata." if sent.metadata else ""
     created_at = instant(told.start_time_unix_secs, f"{place}start_time_unix_secs", issues)
@@ -152,10 +152,10 @@ def normalize(body: bytes | msgspec.Raw, *, is_over: bool = False, present: Inst
     ended_at = add_seconds(started_at, duration, f"{place}call_duration_secs", issues) if has_ended else None
 
     estimated: list[str] = []
-    found = _turns(sent, cast, (accepted_at, created_at), estimated, issues)
+    found = _turns(sent, participants, (accepted_at, created_at), estimated, issues)
     is_early = not found and bool(duration) and may_still_come(ended_at, instant(present, "", []))
     transcript, transcript_state = _transcript(sent, told, status, found, is_early=is_early)
-    is_handed_over = has_ended and cast.is_handed_over
+    was_handed_over = has_ended and is_handed_over(participants)
     last_words = text(sent.failure_reason) or text(told.termination_reason) or text_at(told.error, "reason")
     if has_ended and result and not last_words:
         last_words = line.call_result
@@ -165,7 +165,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_over: bool = False, present: Inst
         "direction": is_opened,
         "created_at": created_at is not None,
         "ended_at": ended_at is not None,
-        "end_reason": is_handed_over,
+        "end_reason": was_handed_over,
     }
     return Conversation(
         provider="elevenlabs",
@@ -175,14 +175,14 @@ def normalize(body: bytes | msgspec.Raw, *, is_over: bool = False, present: Inst
         title=text(judged.call_summary_title),
         channel=channel,
         direction=direction,
-        agent=agent if agent != _NOBODY else None,
-        participants=tuple(cast.all),
+        agent=unless_empty(agent),
+        participants=tuple(participants),
         created_at=created_at,
         started_at=started_at,
         ended_at=ended_at,
         duration=duration,
         end_reason=EndReason.TRANSFERRED
-        if is_handed_over
+        if was_handed_over
         else _end_reason(sent, told, result if has_ended else None, status, last_words),
         provider_end_reason=last_words,
         transcript=transcript,
@@ -242,39 +242,35 @@ def _with_result(status: Status, result: _Result | None) -> Status:
     return result[0] if result and result[0] is not Status.ENDED and status in _FINISHED else status
 
 
-def _cast(sent: payload.Conversation, line: payload.Line, agent: Agent) -> Cast:
+def _participants(sent: payload.Conversation, line: payload.Line, agent: Agent) -> Participants:
     recipient = line.recipient or payload.Recipient()
-    cast = Cast(
-        Participant(
-            kind=ParticipantKind.AI_AGENT,
-            id=agent.id,
-            name=agent.name,
-            phone=text(line.agent_number) or text(line.agent_phone_number),
-        ),
-        Participant(
-            kind=ParticipantKind.CUSTOMER,
-            id=text(sent.user_id) or text(sent.client.user_id) or text(line.whatsapp_user_id) or text(recipient.bsuid),
-            phone=text(line.external_number) or text(line.sms_user_phone_number) or text(recipient.phone),
-        ),
+    participants = Participants.of(
+        agent,
+        agent_phone=text(line.agent_number) or text(line.agent_phone_number),
+        customer_id=text(sent.user_id)
+        or text(sent.client.user_id)
+        or text(line.whatsapp_user_id)
+        or text(recipient.bsuid),
+        customer_phone=text(line.external_number) or text(line.sms_user_phone_number) or text(recipient.phone),
     )
     for visited in filter(None, sent.visited_agents or ()):
-        cast.agent(visited.agent_id)
-    return cast
+        index_of_agent(visited.agent_id, participants)
+    return participants
 
 
 def _turns(
     sent: payload.Conversation,
-    cast: Cast,
+    participants: Participants,
     began: Sequence[datetime | None],
     estimated: list[str],
     issues: list[Issue],
 ) -> tuple[TranscriptTurn, ...]:
     if not isinstance(sent.transcript, str):
-        return turns(sent.entries, cast, began, estimated, issues)
+        return turns(sent.entries, participants, began, estimated, issues)
     told = utterances(sent.transcript, agent="agent", user="user")
     parsed = [payload.Turn(role=who, message=said) for who, said in told]
     estimated += ["transcript"] * bool(parsed)
-    return turns(parsed, cast, began, estimated, issues)
+    return turns(parsed, participants, began, estimated, issues)
 
 
 def _transcript(
@@ -344,16 +340,14 @@ def _analysis(sent: payload.Conversation, judged: payload.Analysis) -> Analysis 
         name: members(result).get("value", result)
         for name, result in members(gathered).items()
     }
-    analysis = Analysis(
-        success=_VERDICTS.get(judged.call_successful or ""),
-        sentiment=text_at(mood, "overall_label"),
-        scores=scores or None,
-        collected=collected if isinstance(gathered, dict) else None,
+    return unless_empty(
+        Analysis(
+            success=_VERDICTS.get(judged.call_successful or ""),
+            sentiment=text_at(mood, "overall_label"),
+            scores=scores or None,
+            collected=collected if isinstance(gathered, dict) else None,
+        )
     )
-    return analysis if analysis != _NO_JUDGEMENT else None
-
-
-_NOBODY, _NO_JUDGEMENT = Agent(), Analysis()
 
 
 def _recording(id: str) -> Recording:

@@ -9,7 +9,8 @@ import msgspec
 
 from ...reading.json import try_decode
 from ...reading.offsets import rebased
-from ...reading.values import ABSENT, Id, Participants, json_text, text, unknown_speaker
+from ...reading.participants import Participants, Speakers, unknown_speaker
+from ...reading.values import ABSENT, Id, json_text, text
 from ...schema import (
     Issue,
     Participant,
@@ -23,59 +24,48 @@ from ...schema import (
 from . import payload
 from .payload import Metric
 
-__all__ = ["Cast", "turns"]
+__all__ = ["index_of_agent", "is_handed_over", "turns"]
 
 
-# Each with the position of its participant: the agent is the first, the customer the second.
-_SPEAKERS: dict[str | None, tuple[Role, int | None]] = {"user": (Role.USER, 1), "agent": (Role.ASSISTANT, 0)}
+_SPEAKERS: Speakers = {"user": (Role.USER, 1), "agent": (Role.ASSISTANT, 0)}
 
 _BUILT_IN = {"system", "workflow"}
 
 
-class Cast:
-    """Who took part, in order: the agent, the customer, then whoever turns up."""
+def index_of_agent(id: Id | None, participants: Participants) -> int:
+    """Return the position of an agent, the first one's where none is named; a new one is added."""
+    if id is None or str(id) == participants[0].id:
+        return 0
+    return participants.index_of(Participant(kind=ParticipantKind.AI_AGENT, id=str(id)))
 
-    def __init__(self, agent: Participant, customer: Participant) -> None:
-        self.all = Participants([agent, customer])
-        self.main_agent = agent.id
-        self.is_handed_over = False
-        self._agents: dict[Id | None, int] = {agent.id: 0}
 
-    def agent(self, id: Id | None) -> int:
-        """Return the position of an agent; one that is new joins."""
-        if id is None:
-            return 0
-        if id not in self._agents:
-            self._agents[id] = self.all.index_of(Participant(kind=ParticipantKind.AI_AGENT, id=str(id)))
-        return self._agents[id]
+def is_handed_over(participants: Participants) -> bool:
+    """Whether the call went to a person's phone."""
+    return any(one.kind is ParticipantKind.HUMAN_AGENT and one.phone for one in participants)
 
-    def other(self, role: Role, position: int | None, entry: payload.Turn) -> int | None:
-        """Return the position of another agent, or of one of several customers; others keep their own."""
-        if role is Role.ASSISTANT:
-            return self.agent(entry.agent_metadata.agent_id if entry.agent_metadata else None)
-        if role is Role.USER and entry.user_identifier and str(entry.user_identifier) != self.all[1].id:
-            return self.all.index_of(Participant(kind=ParticipantKind.CUSTOMER, id=str(entry.user_identifier)))
-        return position
 
-    def take_over(self, phone: str) -> None:
-        """Add the person a call was handed to."""
-        self.all.index_of(Participant(kind=ParticipantKind.HUMAN_AGENT, phone=phone))
-        self.is_handed_over = True
+def _another(role: Role, position: int | None, entry: payload.Turn, participants: Participants) -> int | None:
+    """Return the position of another agent, or of one of several customers; others keep their own."""
+    if role is Role.ASSISTANT:
+        return index_of_agent(entry.agent_metadata.agent_id if entry.agent_metadata else None, participants)
+    if role is Role.USER and entry.user_identifier and str(entry.user_identifier) != participants[1].id:
+        return participants.index_of(Participant(kind=ParticipantKind.CUSTOMER, id=str(entry.user_identifier)))
+    return position
 
 
 def turns(
     entries: Sequence[payload.Turn | None],
-    cast: Cast,
+    participants: Participants,
     began: Sequence[datetime | None],
     estimated: list[str],
     issues: list[Issue],
 ) -> tuple[TranscriptTurn, ...]:
-    """Return the turns of a transcript; who is new among those who speak joins the cast.
+    """Return the turns of a transcript; new speakers join the participants.
 
     `began` are the instants from which the offsets may be counted.
     """
     found: list[TranscriptTurn] = []
-    main_agent = cast.main_agent
+    main_agent = participants[0].id
     zero = _zero(entries, began)
     moment: float | None = None
     for position, entry in enumerate(entries):
@@ -89,10 +79,10 @@ def turns(
         if is_noted and (note := _note(len(found), entry, start, moment)):
             found.append(note)
             continue
-        role, participant = _SPEAKERS.get(entry.role) or unknown_speaker(entry.role, cast.all)
+        role, participant = _SPEAKERS.get(entry.role) or unknown_speaker(entry.role, participants)
         speaker = entry.agent_metadata
         if entry.user_identifier or (speaker is not None and speaker.agent_id != main_agent):
-            participant = cast.other(role, participant, entry)
+            participant = _another(role, participant, entry, participants)
         calls, results = entry.tool_calls, entry.tool_results
         said = entry.message or (_voices(entry.multivoice_message) if entry.multivoice_message else "")
         tool_calls = tuple(map(_tool_call, filter(None, calls))) if calls else ()
@@ -125,7 +115,7 @@ def turns(
                 )
             )
             for phone in _transfers(_outcome(result)):
-                cast.take_over(phone)
+                participants.index_of(Participant(kind=ParticipantKind.HUMAN_AGENT, phone=phone))
     if zero is None:
         return tuple(found)
     estimated.append("transcript.start")

@@ -17,8 +17,9 @@ from ...adapter import Adapter, Coverage, Filter, Query, RawPage, Resource, Star
 from ...errors import HubError, NotFoundError, PaginationError, PayloadError
 from ...reading.json import decode
 from ...reading.paging import invalid_cursor
+from ...reading.participants import Participants
 from ...reading.refusals import provider_error, read_or_raise, words_of
-from ...reading.values import Participants, text
+from ...reading.values import text
 from ...schema import Conversation, Role, Status, TranscriptTurn
 from ...secret import Secret
 from ...signing import bearer

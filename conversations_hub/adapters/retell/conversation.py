@@ -15,11 +15,11 @@ from ...errors import PayloadError
 from ...reading.json import decode, decode_at
 from ...reading.lifecycle import concluded, may_still_come
 from ...reading.money import cost
+from ...reading.participants import Participants, unknown_speaker
 from ...reading.plain_text import utterances
 from ...reading.values import (
     Instant,
     Issues,
-    Participants,
     drop_if_before,
     in_seconds,
     instant,
@@ -28,7 +28,7 @@ from ...reading.values import (
     per_second_of,
     signed_url_expiry,
     text,
-    unknown_speaker,
+    unless_empty,
 )
 from ...schema import (
     Agent,
@@ -119,7 +119,6 @@ _UNHELD: dict[EndReason | None, Status] = {
     EndReason.API_ENDED: Status.CANCELLED,
 }
 
-# Each with the position of its participant: the agent is the first, the customer the second.
 _SPEAKERS: dict[str | None, tuple[Role, int | None, Visibility]] = {
     "agent": (Role.ASSISTANT, 0, Visibility.PUBLIC),
     "user": (Role.USER, 1, Visibility.PUBLIC),
@@ -224,7 +223,7 @@ def normalize(
         provider_status=sent.call_status or sent.chat_status,
         channel=_CHANNELS.get(sent.call_type or sent.chat_type or "", Channel.UNKNOWN),
         direction=direction,
-        agent=agent if agent.id or agent.name or agent.version else None,
+        agent=unless_empty(agent),
         participants=tuple(participants),
         started_at=started_at,
         ended_at=ended_at,
@@ -282,20 +281,11 @@ def _participants(sent: payload.Call, agent: Agent, direction: Direction) -> Par
         ours, theirs = sent.to_number, sent.from_number
     elif direction is Direction.OUTBOUND:
         ours, theirs = sent.from_number, sent.to_number
-    participants = Participants(
-        [
-            Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, name=agent.name, phone=text(ours)),
-            Participant(kind=ParticipantKind.CUSTOMER, phone=text(theirs)),
-        ]
-    )
-    if sent.transfer_destination:
-        participants.append(_target(sent.transfer_destination))
+    participants = Participants.of(agent, agent_phone=text(ours), customer_phone=text(theirs))
+    if target := sent.transfer_destination:  # it may be a SIP address
+        phone = target if target.startswith("+") else None
+        participants.append(Participant(kind=ParticipantKind.HUMAN_AGENT, phone=phone))
     return participants
-
-
-def _target(destination: str) -> Participant:
-    """Return whom the call was transferred to; a SIP address is no phone number."""
-    return Participant(kind=ParticipantKind.HUMAN_AGENT, phone=destination if destination.startswith("+") else None)
 
 
 def _transcript_state(
@@ -496,12 +486,13 @@ def _unsaid(item: payload.Item) -> str:
 
 def _analysis(sent: payload.Analysis) -> Analysis | None:
     collected = sent.custom_analysis_data
-    analysis = Analysis(
-        success=sent.chat_successful if sent.call_successful is None else sent.call_successful,
-        sentiment=None if sent.user_sentiment == "Unknown" else text(sent.user_sentiment),
-        collected=collected if isinstance(collected, dict) else None,
+    return unless_empty(
+        Analysis(
+            success=sent.chat_successful if sent.call_successful is None else sent.call_successful,
+            sentiment=None if sent.user_sentiment == "Unknown" else text(sent.user_sentiment),
+            collected=collected if isinstance(collected, dict) else None,
+        )
     )
-    return analysis if analysis != Analysis() else None
 
 
 def _recorded(sent: payload.Call) -> dict[str, str]:

@@ -13,11 +13,11 @@ from urllib.parse import quote
 import msgspec
 
 from ...reading.json import decode, try_decode
+from ...reading.participants import Participants, Speakers, unknown_speaker
 from ...reading.values import (
     AnyJson,
     Instant,
     Issues,
-    Participants,
     drop_if_before,
     in_seconds,
     instant,
@@ -25,7 +25,7 @@ from ...reading.values import (
     noted,
     text,
     timestamp,
-    unknown_speaker,
+    unless_empty,
     utc_timestamp,
 )
 from ...schema import (
@@ -80,8 +80,7 @@ UNFINISHED = {"pending", "in_progress"}
 # https://developers.telnyx.com/api-reference/callbacks/call-conversation-ended
 _END_REASONS = {"customer_disconnect": EndReason.CUSTOMER_ENDED}
 
-# Each with the position of its participant: the agent is the first, the customer the second.
-_SPEAKERS: dict[str | None, tuple[Role, int | None]] = {
+_SPEAKERS: Speakers = {
     "user": (Role.USER, 1),
     "assistant": (Role.ASSISTANT, 0),
     "tool": (Role.TOOL, None),
@@ -149,7 +148,8 @@ def read(
         duration = between if told.duration is None else in_seconds(told.duration, 1.0, between)
 
     direction = _direction(attached)
-    participants = _participants(attached)
+    agent = Agent(id=word(attached, "assistant_id"), version=word(attached, "assistant_version_id"))
+    participants = _participants(attached, agent)
     counted: set[str] = set()
     began = created_at.timestamp() if created_at else inf
     messages = None if whole.messages is None else _joined(whole.messages)
@@ -161,7 +161,6 @@ def read(
     is_cut = messages is not None and len(messages) < int(there_are or 0)
     results = collected(insights)
     recordings = () if is_thread or status is Status.IN_PROGRESS else _recordings(attached)
-    agent_id, version = participants[0].id, word(attached, "assistant_version_id")
 
     derived = {
         "status": status is not Status.UNKNOWN and not ending,
@@ -178,7 +177,7 @@ def read(
         title=text(sent.name),
         channel=channel,
         direction=direction,
-        agent=Agent(id=agent_id, version=version) if agent_id or version else None,
+        agent=unless_empty(agent),
         participants=tuple(participants),
         created_at=created_at,
         started_at=created_at,
@@ -242,14 +241,11 @@ def _direction(attached: Mapping[str, Any]) -> Direction:
     return Direction.OUTBOUND if word(attached, "to") == customer else Direction.UNKNOWN
 
 
-def _participants(attached: Mapping[str, Any]) -> Participants:
+def _participants(attached: Mapping[str, Any], agent: Agent) -> Participants:
     ours, theirs = word(attached, "telnyx_agent_target"), word(attached, "telnyx_end_user_target")
     number = _phone_number(theirs)
-    participants = Participants(
-        [
-            Participant(kind=ParticipantKind.AI_AGENT, id=word(attached, "assistant_id"), phone=_phone_number(ours)),
-            Participant(kind=ParticipantKind.CUSTOMER, id=None if number else theirs, phone=number),
-        ]
+    participants = Participants.of(
+        agent, agent_phone=_phone_number(ours), customer_id=None if number else theirs, customer_phone=number
     )
     # Set while a person has taken over from the assistant.
     # https://developers.telnyx.com/api-reference/conversations/update-conversation-metadata

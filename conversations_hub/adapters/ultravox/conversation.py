@@ -17,10 +17,10 @@ import msgspec
 from ...events import Event, EventKind
 from ...reading.json import decode, try_decode
 from ...reading.offsets import LAG
+from ...reading.participants import Participants, Speakers, unknown_speaker
 from ...reading.values import (
     AnyJson,
     Issues,
-    Participants,
     Seconds,
     drop_if_before,
     enclosed,
@@ -28,7 +28,7 @@ from ...reading.values import (
     noted,
     text,
     text_at,
-    unknown_speaker,
+    unless_empty,
 )
 from ...schema import (
     Agent,
@@ -37,8 +37,6 @@ from ...schema import (
     Direction,
     EndReason,
     Issue,
-    Participant,
-    ParticipantKind,
     Recording,
     RecordingAccess,
     Role,
@@ -91,10 +89,9 @@ _CHANNELS = {
     "sip": Channel.PHONE,
 }
 
-# Each with the position of its participant: the agent is the first, the customer the second.
 _TOOL_CALL = "MESSAGE_ROLE_TOOL_CALL"
 _TOOL_RESULT = "MESSAGE_ROLE_TOOL_RESULT"
-_SPEAKERS: dict[str | None, tuple[Role, int | None]] = {
+_SPEAKERS: Speakers = {
     "MESSAGE_ROLE_USER": (Role.USER, 1),
     "MESSAGE_ROLE_AGENT": (Role.ASSISTANT, 0),
     _TOOL_CALL: (Role.ASSISTANT, 0),
@@ -132,16 +129,13 @@ def with_messages(
         if duration is not None and longest is not None and duration < longest:
             end_reason = EndReason.SILENCE
 
-    agent = sent.agent or payload.Agent()
-    agent_id, agent_name = text(agent.agent_id) or text(sent.agent_id), text(agent.name)
+    held_by = sent.agent or payload.Agent()
+    agent = Agent(id=text(held_by.agent_id) or text(sent.agent_id), name=text(held_by.name))
     # https://docs.ultravox.ai/telephony/sip
     caller_id, uri, name = (text_at(sent.request_context, "ultravox", "sip", told) for told in _TOLD_OF_CALLERS)
     called, calling = (outgoing.to, outgoing.caller) if outgoing else (caller_id, None)
-    participants = Participants(
-        [
-            Participant(kind=ParticipantKind.AI_AGENT, id=agent_id, name=agent_name, phone=calling or None),
-            Participant(kind=ParticipantKind.CUSTOMER, id=uri, name=name, phone=called or None),
-        ]
+    participants = Participants.of(
+        agent, agent_phone=calling or None, customer_id=uri, customer_name=name, customer_phone=called or None
     )
     # A carrier's medium that does not dial says nothing: it serves calls either way.
     is_incoming = (line and line.incoming is not None) or uri or caller_id
@@ -155,7 +149,7 @@ def with_messages(
         status=status,
         channel=_CHANNELS.get(medium or "", Channel.UNKNOWN),
         direction=Direction.OUTBOUND if outgoing else Direction.INBOUND if is_incoming else Direction.UNKNOWN,
-        agent=Agent(id=agent_id, name=agent_name) if agent_id or agent_name else None,
+        agent=unless_empty(agent),
         participants=tuple(participants),
         created_at=created_at,
         started_at=joined_at,

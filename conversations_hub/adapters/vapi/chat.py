@@ -12,15 +12,14 @@ from ...adapter import Query, RawPage, Resource
 from ...errors import InvalidRefError
 from ...reading.json import decode
 from ...reading.money import cost
+from ...reading.participants import Participants
 from ...reading.refusals import read_or_raise
-from ...reading.values import AnyJson, Id, Instant, Issues, Participants, instant, noted, text
+from ...reading.values import AnyJson, Id, Instant, Issues, instant, noted, text, unless_empty
 from ...schema import (
     Agent,
     Channel,
     Conversation,
     Issue,
-    Participant,
-    ParticipantKind,
     Status,
     TranscriptState,
     TranscriptTurn,
@@ -75,12 +74,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
     issues = Issues()
     sent = decode(body, _chat, issues)
     agent = Agent(id=text(sent.assistant_id), name=text(sent.assistant.name) if sent.assistant else None)
-    participants = Participants(
-        [
-            Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, name=agent.name),
-            Participant(kind=ParticipantKind.CUSTOMER),
-        ]
-    )
+    participants = Participants.of(agent)
     asked = _asked(sent, participants, issues)
     reply = turns(sent.output or (), "output", participants, issues, first=len(asked))
     derived = {"status": bool(reply), "transcript": sent.input is None and _has_history(sent)}
@@ -91,7 +85,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         status=Status.ENDED if reply else Status.UNKNOWN,
         title=text(sent.name),
         channel=Channel.CHAT,
-        agent=agent if agent.id or agent.name else None,
+        agent=unless_empty(agent),
         participants=tuple(participants),
         created_at=instant(sent.created_at, "createdAt", issues),
         updated_at=instant(sent.updated_at, "updatedAt", issues),

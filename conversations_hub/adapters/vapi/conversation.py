@@ -15,11 +15,12 @@ from ...reading.json import decode, decode_at
 from ...reading.lifecycle import concluded
 from ...reading.money import cost
 from ...reading.offsets import LAG, followed, rebased
+from ...reading.participants import Participants, Speakers, unknown_speaker
 from ...reading.plain_text import utterances
 from ...reading.values import (
     AnyJson,
+    Id,
     Issues,
-    Participants,
     drop_if_before,
     in_seconds,
     instant,
@@ -27,7 +28,7 @@ from ...reading.values import (
     noted,
     per_second_of,
     text,
-    unknown_speaker,
+    unless_empty,
 )
 from ...schema import (
     Agent,
@@ -52,7 +53,7 @@ from ...schema import (
 from . import payload
 from .payload import Artifact, Call, Heard, Message, call_decoder, messages_decoder
 
-__all__ = ["collected_in", "normalize", "outputs_of", "summary_in"]
+__all__ = ["collected_in", "normalize", "outputs_of", "parties", "summary_in"]
 
 # https://docs.vapi.ai/api-reference/calls/get
 _STATUSES = {
@@ -74,8 +75,7 @@ _TYPES = {
     "vapi.websocketCall": (Channel.WEB, Direction.UNKNOWN),
 }
 
-# Each with the position of its participant: the agent is the first, the customer the second.
-_SPEAKERS: dict[str | None, tuple[Role, int | None]] = {
+_SPEAKERS: Speakers = {
     "user": (Role.USER, 1),
     "bot": (Role.ASSISTANT, 0),
     "assistant": (Role.ASSISTANT, 0),
@@ -150,7 +150,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
     duration = spanned if duration is None else duration
 
     agent = _agent(sent, artifact)
-    participants = _participants(sent, agent)
+    participants = parties(agent, sent.phone_number, sent.customer_id, sent.customer)
     place, messages = _messages(sent, artifact, issues)
     parsed = _parsed(sent, artifact, messages or ())
     if parsed:
@@ -168,7 +168,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         title=text(sent.name),
         channel=channel,
         direction=direction,
-        agent=agent if agent != _NOBODY else None,
+        agent=unless_empty(agent),
         participants=tuple(participants),
         created_at=instant(sent.created_at, "createdAt", issues),
         started_at=started_at,
@@ -217,9 +217,6 @@ def _ending(reason: str) -> tuple[Status, EndReason]:
     return (Status.FAILED, EndReason.ERROR) if _TROUBLE.search(reason) else (Status.ENDED, EndReason.UNKNOWN)
 
 
-_NOBODY, _NO_JUDGEMENT = Agent(), Analysis()
-
-
 def _agent(sent: Call, artifact: Artifact) -> Agent:
     id = text(sent.assistant_id)
     # The call of a squad names no assistant: then it is the one that was active last.
@@ -233,20 +230,17 @@ def _agent(sent: Call, artifact: Artifact) -> Agent:
     )
 
 
-def _participants(sent: Call, agent: Agent) -> Participants:
-    line = sent.phone_number or payload.PhoneNumber()
-    customer = sent.customer or payload.Customer()
-    phone = text(line.number) or text(line.twilio_phone_number)
-    return Participants(
-        [
-            Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, name=agent.name, phone=phone),
-            Participant(
-                kind=ParticipantKind.CUSTOMER,
-                id=text(sent.customer_id) or text(customer.external_id),
-                name=text(customer.name),
-                phone=text(customer.number),
-            ),
-        ]
+def parties(
+    agent: Agent, line: payload.PhoneNumber | None, id: Id | None, customer: payload.Customer | None
+) -> Participants:
+    """Return who took part: the agent at a line, and a customer, whom `id` names where it is known."""
+    line, customer = line or payload.PhoneNumber(), customer or payload.Customer()
+    return Participants.of(
+        agent,
+        agent_phone=text(line.number) or text(line.twilio_phone_number),
+        customer_id=text(id) or text(customer.external_id),
+        customer_name=text(customer.name),
+        customer_phone=text(customer.number),
     )
 
 
@@ -534,12 +528,8 @@ def _analysis(sent: Call, outputs: Sequence[tuple[str, str, Any]]) -> Analysis |
     verdict = _verdict(sent)
     success = _VERDICTS.get(verdict)
     score = _SCORE.fullmatch(verdict) if success is None else None
-    analysis = Analysis(
-        success=success,
-        scores={"successEvaluation": float(score[1])} if score else None,
-        collected=collected or None,
-    )
-    return analysis if analysis != _NO_JUDGEMENT else None
+    scores = {"successEvaluation": float(score[1])} if score else None
+    return unless_empty(Analysis(success=success, scores=scores, collected=collected or None))
 
 
 def collected_in(outputs: Sequence[tuple[str, str, Any]], others: Mapping[str, Any]) -> dict[str, Any]:

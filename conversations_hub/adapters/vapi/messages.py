@@ -7,7 +7,8 @@ from typing import Annotated
 
 import msgspec
 
-from ...reading.values import AnyJson, Id, Participants, Seconds, json_text, per_second_of, text, unknown_speaker
+from ...reading.participants import Participants, Speakers, unknown_speaker
+from ...reading.values import AnyJson, Id, Seconds, json_text, per_second_of, text
 from ...schema import Issue, Participant, ParticipantKind, Role, ToolCall, ToolResult, TranscriptTurn
 from .payload import Function, SentToolCall
 
@@ -47,8 +48,7 @@ LEFT_TO_RAW = {
 
 # what it means
 
-# Each with the position of its participant: the agent is the first, the customer the second.
-_SPEAKERS: dict[str | None, tuple[Role, int | None]] = {
+_SPEAKERS: Speakers = {
     "user": (Role.USER, 1),
     "assistant": (Role.ASSISTANT, 0),
     "bot": (Role.ASSISTANT, 0),

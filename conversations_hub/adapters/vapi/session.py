@@ -16,21 +16,18 @@ from ...reading.lifecycle import concluded
 from ...reading.money import cost
 from ...reading.offsets import rebased
 from ...reading.refusals import read_or_raise
-from ...reading.values import AnyJson, Id, Instant, Issues, Participants, Seconds, instant, noted, text
+from ...reading.values import AnyJson, Id, Instant, Issues, Seconds, instant, noted, text, unless_empty
 from ...schema import (
     Agent,
     Analysis,
     Channel,
     Conversation,
-    Participant,
-    ParticipantKind,
     Status,
     TranscriptState,
     TranscriptTurn,
 )
 from ...wire import Flow, Request
-from . import payload
-from .conversation import collected_in, outputs_of, summary_in
+from .conversation import collected_in, outputs_of, parties, summary_in
 from .messages import LEFT_TO_RAW, Message, turns
 from .pages import PAGE_SIZE, by_creation, page_of, rows_of_results
 from .payload import Assistant, Customer, Overrides, PhoneNumber
@@ -96,7 +93,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
     # https://docs.vapi.ai/chat/sms-chat
     is_texted = sent.phone_number_id is not None or sent.phone_number is not None
     agent = Agent(id=text(sent.assistant_id), name=text(sent.assistant.name) if sent.assistant else None)
-    participants = _participants(sent, agent)
+    participants = parties(agent, sent.phone_number, sent.customer_id, sent.customer)
     written = tuple(turns(sent.messages or (), "messages", participants, issues))
     moved = rebased(written)  # where each chat counts from its own begin
     written = moved or written
@@ -114,7 +111,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         provider_status=sent.status,
         title=text(sent.name),
         channel=Channel.SMS if is_texted else Channel.CHAT,
-        agent=agent if agent.id or agent.name else None,
+        agent=unless_empty(agent),
         participants=tuple(participants),
         created_at=instant(sent.created_at, "createdAt", issues),
         updated_at=instant(sent.updated_at, "updatedAt", issues),
@@ -128,27 +125,6 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         estimated=tuple(compress(derived, derived.values())),
         issues=noted(issues),
         raw=bytes(body),
-    )
-
-
-def _participants(sent: _Session, agent: Agent) -> Participants:
-    line = sent.phone_number or payload.PhoneNumber()
-    customer = sent.customer or payload.Customer()
-    return Participants(
-        [
-            Participant(
-                kind=ParticipantKind.AI_AGENT,
-                id=agent.id,
-                name=agent.name,
-                phone=text(line.number) or text(line.twilio_phone_number),
-            ),
-            Participant(
-                kind=ParticipantKind.CUSTOMER,
-                id=text(sent.customer_id) or text(customer.external_id),
-                name=text(customer.name),
-                phone=text(customer.number),
-            ),
-        ]
     )
 
 
