@@ -441,6 +441,26 @@ def test_a_record_that_says_nothing_is_none() -> None:
     assert unless_empty(Analysis(success=False)) == Analysis(success=False)
 
 
+def test_what_is_empty_is_left_out_and_nothing_else() -> None:
+    assert values.without_empty({"a": None, "b": "", "c": 0, "d": False, "e": [], "f": {}}) == {
+        "c": 0,
+        "d": False,
+        "e": [],
+        "f": {},
+    }
+    assert values.ids_of({"a": None, "b": "", "c": 0, "d": "x"}) == {"c": "0", "d": "x"}
+
+
+def test_members_are_those_of_an_object_and_text_is_text() -> None:
+    sent: values.AnyJson = {"a": {"b": "c", "d": "", "e": 1}, "f": ["g"]}
+    assert values.text_at(sent, "a", "b") == "c"
+    assert {values.text_at(sent, *path) for path in ((), ("a",), ("a", "d"), ("a", "e"), ("f", "g"), ("x", "y"))} == {
+        None
+    }
+    assert values.members_of(sent) is sent
+    assert values.members_of(["a"]) == values.members_of(None) == {}
+
+
 @pytest.mark.parametrize("value", [None, "", *(msgspec.Raw(sent) for sent in (b"", b"null", b'""'))])
 def test_no_price_is_not_a_price_of_nothing(value: values.AnyJson | msgspec.Raw) -> None:
     issues: list[Issue] = []

@@ -19,14 +19,16 @@ from ..account import Account
 from ..adapter import Adapter, Query, RawPage, Start, Started
 from ..errors import ConfigurationError, HubError, InvalidRefError, PayloadError
 from ..events import Event, EventKind, Webhook
+from ..policy import sent_at
 from ..reading.json import decode, decode_at
-from ..reading.lifecycle import concluded, may_still_come
+from ..reading.lifecycle import concluded, is_too_early
 from ..reading.paging import Stamp, following, read_place, stamps_of
 from ..reading.participants import Participants, Speakers, unknown_speaker
 from ..reading.plain_text import utterances
 from ..reading.refusals import provider_error, read_or_raise, words_of
 from ..reading.values import (
     ABSENT,
+    DIRECTIONS,
     AnyJson,
     Id,
     Instant,
@@ -42,6 +44,7 @@ from ..reading.values import (
     text_at,
     timestamp,
     unless_empty,
+    without_empty,
 )
 from ..schema import (
     Agent,
@@ -177,10 +180,8 @@ _STATUSES = {
     "cancelled": (Status.CANCELLED, EndReason.CANCELLED),
     "unanswered": (Status.NO_ANSWER, EndReason.NO_ANSWER),
 }
-_FINISHED = (Status.ENDED, Status.FAILED, Status.CANCELLED, Status.NO_ANSWER)
 _HELD = (Status.IN_PROGRESS, Status.ENDED)
 _CHANNELS = {"telephone": Channel.PHONE, "webrtc": Channel.WEB, "email": Channel.EMAIL, "text": Channel.CHAT}
-_DIRECTIONS = {"inbound": Direction.INBOUND, "outbound": Direction.OUTBOUND}
 
 _SPEAKERS: Speakers = {
     "user": (Role.USER, 1),
@@ -203,7 +204,7 @@ _DAY = 86_400
 _PHONE_NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
-def normalize(body: bytes | msgspec.Raw, *, present: Instant = None) -> Conversation:
+def normalize(body: bytes | msgspec.Raw, *, present: datetime | None = None) -> Conversation:
     """Read a conversation as AnyReach sends it, in a list or alone; `present` is when it did."""
     issues = Issues()
     sent = decode(body, _conversation, issues)
@@ -222,18 +223,18 @@ def normalize(body: bytes | msgspec.Raw, *, present: Instant = None) -> Conversa
     created_at = instant(sent.created_at, "created_at", issues)
     has_talked = status in _HELD or (status is Status.FAILED and sent.duration)
     started_at = created_at if has_talked else None
-    ended_at = add_seconds(started_at, sent.duration, "duration", issues) if status in _FINISHED else None
+    ended_at = add_seconds(started_at, sent.duration, "duration", issues) if status.is_finished else None
     derived = {"status": status is not told, "started_at": started_at is not None, "ended_at": ended_at is not None}
     estimated = [name for name, is_derived in derived.items() if is_derived]
     turns = None if sent.is_restricted else _transcript(sent, participants, estimated, issues)
-    is_early = not turns and bool(sent.duration) and may_still_come(ended_at, instant(present, "", []))
+    is_early = is_too_early(turns, sent.duration, ended_at, present)
     return Conversation(
         provider="anyreach",
         id=str(sent.id),
         status=status,
         provider_status=sent.status,
-        channel=_CHANNELS.get(sent.channel or "") or Channel.UNKNOWN,
-        direction=_DIRECTIONS.get(sent.direction or "") or Direction.UNKNOWN,
+        channel=_CHANNELS.get(sent.channel or "", Channel.UNKNOWN),
+        direction=DIRECTIONS.get(sent.direction or "", Direction.UNKNOWN),
         agent=unless_empty(agent),
         participants=tuple(participants),
         created_at=created_at,
@@ -273,7 +274,7 @@ def _transcript_state(
 ) -> TranscriptState:
     if sent.is_restricted:
         return TranscriptState.RESTRICTED
-    if status not in _FINISHED:
+    if not status.is_finished:
         # What is saved of a running conversation lags behind it, so the turns there are never all.
         # https://docs.anyreach.ai/conversations/conversation-detail
         return TranscriptState.PENDING
@@ -321,13 +322,13 @@ def _turns(
             unread.append(Issue("", "neither said nor called by anybody"))
         else:
             role, participant = _SPEAKERS.get(speaker) or unknown_speaker(speaker, participants)
-            sent_at = item.timestamp if item.created_at is None else item.created_at
+            stamp = item.timestamp if item.created_at is None else item.created_at
             turns.append(
                 TranscriptTurn(
                     index=len(turns),
                     role=role,
                     text="" if is_result else said,
-                    timestamp=timestamp(sent_at, "", unread),
+                    timestamp=timestamp(stamp, "", unread),
                     participant=participant,
                     interrupted=item.interrupted,
                     provider_id=text(item.id),
@@ -405,7 +406,7 @@ def _metadata(sent: _Conversation, number: str | None) -> dict[str, Any]:
         "custom": sent.custom_metadata or None,
         "metadata": sent.metadata or None,
     }
-    return {name: value for name, value in found.items() if value is not None}
+    return without_empty(found)
 
 
 # how to ask
@@ -446,7 +447,7 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPa
     ends = [stamp.created_at for stamp in stamps if stamp.created_at][-2:]
     return RawPage(
         rows=fresh,
-        normalize=partial(normalize, present=reply.headers.get("date")),
+        normalize=partial(normalize, present=sent_at(reply.headers)),
         cursor=str(following_place) if following_place else None,
         warning=_MAY_BE_MORE if following_place and len(ends) == 2 and ends[0] == ends[1] else None,
     )
@@ -465,7 +466,7 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a conversation, whole as far as the key's role allows."""
     # https://docs.anyreach.ai/api-reference/conversations/get-a-conversation
     reply = yield Request("GET", "/core/conversations/{id}", ids={"id": id})
-    return read_or_raise(reply, partial(normalize, present=reply.headers.get("date")))
+    return read_or_raise(reply, partial(normalize, present=sent_at(reply.headers)))
 
 
 def start(_account: Account, wanted: Start) -> Flow[Started]:

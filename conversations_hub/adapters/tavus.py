@@ -38,6 +38,7 @@ from ..reading.values import (
     noted,
     text,
     unless_empty,
+    without_empty,
 )
 from ..schema import (
     Agent,
@@ -173,7 +174,6 @@ _LEFT_TO_RAW = {
 # what it means
 
 _STATUSES = {"active": Status.IN_PROGRESS, "ended": Status.ENDED}
-_FINISHED = (Status.ENDED, Status.FAILED, Status.NO_ANSWER)
 
 _SPEAKERS: Speakers = {
     "user": (Role.USER, 1),
@@ -232,7 +232,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
     shut_down_at = _when(sent, happened, "system.shutdown", issues)
 
     started_at = joined_at or (None if status is Status.QUEUED else created_at)
-    ended_at = shut_down_at or (updated_at if status in _FINISHED else None)
+    ended_at = shut_down_at or (updated_at if status.is_finished else None)
     if ended_at and started_at and ended_at < started_at:
         at = f"{_place(sent, happened['system.shutdown'][0])}.timestamp" if shut_down_at else "updated_at"
         ended_at = drop_if_before(ended_at, started_at, at, issues)
@@ -245,7 +245,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
 
     duration = _duration(joined_at, shut_down_at and ended_at, transcript, recordings)
     derived = {
-        "status": status in _FINISHED and sent.status != "ended",
+        "status": status.is_finished and sent.status != "ended",
         "started_at": started_at is not None and joined_at is None,
         "ended_at": ended_at is not None and shut_down_at is None,
         "duration": duration is not None,
@@ -470,7 +470,7 @@ def _metadata(sent: _Conversation, happened: _Happened) -> dict[str, Any]:
         "post_call_actions": actions or None,
         "other_events": [kind for kind in happened if kind not in _KNOWN_EVENTS] or None,
     }
-    return {name: value for name, value in found.items() if value is not None and value != ""}
+    return without_empty(found)
 
 
 # https://docs.tavus.io/sections/webhooks-and-callbacks

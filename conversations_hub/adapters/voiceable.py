@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -17,14 +18,16 @@ import msgspec
 from ..account import Account
 from ..adapter import Adapter, Query, RawPage
 from ..errors import AuthError, HubError, OutageError, PaginationError, PayloadError, for_status
+from ..policy import sent_at
 from ..reading.json import decode, try_decode, try_decode_any
-from ..reading.lifecycle import concluded, may_still_come
+from ..reading.lifecycle import concluded, is_too_early
 from ..reading.money import cost
 from ..reading.offsets import rebased
 from ..reading.participants import Participants, Speakers, unknown_speaker
 from ..reading.plain_text import utterances
 from ..reading.refusals import provider_error, words_of
 from ..reading.values import (
+    DIRECTIONS,
     AnyJson,
     Id,
     Instant,
@@ -35,7 +38,7 @@ from ..reading.values import (
     enclosed,
     instant,
     json_text,
-    members,
+    members_of,
     noted,
     number,
     seconds,
@@ -43,6 +46,7 @@ from ..reading.values import (
     text_at,
     timestamp,
     unless_empty,
+    without_empty,
 )
 from ..schema import (
     Agent,
@@ -160,11 +164,8 @@ _STATUSES = {
     "done": Status.ENDED,
     "failed": Status.FAILED,
 }
-_FINISHED = (Status.ENDED, Status.FAILED)
-_OVER = (*_FINISHED, Status.PROCESSING)
 
 _VERDICTS = {"success": True, "failure": False}
-_DIRECTIONS = {"inbound": Direction.INBOUND, "outbound": Direction.OUTBOUND}
 
 _SPEAKERS: Speakers = {
     "user": (Role.USER, 1),
@@ -186,7 +187,7 @@ _WHOLE_INSTANT = re.compile(
 )
 
 
-def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, present: Instant = None) -> Conversation:
+def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, present: datetime | None = None) -> Conversation:
     """Read a conversation: a row of a list or, with `is_whole`, all that Voiceable has of it; `present` is when."""
     issues = Issues()
     sent = decode(body, _conversation, issues)
@@ -206,7 +207,8 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, present: Ins
         dated_at = instant(sent.date, "date", issues)
     started_at = told_at or dated_at
     duration = _duration(sent, issues)
-    ended_at = add_seconds(started_at, duration, "duration", issues) if status in _OVER else None
+    is_over = status.is_finished or status is Status.PROCESSING
+    ended_at = add_seconds(started_at, duration, "duration", issues) if is_over else None
 
     agent = Agent(id=text(sent.agent_id), name=text(sent.agent_name))
     participants = Participants.of(agent, customer_id=text(sent.user_id))
@@ -219,7 +221,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, present: Ins
         began = None if started_at is None else started_at.timestamp()
         transcript, is_counted = _turns(entries, began, participants, issues)
 
-    is_early = not transcript and bool(duration) and may_still_come(ended_at, instant(present, "", []))
+    is_early = is_too_early(transcript, duration, ended_at, present)
     estimated = (
         "status" if status is not told else None,
         "channel" if sent.direction else None,
@@ -235,7 +237,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, present: Ins
         provider_status=sent.status,
         # Calls alone have a direction.
         channel=Channel.PHONE if sent.direction else Channel.UNKNOWN,
-        direction=_DIRECTIONS.get(sent.direction or "") or Direction.UNKNOWN,
+        direction=DIRECTIONS.get(sent.direction or "", Direction.UNKNOWN),
         agent=unless_empty(agent),
         participants=tuple(participants),
         created_at=created_at,
@@ -246,7 +248,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, present: Ins
         transcript_state=_transcript_state(transcript, status, is_whole=is_whole, is_early=is_early),
         summary=text(sent.summary) or text_at(sent.metadata, "summary"),
         analysis=_analysis(sent),
-        recordings=(_recording(id),) if status in _FINISHED else (),
+        recordings=(_recording(id),) if status.is_finished else (),
         cost=_cost(sent.cost, issues),
         metadata=_metadata(sent, id),
         # The ids of conversations, unlike those of agents, are ElevenLabs' own.
@@ -279,7 +281,7 @@ def _transcript_state(
     if not is_whole:
         return TranscriptState.NOT_LOADED
     # Where it took its time and nothing was said, that may be still to come.
-    is_due = status not in _FINISHED or (status is Status.ENDED and is_early)
+    is_due = not status.is_finished or (status is Status.ENDED and is_early)
     return TranscriptState.PENDING if is_due else TranscriptState.UNAVAILABLE
 
 
@@ -376,7 +378,7 @@ def _cost(sent: AnyJson, issues: list[Issue]) -> Cost | None:
 def _metadata(sent: _Conversation, id: str) -> dict[str, Any]:
     told = {
         "id": None if text(sent.id) == id else sent.id,
-        "direction": None if sent.direction in _DIRECTIONS else sent.direction,
+        "direction": None if sent.direction in DIRECTIONS else sent.direction,
         "date": sent.date,
         "call_successful": sent.call_successful,
         "messages": sent.messages,
@@ -384,8 +386,8 @@ def _metadata(sent: _Conversation, id: str) -> dict[str, Any]:
         "outcome": sent.outcome,
         "metadata": None if isinstance(sent.metadata, dict) else sent.metadata,
     }
-    attached = sent.metadata if isinstance(sent.metadata, dict) else {}
-    return {**{name: value for name, value in told.items() if value is not None and value != ""}, **attached}
+    attached = members_of(sent.metadata)
+    return {**without_empty(told), **attached}
 
 
 # how to ask
@@ -410,7 +412,7 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPa
         "page_size": size,
         "cursor": cursor or None,
     }
-    asked = {name: value for name, value in filters.items() if value is not None}
+    asked = without_empty(filters)
     # https://docs.voiceable.dev/api-reference/conversations/list-conversations
     reply = yield Request("GET", "/conversations", {"summary_mode": "include", **query.options, **asked})
     answer = _opened(reply)
@@ -448,9 +450,7 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a conversation with its transcript."""
     # https://docs.voiceable.dev/api-reference/conversations/get-conversation
     reply = yield Request("GET", "/conversations/{id}", ids={"id": id})
-    return enclosed(
-        normalize(_opened(reply).data, is_whole=True, present=reply.headers.get("date")), "data", reply.body
-    )
+    return enclosed(normalize(_opened(reply).data, is_whole=True, present=sent_at(reply.headers)), "data", reply.body)
 
 
 def _opened(reply: Response) -> _Answer:
@@ -471,7 +471,7 @@ _API_KEY = re.compile("api[ _-]?key", re.IGNORECASE)
 
 def refusal(response: Response) -> HubError:
     """Read a refusal; a missing key comes as 400, and not every 401 is about the account's key."""
-    status = members(try_decode_any(response.body)).get("status")
+    status = members_of(try_decode_any(response.body)).get("status")
     words = text_at(status, "message") or words_of(response)
     # HTTP is believed first: the envelope's code counts where HTTP tells of no error.
     code = max(response.status, _code(status)) if response.ok else response.status

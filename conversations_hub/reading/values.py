@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from ..schema import Conversation, Issue
+from ..schema import Conversation, Direction, Issue
 
 __all__ = [
     "ABSENT",
+    "DIRECTIONS",
     "AnyJson",
     "Id",
     "Instant",
@@ -29,11 +30,12 @@ __all__ = [
     "add_seconds",
     "drop_if_before",
     "enclosed",
+    "ids_of",
     "in_seconds",
     "instant",
     "is_believable",
     "json_text",
-    "members",
+    "members_of",
     "noted",
     "number",
     "per_second_of",
@@ -44,6 +46,7 @@ __all__ = [
     "timestamp",
     "unless_empty",
     "utc_timestamp",
+    "without_empty",
 ]
 
 T = TypeVar("T")
@@ -68,6 +71,9 @@ Seconds = Annotated[float, msgspec.Meta(ge=0, lt=1e10)]
 
 UnixSeconds = Annotated[float, msgspec.Meta(gt=0, lt=1e11)]
 """An instant in Unix seconds; the decoder itself refuses milliseconds."""
+
+DIRECTIONS = {direction.value: direction for direction in Direction}
+"""What most providers call them."""
 
 # Unix seconds stay below this until the year 5138; the same instant in ms, µs and ns lies a thousand times higher each.
 _SECONDS_BELOW = 1e11
@@ -209,7 +215,17 @@ def unless_empty(value: T) -> T | None:
     return None if value == type(value)() else value
 
 
-def members(value: AnyJson) -> dict[str, Any]:
+def without_empty(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the members that are neither None nor an empty text."""
+    return {name: value for name, value in found.items() if value is not None and value != ""}
+
+
+def ids_of(found: Mapping[str, Id | None]) -> dict[str, str]:
+    """Return the ids that are there, as text."""
+    return {name: str(id) for name, id in found.items() if id is not None and id != ""}
+
+
+def members_of(value: AnyJson) -> dict[str, Any]:
     """Return the members of what should be an object; none if it is something else."""
     return value if isinstance(value, dict) else {}
 

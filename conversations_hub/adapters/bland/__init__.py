@@ -22,7 +22,7 @@ from ...reading.json import decode
 from ...reading.paging import read_numbers
 from ...reading.participants import Participants
 from ...reading.refusals import read_or_raise
-from ...reading.values import instant, text, unless_empty
+from ...reading.values import ids_of, instant, unless_empty, without_empty
 from ...schema import Agent, Channel, Conversation, Direction, Status
 from ...signing import header
 from ...signing.webhooks import hmac_signed
@@ -113,7 +113,7 @@ def _chatted(sent: Delivery) -> Event:
         kind=EventKind.OTHER if ended_at is None else EventKind.ENDED,
         provider_kind="thread",
         id=None if ended_at is None else f"{sent.thread_id}:ended",
-        related_ids={name: str(id) for name, id in ids.items() if id is not None},
+        related_ids=ids_of(ids),
         occurred_at=ended_at,
     )
 
@@ -140,7 +140,7 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPa
     }
     # What comes in meanwhile moves nothing where the oldest come first.
     ordered = {"ascending": not query.newest_first, "sort_by": "created_at"}
-    asked = {**ordered, **query.options, **{name: value for name, value in told.items() if value is not None}}
+    asked = {**ordered, **query.options, **without_empty(told)}
     # https://docs.bland.ai/api-v1/get/calls
     reply = yield Request("GET", "/v1/calls", asked)
     rows, total = read_or_raise(reply, _rows, words)
@@ -199,7 +199,7 @@ def start(_account: Account, wanted: Start) -> Flow[Started]:
         direction=Direction.OUTBOUND,
         agent=unless_empty(agent),
         participants=tuple(Participants.of(agent, customer_phone=wanted.to)),
-        metadata={"batch_id": created.batch_id} if text(created.batch_id) else {},
+        metadata=without_empty({"batch_id": created.batch_id}),
         estimated=("status",),
         raw=reply.body,
     )

@@ -29,6 +29,7 @@ from ...reading.values import (
     text,
     text_at,
     unless_empty,
+    without_empty,
 )
 from ...schema import (
     Agent,
@@ -92,8 +93,6 @@ _SPEAKERS: dict[str | None, _Speaker] = {
     "robot": (Role.ASSISTANT, 0, Visibility.PUBLIC),
     "agent-action": (Role.SYSTEM, None, Visibility.INTERNAL),
 }
-
-_NOTHING: tuple[Any, ...] = (None, "")
 
 
 def normalize(
@@ -443,8 +442,7 @@ def _analysis(sent: Call) -> Analysis | None:
     for name, value in (("analysis", sent.analysis), ("dispositions", sent.dispositions), ("citations", cited)):
         collected |= value if isinstance(value, dict) else {name: value}
     collected["disposition_tag"] = sent.disposition_tag
-    found = {name: value for name, value in collected.items() if value not in _NOTHING}
-    return Analysis(collected=found) if found else None
+    return unless_empty(Analysis(collected=without_empty(collected) or None))
 
 
 def _recordings(sent: Call, id: str, issues: list[Issue]) -> tuple[Recording, ...]:
@@ -468,4 +466,4 @@ def _metadata(sent: Call, turns: tuple[TranscriptTurn, ...]) -> dict[str, Any]:
         found["live_transcript"] = msgspec.to_builtins(sent.transcripts)
     if sent.post_transfer_transcript and not (turns and sent.transfer_offset_seconds is not None):
         found["post_transfer_transcript"] = msgspec.to_builtins(sent.post_transfer_transcript)
-    return {name: value for name, value in found.items() if value not in _NOTHING}
+    return without_empty(found)

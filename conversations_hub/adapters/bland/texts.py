@@ -30,6 +30,7 @@ from ...reading.values import (
     text,
     timestamp,
     unless_empty,
+    without_empty,
 )
 from ...schema import (
     Agent,
@@ -145,8 +146,6 @@ _SPEAKERS: Speakers = {"USER": (Role.USER, 1), "AGENT": (Role.ASSISTANT, 0)}
 _CONNECTED = "<Call Connected>"
 _UNDELIVERED = {"failed", "undelivered"}
 
-_NOTHING: tuple[Any, ...] = (None, "")
-
 
 def normalize(body: bytes | msgspec.Raw) -> Conversation:
     """Read a row of the list, which has no messages."""
@@ -259,8 +258,7 @@ def _analysis(sent: _Text) -> Analysis | None:
     cited = sent.citation_variables
     collected |= cited if isinstance(cited, dict) else {"citation_variables": cited}
     collected["disposition_tag"] = sent.disposition_tag
-    found = {name: value for name, value in collected.items() if value not in _NOTHING}
-    return Analysis(collected=found) if found else None
+    return unless_empty(Analysis(collected=without_empty(collected) or None))
 
 
 def _metadata(sent: _Text) -> dict[str, Any]:
@@ -272,7 +270,7 @@ def _metadata(sent: _Text) -> dict[str, Any]:
         for entry in sent.messages or ()
         if entry is not None and (entry.status in _UNDELIVERED or entry.error_code is not None)
     ] or None
-    return {name: value for name, value in found.items() if value not in _NOTHING}
+    return without_empty(found)
 
 
 # how to ask

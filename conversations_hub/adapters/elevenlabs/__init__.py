@@ -29,9 +29,10 @@ from ...errors import (
     RejectedError,
 )
 from ...events import Event, EventKind, Webhook
+from ...policy import sent_at
 from ...reading.json import decode, try_decode_any
 from ...reading.refusals import provider_error, read_or_raise, words_of
-from ...reading.values import instant, text, text_at
+from ...reading.values import ids_of, instant, text, text_at, without_empty
 from ...schema import Channel, Conversation, Issue, Status
 from ...secret import Secret
 from ...signing import header
@@ -62,6 +63,7 @@ def events(body: bytes) -> Sequence[Event]:
     if named is None and (kind is not EventKind.OTHER or not sent.type):
         raise PayloadError("the delivery names no conversation")
     id = text(named)
+    occurred_at = instant(sent.event_timestamp, "event_timestamp", issues)
     tells = kind in {EventKind.TRANSCRIPT_READY, EventKind.ENDED}
     return (
         Event(
@@ -70,8 +72,8 @@ def events(body: bytes) -> Sequence[Event]:
             provider_kind=sent.type,
             id=f"{id}:{sent.type}" if id and sent.type else None,
             conversation_id=id,
-            conversation=normalize(sent.data, is_over=True, present=sent.event_timestamp) if tells else None,
-            occurred_at=instant(sent.event_timestamp, "event_timestamp", issues),
+            conversation=normalize(sent.data, is_over=True, present=occurred_at) if tells else None,
+            occurred_at=occurred_at,
         ),
     )
 
@@ -93,7 +95,7 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPa
         "call_start_before_unix": math.ceil(query.until.timestamp()) if query.until else None,
         "exclude_statuses": _all_but(query.status) if query.status else None,
     }
-    asked = {name: value for name, value in filters.items() if value is not None}
+    asked = without_empty(filters)
     # Unless asked for, summaries are left out.
     reply = yield Request("GET", "/v1/convai/conversations", {"summary_mode": "include", **query.options, **asked})
     page = read_or_raise(reply, _read_page)
@@ -120,7 +122,7 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a conversation with its transcript."""
     # https://elevenlabs.io/docs/api-reference/conversations/get
     reply = yield Request("GET", "/v1/convai/conversations/{id}", ids={"id": id})
-    return read_or_raise(reply, partial(normalize, present=reply.headers.get("date")))
+    return read_or_raise(reply, partial(normalize, present=sent_at(reply.headers)))
 
 
 _CARRIERS = {"twilio": "twilio", "sip_trunk": "sip-trunk", "exotel": "exotel"}
@@ -169,7 +171,7 @@ def _started(begun: payload.Begun, wanted: Start, body: bytes) -> Started:
             provider_status=None,
             channel=Channel.PHONE if wanted.to else Channel.WEB,
             participants=(agent, msgspec.structs.replace(customer, phone=wanted.to)),
-            related_ids={name: str(id) for name, id in ids.items() if id},
+            related_ids=ids_of(ids),
             metadata={"message": begun.message} if begun.message else {},
             estimated=("status",),
             raw=body,

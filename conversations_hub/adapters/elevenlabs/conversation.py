@@ -10,25 +10,27 @@ from urllib.parse import quote
 import msgspec
 
 from ...reading.json import decode, try_decode_any
-from ...reading.lifecycle import concluded, may_still_come
+from ...reading.lifecycle import concluded, is_too_early
 from ...reading.money import cost
 from ...reading.participants import Participants
 from ...reading.plain_text import utterances
 from ...reading.values import (
     ABSENT,
+    DIRECTIONS,
     AnyJson,
     Id,
-    Instant,
     Issues,
     add_seconds,
     drop_if_before,
+    ids_of,
     instant,
-    members,
+    members_of,
     noted,
     number,
     text,
     text_at,
     unless_empty,
+    without_empty,
 )
 from ...schema import (
     Agent,
@@ -58,8 +60,6 @@ STATUSES = {
     "done": Status.ENDED,
     "failed": Status.FAILED,
 }
-_OVER = {Status.PROCESSING, Status.ENDED, Status.FAILED, Status.NO_ANSWER}
-_FINISHED = _OVER - {Status.PROCESSING}
 _IN_VAIN = {Status.FAILED, Status.NO_ANSWER}
 _NOT_YET = {Status.QUEUED, Status.RINGING}
 
@@ -92,7 +92,6 @@ _END_REASONS = {
     "generation failed": EndReason.ERROR,
 }
 
-_DIRECTIONS = {"inbound": Direction.INBOUND, "outbound": Direction.OUTBOUND, "unknown": Direction.UNKNOWN}
 _VERDICTS = {"success": True, "failure": False}
 
 # https://elevenlabs.io/docs/api-reference/conversations/list
@@ -119,7 +118,7 @@ _SOURCES = {
 }
 
 
-def normalize(body: bytes | msgspec.Raw, *, is_over: bool = False, present: Instant = None) -> Conversation:
+def normalize(body: bytes | msgspec.Raw, *, is_over: bool = False, present: datetime | None = None) -> Conversation:
     """Read a conversation as ElevenLabs sends it: a row of a list, a whole one, or a call that could not be placed.
 
     With `is_over` it has ended, where its status is none that anybody knows; `present` is when ElevenLabs sent it.
@@ -134,7 +133,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_over: bool = False, present: Inst
 
     line = told.line
     channel, is_channel_told = _channel(sent, told)
-    direction = _DIRECTIONS.get(line.direction or sent.direction or "", Direction.UNKNOWN)
+    direction = DIRECTIONS.get(line.direction or sent.direction or "", Direction.UNKNOWN)
     is_opened = direction is Direction.UNKNOWN and line.opening_message is not None
     direction = Direction.OUTBOUND if is_opened else direction
     result = _CALL_RESULTS.get(line.call_result or "")
@@ -147,13 +146,13 @@ def normalize(body: bytes | msgspec.Raw, *, is_over: bool = False, present: Inst
     accepted_at = instant(told.accepted_time_unix_secs, f"{place}accepted_time_unix_secs", issues)
     accepted_at = drop_if_before(accepted_at, created_at, f"{place}accepted_time_unix_secs", issues)
     started_at = accepted_at or (created_at if _has_begun(status, told) else None)
-    has_ended = status in _OVER
+    has_ended = status.is_finished or status is Status.PROCESSING
     duration = told.call_duration_secs if has_ended or told.call_duration_secs else None  # 0 while it runs
     ended_at = add_seconds(started_at, duration, f"{place}call_duration_secs", issues) if has_ended else None
 
     estimated: list[str] = []
     found = _turns(sent, participants, (accepted_at, created_at), estimated, issues)
-    is_early = not found and bool(duration) and may_still_come(ended_at, instant(present, "", []))
+    is_early = is_too_early(found, duration, ended_at, present)
     transcript, transcript_state = _transcript(sent, told, status, found, is_early=is_early)
     was_handed_over = has_ended and is_handed_over(participants)
     last_words = text(sent.failure_reason) or text(told.termination_reason) or text_at(told.error, "reason")
@@ -232,14 +231,14 @@ def _status(
         signs = (is_over, told.termination_reason, told.error, has_length, sent.analysis, result)
         known = concluded(status, sent.status, *signs)
         return _with_result(known, result), known is not status
-    if status in _FINISHED:
+    if status.is_finished:
         return _with_result(status, result), False
     return Status.RINGING if status is Status.QUEUED and direction is Direction.OUTBOUND else status, False
 
 
 def _with_result(status: Status, result: _Result | None) -> Status:
     """Return the status of what is over; one that nobody answered is no mere end, and a voicemail no failure less."""
-    return result[0] if result and result[0] is not Status.ENDED and status in _FINISHED else status
+    return result[0] if result and result[0] is not Status.ENDED and status.is_finished else status
 
 
 def _participants(sent: payload.Conversation, line: payload.Line, agent: Agent) -> Participants:
@@ -285,7 +284,7 @@ def _transcript(
         return None, TranscriptState.NOT_LOADED
     if not found and _is_forgotten(told):
         return None, TranscriptState.UNAVAILABLE
-    if status not in _FINISHED:
+    if not status.is_finished:
         return found or None, TranscriptState.PENDING  # what is there may be a part
     if status is Status.ENDED and is_early:
         return None, TranscriptState.PENDING  # it took its time, so what was said may be still to come
@@ -298,7 +297,7 @@ def _transcript(
 def _is_forgotten(told: payload.Metadata) -> bool:
     """Whether what was said was deleted, or never kept."""
     # https://elevenlabs.io/docs/eleven-agents/customization/privacy/retention
-    deleted_at = members(told.deletion_settings).get("deleted_transcript_at_time_unix_secs")
+    deleted_at = members_of(told.deletion_settings).get("deleted_transcript_at_time_unix_secs")
     features = told.features_usage or payload.Features()
     return bool(deleted_at is not None or features.pii_zrm_workspace or features.pii_zrm_agent)
 
@@ -328,17 +327,17 @@ def _end_reason(
 
 
 def _analysis(sent: payload.Conversation, judged: payload.Analysis) -> Analysis | None:
-    mood = members(sent.sentiment_analysis)
-    criteria = members(judged.evaluation_criteria_results)
+    mood = members_of(sent.sentiment_analysis)
+    criteria = members_of(judged.evaluation_criteria_results)
     marks: dict[str, Any] = {"call_success_score": judged.call_success_score, **mood}
     for name, result in criteria.items():
-        marks[name] = members(result).get("score")
+        marks[name] = members_of(result).get("score")
     scores = {name: score for name, mark in marks.items() if mark is not None and (score := number(mark)) is not None}
     gathered = judged.data_collection_results
     collected = {
         # Now and then a bare value stands where it should be wrapped.
-        name: members(result).get("value", result)
-        for name, result in members(gathered).items()
+        name: members_of(result).get("value", result)
+        for name, result in members_of(gathered).items()
     }
     return unless_empty(
         Analysis(
@@ -384,7 +383,7 @@ def _metadata(
         "carrier": line.type,
         "phone_number_id": line.phone_number_id or line.whatsapp_phone_number_id,
         "sip_headers": line.sip_header_dynamic_variables,
-        "direction": None if (sent.direction or "unknown") in _DIRECTIONS else sent.direction,
+        "direction": None if sent.direction in DIRECTIONS else sent.direction,
         "message_count": sent.message_count,
         "user_message_count": sent.user_message_count,
         "agent_message_count": sent.agent_message_count,
@@ -409,7 +408,7 @@ def _metadata(
         "conversation_config_override": sent.client.conversation_config_override,
         "files": _files(sent),
     }
-    return {name: value for name, value in found.items() if value is not None and value != ""}
+    return without_empty(found)
 
 
 def _files(sent: payload.Conversation) -> list[dict[str, Any]] | None:
@@ -439,7 +438,7 @@ def _related_ids(told: payload.Metadata, line: payload.Line) -> dict[str, str]:
         "batch_call_recipient": batch.batch_call_recipient_id,
     }
     if told.async_metadata:
-        platform = members(told.async_metadata).get("platform_metadata")
+        platform = members_of(told.async_metadata).get("platform_metadata")
         found["integration_trigger"] = text_at(told.async_metadata, "integration_trigger_id")
         found |= {"ticket": text_at(platform, "ticket_id"), "thread": text_at(platform, "thread_id")}
-    return {name: str(id) for name, id in found.items() if id}
+    return ids_of(found)

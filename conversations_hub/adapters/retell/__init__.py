@@ -15,11 +15,12 @@ import msgspec
 from ...account import Account
 from ...adapter import Adapter, Coverage, Filter, Query, RawPage, Resource, Start, Started
 from ...errors import HubError, NotFoundError, PaginationError, PayloadError
+from ...policy import sent_at
 from ...reading.json import decode
 from ...reading.paging import invalid_cursor
 from ...reading.participants import Participants
 from ...reading.refusals import provider_error, read_or_raise, words_of
-from ...reading.values import text
+from ...reading.values import text, without_empty
 from ...schema import Conversation, Role, Status, TranscriptTurn
 from ...secret import Secret
 from ...signing import bearer
@@ -142,14 +143,14 @@ def get_call(_account: Account, id: str) -> Flow[Conversation]:
     """Get a call with its transcript."""
     # https://docs.retellai.com/api-references/get-call
     reply = yield Request("GET", "/v2/get-call/{id}", ids={"id": id})
-    return read_or_raise(reply, partial(normalize, is_whole=True, present=reply.headers.get("date")))
+    return read_or_raise(reply, partial(normalize, is_whole=True, present=sent_at(reply.headers)))
 
 
 def get_chat(_account: Account, id: str) -> Flow[Conversation]:
     """Get a chat with its transcript."""
     # https://docs.retellai.com/api-references/get-chat
     reply = yield Request("GET", "/get-chat/{id}", ids={"id": id})
-    return read_or_raise(reply, partial(normalize, is_whole=True, present=reply.headers.get("date")))
+    return read_or_raise(reply, partial(normalize, is_whole=True, present=sent_at(reply.headers)))
 
 
 def start_call(_account: Account, wanted: Start) -> Flow[Started]:
@@ -191,7 +192,7 @@ def _web_call(body: bytes, agent: str | None) -> Started:
     conversation = msgspec.structs.replace(
         normalize(msgspec.json.encode(known)),
         provider_status=None,
-        metadata={name: value for name, value in for_browser.items() if value is not None},
+        metadata=without_empty(for_browser),
         estimated=("status", "channel", "agent"),
         raw=body,
     )

@@ -13,22 +13,24 @@ import msgspec
 
 from ...errors import PayloadError
 from ...reading.json import decode, decode_at
-from ...reading.lifecycle import concluded, may_still_come
+from ...reading.lifecycle import concluded, is_too_early
 from ...reading.money import cost
 from ...reading.participants import Participants, unknown_speaker
 from ...reading.plain_text import utterances
 from ...reading.values import (
-    Instant,
+    DIRECTIONS,
     Issues,
     drop_if_before,
+    ids_of,
     in_seconds,
     instant,
-    members,
+    members_of,
     noted,
     per_second_of,
     signed_url_expiry,
     text,
     unless_empty,
+    without_empty,
 )
 from ...schema import (
     Agent,
@@ -67,14 +69,12 @@ _STATUSES = {
     "not_connected": Status.FAILED,
     "error": Status.FAILED,
 }
-_OVER = {Status.ENDED, Status.FAILED, Status.NO_ANSWER, Status.CANCELLED}
 _CHANNELS = {
     "phone_call": Channel.PHONE,
     "web_call": Channel.WEB,
     "api_chat": Channel.CHAT,
     "sms_chat": Channel.SMS,
 }
-_DIRECTIONS = {"inbound": Direction.INBOUND, "outbound": Direction.OUTBOUND}
 
 # https://docs.retellai.com/reliability/debug-call-disconnect
 _END_REASONS = {
@@ -177,7 +177,7 @@ def normalize(
     is_whole: bool = False,
     is_over: bool = False,
     is_delivered: bool = False,
-    present: Instant = None,
+    present: datetime | None = None,
 ) -> Conversation:
     """Read a call or chat: a row of a list or, with `is_whole`, all that Retell has of it.
 
@@ -198,11 +198,11 @@ def normalize(
     duration = spanned if sent.duration_ms is None else in_seconds(sent.duration_ms, 0.001, spanned)
 
     agent = Agent(id=text(sent.agent_id), name=text(sent.agent_name), version=_version(sent))
-    direction = _DIRECTIONS.get(sent.direction or "", Direction.UNKNOWN)
+    direction = DIRECTIONS.get(sent.direction or "", Direction.UNKNOWN)
     participants = _participants(sent, agent, direction)
     backchannels: list[int] = []
     transcript, is_parsed = _transcript(sent, started_at, participants, backchannels, issues)
-    is_early = not transcript and bool(duration) and may_still_come(ended_at, instant(present, "", [], per_second=1000))
+    is_early = is_too_early(transcript, duration, ended_at, present)
 
     has_words = any(turn.words for turn in transcript or ())
     derived = {
@@ -241,8 +241,8 @@ def normalize(
         metadata=_metadata(sent, analysis, direction, list(recorded))
         | ({"backchannels": backchannels} if backchannels else {})
         | ({} if transcript else _integrations(sent)),
-        links={name: url for name, url in links.items() if url},
-        related_ids={"twilio": carrier} if carrier else {},
+        links=without_empty(links),
+        related_ids=ids_of({"twilio": carrier}),
         estimated=tuple(compress(derived, derived.values())),
         issues=noted(issues),
         raw=bytes(body),
@@ -258,7 +258,7 @@ def _outcome(sent: payload.Call, *, is_over: bool) -> tuple[Status, EndReason | 
     status = concluded(status, word, end_reason, sent.end_timestamp, sent.duration_ms, analysis)
     if status is not told and end_reason in _NEVER_HELD:
         status = Status.FAILED
-    if is_over and status not in _OVER:
+    if is_over and not status.is_finished:
         status = Status.ENDED
     is_assumed = status is not told
     return _UNHELD.get(end_reason, status) if status is Status.FAILED else status, end_reason, is_assumed
@@ -299,7 +299,7 @@ def _transcript_state(
 ) -> TranscriptState:
     if transcript is None and not is_whole:
         return TranscriptState.NOT_LOADED
-    if status not in _OVER:
+    if not status.is_finished:
         return TranscriptState.PENDING
     if transcript is not None:
         return TranscriptState.PENDING if is_early else TranscriptState.AVAILABLE
@@ -505,7 +505,7 @@ def _recording(name: str, url: str, issues: list[Issue]) -> Recording:
 
 def _cost(sent: payload.Call, issues: list[Issue]) -> Cost | None:
     place, held = ("chat_cost", sent.chat_cost) if sent.call_cost is None else ("call_cost", sent.call_cost)
-    return cost(members(held).get("combined_cost"), f"{place}.combined_cost", issues, per_unit=100)
+    return cost(members_of(held).get("combined_cost"), f"{place}.combined_cost", issues, per_unit=100)
 
 
 def _metadata(

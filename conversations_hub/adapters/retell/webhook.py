@@ -9,7 +9,7 @@ import msgspec
 from ...errors import PayloadError
 from ...events import Event, EventKind, Webhook
 from ...reading.json import decode
-from ...reading.values import ABSENT, enclosed, instant
+from ...reading.values import ABSENT, enclosed, instant, without_empty
 from ...schema import Conversation
 from ...signing.webhooks import hmac_signed
 from . import payload
@@ -49,7 +49,7 @@ def events(body: bytes) -> Sequence[Event]:
     # The documentation's own sample of a call that has ended says that it is registered.
     # https://docs.retellai.com/features/webhook-overview
     is_over = kind in {EventKind.ENDED, EventKind.ANALYSIS_READY}
-    record = normalize(told, is_whole=True, is_over=is_over, is_delivered=True, present=sent.event_timestamp)
+    record = normalize(told, is_whole=True, is_over=is_over, is_delivered=True, present=occurred_at)
     conversation = enclosed(record, place, body)
     return (
         Event(
@@ -67,7 +67,7 @@ def events(body: bytes) -> Sequence[Event]:
 
 def _metadata(sent: payload.Delivery, conversation: Conversation) -> dict[str, object]:
     hand_off = {"transfer_destination": sent.transfer_destination, "transfer_option": sent.transfer_option}
-    return {**conversation.metadata, **{name: value for name, value in hand_off.items() if value is not None}}
+    return {**conversation.metadata, **without_empty(hand_off)}
 
 
 def _id(event: str | None, conversation: Conversation) -> str | None:

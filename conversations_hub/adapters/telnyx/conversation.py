@@ -22,6 +22,7 @@ from ...reading.values import (
     in_seconds,
     instant,
     json_text,
+    members_of,
     noted,
     text,
     timestamp,
@@ -124,7 +125,7 @@ def read(
 ) -> Conversation:
     """Read a conversation as far as there are answers about it; `place` is where it stands in `raw`."""
     sent = whole.conversation.data
-    attached: dict[str, Any] = sent.metadata if isinstance(sent.metadata, dict) else {}
+    attached = members_of(sent.metadata)
     channel_word = word(attached, "telnyx_conversation_channel") or word(attached, "calling_party_type")
     channel = _channel(channel_word or "")
     is_thread = channel in _THREADS

@@ -9,7 +9,7 @@ import msgspec
 
 from ...events import Event, EventKind
 from ...reading.json import decode
-from ...reading.values import Issues, instant, text
+from ...reading.values import Issues, instant, members_of, text
 from ...schema import Analysis, Conversation, Issue
 from . import payload
 from .conversation import UNFINISHED, Ending, call_ids, collected, read, word
@@ -92,7 +92,7 @@ def _told_by(
     sent = delivery.data or delivery
     present = instant(sent.occurred_at, "data.occurred_at" if delivery.data else "occurred_at", issues)
     told = {name: value for name, value in members.items() if name not in Payload.__struct_fields__}
-    attached = about.metadata if isinstance(about.metadata, dict) else {}
+    attached = members_of(about.metadata)
     row = Row(id=id, metadata={**told, **attached})
     insights, ending = None, None
     match sent.event_type:

@@ -21,7 +21,7 @@ from ...events import Webhook
 from ...policy import sent_at
 from ...reading.json import decode, try_decode_any
 from ...reading.refusals import provider_error, words_of
-from ...reading.values import AnyJson, Issues, json_text
+from ...reading.values import AnyJson, Issues, json_text, without_empty
 from ...schema import Conversation, Issue
 from ...signing import header
 from ...signing.webhooks import hmac_signed
@@ -66,7 +66,7 @@ def _asked(query: Query) -> _Asked:
         "toDate": query.until.isoformat() if query.until else None,
     }
     asked = {"sort": "-created", "pageSize": _PAGE_SIZE, **query.options}
-    return asked | {name: value for name, value in told.items() if value is not None}
+    return asked | without_empty(told)
 
 
 def _cursor_in(next_page: AnyJson) -> str | None:

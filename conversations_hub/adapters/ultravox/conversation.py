@@ -24,11 +24,14 @@ from ...reading.values import (
     Seconds,
     drop_if_before,
     enclosed,
+    ids_of,
     instant,
+    members_of,
     noted,
     text,
     text_at,
     unless_empty,
+    without_empty,
 )
 from ...schema import (
     Agent,
@@ -77,7 +80,6 @@ _SIP_ENDINGS = {
     "SIP_TERMINATION_INVALID_NUMBER": (Status.FAILED, EndReason.ERROR),
 }
 _WAITING = (Status.QUEUED, Status.RINGING)
-_FINISHED = (Status.ENDED, Status.FAILED, Status.NO_ANSWER, Status.CANCELLED)
 
 # The medium `serverWebSocket` is none of these: it leads to the customer's own server.
 _CHANNELS = {
@@ -160,7 +162,7 @@ def with_messages(
         transcript=transcript,
         transcript_state=transcript_state,
         summary=sent.summary or sent.short_summary or None,
-        recordings=(_recording(id),) if status in _FINISHED and sent.joined else (),
+        recordings=(_recording(id),) if status.is_finished and sent.joined else (),
         language=sent.language_hint or None,
         metadata=_metadata(sent, medium, messages or ()),
         related_ids=_related_ids(sent.metadata),
@@ -254,7 +256,7 @@ def _transcript(
     if None in messages:
         issues.extend(Issue(str(position), "null") for position, message in enumerate(messages) if message is None)
     turns = _turns(messages, sent.system_prompt, participants, issues)
-    if status not in _FINISHED:
+    if not status.is_finished:
         return turns or None, TranscriptState.PENDING
     if turns:
         return turns, TranscriptState.AVAILABLE
@@ -380,8 +382,8 @@ def _metadata(sent: Call, medium: str | None, messages: Messages) -> dict[str, A
         told["ultravox.sipDetails.terminationReason"] = sent.sip_details.termination_reason
     if sent.summary:
         told["ultravox.shortSummary"] = sent.short_summary
-    attached = sent.metadata if isinstance(sent.metadata, dict) else {}
-    if attached is not sent.metadata:
+    attached = members_of(sent.metadata)
+    if not isinstance(sent.metadata, dict):
         told["ultravox.metadata"] = sent.metadata
     if messages:
         # One agent hands over to another by a change of stage.
@@ -389,7 +391,7 @@ def _metadata(sent: Call, medium: str | None, messages: Messages) -> dict[str, A
         told["ultravox.stages"] = [stage for stage in stages if stage]
         more = [_beside(one) for one in messages if one and (one.error_details or one.call_state or one.metadata)]
         told["ultravox.messages"] = more or None
-    return attached | {key: value for key, value in told.items() if value is not None and value != ""}
+    return attached | without_empty(told)
 
 
 def _beside(message: Message) -> AnyJson:
@@ -402,7 +404,7 @@ def _beside(message: Message) -> AnyJson:
         "callState": message.call_state,
         "metadata": message.metadata,
     }
-    return {name: value for name, value in told.items() if value is not None and value != ""}
+    return without_empty(told)
 
 
 # What the vendor itself attaches to the calls of a carrier: `ultravox.plivo.call_id`.
@@ -410,10 +412,8 @@ _ELSEWHERE = re.compile(r"ultravox\.(?P<name>\w+\.(call|stream)_id)")
 
 
 def _related_ids(metadata: AnyJson) -> dict[str, str]:
-    if not metadata or not isinstance(metadata, dict):
-        return {}
-    found = ((_ELSEWHERE.fullmatch(key), value) for key, value in metadata.items())
-    return {key["name"]: value for key, value in found if key and isinstance(value, str) and value}
+    found = ((_ELSEWHERE.fullmatch(key), value) for key, value in members_of(metadata).items())
+    return ids_of({key["name"]: value for key, value in found if key and isinstance(value, str)})
 
 
 # https://docs.ultravox.ai/webhooks/available-webhooks

@@ -14,7 +14,7 @@ from ...reading.json import decode
 from ...reading.money import cost
 from ...reading.participants import Participants
 from ...reading.refusals import read_or_raise
-from ...reading.values import AnyJson, Id, Instant, Issues, instant, noted, text, unless_empty
+from ...reading.values import AnyJson, Id, Instant, Issues, ids_of, instant, noted, text, unless_empty
 from ...schema import (
     Agent,
     Channel,
@@ -138,8 +138,7 @@ def _metadata(sent: _Chat) -> dict[str, Any]:
 
 
 def _related_ids(sent: _Chat) -> dict[str, str]:
-    named = {"sessionId": sent.session_id, "previousChatId": sent.previous_chat_id, "squadId": sent.squad_id}
-    return {name: str(id) for name, id in named.items() if id is not None and id != ""}
+    return ids_of({"sessionId": sent.session_id, "previousChatId": sent.previous_chat_id, "squadId": sent.squad_id})
 
 
 # how to ask

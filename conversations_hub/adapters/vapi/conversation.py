@@ -22,12 +22,15 @@ from ...reading.values import (
     Id,
     Issues,
     drop_if_before,
+    ids_of,
     in_seconds,
     instant,
     json_text,
+    members_of,
     noted,
     per_second_of,
     text,
+    text_at,
     unless_empty,
 )
 from ...schema import (
@@ -44,13 +47,12 @@ from ...schema import (
     RecordingAccess,
     Role,
     Status,
-    ToolCall,
-    ToolResult,
     TranscriptState,
     TranscriptTurn,
     Word,
 )
 from . import payload
+from .messages import tool_call_of, tool_result_of
 from .payload import Artifact, Call, Heard, Message, call_decoder, messages_decoder
 
 __all__ = ["collected_in", "normalize", "outputs_of", "parties", "summary_in"]
@@ -66,7 +68,6 @@ _STATUSES = {
     "not-found": Status.FAILED,
     "deletion-failed": Status.ENDED,
 }
-_FINISHED = {Status.ENDED, Status.FAILED, Status.NO_ANSWER, Status.CANCELLED}
 
 _TYPES = {
     "inboundPhoneCall": (Channel.PHONE, Direction.INBOUND),
@@ -247,7 +248,7 @@ def parties(
 def _transcript_state(
     transcript: tuple[TranscriptTurn, ...] | None, status: Status, *, was_connected: bool
 ) -> TranscriptState:
-    if status not in _FINISHED:
+    if not status.is_finished:
         return TranscriptState.PENDING  # what is there of a running call is never all
     if transcript is not None:
         return TranscriptState.AVAILABLE
@@ -319,8 +320,8 @@ def _turns(
                 interrupted=(position in interrupted or None) if interrupted else None,
                 # Without a source it is a placeholder.
                 confidence=entry.confidence if entry.confidence_source else None,
-                tool_calls=tuple(map(_tool_call, filter(None, entry.tool_calls))) if entry.tool_calls else (),
-                tool_result=_tool_result(entry) if role is _TOOL else None,
+                tool_calls=tuple(map(tool_call_of, filter(None, entry.tool_calls))) if entry.tool_calls else (),
+                tool_result=tool_result_of(entry.tool_call_id, entry.result) if role is _TOOL else None,
                 words=_words(entry, estimated) if entry.metadata else (),
                 metrics=(metrics.get(position) or None) if metrics else None,
             )
@@ -389,8 +390,7 @@ _AGENT = {"bot", "assistant"}
 
 def _metrics(artifact: Artifact, replies: Sequence[int]) -> Mapping[int, dict[str, float]]:
     """Return the latencies by the position of the reply; none where their number is not that of the replies."""
-    sent = artifact.performance_metrics
-    listed = sent.get("turnLatencies") if isinstance(sent, dict) else None
+    listed = members_of(artifact.performance_metrics).get("turnLatencies")
     latencies: list[AnyJson] = listed if isinstance(listed, list) else []
     if len(latencies) != len(replies):
         return {}
@@ -479,20 +479,10 @@ def _words(entry: Message, estimated: list[str]) -> tuple[Word, ...]:
     return followed(tuple(words), begin)
 
 
-def _tool_call(sent: payload.SentToolCall) -> ToolCall:
-    function = sent.function or payload.Function()
-    return ToolCall(id=text(sent.id), name=function.name, arguments=json_text(function.arguments))
-
-
-def _tool_result(sent: Message) -> ToolResult:
-    return ToolResult(call_id=text(sent.tool_call_id), content=json_text(sent.result))
-
-
 def outputs_of(sent: AnyJson) -> list[tuple[str, str, Any]]:
     """Return structured outputs: id, name, result."""
     found: list[tuple[str, str, Any]] = []
-    outputs: dict[str, AnyJson] = sent if isinstance(sent, dict) else {}
-    for id, output in outputs.items():
+    for id, output in members_of(sent).items():
         if isinstance(output, dict):
             name = output.get("name")
             found.append((id, (name if isinstance(name, str) and name else id), output.get("result")))
@@ -577,15 +567,15 @@ _IDS_OF_THE_LINE = (
 
 
 def _related_ids(sent: Call) -> dict[str, str]:
-    line = sent.transport if isinstance(sent.transport, dict) else {}
-    named = {
-        "squadId": sent.squad_id,
-        "workflowId": sent.workflow_id,
-        "campaignId": sent.campaign_id,
-        "phoneCallProviderId": sent.phone_call_provider_id,
-        **{name: id for name in _IDS_OF_THE_LINE if isinstance(id := line.get(name), str)},
-    }
-    return {name: str(id) for name, id in named.items() if id is not None and id != ""}
+    return ids_of(
+        {
+            "squadId": sent.squad_id,
+            "workflowId": sent.workflow_id,
+            "campaignId": sent.campaign_id,
+            "phoneCallProviderId": sent.phone_call_provider_id,
+            **{name: text_at(sent.transport, name) for name in _IDS_OF_THE_LINE},
+        }
+    )
 
 
 def _metadata(sent: Call, artifact: Artifact, *, has_messages: bool) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from ...reading.values import AnyJson, Id, Seconds, json_text, per_second_of, te
 from ...schema import Issue, Participant, ParticipantKind, Role, ToolCall, ToolResult, TranscriptTurn
 from .payload import Function, SentToolCall
 
-__all__ = ["LEFT_TO_RAW", "Message", "turns"]
+__all__ = ["LEFT_TO_RAW", "Message", "tool_call_of", "tool_result_of", "turns"]
 
 # what Vapi sends
 
@@ -81,16 +81,17 @@ def turns(
         if entry.name and role in _KINDS:
             participant = _named(entry.name, _KINDS[role], participants)
         is_answer = role is Role.TOOL
+        said = entry.content if entry.content is not None else entry.message
         found.append(
             TranscriptTurn(
                 index=first + len(found),
                 role=role,
-                text="" if is_answer else _words(entry),
+                text="" if is_answer else _words(said, entry.refusal),
                 start=entry.seconds_from_start,
                 timestamp=entry.time / per_second_of(entry.time, 1000) if entry.time else None,
                 participant=participant,
-                tool_calls=tuple(map(_tool_call, filter(None, entry.tool_calls))) if entry.tool_calls else (),
-                tool_result=_tool_result(entry) if is_answer else None,
+                tool_calls=tuple(map(tool_call_of, filter(None, entry.tool_calls))) if entry.tool_calls else (),
+                tool_result=tool_result_of(entry.tool_call_id, said) if is_answer else None,
             )
         )
     return found
@@ -105,21 +106,21 @@ def _named(name: str, kind: ParticipantKind, participants: Participants) -> int:
     return participants.index_of(Participant(kind=kind, name=name))
 
 
-def _words(entry: Message) -> str:
-    said = entry.content if entry.content is not None else entry.message
+def _words(said: AnyJson, refusal: str | None) -> str:
     parts = map(_text_of, said if isinstance(said, list) else [said])
-    return "\n".join(filter(None, (*parts, entry.refusal)))
+    return "\n".join(filter(None, (*parts, refusal)))
 
 
 def _text_of(part: AnyJson) -> str | None:
     return json_text(part.get("text") if isinstance(part, dict) else part)
 
 
-def _tool_call(sent: SentToolCall) -> ToolCall:
+def tool_call_of(sent: SentToolCall) -> ToolCall:
+    """Read the call of a tool."""
     function = sent.function or Function()
     return ToolCall(id=text(sent.id), name=function.name, arguments=json_text(function.arguments))
 
 
-def _tool_result(entry: Message) -> ToolResult:
-    content = entry.content if entry.content is not None else entry.message
-    return ToolResult(call_id=text(entry.tool_call_id), content=json_text(content))
+def tool_result_of(id: Id | None, content: AnyJson) -> ToolResult:
+    """Read what a tool answered to the call with an id."""
+    return ToolResult(call_id=text(id), content=json_text(content))

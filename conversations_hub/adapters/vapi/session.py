@@ -16,7 +16,7 @@ from ...reading.lifecycle import concluded
 from ...reading.money import cost
 from ...reading.offsets import rebased
 from ...reading.refusals import read_or_raise
-from ...reading.values import AnyJson, Id, Instant, Issues, Seconds, instant, noted, text, unless_empty
+from ...reading.values import AnyJson, Id, Instant, Issues, Seconds, ids_of, instant, noted, text, unless_empty
 from ...schema import (
     Agent,
     Analysis,
@@ -121,7 +121,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         analysis=Analysis(collected=collected_in(outputs, {})) if outputs else None,
         cost=cost(sent.cost, "cost", issues),
         metadata=_metadata(sent, artifact),
-        related_ids={"squadId": str(sent.squad_id)} if text(sent.squad_id) else {},
+        related_ids=ids_of({"squadId": sent.squad_id}),
         estimated=tuple(compress(derived, derived.values())),
         issues=noted(issues),
         raw=bytes(body),
