@@ -27,8 +27,8 @@ from conversations_hub.adapters.bland import (
     normalize,
     refusal,
     start,
-    texts,
 )
+from conversations_hub.adapters.bland import _texts as texts
 from conversations_hub.errors import (
     AuthError,
     ConfigurationError,

@@ -18,16 +18,16 @@ from conversations_hub.account import Account
 from conversations_hub.adapter import Query, RawPage, Resource, Start
 from conversations_hub.adapters.vapi import (
     ADAPTER,
-    chat,
     delete,
     events,
     get,
     list_page,
     normalize,
     refusal,
-    session,
     start,
 )
+from conversations_hub.adapters.vapi import _chat as chat
+from conversations_hub.adapters.vapi import _session as session
 from conversations_hub.events import Event, EventKind
 from conversations_hub.schema import (
     Agent,

@@ -27,8 +27,8 @@ from ...schema import Agent, Channel, Conversation, Direction, Status
 from ...signing import header
 from ...signing.webhooks import hmac_signed
 from ...wire import Flow, Request
-from .conversation import normalize
-from .payload import (
+from ._conversation import normalize
+from ._payload import (
     CREATED,
     DELIVERY,
     LEFT_TO_RAW,
@@ -39,8 +39,8 @@ from .payload import (
     Created,
     Delivery,
 )
-from .refusal import is_refused, refusal, words
-from .texts import TEXTS
+from ._refusal import is_refused, refusal, words
+from ._texts import TEXTS
 
 __all__ = ["ADAPTER", "delete", "end", "events", "get", "list_page", "normalize", "refusal", "start"]
 

@@ -38,8 +38,8 @@ from ...secret import Secret
 from ...signing import header
 from ...signing.webhooks import hmac_signed
 from ...wire import Flow, Request, Response
-from . import payload
-from .conversation import STATUSES, normalize
+from . import _payload as payload
+from ._conversation import STATUSES, normalize
 
 __all__ = ["ADAPTER", "delete", "events", "get", "list_page", "normalize", "refusal", "start"]
 

@@ -25,9 +25,9 @@ from ...schema import Conversation, Role, Status, TranscriptTurn
 from ...secret import Secret
 from ...signing import bearer
 from ...wire import Flow, Request, Response
-from . import payload
-from .conversation import normalize, turns
-from .webhook import WEBHOOK, events
+from . import _payload as payload
+from ._conversation import normalize, turns
+from ._webhook import WEBHOOK, events
 
 __all__ = [
     "ADAPTER",

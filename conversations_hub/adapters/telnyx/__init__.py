@@ -36,9 +36,9 @@ from ...schema import Conversation, Issue, Recording, Role, TranscriptTurn
 from ...signing import bearer
 from ...signing.webhooks import ed25519_signed
 from ...wire import Flow, Request, Response
-from .conversation import normalize, read, word
-from .payload import Enclosed, Envelope, ListPage, Recorded, Refusal, Reply, Row, Rows, Stamp, Whole
-from .webhook import events
+from ._conversation import normalize, read, word
+from ._payload import Enclosed, Envelope, ListPage, Recorded, Refusal, Reply, Row, Rows, Stamp, Whole
+from ._webhook import events
 
 __all__ = ["ADAPTER", "delete", "events", "get", "list_page", "normalize", "recording", "refusal", "send", "start"]
 

@@ -26,8 +26,8 @@ from ...schema import Conversation, Issue
 from ...signing import header
 from ...signing.webhooks import hmac_signed
 from ...wire import Flow, Request, Response
-from .conversation import events, normalize, with_messages
-from .payload import LEFT_TO_RAW, SECRET_FIELDS, Call, Created, Message, Page, Whole
+from ._conversation import events, normalize, with_messages
+from ._payload import LEFT_TO_RAW, SECRET_FIELDS, Call, Created, Message, Page, Whole
 
 __all__ = ["ADAPTER", "delete", "end", "events", "get", "list_page", "normalize", "refusal", "start"]
 

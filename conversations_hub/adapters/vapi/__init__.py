@@ -26,10 +26,11 @@ from ...schema import Conversation, Issue, TranscriptState
 from ...signing import bearer
 from ...signing.webhooks import shared_secret
 from ...wire import Flow, Request, Response
-from . import chat, session
-from .conversation import normalize
-from .pages import PAGE_SIZE, page_of, rows_of_array
-from .payload import LEFT_TO_RAW, SECRETS, Call
+from . import _chat as chat
+from . import _session as session
+from ._conversation import normalize
+from ._pages import PAGE_SIZE, page_of, rows_of_array
+from ._payload import LEFT_TO_RAW, SECRETS, Call
 
 __all__ = ["ADAPTER", "delete", "events", "get", "list_page", "normalize", "refusal", "start"]
 

@@ -54,9 +54,7 @@ from ...schema import (
     Visibility,
     Word,
 )
-from . import payload
-
-__all__ = ["normalize", "turns"]
+from . import _payload as payload
 
 _call = msgspec.json.Decoder(payload.Call, strict=False)
 _items = msgspec.json.Decoder(list[payload.Item | None] | None, strict=False)

@@ -8,30 +8,11 @@ import msgspec
 
 from ...reading.values import AnyJson, Id, Instant, Number, Seconds
 
-__all__ = [
-    "CALL",
-    "CORRECTION",
-    "CREATED",
-    "DELIVERY",
-    "LEFT_TO_RAW",
-    "PAGE",
-    "SECRET_FIELDS",
-    "Call",
-    "CallAndCorrection",
-    "Created",
-    "Delivery",
-    "Leg",
-    "Row",
-    "Segment",
-    "Told",
-    "tags_in",
-]
-
 # what Bland sends
 
 
 class Row(msgspec.Struct, gc=False):
-    """What was noted while the call ran; `created_at` is when the agent began or the user had ended."""
+    """A turn noted during the call; `created_at` is when the agent began to speak or the user had finished."""
 
     id: Id | None = None
     created_at: str | None = None
@@ -40,7 +21,7 @@ class Row(msgspec.Struct, gc=False):
 
 
 class Segment(msgspec.Struct, gc=False):
-    """What was transcribed from the recording; seconds from the start of the call, or of what followed a transfer."""
+    """A turn transcribed from the recording; seconds from the start of the call, or of the part after a transfer."""
 
     start: Seconds | None = None
     end: Seconds | None = None
@@ -58,21 +39,17 @@ class Leg(msgspec.Struct):
 
 
 class WarmTransfer(msgspec.Struct):
-    """Calls to humans, until one took over."""
-
     state: str | None = None
     proxy_agent_calls: list[Leg | None] | None = None
 
 
 class Citation(msgspec.Struct):
-    """A value found in the conversation."""
-
     variable_name: str | None = None
     value: Any = None
 
 
 class Told(msgspec.Struct):
-    """What has no field of ours; the durations among it are in minutes."""
+    """Members that no field of a conversation has a place for; the durations among them are in minutes."""
 
     queue_status: str | None = None
     completed: bool | None = None
@@ -102,7 +79,7 @@ class Told(msgspec.Struct):
 
 
 class Call(Told):
-    """A call, in a list, alone, or in a delivery."""
+    """A call: a row of a list, the answer of `get`, or a delivery."""
 
     call_id: Id | None = None
     c_id: Id | None = None
@@ -137,35 +114,33 @@ class Call(Told):
 
 
 class Correction(msgspec.Struct):
-    """The transcript made anew from the recording."""
+    """The transcript that is made from the recording."""
 
     corrected: list[Segment | None] | None = None
 
 
 class CallAndCorrection(msgspec.Struct):
-    """What `raw` is where both were asked for."""
+    """`raw`, if both were requested."""
 
     call: Call
     corrected: Correction
 
 
 class Page(msgspec.Struct):
-    """A page of calls, and how many there are on all pages."""
+    """A page of calls; the count is that of all pages."""
 
     calls: list[msgspec.Raw] | None = None
     total_count: float | None = None
 
 
 class Created(msgspec.Struct):
-    """A call that was queued."""
-
     call_id: Id
     status: str | None = None
     batch_id: Id | None = None
 
 
 class Delivery(msgspec.Struct):
-    """What tells the kinds of deliveries apart: only those of a running call have a category."""
+    """The members that distinguish deliveries; only those about a running call have a category."""
 
     call_id: Id | None = None
     conversation_id: Id | None = None

@@ -49,9 +49,7 @@ from ...schema import (
     TranscriptTurn,
     Visibility,
 )
-from .payload import CALL, CORRECTION, Call, Leg, Row, Segment, Told, tags_in
-
-__all__ = ["normalize"]
+from ._payload import CALL, CORRECTION, Call, Leg, Row, Segment, Told, tags_in
 
 # what it means
 

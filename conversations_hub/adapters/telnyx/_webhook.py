@@ -11,11 +11,9 @@ from ...events import Event, EventKind
 from ...reading.json import decode
 from ...reading.values import Issues, instant, members_of, text
 from ...schema import Analysis, Conversation, Issue
-from . import payload
-from .conversation import UNFINISHED, Ending, call_ids, collected, read, word
-from .payload import Envelope, Insights, Meta, Page, Payload, Row, Whole
-
-__all__ = ["events"]
+from . import _payload as payload
+from ._conversation import UNFINISHED, Ending, call_ids, collected, read, word
+from ._payload import Envelope, Insights, Meta, Page, Payload, Row, Whole
 
 _delivery = msgspec.json.Decoder(payload.Delivery, strict=False)
 _payload: msgspec.json.Decoder[Payload | None] = msgspec.json.Decoder(Payload | None, strict=False)

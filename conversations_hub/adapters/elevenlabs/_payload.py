@@ -9,47 +9,18 @@ import msgspec
 
 from ...reading.values import AnyJson, Id, Instant, Seconds
 
-__all__ = [
-    "LEFT_TO_RAW",
-    "Analysis",
-    "Begun",
-    "Conversation",
-    "Line",
-    "Metadata",
-    "Metric",
-    "Outcome",
-    "Page",
-    "Parts",
-    "ToolCall",
-    "ToolResult",
-    "Turn",
-    "TurnMetrics",
-    "analysis",
-    "begun",
-    "conversation",
-    "delivery",
-    "metadata",
-    "named",
-    "outcome",
-    "page",
-]
-
 # what ElevenLabs sends
 
 _Milliseconds = Annotated[float, msgspec.Meta(gt=0, lt=1e14)]
 
 
 class ToolCall(msgspec.Struct, gc=False):
-    """A tool the agent called."""
-
     request_id: Id | None = None
     tool_name: str | None = None
     params_as_json: Any = None
 
 
 class ToolResult(msgspec.Struct, gc=False):
-    """What a tool answered."""
-
     request_id: Id | None = None
     type: str | None = None
     result_value: Any = None
@@ -61,7 +32,7 @@ class ToolResult(msgspec.Struct, gc=False):
 
 
 class Outcome(msgspec.Struct):
-    """The `result` of a tool of the platform itself; a workflow's holds those of the tools it called."""
+    """The `result` of one of the platform's own tools; that of a workflow holds the results of the tools it called."""
 
     result_type: str | None = None
     transfer_number: Id | None = None
@@ -69,43 +40,31 @@ class Outcome(msgspec.Struct):
 
 
 class Step(msgspec.Struct):
-    """One step of a workflow."""
-
     results: list[StepResult | None] | None = None
 
 
 class StepResult(msgspec.Struct):
-    """What a tool answered to a workflow."""
-
     result: Outcome | None = None
 
 
 class Speaker(msgspec.Struct, gc=False):
-    """An agent that took part."""
-
     agent_id: Id | None = None
 
 
 class Part(msgspec.Struct, gc=False):
-    """What one of several voices said."""
-
     text: str | None = None
 
 
 class Parts(msgspec.Struct, gc=False):
-    """A turn in several voices."""
-
     parts: list[Part | None] | None = None
 
 
 class Retrieval(msgspec.Struct, gc=False):
-    """What was looked up before a turn."""
-
     rag_latency_secs: Seconds | None = None
 
 
 class File(msgspec.Struct, gc=False, omit_defaults=True):
-    """A file the customer sent."""
+    """A file that the customer sent."""
 
     file_id: Id | None = None
     original_filename: str | None = None
@@ -113,14 +72,10 @@ class File(msgspec.Struct, gc=False, omit_defaults=True):
 
 
 class Metric(msgspec.Struct, gc=False):
-    """How long something took."""
-
     elapsed_time: Seconds | None = None
 
 
 class TurnMetrics(msgspec.Struct, gc=False):
-    """What was measured of a turn."""
-
     metrics: dict[str, Metric | list[Any] | str | float | bool | None] | None = None
     convai_llm_service_ttfb: Metric | None = None
     convai_llm_service_ttf_sentence: Metric | None = None
@@ -136,7 +91,7 @@ class TurnMetrics(msgspec.Struct, gc=False):
 
 
 class Turn(msgspec.Struct, gc=False):
-    """An entry of the transcript; its members in the order in which they come, so that each is found at once."""
+    """An entry of the transcript. The members are in the order in which they are sent, which decodes fastest."""
 
     role: str | None = None
     agent_metadata: Speaker | None = None
@@ -158,14 +113,14 @@ class Turn(msgspec.Struct, gc=False):
 
 
 class Recipient(msgspec.Struct):
-    """Whom the company wrote to on WhatsApp, which need not know their number."""
+    """The recipient of a WhatsApp message, whose number may be unknown."""
 
     phone: Id | None = None
     bsuid: Id | None = None
 
 
 class Line(msgspec.Struct):
-    """What connects agent and customer: a phone call, SMS or WhatsApp, each with names of its own."""
+    """A phone call, SMS or WhatsApp; each has member names of its own."""
 
     type: str | None = None
     direction: str | None = None
@@ -190,22 +145,20 @@ _NO_LINE = Line()
 
 
 class Batch(msgspec.Struct):
-    """The batch of calls that a call belongs to."""
-
     batch_call_id: Id | None = None
     batch_call_recipient_id: Id | None = None
     campaign: AnyJson = None
 
 
 class Features(msgspec.Struct):
-    """Whether anything is kept at all."""
+    """Whether the conversation is stored at all."""
 
     pii_zrm_workspace: bool | None = None
     pii_zrm_agent: bool | None = None
 
 
 class Metadata(msgspec.Struct):
-    """The `metadata` of a conversation; in a row its members stand with all others."""
+    """The `metadata` of a conversation; a row has these members on its top level."""
 
     start_time_unix_secs: Instant = None
     accepted_time_unix_secs: Instant = None
@@ -242,7 +195,7 @@ class Metadata(msgspec.Struct):
 
 
 class Analysis(msgspec.Struct):
-    """The `analysis` of a conversation; in a row its members stand with all others."""
+    """The `analysis` of a conversation; a row has these members on its top level."""
 
     call_successful: str | None = None
     call_success_score: AnyJson = None
@@ -254,8 +207,6 @@ class Analysis(msgspec.Struct):
 
 
 class ClientData(msgspec.Struct):
-    """What the session was opened with."""
-
     user_id: Id | None = None
     dynamic_variables: AnyJson = None
     conversation_config_override: AnyJson = None
@@ -306,8 +257,6 @@ class Conversation(msgspec.Struct):
 
 
 class Page(msgspec.Struct):
-    """A page of a list."""
-
     conversations: list[msgspec.Raw]
     next_cursor: Id | None = None
     has_more: bool | None = None
@@ -325,15 +274,13 @@ class Begun(msgspec.Struct):
 
 
 class Delivery(msgspec.Struct):
-    """What a webhook delivers."""
-
     data: msgspec.Raw
     type: str | None = None
     event_timestamp: Instant = None
 
 
 class Named(msgspec.Struct):
-    """Which conversation it is about; what a workspace is told beside need be about none."""
+    """The conversation that an event is about; some events of a workspace are about none."""
 
     conversation_id: Id | None = None
 

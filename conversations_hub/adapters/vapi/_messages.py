@@ -10,9 +10,7 @@ import msgspec
 from ...reading.participants import Participants, Speakers, unknown_speaker
 from ...reading.values import AnyJson, Id, Seconds, json_text, per_second_of, text
 from ...schema import Issue, Participant, ParticipantKind, Role, ToolCall, ToolResult, TranscriptTurn
-from .payload import Function, SentToolCall
-
-__all__ = ["LEFT_TO_RAW", "Message", "tool_call_of", "tool_result_of", "turns"]
+from ._payload import Function, SentToolCall
 
 # what Vapi sends
 
@@ -20,7 +18,7 @@ _Milliseconds = Annotated[float, msgspec.Meta(gt=0, lt=1e14)]
 
 
 class Message(msgspec.Struct, gc=False):
-    """One message, of a person, an assistant, a tool, or the prompt; the last three as they stand in calls."""
+    """A message of a person, an assistant or a tool, or the prompt; the last three members are those of calls."""
 
     role: str | None = None
     content: AnyJson = None

@@ -27,12 +27,10 @@ from ...schema import (
     TranscriptTurn,
 )
 from ...wire import Flow, Request
-from .conversation import collected_in, outputs_of, parties, summary_in
-from .messages import LEFT_TO_RAW, Message, turns
-from .pages import PAGE_SIZE, by_creation, page_of, rows_of_results
-from .payload import Assistant, Customer, Overrides, PhoneNumber
-
-__all__ = ["SESSIONS", "delete", "get", "list_page", "normalize"]
+from ._conversation import collected_in, outputs_of, parties, summary_in
+from ._messages import LEFT_TO_RAW, Message, turns
+from ._pages import PAGE_SIZE, by_creation, page_of, rows_of_results
+from ._payload import Assistant, Customer, Overrides, PhoneNumber
 
 # what Vapi sends
 

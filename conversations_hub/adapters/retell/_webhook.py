@@ -12,10 +12,8 @@ from ...reading.json import decode
 from ...reading.values import ABSENT, enclosed, instant, without_empty
 from ...schema import Conversation
 from ...signing.webhooks import hmac_signed
-from . import payload
-from .conversation import normalize
-
-__all__ = ["WEBHOOK", "events"]
+from . import _payload as payload
+from ._conversation import normalize
 
 _delivery = msgspec.json.Decoder(payload.Delivery, strict=False)
 

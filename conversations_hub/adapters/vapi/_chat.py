@@ -25,11 +25,9 @@ from ...schema import (
     TranscriptTurn,
 )
 from ...wire import Flow, Request
-from .messages import LEFT_TO_RAW, Message, turns
-from .pages import PAGE_SIZE, by_creation, page_of, rows_of_results
-from .payload import Assistant, Overrides
-
-__all__ = ["CHATS", "delete", "get", "list_page", "normalize"]
+from ._messages import LEFT_TO_RAW, Message, turns
+from ._pages import PAGE_SIZE, by_creation, page_of, rows_of_results
+from ._payload import Assistant, Overrides
 
 # what Vapi sends
 

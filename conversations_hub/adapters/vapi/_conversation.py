@@ -51,11 +51,9 @@ from ...schema import (
     TranscriptTurn,
     Word,
 )
-from . import payload
-from .messages import tool_call_of, tool_result_of
-from .payload import Artifact, Call, Heard, Message, call_decoder, messages_decoder
-
-__all__ = ["collected_in", "normalize", "outputs_of", "parties", "summary_in"]
+from . import _payload as payload
+from ._messages import tool_call_of, tool_result_of
+from ._payload import Artifact, Call, Heard, Message, call_decoder, messages_decoder
 
 # https://docs.vapi.ai/api-reference/calls/get
 _STATUSES = {

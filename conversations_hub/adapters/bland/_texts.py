@@ -49,10 +49,8 @@ from ...schema import (
     Visibility,
 )
 from ...wire import Flow, Request
-from .payload import tags_in
-from .refusal import words
-
-__all__ = ["TEXTS", "delete", "get", "list_page", "normalize"]
+from ._payload import tags_in
+from ._refusal import words
 
 # what Bland sends
 
@@ -67,7 +65,7 @@ class _Message(msgspec.Struct, gc=False):
 
 
 class _Told(msgspec.Struct):
-    """What has no field of ours."""
+    """Members that no field of a conversation has a place for."""
 
     user_id: Id | None = None
     inbound_id: Id | None = None

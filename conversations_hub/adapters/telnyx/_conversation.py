@@ -48,10 +48,8 @@ from ...schema import (
     TranscriptState,
     TranscriptTurn,
 )
-from . import payload
-from .payload import Envelope, Insights, Message, Page, Row, Whole
-
-__all__ = ["UNFINISHED", "Ending", "call_ids", "collected", "normalize", "read", "word"]
+from . import _payload as payload
+from ._payload import Envelope, Insights, Message, Page, Row, Whole
 
 _row = msgspec.json.Decoder(Row, strict=False)
 _document = msgspec.json.Decoder()
@@ -97,7 +95,7 @@ _NUMBERS = {int, float}
 
 
 class Ending(msgspec.Struct, frozen=True):
-    """How it ended, which only a webhook tells."""
+    """How a conversation ended, which only a webhook says."""
 
     at: datetime | None
     duration: float | None

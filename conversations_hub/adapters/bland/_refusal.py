@@ -10,8 +10,6 @@ from ...reading.refusals import provider_error, words_of
 from ...reading.values import text_at
 from ...wire import Response
 
-__all__ = ["is_refused", "refusal", "words"]
-
 
 def refusal(response: Response) -> HubError:
     """Read a refusal; some come under HTTP 200, and one 429 will never pass."""

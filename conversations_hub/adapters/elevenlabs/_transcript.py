@@ -21,11 +21,8 @@ from ...schema import (
     TranscriptTurn,
     Visibility,
 )
-from . import payload
-from .payload import Metric
-
-__all__ = ["index_of_agent", "is_handed_over", "turns"]
-
+from . import _payload as payload
+from ._payload import Metric
 
 _SPEAKERS: Speakers = {"user": (Role.USER, 1), "agent": (Role.ASSISTANT, 0)}
 

@@ -17,8 +17,6 @@ from ...reading.refusals import read_or_raise
 from ...schema import Conversation
 from ...wire import Flow, Request
 
-__all__ = ["PAGE_SIZE", "by_creation", "page_of", "rows_of_array", "rows_of_results"]
-
 PAGE_SIZE = 100
 """Rows come whole, with all that was said and configured: of the largest pages a few would fill the memory."""
 

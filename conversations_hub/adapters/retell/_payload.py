@@ -10,27 +10,12 @@ import msgspec
 
 from ...reading.values import AnyJson, Id, Instant, Seconds
 
-__all__ = [
-    "LEFT_TO_RAW",
-    "SECRETS",
-    "Analysis",
-    "Call",
-    "Created",
-    "Delivery",
-    "Item",
-    "Page",
-    "Remarks",
-    "Reply",
-    "Telephony",
-    "Word",
-]
-
 Milliseconds = Annotated[float, msgspec.Meta(ge=0, lt=1e13)]
 _AnyUnit = Annotated[float, msgspec.Meta(ge=0, lt=2.0**63)]
 
 
 class Word(msgspec.Struct, gc=False):
-    """One word of an utterance, in seconds of the audio."""
+    """A word; the seconds are those of the audio."""
 
     word: str | None = None
     start: Seconds | None = None
@@ -38,13 +23,11 @@ class Word(msgspec.Struct, gc=False):
 
 
 class Remarks(msgspec.Struct, gc=False):
-    """What Retell remarks on an utterance."""
-
     is_backchannel: bool | None = None
 
 
 class Item(msgspec.Struct, gc=False):
-    """An entry of a transcript; which members it has, its role decides."""
+    """An entry of a transcript; its role decides which members it has."""
 
     role: str | None = None
     content: str | None = None
@@ -68,7 +51,7 @@ class Item(msgspec.Struct, gc=False):
 
 
 class Analysis(msgspec.Struct):
-    """What Retell thinks of a call or chat, some time after it."""
+    """The analysis of a call or chat, which arrives some time after the end."""
 
     call_summary: str | None = None
     chat_summary: str | None = None
@@ -80,14 +63,10 @@ class Analysis(msgspec.Struct):
 
 
 class Telephony(msgspec.Struct):
-    """What a call is to the carrier."""
-
     twilio_call_sid: str | None = None
 
 
 class Call(msgspec.Struct):
-    """A call or a chat."""
-
     call_id: Id | None = None
     chat_id: Id | None = None
     call_type: str | None = None
@@ -156,22 +135,16 @@ class Created(msgspec.Struct):
 
 
 class Page(msgspec.Struct):
-    """A page of a list."""
-
     items: list[msgspec.Raw] | None = None
     has_more: bool | None = None
     pagination_key: Id | None = None
 
 
 class Reply(msgspec.Struct):
-    """What an agent answered in a chat."""
-
     messages: list[Item | None]
 
 
 class Delivery(msgspec.Struct):
-    """What a webhook delivers."""
-
     event: str | None = None
     event_timestamp: Instant = None
     call: msgspec.Raw = msgspec.Raw()

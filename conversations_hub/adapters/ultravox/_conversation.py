@@ -49,10 +49,8 @@ from ...schema import (
     TranscriptState,
     TranscriptTurn,
 )
-from . import payload
-from .payload import Call, Message
-
-__all__ = ["Messages", "events", "normalize", "with_messages"]
+from . import _payload as payload
+from ._payload import Call, Message
 
 Messages = Sequence[Message | None]
 

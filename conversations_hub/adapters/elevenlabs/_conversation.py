@@ -46,10 +46,8 @@ from ...schema import (
     TranscriptState,
     TranscriptTurn,
 )
-from . import payload
-from .transcript import index_of_agent, is_handed_over, turns
-
-__all__ = ["STATUSES", "normalize"]
+from . import _payload as payload
+from ._transcript import index_of_agent, is_handed_over, turns
 
 # what it means
 

@@ -10,35 +10,13 @@ import msgspec
 
 from ...reading.values import AnyJson, Id, Instant, Seconds
 
-__all__ = [
-    "LEFT_TO_RAW",
-    "SECRETS",
-    "Activation",
-    "Analysis",
-    "Artifact",
-    "Assistant",
-    "Call",
-    "Customer",
-    "Function",
-    "Heard",
-    "HeardWord",
-    "Message",
-    "MonoRecording",
-    "Overrides",
-    "PhoneNumber",
-    "RecordingUrls",
-    "SentToolCall",
-    "call_decoder",
-    "messages_decoder",
-]
-
 _Named = dict[str, AnyJson] | list[Any] | str | float | bool | None
 _Milliseconds = Annotated[float, msgspec.Meta(gt=0, lt=1e14)]
 _AnyUnit = Annotated[float, msgspec.Meta(ge=0, lt=1e14)]
 
 
 class HeardWord(msgspec.Struct, gc=False):
-    """A word as the transcriber heard it; only the size of its times tells their unit."""
+    """A word as the transcriber heard it; only the size of its times shows their unit."""
 
     word: str | None = None
     punctuated_word: str | None = None
@@ -49,27 +27,21 @@ class HeardWord(msgspec.Struct, gc=False):
 
 
 class Heard(msgspec.Struct, rename="camel", gc=False):
-    """What the transcriber says of a message."""
-
     word_level_confidence: list[HeardWord | None] | None = None
 
 
 class Function(msgspec.Struct, gc=False):
-    """A tool's name, and what it was called with."""
-
     name: str | None = None
     arguments: AnyJson = None
 
 
 class SentToolCall(msgspec.Struct, gc=False):
-    """One call of a tool."""
-
     id: Id | None = None
     function: Function | None = None
 
 
 class Message(msgspec.Struct, rename="camel", gc=False):
-    """One entry of the transcript, its instants in Unix milliseconds."""
+    """An entry of the transcript; its instants are Unix milliseconds."""
 
     role: str | None = None
     message: str | None = None
@@ -89,15 +61,13 @@ class Message(msgspec.Struct, rename="camel", gc=False):
 
 
 class MonoRecording(msgspec.Struct, rename="camel"):
-    """Recordings of one channel."""
-
     combined_url: str | None = None
     assistant_url: str | None = None
     customer_url: str | None = None
 
 
 class RecordingUrls(msgspec.Struct, rename="camel"):
-    """Which recordings there are; the addresses are of private files."""
+    """The recordings; their addresses are those of private files."""
 
     stereo_url: str | None = None
     video_url: str | None = None
@@ -114,7 +84,7 @@ class Activation(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 class Artifact(msgspec.Struct, rename="camel"):
-    """What was made of a call; much of it comes some seconds after the end."""
+    """The results of a call; many of them arrive some seconds after the end."""
 
     messages: list[Message | None] | None = None
     transcript: str | None = None
@@ -140,8 +110,6 @@ class Artifact(msgspec.Struct, rename="camel"):
 
 
 class Analysis(msgspec.Struct, rename="camel"):
-    """What Vapi makes of what was said."""
-
     summary: str | None = None
     structured_data: AnyJson = None
     structured_data_multi: AnyJson = None
@@ -149,15 +117,13 @@ class Analysis(msgspec.Struct, rename="camel"):
 
 
 class TranscriptPlan(msgspec.Struct, rename="camel"):
-    """How speakers are called in the transcript as plain text."""
+    """The names of the speakers in the plain-text transcript."""
 
     assistant_name: str | None = None
     user_name: str | None = None
 
 
 class ArtifactPlan(msgspec.Struct, rename="camel"):
-    """What is to be made of a call."""
-
     transcript_plan: TranscriptPlan | list[Any] | str | float | bool | None = None
 
 
@@ -165,7 +131,7 @@ MaybeArtifactPlan = ArtifactPlan | list[Any] | str | float | bool | None
 
 
 class Assistant(msgspec.Struct, rename="camel"):
-    """An assistant given with the call instead of by its id."""
+    """An assistant that is sent with the call instead of by its id."""
 
     name: str | None = None
     metadata: AnyJson = None
@@ -173,7 +139,7 @@ class Assistant(msgspec.Struct, rename="camel"):
 
 
 class Overrides(msgspec.Struct, rename="camel", omit_defaults=True):
-    """What the customer attached to the call, among all that may be set otherwise for it."""
+    """Settings of the assistant that differ for this call; those that the customer attached are read."""
 
     variable_values: AnyJson = None
     metadata: AnyJson = None
@@ -184,21 +150,19 @@ MaybeOverrides = Overrides | list[Any] | str | float | bool | None
 
 
 class Squad(msgspec.Struct, rename="camel", omit_defaults=True):
-    """Assistants that hand over to each other, given with the call instead of by their id."""
+    """Assistants that hand over to each other, sent with the call instead of by their id."""
 
     members_overrides: MaybeOverrides = None
 
 
 class PhoneNumber(msgspec.Struct, rename="camel"):
-    """The agent's number, where it was given with the call instead of by its id."""
+    """The agent's number, if it is sent with the call instead of by its id."""
 
     number: str | None = None
     twilio_phone_number: str | None = None
 
 
 class Customer(msgspec.Struct, rename="camel", omit_defaults=True):
-    """Who called or was called."""
-
     number: str | None = None
     name: str | None = None
     sip_uri: str | None = None
@@ -210,8 +174,6 @@ class Customer(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 class Call(msgspec.Struct, rename="camel"):
-    """A call, whole or as far as it went."""
-
     id: Id
     org_id: Id | None = None
     type: str | None = None
