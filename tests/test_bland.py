@@ -805,7 +805,7 @@ def test_a_task_or_a_number_may_stand_among_the_options() -> None:
 
 
 def test_nobody_to_call_is_refused_before_anything_is_sent() -> None:
-    with pytest.raises(InvalidRefError, match="nobody to call"):
+    with pytest.raises(InvalidRefError, match="`to` is required"):
         drive(start(ACCOUNT, Start(agent="p1")))
 
 
@@ -1088,7 +1088,7 @@ def test_a_short_page_of_texts_is_no_end_where_there_is_no_count() -> None:
 
 
 def test_another_page_than_was_asked_for_is_an_error() -> None:
-    with pytest.raises(PaginationError, match="page 4 was asked for, and page 3 came"):
+    with pytest.raises(PaginationError, match="page 4 was requested, but page 3 was returned"):
         texts_listed(texts_page([{"id": "t1"}], pages=3, current=3), cursor="4")
 
 
@@ -1109,7 +1109,7 @@ def test_filters_of_texts_are_json_and_come_beside_the_window() -> None:
         {"field": "created_at", "operator": "gte", "value": "2026-11-02T00:00:00+00:00"},
         {"field": "created_at", "operator": "lt", "value": "2026-11-03T00:00:00+00:00"},
     ]
-    with pytest.raises(InvalidRefError, match="filters is a list"):
+    with pytest.raises(InvalidRefError, match="filters must be a list"):
         texts_listed(texts_page([]), Query(options={"filters": "[]"}))
 
 

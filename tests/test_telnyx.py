@@ -439,7 +439,7 @@ def test_a_transcript_with_fewer_messages_than_told_is_truncated() -> None:
 def test_pages_that_lead_no_further_end_the_get(second: Response) -> None:
     first = paged([{"role": "user"}], 1, 9, 900)
 
-    with pytest.raises(errors.PaginationError, match="page 2 brings nothing new"):
+    with pytest.raises(errors.PaginationError, match="page 2 has no new rows"):
         drive(get(ACCOUNT, ID), answer({"data": sent(PHONE)}), first, second)
 
 
@@ -529,7 +529,7 @@ def test_filters_in_the_words_of_postgrest() -> None:
     ]
     assert "metadata-%3Etelnyx_end_user_target=eq.%2B15550111" in url(driven)
     assert "metadata-%3Eassistant_id=eq.assistant-9b" in url(driven)
-    assert driven.result.warning == "Telnyx keeps no status: it is estimated by how long nothing was said"
+    assert driven.result.warning == "Telnyx keeps no status: it is estimated from the time since the last message"
 
 
 @pytest.mark.parametrize("own", ["lt.2026-02-01", ["lt.2026-02-01", "gt.2026-01-01"]])
@@ -590,7 +590,7 @@ def test_a_walk_ends_where_rows_are_older_than_wanted() -> None:
     ids=["another order", "the first page again"],
 )
 def test_a_list_that_does_not_do_as_asked_ends_the_walk(rows: list[Any], cursor: str | None) -> None:
-    with pytest.raises(errors.PaginationError, match="does not keep to the order"):
+    with pytest.raises(errors.PaginationError, match="ignores the requested order or bounds"):
         listed(rows, cursor=cursor)
 
 
@@ -641,7 +641,7 @@ def test_an_agent_joins_what_else_is_attached() -> None:
 
 
 def test_nobody_is_called() -> None:
-    with pytest.raises(errors.UnsupportedError, match="nobody is called here"):
+    with pytest.raises(errors.UnsupportedError, match="places no calls this way"):
         drive(start(ACCOUNT, Start(agent="a1", to="+15550111")))
 
 

@@ -166,9 +166,9 @@ def test_an_empty_page_that_names_a_next_one_is_no_end() -> None:
     ["https://api.ultravox.ai/api/calls", "https://api.ultravox.ai/api/calls?cursor=", "http://[", "zz", 7, ["x"]],
 )
 def test_a_next_page_that_leads_nowhere_is_no_silent_end(following: Any) -> None:
-    with pytest.raises(errors.PaginationError, match="there is more, but not where"):
+    with pytest.raises(errors.PaginationError, match="there are more rows, but not where"):
         listed(answer({"results": [call()], "next": following}))
-    with pytest.raises(errors.PaginationError, match="there is more, but not where"):
+    with pytest.raises(errors.PaginationError, match="there are more rows, but not where"):
         drive(get(ACCOUNT, "call-1"), answer(call()), page(said("Hello."), following=following))
 
 
@@ -230,7 +230,7 @@ def test_pages_that_lead_back_are_no_endless_transcript() -> None:
         page(said("Again."), following=f"https://api.ultravox.ai/api/calls/call-1/messages?cursor={cursor}")
         for cursor in ("cD0x", "cD0y")
     )
-    with pytest.raises(errors.PaginationError, match="lead back"):
+    with pytest.raises(errors.PaginationError, match="run in a circle"):
         drive(get(ACCOUNT, "call-1"), answer(call()), there, back, there)
 
 
@@ -641,7 +641,7 @@ def test_somebody_is_called_over_the_carrier_that_is_named() -> None:
     [None, {}, "twilio", {"twilio": {}}, {"twilio": None}, {"twilio": {"outgoing": None}}, {"webRtc": {}, "sip": {}}],
 )
 def test_nobody_is_called_without_a_carrier(medium: Any) -> None:
-    with pytest.raises(errors.InvalidRefError, match="give the option medium"):
+    with pytest.raises(errors.InvalidRefError, match="needs the option medium"):
         started(Start(to="+15550101", options={"medium": medium}))
 
 

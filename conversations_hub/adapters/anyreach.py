@@ -1,7 +1,7 @@
 """AnyReach: GET /core/conversations, newest first, a bare array; the client builds the cursor. Lists are complete.
 
-A key whose role lacks the right to sensitive columns gets the same 200 without them: no transcript is not an error. The
-transcript's shape is not documented, so its reader takes the likely ones and notes what it cannot read.
+A key whose role may not read sensitive columns gets the same 200 without them, so a missing transcript is not an error.
+The shape of the transcript is not documented: its reader accepts the likely ones and notes what it cannot read.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class _Conversation(msgspec.Struct):
     user_turn_count: int | None = None
     created_at: Instant = None
     updated_at: Instant = None
-    # Sensitive columns: absent altogether where the key may not read them.
+    # Sensitive columns: absent if the key may not read them.
     # https://docs.anyreach.ai/conversations/permissions-and-data-access
     agent: _Agent | str | msgspec.UnsetType | None = msgspec.UNSET
     summary: str | msgspec.UnsetType | None = msgspec.UNSET
@@ -192,12 +192,12 @@ _SPEAKERS: Speakers = {
     "tool": (Role.TOOL, None),
 }
 
-# Under what names a transcript's entries may stand, the likeliest first.
+# The names that the list of entries may have, the likeliest first.
 _LISTS = ("items", "messages", "transcript", "turns", "history")
 
 _NOT_YET = (*ABSENT, msgspec.Raw(b"{}"))
 
-# A latency is a number below a day; so an instant among the metrics, in Unix seconds, is none.
+# A latency is less than a day; an instant in Unix seconds, which may be among the metrics, is more.
 _NUMBERS = {int, float}
 _DAY = 86_400
 
@@ -205,11 +205,11 @@ _PHONE_NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
 def normalize(body: bytes | msgspec.Raw, *, present: datetime | None = None) -> Conversation:
-    """Read a conversation as AnyReach sends it, in a list or alone; `present` is when it did."""
+    """Read a conversation as AnyReach sends it, in a list or alone; `present` is when it was sent."""
     issues = Issues()
     sent = decode(body, _conversation, issues)
     told, end_reason = _STATUSES.get(sent.status or "") or (Status.UNKNOWN, None)
-    # They are made of what is over; a length, beside a word nobody knows, may be that so far.
+    # These exist once it is over; but beside an unknown status, the length may be the length so far.
     length = None if sent.status else sent.duration
     status = concluded(told, sent.status, sent.summary or None, sent.recording_url, length)
 
@@ -219,7 +219,7 @@ def normalize(body: bytes | msgspec.Raw, *, present: datetime | None = None) -> 
     participants = Participants.of(
         agent, agent_phone=number, customer_id=text(sent.user_id), customer_phone=_phone_number(sent.user_id)
     )
-    # Only the record's creation and the length are told; an outbound call may have waited in a queue in between.
+    # There is no start, only the creation of the record: an outbound call may have waited in a queue after it.
     created_at = instant(sent.created_at, "created_at", issues)
     has_talked = status in _HELD or (status is Status.FAILED and sent.duration)
     started_at = created_at if has_talked else None
@@ -275,19 +275,19 @@ def _transcript_state(
     if sent.is_restricted:
         return TranscriptState.RESTRICTED
     if not status.is_finished:
-        # What is saved of a running conversation lags behind it, so the turns there are never all.
+        # The record of a running conversation lags behind it, so its turns are incomplete.
         # https://docs.anyreach.ai/conversations/conversation-detail
         return TranscriptState.PENDING
     if turns is not None:
-        # Where it took its time and nothing was said, that may be still to come.
+        # A conversation that took time and has no turns may get them later.
         return TranscriptState.PENDING if is_early else TranscriptState.AVAILABLE
-    # A conversation that was held has a transcript; where there is none yet, the record was read too early.
+    # A conversation that took place has a transcript; without one, the record was read too early.
     is_late = status is Status.ENDED and sent.conversation in _NOT_YET
     return TranscriptState.PENDING if is_late else TranscriptState.UNAVAILABLE
 
 
 def _entries(sent: msgspec.Raw, place: str, issues: list[Issue]) -> tuple[str, Sequence[_Item | None] | str | None]:
-    """Find the list, or the plain text, in a value of unknown shape, and the place where it stands."""
+    """Find the list or the plain text in a value of unknown shape, and its place."""
     try:
         items = decode_at(place, sent, _items, issues)
     except PayloadError:
@@ -298,9 +298,9 @@ def _entries(sent: msgspec.Raw, place: str, issues: list[Issue]) -> tuple[str, S
             if bytes(items.get(name, b""))[:1] in {b"[", b'"'}:
                 return _entries(items[name], f"{place}.{name}", issues)
         if items:
-            issues.append(Issue(place, "holds no list of a known name"))
+            issues.append(Issue(place, "has no list of a known name"))
         return place, None
-    # Where nothing in a list is an entry, it is a list of something else.
+    # A list without any entry is a list of something else.
     return place, None if isinstance(items, list) and items and not any(items) else items
 
 
@@ -308,7 +308,7 @@ def _turns(
     where: str, items: Sequence[_Item | None], participants: Participants, issues: list[Issue]
 ) -> tuple[TranscriptTurn, ...]:
     turns: list[TranscriptTurn] = []
-    unread: list[Issue] = []  # their place is written out afterwards: for every turn it would take a tenth of the time
+    unread: list[Issue] = []  # places are added at the end: for every turn, that would take a tenth of the time
     for position, item in enumerate(items):
         if item is None:
             issues.append(Issue(f"{where}[{position}]", "null"))
@@ -319,7 +319,7 @@ def _turns(
         is_result = item.output is not None or (item.call_id is not None and not is_call)
         speaker = "assistant" if is_call else "tool" if is_result else item.role
         if speaker is None and not said:
-            unread.append(Issue("", "neither said nor called by anybody"))
+            unread.append(Issue("", "has neither words, a call nor a speaker"))
         else:
             role, participant = _SPEAKERS.get(speaker) or unknown_speaker(speaker, participants)
             stamp = item.timestamp if item.created_at is None else item.created_at
@@ -402,7 +402,7 @@ def _metadata(sent: _Conversation, number: str | None) -> dict[str, Any]:
         "user_turn_count": sent.user_turn_count,
         "initial_context": sent.initial_context or None,
         "recording_details": details or None,
-        # Under a key of its own: the names in it are the customer's.
+        # Under its own key, since the customer chooses the names in it.
         "custom": sent.custom_metadata or None,
         "metadata": sent.metadata or None,
     }
@@ -411,27 +411,27 @@ def _metadata(sent: _Conversation, number: str | None) -> dict[str, Any]:
 
 # how to ask
 
-# Our choice, and always said: neither the default nor the maximum of `limit` is documented.
+# Our choice, always sent: neither the default nor the maximum of `limit` is documented.
 _PAGE_SIZE = 100
 
-_MAY_BE_MORE = "a page ended among conversations created at one instant: more of that instant may be missing"
+_MAY_BE_MORE = "a page ended between conversations created at the same instant: others of that instant may be missing"
 
 
 def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
-    """List a page; a cursor is a place, whose instant in Base64 is AnyReach's own cursor."""
+    """List a page; a cursor is a `Place`, whose instant in Base64 is AnyReach's own cursor."""
     place = read_place(cursor, "AnyReach")
-    # Whether a page begins at its cursor's instant or after it is not documented: it may hold what was seen again.
+    # Whether a page begins at its cursor's instant or after it is not documented, so it may repeat what was seen.
     limit = max(query.page_size or _PAGE_SIZE, len(place.seen) + 1)
     words = [word for word, (status, _) in _STATUSES.items() if status is query.status]
     # https://docs.anyreach.ai/conversations/search-and-filters
     told: dict[str, str | int | None] = {
         "limit": limit,
         "cursor": base64.b64encode(place.at.encode()).decode() or None,
-        # It matches one word exactly; where several of theirs are one of ours, the hub's own check has to do.
+        # It takes one word; a status that has several is left to the hub's own check.
         "status": words[0] if len(words) == 1 else None,
         "agent_id": query.agent,
         "created_after": query.since.isoformat() if query.since else None,
-        # This one includes its instant; the hub leaves it out again.
+        # This bound is inclusive; the hub drops rows of that instant.
         "created_before": query.until.isoformat() if query.until else None,
     }
     asked: dict[str, str | int | None] = {name: json_text(value) for name, value in query.options.items()}
@@ -440,10 +440,10 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPa
     reply = yield Request("GET", "/core/conversations", asked)
     rows = read_or_raise(reply, _rows)
     stamps = stamps_of(rows, _stamp)
-    # The server may grant fewer rows than were asked for.
+    # The server may return fewer rows than requested.
     fresh, following_place = following(rows, stamps, place, min(limit, _PAGE_SIZE))
     if following_place and query.since and _lies_before(following_place.at, query.since):
-        following_place = None  # newest first, so all that is left is older still, whether or not the filter was obeyed
+        following_place = None  # the rows after it are older still, whether or not the filter was applied
     ends = [stamp.created_at for stamp in stamps if stamp.created_at][-2:]
     return RawPage(
         rows=fresh,
@@ -463,14 +463,14 @@ def _lies_before(created_at: str, moment: datetime) -> bool:
 
 
 def get(_account: Account, id: str) -> Flow[Conversation]:
-    """Get a conversation, whole as far as the key's role allows."""
+    """Get a conversation, as completely as the key's role allows."""
     # https://docs.anyreach.ai/api-reference/conversations/get-a-conversation
     reply = yield Request("GET", "/core/conversations/{id}", ids={"id": id})
     return read_or_raise(reply, partial(normalize, present=sent_at(reply.headers)))
 
 
 def start(_account: Account, wanted: Start) -> Flow[Started]:
-    """Call a phone number, or open what `channel` names: webrtc, text, email. A call is only queued at first."""
+    """Call a phone number, or open the `channel` webrtc, text or email. A call is only queued at first."""
     body = dict(wanted.options)
     if wanted.agent is not None:
         body["agent_id"] = wanted.agent
@@ -478,7 +478,7 @@ def start(_account: Account, wanted: Start) -> Flow[Started]:
         body["user_id"] = wanted.to
     if "channel" not in body:
         if not _phone_number(body.get("user_id")):
-            raise InvalidRefError("nobody to call: give `to` as +E.164, or a `channel` other than telephone")
+            raise InvalidRefError("`to` is required, in E.164 form, or a `channel` other than telephone")
         body["channel"] = "telephone"
     # https://docs.anyreach.ai/api-reference/conversations/create-a-conversation
     reply = yield Request("POST", "/core/conversations", body=msgspec.json.encode(body))
@@ -489,7 +489,7 @@ def _started(body: bytes) -> Started:
     created = decode(body, _created, [])
     conversation = enclosed(normalize(created.conversation), "conversation", body)
     greeting = {"starting_message": created.starting_message} if created.starting_message else {}
-    # That a webrtc answer brings a token is documented, its name is not.
+    # A webrtc answer has a token; its name is not documented.
     token = created.token or created.join_token or created.access_token
     return Started(
         conversation=msgspec.structs.replace(conversation, metadata={**conversation.metadata, **greeting}),
@@ -500,9 +500,9 @@ def _started(body: bytes) -> Started:
 def send(_account: Account, id: str, words: str) -> Flow[TranscriptTurn]:
     """Say something in a text conversation, and return the agent's reply with the tools it called for it.
 
-    A turn holds one tool's answer and a reply may rest on several: the transcript that `get` brings has them all.
+    A turn holds the answer of one tool, and a reply may use several: the transcript that `get` returns has them all.
     """
-    # "plain", because the widgets of a rich reply have no place in a turn.
+    # "plain", because a turn has no place for the widgets of a rich reply.
     body = msgspec.json.encode({"text": words, "interactivity": "plain"})
     # https://docs.anyreach.ai/api-reference/conversations/send-a-message
     reply = yield Request("POST", "/core/conversations/{id}/messages", ids={"id": id}, body=body)
@@ -518,14 +518,12 @@ def _replied(body: bytes) -> TranscriptTurn:
 
 
 def end(_account: Account, id: str) -> Flow[None]:
-    """End a text conversation; ending it again does no harm. Other channels are refused."""
+    """End a text conversation; ending it again does nothing. Other channels are refused."""
     # https://docs.anyreach.ai/api-reference/conversations/end-a-conversation
     yield Request("POST", "/core/conversations/{id}/end", ids={"id": id}, json=False, safe=True)
 
 
-_NEEDS_ORGANIZATION = (
-    "a personal access token needs the account's setting org_id (ANYREACH_ORG_ID, where it comes from the environment)"
-)
+_NEEDS_ORGANIZATION = "a personal access token needs the account's setting org_id (in the environment, ANYREACH_ORG_ID)"
 
 
 def _sign(request: Request, account: Account, now: datetime) -> Request:
@@ -540,7 +538,7 @@ def _sign(request: Request, account: Account, now: datetime) -> Request:
 
 
 def refusal(response: Response) -> HubError:
-    """Read a refusal; a missing organization comes as 401 and would look like a bad key."""
+    """Read a refusal; a missing organization has status 401 and would look like a bad key."""
     # https://docs.anyreach.ai/api-reference/errors
     words = words_of(response)
     if words and "organization claim" in words.lower():
@@ -557,7 +555,7 @@ _EVENT_KINDS = {
 
 
 def events(body: bytes) -> Sequence[Event]:
-    """Read what a customer's workflow sends: whatever its author wrote, as long as it names the conversation."""
+    """Read a delivery of a customer's workflow: its author decides what is in it, but it must name the conversation."""
     sent = decode(body, _notice, [])
     trigger = sent.trigger or _Trigger()
     id = text(sent.conversation_id) or text(trigger.conversation_id)

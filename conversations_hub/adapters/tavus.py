@@ -1,7 +1,7 @@
-"""Tavus: GET /v2/conversations, numbered pages in no known order; only `get` brings the transcript.
+"""Tavus: GET /v2/conversations, numbered pages, no known order; only `get` returns the transcript.
 
-All that happened is one list of events, some of which arrive minutes after the end. Personas and replicas became PALs
-and faces in 2026; both vocabularies are read.
+A conversation is one list of events, some of which arrive minutes after the end. Personas and replicas became PALs and
+faces in 2026; both vocabularies are read.
 """
 
 from __future__ import annotations
@@ -162,13 +162,13 @@ _created = msgspec.json.Decoder(_Created, strict=False)
 _delivery = msgspec.json.Decoder(_Delivery, strict=False)
 
 _LEFT_TO_RAW = {
-    "events[].properties.face_id": "the conversation's own says it",
-    "events[].properties.replica_id": "the conversation's own says it",
-    "events[].properties.storage_provider": "the recording's address says it",
+    "events[].properties.face_id": "the conversation has the same member",
+    "events[].properties.replica_id": "the conversation has the same member",
+    "events[].properties.storage_provider": "part of the recording's address",
     "events[].properties.request.method": "the customer's own server",
     "events[].properties.request.url": "the customer's own server",
-    "events[].properties.response.*": "what the customer's own server answered",
-    "events[].properties.response": "what the customer's own server answered",
+    "events[].properties.response.*": "the answer of the customer's own server",
+    "events[].properties.response": "the answer of the customer's own server",
 }
 
 # what it means
@@ -226,7 +226,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
 
     created_at = instant(sent.created_at, "created_at", issues)
     updated_at = instant(sent.updated_at, "updated_at", issues)
-    # One join is told twice, under the new and the old name.
+    # One join is reported twice, under the new and the old name.
     joined_at = _when(sent, happened, "system.pal_joined", issues)
     joined_at = joined_at or _when(sent, happened, "system.replica_joined", issues)
     shut_down_at = _when(sent, happened, "system.shutdown", issues)
@@ -352,7 +352,7 @@ def _transcript_state(
         return TranscriptState.NOT_LOADED
     if transcript is not None:
         return TranscriptState.AVAILABLE
-    # It comes a minute or two after the end, so its absence says nothing yet.
+    # It arrives a minute or two after the end, so its absence means nothing yet.
     return TranscriptState.UNAVAILABLE if status in {Status.FAILED, Status.NO_ANSWER} else TranscriptState.PENDING
 
 
@@ -371,7 +371,7 @@ def _turns(
         if entry.tool_calls:
             calls = _tool_calls(entry.tool_calls, called)
             if not calls and not said:
-                continue  # only the echo of calls already told
+                continue  # it repeats calls that an earlier turn has
         if entry.tool_call_id is not None:
             said, result = "", ToolResult(call_id=_call_id(entry.tool_call_id), content=entry.content)
         turns.append(
@@ -395,7 +395,7 @@ def _turns(
 
 def _call_id(sent: Id) -> str:
     # An asynchronous tool answers twice: "dispatched", then its result under the call's id with this suffix. Both
-    # stand in the transcript, and the later one counts.
+    # are in the transcript, and the later one counts.
     return str(sent).removesuffix("_result")
 
 
@@ -440,7 +440,7 @@ def _analysis(happened: _Happened) -> Analysis | None:
     for event in happened.get("application.post_call_action_executed", ()):
         body = event.told.request.body if event.told.request else None
         if isinstance(body, str):
-            # It need not be JSON: then the text itself is what was collected.
+            # If it is not JSON, the text itself was collected.
             with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 body = msgspec.json.decode(body)
         if body is not None:
@@ -485,7 +485,7 @@ _EVENT_KINDS = {
 
 
 def events(body: bytes) -> Sequence[Event]:
-    """Read a callback: one event, as the verbose conversation lists it. Nothing tells apart who sent it."""
+    """Read a callback: one event, as the verbose conversation lists it. Callbacks are not signed."""
     issues: list[Issue] = []
     sent = decode(body, _delivery, issues)
     kind = _EVENT_KINDS.get(sent.event_type or "", EventKind.OTHER)
@@ -504,7 +504,7 @@ def events(body: bytes) -> Sequence[Event]:
 
 
 def _told_by(body: bytes, id: str, kind: EventKind) -> Conversation:
-    """Return the conversation as far as one event tells of it."""
+    """Return what one event says about its conversation."""
     status = "active" if kind is EventKind.STARTED else "ended"
     told = {"conversation_id": id, "status": status, "events": [msgspec.Raw(body)]}
     conversation = normalize(msgspec.json.encode(told))
@@ -516,7 +516,7 @@ def _told_by(body: bytes, id: str, kind: EventKind) -> Conversation:
 # how to ask
 
 _LARGEST_PAGE = 100
-_CURSOR = re.compile(r"([1-9][0-9]{0,8}):(?:[1-9][0-9]*:)?([0-9]{1,12})")  # until 0.3 a page size in between
+_CURSOR = re.compile(r"([1-9][0-9]{0,8}):(?:[1-9][0-9]*:)?([0-9]{1,12})")  # until 0.3 with a page size between them
 _ENDED = {Status.ENDED, Status.FAILED, Status.NO_ANSWER, Status.CANCELLED, Status.PROCESSING}
 _RUNNING = {Status.QUEUED, Status.RINGING, Status.IN_PROGRESS}
 
@@ -530,25 +530,25 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPa
     reply = yield Request("GET", "/v2/conversations", {**query.options, **asked})
     rows, total = read_or_raise(reply, _rows)
     seen += len(rows)
-    # A short page is no end: the server may grant fewer rows than were asked for.
+    # A short page is not the end: the server may return fewer rows than requested.
     is_last = not rows or (total is not None and seen >= total)
     told_apart = query.status in {None, Status.ENDED, Status.IN_PROGRESS}
     return RawPage(
         rows=rows,
         normalize=normalize,
         cursor=None if is_last else f"{page + 1}:{seen}",
-        warning=None if told_apart else f"Tavus lists say only active or ended, never {query.status}",
+        warning=None if told_apart else f"Tavus lists only distinguish active from ended, and never say {query.status}",
     )
 
 
 def _rows(body: bytes) -> tuple[list[msgspec.Raw], float | None]:
-    # A total that is no number ends the walk as none would: at an empty page.
+    # Without a readable total, the walk ends at an empty page.
     listed = decode(body, _page, [])
     if isinstance(listed, list):
         return listed, None
     rows = listed.data if listed.data is not None else listed.conversations
     if rows is None:
-        raise PayloadError("the answer holds no list of conversations")
+        raise PayloadError("the answer has no list of conversations")
     return rows, listed.total_count
 
 
@@ -560,9 +560,9 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
 
 
 def start(_account: Account, wanted: Start) -> Flow[Started]:
-    """Open a room with a PAL in it; whoever has the join URL may enter."""
+    """Open a room with a PAL in it; anyone with the join URL may enter."""
     if wanted.to is not None:
-        raise UnsupportedError("nobody is called here: leave `to` out and share the join URL")
+        raise UnsupportedError("Tavus places no calls: omit `to`, and share the join URL")
     body = {**wanted.options, **({"persona_id": wanted.agent} if wanted.agent else {})}
     # https://docs.tavus.io/api-reference/conversations/create-conversation
     reply = yield Request("POST", "/v2/conversations", body=msgspec.json.encode(body))
@@ -576,20 +576,20 @@ def start(_account: Account, wanted: Start) -> Flow[Started]:
 
 
 def end(_account: Account, id: str) -> Flow[None]:
-    """End a conversation; ending it again does no harm."""
+    """End a conversation; ending it again does nothing."""
     # https://docs.tavus.io/api-reference/conversations/end-conversation
     yield Request("POST", "/v2/conversations/{id}/end", ids={"id": id}, json=False, safe=True)
 
 
 def delete(_account: Account, id: str, options: Mapping[str, Any]) -> Flow[None]:
-    """Delete a conversation; `hard=True` removes its assets beyond recall."""
+    """Delete a conversation; `hard=True` removes its assets irrevocably."""
     hard = "true" if options.get("hard") else None
     # https://docs.tavus.io/api-reference/conversations/delete-conversation
     yield Request("DELETE", "/v2/conversations/{id}", {"hard": hard}, {"id": id}, json=False)
 
 
 def refusal(response: Response) -> HubError:
-    """Read a refusal; capacity and unknown ids come as 400."""
+    """Read a refusal; exhausted capacity and unknown ids have status 400."""
     words = words_of(response)
     if response.status == 400 and words:
         # https://docs.tavus.io/api-reference/conversations/create-conversation

@@ -1,7 +1,7 @@
-"""Voiceable: GET /conversations, its paging undocumented; only `get` is sure to bring the transcript.
+"""Voiceable: GET /conversations, paging undocumented; only `get` is sure to return the transcript.
 
-A service in front of ElevenLabs. Its documentation and its own front end name almost every member differently: both
-vocabularies are read, and so is that of ElevenLabs where it may show through.
+A service in front of ElevenLabs. Its documentation and its own front end name almost every member differently. Both
+vocabularies are read, and that of ElevenLabs, since Voiceable may pass its members through.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class _ToolResult(msgspec.Struct):
     is_error: bool | None = None
 
 
-# Documented: content and timestamp. The front end: message and time_in_call_secs. The rest is ElevenLabs'.
+# The documentation has content and timestamp, the front end message and time_in_call_secs, ElevenLabs the rest.
 class _Turn(msgspec.Struct, gc=False):
     role: str | None = None
     content: str | None = None
@@ -152,7 +152,7 @@ def _member(sent: AnyJson, name: str) -> Number:
 
 # what it means
 
-# Only `completed` is documented; the others are those of ElevenLabs, which the front end passes through.
+# Only `completed` is documented; the others are those of ElevenLabs, which the front end shows.
 # https://docs.voiceable.dev/api-reference/conversations/get-conversation
 _STATUSES = {
     "initiated": Status.QUEUED,
@@ -175,12 +175,12 @@ _SPEAKERS: Speakers = {
     "tool": (Role.TOOL, None),
 }
 
-# The metadata are those of ElevenLabs: the front end looks for the length of a call there.
+# The metadata is that of ElevenLabs: the front end takes the length of a call from it.
 # https://github.com/voiceabledev/voiceable-client/blob/013cede36af0a1f48e669c2afd4627ec7715a810/src/lib/api.ts
 _START = "start_time_unix_secs"
 _LENGTH = "call_duration_secs"
 
-# An epoch, or a date with a time and its zone, in ISO 8601 or RFC 1123: less than that, `date` is text for people.
+# An epoch, or a date with time and zone in ISO 8601 or RFC 1123; any other `date` is text for people.
 _WHOLE_INSTANT = re.compile(
     r"\d{9,}(\.\d+)?|\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*(Z|[+-]\d\d:?\d\d)"
     r"|([A-Z][a-z]{2}, )?\d\d? [A-Z][a-z]{2} \d{4} \d\d:\d\d(:\d\d)? (GMT|UTC|[+-]\d{4})"
@@ -188,14 +188,14 @@ _WHOLE_INSTANT = re.compile(
 
 
 def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, present: datetime | None = None) -> Conversation:
-    """Read a conversation: a row of a list or, with `is_whole`, all that Voiceable has of it; `present` is when."""
+    """Read a conversation: a row of a list or, with `is_whole`, a complete one; `present` is when it was sent."""
     issues = Issues()
     sent = decode(body, _conversation, issues)
     id = text(sent.conversation_id) or text(sent.id)
     if id is None:
-        raise PayloadError("the answer holds no id of a conversation")
+        raise PayloadError("the answer has no id of a conversation")
     told = _STATUSES.get(sent.status or "", Status.UNKNOWN)
-    # What has been judged is over; whatever else the front end shows as "In Progress" is a guess.
+    # A conversation with a verdict is over; that others are "In Progress", as the front end shows them, is a guess.
     status = concluded(told, sent.status, sent.call_successful in _VERDICTS, sent.outcome)
 
     # Documented as the instant "when conversation started".
@@ -217,7 +217,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, present: dat
     if isinstance(entries, str):
         said_by = utterances(entries, agent="agent", user="user")
         entries = [_Turn(role=who, content=said) for who, said in said_by]
-    if entries:  # an empty one says no more than none
+    if entries:  # an empty one says no more than a missing one
         began = None if started_at is None else started_at.timestamp()
         transcript, is_counted = _turns(entries, began, participants, issues)
 
@@ -235,7 +235,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, present: dat
         id=id,
         status=status,
         provider_status=sent.status,
-        # Calls alone have a direction.
+        # Only calls have a direction.
         channel=Channel.PHONE if sent.direction else Channel.UNKNOWN,
         direction=DIRECTIONS.get(sent.direction or "", Direction.UNKNOWN),
         agent=unless_empty(agent),
@@ -251,7 +251,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, present: dat
         recordings=(_recording(id),) if status.is_finished else (),
         cost=_cost(sent.cost, issues),
         metadata=_metadata(sent, id),
-        # The ids of conversations, unlike those of agents, are ElevenLabs' own.
+        # The ids of conversations, unlike those of agents, are those of ElevenLabs.
         related_ids={"elevenlabs": id} if id.startswith("conv_") else {},
         estimated=tuple(filter(None, estimated)),
         issues=noted(issues),
@@ -280,7 +280,7 @@ def _transcript_state(
         return TranscriptState.AVAILABLE
     if not is_whole:
         return TranscriptState.NOT_LOADED
-    # Where it took its time and nothing was said, that may be still to come.
+    # A conversation that took time and has no turns may get them later.
     is_due = not status.is_finished or (status is Status.ENDED and is_early)
     return TranscriptState.PENDING if is_due else TranscriptState.UNAVAILABLE
 
@@ -288,9 +288,9 @@ def _transcript_state(
 def _turns(
     entries: Sequence[_Turn | None], began: float | None, participants: Participants, issues: list[Issue]
 ) -> tuple[tuple[TranscriptTurn, ...], bool]:
-    """Return the turns, and whether we counted the start of any from the instants."""
+    """Return the turns, and whether the start of any was computed from its instant."""
     turns: list[TranscriptTurn] = []
-    unread: list[Issue] = []  # their place is written out afterwards: for every turn it would take a tenth of the time
+    unread: list[Issue] = []  # places are added at the end: for every turn, that would take a tenth of the time
     is_counted = False
     for position, entry in enumerate(entries):
         if entry is None:
@@ -324,7 +324,7 @@ def _turns(
                     metrics=_metrics(entry.conversation_turn_metrics) if entry.conversation_turn_metrics else None,
                 )
             )
-        # An entry may hold what several tools answered; a turn holds one answer.
+        # An entry may hold the answers of several tools; a turn holds one.
         for result in results:
             turns.append(
                 TranscriptTurn(index=len(turns), role=Role.TOOL, start=start, timestamp=moment, tool_result=result)
@@ -342,7 +342,7 @@ def _tool_result(sent: _ToolResult) -> ToolResult:
 
 
 def _metrics(sent: AnyJson) -> dict[str, float] | None:
-    # Specified with a level `metrics` around them, shown without.
+    # The specification has them below `metrics`, the examples do not.
     # https://elevenlabs.io/docs/eleven-agents/workflows/post-call-webhooks
     named: AnyJson = sent.get("metrics", sent) if isinstance(sent, dict) else None
     if not isinstance(named, dict):
@@ -362,7 +362,7 @@ def _analysis(sent: _Conversation) -> Analysis | None:
 
 
 def _recording(id: str) -> Recording:
-    # Whatever `has_audio` says: the front end found it wrong and does not read it. No audio is a 404.
+    # Whatever `has_audio` says: it was found to be wrong, and the front end ignores it. Without audio this is a 404.
     # https://github.com/voiceabledev/voiceable-client/blob/452210d/src/lib/api.ts
     return Recording(location=f"/conversations/{quote(id, safe='')}/audio", access=RecordingAccess.PROVIDER_KEY)
 
@@ -401,10 +401,10 @@ _old_cursor = msgspec.json.Decoder(tuple[int, str])
 def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
     """List a page; a cursor is Voiceable's own."""
     size = min(query.page_size or _LARGEST_PAGE, _LARGEST_PAGE)
-    if cursor and (old := try_decode(cursor, _old_cursor)):  # with the page size before it, until 0.3
+    if cursor and (old := try_decode(cursor, _old_cursor)):  # until 0.3 with a page size before it
         _, cursor = old
-    # Nobody says whether the bounds count, so they are a little wide. `call_successful` cannot stand for the status:
-    # it tells how a conversation went, not where it is.
+    # Whether the bounds are inclusive is not documented, so they are a little wide. `call_successful` cannot filter by
+    # status: it says how a conversation went, not where it stands.
     filters = {
         "agent_id": query.agent,
         "call_start_after_unix": math.floor(query.since.timestamp()) - 1 if query.since else None,
@@ -419,21 +419,21 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPa
     listed = decode(answer.data, _rows)
     rows = _first_list(listed)
 
-    # What a list answers is not documented: whoever speaks of a next page is heard. The front end once read `cursor`.
+    # The answer is not documented, so a next page is looked for everywhere. The front end once read `cursor`.
     # https://github.com/voiceabledev/voiceable-client/blob/013cede36af0a1f48e669c2afd4627ec7715a810/src/lib/api.ts
     places = filter(None, (listed if isinstance(listed, _Rows) else None, answer, answer.pagination, answer.meta))
     told = [(text(place.next_cursor), place.has_more) for place in places]
     following = next((next_cursor for next_cursor, _ in told if next_cursor), text(answer.cursor))
     has_more = next((has_more for _, has_more in told if has_more is not None), None)
     if has_more and not following:
-        raise PaginationError("the provider says that there is more, but not where")
-    # With no way on, a page as long as asked for, or as the default, may be all there is or all that fitted.
+        raise PaginationError("the provider says that there are more rows, but not where")
+    # Without a next page, a page of the requested size, or of the default size, may be complete or cut.
     is_suspect = not (following or cursor) and has_more is None and (len(rows) >= size or len(rows) == _DEFAULT_PAGE)
     return RawPage(
         rows=rows,
         normalize=normalize,
         cursor=following if has_more is not False else None,
-        warning=f"possibly truncated: {len(rows)} conversations and no way to more" if is_suspect else None,
+        warning=f"possibly truncated: {len(rows)} conversations and no next page" if is_suspect else None,
     )
 
 
@@ -442,7 +442,7 @@ def _first_list(listed: list[msgspec.Raw] | _Rows | None) -> list[msgspec.Raw]:
         lists = (listed.conversations, listed.items, listed.data)
         listed = next((rows for rows in lists if rows is not None), None)
     if listed is None:
-        raise PayloadError("the answer holds no list of conversations")
+        raise PayloadError("the answer has no list of conversations")
     return listed
 
 
@@ -454,7 +454,7 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
 
 
 def _opened(reply: Response) -> _Answer:
-    # Under HTTP 200 the envelope may still speak of an error.
+    # Under HTTP 200 the envelope may still report an error.
     answer = decode(reply.body, _answer)
     if _code(try_decode_any(answer.status)) >= 400:
         raise refusal(reply)
@@ -470,14 +470,14 @@ _API_KEY = re.compile("api[ _-]?key", re.IGNORECASE)
 
 
 def refusal(response: Response) -> HubError:
-    """Read a refusal; a missing key comes as 400, and not every 401 is about the account's key."""
+    """Read a refusal; a missing key has status 400, and not every 401 is about the account's key."""
     status = members_of(try_decode_any(response.body)).get("status")
     words = text_at(status, "message") or words_of(response)
-    # HTTP is believed first: the envelope's code counts where HTTP tells of no error.
+    # The HTTP status comes first: the envelope's code counts only under HTTP 200.
     code = max(response.status, _code(status)) if response.ok else response.status
     # https://docs.voiceable.dev/api-reference/introduction
     if code == 401 or (code == 400 and _API_KEY.search(words or "")):
-        # "Invalid ElevenLabs API key." is the provider's own trouble; its people must mend it, so waiting does not.
+        # "Invalid ElevenLabs API key." is a fault of the provider that its people must fix: retrying does not help.
         if "elevenlabs" in (words or "").lower():
             return provider_error(response, words, OutageError, retryable=False)
         return provider_error(response, words, AuthError)
@@ -486,7 +486,7 @@ def refusal(response: Response) -> HubError:
 
 ADAPTER = Adapter(
     name="voiceable",
-    # The documented one is a placeholder, https://api.example.com/api/v1; this is where the front end calls.
+    # The documented URL is a placeholder, https://api.example.com/api/v1; this is the one that the front end uses.
     # https://github.com/voiceabledev/voiceable-client/blob/452210d/src/lib/api.ts
     base_url="https://api.voiceable.dev/voiceable-api",
     docs="https://docs.voiceable.dev/api-reference/introduction",
@@ -494,7 +494,7 @@ ADAPTER = Adapter(
     refusal=refusal,
     list_page=list_page,
     get=get,
-    # Rows may hold a transcript, but nothing says that they do.
+    # Rows may hold a transcript, but this is not documented.
     complete_lists=False,
     filters=("since", "until", "agent"),
     shows=("tool calls", "interruptions", "recording"),

@@ -1,4 +1,4 @@
-"""What Bland AI sends: calls, their transcripts, deliveries and refusals."""
+"""What Bland AI sends: calls, their transcripts, and deliveries."""
 
 from __future__ import annotations
 
@@ -161,31 +161,31 @@ PAGE = msgspec.json.Decoder(Page, strict=False)
 CREATED = msgspec.json.Decoder(Created, strict=False)
 DELIVERY = msgspec.json.Decoder(Delivery, strict=False)
 
-# A call repeats what its request said: headers for the customer's own servers, the key to the customer's Twilio.
+# A call repeats its request, with headers for the customer's own servers and the key to the customer's Twilio.
 # https://docs.bland.ai/api-v1/post/calls
 SECRET_FIELDS = frozenset(
     {"Authorization", "api_key", "authorization", "encrypted_key", "headers", "password", "token"}
 )
 
 LEFT_TO_RAW = {
-    "*c_id": "the call's id once more",
-    "*call_length": "in minutes; the duration has it in seconds",
-    "*concatenated_transcript": "the turns say it",
+    "*c_id": "the call's id again",
+    "*call_length": "in minutes; the duration is in seconds",
+    "*concatenated_transcript": "the transcript again",
     "*recording_url": "it may need Twilio's credentials; the recording's address at Bland does not",
     "*transcripts[].status": "always null",
-    "*transcripts[].transcript_id": "rows are told apart by their id",
-    "*citations[].*": "where a value was said, and its type; the value itself is collected",
-    "*speaker": "a number; speaker_label is the word for it",
+    "*transcripts[].transcript_id": "rows are distinguished by their id",
+    "*citations[].*": "the place and type of a value; the value itself is collected",
+    "*speaker": "a number; speaker_label is the word",
     "corrected.aligned*": "deprecated: the same without confidence",
     "corrected.original*": "the rows of the call, in no order",
-    "corrected.status": "of the request, not of the call",
-    "corrected.message": "of the request, not of the call",
-    "message": "of the request to start, not of the call",
+    "corrected.status": "about the request, not the call",
+    "corrected.message": "about the request, not the call",
+    "message": "about the request to start, not the call",
 }
 
 
 def tags_in(sent: list[AnyJson] | None) -> tuple[str, ...]:
-    """Return the names of tags, which are texts, or objects with a name and a colour."""
+    """Return the names of tags, which are text, or objects with a name and a colour."""
     # https://docs.bland.ai/api-v1/get/sms-conversations
     names = (tag.get("name") if isinstance(tag, dict) else tag for tag in sent or ())
     return tuple(name for name in names if isinstance(name, str) and name)

@@ -1,4 +1,4 @@
-"""Bland's refusals: words in several shapes, some of them under HTTP 200."""
+"""Bland's refusals, some of which have status 200."""
 
 # how to ask
 
@@ -12,7 +12,7 @@ from ...wire import Response
 
 
 def refusal(response: Response) -> HubError:
-    """Read a refusal; some come under HTTP 200, and one 429 will never pass."""
+    """Read a refusal; some have status 200, and one 429 is permanent."""
     told = words(response)
     said = (told or "").lower()
     # https://docs.bland.ai/api-v1/post/calls
@@ -28,12 +28,12 @@ def refusal(response: Response) -> HubError:
 
 
 def words(response: Response) -> str | None:
-    """Return what a refusal says; None where an answer is none, or says nothing."""
+    """Return the words of a refusal; None if the answer is not a refusal, or has none."""
     return None if _status_in(response) == "success" else words_of(response)
 
 
 def is_refused(response: Response) -> bool:
-    """Whether an answer says of itself that it is a refusal, whatever its status."""
+    """Whether an answer says that it is a refusal, whatever its status."""
     return _status_in(response) == "error"
 
 

@@ -1,4 +1,4 @@
-"""What it means: rows, conversations and failed calls become the one `Conversation`."""
+"""Rows, complete conversations and failed calls of ElevenLabs as conversations."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ _FAILURES = {
 }
 _FAILED = (Status.FAILED, EndReason.UNKNOWN)
 
-# What became of a call as the telephone network has it; "answered" says no more than the rest does.
+# The result of a call in the telephone network; "answered" adds nothing to the other members.
 # https://elevenlabs.io/docs/api-reference/conversations/get
 _Result = tuple[Status, EndReason]
 _CALL_RESULTS: dict[str, _Result] = {
@@ -78,7 +78,7 @@ _CALL_RESULTS: dict[str, _Result] = {
     "voicemail": (Status.ENDED, EndReason.VOICEMAIL),
 }
 
-# Free text that no document lists: these words come from customers' own records, here in lower case.
+# Undocumented free text: these words are from customers' own records, in lower case.
 _END_REASONS = {
     "voicemail_detection tool": EndReason.VOICEMAIL,
     "end_call tool": EndReason.AGENT_ENDED,
@@ -117,9 +117,9 @@ _SOURCES = {
 
 
 def normalize(body: bytes | msgspec.Raw, *, is_over: bool = False, present: datetime | None = None) -> Conversation:
-    """Read a conversation as ElevenLabs sends it: a row of a list, a whole one, or a call that could not be placed.
+    """Read a conversation as ElevenLabs sends it: a row of a list, a complete one, or a call that could not be placed.
 
-    With `is_over` it has ended, where its status is none that anybody knows; `present` is when ElevenLabs sent it.
+    With `is_over`, one with an unknown status has ended; `present` is when ElevenLabs sent it.
     """
     issues = Issues()
     sent = decode(body, payload.conversation, issues)
@@ -187,7 +187,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_over: bool = False, present: date
         summary=text(judged.transcript_summary),
         analysis=_analysis(sent, judged),
         recordings=(_recording(str(sent.conversation_id)),) if sent.has_audio else (),
-        # `cost` is no money: it counts credits.
+        # `cost` is not money: it counts credits.
         # https://elevenlabs.io/docs/api-reference/conversations/get
         cost=cost(told.cost_fiat, f"{place}cost_fiat", issues)
         or cost(told.cost, f"{place}cost", issues, unit="credits"),
@@ -203,7 +203,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_over: bool = False, present: date
 
 
 def _channel(sent: payload.Conversation, told: payload.Metadata) -> tuple[Channel, bool]:
-    """Return the medium, and whether ElevenLabs tells it."""
+    """Return the channel, and whether ElevenLabs says it."""
     if told.phone_call:
         return Channel.PHONE, True
     if told.sms:
@@ -212,7 +212,7 @@ def _channel(sent: payload.Conversation, told: payload.Metadata) -> tuple[Channe
         return Channel.CHAT, True
     if found := _SOURCES.get(told.conversation_initiation_source or ""):
         return found, True
-    if sent.direction or sent.failure_reason:  # calls alone have one, or are placed at all
+    if sent.direction or sent.failure_reason:  # only calls have a direction, or can fail to be placed
         return Channel.PHONE, False
     return Channel.UNKNOWN if sent.transcript is msgspec.UNSET else Channel.WEB, False
 
@@ -220,7 +220,7 @@ def _channel(sent: payload.Conversation, told: payload.Metadata) -> tuple[Channe
 def _status(
     sent: payload.Conversation, told: payload.Metadata, result: _Result | None, direction: Direction, *, is_over: bool
 ) -> tuple[Status, bool]:
-    """Return the status, and whether that it ended is our conclusion."""
+    """Return the status, and whether it was concluded from other members."""
     if sent.failure_reason:
         return _FAILURES.get(sent.failure_reason, _FAILED)[0], False
     status = STATUSES.get(sent.status or "", Status.UNKNOWN)
@@ -235,7 +235,7 @@ def _status(
 
 
 def _with_result(status: Status, result: _Result | None) -> Status:
-    """Return the status of what is over; one that nobody answered is no mere end, and a voicemail no failure less."""
+    """Return the status, refined by the result of a call: one that was not answered did not just end."""
     return result[0] if result and result[0] is not Status.ENDED and status.is_finished else status
 
 
@@ -283,17 +283,17 @@ def _transcript(
     if not found and _is_forgotten(told):
         return None, TranscriptState.UNAVAILABLE
     if not status.is_finished:
-        return found or None, TranscriptState.PENDING  # what is there may be a part
+        return found or None, TranscriptState.PENDING  # the turns may be incomplete
     if status is Status.ENDED and is_early:
-        return None, TranscriptState.PENDING  # it took its time, so what was said may be still to come
-    # One that ended well and has no turns is one in which nobody said anything.
+        return None, TranscriptState.PENDING  # it took time, so its turns may still come
+    # If it ended well without turns, nothing was said.
     if found or (sent.transcript is not None and status is Status.ENDED):
         return found, TranscriptState.AVAILABLE
     return None, TranscriptState.UNAVAILABLE
 
 
 def _is_forgotten(told: payload.Metadata) -> bool:
-    """Whether what was said was deleted, or never kept."""
+    """Whether the transcript was deleted, or never stored."""
     # https://elevenlabs.io/docs/eleven-agents/customization/privacy/retention
     deleted_at = members_of(told.deletion_settings).get("deleted_transcript_at_time_unix_secs")
     features = told.features_usage or payload.Features()
@@ -333,7 +333,7 @@ def _analysis(sent: payload.Conversation, judged: payload.Analysis) -> Analysis 
     scores = {name: score for name, mark in marks.items() if mark is not None and (score := number(mark)) is not None}
     gathered = judged.data_collection_results
     collected = {
-        # Now and then a bare value stands where it should be wrapped.
+        # Now and then the value is not wrapped in an object.
         name: members_of(result).get("value", result)
         for name, result in members_of(gathered).items()
     }
@@ -354,7 +354,7 @@ def _recording(id: str) -> Recording:
 
 
 def _credits(told: payload.Metadata, issues: list[Issue]) -> AnyJson:
-    """Return the credits where the cost is in money."""
+    """Return the credits, if the cost is in money."""
     if told.cost_fiat in ABSENT or told.cost in ABSENT:
         return None
     found = try_decode_any(told.cost)
@@ -414,7 +414,7 @@ def _files(sent: payload.Conversation) -> list[dict[str, Any]] | None:
         {"position": position, **msgspec.to_builtins(file)}
         for position, entry in enumerate(sent.entries)
         if entry is not None and (entry.file_input is not None or entry.file_inputs is not None)
-        # The one is the first of the others, which older conversations lack.
+        # The former is the first of the latter, which older conversations lack.
         for file in entry.file_inputs or [entry.file_input]
         if file is not None
     ]

@@ -1,4 +1,4 @@
-"""What was said, by whom, with which tools."""
+"""The transcript of a conversation: its turns, their speakers and tools."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ _BUILT_IN = {"system", "workflow"}
 
 
 def index_of_agent(id: Id | None, participants: Participants) -> int:
-    """Return the position of an agent, the first one's where none is named; a new one is added."""
+    """Return the position of an agent, by default that of the first; a new one is added."""
     if id is None or str(id) == participants[0].id:
         return 0
     return participants.index_of(Participant(kind=ParticipantKind.AI_AGENT, id=str(id)))
 
 
 def is_handed_over(participants: Participants) -> bool:
-    """Whether the call went to a person's phone."""
+    """Whether the call was transferred to a person's phone."""
     return any(one.kind is ParticipantKind.HUMAN_AGENT and one.phone for one in participants)
 
 
 def _another(role: Role, position: int | None, entry: payload.Turn, participants: Participants) -> int | None:
-    """Return the position of another agent, or of one of several customers; others keep their own."""
+    """Return the position of the agent or customer that an entry names; other speakers keep theirs."""
     if role is Role.ASSISTANT:
         return index_of_agent(entry.agent_metadata.agent_id if entry.agent_metadata else None, participants)
     if role is Role.USER and entry.user_identifier and str(entry.user_identifier) != participants[1].id:
@@ -59,7 +59,7 @@ def turns(
 ) -> tuple[TranscriptTurn, ...]:
     """Return the turns of a transcript; new speakers join the participants.
 
-    `began` are the instants from which the offsets may be counted.
+    `began` has the instants that the offsets may be relative to.
     """
     found: list[TranscriptTurn] = []
     main_agent = participants[0].id
@@ -98,7 +98,7 @@ def turns(
                     provider_id=None if entry.id is None else str(entry.id),
                 )
             )
-        # An entry may hold what several tools answered; a turn holds one answer.
+        # An entry may hold the answers of several tools; a turn holds one.
         for result in filter(None, results) if results else ():
             latency = result.tool_latency_secs
             found.append(
@@ -120,20 +120,20 @@ def turns(
 
 
 def _zero(entries: Sequence[payload.Turn | None], began: Sequence[datetime | None]) -> float | None:
-    """Return when the offsets began, in Unix seconds: one of these instants where the first turn agrees.
+    """Return the instant of offset zero, in Unix seconds: one of those given, if the first turn agrees with it.
 
-    None where turns have no instants; older conversations have none at all.
+    None if turns have no instants, as in older conversations.
     """
     first = next((one for one in entries if one is not None), None)
     if first is None or first.created_at_unix_ms is None or first.time_in_call_secs is None:
         return None
     zero = first.created_at_unix_ms / 1000 - first.time_in_call_secs
-    # Both are told in whole seconds, cut off.
+    # Both are in whole seconds, rounded down.
     return next((at for one in began if one and 0 <= zero - (at := one.timestamp()) < 2), zero)
 
 
 def _finer(entry: payload.Turn, zero: float) -> tuple[float | None, float | None]:
-    """Return where a turn lies by its instant, unless that is another second than the one told; and the instant."""
+    """Return the start of a turn by its instant, unless it is in another second than its offset; and the instant."""
     told, made = entry.time_in_call_secs, entry.created_at_unix_ms
     if made is None:
         return told, None
@@ -143,7 +143,7 @@ def _finer(entry: payload.Turn, zero: float) -> tuple[float | None, float | None
 
 
 def _note(index: int, entry: payload.Turn, start: float | None, moment: float | None) -> TranscriptTurn | None:
-    """Return what an application told the agent, or what happened meanwhile; None where somebody says or does more."""
+    """Return the note of an application or an event of the platform; None for an entry that has more than that."""
     words = entry.message
     if not entry.contextual_update_info:
         if words or entry.tool_calls or entry.tool_results:
@@ -185,7 +185,7 @@ def _outcome(sent: payload.ToolResult) -> payload.Outcome | None:
 
 # https://elevenlabs.io/docs/eleven-agents/customization/tools/system-tools/transfer-to-human
 def _transfers(outcome: payload.Outcome | None) -> Iterator[str]:
-    """Yield the numbers a call was handed to, by the tool itself or by a workflow."""
+    """Yield the numbers that a call was transferred to, by the tool itself or by a workflow."""
     if outcome is None:
         return
     kind = outcome.result_type or ""

@@ -110,7 +110,7 @@ _END_REASONS = {
 }
 
 _NEVER_HELD = {EndReason.NO_ANSWER, EndReason.BUSY, EndReason.ERROR}
-# What became of a call that its status says no more of than that it failed.
+# The status of a failed call, by its end reason.
 _UNHELD: dict[EndReason | None, Status] = {
     EndReason.NO_ANSWER: Status.NO_ANSWER,
     EndReason.BUSY: Status.NO_ANSWER,
@@ -126,7 +126,7 @@ _SPEAKERS: dict[str | None, tuple[Role, int | None, Visibility]] = {
     "node_transition": (Role.SYSTEM, None, Visibility.INTERNAL),
     "state_transition": (Role.SYSTEM, None, Visibility.INTERNAL),
     "injected": (Role.SYSTEM, None, Visibility.INTERNAL),
-    "sms": (Role.SYSTEM, None, Visibility.PUBLIC),  # whose it is, is not said
+    "sms": (Role.SYSTEM, None, Visibility.PUBLIC),  # the sender is not said
 }
 _STEP = (
     "former_node_id",
@@ -138,7 +138,7 @@ _STEP = (
     "new_state_name",
 )
 
-# The mix of all parties, each on a channel of its own, and both again without personal data.
+# All parties mixed, each on its own channel, and both again without personal data.
 _RECORDINGS = [
     "recording_url",
     "recording_multi_channel_url",
@@ -146,7 +146,7 @@ _RECORDINGS = [
     "scrubbed_recording_multi_channel_url",
 ]
 
-# What has no field, under Retell's own names.
+# Members without a field, kept under Retell's own names.
 _KEPT = (
     "call_type",
     "chat_type",
@@ -177,16 +177,16 @@ def normalize(
     is_delivered: bool = False,
     present: datetime | None = None,
 ) -> Conversation:
-    """Read a call or chat: a row of a list or, with `is_whole`, all that Retell has of it.
+    """Read a call or chat: a row of a list or, with `is_whole`, a complete one.
 
-    With `is_over` it has ended, whatever its status says; with `is_delivered` it may leave out what `get` brings.
+    With `is_over` it has ended, whatever its status says; with `is_delivered` it may lack members that `get` returns.
     `present` is when Retell sent it.
     """
     issues = Issues()
     sent = decode(body, _call, issues)
     id = text(sent.call_id) or text(sent.chat_id)
     if id is None:
-        raise PayloadError("the answer holds no id of a call or chat")
+        raise PayloadError("the answer has no id of a call or chat")
     status, end_reason, is_assumed = _outcome(sent, is_over=is_over)
 
     started_at = instant(sent.start_timestamp, "start_timestamp", issues, per_second=1000)
@@ -248,7 +248,7 @@ def normalize(
 
 
 def _outcome(sent: payload.Call, *, is_over: bool) -> tuple[Status, EndReason | None, bool]:
-    """Return the status, why it ended, and whether that it ended is our conclusion."""
+    """Return the status, the end reason, and whether the status was concluded from other members."""
     word = sent.call_status or sent.chat_status
     told = status = _STATUSES.get(word or "", Status.UNKNOWN)
     end_reason = _end_reason(sent.disconnection_reason)
@@ -265,7 +265,7 @@ def _outcome(sent: payload.Call, *, is_over: bool) -> tuple[Status, EndReason | 
 def _end_reason(word: str | None) -> EndReason | None:
     if not word:
         return None
-    # New ones come every few months, and errors are named alike.
+    # New ones are added every few months; errors have a common prefix.
     return _END_REASONS.get(word) or (EndReason.ERROR if word.startswith("error_") else EndReason.UNKNOWN)
 
 
@@ -303,7 +303,7 @@ def _transcript_state(
         return TranscriptState.PENDING if is_early else TranscriptState.AVAILABLE
     was_held = status is Status.ENDED or bool(sent.duration_ms)
     is_withheld = sent.data_storage_setting == "basic_attributes_only" or sent.opt_out_sensitive_data_storage
-    # It is made from the transcript, so none comes after it; but not every delivery has both.
+    # The analysis is made from the transcript, so none comes later; but a delivery may lack either.
     is_analyzed = (sent.call_analysis is not None or sent.chat_analysis is not None) and not is_delivered
     is_late = was_held and not is_withheld and not is_analyzed
     return TranscriptState.PENDING if is_late else TranscriptState.UNAVAILABLE
@@ -319,7 +319,7 @@ def _transcript(
     backchannels: list[int],
     issues: list[Issue],
 ) -> tuple[tuple[TranscriptTurn, ...] | None, bool]:
-    """Return the turns from the fullest of the places that may hold them, and whether plain text had to do."""
+    """Return the turns from the fullest of the lists that may hold them, and whether plain text was parsed."""
     place, items = _fullest(sent, issues)
     parsed: list[payload.Item] = []
     if sent.transcript and not any(item is not None and item.role in _SPEECH and item.content for item in items):
@@ -342,7 +342,7 @@ def _transcript(
     return found, bool(parsed)
 
 
-# Tools of integrations, used before a session and after it; without personal data where that is all that was kept.
+# Tools that integrations used before and after a session; without personal data if only that was kept.
 _BEFORE, _AFTER = (
     tuple(
         f"{kept}{when}_session_{what}_with_tool_calls"
@@ -354,7 +354,7 @@ _BEFORE, _AFTER = (
 
 
 def _integrations(sent: payload.Call) -> dict[str, Any]:
-    """Return what integrations did beside a session of which nothing else is told."""
+    """Return the tools that integrations used around a session without a transcript."""
     held = {name: getattr(sent, name) for name in _BESIDE}
     return {name: msgspec.json.decode(raw) for name, raw in held.items() if raw and bytes(raw) not in {b"null", b"[]"}}
 
@@ -378,7 +378,7 @@ def _fullest(sent: payload.Call, issues: list[Issue]) -> _Part:
     return "transcript", ()
 
 
-# The fullest first; those after the first two are decoded only where they must be.
+# The fullest first; those after the first two are decoded only if needed.
 _TRANSCRIPTS = (
     "transcript_with_tool_calls",
     "message_with_tool_calls",
@@ -398,10 +398,9 @@ def turns(
     participants: Participants,
     backchannels: list[int],
 ) -> tuple[TranscriptTurn, ...]:
-    """Read the entries of a transcript, but for nulls.
+    """Read the entries of a transcript, except nulls.
 
-    Others who speak are added to the participants, and the positions of turns that only show that somebody listens to
-    the backchannels.
+    New speakers are added to `participants`, and the positions of turns that only acknowledge to `backchannels`.
     """
     found: list[TranscriptTurn] = []
     began = None if started_at is None else started_at.timestamp()
@@ -455,7 +454,7 @@ def _timed(sent: Sequence[payload.Word | None]) -> tuple[Word, ...]:
     words: list[Word] = []
     for word in sent:
         if word is not None:
-            # Not rounded, which would take longer than all else that is done for a word.
+            # Not rounded: that would take longer than the rest of the work for a word.
             start, end = word.start, word.end
             duration = None if start is None or end is None or end < start else end - start
             words.append(Word(text=word.word or "", start=start, duration=duration))
@@ -463,7 +462,7 @@ def _timed(sent: Sequence[payload.Word | None]) -> tuple[Word, ...]:
 
 
 def _span(words: Sequence[payload.Word | None]) -> tuple[float | None, float | None]:
-    """Return start and duration of what was said in these words."""
+    """Return start and duration of the utterance."""
     first, last = words[0], words[-1]
     start, end = first.start if first else None, last.end if last else None
     return start, None if start is None or end is None or end < start else end - start
@@ -475,7 +474,7 @@ def _tool_result(item: payload.Item) -> ToolResult:
 
 
 def _unsaid(item: payload.Item) -> str:
-    """Return what happened without words: a key that was pressed, or the JSON of a step in the agent's flow."""
+    """Return the text of an entry without words: a key that was pressed, or a step in the agent's flow as JSON."""
     if item.digit is not None:
         return str(item.digit)
     step = {name: value for name in _STEP if (value := getattr(item, name)) is not None}
@@ -516,5 +515,5 @@ def _metadata(
     if direction is Direction.UNKNOWN:
         told |= {name: getattr(sent, name) for name in ("direction", "from_number", "to_number")}
     if recorded != _RECORDINGS[:1]:
-        told["recordings"] = recorded  # which is which
+        told["recordings"] = recorded  # in the order of `Conversation.recordings`
     return {name: value for name, value in told.items() if value not in _NOTHING}

@@ -1,4 +1,4 @@
-"""What Retell sends: calls and chats, one kind of record in two vocabularies, `call_…` and `chat_…`."""
+"""What Retell sends: calls and chats, the same record with members named `call_…` or `chat_…`."""
 
 # what Retell sends
 
@@ -89,10 +89,10 @@ class Call(msgspec.Struct):
     transfer_end_timestamp: AnyJson = None
     transcript_with_tool_calls: list[Item | None] | None = None
     message_with_tool_calls: list[Item | None] | None = None
-    # They repeat the first or take its place, so they are decoded only where it is missing.
+    # They repeat the first or replace it, so they are decoded only if it is missing.
     scrubbed_transcript_with_tool_calls: msgspec.Raw = msgspec.Raw()
     transcript_object: msgspec.Raw = msgspec.Raw()
-    # What integrations did before and after, kept beside the transcript.
+    # Tools that integrations used before and after, separate from the transcript.
     pre_session_transcript_with_tool_calls: msgspec.Raw = msgspec.Raw()
     pre_session_message_with_tool_calls: msgspec.Raw = msgspec.Raw()
     scrubbed_pre_session_transcript_with_tool_calls: msgspec.Raw = msgspec.Raw()
@@ -153,15 +153,15 @@ class Delivery(msgspec.Struct):
     transfer_option: AnyJson = None
 
 
-# A token joins a web call, a credential its relays; SIP headers may hold whatever the customer's telephony asks for.
+# A token opens a web call, a credential its relays; SIP headers may hold credentials for the customer's telephony.
 SECRETS = frozenset({"access_token", "credential", "custom_sip_headers"})
 
 LEFT_TO_RAW = {
     "custom_sip_headers*": "they may hold credentials",
-    "*_with_tool_calls[].type": "what kind of tool it was; its name says more",
-    "*_with_tool_calls[].metadata.*": "which answer of which model it was",
-    "transcript_with_tool_calls[].thought_signature": "it means something to the model alone",
+    "*_with_tool_calls[].type": "the kind of tool; its name says more",
+    "*_with_tool_calls[].metadata.*": "the id of the model's response",
+    "transcript_with_tool_calls[].thought_signature": "only the model can read it",
     "transcript_with_tool_calls[].multimedia*": "a turn has no place for attachments",
-    "message_with_tool_calls[].thought_signature": "it means something to the model alone",
+    "message_with_tool_calls[].thought_signature": "only the model can read it",
     "message_with_tool_calls[].multimedia*": "a turn has no place for attachments",
 }

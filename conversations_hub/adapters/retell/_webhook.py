@@ -1,4 +1,4 @@
-"""What Retell delivers by itself: each event with the call or chat as it was then."""
+"""Retell's webhooks: each event has the call or chat as it was then."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _KINDS = {
 
 
 def events(body: bytes) -> Sequence[Event]:
-    """Read a delivery: one event; of a kind nobody knows, it may be about no conversation."""
+    """Read a delivery: one event; one of an unknown kind may name no conversation."""
     sent = decode(body, _delivery, [])
     kind = _KINDS.get(sent.event or "", EventKind.OTHER)
     occurred_at = instant(sent.event_timestamp, "event_timestamp", [], per_second=1000)
@@ -42,9 +42,9 @@ def events(body: bytes) -> Sequence[Event]:
     place, told, resource = next((one for one in about if one[1] not in ABSENT), ("", None, None))
     if told is None:
         if kind is not EventKind.OTHER:
-            raise PayloadError("the delivery holds neither a call nor a chat")
+            raise PayloadError("the delivery has neither a call nor a chat")
         return (Event(provider="retell", kind=kind, provider_kind=sent.event, occurred_at=occurred_at),)
-    # The documentation's own sample of a call that has ended says that it is registered.
+    # In the documentation's own example, a call that has ended is still `registered`.
     # https://docs.retellai.com/features/webhook-overview
     is_over = kind in {EventKind.ENDED, EventKind.ANALYSIS_READY}
     record = normalize(told, is_whole=True, is_over=is_over, is_delivered=True, present=occurred_at)
@@ -69,7 +69,7 @@ def _metadata(sent: payload.Delivery, conversation: Conversation) -> dict[str, o
 
 
 def _id(event: str | None, conversation: Conversation) -> str | None:
-    # Nothing tells one update of a transcript from the next; a call may be transferred more than once.
+    # Nothing distinguishes updates of a transcript; a call may be transferred more than once.
     # https://docs.retellai.com/features/webhook-overview
     if not event or event == "transcript_updated":
         return None
@@ -78,8 +78,7 @@ def _id(event: str | None, conversation: Conversation) -> str | None:
     return f"{conversation.id}:{event}{when}"
 
 
-# The secret is the API key that the console marks with a webhook badge; what it signs are body and time, one after
-# the other.
+# The secret is the API key that the console marks with a webhook badge; it signs the body followed by the time.
 # https://docs.retellai.com/features/secure-webhook
 WEBHOOK = Webhook(
     events=events,

@@ -1,4 +1,4 @@
-"""What Telnyx sends: a conversation, its messages and its insights are three resources, all but the first in pages."""
+"""What Telnyx sends: a conversation, its messages and its insights are three resources; the last two have pages."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class Whole(msgspec.Struct):
 
     @property
     def runs(self) -> list[Insights]:
-        """All runs of insights there were."""
+        """All runs of insights."""
         return [run for page in self.insights or () for run in page.data if run is not None]
 
 

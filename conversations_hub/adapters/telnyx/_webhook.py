@@ -1,4 +1,4 @@
-"""What Telnyx delivers by itself."""
+"""Telnyx's webhooks."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _KINDS = {
 
 
 def events(body: bytes) -> Sequence[Event]:
-    """Read a webhook: one event. Most events of a call name the call, but not the conversation held in it.
+    """Read a webhook: one event. Most events about a call name the call, but not its conversation.
 
-    Those say which call it was, and what was found out about it.
+    They have the ids of the call and their results.
     """
     issues: list[Issue] = []
     delivery = decode(body, _delivery, issues)
@@ -47,7 +47,7 @@ def events(body: bytes) -> Sequence[Event]:
     if kind is EventKind.ANALYSIS_READY and about.status in UNFINISHED:
         kind = EventKind.UPDATED
     id = text(about.conversation_id)
-    # Deliveries come more than once and in any order.
+    # Deliveries may be repeated, and arrive in any order.
     # https://developers.telnyx.com/development/api-fundamentals/webhooks/receiving-webhooks
     event_id = (
         text(sent.id) or text(about.request_id) or (f"{id}:{sent.event_type}" if id and sent.event_type else None)
@@ -76,7 +76,7 @@ def _related_ids(members: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _run(about: Payload) -> list[Insights]:
-    """Return the insights that an event brings, as `get` has them."""
+    """Return the insights in an event, as `get` returns them."""
     if about.results is None:
         return []
     return [Insights(about.request_id, about.status, None, about.insight_group_id, about.results)]
@@ -85,7 +85,7 @@ def _run(about: Payload) -> list[Insights]:
 def _told_by(
     body: bytes, id: str, delivery: payload.Delivery, about: Payload, members: Mapping[str, Any]
 ) -> Conversation:
-    """Return the conversation as far as one event tells of it."""
+    """Return what one event says about its conversation."""
     issues = Issues()
     sent = delivery.data or delivery
     present = instant(sent.occurred_at, "data.occurred_at" if delivery.data else "occurred_at", issues)

@@ -1,6 +1,6 @@
-"""What Ultravox sends: calls, their messages, pages of both; what is left of it to `raw`, and why.
+"""What Ultravox sends: calls, their messages, and pages of both.
 
-A member that holds its default may be left out: an empty text, an offset of zero.
+A member that has its default may be missing: an empty text, an offset of zero.
 """
 
 # what Ultravox sends
@@ -119,7 +119,7 @@ class Page(msgspec.Struct, Generic[T]):
 
 
 class Created(msgspec.Struct, rename="camel"):
-    """The member of a call that only whoever started it needs."""
+    """The join URL of a new call."""
 
     join_url: str | None = None
 
@@ -144,16 +144,16 @@ _SETTINGS = (
     "*medium.sip.outgoing.username", "*timeExceededMessage", "*transcriptOptional", "*vadSettings*", "*voiceOverrides*",
 )  # fmt: skip
 LEFT_TO_RAW = {
-    **dict.fromkeys(_SETTINGS, "how the call was set up, not what happened in it; credentials among it"),
-    "*joinUrl": "whoever has it may join: `start` hands it out",
-    "*systemPrompt": "it stands in the transcript, where there is one",
-    "messages[].results[].medium": "whether it was spoken or written; most often the call's own medium",
-    **dict.fromkeys(("messages[].next", "messages[].previous", "messages[].total"), "where the page stands"),
+    **dict.fromkeys(_SETTINGS, "the configuration of the call, with credentials"),
+    "*joinUrl": "anyone with it may join: `start` returns it",
+    "*systemPrompt": "part of the transcript, if there is one",
+    "messages[].results[].medium": "spoken or written; most often the call's own medium",
+    **dict.fromkeys(("messages[].next", "messages[].previous", "messages[].total"), "about the page"),
 }
 
 SECRET_FIELDS = frozenset(
     {
-        "additionalParams",  # of a carrier's request, its SIP password among them
+        "additionalParams",  # parameters of a carrier's request, including its SIP password
         "dataConnectionConfig",
         "experimentalSettings",
         "headers",

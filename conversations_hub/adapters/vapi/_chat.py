@@ -1,4 +1,4 @@
-"""Vapi's chats: GET /chat, complete. A chat is what somebody wrote and the reply to it; a session may hold several."""
+"""Vapi's chats: GET /chat, complete lists. A chat is a customer's message and the reply; a session may hold several."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ class _Chat(msgspec.Struct, rename="camel"):
 
 _chat = msgspec.json.Decoder(_Chat, strict=False)
 
-_SET_UP = "how the chat was set up, not what became of it"
+_SET_UP = "the configuration of the chat"
 _LEFT_TO_RAW = {
     "assistant.*": _SET_UP,
     "assistantOverrides.*": _SET_UP,
     "squad*": _SET_UP,
     "stream": "how the reply was sent",
-    "costs*": "the cost by part, each with the configuration it was run up by",
-    "messages[].*": "what was written in the chats before, and what is in input once more",
+    "costs*": "the cost by component, each with its configuration",
+    "messages[].*": "messages of earlier chats, and those of input again",
     **{f"{place}[].{member}": why for place in ("input", "output") for member, why in LEFT_TO_RAW.items()},
 }
 
@@ -79,7 +79,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
     return Conversation(
         provider="vapi",
         id=str(sent.id),
-        # Nothing tells the status. What has no reply is being answered, or failed.
+        # There is no status. A chat without a reply is still being answered, or failed.
         status=Status.ENDED if reply else Status.UNKNOWN,
         title=text(sent.name),
         channel=Channel.CHAT,
@@ -99,9 +99,9 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
 
 
 def _asked(sent: _Chat, participants: Participants, issues: list[Issue]) -> list[TranscriptTurn]:
-    """Return what was written for this reply, and nothing of what stands in the chats before."""
+    """Return what the customer wrote for this reply, without the messages of earlier chats."""
     # https://docs.vapi.ai/chat/non-streaming
-    # The specification has it in `input`; where that is not told, it is the end of all that the reply is based on.
+    # The specification has it in `input`; without that, it is at the end of the messages that the reply is based on.
     if sent.input is not None:
         asked = sent.input if isinstance(sent.input, list | Message) else Message(role="user", content=sent.input)
         return turns(asked if isinstance(asked, list) else [asked], "input", participants, issues)
@@ -117,7 +117,7 @@ def _has_history(sent: _Chat) -> bool:
 
 
 def _end_of_replies(messages: Sequence[Message | None]) -> int:
-    """Return the position behind the last message that is not the customer's."""
+    """Return the position after the last message that is not the customer's."""
     others = (place for place, one in enumerate(messages, start=1) if one is not None and one.role != "user")
     return max(others, default=0)
 
@@ -125,7 +125,7 @@ def _end_of_replies(messages: Sequence[Message | None]) -> int:
 def _transcript_state(asked: Sequence[TranscriptTurn], reply: Sequence[TranscriptTurn]) -> TranscriptState:
     if reply:
         return TranscriptState.AVAILABLE
-    # Where the organization keeps no data, there is not even what was asked.
+    # If the organization keeps no data, the input is missing too.
     return TranscriptState.PENDING if asked else TranscriptState.UNAVAILABLE
 
 
@@ -158,7 +158,7 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
 def delete(_account: Account, id: str, options: Mapping[str, Any]) -> Flow[None]:
     """Delete a chat; the session it belongs to stays."""
     if options:
-        raise InvalidRefError("a chat is deleted whole and by itself: there are no options")
+        raise InvalidRefError("deleting a chat takes no options")
     # https://docs.vapi.ai/api-reference/chats/delete
     yield Request("DELETE", "/chat/{id}", ids={"id": id}, json=False)
 

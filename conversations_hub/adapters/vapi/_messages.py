@@ -1,4 +1,4 @@
-"""What is written in Vapi's chats and sessions: messages as OpenAI has them, mostly without instants."""
+"""The messages of Vapi's chats and sessions: those of OpenAI, mostly without instants."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ class Message(msgspec.Struct, gc=False):
 
 
 LEFT_TO_RAW = {
-    "endTime": "none of what is written has a length",
-    "duration": "none of what is written has a length",
-    "speakerLabel": "of who is heard",
-    "metadata*": "of the model or of what transcribed, not of what was said",
-    "isFiltered": "what the security filter took out",
-    "detectedThreats*": "what the security filter took out",
-    "originalMessage": "what the security filter took out",
+    "endTime": "written messages have no length",
+    "duration": "written messages have no length",
+    "speakerLabel": "only voices have one",
+    "metadata*": "about the model or the transcriber, not about the message",
+    "isFiltered": "about the security filter",
+    "detectedThreats*": "about the security filter",
+    "originalMessage": "about the security filter",
     "tool_calls[].type": "always a function",
-    "content[].*": "the text is read; a picture, for one, is none",
+    "content[].*": "only text is read, not pictures and the like",
 }
-"""What of a message is not read, and why."""
+"""Members of a message that are not read, each with the reason."""
 
 # what it means
 
@@ -66,9 +66,9 @@ def turns(
     begin: int = 0,
     first: int = 0,
 ) -> list[TranscriptTurn]:
-    """Read messages that stand at a place of the body; the first participant is the agent, the second the customer.
+    """Read the messages at a place of the body.
 
-    `begin` is the position of the first message that is read, `first` the index of its turn.
+    `begin` is the position of the first message to read, `first` the index of its turn.
     """
     found: list[TranscriptTurn] = []
     for position, entry in enumerate(messages[begin:], start=begin):
@@ -96,8 +96,8 @@ def turns(
 
 
 def _named(name: str, kind: ParticipantKind, participants: Participants) -> int:
-    """Return the position of who is named, whatever else is known of them."""
-    # Of those two more may be known, and everybody else was added here.
+    """Return the position of a participant of that name, whatever else is known of them."""
+    # Only the first two may have more than a name; the others were added here.
     for position, known in enumerate(participants[:2]):
         if known.kind is kind and known.name == name:
             return position
@@ -120,5 +120,5 @@ def tool_call_of(sent: SentToolCall) -> ToolCall:
 
 
 def tool_result_of(id: Id | None, content: AnyJson) -> ToolResult:
-    """Read what a tool answered to the call with an id."""
+    """Read the answer of a tool."""
     return ToolResult(call_id=text(id), content=json_text(content))

@@ -1,4 +1,4 @@
-"""Vapi's lists, the newest first: a page begins at the instant of the last row of the one before."""
+"""Vapi's lists, newest first: a page begins at the instant of the last row of the page before."""
 
 # how to ask
 
@@ -18,7 +18,7 @@ from ...schema import Conversation
 from ...wire import Flow, Request
 
 PAGE_SIZE = 100
-"""Rows come whole, with all that was said and configured: of the largest pages a few would fill the memory."""
+"""Rows are complete, with transcript and configuration: a few pages of the maximum size would fill the memory."""
 
 _LARGEST_PAGE = 1000
 
@@ -46,12 +46,12 @@ _stamp = msgspec.json.Decoder(_Stamp, strict=False)
 
 
 def page_of(path: str, read: ReadRows, normalize: Normalize, query: Query, cursor: str | None) -> Flow[RawPage]:
-    """List a page; a cursor is a place."""
+    """List a page; a cursor is a `Place`."""
     place = read_place(cursor, "Vapi")
     limit = min((query.page_size or PAGE_SIZE) + len(place.seen), _LARGEST_PAGE)
     told = {
         "limit": limit,
-        # Inclusive and in milliseconds; the hub leaves out again what is not before `until`.
+        # Inclusive, in milliseconds; the hub drops rows that are not before `until`.
         "createdAtLe": place.at or _iso(query.until),
         "createdAtGe": _iso(query.since),
         "assistantId": query.agent,
@@ -63,12 +63,12 @@ def page_of(path: str, read: ReadRows, normalize: Normalize, query: Query, curso
     fresh, following_place = following(rows, stamps, place, limit, has_more=has_more)
     first = next((stamp.created_at for stamp in stamps if stamp.id is not None and stamp.created_at), "")
     if place.at and first > place.at:
-        raise PaginationError("the page does not begin where it was asked to")
+        raise PaginationError("the page does not begin at the instant that was requested")
     return RawPage(rows=fresh, normalize=normalize, cursor=str(following_place) if following_place else None)
 
 
 def by_creation(query: Query) -> Query:
-    """Return a query that says the order, for a list that has several."""
+    """Return a query with the order, for a list that supports several."""
     return msgspec.structs.replace(query, options={**query.options, "sortBy": "createdAt", "sortOrder": "DESC"})
 
 
@@ -81,7 +81,7 @@ def rows_of_results(body: bytes) -> tuple[list[msgspec.Raw], bool | None]:
     """Read the rows of a page that may say whether there is more."""
     page = decode(body, _results, [])
     if page.results is None:
-        raise PayloadError("the answer holds no list of results")
+        raise PayloadError("the answer has no list of results")
     return page.results, page.metadata.has_next_page if page.metadata else None
 
 

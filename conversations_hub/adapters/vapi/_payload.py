@@ -1,4 +1,4 @@
-"""Vapi's JSON: calls, what was said in them, and what else became of them."""
+"""The calls that Vapi sends, with transcript and artifacts."""
 
 # what Vapi sends
 
@@ -146,7 +146,7 @@ class Overrides(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 MaybeOverrides = Overrides | list[Any] | str | float | bool | None
-"""Set in so many places that one of another form must not cost the call."""
+"""Settings that are repeated in many places: one of another form must not make a call unreadable."""
 
 
 class Squad(msgspec.Struct, rename="camel", omit_defaults=True):
@@ -184,7 +184,7 @@ class Call(msgspec.Struct, rename="camel"):
     updated_at: Instant = None
     started_at: Instant = None
     ended_at: Instant = None
-    # In no specification; reports and exports have them.
+    # Not in the specification; reports and exports have them.
     duration_seconds: Seconds | None = None
     duration_ms: Seconds | None = None
     duration_minutes: Seconds | None = None
@@ -218,7 +218,7 @@ class Call(msgspec.Struct, rename="camel"):
     analysis: Analysis | None = None
     artifact: Artifact | None = None
     artifact_plan: MaybeArtifactPlan = None
-    # As it was before there were artifacts. The messages still come twice, so these are read only where they must be.
+    # From before there were artifacts. The messages are still sent twice, so these are decoded only if needed.
     messages: msgspec.Raw = msgspec.Raw()
     transcript: str | None = None
     summary: str | None = None
@@ -230,7 +230,7 @@ call_decoder = msgspec.json.Decoder(Call, strict=False)
 messages_decoder = msgspec.json.Decoder(list[Message | None] | None, strict=False)
 
 # https://docs.vapi.ai/api-reference/calls/get
-# A call repeats the configuration it was held with, down to the keys of others' services.
+# A call repeats its configuration, including the keys of other services.
 SECRETS = frozenset(
     (
         *("accessKeyId", "accessToken", "apiKey", "apiSecret", "authPassword", "authToken", "authUsername"),
@@ -243,11 +243,11 @@ SECRETS = frozenset(
     )
 )
 
-_SET_UP = "how the call was set up, not what became of it"
-_PRIVATE = "the address of a private file, to which the recording's path leads"
-_FAULTS = "for finding faults, with Vapi's own tools"
-_TWICE = "what was said, once more"
-_FILTERED = "what the security filter took out"
+_SET_UP = "the configuration of the call"
+_PRIVATE = "the address of a private file; the recording has a path to it"
+_FAULTS = "for debugging with Vapi's own tools"
+_TWICE = "the transcript again"
+_FILTERED = "about the security filter"
 LEFT_TO_RAW = {
     "artifactPlan.*": _SET_UP,
     "assistant.*": _SET_UP,
@@ -259,10 +259,10 @@ LEFT_TO_RAW = {
     "workflow": _SET_UP,
     "workflow.*": _SET_UP,
     "workflowOverrides.*": _SET_UP,
-    "monitor*": "addresses that let anybody listen in and interfere",
-    "webCall*Url": "the way into a running call",
-    "webCallSipUri": "the way into a running call",
-    "costs*": "the cost by part, each with the configuration it was run up by; costBreakdown has the sums",
+    "monitor*": "addresses that let anyone listen in and interfere",
+    "webCall*Url": "lets anyone join the running call",
+    "webCallSipUri": "lets anyone join the running call",
+    "costs*": "the cost by component, each with its configuration; costBreakdown has the sums",
     "recordingUrl": _PRIVATE,
     "stereoRecordingUrl": _PRIVATE,
     "artifact.*ecordingUrl": _PRIVATE,
@@ -273,13 +273,13 @@ LEFT_TO_RAW = {
     "artifact.transcript": _TWICE,
     "artifact.messagesOpenAIFormatted*": _TWICE,
     "artifact.nodes*": _TWICE,
-    "artifact.messages[].source": "which part of Vapi spoke",
+    "artifact.messages[].source": "the component of Vapi that spoke",
     "artifact.messages[].isFiltered": _FILTERED,
     "artifact.messages[].detectedThreats*": _FILTERED,
     "artifact.messages[].originalMessage": _FILTERED,
-    "artifact.messages[].confidenceSource": "who computed the confidence",
-    "artifact.messages[].metadata.*": "what else is known of the transcriber, or of a tool's answer",
-    "artifact.messages[].name": "the call that was answered says it",
-    "artifact.messages[].warnings*": "of the size of an answer",
+    "artifact.messages[].confidenceSource": "the source of the confidence",
+    "artifact.messages[].metadata.*": "more about the transcriber, or about a tool's answer",
+    "artifact.messages[].name": "the tool call has it",
+    "artifact.messages[].warnings*": "about the size of an answer",
     "artifact.messages[].toolCalls[].type": "always a function",
 }

@@ -1,4 +1,4 @@
-"""Vapi's sessions: GET /session, complete. A session holds all that is written in its chats, on the web or by SMS."""
+"""Vapi's sessions: GET /session, complete lists. A session holds all messages of its chats, on the web or by SMS."""
 
 from __future__ import annotations
 
@@ -65,15 +65,15 @@ class _Session(msgspec.Struct, rename="camel"):
 
 _session = msgspec.json.Decoder(_Session, strict=False)
 
-_SET_UP = "how the session was set up, not what became of it"
+_SET_UP = "the configuration of the session"
 _LEFT_TO_RAW = {
     "assistant.*": _SET_UP,
     "assistantOverrides.*": _SET_UP,
     "customer.*": _SET_UP,
     "phoneNumber.*": _SET_UP,
     "squad*": _SET_UP,
-    "costs*": "the cost by part, each with the configuration it was run up by",
-    "artifact.*": "made of calls; of a session there are structured outputs alone",
+    "costs*": "the cost by component, each with its configuration",
+    "artifact.*": "for calls; a session only has structured outputs",
     **{f"messages[].{member}": why for member, why in LEFT_TO_RAW.items()},
 }
 
@@ -93,7 +93,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
     agent = Agent(id=text(sent.assistant_id), name=text(sent.assistant.name) if sent.assistant else None)
     participants = parties(agent, sent.phone_number, sent.customer_id, sent.customer)
     written = tuple(turns(sent.messages or (), "messages", participants, issues))
-    moved = rebased(written)  # where each chat counts from its own begin
+    moved = rebased(written)  # if each chat counts from its own start
     written = moved or written
     artifact = sent.artifact or _Artifact()
     outputs = outputs_of(artifact.structured_outputs)
@@ -128,8 +128,8 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
 
 def _transcript_state(written: tuple[TranscriptTurn, ...], status: Status) -> TranscriptState:
     if status is not Status.ENDED:
-        return TranscriptState.PENDING  # somebody may still write
-    # Nobody wrote; or the organization keeps no data, and nothing tells.
+        return TranscriptState.PENDING  # more messages may come
+    # There were no messages, or the organization keeps no data; nothing says which.
     return TranscriptState.AVAILABLE if written else TranscriptState.UNAVAILABLE
 
 
@@ -165,9 +165,9 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
 
 
 def delete(_account: Account, id: str, options: Mapping[str, Any]) -> Flow[None]:
-    """Delete a session; what becomes of its chats is not documented."""
+    """Delete a session; what happens to its chats is not documented."""
     if options:
-        raise InvalidRefError("a session is deleted whole: there are no options")
+        raise InvalidRefError("deleting a session takes no options")
     # https://docs.vapi.ai/api-reference/sessions/delete
     yield Request("DELETE", "/session/{id}", ids={"id": id}, json=False)
 
