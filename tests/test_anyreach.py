@@ -14,7 +14,7 @@ from conversations_hub import errors
 from conversations_hub.account import Account
 from conversations_hub.adapter import Query, RawPage, Start
 from conversations_hub.adapters.anyreach import ADAPTER, end, get, list_page, normalize, refusal, send, start
-from conversations_hub.reading.paging import Place
+from conversations_hub.reading.paging import Position
 from conversations_hub.schema import (
     Agent,
     Channel,
@@ -63,7 +63,7 @@ def page(answered: Response, cursor: str | None = None, **query: Any) -> Driven[
 
 
 def cursor_of(created_at: str, *seen: str) -> str:
-    return str(Place(created_at, seen))
+    return str(Position(created_at, seen))
 
 
 class TestConversation:

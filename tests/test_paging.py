@@ -15,7 +15,7 @@ from conversations_hub import Account
 from conversations_hub.adapter import Query
 from conversations_hub.adapters import tavus
 from conversations_hub.errors import InvalidRefError, PaginationError
-from conversations_hub.reading.paging import Place, Stamp, following, read_numbers, read_place, stamps_of
+from conversations_hub.reading.paging import Position, Stamp, advance, read_numbers, read_position, stamps_of
 from conversations_hub.testing import drive
 from conversations_hub.wire import Response
 
@@ -23,36 +23,36 @@ _stamp = msgspec.json.Decoder(Stamp)
 
 
 def page(
-    *rows: tuple[str | None, str | None], place: Place | None = None, full: int = 10, has_more: bool | None = None
-) -> tuple[list[str | None], Place | None]:
+    *rows: tuple[str | None, str | None], position: Position | None = None, full: int = 10, has_more: bool | None = None
+) -> tuple[list[str | None], Position | None]:
     raw = [msgspec.Raw(json.dumps({"id": id, "created_at": at}).encode()) for id, at in rows]
-    fresh, found = following(raw, stamps_of(raw, _stamp), place or Place("", ()), full, has_more=has_more)
+    fresh, found = advance(raw, stamps_of(raw, _stamp), position or Position("", ()), full, has_more=has_more)
     return [json.loads(bytes(row))["id"] for row in fresh], found
 
 
 def test_a_page_leaves_out_what_was_seen_and_says_what_will_be_seen_again() -> None:
     rows = (("a", "5"), ("b", "5"), ("c", "4"), ("d", "4"))
-    assert page(*rows, place=Place("5", ("a",))) == (["b", "c", "d"], Place("4", ("c", "d")))
+    assert page(*rows, position=Position("5", ("a",))) == (["b", "c", "d"], Position("4", ("c", "d")))
 
 
 def test_what_was_seen_at_an_instant_adds_up_while_the_pages_stay_there() -> None:
-    assert page(("b", "5"), ("a", "5"), place=Place("5", ("a",))) == (["b"], Place("5", ("a", "b")))
+    assert page(("b", "5"), ("a", "5"), position=Position("5", ("a",))) == (["b"], Position("5", ("a", "b")))
 
 
 def test_a_row_that_does_not_say_when_is_seen_and_one_without_an_id_leads_nowhere() -> None:
-    assert page(("a", "5"), ("b", None), (None, "4")) == (["a", "b", None], Place("5", ("a", "b")))
+    assert page(("a", "5"), ("b", None), (None, "4")) == (["a", "b", None], Position("5", ("a", "b")))
 
 
 def test_the_end_is_what_the_provider_says_or_a_page_that_brings_nothing_new() -> None:
     assert page(("a", "5"), has_more=False) == (["a"], None)
-    assert page(("a", "5"), place=Place("5", ("a",))) == ([], None)
+    assert page(("a", "5"), position=Position("5", ("a",))) == ([], None)
     assert page() == ([], None)
 
 
 @pytest.mark.parametrize(("full", "has_more"), [(1, None), (10, True)])
 def test_more_that_no_instant_leads_to_is_an_error(full: int, has_more: bool | None) -> None:  # noqa: FBT001
     with pytest.raises(PaginationError, match="a page of 1 leads no further"):
-        page(("a", "5"), place=Place("5", ("a",)), full=full, has_more=has_more)
+        page(("a", "5"), position=Position("5", ("a",)), full=full, has_more=has_more)
     with pytest.raises(PaginationError, match="do not say when"):
         page(("a", None), full=full, has_more=has_more)
 
@@ -63,11 +63,11 @@ def test_a_row_that_cannot_be_read_has_an_empty_stamp() -> None:
 
 @given(st.text(st.characters(codec="utf-8"), min_size=1), st.lists(st.text(st.characters(codec="utf-8"))))
 def test_a_place_is_read_as_it_was_written(at: str, seen: list[str]) -> None:
-    place = Place(at, tuple(seen))
-    assert read_place(str(place), "Acme") == place
+    position = Position(at, tuple(seen))
+    assert read_position(str(position), "Acme") == position
     old = json.dumps([100, at, seen], ensure_ascii=False)
-    assert read_place(old, "Acme") == place
-    assert read_place(None, "Acme") == Place("", ())
+    assert read_position(old, "Acme") == position
+    assert read_position(None, "Acme") == Position("", ())
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_place_is_read_as_it_was_written(at: str, seen: list[str]) -> None:
 )
 def test_what_is_no_place_is_refused(cursor: str) -> None:
     with pytest.raises(InvalidRefError, match=re.escape("invalid Acme cursor: expected [instant, [id, …]] as JSON")):
-        read_place(cursor, "Acme")
+        read_position(cursor, "Acme")
 
 
 def test_numbers_are_read_or_refused() -> None:

@@ -22,7 +22,7 @@ from ..events import Event, EventKind, Webhook
 from ..policy import sent_at
 from ..reading.json import decode, decode_at
 from ..reading.lifecycle import concluded, is_too_early
-from ..reading.paging import Stamp, following, read_place, stamps_of
+from ..reading.paging import Stamp, advance, read_position, stamps_of
 from ..reading.participants import Participants, Speakers, unknown_speaker
 from ..reading.plain_text import utterances
 from ..reading.refusals import provider_error, read_or_raise, words_of
@@ -418,15 +418,15 @@ _MAY_BE_MORE = "a page ended between conversations created at the same instant: 
 
 
 def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
-    """List a page; a cursor is a `Place`, whose instant in Base64 is AnyReach's own cursor."""
-    place = read_place(cursor, "AnyReach")
+    """List a page; a cursor is a `Position`, whose instant in Base64 is AnyReach's own cursor."""
+    position = read_position(cursor, "AnyReach")
     # Whether a page begins at its cursor's instant or after it is not documented, so it may repeat what was seen.
-    limit = max(query.page_size or _PAGE_SIZE, len(place.seen) + 1)
+    limit = max(query.page_size or _PAGE_SIZE, len(position.seen) + 1)
     words = [word for word, (status, _) in _STATUSES.items() if status is query.status]
     # https://docs.anyreach.ai/conversations/search-and-filters
     told: dict[str, str | int | None] = {
         "limit": limit,
-        "cursor": base64.b64encode(place.at.encode()).decode() or None,
+        "cursor": base64.b64encode(position.at.encode()).decode() or None,
         # It takes one word; a status that has several is left to the hub's own check.
         "status": words[0] if len(words) == 1 else None,
         "agent_id": query.agent,
@@ -435,21 +435,21 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPa
         "created_before": query.until.isoformat() if query.until else None,
     }
     asked: dict[str, str | int | None] = {name: json_text(value) for name, value in query.options.items()}
-    asked |= {name: value for name, value in told.items() if value is not None}
+    asked |= without_empty(told)
     # https://docs.anyreach.ai/api-reference/conversations/list-conversations
     reply = yield Request("GET", "/core/conversations", asked)
     rows = read_or_raise(reply, _rows)
     stamps = stamps_of(rows, _stamp)
     # The server may return fewer rows than requested.
-    fresh, following_place = following(rows, stamps, place, min(limit, _PAGE_SIZE))
-    if following_place and query.since and _lies_before(following_place.at, query.since):
-        following_place = None  # the rows after it are older still, whether or not the filter was applied
+    fresh, following = advance(rows, stamps, position, min(limit, _PAGE_SIZE))
+    if following and query.since and _lies_before(following.at, query.since):
+        following = None  # the rows after it are older still, whether or not the filter was applied
     ends = [stamp.created_at for stamp in stamps if stamp.created_at][-2:]
     return RawPage(
         rows=fresh,
         normalize=partial(normalize, present=sent_at(reply.headers)),
-        cursor=str(following_place) if following_place else None,
-        warning=_MAY_BE_MORE if following_place and len(ends) == 2 and ends[0] == ends[1] else None,
+        cursor=str(following) if following else None,
+        warning=_MAY_BE_MORE if following and len(ends) == 2 and ends[0] == ends[1] else None,
     )
 
 

@@ -17,7 +17,7 @@ _UNTOLD = (None, "", *ABSENT, msgspec.Raw(b'""'))
 
 
 def amount(value: AnyJson | msgspec.Raw, place: str, issues: list[Issue]) -> Decimal | None:
-    """Read an amount exactly as it was sent: a number, or a number as text; None for what no price can be."""
+    """Read an amount exactly as it was sent: a number, or a number as text; None for any other value."""
     sent = bytes(value).decode().strip('"') if isinstance(value, msgspec.Raw) else str(value)
     try:
         found = Decimal(sent if len(sent) <= _LONGEST else "nan")
@@ -32,7 +32,7 @@ def amount(value: AnyJson | msgspec.Raw, place: str, issues: list[Issue]) -> Dec
 def cost(
     value: AnyJson | msgspec.Raw, place: str, issues: list[Issue], *, unit: str = "USD", per_unit: int = 1
 ) -> Cost | None:
-    """Read what a conversation costs; None if the provider does not say. Of cents there are 100 `per_unit`."""
+    """Read the cost of a conversation; None if the provider does not say. An amount in cents has 100 `per_unit`."""
     if value in _UNTOLD:
         return None
     found = amount(value, place, issues)

@@ -1,6 +1,6 @@
-"""Cursors as adapters write them: where a page begins, and nothing else; page size and filters are kept by the hub.
+"""The adapters' own part of a cursor: where a page begins. The hub keeps page size and filters beside it.
 
-Until 0.3 cursors are read that hold a page size as well, as they once did.
+Until 0.3, the readers accept cursors that also hold a page size, as earlier versions wrote them.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from ..errors import InvalidRefError, PaginationError, PayloadError
 from .json import decode, try_decode
 from .values import Id
 
-__all__ = ["Place", "Stamp", "following", "invalid_cursor", "read_json", "read_numbers", "read_place", "stamps_of"]
+__all__ = ["Position", "Stamp", "advance", "invalid_cursor", "read_json", "read_numbers", "read_position", "stamps_of"]
 
 T = TypeVar("T")
 
 
 def invalid_cursor(provider: str, expected: str) -> InvalidRefError:
-    """Return the error for a cursor that this adapter did not make."""
+    """Return the error for a cursor that the adapter did not make."""
     return InvalidRefError(f"invalid {provider} cursor: expected {expected}")
 
 
@@ -44,39 +44,39 @@ def read_json(cursor: str, decoder: msgspec.json.Decoder[T], provider: str, expe
     return found
 
 
-class Place(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Where a page begins in a list that is walked by the instant of creation, the newest first.
+class Position(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Where a page begins in a list that is paged by the instant of creation, newest first.
 
-    Several rows may be created at one instant, so a page begins at the instant of the last row of the page before, and
-    not after it.
+    Several rows may have the same instant, so a page begins at the instant of the last row of the page before, not
+    after it.
     """
 
     at: Annotated[str, msgspec.Meta(min_length=1)]
     """The instant as the provider spells it; empty on the first page."""
     seen: tuple[str, ...]
-    """Ids of rows of that instant that were brought, and are listed again."""
+    """Ids of rows of that instant that earlier pages had, and that are listed again."""
 
     def __str__(self) -> str:
         return msgspec.json.encode(self).decode()
 
 
-_place = msgspec.json.Decoder(Place)
+_position = msgspec.json.Decoder(Position)
 
 
-def read_place(cursor: str | None, provider: str) -> Place:
-    """Read a cursor that is a place, none for the first page; raise `InvalidRefError` for any other text."""
-    return read_json(cursor, _place, provider, "[instant, [id, …]] as JSON") if cursor else Place("", ())
+def read_position(cursor: str | None, provider: str) -> Position:
+    """Read a cursor that is a position, or none on the first page; raise `InvalidRefError` for any other."""
+    return read_json(cursor, _position, provider, "[instant, [id, …]] as JSON") if cursor else Position("", ())
 
 
 class Stamp(msgspec.Struct):
-    """What says where a row stands; `rename` it for a provider with other names."""
+    """The members of a row that say where it is; `rename` them for a provider with other names."""
 
     id: Id | None = None
     created_at: str | None = None
 
 
 def stamps_of(rows: Sequence[msgspec.Raw], decoder: msgspec.json.Decoder[T]) -> list[T]:
-    """Read the stamp of each row; an empty one for a row that cannot be read, which the hub sets apart."""
+    """Read the stamp of each row; it is empty for an unreadable row, which the hub reports."""
     return [_stamp_of(row, decoder) for row in rows]
 
 
@@ -87,18 +87,18 @@ def _stamp_of(row: msgspec.Raw, decoder: msgspec.json.Decoder[T]) -> T:
         return decode(b"{}", decoder)
 
 
-def following(
-    rows: Sequence[msgspec.Raw], stamps: Sequence[Stamp], place: Place, full: int, *, has_more: bool | None = None
-) -> tuple[list[msgspec.Raw], Place | None]:
-    """Return the rows of a page that were not seen before, and where the next page begins; None after the last page.
+def advance(
+    rows: Sequence[msgspec.Raw], stamps: Sequence[Stamp], position: Position, full: int, *, has_more: bool | None = None
+) -> tuple[list[msgspec.Raw], Position | None]:
+    """Return the new rows of a page, and where the next page begins; None after the last page.
 
-    `has_more` is what the provider says, if it does. Otherwise a short page is not the end, and one that brings nothing
-    new is, unless it holds as many rows as a `full` one.
+    `has_more` is whether the provider says that there are more rows; None if it does not say. Then a short page is not
+    the end, but a page without new rows is, unless it has at least `full` rows.
 
     Raises:
-        PaginationError: there may be more, and no instant leads there.
+        PaginationError: there may be more rows, but no instant leads to them.
     """
-    seen = {*place.seen}
+    seen = {*position.seen}
     fresh = [(row, one) for row, one in zip(rows, stamps, strict=True) if one.id is None or str(one.id) not in seen]
     new = [row for row, _ in fresh]
     instants = [one.created_at for _, one in fresh if one.id is not None and one.created_at]
@@ -111,4 +111,4 @@ def following(
         return new, None
     last = instants[-1]
     there = [str(one.id) for _, one in fresh if one.id is not None and (not one.created_at or one.created_at == last)]
-    return new, Place(last, (*(place.seen if last == place.at else ()), *there))
+    return new, Position(last, (*(position.seen if last == position.at else ()), *there))

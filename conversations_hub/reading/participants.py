@@ -7,15 +7,14 @@ from ..schema import Agent, Participant, ParticipantKind, Role
 __all__ = ["HUMAN_AGENTS", "Participants", "Speakers", "unknown_speaker"]
 
 Speakers = dict[str | None, tuple[Role, int | None]]
-"""By the provider's word for a speaker: the role, and the position among the participants; the agent's is 0, the
-customer's 1."""
+"""Role and position among the participants, by the provider's word for a speaker. The agent is at 0, the customer at 1."""
 
 
 class Participants(list[Participant]):
-    """Who took part, in order: the agent, the customer, and behind them the others as they turn up.
+    """The participants in order: the agent, the customer, then others as they appear.
 
-    Speakers are found in a table, since every one of them may have a name of their own. After the first search only
-    `index_of` and `unknown_speaker` add to the list.
+    They are looked up in a table, since a conversation may have very many. After the first look-up, only `index_of` and
+    `unknown_speaker` may add to the list.
     """
 
     __slots__ = ("_human", "_places")
@@ -63,9 +62,9 @@ class Participants(list[Participant]):
             return self._human
 
 
-# "agent" is none of them, as most providers call their AI so; nor is "human", which with some is the customer.
+# Not "agent", which most providers use for their AI, nor "human", which some use for the customer.
 HUMAN_AGENTS = frozenset({"human_agent", "live_agent", "representative", "transfer_target"})
-"""What providers call a person who took over."""
+"""The providers' words for a person who took over."""
 
 
 def unknown_speaker(word: str | None, participants: Participants) -> tuple[Role, int | None]:

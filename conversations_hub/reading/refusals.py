@@ -31,8 +31,8 @@ def one_line(words: str, most: int = 200) -> str:
 def words_of(response: Response) -> str | None:
     """Return what a refusal says; None if it says nothing.
 
-    Read are `message` or `detail`, followed by `errors`; without them `error`, `details` or `title`. Each may be text,
-    an object, or a list of either, as FastAPI, JSON:API and others send it.
+    The words are in `message` or `detail`, followed by those in `errors`; without these, in `error`, `details` or
+    `title`. Each may be text, an object, or a list of these, as FastAPI, JSON:API and others send it.
     """
     sent = try_decode_any(response.body)
     members = sent if isinstance(sent, dict) else {}
@@ -63,9 +63,9 @@ def _complaint(sent: AnyJson) -> str | None:
 def provider_error(
     response: Response, words: str | None, kind: type[ProviderError] | None = None, *, retryable: bool | None = None
 ) -> ProviderError:
-    """Return the error for a refusal: its class by status unless given, the provider's words where there are any.
+    """Return the error for a refusal, by its status unless a class is given, with the provider's words if there are any.
 
-    They are whole: the transport takes the credentials out of them, and cuts them after that.
+    The words are complete: the transport removes credentials from them, then shortens them.
     """
     said = words or "the provider gave no reason"
     return (kind or for_status(response.status))(said, status=response.status, retryable=retryable)
@@ -79,7 +79,7 @@ def by_status(response: Response) -> HubError:
 def read_or_raise(
     response: Response, read: Callable[[bytes], T], words: Callable[[Response], str | None] = words_of
 ) -> T:
-    """Read a 2xx answer; what turns out to be an error under HTTP 200 is raised as the refusal it is."""
+    """Read a 2xx answer; one that is an error under HTTP 200 is raised as a refusal."""
     try:
         return read(response.body)
     except PayloadError as error:

@@ -12,8 +12,9 @@ import msgspec
 from ...adapter import Query, RawPage
 from ...errors import PaginationError, PayloadError
 from ...reading.json import decode
-from ...reading.paging import Stamp, following, read_place, stamps_of
+from ...reading.paging import Stamp, advance, read_position, stamps_of
 from ...reading.refusals import read_or_raise
+from ...reading.values import without_empty
 from ...schema import Conversation
 from ...wire import Flow, Request
 
@@ -46,25 +47,24 @@ _stamp = msgspec.json.Decoder(_Stamp, strict=False)
 
 
 def page_of(path: str, read: ReadRows, normalize: Normalize, query: Query, cursor: str | None) -> Flow[RawPage]:
-    """List a page; a cursor is a `Place`."""
-    place = read_place(cursor, "Vapi")
-    limit = min((query.page_size or PAGE_SIZE) + len(place.seen), _LARGEST_PAGE)
+    """List a page; a cursor is a `Position`."""
+    position = read_position(cursor, "Vapi")
+    limit = min((query.page_size or PAGE_SIZE) + len(position.seen), _LARGEST_PAGE)
     told = {
         "limit": limit,
         # Inclusive, in milliseconds; the hub drops rows that are not before `until`.
-        "createdAtLe": place.at or _iso(query.until),
+        "createdAtLe": position.at or _iso(query.until),
         "createdAtGe": _iso(query.since),
         "assistantId": query.agent,
     }
-    asked = {name: value for name, value in told.items() if value is not None}
-    reply = yield Request("GET", path, {**query.options, **asked})
+    reply = yield Request("GET", path, {**query.options, **without_empty(told)})
     rows, has_more = read_or_raise(reply, read)
     stamps = stamps_of(rows, _stamp)
-    fresh, following_place = following(rows, stamps, place, limit, has_more=has_more)
+    fresh, following = advance(rows, stamps, position, limit, has_more=has_more)
     first = next((stamp.created_at for stamp in stamps if stamp.id is not None and stamp.created_at), "")
-    if place.at and first > place.at:
+    if position.at and first > position.at:
         raise PaginationError("the page does not begin at the instant that was requested")
-    return RawPage(rows=fresh, normalize=normalize, cursor=str(following_place) if following_place else None)
+    return RawPage(rows=fresh, normalize=normalize, cursor=str(following) if following else None)
 
 
 def by_creation(query: Query) -> Query:
