@@ -7,7 +7,7 @@ from ..schema import Agent, Participant, ParticipantKind, Role
 __all__ = ["HUMAN_AGENTS", "Participants", "Speakers", "unknown_speaker"]
 
 Speakers = dict[str | None, tuple[Role, int | None]]
-"""Role and position among the participants, by the provider's word for a speaker. The agent is at 0, the customer at 1."""
+"""Role and position of a speaker, by the provider's word. The agent is at position 0, the customer at 1."""
 
 
 class Participants(list[Participant]):

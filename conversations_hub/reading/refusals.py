@@ -63,7 +63,7 @@ def _complaint(sent: AnyJson) -> str | None:
 def provider_error(
     response: Response, words: str | None, kind: type[ProviderError] | None = None, *, retryable: bool | None = None
 ) -> ProviderError:
-    """Return the error for a refusal, by its status unless a class is given, with the provider's words if there are any.
+    """Return the error for a refusal, by its status unless a class is given, with the provider's words if it has any.
 
     The words are complete: the transport removes credentials from them, then shortens them.
     """
