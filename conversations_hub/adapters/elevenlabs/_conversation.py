@@ -235,7 +235,7 @@ def _status(
 
 
 def _with_result(status: Status, result: _Result | None) -> Status:
-    """Return the status, refined by the result of a call: one that was not answered did not just end."""
+    """Return the status, refined by the result of a call: an unanswered one did not just end, a voicemail may fail."""
     return result[0] if result and result[0] is not Status.ENDED and status.is_finished else status
 
 

@@ -37,7 +37,7 @@ _KINDS = {
 def events(body: bytes) -> Sequence[Event]:
     """Read a webhook: one event. Most events about a call name the call, but not its conversation.
 
-    They have the ids of the call and their results.
+    Such an event has the ids of the call, and what was found out about it.
     """
     issues: list[Issue] = []
     delivery = decode(body, _delivery, issues)
