@@ -460,7 +460,7 @@ def test_a_transcript_is_available_wherever_it_stands() -> None:
 def test_a_walk_by_cursor() -> None:
     query = Query(page_size=2)
     first = listed(CASES["list"].answers[0], query)
-    second = listed(CASES["list"].answers[1], Query(), first.result.cursor)
+    second = listed(CASES["list"].answers[1], query, first.result.cursor)
 
     assert ids(first.result) == ["conv_row1", "conv_row2"]
     assert ids(second.result) == ["conv_row3"]
@@ -537,9 +537,9 @@ def test_no_list_is_not_an_empty_list(data: Any) -> None:
 )
 def test_the_next_cursor_stands_in_one_of_five_places(reply: Response) -> None:
     cursor = listed(reply, Query(page_size=7)).result.cursor
-    assert cursor == '[7,"x:1/ä"]'
+    assert cursor == "x:1/ä"
 
-    (request,) = listed(envelope([]), Query(), cursor).requests
+    (request,) = listed(envelope([]), Query(page_size=7), cursor).requests
     assert (request.query["page_size"], request.query["cursor"]) == (7, "x:1/ä")
 
 
@@ -555,7 +555,7 @@ def test_more_without_a_cursor_is_no_silent_end() -> None:
 
 
 def test_an_empty_page_with_a_cursor_is_not_the_end() -> None:
-    assert listed(envelope({"items": [], "next_cursor": "x"})).result.cursor == '[100,"x"]'
+    assert listed(envelope({"items": [], "next_cursor": "x"})).result.cursor == "x"
     assert listed(envelope({"items": [], "next_cursor": "x", "has_more": False})).result.cursor is None
 
 

@@ -69,7 +69,7 @@ def read_position(cursor: str | None, provider: str) -> Position:
 
 
 class Stamp(msgspec.Struct):
-    """The members of a row that say where it is; `rename` them for a provider with other names."""
+    """The members of a row that say where it is; declare those again that a provider calls otherwise."""
 
     id: Id | None = None
     created_at: str | None = None

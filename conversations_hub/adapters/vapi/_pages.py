@@ -28,8 +28,8 @@ ReadRows = Callable[[bytes], tuple[list[msgspec.Raw], bool | None]]
 """Reads the rows of a page, and whether there is more; None: it does not say."""
 
 
-class _Stamp(Stamp, rename="camel"):
-    pass
+class _Stamp(Stamp):
+    created_at: str | None = msgspec.field(default=None, name="createdAt")
 
 
 class _Metadata(msgspec.Struct, rename="camel"):
