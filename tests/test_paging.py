@@ -39,8 +39,13 @@ def test_what_was_seen_at_an_instant_adds_up_while_the_pages_stay_there() -> Non
     assert page(("b", "5"), ("a", "5"), position=Position("5", ("a",))) == (["b"], Position("5", ("a", "b")))
 
 
-def test_a_row_that_does_not_say_when_is_seen_and_one_without_an_id_leads_nowhere() -> None:
-    assert page(("a", "5"), ("b", None), (None, "4")) == (["a", "b", None], Position("5", ("a", "b")))
+def test_a_row_that_does_not_say_when_is_seen() -> None:
+    assert page(("a", "5"), ("b", None)) == (["a", "b"], Position("5", ("a", "b")))
+
+
+def test_a_row_without_an_id_leads_to_another_instant_only() -> None:
+    assert page(("a", "5"), (None, "4")) == (["a", None], Position("4", ()))
+    assert page((None, "4"), position=Position("4", ())) == ([None], None)
 
 
 def test_the_end_is_what_the_provider_says_or_a_page_that_brings_nothing_new() -> None:

@@ -101,7 +101,8 @@ def advance(
     seen = {*position.seen}
     fresh = [(row, one) for row, one in zip(rows, stamps, strict=True) if one.id is None or str(one.id) not in seen]
     new = [row for row, _ in fresh]
-    instants = [one.created_at for _, one in fresh if one.id is not None and one.created_at]
+    # A row without an id cannot be recognized when it is listed again, but it leads to any other instant.
+    instants = [at for _, one in fresh if (at := one.created_at) and (one.id is not None or at != position.at)]
     if not instants and (len(rows) >= full if has_more is None else has_more):
         raise PaginationError(
             f"a page of {len(rows)} leads no further: its rows were all created at the instant where it begins, or do "
