@@ -622,7 +622,7 @@ async def test_start_end_and_delete() -> None:
         await hub.delete("tavus:c7", provider_options={"hard": True})
         with pytest.raises(errors.UnsupportedError, match="it can: list, get, start, end, delete"):
             await hub.send("tavus:c7", "hello")
-        with pytest.raises(errors.UnsupportedError, match="nobody is called"):
+        with pytest.raises(errors.UnsupportedError, match="places no calls"):
             await hub.start("tavus", to="+14155550100")
     assert started.join_url == "https://tavus.daily.co/c7"
     assert started.token is not None

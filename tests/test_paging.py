@@ -43,9 +43,15 @@ def test_a_row_that_does_not_say_when_is_seen() -> None:
     assert page(("a", "5"), ("b", None)) == (["a", "b"], Position("5", ("a", "b")))
 
 
-def test_a_row_without_an_id_leads_to_another_instant_only() -> None:
-    assert page(("a", "5"), (None, "4")) == (["a", None], Position("4", ()))
-    assert page((None, "4"), position=Position("4", ())) == ([None], None)
+def test_rows_without_an_id_are_known_again_by_their_number() -> None:
+    assert page(("a", "5"), (None, "4"), (None, None)) == (["a", None, None], Position("4", ("",)))
+    assert page((None, "4"), position=Position("4", ("",))) == ([], None)
+    assert page((None, "4"), (None, "4"), position=Position("4", ("",))) == ([None], Position("4", ("", "")))
+    assert page((None, "3"), position=Position("4", ("",))) == ([None], Position("3", ("",)))
+
+
+def test_a_row_that_does_not_say_where_it_is_is_never_taken_for_another() -> None:
+    assert page((None, None), position=Position("4", ("",))) == ([None], None)
 
 
 def test_the_end_is_what_the_provider_says_or_a_page_that_brings_nothing_new() -> None:

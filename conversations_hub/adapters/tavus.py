@@ -537,7 +537,7 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPa
         rows=rows,
         normalize=normalize,
         cursor=None if is_last else f"{page + 1}:{seen}",
-        warning=None if told_apart else f"Tavus lists only distinguish active from ended, and never say {query.status}",
+        warning=None if told_apart else f"Tavus lists only say active or ended, never {query.status}",
     )
 
 

@@ -54,7 +54,7 @@ class Position(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
     at: Annotated[str, msgspec.Meta(min_length=1)]
     """The instant as the provider spells it; empty on the first page."""
     seen: tuple[str, ...]
-    """Ids of rows of that instant that earlier pages had, and that are listed again."""
+    """Ids of rows of that instant that earlier pages had, and that are listed again; empty for a row without an id."""
 
     def __str__(self) -> str:
         return msgspec.json.encode(self).decode()
@@ -98,11 +98,9 @@ def advance(
     Raises:
         PaginationError: there may be more rows, but no instant leads to them.
     """
-    seen = {*position.seen}
-    fresh = [(row, one) for row, one in zip(rows, stamps, strict=True) if one.id is None or str(one.id) not in seen]
+    fresh = _unseen(rows, stamps, position)
     new = [row for row, _ in fresh]
-    # A row without an id cannot be recognized when it is listed again, but it leads to any other instant.
-    instants = [at for _, one in fresh if (at := one.created_at) and (one.id is not None or at != position.at)]
+    instants = [one.created_at for _, one in fresh if one.created_at]
     if not instants and (len(rows) >= full if has_more is None else has_more):
         raise PaginationError(
             f"a page of {len(rows)} leads no further: its rows were all created at the instant where it begins, or do "
@@ -111,5 +109,24 @@ def advance(
     if not instants or has_more is False:
         return new, None
     last = instants[-1]
-    there = [str(one.id) for _, one in fresh if one.id is not None and (not one.created_at or one.created_at == last)]
+    there = [
+        "" if one.id is None else str(one.id)
+        for _, one in fresh
+        if one.created_at == last or (one.id is not None and not one.created_at)
+    ]
     return new, Position(last, (*(position.seen if last == position.at else ()), *there))
+
+
+def _unseen(
+    rows: Sequence[msgspec.Raw], stamps: Sequence[Stamp], position: Position
+) -> list[tuple[msgspec.Raw, Stamp]]:
+    """Return the rows that were not seen; without an id, as many rows of the instant were seen as it has empty ids."""
+    seen = {*position.seen}
+    without_id = position.seen.count("")
+    fresh: list[tuple[msgspec.Raw, Stamp]] = []
+    for row, one in zip(rows, stamps, strict=True):
+        if one.id is None and one.created_at == position.at and without_id:
+            without_id -= 1
+        elif one.id is None or str(one.id) not in seen:
+            fresh.append((row, one))
+    return fresh
