@@ -436,7 +436,8 @@ def test_an_agent_and_a_customer_come_first() -> None:
 
 
 def test_a_record_that_says_nothing_is_none() -> None:
-    assert unless_empty(Agent()) is unless_empty(Analysis()) is None
+    assert unless_empty(Agent()) is None
+    assert unless_empty(Analysis()) is None
     assert unless_empty(Agent(version="2")) == Agent(version="2")
     assert unless_empty(Analysis(success=False)) == Analysis(success=False)
 

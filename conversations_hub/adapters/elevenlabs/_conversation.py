@@ -357,7 +357,7 @@ def _credits(told: payload.Metadata, issues: list[Issue]) -> AnyJson:
     """Return the credits, if the cost is in money."""
     if told.cost_fiat in ABSENT or told.cost in ABSENT:
         return None
-    found = try_decode_any(told.cost)
+    found: AnyJson = try_decode_any(told.cost)
     if found is None:
         issues.append(Issue("metadata.cost", "not a number"))
     return found
