@@ -1,3 +1,3 @@
-"""Tools for adapters to read conversations with."""
+"""The vocabulary of adapters: readers of single values, JSON, refusals, cursors and participants."""
 
 __all__: list[str] = []

@@ -24,6 +24,7 @@ __all__ = [
     "decode_at",
     "is_utf8",
     "try_decode",
+    "try_decode_any",
     "untyped",
     "well_formed",
 ]
@@ -187,6 +188,14 @@ def try_decode(body: bytes | str | msgspec.Raw, decoder: msgspec.json.Decoder[T]
         return decoder.decode(body)
     except _UNREADABLE:
         return None
+
+
+_anything: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
+
+
+def try_decode_any(body: bytes | str | msgspec.Raw) -> Any:
+    """Decode what need not be JSON at all, untyped; None where it cannot be read."""
+    return try_decode(body, _anything)
 
 
 # Only the first is msgspec's own.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import msgspec
 
-from ..schema import Conversation, Status, TranscriptState
+from ..schema import Conversation, Status, TranscriptState, TranscriptTurn
 
-__all__ = ["as_got", "concluded", "may_still_come"]
+__all__ = ["as_got", "concluded", "is_too_early", "may_still_come"]
 
 _LATEST = timedelta(hours=1)  # after the end; providers have processed a conversation by then
 
@@ -27,6 +28,13 @@ def concluded(status: Status, word: str | None, *signs: object) -> Status:
 def may_still_come(ended_at: datetime | None, present: datetime | None) -> bool:
     """Whether a transcript may still come: for an hour after the end, or if the time since then is unknown."""
     return ended_at is None or present is None or present - ended_at < _LATEST
+
+
+def is_too_early(
+    turns: Sequence[TranscriptTurn] | None, duration: float | None, ended_at: datetime | None, present: datetime | None
+) -> bool:
+    """Whether a transcript is empty only because it may still come: the conversation took its time and just ended."""
+    return not turns and bool(duration) and may_still_come(ended_at, present)
 
 
 def as_got(found: Conversation, present: datetime) -> Conversation:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-from .values import HUMAN_AGENTS
+from .participants import HUMAN_AGENTS
 
 __all__ = ["utterances"]
 

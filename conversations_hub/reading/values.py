@@ -8,47 +8,54 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
-from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from ..schema import Conversation, Issue, Participant, ParticipantKind, Role
+from ..schema import Conversation, Direction, Issue
 
 __all__ = [
-    "HUMAN_AGENTS",
+    "ABSENT",
+    "DIRECTIONS",
     "AnyJson",
     "Id",
     "Instant",
     "Issues",
     "Number",
-    "Participants",
     "Seconds",
     "UnixSeconds",
     "add_seconds",
-    "amount",
     "drop_if_before",
     "enclosed",
+    "ids_of",
     "in_seconds",
     "instant",
     "is_believable",
     "json_text",
+    "members_of",
     "noted",
     "number",
     "per_second_of",
     "seconds",
     "signed_url_expiry",
     "text",
+    "text_at",
     "timestamp",
-    "unknown_speaker",
+    "unless_empty",
     "utc_timestamp",
+    "without_empty",
 ]
+
+T = TypeVar("T")
 
 AnyJson = dict[str, Any] | list[Any] | str | int | float | bool | None
 """A value that a provider does not specify: any JSON is read."""
+
+ABSENT = (msgspec.Raw(), msgspec.Raw(b"null"))
+"""What a member is that was left undecoded, where the provider sent nothing."""
 
 Id = str | int
 """What providers send as an id."""
@@ -65,13 +72,14 @@ Seconds = Annotated[float, msgspec.Meta(ge=0, lt=1e10)]
 UnixSeconds = Annotated[float, msgspec.Meta(gt=0, lt=1e11)]
 """An instant in Unix seconds; the decoder itself rejects milliseconds."""
 
+DIRECTIONS = {direction.value: direction for direction in Direction}
+"""What most providers call them."""
+
 # Unix seconds stay below this until the year 5138; ms, µs and ns are each a thousand times larger.
 _SECONDS_BELOW = 1e11
 _FIRST_YEAR, _BEYOND = 1970, 9000
 _EARLIEST = 946_684_800  # the year 2000; no conversation of any provider is older
 _LONGEST = 1e10  # seconds, 317 years: an instant plus a few of these is still a date
-_LARGEST_AMOUNT = 2.0**63
-_LONGEST_AMOUNT = 40  # characters
 _LONGEST_DATE = 128  # characters; a search among spaces takes quadratic time
 
 # Dates with a month's name: RFC 1123 as in HTTP, its two older forms, and JavaScript's own. Other names of zones are
@@ -198,24 +206,38 @@ def number(value: AnyJson) -> float | None:
         return None
 
 
-def amount(value: AnyJson | msgspec.Raw, place: str, issues: list[Issue]) -> Decimal | None:
-    """Read an amount exactly as sent: a number, or a number as text; None if it cannot be a price."""
-    sent = bytes(value).decode().strip('"') if isinstance(value, msgspec.Raw) else str(value)
-    try:
-        found = Decimal(sent if len(sent) <= _LONGEST_AMOUNT else "nan")
-    except ArithmeticError:
-        found = Decimal("nan")
-    if found.is_finite() and found.copy_abs() < _LARGEST_AMOUNT:
-        return found
-    issues.append(Issue(place, "not a number"))
-    return None
-
-
 def text(value: str | int | None) -> str | None:
     """Read a name or an id as text; empty text is absent, and numbers keep every digit."""
     if value is None or value == "":
         return None
     return str(value)
+
+
+def unless_empty(value: T) -> T | None:
+    """Return a record that says something; None for one that is as empty as a new one."""
+    return None if value == type(value)() else value
+
+
+def without_empty(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the members that are neither None nor an empty text."""
+    return {name: value for name, value in found.items() if value is not None and value != ""}
+
+
+def ids_of(found: Mapping[str, Id | None]) -> dict[str, str]:
+    """Return the ids that are there, as text."""
+    return {name: str(id) for name, id in found.items() if id is not None and id != ""}
+
+
+def members_of(value: AnyJson) -> dict[str, Any]:
+    """Return the members of what should be an object; none if it is something else."""
+    return value if isinstance(value, dict) else {}
+
+
+def text_at(value: AnyJson, *path: str) -> str | None:
+    """Return the text at a path of members; None if there is none, or it is empty."""
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, str) and value else None
 
 
 def _is_digits(value: str) -> bool:
@@ -355,55 +377,3 @@ def signed_url_expiry(url: str, place: str, issues: list[Issue]) -> datetime | N
     return add_seconds(signed_at, lifetime, place, issues) or instant(
         query.get("Expires") or query.get("se"), place, issues
     )
-
-
-class Participants(list[Participant]):
-    """The participants of a conversation, in order: the agent first, the customer second.
-
-    Speakers are found in a table, because there may be many names. After the first search, only `index_of` and
-    `unknown_speaker` may add participants.
-    """
-
-    __slots__ = ("_human", "_places")
-
-    _human: int
-    _places: dict[Participant, int]
-
-    def index_of(self, one: Participant) -> int:
-        """Return a participant's position; a new one is added at the end."""
-        try:
-            places = self._places
-        except AttributeError:  # made late: most conversations have only those two
-            places = self._places = {known: place for place, known in reversed([*enumerate(self)])}
-        place = places.setdefault(one, len(self))
-        if place == len(self):
-            self.append(one)
-        return place
-
-    def human_agent(self) -> int:
-        """Return the position of the first human agent; if there is none, one is added."""
-        try:
-            return self._human
-        except AttributeError:
-            places = (place for place, one in enumerate(self) if one.kind is ParticipantKind.HUMAN_AGENT)
-            found = next(places, None)
-            self._human = self.index_of(Participant(kind=ParticipantKind.HUMAN_AGENT)) if found is None else found
-            return self._human
-
-
-# Not "agent", because most providers call their AI that, nor "human", which is the customer for some.
-HUMAN_AGENTS = frozenset({"human_agent", "live_agent", "representative", "transfer_target"})
-"""Providers' terms for a person who took over."""
-
-
-def unknown_speaker(word: str | None, participants: Participants) -> tuple[Role, int | None]:
-    """Return role and position of a speaker who is neither agent nor customer.
-
-    A person who took over is the first human agent among the participants, or is added to them. Any other speaker has
-    an unknown role, and a participant that keeps the provider's term.
-    """
-    if word is None or word == "":
-        return Role.UNKNOWN, None
-    if word.lower().replace("-", "_").replace(" ", "_") not in HUMAN_AGENTS:
-        return Role.UNKNOWN, participants.index_of(Participant(name=word))
-    return Role.HUMAN_AGENT, participants.human_agent()

@@ -57,6 +57,11 @@ class Status(StrEnum):
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether it has ended, well or badly."""
+        return self in _FINISHED
+
 
 class Channel(StrEnum):
     """The medium of a conversation."""
@@ -423,7 +428,7 @@ class Conversation(_Struct, frozen=True, kw_only=True):
     @property
     def is_finished(self) -> bool:
         """Whether it has ended, successfully or not."""
-        return self.status in _FINISHED
+        return self.status.is_finished
 
     @property
     def user_turns(self) -> tuple[TranscriptTurn, ...]:

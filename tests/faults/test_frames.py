@@ -101,8 +101,8 @@ _GETS = {
     "nested too deeply": (answer(DEEP), PayloadError),
     "a large one that does not fit": (answer(row("c1", events=SAID, more=" " * 2_000_000)), PayloadError),
     "a body that is cut": (answer(SAID.encode(), length=99), TransportError),
-    "a refusal": (answer({"details": SAID}, 400), RejectedError),
-    "an outage": (answer({"details": SAID}, 500), OutageError),
+    "a refusal": (answer({"trace": SAID}, 400), RejectedError),
+    "an outage": (answer({"trace": SAID}, 500), OutageError),
     "a redirect": (answer(b"", 302, {"Location": f"https://example.com/?{SAID}"}), PayloadError),
 }
 
@@ -158,8 +158,8 @@ _PAGES = {
     "no JSON": NO_JSON,
     "what does not fit": answer({"data": SAID, "total_count": SAID}),
     "a circle": PAGE_OF_NINE,
-    "an outage": answer({"details": SAID}, 500),
-    "a refused key": answer({"details": SAID}, 401),
+    "an outage": answer({"trace": SAID}, 500),
+    "a refused key": answer({"trace": SAID}, 401),
 }
 
 
@@ -218,7 +218,7 @@ async def test_a_cursor_that_is_refused_shows_no_link(fault: Fault) -> None:
 
 async def test_what_a_caller_sends_is_in_no_frame(fault: Fault) -> None:
     options = {"conversational_context": SAID}
-    async with serving(answer({"details": SAID}, 400)) as server:
+    async with serving(answer({"trace": SAID}, 400)) as server:
         hub = await fault.hub(server.url)
         for call in (
             hub.start("tavus", agent="p1", to=SAID, provider_options=options),
