@@ -230,28 +230,27 @@ def test_a_refusal_is_told_by_status_in_the_providers_words_which_are_whole(
     assert error.__context__ is None
 
 
-@pytest.mark.parametrize(
-    ("body", "words"),
-    [
-        ({"message": ["a", "b", "", 7, None]}, "a; b"),
-        ({"message": {"message": "a"}, "detail": "b"}, "a"),
-        ({"message": "a", "errors": ["b", {"error": "C", "message": "d"}, {"error": "E"}]}, "a; b; C: d; E"),
-        (
-            {"detail": [{"loc": ["body", "to", 0], "msg": "required"}, {"loc": [], "msg": "odd"}]},
-            "body.to.0: required; odd",
-        ),
-        ({"errors": [{"title": "a", "detail": "b", "source": {"pointer": "/c"}}, {"title": "d"}]}, "b (/c); d"),
-        ({"detail": {"code": 7}, "error": {"message": "a"}}, "a"),
-        ({"error": "a", "details": "b", "title": "c"}, "a"),
-        ({"details": "b", "title": "c"}, "b"),
-        ({"type": "about:blank", "title": "c"}, "c"),
-        ({"status": "error", "code": "7", "errors": {"page_size": ["too large"]}}, None),
-        ({"message": [[["a"]]]}, None),
-        ("a", None),
-        (["a"], None),
-    ],
-    ids=str,
-)
+WORDS: list[tuple[Any, str | None]] = [
+    ({"message": ["a", "b", "", 7, None]}, "a; b"),
+    ({"message": {"message": "a"}, "detail": "b"}, "a"),
+    ({"message": "a", "errors": ["b", {"error": "C", "message": "d"}, {"error": "E"}]}, "a; b; C: d; E"),
+    (
+        {"detail": [{"loc": ["body", "to", 0], "msg": "required"}, {"loc": [], "msg": "odd"}]},
+        "body.to.0: required; odd",
+    ),
+    ({"errors": [{"title": "a", "detail": "b", "source": {"pointer": "/c"}}, {"title": "d"}]}, "b (/c); d"),
+    ({"detail": {"code": 7}, "error": {"message": "a"}}, "a"),
+    ({"error": "a", "details": "b", "title": "c"}, "a"),
+    ({"details": "b", "title": "c"}, "b"),
+    ({"type": "about:blank", "title": "c"}, "c"),
+    ({"status": "error", "code": "7", "errors": {"page_size": ["too large"]}}, None),
+    ({"message": [[["a"]]]}, None),
+    ("a", None),
+    (["a"], None),
+]
+
+
+@pytest.mark.parametrize(("body", "words"), WORDS, ids=str)
 def test_where_the_words_of_a_refusal_stand(body: Any, words: str | None) -> None:
     assert words_of(Response(400, {}, msgspec.json.encode(body))) == words
 

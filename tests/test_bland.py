@@ -28,7 +28,10 @@ from conversations_hub.adapters.bland import (
     refusal,
     start,
 )
-from conversations_hub.adapters.bland import _texts as texts
+from conversations_hub.adapters.bland._texts import delete as delete_text
+from conversations_hub.adapters.bland._texts import get as get_text
+from conversations_hub.adapters.bland._texts import list_page as list_texts
+from conversations_hub.adapters.bland._texts import normalize as normalize_text
 from conversations_hub.errors import (
     AuthError,
     ConfigurationError,
@@ -751,7 +754,7 @@ def test_a_cursor_of_another_make_is_refused(cursor: str) -> None:
     with pytest.raises(InvalidRefError, match="invalid Bland cursor: expected an index"):
         drive(list_page(ACCOUNT, Query(), cursor))
     with pytest.raises(InvalidRefError, match="invalid Bland cursor: expected the number of a page"):
-        drive(texts.list_page(ACCOUNT, Query(), cursor))
+        drive(list_texts(ACCOUNT, Query(), cursor))
 
 
 def test_a_cursor_with_a_page_size_is_still_read_and_the_size_is_not() -> None:
@@ -1042,12 +1045,12 @@ def test_nothing_is_believed_without_a_secret() -> None:
 
 
 def text_row(**members: Any) -> Conversation:
-    return texts.normalize(json.dumps({"id": "t1", **members}).encode())
+    return normalize_text(json.dumps({"id": "t1", **members}).encode())
 
 
 def text_got(*messages: Any, **members: Any) -> Conversation:
     body = {"data": {"id": "t1", "messages": messages, **members}, "errors": None}
-    return drive(texts.get(ACCOUNT, "t1"), answer(body)).result
+    return drive(get_text(ACCOUNT, "t1"), answer(body)).result
 
 
 def wrote(sender: str, words: str, **members: Any) -> dict[str, Any]:
@@ -1060,7 +1063,7 @@ def texts_page(rows: list[Any], pages: int | None = None, current: int | None = 
 
 
 def texts_listed(body: Any, query: Query | None = None, cursor: str | None = None) -> Driven[RawPage]:
-    return drive(texts.list_page(ACCOUNT, query or Query(), cursor), answer(body))
+    return drive(list_texts(ACCOUNT, query or Query(), cursor), answer(body))
 
 
 def test_text_conversations_are_walked_by_page_the_oldest_first() -> None:
@@ -1201,11 +1204,11 @@ def test_places_of_what_cannot_be_read_are_those_of_the_answer() -> None:
 def test_a_text_that_is_refused_under_http_200_says_why() -> None:
     body = {"data": None, "errors": [{"error": "ERROR_GETTING_CONVERSATION", "message": "try again"}]}
     with pytest.raises(RejectedError, match="ERROR_GETTING_CONVERSATION: try again"):
-        drive(texts.get(ACCOUNT, "t1"), answer(body))
+        drive(get_text(ACCOUNT, "t1"), answer(body))
     without: list[dict[str, Any]] = [{"data": None, "errors": None}, {"data": {"messages": []}}]
     for nothing in without:
         with pytest.raises(PayloadError):
-            drive(texts.get(ACCOUNT, "t1"), answer(nothing))
+            drive(get_text(ACCOUNT, "t1"), answer(nothing))
 
 
 def test_texts_keep_no_secret() -> None:
@@ -1216,10 +1219,10 @@ def test_texts_keep_no_secret() -> None:
 
 
 def test_a_text_is_deleted_whole() -> None:
-    [request] = drive(texts.delete(ACCOUNT, "t1", {}), answer({})).requests
+    [request] = drive(delete_text(ACCOUNT, "t1", {}), answer({})).requests
     assert (request.method, target(request, "")) == ("DELETE", "/v1/sms/conversations/t1")
     with pytest.raises(InvalidRefError, match="no options"):
-        drive(texts.delete(ACCOUNT, "t1", {"delete_recording": True}))
+        drive(delete_text(ACCOUNT, "t1", {"delete_recording": True}))
 
 
 def test_what_is_not_listed_is_said() -> None:

@@ -26,8 +26,10 @@ from conversations_hub.adapters.vapi import (
     refusal,
     start,
 )
-from conversations_hub.adapters.vapi import _chat as chat
-from conversations_hub.adapters.vapi import _session as session
+from conversations_hub.adapters.vapi._chat import CHATS
+from conversations_hub.adapters.vapi._chat import normalize as normalize_chat
+from conversations_hub.adapters.vapi._session import SESSIONS
+from conversations_hub.adapters.vapi._session import normalize as normalize_session
 from conversations_hub.events import Event, EventKind
 from conversations_hub.schema import (
     Agent,
@@ -829,11 +831,11 @@ def test_other_messages_leave_the_transcript_to_be_fetched() -> None:
 
 
 def chat_of(**members: Any) -> Conversation:
-    return chat.normalize(json.dumps({"id": "chat-1", **members}).encode())
+    return normalize_chat(json.dumps({"id": "chat-1", **members}).encode())
 
 
 def session_of(**members: Any) -> Conversation:
-    return session.normalize(json.dumps({"id": "session-1", **members}).encode())
+    return normalize_session(json.dumps({"id": "session-1", **members}).encode())
 
 
 def wrote(role: str, content: Any, **members: Any) -> dict[str, Any]:
@@ -849,7 +851,7 @@ def results(rows: Sequence[Any], has_more: bool | None = None) -> dict[str, Any]
     return {"results": rows, "metadata": {"itemsPerPage": 2, "totalItems": 9, "currentPage": 1, **told}}
 
 
-@pytest.mark.parametrize("resource", [chat.CHATS, session.SESSIONS])
+@pytest.mark.parametrize("resource", [CHATS, SESSIONS])
 class TestPagesThatSayWhetherThereIsMore:
     def listed(self, resource: Resource, body: object, cursor: str | None = None, **query: Any) -> Driven[RawPage]:
         assert resource.list_page is not None
@@ -988,7 +990,7 @@ def test_a_session_with_a_number_was_held_by_texting() -> None:
 
 
 def test_what_is_written_costs_exactly_what_is_sent() -> None:
-    for read in (chat.normalize, session.normalize):
+    for read in (normalize_chat, normalize_session):
         assert read(b'{"id": "1", "cost": 0.0011000}').cost == Cost(amount=Decimal("0.0011000"), unit="USD")
 
 

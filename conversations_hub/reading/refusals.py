@@ -14,7 +14,7 @@ from ..errors import (
 )
 from ..wire import Response
 from .json import try_decode_any
-from .values import AnyJson, text_at
+from .values import AnyJson, members_of, text_at
 
 __all__ = ["by_status", "one_line", "provider_error", "read_or_raise", "words_of"]
 
@@ -34,8 +34,7 @@ def words_of(response: Response) -> str | None:
     The words are in `message` or `detail`, followed by those in `errors`; without these, in `error`, `details` or
     `title`. Each may be text, an object, or a list of these, as FastAPI, JSON:API and others send it.
     """
-    sent = try_decode_any(response.body)
-    members = sent if isinstance(sent, dict) else {}
+    members = members_of(try_decode_any(response.body))
 
     def first_of(*names: str) -> str | None:
         return next(filter(None, (_said(members.get(name)) for name in names)), None)

@@ -38,8 +38,8 @@ from ...secret import Secret
 from ...signing import header
 from ...signing.webhooks import hmac_signed
 from ...wire import Flow, Request, Response
-from . import _payload as payload
 from ._conversation import STATUSES, normalize
+from ._payload import BEGUN, DELIVERY, LEFT_TO_RAW, NAMED, PAGE, Begun, Metadata, Page, SentAnalysis, SentConversation
 
 __all__ = ["ADAPTER", "delete", "events", "get", "list_page", "normalize", "refusal", "start"]
 
@@ -57,9 +57,9 @@ def events(body: bytes) -> Sequence[Event]:
     The recording itself is dropped; the conversation that `get` returns has a handle to it.
     """
     issues: list[Issue] = []
-    sent = decode(body, payload.delivery, issues)
+    sent = decode(body, DELIVERY, issues)
     kind = _EVENT_KINDS.get(sent.type or "", EventKind.OTHER)
-    named = decode(sent.data, payload.named, issues).conversation_id
+    named = decode(sent.data, NAMED, issues).conversation_id
     if named is None and (kind is not EventKind.OTHER or not sent.type):
         raise PayloadError("the delivery names no conversation")
     id = text(named)
@@ -114,8 +114,8 @@ def _all_but(status: Status) -> tuple[str, ...] | None:
     return others if len(others) < len(STATUSES) else None
 
 
-def _read_page(body: bytes) -> payload.Page:
-    return decode(body, payload.page)
+def _read_page(body: bytes) -> Page:
+    return decode(body, PAGE)
 
 
 def get(_account: Account, id: str) -> Flow[Conversation]:
@@ -154,11 +154,11 @@ def start(_account: Account, wanted: Start) -> Flow[Started]:
     return _started(begun, wanted, reply.body)
 
 
-def _read_begun(body: bytes) -> payload.Begun:
-    return decode(body, payload.begun, [])
+def _read_begun(body: bytes) -> Begun:
+    return decode(body, BEGUN, [])
 
 
-def _started(begun: payload.Begun, wanted: Start, body: bytes) -> Started:
+def _started(begun: Begun, wanted: Start, body: bytes) -> Started:
     if begun.conversation_id is None:
         raise PayloadError("the answer names no conversation, which may have started all the same")
     told = {"conversation_id": begun.conversation_id, "agent_id": wanted.agent, "status": "initiated"}
@@ -253,6 +253,6 @@ ADAPTER = Adapter(
     shows=("tool calls", "interruptions", "recording"),
     support="specification",
     coverage=Coverage(read=315, members=385),
-    payloads=(payload.Conversation, payload.Metadata, payload.Analysis, payload.Begun),
-    left_to_raw=payload.LEFT_TO_RAW,
+    payloads=(SentConversation, Metadata, SentAnalysis, Begun),
+    left_to_raw=LEFT_TO_RAW,
 )

@@ -46,7 +46,19 @@ from ...schema import (
     TranscriptState,
     TranscriptTurn,
 )
-from . import _payload as payload
+from ._payload import (
+    ANALYSIS,
+    CONVERSATION,
+    METADATA,
+    Batch,
+    Features,
+    Line,
+    Metadata,
+    Recipient,
+    SentAnalysis,
+    SentConversation,
+    Turn,
+)
 from ._transcript import index_of_agent, is_handed_over, turns
 
 # what it means
@@ -122,12 +134,12 @@ def normalize(body: bytes | msgspec.Raw, *, is_over: bool = False, present: date
     With `is_over`, one with an unknown status has ended; `present` is when ElevenLabs sent it.
     """
     issues = Issues()
-    sent = decode(body, payload.conversation, issues)
+    sent = decode(body, CONVERSATION, issues)
     if sent.transcript is msgspec.UNSET:
-        told = sent.metadata or decode(body, payload.metadata, issues)
-        judged = sent.analysis or decode(body, payload.analysis, issues)
+        told = sent.metadata or decode(body, METADATA, issues)
+        judged = sent.analysis or decode(body, ANALYSIS, issues)
     else:
-        told, judged = sent.metadata or payload.Metadata(), sent.analysis or payload.Analysis()
+        told, judged = sent.metadata or Metadata(), sent.analysis or SentAnalysis()
 
     line = told.line
     channel, is_channel_told = _channel(sent, told)
@@ -202,7 +214,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_over: bool = False, present: date
     )
 
 
-def _channel(sent: payload.Conversation, told: payload.Metadata) -> tuple[Channel, bool]:
+def _channel(sent: SentConversation, told: Metadata) -> tuple[Channel, bool]:
     """Return the channel, and whether ElevenLabs says it."""
     if told.phone_call:
         return Channel.PHONE, True
@@ -218,7 +230,7 @@ def _channel(sent: payload.Conversation, told: payload.Metadata) -> tuple[Channe
 
 
 def _status(
-    sent: payload.Conversation, told: payload.Metadata, result: _Result | None, direction: Direction, *, is_over: bool
+    sent: SentConversation, told: Metadata, result: _Result | None, direction: Direction, *, is_over: bool
 ) -> tuple[Status, bool]:
     """Return the status, and whether it was concluded from other members."""
     if sent.failure_reason:
@@ -239,8 +251,8 @@ def _with_result(status: Status, result: _Result | None) -> Status:
     return result[0] if result and result[0] is not Status.ENDED and status.is_finished else status
 
 
-def _participants(sent: payload.Conversation, line: payload.Line, agent: Agent) -> Participants:
-    recipient = line.recipient or payload.Recipient()
+def _participants(sent: SentConversation, line: Line, agent: Agent) -> Participants:
+    recipient = line.recipient or Recipient()
     participants = Participants.of(
         agent,
         agent_phone=text(line.agent_number) or text(line.agent_phone_number),
@@ -256,7 +268,7 @@ def _participants(sent: payload.Conversation, line: payload.Line, agent: Agent) 
 
 
 def _turns(
-    sent: payload.Conversation,
+    sent: SentConversation,
     participants: Participants,
     began: Sequence[datetime | None],
     estimated: list[str],
@@ -265,14 +277,14 @@ def _turns(
     if not isinstance(sent.transcript, str):
         return turns(sent.entries, participants, began, estimated, issues)
     told = utterances(sent.transcript, agent="agent", user="user")
-    parsed = [payload.Turn(role=who, message=said) for who, said in told]
+    parsed = [Turn(role=who, message=said) for who, said in told]
     estimated += ["transcript"] * bool(parsed)
     return turns(parsed, participants, began, estimated, issues)
 
 
 def _transcript(
-    sent: payload.Conversation,
-    told: payload.Metadata,
+    sent: SentConversation,
+    told: Metadata,
     status: Status,
     found: tuple[TranscriptTurn, ...],
     *,
@@ -292,21 +304,21 @@ def _transcript(
     return None, TranscriptState.UNAVAILABLE
 
 
-def _is_forgotten(told: payload.Metadata) -> bool:
+def _is_forgotten(told: Metadata) -> bool:
     """Whether the transcript was deleted, or never stored."""
     # https://elevenlabs.io/docs/eleven-agents/customization/privacy/retention
     deleted_at = members_of(told.deletion_settings).get("deleted_transcript_at_time_unix_secs")
-    features = told.features_usage or payload.Features()
+    features = told.features_usage or Features()
     return bool(deleted_at is not None or features.pii_zrm_workspace or features.pii_zrm_agent)
 
 
-def _has_begun(status: Status, told: payload.Metadata) -> bool:
+def _has_begun(status: Status, told: Metadata) -> bool:
     return bool(told.call_duration_secs) if status in _IN_VAIN else status not in _NOT_YET
 
 
 def _end_reason(
-    sent: payload.Conversation,
-    told: payload.Metadata,
+    sent: SentConversation,
+    told: Metadata,
     result: _Result | None,
     status: Status,
     last_words: str | None,
@@ -324,7 +336,7 @@ def _end_reason(
     return EndReason.ERROR if status is Status.FAILED or told.error else EndReason.UNKNOWN
 
 
-def _analysis(sent: payload.Conversation, judged: payload.Analysis) -> Analysis | None:
+def _analysis(sent: SentConversation, judged: SentAnalysis) -> Analysis | None:
     mood = members_of(sent.sentiment_analysis)
     criteria = members_of(judged.evaluation_criteria_results)
     marks: dict[str, Any] = {"call_success_score": judged.call_success_score, **mood}
@@ -353,7 +365,7 @@ def _recording(id: str) -> Recording:
     return Recording(location=location, access=RecordingAccess.PROVIDER_KEY, media_type="audio/mpeg")
 
 
-def _credits(told: payload.Metadata, issues: list[Issue]) -> AnyJson:
+def _credits(told: Metadata, issues: list[Issue]) -> AnyJson:
     """Return the credits, if the cost is in money."""
     if told.cost_fiat in ABSENT or told.cost in ABSENT:
         return None
@@ -364,10 +376,10 @@ def _credits(told: payload.Metadata, issues: list[Issue]) -> AnyJson:
 
 
 def _metadata(
-    sent: payload.Conversation,
-    told: payload.Metadata,
-    line: payload.Line,
-    judged: payload.Analysis,
+    sent: SentConversation,
+    told: Metadata,
+    line: Line,
+    judged: SentAnalysis,
     issues: list[Issue],
 ) -> dict[str, Any]:
     found = {
@@ -409,7 +421,7 @@ def _metadata(
     return without_empty(found)
 
 
-def _files(sent: payload.Conversation) -> list[dict[str, Any]] | None:
+def _files(sent: SentConversation) -> list[dict[str, Any]] | None:
     found = [
         {"position": position, **msgspec.to_builtins(file)}
         for position, entry in enumerate(sent.entries)
@@ -421,13 +433,13 @@ def _files(sent: payload.Conversation) -> list[dict[str, Any]] | None:
     return found or None
 
 
-def _links(told: payload.Metadata) -> dict[str, str]:
+def _links(told: Metadata) -> dict[str, str]:
     link = text_at(told.async_metadata, "external_link")
     return {text_at(told.async_metadata, "external_system") or "external": link} if link else {}
 
 
-def _related_ids(told: payload.Metadata, line: payload.Line) -> dict[str, str]:
-    batch = told.batch_call or payload.Batch()
+def _related_ids(told: Metadata, line: Line) -> dict[str, str]:
+    batch = told.batch_call or Batch()
     found: dict[str, Id | None] = {
         "call_sid": line.call_sid or text_at(told.body, "CallSid") or text_at(told.body, "call_sid"),
         "call_id": line.call_id,

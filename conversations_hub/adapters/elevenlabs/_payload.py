@@ -14,13 +14,13 @@ from ...reading.values import AnyJson, Id, Instant, Seconds
 _Milliseconds = Annotated[float, msgspec.Meta(gt=0, lt=1e14)]
 
 
-class ToolCall(msgspec.Struct, gc=False):
+class SentToolCall(msgspec.Struct, gc=False):
     request_id: Id | None = None
     tool_name: str | None = None
     params_as_json: Any = None
 
 
-class ToolResult(msgspec.Struct, gc=False):
+class SentToolResult(msgspec.Struct, gc=False):
     request_id: Id | None = None
     type: str | None = None
     result_value: Any = None
@@ -97,8 +97,8 @@ class Turn(msgspec.Struct, gc=False):
     agent_metadata: Speaker | None = None
     message: str | None = None
     multivoice_message: Parts | None = None
-    tool_calls: list[ToolCall | None] | None = None
-    tool_results: list[ToolResult | None] | None = None
+    tool_calls: list[SentToolCall | None] | None = None
+    tool_results: list[SentToolResult | None] | None = None
     time_in_call_secs: Seconds | None = None
     conversation_turn_metrics: TurnMetrics | None = None
     rag_retrieval_info: Retrieval | None = None
@@ -194,7 +194,7 @@ class Metadata(msgspec.Struct):
         return self.phone_call or self.sms or self.whatsapp or _NO_LINE
 
 
-class Analysis(msgspec.Struct):
+class SentAnalysis(msgspec.Struct):
     """The `analysis` of a conversation; a row has these members on its top level."""
 
     call_successful: str | None = None
@@ -215,7 +215,7 @@ class ClientData(msgspec.Struct):
 _NO_CLIENT = ClientData()
 
 
-class Conversation(msgspec.Struct):
+class SentConversation(msgspec.Struct):
     """A row of a list, or a whole conversation."""
 
     conversation_id: Id
@@ -227,7 +227,7 @@ class Conversation(msgspec.Struct):
     status: str | None = None
     transcript: list[Turn | None] | str | msgspec.UnsetType | None = msgspec.UNSET
     metadata: Metadata | None = None
-    analysis: Analysis | None = None
+    analysis: SentAnalysis | None = None
     conversation_initiation_client_data: ClientData | None = None
     visited_agents: list[Speaker | None] | None = None
     tag_ids: list[Id | None] | None = None
@@ -285,14 +285,14 @@ class Named(msgspec.Struct):
     conversation_id: Id | None = None
 
 
-conversation = msgspec.json.Decoder(Conversation, strict=False)
-metadata = msgspec.json.Decoder(Metadata, strict=False)
-analysis = msgspec.json.Decoder(Analysis, strict=False)
-outcome = msgspec.json.Decoder(Outcome, strict=False)
-page = msgspec.json.Decoder(Page, strict=False)
-begun = msgspec.json.Decoder(Begun, strict=False)
-delivery = msgspec.json.Decoder(Delivery, strict=False)
-named = msgspec.json.Decoder(Named, strict=False)
+CONVERSATION = msgspec.json.Decoder(SentConversation, strict=False)
+METADATA = msgspec.json.Decoder(Metadata, strict=False)
+ANALYSIS = msgspec.json.Decoder(SentAnalysis, strict=False)
+OUTCOME = msgspec.json.Decoder(Outcome, strict=False)
+PAGE = msgspec.json.Decoder(Page, strict=False)
+BEGUN = msgspec.json.Decoder(Begun, strict=False)
+DELIVERY = msgspec.json.Decoder(Delivery, strict=False)
+NAMED = msgspec.json.Decoder(Named, strict=False)
 
 LEFT_TO_RAW = {
     "has_*_audio": "about parts of the recording; has_audio is read",

@@ -21,8 +21,7 @@ from ...schema import (
     TranscriptTurn,
     Visibility,
 )
-from . import _payload as payload
-from ._payload import Metric
+from ._payload import OUTCOME, Metric, Outcome, Parts, SentToolCall, SentToolResult, Turn
 
 _SPEAKERS: Speakers = {"user": (Role.USER, 1), "agent": (Role.ASSISTANT, 0)}
 
@@ -41,7 +40,7 @@ def is_handed_over(participants: Participants) -> bool:
     return any(one.kind is ParticipantKind.HUMAN_AGENT and one.phone for one in participants)
 
 
-def _another(role: Role, position: int | None, entry: payload.Turn, participants: Participants) -> int | None:
+def _another(role: Role, position: int | None, entry: Turn, participants: Participants) -> int | None:
     """Return the position of the agent or customer that an entry names; other speakers keep theirs."""
     if role is Role.ASSISTANT:
         return index_of_agent(entry.agent_metadata.agent_id if entry.agent_metadata else None, participants)
@@ -51,7 +50,7 @@ def _another(role: Role, position: int | None, entry: payload.Turn, participants
 
 
 def turns(
-    entries: Sequence[payload.Turn | None],
+    entries: Sequence[Turn | None],
     participants: Participants,
     began: Sequence[datetime | None],
     estimated: list[str],
@@ -119,7 +118,7 @@ def turns(
     return rebased(found) or tuple(found)
 
 
-def _zero(entries: Sequence[payload.Turn | None], began: Sequence[datetime | None]) -> float | None:
+def _zero(entries: Sequence[Turn | None], began: Sequence[datetime | None]) -> float | None:
     """Return the instant of offset zero, in Unix seconds: one of those given, if the first turn agrees with it.
 
     None if turns have no instants, as in older conversations.
@@ -132,7 +131,7 @@ def _zero(entries: Sequence[payload.Turn | None], began: Sequence[datetime | Non
     return next((at for one in began if one and 0 <= zero - (at := one.timestamp()) < 2), zero)
 
 
-def _finer(entry: payload.Turn, zero: float) -> tuple[float | None, float | None]:
+def _finer(entry: Turn, zero: float) -> tuple[float | None, float | None]:
     """Return the start of a turn by its instant, unless it is in another second than its offset; and the instant."""
     told, made = entry.time_in_call_secs, entry.created_at_unix_ms
     if made is None:
@@ -142,7 +141,7 @@ def _finer(entry: payload.Turn, zero: float) -> tuple[float | None, float | None
     return round(passed, 3) if is_finer else told, made / 1000
 
 
-def _note(index: int, entry: payload.Turn, start: float | None, moment: float | None) -> TranscriptTurn | None:
+def _note(index: int, entry: Turn, start: float | None, moment: float | None) -> TranscriptTurn | None:
     """Return the note of an application or an event of the platform; None for an entry that has more than that."""
     words = entry.message
     if not entry.contextual_update_info:
@@ -160,15 +159,15 @@ def _note(index: int, entry: payload.Turn, start: float | None, moment: float | 
     )
 
 
-def _voices(sent: payload.Parts) -> str:
+def _voices(sent: Parts) -> str:
     return " ".join(part.text for part in sent.parts or () if part and part.text)
 
 
-def _tool_call(sent: payload.ToolCall) -> ToolCall:
+def _tool_call(sent: SentToolCall) -> ToolCall:
     return ToolCall(id=text(sent.request_id), name=sent.tool_name, arguments=json_text(sent.params_as_json))
 
 
-def _tool_result(sent: payload.ToolResult) -> ToolResult:
+def _tool_result(sent: SentToolResult) -> ToolResult:
     content = json_text(sent.result_value) or sent.raw_error_message
     if not content and sent.result not in ABSENT:
         content = msgspec.json.format(bytes(sent.result), indent=-1).decode()
@@ -176,15 +175,15 @@ def _tool_result(sent: payload.ToolResult) -> ToolResult:
     return ToolResult(call_id=text(sent.request_id), content=content, is_error=is_error)
 
 
-def _outcome(sent: payload.ToolResult) -> payload.Outcome | None:
+def _outcome(sent: SentToolResult) -> Outcome | None:
     if sent.type not in _BUILT_IN:
         return None
     answer = (json_text(sent.result_value) or "") if sent.result in ABSENT else bytes(sent.result)
-    return try_decode(answer, payload.outcome)
+    return try_decode(answer, OUTCOME)
 
 
 # https://elevenlabs.io/docs/eleven-agents/customization/tools/system-tools/transfer-to-human
-def _transfers(outcome: payload.Outcome | None) -> Iterator[str]:
+def _transfers(outcome: Outcome | None) -> Iterator[str]:
     """Yield the numbers that a call was transferred to, by the tool itself or by a workflow."""
     if outcome is None:
         return
@@ -196,7 +195,7 @@ def _transfers(outcome: payload.Outcome | None) -> Iterator[str]:
             yield from _transfers(answer.result)
 
 
-def _metrics(entry: payload.Turn) -> dict[str, float] | None:
+def _metrics(entry: Turn) -> dict[str, float] | None:
     found: dict[str, float] = {}
     sent, retrieval = entry.conversation_turn_metrics, entry.rag_retrieval_info
     if sent is not None:

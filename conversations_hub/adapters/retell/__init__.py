@@ -25,8 +25,8 @@ from ...schema import Conversation, Role, Status, TranscriptTurn
 from ...secret import Secret
 from ...signing import bearer
 from ...wire import Flow, Request, Response
-from . import _payload as payload
 from ._conversation import normalize, turns
+from ._payload import LEFT_TO_RAW, SECRETS, Call, Created, Page, Reply
 from ._webhook import WEBHOOK, events
 
 __all__ = [
@@ -47,9 +47,9 @@ __all__ = [
     "start_chat",
 ]
 
-_created = msgspec.json.Decoder(payload.Created, strict=False)
-_page = msgspec.json.Decoder(payload.Page, strict=False)
-_reply = msgspec.json.Decoder(payload.Reply, strict=False)
+_created = msgspec.json.Decoder(Created, strict=False)
+_page = msgspec.json.Decoder(Page, strict=False)
+_reply = msgspec.json.Decoder(Reply, strict=False)
 
 # Our choice, always sent: the maximum of v3 is not documented, and its default was seen to be 50.
 _PAGE_SIZE = 100
@@ -292,8 +292,8 @@ ADAPTER = Adapter(
             filters=_FILTERS,
             # New ids begin like this, though the examples in the documentation show ids without a prefix.
             id_prefix="chat_",
-            payloads=(payload.Call,),
-            left_to_raw=payload.LEFT_TO_RAW,
+            payloads=(Call,),
+            left_to_raw=LEFT_TO_RAW,
         )
     },
     webhook=WEBHOOK,
@@ -301,11 +301,11 @@ ADAPTER = Adapter(
     # The first is documented; at the second, recordings of calls were found for a long time.
     # https://docs.retellai.com/api-references/get-call
     recording_hosts=("retellai.s3.us-west-2.amazonaws.com", "dxc03zgurdly9.cloudfront.net"),
-    secret_fields=payload.SECRETS,
+    secret_fields=SECRETS,
     filters=_FILTERS,
     shows=("tool calls", "word timing", "recording"),
     support="specification",
     coverage=Coverage(read=185, members=188),
-    payloads=(payload.Call, payload.Created),
-    left_to_raw=payload.LEFT_TO_RAW,
+    payloads=(Call, Created),
+    left_to_raw=LEFT_TO_RAW,
 )

@@ -54,10 +54,10 @@ from ...schema import (
     Visibility,
     Word,
 )
-from . import _payload as payload
+from ._payload import Call, Item, Remarks, SentAnalysis, SentWord
 
-_call = msgspec.json.Decoder(payload.Call, strict=False)
-_items = msgspec.json.Decoder(list[payload.Item | None] | None, strict=False)
+_call = msgspec.json.Decoder(Call, strict=False)
+_items = msgspec.json.Decoder(list[Item | None] | None, strict=False)
 
 # https://docs.retellai.com/api-references/get-call
 _STATUSES = {
@@ -210,7 +210,7 @@ def normalize(
         "transcript.start": has_words or any(turn.timestamp and turn.start is not None for turn in transcript or ()),
         "transcript.duration": has_words,
     }
-    analysis = sent.call_analysis or sent.chat_analysis or payload.Analysis()
+    analysis = sent.call_analysis or sent.chat_analysis or SentAnalysis()
     recorded = _recorded(sent)
     links = {"log": sent.public_log_url, "knowledge_base": sent.knowledge_base_retrieved_contents_url}
     carrier = sent.telephony_identifier.twilio_call_sid if sent.telephony_identifier else None
@@ -247,7 +247,7 @@ def normalize(
     )
 
 
-def _outcome(sent: payload.Call, *, is_over: bool) -> tuple[Status, EndReason | None, bool]:
+def _outcome(sent: Call, *, is_over: bool) -> tuple[Status, EndReason | None, bool]:
     """Return the status, the end reason, and whether the status was concluded from other members."""
     word = sent.call_status or sent.chat_status
     told = status = _STATUSES.get(word or "", Status.UNKNOWN)
@@ -269,11 +269,11 @@ def _end_reason(word: str | None) -> EndReason | None:
     return _END_REASONS.get(word) or (EndReason.ERROR if word.startswith("error_") else EndReason.UNKNOWN)
 
 
-def _version(sent: payload.Call) -> str | None:
+def _version(sent: Call) -> str | None:
     return text(sent.version if sent.agent_version is None else sent.agent_version)
 
 
-def _participants(sent: payload.Call, agent: Agent, direction: Direction) -> Participants:
+def _participants(sent: Call, agent: Agent, direction: Direction) -> Participants:
     ours, theirs = None, None
     if direction is Direction.INBOUND:
         ours, theirs = sent.to_number, sent.from_number
@@ -287,7 +287,7 @@ def _participants(sent: payload.Call, agent: Agent, direction: Direction) -> Par
 
 
 def _transcript_state(
-    sent: payload.Call,
+    sent: Call,
     status: Status,
     transcript: tuple[TranscriptTurn, ...] | None,
     *,
@@ -313,7 +313,7 @@ _SPEECH = {"agent", "user", "transfer_target"}
 
 
 def _transcript(
-    sent: payload.Call,
+    sent: Call,
     started_at: datetime | None,
     participants: Participants,
     backchannels: list[int],
@@ -321,12 +321,9 @@ def _transcript(
 ) -> tuple[tuple[TranscriptTurn, ...] | None, bool]:
     """Return the turns from the fullest of the lists that may hold them, and whether plain text was parsed."""
     place, items = _fullest(sent, issues)
-    parsed: list[payload.Item] = []
+    parsed: list[Item] = []
     if sent.transcript and not any(item is not None and item.role in _SPEECH and item.content for item in items):
-        parsed = [
-            payload.Item(role=who, content=said)
-            for who, said in utterances(sent.transcript, agent="agent", user="user")
-        ]
+        parsed = [Item(role=who, content=said) for who, said in utterances(sent.transcript, agent="agent", user="user")]
     if not items and not parsed:
         whole = (sent.transcript_with_tool_calls, sent.message_with_tool_calls, sent.transcript)
         return (None if all(one is None for one in whole) else ()), False
@@ -353,24 +350,24 @@ _BEFORE, _AFTER = (
 )
 
 
-def _integrations(sent: payload.Call) -> dict[str, Any]:
+def _integrations(sent: Call) -> dict[str, Any]:
     """Return the tools that integrations used around a session without a transcript."""
     held = {name: getattr(sent, name) for name in _BESIDE}
     return {name: msgspec.json.decode(raw) for name, raw in held.items() if raw and bytes(raw) not in {b"null", b"[]"}}
 
 
-_Part = tuple[str, Sequence[payload.Item | None]]
+_Part = tuple[str, Sequence[Item | None]]
 
 
 _BESIDE = (*_BEFORE, *_AFTER)
 
 
-def _beside(sent: payload.Call, names: Sequence[str], issues: list[Issue]) -> list[_Part]:
+def _beside(sent: Call, names: Sequence[str], issues: list[Issue]) -> list[_Part]:
     found = ((name, _items_at(sent, name, issues)) for name in names if getattr(sent, name))
     return [(name, items) for name, items in found if items][:1]
 
 
-def _fullest(sent: payload.Call, issues: list[Issue]) -> _Part:
+def _fullest(sent: Call, issues: list[Issue]) -> _Part:
     for place in _TRANSCRIPTS:
         items = _items_at(sent, place, issues)
         if items:
@@ -387,13 +384,13 @@ _TRANSCRIPTS = (
 )
 
 
-def _items_at(sent: payload.Call, place: str, issues: list[Issue]) -> Sequence[payload.Item | None] | None:
-    held: Sequence[payload.Item | None] | msgspec.Raw | None = getattr(sent, place)
+def _items_at(sent: Call, place: str, issues: list[Issue]) -> Sequence[Item | None] | None:
+    held: Sequence[Item | None] | msgspec.Raw | None = getattr(sent, place)
     return decode_at(place, held, _items, issues) if isinstance(held, msgspec.Raw) else held
 
 
 def turns(
-    items: Iterable[payload.Item | None],
+    items: Iterable[Item | None],
     started_at: datetime | None,
     participants: Participants,
     backchannels: list[int],
@@ -412,7 +409,7 @@ def turns(
             Visibility.PUBLIC,
         )
         remarks = item.metadata
-        if remarks is not None and isinstance(remarks, payload.Remarks) and remarks.is_backchannel:
+        if remarks is not None and isinstance(remarks, Remarks) and remarks.is_backchannel:
             backchannels.append(len(found))
         said, start, duration = item.content or "", item.time_sec, None
         moment, result = None, None
@@ -450,7 +447,7 @@ def turns(
     return tuple(found)
 
 
-def _timed(sent: Sequence[payload.Word | None]) -> tuple[Word, ...]:
+def _timed(sent: Sequence[SentWord | None]) -> tuple[Word, ...]:
     words: list[Word] = []
     for word in sent:
         if word is not None:
@@ -461,19 +458,19 @@ def _timed(sent: Sequence[payload.Word | None]) -> tuple[Word, ...]:
     return tuple(words)
 
 
-def _span(words: Sequence[payload.Word | None]) -> tuple[float | None, float | None]:
+def _span(words: Sequence[SentWord | None]) -> tuple[float | None, float | None]:
     """Return start and duration of the utterance."""
     first, last = words[0], words[-1]
     start, end = first.start if first else None, last.end if last else None
     return start, None if start is None or end is None or end < start else end - start
 
 
-def _tool_result(item: payload.Item) -> ToolResult:
+def _tool_result(item: Item) -> ToolResult:
     is_error = None if item.successful is None else not item.successful
     return ToolResult(call_id=text(item.tool_call_id), content=item.content, is_error=is_error)
 
 
-def _unsaid(item: payload.Item) -> str:
+def _unsaid(item: Item) -> str:
     """Return the text of an entry without words: a key that was pressed, or a step in the agent's flow as JSON."""
     if item.digit is not None:
         return str(item.digit)
@@ -481,7 +478,7 @@ def _unsaid(item: payload.Item) -> str:
     return msgspec.json.encode(step).decode() if step else ""
 
 
-def _analysis(sent: payload.Analysis) -> Analysis | None:
+def _analysis(sent: SentAnalysis) -> Analysis | None:
     collected = sent.custom_analysis_data
     return unless_empty(
         Analysis(
@@ -492,7 +489,7 @@ def _analysis(sent: payload.Analysis) -> Analysis | None:
     )
 
 
-def _recorded(sent: payload.Call) -> dict[str, str]:
+def _recorded(sent: Call) -> dict[str, str]:
     return {name: url for name in _RECORDINGS if (url := getattr(sent, name))}
 
 
@@ -500,14 +497,12 @@ def _recording(name: str, url: str, issues: list[Issue]) -> Recording:
     return Recording(location=url, access=RecordingAccess.SIGNED_URL, expires_at=signed_url_expiry(url, name, issues))
 
 
-def _cost(sent: payload.Call, issues: list[Issue]) -> Cost | None:
+def _cost(sent: Call, issues: list[Issue]) -> Cost | None:
     place, held = ("chat_cost", sent.chat_cost) if sent.call_cost is None else ("call_cost", sent.call_cost)
     return cost(members_of(held).get("combined_cost"), f"{place}.combined_cost", issues, per_unit=100)
 
 
-def _metadata(
-    sent: payload.Call, analysis: payload.Analysis, direction: Direction, recorded: list[str]
-) -> dict[str, Any]:
+def _metadata(sent: Call, analysis: SentAnalysis, direction: Direction, recorded: list[str]) -> dict[str, Any]:
     told: dict[str, Any] = {name: getattr(sent, name) for name in _KEPT}
     told["in_voicemail"] = analysis.in_voicemail
     if not isinstance(analysis.custom_analysis_data, dict):

@@ -14,7 +14,7 @@ Milliseconds = Annotated[float, msgspec.Meta(ge=0, lt=1e13)]
 _AnyUnit = Annotated[float, msgspec.Meta(ge=0, lt=2.0**63)]
 
 
-class Word(msgspec.Struct, gc=False):
+class SentWord(msgspec.Struct, gc=False):
     """A word; the seconds are those of the audio."""
 
     word: str | None = None
@@ -31,7 +31,7 @@ class Item(msgspec.Struct, gc=False):
 
     role: str | None = None
     content: str | None = None
-    words: list[Word | None] | None = None
+    words: list[SentWord | None] | None = None
     tool_call_id: Id | None = None
     name: str | None = None
     arguments: str | None = None
@@ -50,7 +50,7 @@ class Item(msgspec.Struct, gc=False):
     metadata: Remarks | list[Any] | str | float | bool | None = None
 
 
-class Analysis(msgspec.Struct):
+class SentAnalysis(msgspec.Struct):
     """The analysis of a call or chat, which arrives some time after the end."""
 
     call_summary: str | None = None
@@ -108,8 +108,8 @@ class Call(msgspec.Struct):
     scrubbed_recording_multi_channel_url: str | None = None
     public_log_url: str | None = None
     knowledge_base_retrieved_contents_url: str | None = None
-    call_analysis: Analysis | None = None
-    chat_analysis: Analysis | None = None
+    call_analysis: SentAnalysis | None = None
+    chat_analysis: SentAnalysis | None = None
     call_cost: AnyJson = None
     chat_cost: AnyJson = None
     latency: AnyJson = None

@@ -12,10 +12,10 @@ from ...reading.json import decode
 from ...reading.values import ABSENT, enclosed, instant, without_empty
 from ...schema import Conversation
 from ...signing.webhooks import hmac_signed
-from . import _payload as payload
 from ._conversation import normalize
+from ._payload import Delivery
 
-_delivery = msgspec.json.Decoder(payload.Delivery, strict=False)
+_delivery = msgspec.json.Decoder(Delivery, strict=False)
 
 # https://docs.retellai.com/features/webhook-overview
 _KINDS = {
@@ -63,7 +63,7 @@ def events(body: bytes) -> Sequence[Event]:
     )
 
 
-def _metadata(sent: payload.Delivery, conversation: Conversation) -> dict[str, object]:
+def _metadata(sent: Delivery, conversation: Conversation) -> dict[str, object]:
     hand_off = {"transfer_destination": sent.transfer_destination, "transfer_option": sent.transfer_option}
     return {**conversation.metadata, **without_empty(hand_off)}
 

@@ -48,8 +48,7 @@ from ...schema import (
     TranscriptState,
     TranscriptTurn,
 )
-from . import _payload as payload
-from ._payload import Envelope, Insights, Message, Page, Row, Whole
+from ._payload import Envelope, Function, Insights, Message, Page, Row, SentToolCall, Whole
 
 _row = msgspec.json.Decoder(Row, strict=False)
 _document = msgspec.json.Decoder()
@@ -370,8 +369,8 @@ def _moment(message: Message, name: str, value: Instant, unread: _Unread) -> flo
     return seconds
 
 
-def _tool_call(sent: payload.ToolCall) -> ToolCall:
-    function = sent.function or payload.Function()
+def _tool_call(sent: SentToolCall) -> ToolCall:
+    function = sent.function or Function()
     return ToolCall(id=text(sent.id), name=function.name, arguments=json_text(function.arguments))
 
 

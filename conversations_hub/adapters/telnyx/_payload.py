@@ -32,7 +32,7 @@ class Function(msgspec.Struct):
     arguments: AnyJson = None
 
 
-class ToolCall(msgspec.Struct):
+class SentToolCall(msgspec.Struct):
     id: Id | None = None
     function: Function | None = None
 
@@ -42,7 +42,7 @@ class Message(msgspec.Struct, gc=False):
     text: str | None = None
     created_at: Instant = None
     sent_at: Instant = None
-    tool_calls: list[ToolCall | None] | None = None
+    tool_calls: list[SentToolCall | None] | None = None
     tool_call_id: Id | None = None
     metadata: AnyJson = None
 

@@ -11,11 +11,10 @@ from ...events import Event, EventKind
 from ...reading.json import decode
 from ...reading.values import Issues, instant, members_of, text
 from ...schema import Analysis, Conversation, Issue
-from . import _payload as payload
 from ._conversation import UNFINISHED, Ending, call_ids, collected, read, word
-from ._payload import Envelope, Insights, Meta, Page, Payload, Row, Whole
+from ._payload import Delivery, Envelope, Insights, Meta, Page, Payload, Row, Whole
 
-_delivery = msgspec.json.Decoder(payload.Delivery, strict=False)
+_delivery = msgspec.json.Decoder(Delivery, strict=False)
 _payload: msgspec.json.Decoder[Payload | None] = msgspec.json.Decoder(Payload | None, strict=False)
 _members: msgspec.json.Decoder[dict[str, Any] | None] = msgspec.json.Decoder(dict[str, Any] | None)
 
@@ -82,9 +81,7 @@ def _run(about: Payload) -> list[Insights]:
     return [Insights(about.request_id, about.status, None, about.insight_group_id, about.results)]
 
 
-def _told_by(
-    body: bytes, id: str, delivery: payload.Delivery, about: Payload, members: Mapping[str, Any]
-) -> Conversation:
+def _told_by(body: bytes, id: str, delivery: Delivery, about: Payload, members: Mapping[str, Any]) -> Conversation:
     """Return what one event says about its conversation."""
     issues = Issues()
     sent = delivery.data or delivery

@@ -49,13 +49,12 @@ from ...schema import (
     TranscriptState,
     TranscriptTurn,
 )
-from . import _payload as payload
-from ._payload import Call, Message
+from ._payload import Call, Delivery, Facts, Line, Medium, Message, SentAgent, Timespan
 
 Messages = Sequence[Message | None]
 
 _call = msgspec.json.Decoder(Call, strict=False)
-_delivery = msgspec.json.Decoder(payload.Delivery, strict=False)
+_delivery = msgspec.json.Decoder(Delivery, strict=False)
 _span = msgspec.json.Decoder(Seconds)
 _spans: msgspec.json.Decoder[list[Seconds | None]] = msgspec.json.Decoder(list[Seconds | None])
 
@@ -129,7 +128,7 @@ def with_messages(
         if duration is not None and longest is not None and duration < longest:
             end_reason = EndReason.SILENCE
 
-    held_by = sent.agent or payload.Agent()
+    held_by = sent.agent or SentAgent()
     agent = Agent(id=text(held_by.agent_id) or text(sent.agent_id), name=text(held_by.name))
     # https://docs.ultravox.ai/telephony/sip
     caller_id, uri, name = (text_at(sent.request_context, "ultravox", "sip", told) for told in _TOLD_OF_CALLERS)
@@ -194,14 +193,14 @@ def _joined(
 _TOLD_OF_CALLERS = ("caller_id", "from_uri", "from_display_name")
 
 
-_MEDIA = {field.name: field.encode_name for field in msgspec.structs.fields(payload.Medium)}
+_MEDIA = {field.name: field.encode_name for field in msgspec.structs.fields(Medium)}
 
 
-def _connected(sent: Call) -> tuple[str | None, payload.Line | None]:
+def _connected(sent: Call) -> tuple[str | None, Line | None]:
     """Return the medium of a call, with its name."""
     if sent.medium:
         for name, medium in _MEDIA.items():
-            line: payload.Line | None = getattr(sent.medium, name)
+            line: Line | None = getattr(sent.medium, name)
             if line is not None:
                 return medium, line
     return None, None
@@ -314,7 +313,7 @@ def _turns(
 
 
 _FROM, _TO = "timespan.start", "timespan.end"
-_NEVER = payload.Timespan("null", "null")
+_NEVER = Timespan("null", "null")
 
 
 def _offsets(messages: Messages, issues: list[Issue]) -> Iterable[tuple[float | None, ...]]:
@@ -365,7 +364,7 @@ def _recording(id: str) -> Recording:
     return Recording(location=location, access=RecordingAccess.PROVIDER_KEY, media_type="audio/wav")
 
 
-_KEPT = {field.name: f"ultravox.{field.encode_name}" for field in msgspec.structs.fields(payload.Facts)}
+_KEPT = {field.name: f"ultravox.{field.encode_name}" for field in msgspec.structs.fields(Facts)}
 
 
 def _metadata(sent: Call, medium: str | None, messages: Messages) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from ...reading.values import AnyJson, Id, Instant
 T = TypeVar("T")
 
 
-class Agent(msgspec.Struct, rename="camel"):
+class SentAgent(msgspec.Struct, rename="camel"):
     agent_id: Id | None = None
     name: str | None = None
 
@@ -77,7 +77,7 @@ class Call(Facts, rename="camel", kw_only=True):
     joined: Instant = None
     ended: Instant = None
     end_reason: str | None = None
-    agent: Agent | None = None
+    agent: SentAgent | None = None
     agent_id: Id | None = None
     medium: Medium | None = None
     sip_details: SipDetails | None = None

@@ -26,11 +26,13 @@ from ...schema import Conversation, Issue, TranscriptState
 from ...signing import bearer
 from ...signing.webhooks import shared_secret
 from ...wire import Flow, Request, Response
-from . import _chat as chat
-from . import _session as session
+from ._chat import CHATS
+from ._chat import normalize as normalize_chat
 from ._conversation import normalize
 from ._pages import PAGE_SIZE, page_of, rows_of_array
 from ._payload import LEFT_TO_RAW, SECRETS, Call
+from ._session import SESSIONS
+from ._session import normalize as normalize_session
 
 __all__ = ["ADAPTER", "delete", "events", "get", "list_page", "normalize", "refusal", "start"]
 
@@ -139,9 +141,9 @@ _ONCE = {
 # These hold the chat or session as `get` returns it; deletions do not.
 # https://docs.vapi.ai/chat/quickstart#webhook-support
 _WRITTEN = {
-    "chat.created": ("chat", chat.normalize),
-    "session.created": ("session", session.normalize),
-    "session.updated": ("session", session.normalize),
+    "chat.created": ("chat", normalize_chat),
+    "session.created": ("session", normalize_session),
+    "session.updated": ("session", normalize_session),
 }
 
 # The members of a call that only the report has complete.
@@ -252,7 +254,7 @@ ADAPTER = Adapter(
     get=get,
     start=start,
     delete=delete,
-    resources={"chats": chat.CHATS, "sessions": session.SESSIONS},
+    resources={"chats": CHATS, "sessions": SESSIONS},
     secret_fields=SECRETS,
     # https://docs.vapi.ai/assistants/call-recording (calls, pay as you go; what is written stays for a month)
     retention=timedelta(days=14),

@@ -51,9 +51,23 @@ from ...schema import (
     TranscriptTurn,
     Word,
 )
-from . import _payload as payload
 from ._messages import tool_call_of, tool_result_of
-from ._payload import Artifact, Call, Heard, Message, call_decoder, messages_decoder
+from ._payload import (
+    Activation,
+    Artifact,
+    ArtifactPlan,
+    Call,
+    Customer,
+    Heard,
+    Message,
+    MonoRecording,
+    PhoneNumber,
+    RecordingUrls,
+    SentAnalysis,
+    TranscriptPlan,
+    call_decoder,
+    messages_decoder,
+)
 
 # https://docs.vapi.ai/api-reference/calls/get
 _STATUSES = {
@@ -221,7 +235,7 @@ def _agent(sent: Call, artifact: Artifact) -> Agent:
     # The call of a squad names no assistant: it is the one that was active last.
     activations = artifact.assistant_activations or ()
     active = [one for one in activations if one and (id is None or id == text(one.assistant_id))]
-    last = active[-1] if active else payload.Activation()
+    last = active[-1] if active else Activation()
     return Agent(
         id=id or text(last.assistant_id),
         name=text(sent.assistant.name if sent.assistant else None) or text(last.assistant_name),
@@ -229,11 +243,9 @@ def _agent(sent: Call, artifact: Artifact) -> Agent:
     )
 
 
-def parties(
-    agent: Agent, line: payload.PhoneNumber | None, id: Id | None, customer: payload.Customer | None
-) -> Participants:
+def parties(agent: Agent, line: PhoneNumber | None, id: Id | None, customer: Customer | None) -> Participants:
     """Return the participants of a call or session."""
-    line, customer = line or payload.PhoneNumber(), customer or payload.Customer()
+    line, customer = line or PhoneNumber(), customer or Customer()
     return Participants.of(
         agent,
         agent_phone=text(line.number) or text(line.twilio_phone_number),
@@ -272,8 +284,8 @@ def _parsed(sent: Call, artifact: Artifact, messages: Sequence[Message | None]) 
         return []
     labels: dict[str, str] = {}
     for plan in (sent.assistant.artifact_plan if sent.assistant else None, sent.artifact_plan):
-        names = plan.transcript_plan if isinstance(plan, payload.ArtifactPlan) else None
-        if isinstance(names, payload.TranscriptPlan):
+        names = plan.transcript_plan if isinstance(plan, ArtifactPlan) else None
+        if isinstance(names, TranscriptPlan):
             labels |= {(names.assistant_name or "ai").lower(): "bot", (names.user_name or "user").lower(): "user"}
     told = utterances(plain, agent="bot", user="user", labels=labels)
     return [Message(role=who, message=said) for who, said in told]
@@ -388,7 +400,7 @@ _AGENT = {"bot", "assistant"}
 
 def _metrics(artifact: Artifact, replies: Sequence[int]) -> Mapping[int, dict[str, float]]:
     """Return the latencies by the position of the reply; none if their number differs from that of the replies."""
-    listed = members_of(artifact.performance_metrics).get("turnLatencies")
+    listed: AnyJson = members_of(artifact.performance_metrics).get("turnLatencies")
     latencies: list[AnyJson] = listed if isinstance(listed, list) else []
     if len(latencies) != len(replies):
         return {}
@@ -479,12 +491,12 @@ def _words(entry: Message, estimated: list[str]) -> tuple[Word, ...]:
 
 def outputs_of(sent: AnyJson) -> list[tuple[str, str, Any]]:
     """Return the structured outputs as (id, name, result)."""
-    found: list[tuple[str, str, Any]] = []
-    for id, output in members_of(sent).items():
-        if isinstance(output, dict):
-            name = output.get("name")
-            found.append((id, (name if isinstance(name, str) and name else id), output.get("result")))
-    return found
+    outputs: dict[str, AnyJson] = members_of(sent)
+    return [
+        (id, text_at(output, "name") or id, output.get("result"))
+        for id, output in outputs.items()
+        if isinstance(output, dict)
+    ]
 
 
 def _summary(sent: Call, outputs: Sequence[tuple[str, str, Any]]) -> str | None:
@@ -507,7 +519,7 @@ _SCORE = re.compile(r"(-?[0-9]{1,15}(\.[0-9]+)?)\s?%?")
 
 
 def _analysis(sent: Call, outputs: Sequence[tuple[str, str, Any]]) -> Analysis | None:
-    told = sent.analysis or payload.Analysis()
+    told = sent.analysis or SentAnalysis()
     data = told.structured_data
     collected: dict[str, Any] = {**data} if isinstance(data, dict) else {"structuredData": data} if data else {}
     if told.structured_data_multi:
@@ -529,8 +541,8 @@ def collected_in(outputs: Sequence[tuple[str, str, Any]], others: Mapping[str, A
 
 
 def _recordings(sent: Call, artifact: Artifact, issues: list[Issue]) -> tuple[Recording, ...]:
-    held = artifact.recording or payload.RecordingUrls()
-    mono = held.mono or payload.MonoRecording()
+    held = artifact.recording or RecordingUrls()
+    mono = held.mono or MonoRecording()
     stereo_url = held.stereo_url or artifact.stereo_recording_url or sent.stereo_recording_url
     kinds = (
         ("mono", mono.combined_url or artifact.recording_url or sent.recording_url, artifact.presigned_mono_url),

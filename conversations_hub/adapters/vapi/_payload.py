@@ -109,7 +109,7 @@ class Artifact(msgspec.Struct, rename="camel"):
     scorecards: AnyJson = None
 
 
-class Analysis(msgspec.Struct, rename="camel"):
+class SentAnalysis(msgspec.Struct, rename="camel"):
     summary: str | None = None
     structured_data: AnyJson = None
     structured_data_multi: AnyJson = None
@@ -215,7 +215,7 @@ class Call(msgspec.Struct, rename="camel"):
     subscription_limits: AnyJson = None
     cost: msgspec.Raw = msgspec.Raw()
     cost_breakdown: AnyJson = None
-    analysis: Analysis | None = None
+    analysis: SentAnalysis | None = None
     artifact: Artifact | None = None
     artifact_plan: MaybeArtifactPlan = None
     # From before there were artifacts. The messages are still sent twice, so these are decoded only if needed.
