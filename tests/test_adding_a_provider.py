@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -17,7 +16,9 @@ from conversations_hub.schema import Role, Status, TranscriptState
 from conversations_hub.testing import drive, unknown_members
 from conversations_hub.wire import Response
 
-PAGE = Path(__file__).parent.parent / "docs" / "adding-a-provider.md"
+from .support.paths import DOCS
+
+PAGE = DOCS / "adding-a-provider.md"
 CALL: dict[str, Json] = {
     "id": 7,
     "state": "done",

@@ -31,8 +31,8 @@ from conversations_hub.transport import Clock, Lane
 from conversations_hub.webhooks import verify
 from conversations_hub.wire import Response
 
-from .conftest import FIXTURES
-from .growth import cost, increase
+from .support.growth import cost, increase
+from .support.paths import FIXTURES
 
 SIZES = (16, 32, 64)
 OPERATIONS = ("list", "get", "webhook")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,7 +33,9 @@ from conversations_hub.scrub.members import scrubbed
 from conversations_hub.testing import Driven, drive, mutants, read_exchange
 from conversations_hub.wire import Request, Response
 
-FIXTURES = Path(__file__).parent / "fixtures" / "anyreach"
+from .support.paths import FIXTURES
+
+RECORDED = FIXTURES / "anyreach"
 ACCOUNT = Account("anyreach", key="ak_7.secret", settings={"org_id": "org_7"})
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 T = "2026-01-31T09:12:44.102938+00:00"
@@ -42,7 +43,7 @@ EARLIER = "2026-01-31T08:00:00+00:00"
 
 
 def recorded(name: str) -> Response:
-    return read_exchange(FIXTURES / f"{name}.http")
+    return read_exchange(RECORDED / f"{name}.http")
 
 
 def answer(body: object, status: int = 200) -> Response:

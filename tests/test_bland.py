@@ -8,7 +8,6 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -69,7 +68,9 @@ from conversations_hub.testing.simulator.world import World
 from conversations_hub.webhooks import verify
 from conversations_hub.wire import Response, target
 
-CASES = cases_in(Path(__file__).parent / "fixtures" / "bland")
+from .support.paths import FIXTURES
+
+CASES = cases_in(FIXTURES / "bland")
 ACCOUNT = Account("bland", key="org_test-0123456789")
 CORRECTING = Account("bland", key="org_test-0123456789", settings={"transcript": "corrected"})
 SECRET = "bland-webhook-secret-of-the-tests"

@@ -61,7 +61,7 @@ from conversations_hub.schema import (
 from conversations_hub.schema.document import document
 from conversations_hub.testing import Faults, Simulator
 
-from .warm import Warm, command_line
+from .support.warm import Warm, command_line
 
 EACH = 40
 

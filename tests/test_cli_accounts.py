@@ -13,7 +13,7 @@ from click.testing import Result
 from conversations_hub.adapters import BUILTIN
 from conversations_hub.testing import Simulator
 
-from .server import answer
+from .support.server import answer
 from .test_cli import run
 from .test_hub import details
 from .test_proxy import CERTIFICATES, NAME, PASSWORD, proxying, seen

@@ -15,7 +15,7 @@ from conversations_hub.schema import Participant, ParticipantKind
 from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.store import Checkpoint
 
-from .server import Answer, Asked, answer, serving
+from .support.server import Answer, Asked, answer, serving
 from .test_cli_store import environ
 from .test_erasure import called, kept_in
 from .test_sqlite_store import ACCOUNT, entry, said

@@ -20,8 +20,8 @@ from conversations_hub.cli import cli
 from conversations_hub.schema import Conversation
 from conversations_hub.testing.simulator import Fault, Faults, Simulator
 
-from .killing import PROVIDERS, served
-from .warm import Warm, command_line
+from .support.crash import PROVIDERS, served
+from .support.warm import Warm, command_line
 
 EACH = 60
 

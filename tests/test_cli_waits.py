@@ -36,7 +36,7 @@ from conversations_hub.stores.url import StoreURL
 from conversations_hub.testing import Simulator
 from conversations_hub.transport import Clock
 
-from .clock import FakeClock
+from .support.clock import FakeClock
 from .test_cli import NO_ACCOUNTS, NO_TERMINAL, run
 
 DOWN = "tavus/default: the provider is in trouble (HTTP 503), "

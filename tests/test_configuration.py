@@ -27,7 +27,7 @@ from conversations_hub.policy import PROFILES
 from conversations_hub.schema import Recording, RecordingAccess
 from conversations_hub.testing import Simulator
 
-from .clock import FakeClock
+from .support.clock import FakeClock
 from .test_hub import until_it_fails
 
 KEY = "tvk_0123456789abcdef"

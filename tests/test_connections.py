@@ -22,7 +22,7 @@ from conversations_hub.signals import BreakerChanged, RetryScheduled, Signal, Wa
 from conversations_hub.transport.connections import Connections
 from conversations_hub.transport.failures import failure_of
 
-from .server import Answer, Asked, Scripted, answer, serving
+from .support.server import Answer, Asked, Scripted, answer, serving
 
 # whose turn it is
 

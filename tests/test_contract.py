@@ -46,7 +46,7 @@ from conversations_hub.testing import (
 from conversations_hub.testing.members import left_to_raw
 from conversations_hub.wire import Request, Response, target
 
-from .conftest import FIXTURES
+from .support.paths import FIXTURES
 
 CASES = {(provider, name): case for provider in BUILTIN for name, case in cases_in(FIXTURES / provider).items()}
 

@@ -23,7 +23,7 @@ from conversations_hub.hub.cursor import Place, digests
 from conversations_hub.signals import AttemptEnded, PageRead, Signal
 from conversations_hub.testing import Simulator
 
-from .server import Answer, Asked, answer, serving
+from .support.server import Answer, Asked, answer, serving
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 WHERE = "tavus/default"

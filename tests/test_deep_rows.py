@@ -20,9 +20,9 @@ from conversations_hub.sync import sync
 from conversations_hub.testing import Case, account_of, cases_in, drive
 from conversations_hub.wire import Response
 
-from .conftest import FIXTURES
-from .growth import ratio, steps
-from .server import answer
+from .support.growth import ratio, steps
+from .support.paths import FIXTURES
+from .support.server import answer
 from .test_hub import Tavus, ids, row, tavus
 from .test_sync import AFTER, at, stored
 

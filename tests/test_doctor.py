@@ -25,8 +25,8 @@ from conversations_hub.signing import bearer
 from conversations_hub.testing import Faults, Simulator, unknown_members
 from conversations_hub.transport import Clock, Lane
 
-from .clock import FakeClock
-from .server import Answer, Asked, Scripted, answer, serving
+from .support.clock import FakeClock
+from .support.server import Answer, Asked, Scripted, answer, serving
 
 KEY = "key-of-the-doctor"
 ROW = {"conversation_id": "c1", "status": "ended", "created_at": "2026-11-20T09:00:00Z"}

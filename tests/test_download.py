@@ -42,10 +42,10 @@ from conversations_hub.signals import AttemptEnded
 from conversations_hub.testing import Simulator
 from conversations_hub.transport.guard import is_public
 
-from .clock import START, FakeClock
-from .hosts import hosts, keeping, kept, media
-from .server import Answer, Asked, answer, serving
-from .virtual_time import WiredLoop
+from .support.clock import START, FakeClock
+from .support.public_hosts import hosts, keeping, kept, media
+from .support.server import Answer, Asked, answer, serving
+from .support.virtual_time import WiredLoop
 
 KEY = "invented-key-0123456789"
 AT_PROVIDER = Recording(location="/audio/c1", access=RecordingAccess.PROVIDER_KEY, ref="voiceable:c1")

@@ -8,7 +8,6 @@ import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -55,7 +54,9 @@ from conversations_hub.testing.simulator.truth import Phase, Truth
 from conversations_hub.testing.simulator.world import Call, World
 from conversations_hub.wire import Response, target
 
-CASES = cases_in(Path(__file__).parent / "fixtures" / "elevenlabs")
+from .support.paths import FIXTURES
+
+CASES = cases_in(FIXTURES / "elevenlabs")
 ACCOUNT = Account("elevenlabs", key="sk_invented_0123456789")
 SECRET = "wsec_invented_0123456789abcdef"
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)

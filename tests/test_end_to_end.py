@@ -18,7 +18,7 @@ from conversations_hub.policy import PROFILES
 from conversations_hub.schema import Status, TranscriptState
 from conversations_hub.testing import Faults, Simulator
 
-from .clock import FakeClock
+from .support.clock import FakeClock
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 CONVERSATIONS = 240

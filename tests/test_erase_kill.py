@@ -16,9 +16,9 @@ from conversations_hub.stores.jsonl.reader import JSONLReader
 from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.stores.sqlite.reader import SQLiteReader
 
-from .erasing import erased_in_steps
-from .exporting import entry, export
-from .killing import killed_after
+from .support.crash import killed_after
+from .support.erasing import erased_in_steps
+from .support.exporting import entry, export
 from .test_erasure import bytes_in, called, kept_in
 from .test_jsonl_store import lines
 from .test_migration import first_layout

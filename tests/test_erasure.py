@@ -32,11 +32,11 @@ from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.store import Checkpoint
 from conversations_hub.sync import sync
 
-from .erasing import erased_and_killed_before
+from .support.erasing import erased_and_killed_before
+from .support.warm import Warm
 from .test_hub import Tavus
 from .test_sqlite_store import ACCOUNT, NOW, entry, opened, said
 from .test_sync import AFTER, at, scripted, stored
-from .warm import Warm
 
 SECRET = "Zwetschgenkuchen"
 FULL_WIDTH = {ord(sign): ord(sign) + 0xFEE0 for sign in "+0123456789"}

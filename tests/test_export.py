@@ -50,7 +50,7 @@ from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.store import Checkpoint
 from conversations_hub.stores.url import StoreURL
 
-from .growth import ratio
+from .support.growth import ratio
 from .test_sqlite_store import ACCOUNT, NOW, entry, kept_in, recorded, said
 
 Export = Callable[..., int]

@@ -18,7 +18,7 @@ from conversations_hub.scrub.members import scrubbed
 from conversations_hub.transport import ReadBudget
 from conversations_hub.wire import Flow
 
-from .server import answer, serving
+from .support.server import answer, serving
 from .test_hub import details, row
 
 KIB = 1024

@@ -24,7 +24,7 @@ from conversations_hub.transport import Clock, Lane
 from conversations_hub.webhooks import verify
 from conversations_hub.wire import Response
 
-from .conftest import FIXTURES
+from .support.paths import FIXTURES
 
 CASES = [
     pytest.param(provider, case, id=f"{provider}-{name}")

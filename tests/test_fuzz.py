@@ -13,7 +13,7 @@ from conversations_hub.adapters import BUILTIN
 from conversations_hub.schema import Conversation
 from conversations_hub.testing import hostile_mutant
 
-from .fuzz import fuzz
+from .support.fuzz import fuzz
 
 
 @pytest.mark.parametrize("provider", BUILTIN)

@@ -26,10 +26,10 @@ from conversations_hub.signing import header
 from conversations_hub.transport import Clock, Lane, Limiter
 from conversations_hub.wire import Flow, Request, Response
 
-from .clock import FakeClock
-from .server import Answer, Asked, Scripted, answer, serving
-from .unplugged import Unplugged
-from .virtual_time import VirtualLoop
+from .support.clock import FakeClock
+from .support.fake_lane import FakeLane
+from .support.server import Answer, Asked, Scripted, answer, serving
+from .support.virtual_time import VirtualLoop
 
 OK = answer({"fine": True})
 DOWN = answer({"message": "down"}, 500)
@@ -360,7 +360,7 @@ def test_standing_in_line_ends_at_the_deadline() -> None:
             requests_per_second=0.5,
         )
         profile = PROFILES["interactive"].but(deadline=0.1)
-        lane = Unplugged(adapter, profile, clock=Clock(monotonic=loop.time), provider=fine)
+        lane = FakeLane(adapter, profile, clock=Clock(monotonic=loop.time), provider=fine)
         errors = await asyncio.gather(*(outcome(lane) for _ in range(5)))
         await lane.close()
         return errors

@@ -31,9 +31,9 @@ from conversations_hub.signing import header
 from conversations_hub.transport import Clock
 from conversations_hub.wire import Flow, Request, Response
 
-from .clock import START
-from .unplugged import Unplugged
-from .virtual_time import VirtualLoop
+from .support.clock import START
+from .support.fake_lane import FakeLane
+from .support.virtual_time import VirtualLoop
 
 __all__ = ["GateModel"]
 
@@ -65,7 +65,7 @@ PAUSES = {"nothing left": 7.0, "too fast, wait": 5.0, "too fast, wait long": 45.
 ANSWERS = st.lists(st.sampled_from(["fine", "fine", "down", *OUTCOMES]), min_size=1, max_size=3)
 
 
-class _Watched(Unplugged):
+class _Watched(FakeLane):
     """A lane that tells the model when a request begins and ceases to wait for its turn."""
 
     def __init__(self, model: GateModel, tokens: int, *arguments: Any, **options: Any) -> None:

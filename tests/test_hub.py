@@ -21,8 +21,8 @@ from conversations_hub.merging import merge
 from conversations_hub.policy import PROFILES
 from conversations_hub.schema import Agent, Analysis, Recording, RecordingAccess, Status, TranscriptState
 
-from .clock import FakeClock
-from .server import Answer, Asked, Scripted, answer, serving
+from .support.clock import FakeClock
+from .support.server import Answer, Asked, Scripted, answer, serving
 
 T = TypeVar("T")
 

@@ -23,8 +23,8 @@ from conversations_hub.stores.jsonl.reader import JSONLReader
 from conversations_hub.stores.store import Checkpoint, Entry
 from conversations_hub.sync import sync
 
-from .exporting import ACCOUNT, Page, entry, export, one
 from .faults.test_export import Disk, Killed
+from .support.exporting import ACCOUNT, Page, entry, export, one
 from .test_erasure import SECRET, called
 from .test_hub import Tavus
 from .test_jsonl_store import FINISHED, contents, lines, names, opened, said

@@ -27,7 +27,7 @@ from conversations_hub.stores.fingerprint import fingerprint
 from conversations_hub.stores.jsonl import JSONLStore
 from conversations_hub.stores.store import Checkpoint, Entry, Store, StoredVersion, Window, Written
 
-from .exporting import ACCOUNT, TERMS, entry, export, one, page
+from .support.exporting import ACCOUNT, TERMS, entry, export, one, page
 from .test_sqlite_store import recorded
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -18,9 +18,9 @@ from conversations_hub.policy import polling
 from conversations_hub.schema import TranscriptState
 from conversations_hub.signals import Signal, Waited
 
-from .server import Answer, Asked, Scripted, answer, serving
+from .support.server import Answer, Asked, Scripted, answer, serving
+from .support.virtual_time import WiredLoop
 from .test_hub import Tavus, details, ids, until_it_fails
-from .virtual_time import WiredLoop
 
 PENDING, READY = answer(details(1, events=[])), answer(details(1))
 DOWN = answer({"message": "down"}, 503)

@@ -16,7 +16,7 @@ import conversations_hub
 from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.adapters import __path__ as adapters_path
 
-from .conftest import FIXTURES
+from .support.paths import FIXTURES
 
 PACKAGE = Path(conversations_hub.__file__).parent
 MODULES = sorted(

@@ -6,14 +6,14 @@ import re
 import tomllib
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, distribution
-from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-ROOT = Path(__file__).parent.parent
+from .support.paths import ROOT
+
 LOCKS = ["requirements.txt", "requirements-dev.txt"]
 
 

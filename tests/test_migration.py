@@ -31,11 +31,11 @@ from conversations_hub.stores.sqlite.tables import (
 from conversations_hub.stores.store import Checkpoint, Window
 from conversations_hub.sync import sync
 
-from .migrating import killed_before
+from .support.migrating import killed_before
+from .support.warm import Warm
 from .test_hub import Tavus, row
 from .test_sqlite_store import recorded
 from .test_sync import AFTER, at, scripted, stored
-from .warm import Warm
 
 FIRST = (Path(__file__).parent / "first_layout.sql").read_text()
 

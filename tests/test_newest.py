@@ -18,7 +18,7 @@ from conversations_hub import Account, Hub, errors
 from conversations_hub.hub import Page
 from conversations_hub.testing import Simulator
 
-from .server import Answer, Asked, Scripted, answer, serving
+from .support.server import Answer, Asked, Scripted, answer, serving
 from .test_hub import until_it_fails
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -28,9 +28,9 @@ from conversations_hub.signals import PageRead, Signal
 from conversations_hub.transport import Clock
 from conversations_hub.wire import Response
 
-from .clock import START
-from .unplugged import Unplugged
-from .virtual_time import VirtualLoop
+from .support.clock import START
+from .support.fake_lane import FakeLane
+from .support.virtual_time import VirtualLoop
 
 __all__ = ["Scenario", "run", "scenarios"]
 
@@ -307,7 +307,7 @@ async def _walk(scenario: Scenario, provider: Provider, clock: Clock, cursor: st
     """Walk until the end, a failure or where the scenario breaks off, and hold the report to what happened."""
     told: list[Signal] = []
     adapter = load(LISTS[scenario.list].provider)
-    lane = Unplugged(adapter, PROFILES["bulk"], clock=clock, provider=provider, on_signal=told.append)
+    lane = FakeLane(adapter, PROFILES["bulk"], clock=clock, provider=provider, on_signal=told.append)
     query = Query(status=Status.ENDED if scenario.filters else None, page_size=scenario.page_size)
     plan = ListOptions(
         query=query,

@@ -18,7 +18,7 @@ from conversations_hub.scrub import without_secrets
 from conversations_hub.testing import account_of, cases_in, replay
 from conversations_hub.wire import target
 
-from .conftest import FIXTURES
+from .support.paths import FIXTURES
 
 
 class _Writer:

@@ -32,8 +32,8 @@ from conversations_hub.sync.sample import Sampler
 from conversations_hub.testing import Faults, Simulator
 from conversations_hub.transport import Clock
 
-from .clock import FakeClock
-from .server import Answer, Asked, answer, serving
+from .support.clock import FakeClock
+from .support.server import Answer, Asked, answer, serving
 from .test_hub import START, Tavus, details, row
 from .test_sync import AFTER, NOW, Present, at, scripted, simulated, stored
 

@@ -19,7 +19,7 @@ from conversations_hub.transport import Clock, Lane
 from conversations_hub.webhooks import verify
 from conversations_hub.wire import Response
 
-from .conftest import FIXTURES
+from .support.paths import FIXTURES
 
 CANARY = "canary-of-a-secret"
 CASES = [

@@ -20,9 +20,9 @@ from conversations_hub.hub import proxies_in
 from conversations_hub.proxy import Proxy, ProxyChoice, route
 from conversations_hub.schema import Recording, RecordingAccess
 
-from .clock import FakeClock
-from .hosts import keeping, media
-from .server import Answer, Asked, Scripted, answer, serving
+from .support.clock import FakeClock
+from .support.public_hosts import keeping, media
+from .support.server import Answer, Asked, Scripted, answer, serving
 from .test_hub import details
 
 NAME = "api.inside.example"

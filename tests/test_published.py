@@ -28,7 +28,7 @@ from conversations_hub.sync.plan import plan
 from conversations_hub.webhooks import verify
 
 from .faults.test_frames import shown
-from .server import Asked, answer, serving
+from .support.server import Asked, answer, serving
 from .test_adding_a_provider import CALL, PAGE
 from .test_hub import Tavus, until_it_fails
 

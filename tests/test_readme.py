@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from click.testing import CliRunner
 
@@ -16,7 +15,9 @@ from conversations_hub.adapters import BUILTIN
 from conversations_hub.cli import cli
 from conversations_hub.testing import Simulator
 
-README = Path(__file__).parent.parent / "README.md"
+from .support.paths import ROOT
+
+README = ROOT / "README.md"
 
 
 def test_the_table_of_providers_is_the_one_the_command_line_prints() -> None:

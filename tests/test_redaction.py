@@ -32,7 +32,7 @@ from conversations_hub.schema import (
     Word,
 )
 
-from .growth import ratio, steps
+from .support.growth import ratio, steps
 
 
 def _conversation(**fields: Any) -> Conversation:

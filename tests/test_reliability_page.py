@@ -13,7 +13,7 @@ import pytest
 from conversations_hub import Hub
 from conversations_hub.testing import Simulator
 
-from .cases import PAGE, cases_of, found_cases, part, profiles_table
+from .support.fault_cases import PAGE, cases_of, found_cases, part, profiles_table
 
 _ROW = re.compile(r"\| (?P<case>F\d{3}[a-k]?) \| (?P<said>.*) \| (?P<passed>.*) \|")
 

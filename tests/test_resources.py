@@ -26,7 +26,7 @@ from conversations_hub.sync import sync
 from conversations_hub.sync.plan import plan
 from conversations_hub.wire import Flow, Request
 
-from .server import Answer, Asked, answer, serving
+from .support.server import Answer, Asked, answer, serving
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 _PAGE = 3

@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -57,7 +56,9 @@ from conversations_hub.testing.simulator.world import Call
 from conversations_hub.webhooks import verify
 from conversations_hub.wire import Flow, Response, target
 
-CASES = cases_in(Path(__file__).parent / "fixtures" / "retell")
+from .support.paths import FIXTURES
+
+CASES = cases_in(FIXTURES / "retell")
 ACCOUNT = Account("retell", key="key_test_0123456789")
 NOTHING = Response(204, {}, b"")
 MOMENT = 1793612405250

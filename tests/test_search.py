@@ -22,7 +22,7 @@ from conversations_hub.stores.sqlite.query import parsed, snippet
 from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.store import Checkpoint, Entry, StoredVersion
 
-from .growth import ratio, steps
+from .support.growth import ratio, steps
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

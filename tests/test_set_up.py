@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from .support.paths import ROOT
 
 
 def _interpreter(folder: Path, *, lies: str = "", pip_says: str = "") -> Path:

@@ -23,7 +23,7 @@ from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.store import Checkpoint
 
-from .exporting import entry, export, one, page
+from .support.exporting import entry, export, one, page
 from .test_sqlite_store import ACCOUNT, kept_in, said
 
 Lie = Callable[[Path], None]

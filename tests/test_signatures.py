@@ -31,7 +31,7 @@ from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.store import Store
 from conversations_hub.sync import sync
 
-from .server import answer, serving
+from .support.server import answer, serving
 
 EXPIRES = datetime(2026, 11, 21, tzinfo=UTC)
 

@@ -29,7 +29,7 @@ from conversations_hub.testing.simulator.truth import Phase, Truth
 from conversations_hub.testing.simulator.world import Call, Simulated
 from conversations_hub.wire import Response
 
-from .vendors import LISTS
+from .support.provider_lists import LISTS
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 every_provider = pytest.mark.parametrize("provider", BUILTIN)

@@ -22,7 +22,7 @@ from conversations_hub.testing.simulator.truth import Truth
 from conversations_hub.testing.simulator.world import Call, Simulated, World
 from conversations_hub.wire import Response
 
-from .vendors import LISTS, OTHERS
+from .support.provider_lists import LISTS, OTHERS
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 VAPI = ("vapi:chats", "vapi:sessions")

@@ -34,7 +34,8 @@ from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.store import Checkpoint, Entry, StoredVersion, Window, Written
 from conversations_hub.testing.replay import account_of, cases_in, replay
 
-FIXTURES = Path(__file__).parent / "fixtures"
+from .support.paths import FIXTURES
+
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 ACCOUNT = "acme/default"
 

@@ -29,8 +29,8 @@ from conversations_hub.sync.windows import STEP, join, windows
 from conversations_hub.testing import Faults, Simulator
 from conversations_hub.transport import Clock
 
-from .clock import FakeClock
-from .server import Answer, Asked, answer, serving
+from .support.clock import FakeClock
+from .support.server import Answer, Asked, answer, serving
 from .test_hub import START, Tavus, details, row
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

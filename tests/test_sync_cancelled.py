@@ -15,7 +15,7 @@ from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.stores.thread import Thread
 from conversations_hub.sync import Store, sync
 
-from .server import serving
+from .support.server import serving
 from .test_hub import Tavus
 
 STORES = pytest.mark.parametrize("make", [SQLiteStore, JSONLStore], ids=["SQLite", "JSON lines"])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .killing import killed_often, rows_in, served
+from .support.crash import killed_often, rows_in, served
 
 
 @pytest.mark.parametrize(("kind", "least"), [("", 1000), ("jsonl:", 600)], ids=["SQLite", "JSON lines"])

@@ -13,7 +13,9 @@ from yarl import URL
 from conversations_hub import Hub
 from conversations_hub.testing import Simulator
 
-PAGE = (Path(__file__).parent.parent / "docs" / "sync.md").read_text()
+from .support.paths import DOCS
+
+PAGE = (DOCS / "sync.md").read_text()
 PYTHON: list[str] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 [TOML] = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
 

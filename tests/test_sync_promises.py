@@ -24,8 +24,8 @@ from conversations_hub.stores.sqlite.tables import CONVERSATION
 from conversations_hub.sync import Store, SyncReport, sync
 from conversations_hub.sync.plan import plan
 
-from .clock import FakeClock
-from .server import Answer, Asked, answer, serving
+from .support.clock import FakeClock
+from .support.server import Answer, Asked, answer, serving
 from .test_hub import START, Tavus, details, row
 from .test_sync import AFTER, NOW, at, in_lines, scripted, stored
 

@@ -26,10 +26,10 @@ from conversations_hub.sync.report import AccountSyncReport
 from conversations_hub.testing import Simulator
 from conversations_hub.transport import Clock
 
-from .clock import FakeClock
-from .hosts import hosts, keeping, media
-from .server import Answer, Asked, answer, serving
-from .virtual_time import WiredLoop
+from .support.clock import FakeClock
+from .support.public_hosts import hosts, keeping, media
+from .support.server import Answer, Asked, answer, serving
+from .support.virtual_time import WiredLoop
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

@@ -15,7 +15,7 @@ from conversations_hub import Account, Hub
 from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.sync import account, change, sync
 
-from .server import Answer, Asked, answer, serving
+from .support.server import Answer, Asked, answer, serving
 from .test_hub import START
 from .test_sync import AFTER, at
 

@@ -6,7 +6,6 @@ import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -42,9 +41,10 @@ from conversations_hub.testing.simulator.world import Call, Delivery, World
 from conversations_hub.webhooks import verify
 from conversations_hub.wire import Response, target
 
-from .clock import FakeClock
+from .support.clock import FakeClock
+from .support.paths import FIXTURES
 
-CASES = cases_in(Path(__file__).parent / "fixtures" / "telnyx")
+CASES = cases_in(FIXTURES / "telnyx")
 ACCOUNT = Account("telnyx", key="KEY-of-the-tests")
 ID = "0424805b-adc1-4ff8-9f95-e1de6883ec05"
 T = datetime(2026, 3, 2, 10, tzinfo=UTC)

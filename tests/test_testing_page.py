@@ -13,7 +13,9 @@ import pytest
 
 from conversations_hub.testing import Fault
 
-PAGE = (Path(__file__).parent.parent / "docs" / "testing.md").read_text()
+from .support.paths import DOCS
+
+PAGE = (DOCS / "testing.md").read_text()
 PYTHON: list[str] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 TESTS = [example for example in PYTHON if "def test_" in example]
 EXAMPLES = [example for example in PYTHON if example not in TESTS]

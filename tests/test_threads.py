@@ -19,8 +19,8 @@ from conversations_hub.files.partial import PartialFile
 from conversations_hub.schema import Recording, RecordingAccess
 from conversations_hub.transport.threads import Threads
 
-from .hosts import media
-from .server import Scripted, answer, serving
+from .support.public_hosts import media
+from .support.server import Scripted, answer, serving
 
 
 class Stalled:

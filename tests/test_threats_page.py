@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
-TESTS = Path(__file__).parent
-PACKAGE = TESTS.parent / "conversations_hub"
-PAGE = (TESTS.parent / "docs" / "threats.md").read_text()
+from .support.paths import DOCS, PACKAGE, TESTS
+
+PAGE = (DOCS / "threats.md").read_text()
 
 _NAMED = re.compile(r"`([^`]+)`")
 _TEST = re.compile(r"^ *(?:async )?def (test_\w+)", re.MULTILINE)

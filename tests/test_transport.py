@@ -33,9 +33,9 @@ from conversations_hub.signing import header
 from conversations_hub.transport import Clock, Counts, Lane
 from conversations_hub.wire import Flow, Request, Response
 
-from .clock import FakeClock
-from .server import Answer, Asked, answer, serving
-from .virtual_time import WiredLoop
+from .support.clock import FakeClock
+from .support.server import Answer, Asked, answer, serving
+from .support.virtual_time import WiredLoop
 
 KEY = "canary-key-0123456789"
 ADAPTER = Adapter(name="acme", base_url="https://api.example.com", docs="https://example.com", sign=header("x-api-key"))

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -48,7 +47,9 @@ from conversations_hub.testing.simulator.world import Call
 from conversations_hub.webhooks import verify
 from conversations_hub.wire import Response, target
 
-CASES = cases_in(Path(__file__).parent / "fixtures" / "ultravox")
+from .support.paths import FIXTURES
+
+CASES = cases_in(FIXTURES / "ultravox")
 ACCOUNT = Account("ultravox", key="Ultra123.Invented0123456789abcdefghijklmn")
 NOTHING = Response(204, {}, b"")
 CREATED = "2026-03-02T09:00:00Z"

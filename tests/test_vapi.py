@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,9 +53,10 @@ from conversations_hub.testing.simulator.world import Call, World
 from conversations_hub.webhooks import verify
 from conversations_hub.wire import Response, target
 
-from .clock import FakeClock
+from .support.clock import FakeClock
+from .support.paths import FIXTURES
 
-CASES = cases_in(Path(__file__).parent / "fixtures" / "vapi")
+CASES = cases_in(FIXTURES / "vapi")
 ACCOUNT = Account("vapi", key="vapi-private-key-51")
 SECRET = "invented-secret-of-the-customer"
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from .server import Answer, Asked, serving
-from .virtual_time import WiredLoop
+from .support.server import Answer, Asked, serving
+from .support.virtual_time import WiredLoop
 
 HOUR = 3600.0
 

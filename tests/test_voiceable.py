@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -40,7 +39,9 @@ from conversations_hub.schema import (
 from conversations_hub.testing import Driven, cases_in, drive
 from conversations_hub.wire import Response, target
 
-CASES = cases_in(Path(__file__).parent / "fixtures" / "voiceable")
+from .support.paths import FIXTURES
+
+CASES = cases_in(FIXTURES / "voiceable")
 ACCOUNT = Account("voiceable", key="vk_test_0123456789")
 
 

@@ -7,7 +7,6 @@ import re
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
 
@@ -16,8 +15,9 @@ import pytest
 
 from conversations_hub.schema import Conversation, TranscriptTurn
 
-from .asgi import answered, running
-from .server import answer, serving
+from .support.asgi import answered, running
+from .support.paths import DOCS
+from .support.server import answer, serving
 from .test_hub import Tavus
 from .test_schema import FULL
 
@@ -26,7 +26,7 @@ fastapi = pytest.importorskip("fastapi", reason=_WHERE)
 pytest.importorskip("litestar", reason=_WHERE)
 openapi = pytest.importorskip("openapi_spec_validator", reason=_WHERE)
 
-PAGE = Path(__file__).parent.parent / "docs" / "embedding.md"
+PAGE = DOCS / "embedding.md"
 EXAMPLES: dict[str, str] = dict(
     re.findall(r"^## (\w+)\n\n```python\n(.*?)```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -15,7 +14,9 @@ from conversations_hub.signing.delivery import Received
 from conversations_hub.testing import Simulator
 from conversations_hub.testing.simulator.webhooks import Sent
 
-PAGE = (Path(__file__).parent.parent / "docs" / "webhooks.md").read_text()
+from .support.paths import DOCS
+
+PAGE = (DOCS / "webhooks.md").read_text()
 [EXAMPLE] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 

@@ -22,8 +22,8 @@ from conversations_hub.errors import PayloadError, TransportError
 from conversations_hub.signals import RetryScheduled
 from conversations_hub.wire import field
 
-from ..server import Answer, Asked, Handler, Scripted, answer, serving
-from ..virtual_time import WiredLoop
+from ..support.server import Answer, Asked, Handler, Scripted, answer, serving
+from ..support.virtual_time import WiredLoop
 from .conftest import Fault, ask
 
 OK = answer({"fine": True})

@@ -39,9 +39,9 @@ from conversations_hub.transport import Clock
 from conversations_hub.transport.threads import Threads
 from conversations_hub.wire import Flow, Request
 
-from ..server import Asked, Handler, answer, serving
+from ..support.server import Asked, Handler, answer, serving
+from ..support.virtual_time import WiredLoop
 from ..test_hub import Tavus, details, until_it_fails
-from ..virtual_time import WiredLoop
 from .conftest import CANARY, Fault, ask, asking
 from .test_connection import black_hole
 

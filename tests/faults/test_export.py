@@ -26,9 +26,9 @@ from conversations_hub.files.atomic import FileOps
 from conversations_hub.stores.jsonl import JSONLStore
 from conversations_hub.stores.store import Checkpoint, Entry
 
-from ..exporting import ACCOUNT, LONG, TERMS, Page, entry, export, export_long, one, page
+from ..support.exporting import ACCOUNT, LONG, TERMS, Page, entry, export, export_long, one, page
+from ..support.warm import Warm
 from ..test_jsonl_store import FINISHED, contents, names, said
-from ..warm import Warm
 
 # The first run ends after two pages; the second one goes on with what it finished. Both see conversations change.
 PAGES: Sequence[Page] = [

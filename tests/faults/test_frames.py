@@ -32,13 +32,13 @@ from conversations_hub.schema import Recording, RecordingAccess
 from conversations_hub.secret import Secret
 from conversations_hub.wire import Request
 
-from ..hosts import hosts, media
-from ..server import Answer, Asked, Handler, answer, serving
-from ..virtual_time import WiredLoop
+from ..support.paths import TESTS
+from ..support.public_hosts import hosts, media
+from ..support.server import Answer, Asked, Handler, answer, serving
+from ..support.virtual_time import WiredLoop
 from .conftest import CANARY, Fault, ask
 
 SAID = "words-that-somebody-said"
-TESTS = Path(__file__).parent.parent
 
 
 def shown(error: BaseException, seen: set[int] | None = None) -> Iterator[str]:

@@ -20,7 +20,7 @@ from conversations_hub.hub.walk import ListOptions, Walk
 from conversations_hub.reading.json import decode
 from conversations_hub.wire import Flow, Request
 
-from ..server import Answer, Asked, Handler, Scripted, answer, serving
+from ..support.server import Answer, Asked, Handler, Scripted, answer, serving
 from ..test_hub import START, Tavus, ids, row, until_it_fails
 from .conftest import CANARY, Fault
 

@@ -14,10 +14,11 @@ import msgspec
 
 from conversations_hub.policy import PROFILES
 
+from .paths import DOCS, TESTS
+
 __all__ = ["PAGE", "cases_of", "cases_table", "filled", "found_cases", "part", "profiles_table"]
 
-TESTS = Path(__file__).parent
-PAGE = TESTS.parent / "docs" / "reliability.md"
+PAGE = DOCS / "reliability.md"
 
 _SECTIONS = {
     "Connection and framing": range(1, 22),

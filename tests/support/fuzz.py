@@ -47,8 +47,8 @@ from conversations_hub.webhooks import verify
 from conversations_hub.wire import Response
 
 from .clock import FakeClock
-from .conftest import FIXTURES
-from .unplugged import unplugged
+from .fake_lane import fake_lanes
+from .paths import FIXTURES
 
 __all__ = ["fuzz"]
 
@@ -84,7 +84,7 @@ class _Fuzz:
         self.before: Conversation | None = None
 
     async def run(self, rounds: int, seed: str) -> None:
-        with unplugged(self._answer):
+        with fake_lanes(self._answer):
             async with Hub([self.account], profile=_PROFILE, keep_raw=True, clock=FakeClock().clock) as hub:
                 for number in range(rounds):
                     random = Random(f"{seed}{self.adapter.name} {number}")  # noqa: S311

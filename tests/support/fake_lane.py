@@ -19,7 +19,7 @@ from conversations_hub.transport import Clock, Lane
 from conversations_hub.transport.pool import WAITING, under_way
 from conversations_hub.wire import Response
 
-__all__ = ["Provider", "Unplugged", "unplugged"]
+__all__ = ["FakeLane", "Provider", "fake_lanes"]
 
 Provider = Callable[[URL], Awaitable[Response | None]]
 """Takes a request and answers it; None: the connection is lost."""
@@ -66,7 +66,7 @@ class _Session:
         return _Answer(response)
 
 
-class Unplugged(Lane):
+class FakeLane(Lane):
     """A lane whose requests go to a function."""
 
     def __init__(
@@ -79,15 +79,15 @@ class Unplugged(Lane):
         on_signal: Callable[[Signal], object] | None = None,
     ) -> None:
         super().__init__(Account(adapter.name, key="key"), adapter, profile, clock=clock, on_signal=on_signal)
-        self._unplugged = _Session(provider)
+        self._fake = _Session(provider)
 
     def _open(self) -> tuple[aiohttp.ClientSession, asyncio.Future[None]]:
         _, closing = super()._open()
-        return cast("aiohttp.ClientSession", self._unplugged), closing
+        return cast("aiohttp.ClientSession", self._fake), closing
 
 
 @contextmanager
-def unplugged(provider: Provider) -> Generator[None]:
+def fake_lanes(provider: Provider) -> Generator[None]:
     """Have the requests of every hub that is made meanwhile go to a function."""
 
     class Wireless(Lane):

@@ -17,7 +17,7 @@ from conversations_hub.stores.sqlite.connection import connect as connection_to
 from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.sqlite.writer import Writer
 
-from .killing import Steps
+from .crash import Steps
 
 __all__ = ["erased_and_killed_before", "erased_in_steps"]
 

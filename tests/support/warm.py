@@ -25,7 +25,9 @@ __all__ = ["Warm", "command_line"]
 _MODULES = [module.name for module in pkgutil.walk_packages(conversations_hub.__path__, "conversations_hub.")]
 
 _context = get_context("forkserver")
-_context.set_forkserver_preload([*_MODULES, "tests.exporting", "tests.erasing", "tests.migrating", __name__])
+_context.set_forkserver_preload(
+    [*_MODULES, "tests.support.exporting", "tests.support.erasing", "tests.support.migrating", __name__]
+)
 
 
 def command_line(*arguments: str) -> None:
