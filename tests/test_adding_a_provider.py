@@ -16,15 +16,7 @@ from conversations_hub.schema import Role, Status, TranscriptState
 from conversations_hub.testing import drive, unknown_members
 from conversations_hub.wire import Response
 
-from .support.paths import DOCS
-
-PAGE = DOCS / "adding-a-provider.md"
-CALL: dict[str, Json] = {
-    "id": 7,
-    "state": "done",
-    "created": 1763630000,
-    "turns": [{"speaker": "bot", "text": "Hello.", "at": 0.5}],
-}
+from .support.acme import CALL, PAGE
 
 
 @pytest.fixture

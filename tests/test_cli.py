@@ -18,15 +18,12 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from http.client import HTTPConnection
-from inspect import signature
 from types import SimpleNamespace
-from typing import Any
 from urllib.parse import urlsplit
 
 import click
 import msgspec
 import pytest
-from click.testing import CliRunner, Result
 from rich.cells import cell_len
 from rich.console import Console
 
@@ -61,6 +58,7 @@ from conversations_hub.schema import (
 from conversations_hub.schema.document import document
 from conversations_hub.testing import Faults, Simulator
 
+from .support.command_line import NO_ACCOUNTS, NO_TERMINAL, run
 from .support.warm import Warm, command_line
 
 EACH = 40
@@ -72,15 +70,6 @@ MAIN = (
 )
 COMMAND = (sys.executable, "-c", MAIN)
 
-NO_ACCOUNTS: dict[str, str | None] = {
-    f"{provider.upper()}_{variable}": None
-    for provider in BUILTIN
-    for variable in ("API_KEY", "BASE_URL", *(setting.upper() for setting in load(provider).settings))
-}
-
-# What rich would hear from the terminal or the job that the tests run in.
-NO_TERMINAL: dict[str, str | None] = dict.fromkeys(("COLUMNS", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"))
-
 
 @pytest.fixture(scope="module")
 def accounts() -> Iterator[dict[str, str]]:
@@ -88,16 +77,6 @@ def accounts() -> Iterator[dict[str, str]]:
     arguments = ("simulate", "--conversations", str(EACH), "--chats", "0", "--json")
     with Warm(command_line, *arguments) as simulator:
         yield json.loads(simulator.stdout.readline())
-
-
-# Before click 8.2 a runner mixed the two streams, unless told not to.
-SEPARATE: dict[str, Any] = {"mix_stderr": False} if "mix_stderr" in signature(CliRunner).parameters else {}
-
-
-def run(*arguments: str, environ: dict[str, str] | None = None) -> Result:
-    return CliRunner(**SEPARATE).invoke(
-        cli, arguments, env={**NO_ACCOUNTS, **NO_TERMINAL, "COLUMNS": "100", **(environ or {})}
-    )
 
 
 def environment(accounts: dict[str, str]) -> dict[str, str]:

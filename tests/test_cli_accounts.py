@@ -13,10 +13,10 @@ from click.testing import Result
 from conversations_hub.adapters import BUILTIN
 from conversations_hub.testing import Simulator
 
+from .support.command_line import run
+from .support.proxy import CERTIFICATES, NAME, PASSWORD, proxying, seen
 from .support.server import answer
-from .test_cli import run
-from .test_hub import details
-from .test_proxy import CERTIFICATES, NAME, PASSWORD, proxying, seen
+from .support.tavus_server import details
 
 GET = ("get", "tavus:c1", "--json")
 

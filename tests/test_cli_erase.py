@@ -15,10 +15,11 @@ from conversations_hub.schema import Participant, ParticipantKind
 from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.store import Checkpoint
 
+from .support.entries import ACCOUNT, entry, said
+from .support.persons import called
 from .support.server import Answer, Asked, answer, serving
+from .support.sqlite import kept_in
 from .test_cli_store import environ
-from .test_erasure import called, kept_in
-from .test_sqlite_store import ACCOUNT, entry, said
 
 __all__ = ["environ"]  # a fixture
 

@@ -13,7 +13,8 @@ import pytest
 from conversations_hub.cli import cli
 from conversations_hub.stores.sqlite.reader import SQLiteReader
 
-from .test_sqlite_store import kept_in, said
+from .support.entries import said
+from .support.sqlite import kept_in
 
 MANY = 300
 

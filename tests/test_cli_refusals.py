@@ -19,7 +19,8 @@ from conversations_hub.errors import StoreError
 from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.url import StoreURL
 
-from .test_sqlite_store import kept_in, said
+from .support.entries import said
+from .support.sqlite import kept_in
 
 ENVIRON = {"TAVUS_API_KEY": "invented", "VAPI_API_KEY": "", "COLUMNS": "200"}
 

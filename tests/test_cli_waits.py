@@ -37,7 +37,7 @@ from conversations_hub.testing import Simulator
 from conversations_hub.transport import Clock
 
 from .support.clock import FakeClock
-from .test_cli import NO_ACCOUNTS, NO_TERMINAL, run
+from .support.command_line import NO_ACCOUNTS, NO_TERMINAL, run
 
 DOWN = "tavus/default: the provider is in trouble (HTTP 503), "
 

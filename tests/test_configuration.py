@@ -28,7 +28,7 @@ from conversations_hub.schema import Recording, RecordingAccess
 from conversations_hub.testing import Simulator
 
 from .support.clock import FakeClock
-from .test_hub import until_it_fails
+from .support.iterators import until_it_fails
 
 KEY = "tvk_0123456789abcdef"
 ENVIRON = {"TAVUS_EU_KEY": KEY, "ORG": "org_1", "EMPTY": "", "BROKEN_KEY": f"{KEY}\n{KEY}"}

@@ -20,11 +20,13 @@ from conversations_hub.sync import sync
 from conversations_hub.testing import Case, account_of, cases_in, drive
 from conversations_hub.wire import Response
 
+from .support.clock import at
 from .support.growth import ratio, steps
+from .support.iterators import ids
 from .support.paths import FIXTURES
 from .support.server import answer
-from .test_hub import Tavus, ids, row, tavus
-from .test_sync import AFTER, at, stored
+from .support.sqlite import stored
+from .support.tavus_server import AFTER, Tavus, row, tavus
 
 LISTS = [
     pytest.param(provider, case, id=f"{provider}-{name}")

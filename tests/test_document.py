@@ -15,7 +15,8 @@ from conversations_hub.schema.document import document
 from conversations_hub.stores.jsonl import JSONLStore
 from conversations_hub.stores.store import Checkpoint
 
-from .test_sqlite_store import ACCOUNT, entry, recorded, said
+from .support.entries import ACCOUNT, entry, said
+from .support.recorded import recorded
 
 
 @pytest.mark.parametrize("provider", BUILTIN)

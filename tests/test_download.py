@@ -42,7 +42,7 @@ from conversations_hub.signals import AttemptEnded
 from conversations_hub.testing import Simulator
 from conversations_hub.transport.guard import is_public
 
-from .support.clock import START, FakeClock
+from .support.clock import NOW, FakeClock
 from .support.public_hosts import hosts, keeping, kept, media
 from .support.server import Answer, Asked, answer, serving
 from .support.virtual_time import WiredLoop
@@ -63,7 +63,7 @@ async def hub_at(url: str, provider: str = "voiceable", **options: Any) -> Async
 async def test_every_provider_s_recordings_arrive(provider: str, tmp_path: Path) -> None:
     async with (
         hosts(media(), names=STORAGES) as storage,
-        Simulator(conversations=24, seed=3, now=START, providers=[provider], clock=lambda: 0.0) as simulator,
+        Simulator(conversations=24, seed=3, now=NOW, providers=[provider], clock=lambda: 0.0) as simulator,
         Hub.from_env(environ=simulator.environment(), clock=FakeClock().clock, recordings_ssl=storage.ssl) as hub,
     ):
         key = simulator.environment()[f"{provider.upper()}_API_KEY"]
@@ -95,7 +95,7 @@ def _written(path: Path) -> tuple[int, str]:
 
 async def test_a_place_nobody_documents_is_asked_on_demand_only(tmp_path: Path) -> None:
     async with (
-        Simulator(conversations=30, now=START, providers=["anyreach"], clock=lambda: 0.0) as simulator,
+        Simulator(conversations=30, now=NOW, providers=["anyreach"], clock=lambda: 0.0) as simulator,
         Hub.from_env(environ=simulator.environment(), clock=FakeClock().clock) as hub,
     ):
         found = [one async for one in hub.list() if one.recordings]
@@ -347,7 +347,7 @@ OLD, NEW = (f"https://media.example.com/a.wav?signature={age}" for age in ("old"
 
 async def test_a_handle_that_has_expired_is_not_even_tried(tmp_path: Path) -> None:
     async with retell([media()], _conversation(NEW)) as (hub, there, server):
-        await hub.download(_signed(OLD, expires_at=START - timedelta(seconds=1)), tmp_path / "a")
+        await hub.download(_signed(OLD, expires_at=NOW - timedelta(seconds=1)), tmp_path / "a")
         assert [asked.target for asked in there.asked] == ["/a.wav?signature=new"]
         assert len(server.asked) == 1
 
@@ -355,7 +355,7 @@ async def test_a_handle_that_has_expired_is_not_even_tried(tmp_path: Path) -> No
 @pytest.mark.parametrize("status", [403, 404, 410])
 async def test_a_handle_that_is_refused_is_replaced_once(status: int, tmp_path: Path) -> None:
     async with retell([media(b"", status), media()], _conversation(NEW)) as (hub, there, _):
-        await hub.download(_signed(OLD, expires_at=START + timedelta(hours=1)), tmp_path / "a")
+        await hub.download(_signed(OLD, expires_at=NOW + timedelta(hours=1)), tmp_path / "a")
         assert [asked.target.partition("=")[2] for asked in there.asked] == ["old", "new"]
     async with retell([media(b"", status)], _conversation(NEW)) as (hub, there, server):
         with pytest.raises(NotFoundError if status != 403 else RejectedError):
@@ -374,9 +374,9 @@ async def test_another_refusal_replaces_no_handle(tmp_path: Path) -> None:
 async def test_the_same_one_of_several_is_taken(tmp_path: Path) -> None:
     several = ("https://media.example.com/b.wav?signature=new", "recording_multi_channel_url", NEW)
     async with retell([media()], _conversation(*several)) as (hub, there, _):
-        await hub.download(_signed(OLD, expires_at=START), tmp_path / "a")
+        await hub.download(_signed(OLD, expires_at=NOW), tmp_path / "a")
         assert [asked.target for asked in there.asked] == ["/a.wav?signature=new"]
-        gone = _signed("https://media.example.com/c.wav?signature=old", expires_at=START)
+        gone = _signed("https://media.example.com/c.wav?signature=old", expires_at=NOW)
         with pytest.raises(NotFoundError, match="no longer has that one") as caught:
             await hub.download(gone, tmp_path / "c")
     assert caught.value.provider == "retell"
@@ -384,7 +384,7 @@ async def test_the_same_one_of_several_is_taken(tmp_path: Path) -> None:
 
 async def test_the_only_one_is_taken_wherever_it_has_moved_to(tmp_path: Path) -> None:
     async with retell([media()], _conversation("https://media.example.com/moved.wav")) as (hub, there, _):
-        await hub.download(_signed(OLD, expires_at=START), tmp_path / "a")
+        await hub.download(_signed(OLD, expires_at=NOW), tmp_path / "a")
         assert [asked.target for asked in there.asked] == ["/moved.wav"]
 
 

@@ -4,57 +4,31 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
+from functools import partial
 
 import msgspec
 import pytest
 
-from conversations_hub import Conversation, Hub, errors
+from conversations_hub import errors
 from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.policy import PROFILES
 from conversations_hub.schema import Status, TranscriptState
-from conversations_hub.testing import Faults, Simulator
+from conversations_hub.testing import Faults
 
-from .support.clock import FakeClock
+from .support.clock import ManualClock
+from .support.iterators import collected
+from .support.simulated import simulated
 
-NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 CONVERSATIONS = 240
 
 
-class Present:
-    """The simulator's clock, moved by hand."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-
-@asynccontextmanager
-async def simulated(
-    faults: Faults = Faults(),  # noqa: B008  (a frozen value)
-    present: Present | None = None,
-    environ: dict[str, str] | None = None,
-    **options: Any,
-) -> AsyncGenerator[tuple[Hub, Simulator]]:
-    async with Simulator(
-        conversations=CONVERSATIONS, seed=7, faults=faults, now=NOW, clock=present or Present()
-    ) as simulator:
-        options.setdefault("clock", FakeClock().clock)
-        async with Hub.from_env(environ=simulator.environment() | (environ or {}), **options) as hub:
-            yield hub, simulator
-
-
-async def collected(hub: Hub, *targets: str, **options: Any) -> list[Conversation]:
-    return [conversation async for conversation in hub.list(*targets, **options)]
+# As interactive callers read, who try less often than a sync does.
+served = partial(simulated, conversations=CONVERSATIONS, profile="interactive")
 
 
 async def test_everything_there_is_arrives_once() -> None:
-    async with simulated() as (hub, simulator):
+    async with served() as (hub, simulator):
         walk = hub.list(transcripts=True)
         found = [conversation async for conversation in walk]
         assert walk.report.complete, str(walk.report)
@@ -70,7 +44,7 @@ async def test_everything_there_is_arrives_once() -> None:
 
 
 async def test_a_row_and_its_details_agree() -> None:
-    async with simulated() as (hub, _):
+    async with served() as (hub, _):
         for provider in BUILTIN:
             for row in await collected(hub, provider, limit=40):
                 details = await hub.get(row.ref)
@@ -83,7 +57,7 @@ async def test_a_hostile_provider_loses_nothing(provider: str) -> None:
     # More than this, and the budget for retries would run dry.
     faults = Faults(throttle=0.04, throttle_bare=0.03, outage=0.05, reset=0.03, truncate=0.03)
     patient = msgspec.structs.replace(PROFILES["bulk"], attempts=40, deadline=1e9, breaks=False)
-    async with simulated(faults, profile=patient) as (hub, simulator):
+    async with served(faults=faults, profile=patient) as (hub, simulator):
         walk = hub.list(provider, transcripts=True)
         found = [conversation.id async for conversation in walk]
         requests = simulator.requests.total()
@@ -96,7 +70,7 @@ async def test_a_hostile_provider_loses_nothing(provider: str) -> None:
 
 
 async def test_a_provider_that_is_down_stops_no_other() -> None:
-    async with simulated(Faults(outage=1.0, providers=("tavus",))) as (hub, _):
+    async with served(faults=Faults(outage=1.0, providers=("tavus",))) as (hub, _):
         taken: list[errors.HubError] = []
         found = await collected(hub, on_error=taken.append)
         assert {c.provider for c in found} == set(BUILTIN) - {"tavus"}
@@ -111,7 +85,7 @@ async def test_a_provider_that_is_down_stops_no_other() -> None:
 @pytest.mark.parametrize("provider", BUILTIN)
 async def test_a_bad_key_is_refused_as_the_provider_refuses(provider: str) -> None:
     bad = {"anyreach": "ak_bad.key"}.get(provider, "bad-key")
-    async with simulated(environ={f"{provider.upper()}_API_KEY": bad}) as (hub, _):
+    async with served(environ={f"{provider.upper()}_API_KEY": bad}) as (hub, _):
         with pytest.raises(errors.AuthError, match=f"{provider.upper()}_API_KEY"):
             await hub.get(f"{provider}:c1")
         with pytest.raises(errors.AuthError):
@@ -120,7 +94,7 @@ async def test_a_bad_key_is_refused_as_the_provider_refuses(provider: str) -> No
 
 @pytest.mark.parametrize("provider", BUILTIN)
 async def test_an_unknown_id_is_not_found(provider: str) -> None:
-    async with simulated() as (hub, _):
+    async with served() as (hub, _):
         with pytest.raises(errors.NotFoundError) as caught:
             await hub.get(f"{provider}:no_such_conversation")
     assert caught.value.attempts == 1
@@ -128,7 +102,7 @@ async def test_an_unknown_id_is_not_found(provider: str) -> None:
 
 @pytest.mark.parametrize("provider", BUILTIN)
 async def test_a_window_brings_what_lies_in_it(provider: str) -> None:
-    async with simulated() as (hub, _):
+    async with served() as (hub, _):
         dated = {c.id: at for c in await collected(hub, provider) if (at := c.created_at or c.started_at)}
         since, until = sorted(dated.values())[60], sorted(dated.values())[120]
         found = {c.id for c in await collected(hub, provider, since=since, until=until)}
@@ -139,7 +113,7 @@ async def test_a_window_brings_what_lies_in_it(provider: str) -> None:
 
 @pytest.mark.parametrize("provider", BUILTIN)
 async def test_a_walk_goes_on_from_every_page(provider: str) -> None:
-    async with simulated() as (hub, _):
+    async with served() as (hub, _):
         pages = [page async for page in hub.list(provider, page_size=50).pages()]
         ids = [c.id for page in pages for c in page.items]
         assert len(set(ids)) == len(ids) == CONVERSATIONS
@@ -151,8 +125,8 @@ async def test_a_walk_goes_on_from_every_page(provider: str) -> None:
 
 @pytest.mark.parametrize("provider", BUILTIN)
 async def test_a_late_transcript_is_pending_and_then_there(provider: str) -> None:
-    present = Present()
-    async with simulated(present=present) as (hub, _):
+    present = ManualClock()
+    async with served(present=present) as (hub, _):
         found = await collected(hub, provider, transcripts=True)
         pending = [c for c in found if c.transcript_state == TranscriptState.PENDING]
         present.seconds = timedelta(days=1).total_seconds()
@@ -164,13 +138,13 @@ async def test_a_late_transcript_is_pending_and_then_there(provider: str) -> Non
 
 
 async def test_a_key_whose_role_may_not_read_transcripts_is_told_so() -> None:
-    async with simulated(environ={"ANYREACH_API_KEY": "ak_readonly.key"}) as (hub, _):
+    async with served(environ={"ANYREACH_API_KEY": "ak_readonly.key"}) as (hub, _):
         found = await collected(hub, "anyreach", limit=50)
     assert {c.transcript_state for c in found} == {TranscriptState.RESTRICTED}
 
 
 async def test_tavus_starts_and_ends_rooms_until_there_are_too_many() -> None:
-    async with simulated() as (hub, _):
+    async with served() as (hub, _):
         started = await hub.start("tavus", agent="p1", provider_options={"require_auth": True})
         assert started.join_url
         assert started.token
@@ -186,7 +160,7 @@ async def test_tavus_starts_and_ends_rooms_until_there_are_too_many() -> None:
 
 
 async def test_anyreach_converses_in_text() -> None:
-    async with simulated() as (hub, _):
+    async with served() as (hub, _):
         started = await hub.start("anyreach", agent="agent_1", to="guest_1", provider_options={"channel": "text"})
         ref = started.conversation.ref
         turn = await hub.send(ref, "Where is my order?")

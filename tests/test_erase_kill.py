@@ -17,12 +17,13 @@ from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.stores.sqlite.reader import SQLiteReader
 
 from .support.crash import killed_after
+from .support.entries import entry
 from .support.erasing import erased_in_steps
-from .support.exporting import entry, export
-from .test_erasure import bytes_in, called, kept_in
-from .test_jsonl_store import lines
-from .test_migration import first_layout
-from .test_sync import stored
+from .support.exporting import export
+from .support.first_layout import first_layout
+from .support.jsonl import lines
+from .support.persons import bytes_in, called
+from .support.sqlite import kept_in, stored
 
 NUMBER = "+1 555 010 2030"
 EACH = 100

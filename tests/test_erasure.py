@@ -13,13 +13,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from conversations_hub import Conversation
 from conversations_hub.errors import InvalidRefError, StoreError
 from conversations_hub.files.recordings import name_of
 from conversations_hub.schema import (
     Analysis,
-    Participant,
-    ParticipantKind,
     Recording,
     RecordingAccess,
     Role,
@@ -29,34 +26,18 @@ from conversations_hub.schema import (
 from conversations_hub.stores.erasure import Person, is_mentioned, takes_part
 from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.stores.sqlite.reader import SQLiteReader
-from conversations_hub.stores.store import Checkpoint
 from conversations_hub.sync import sync
 
+from .support.clock import NOW, at
+from .support.entries import said
 from .support.erasing import erased_and_killed_before
+from .support.persons import SECRET, bytes_in, called
+from .support.sqlite import kept_in, opened, stored
+from .support.tavus_server import AFTER, Tavus, scripted
 from .support.warm import Warm
-from .test_hub import Tavus
-from .test_sqlite_store import ACCOUNT, NOW, entry, opened, said
-from .test_sync import AFTER, at, scripted, stored
 
-SECRET = "Zwetschgenkuchen"
 FULL_WIDTH = {ord(sign): ord(sign) + 0xFEE0 for sign in "+0123456789"}
 CALLED = {"phone", "local", "id", "metadata", "collected", "title"}
-
-
-def called(
-    phone: str | None = None, *, id: str = "c1", name: str | None = None, who: str | None = None
-) -> Conversation:
-    customer = Participant(kind=ParticipantKind.CUSTOMER, id=who, name=name, phone=phone)
-    return msgspec.structs.replace(said(f"I like {SECRET} 退款.", id=id), participants=(customer,))
-
-
-async def kept_in(path: Path, *conversations: Conversation) -> None:
-    async with opened(path) as store:
-        await store.commit(ACCOUNT, [entry(one) for one in conversations], Checkpoint())
-
-
-def bytes_in(folder: Path) -> bytes:
-    return b"".join(path.read_bytes() for path in folder.iterdir() if path.is_file())
 
 
 async def test_what_was_erased_stands_in_no_byte_and_the_rest_is_there(tmp_path: Path) -> None:

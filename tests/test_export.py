@@ -50,8 +50,11 @@ from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.store import Checkpoint
 from conversations_hub.stores.url import StoreURL
 
+from .support.clock import NOW
+from .support.entries import ACCOUNT, entry, said
 from .support.growth import ratio
-from .test_sqlite_store import ACCOUNT, NOW, entry, kept_in, recorded, said
+from .support.recorded import recorded
+from .support.sqlite import kept_in
 
 Export = Callable[..., int]
 

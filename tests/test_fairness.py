@@ -19,7 +19,7 @@ from conversations_hub.transport import ReadBudget
 from conversations_hub.wire import Flow
 
 from .support.server import answer, serving
-from .test_hub import details, row
+from .support.tavus_server import details, row
 
 KIB = 1024
 

@@ -47,7 +47,8 @@ from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.store import Checkpoint, Entry, Store, StoredVersion, Window
 from conversations_hub.stores.untrusted import LARGEST, decompress, json_value
 
-from .test_sqlite_store import ACCOUNT, NOW
+from .support.clock import NOW
+from .support.entries import ACCOUNT
 
 PERSON = Person(phone="+15550100123", email="jane@example.com", participant="p1")
 

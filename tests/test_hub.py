@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 import pytest
@@ -22,72 +22,9 @@ from conversations_hub.policy import PROFILES
 from conversations_hub.schema import Agent, Analysis, Recording, RecordingAccess, Status, TranscriptState
 
 from .support.clock import FakeClock
+from .support.iterators import ids, until_it_fails
 from .support.server import Answer, Asked, Scripted, answer, serving
-
-T = TypeVar("T")
-
-START = datetime(2026, 3, 2, 8, tzinfo=UTC)
-
-
-def row(number: int, **more: Any) -> dict[str, Any]:
-    created = START + timedelta(minutes=number)
-    return {
-        "conversation_id": f"c{number}",
-        "status": "ended",
-        "persona_id": "p1",
-        "created_at": created.isoformat(),
-    } | more
-
-
-def details(number: int, **more: Any) -> dict[str, Any]:
-    said = [{"role": "user", "content": f"I am number {number}.", "seconds_from_start": 1.5, "duration": 2}]
-    ready = {"event_type": "application.transcription_ready", "properties": {"transcript": said}}
-    return row(number, events=[ready]) | more
-
-
-class Tavus:
-    """A Tavus of so many conversations, which can be told to answer otherwise."""
-
-    def __init__(self, conversations: int = 25) -> None:
-        self.rows = [row(number) for number in range(conversations)]
-        self.special: dict[str, Answer] = {}
-        """Answers by conversation id, or by "page N"."""
-
-    async def __call__(self, asked: Asked, writer: asyncio.StreamWriter) -> Answer:
-        path, _, query = asked.target.partition("?")
-        id = path.rpartition("/")[2]
-        if id != "conversations":
-            return self.special.get(id, answer(details(int(id[1:]))))
-        parameters = dict(parameter.split("=") for parameter in query.split("&"))
-        page, limit = int(parameters["page"]), int(parameters["limit"])
-        rows = self.rows[(page - 1) * limit : page * limit]
-        return self.special.get(f"page {page}", answer({"data": rows, "total_count": len(self.rows)}))
-
-
-@asynccontextmanager
-async def tavus(
-    provider: Tavus | None = None, accounts: tuple[str, ...] = ("default",), **options: Any
-) -> AsyncGenerator[tuple[Hub, Scripted]]:
-    async with (
-        serving(provider or Tavus()) as server,
-        Hub([Account("tavus", key="key", base_url=server.url, name=name) for name in accounts], **options) as hub,
-    ):
-        yield hub, server
-
-
-def ids(conversations: list[Conversation]) -> list[str]:
-    return [conversation.id for conversation in conversations]
-
-
-async def until_it_fails(items: AsyncIterable[T]) -> tuple[list[T], Exception]:
-    """Return what an iterator brought, and the error that came after it."""
-    brought: list[T] = []
-    try:
-        async for item in items:
-            brought.append(item)  # noqa: PERF401  (what came before the error counts)
-    except Exception as error:  # noqa: BLE001  (whatever it was)
-        return brought, error
-    raise AssertionError("nothing failed")
+from .support.tavus_server import START, Tavus, details, row, tavus
 
 
 def tasks() -> set[asyncio.Task[Any]]:

@@ -23,13 +23,13 @@ from conversations_hub.stores.jsonl.reader import JSONLReader
 from conversations_hub.stores.store import Checkpoint, Entry
 from conversations_hub.sync import sync
 
-from .faults.test_export import Disk, Killed
-from .support.exporting import ACCOUNT, Page, entry, export, one
-from .test_erasure import SECRET, called
-from .test_hub import Tavus
-from .test_jsonl_store import FINISHED, contents, lines, names, opened, said
-from .test_sqlite_store import NOW
-from .test_sync import AFTER, at, scripted
+from .support.clock import NOW, at
+from .support.disk import Disk, Killed
+from .support.entries import ACCOUNT, entry
+from .support.exporting import Page, export, one
+from .support.jsonl import FINISHED, contents, lines, names, opened, said
+from .support.persons import SECRET, called
+from .support.tavus_server import AFTER, Tavus, scripted
 
 REF = "acme:c-gone"
 PERSONAL = (SECRET, "c-gone", "5550102030", "listed of it")

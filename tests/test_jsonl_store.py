@@ -9,12 +9,10 @@ import hashlib
 import os
 import threading
 import tracemalloc
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -27,32 +25,11 @@ from conversations_hub.stores.fingerprint import fingerprint
 from conversations_hub.stores.jsonl import JSONLStore
 from conversations_hub.stores.store import Checkpoint, Entry, Store, StoredVersion, Window, Written
 
-from .support.exporting import ACCOUNT, TERMS, entry, export, one, page
-from .test_sqlite_store import recorded
-
-NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-
-
-@asynccontextmanager
-async def opened(path: Path, terms: dict[str, str] | None = None, **options: Any) -> AsyncGenerator[JSONLStore]:
-    store = JSONLStore(path, **options)
-    await store.open(terms or TERMS)
-    try:
-        yield store
-    finally:
-        await store.close()
-
-
-def lines(path: Path) -> list[Conversation]:
-    data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    return [msgspec.json.decode(line, type=Conversation) for line in data.splitlines()]
-
-
-def said(path: Path) -> dict[str, str]:
-    """Return what was said, by id; each conversation must be there once."""
-    found = lines(path)
-    assert len(found) == len({(each.provider, each.account, each.id) for each in found})
-    return {each.id: each.transcript[0].text for each in found if each.transcript}
+from .support.clock import NOW
+from .support.entries import ACCOUNT, entry
+from .support.exporting import TERMS, export, one, page
+from .support.jsonl import FINISHED, contents, lines, names, opened, said
+from .support.recorded import recorded
 
 
 def read(path: Path) -> bytes:
@@ -65,17 +42,6 @@ def write(path: Path, data: bytes) -> None:
 
 def remove(path: Path) -> None:
     path.unlink()
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {each.name: each.read_bytes() for each in folder.iterdir()}
-
-
-def names(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
-
-
-FINISHED = {"c.jsonl", "c.jsonl.journal", "c.jsonl.lock", "c.jsonl.manifest.json"}
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from conversations_hub.testing import Faults, Simulator
 from conversations_hub.testing.simulator.truth import Turn
 from conversations_hub.transport import Clock
 
-from .test_sync import stored
+from .support.sqlite import stored
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 KINDS = [("vapi", "chats"), ("vapi", "sessions"), ("bland", "texts")]

@@ -18,9 +18,10 @@ from conversations_hub.policy import polling
 from conversations_hub.schema import TranscriptState
 from conversations_hub.signals import Signal, Waited
 
+from .support.iterators import ids, until_it_fails
 from .support.server import Answer, Asked, Scripted, answer, serving
+from .support.tavus_server import Tavus, details
 from .support.virtual_time import WiredLoop
-from .test_hub import Tavus, details, ids, until_it_fails
 
 PENDING, READY = answer(details(1, events=[])), answer(details(1))
 DOWN = answer({"message": "down"}, 503)

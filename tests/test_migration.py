@@ -4,72 +4,26 @@ from __future__ import annotations
 
 import signal
 import sqlite3
-from collections.abc import Iterable
 from contextlib import closing
 from datetime import timedelta
-from hashlib import blake2b
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from conversations_hub.adapters import BUILTIN
 from conversations_hub.errors import StoreError
 from conversations_hub.schema import Conversation
-from conversations_hub.stores.fingerprint import content_of
 from conversations_hub.stores.sqlite import SQLiteStore, migration
 from conversations_hub.stores.sqlite.reader import SQLiteReader
-from conversations_hub.stores.sqlite.tables import (
-    CONVERSATION,
-    PARTICIPANT,
-    RECORDING,
-    conversation_row,
-    participant_rows,
-    recording_rows,
-    turn_columns,
-)
-from conversations_hub.stores.store import Checkpoint, Window
 from conversations_hub.sync import sync
 
+from .support.clock import at
+from .support.first_layout import first_layout
 from .support.migrating import killed_before
+from .support.recorded import recorded
+from .support.sqlite import stored
+from .support.tavus_server import AFTER, Tavus, row, scripted
 from .support.warm import Warm
-from .test_hub import Tavus, row
-from .test_sqlite_store import recorded
-from .test_sync import AFTER, at, scripted, stored
-
-FIRST = (Path(__file__).parent / "first_layout.sql").read_text()
-
-
-def _print(conversation: Conversation) -> bytes:
-    return blake2b(content_of(conversation), digest_size=16).digest()
-
-
-def _insert(database: sqlite3.Connection, table: str, names: Iterable[str], *rows: tuple[object, ...]) -> None:
-    names = [*names]
-    marks = ", ".join("?" * len(names))
-    database.executemany(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})", rows)  # noqa: S608
-
-
-def first_layout(
-    path: Path, conversations: Iterable[Conversation], listed: dict[str, Conversation] | None = None
-) -> None:
-    """Write a store as the first layout was."""
-    with closing(sqlite3.connect(path)) as database:
-        database.executescript(FIRST)
-        for key, one in enumerate(conversations, start=1):
-            prints = (_print((listed or {}).get(one.id, one)), _print(one))
-            told = (key, *conversation_row(one), *prints)
-            _insert(database, "conversations", ("key", *CONVERSATION, "row_print", "content_print"), told)
-            turns = one.transcript or ()
-            columns = turn_columns(turns) | {"timestamp": [turn.timestamp for turn in turns]}
-            said = [(key, position, *values) for position, values in enumerate(zip(*columns.values(), strict=True))]
-            _insert(database, "turns", ("conversation", "position", *columns), *said)
-            _insert(database, "participants", ("conversation", "position", *PARTICIPANT), *participant_rows(key, one))
-            _insert(database, "recordings", ("conversation", "position", *RECORDING), *recording_rows(key, one))
-        database.execute("INSERT INTO turns_text (turns_text) VALUES ('rebuild')")
-        progress = Checkpoint(covered=Window(None, AFTER), high_watermark=AFTER)
-        database.execute("INSERT INTO accounts VALUES ('tavus/default', ?)", (msgspec.json.encode(progress).decode(),))
-        database.commit()
 
 
 def _everything() -> list[Conversation]:

@@ -18,8 +18,8 @@ from conversations_hub import Account, Hub, errors
 from conversations_hub.hub import Page
 from conversations_hub.testing import Simulator
 
+from .support.iterators import until_it_fails
 from .support.server import Answer, Asked, Scripted, answer, serving
-from .test_hub import until_it_fails
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 

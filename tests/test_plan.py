@@ -32,10 +32,11 @@ from conversations_hub.sync.sample import Sampler
 from conversations_hub.testing import Faults, Simulator
 from conversations_hub.transport import Clock
 
-from .support.clock import FakeClock
+from .support.clock import NOW, FakeClock, ManualClock, at
 from .support.server import Answer, Asked, answer, serving
-from .test_hub import START, Tavus, details, row
-from .test_sync import AFTER, NOW, Present, at, scripted, simulated, stored
+from .support.simulated import simulated
+from .support.sqlite import stored
+from .support.tavus_server import AFTER, START, Tavus, details, row, scripted
 
 
 def every(seconds: float, now: datetime) -> Clock:
@@ -470,7 +471,9 @@ async def test_a_store_that_is_in_use_or_fails_is_told_and_let_go(tmp_path: Path
 async def test_it_is_shown_to_people_and_as_json(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, as_json: bool
 ) -> None:
-    async with Simulator(conversations=60, seed=7, providers=("tavus", "vapi"), now=NOW, clock=Present()) as simulator:
+    async with Simulator(
+        conversations=60, seed=7, providers=("tavus", "vapi"), now=NOW, clock=ManualClock()
+    ) as simulator:
         for name, value in simulator.environment().items():
             monkeypatch.setenv(name, value)
 

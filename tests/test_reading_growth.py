@@ -19,7 +19,8 @@ from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.store import Checkpoint
 
-from .test_sqlite_store import NOW, entry, said
+from .support.clock import NOW
+from .support.entries import entry, said
 
 OTHERS = 5
 """The oldest of a store are so many of another provider, and as many of another account."""

@@ -23,8 +23,9 @@ from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.store import Checkpoint
 
-from .support.exporting import entry, export, one, page
-from .test_sqlite_store import ACCOUNT, kept_in, said
+from .support.entries import ACCOUNT, entry, said
+from .support.exporting import export, one, page
+from .support.sqlite import kept_in
 
 Lie = Callable[[Path], None]
 

@@ -29,28 +29,20 @@ from conversations_hub.testing.simulator.truth import Phase, Truth
 from conversations_hub.testing.simulator.world import Call, Simulated
 from conversations_hub.wire import Response
 
+from .support.clock import ManualClock
 from .support.provider_lists import LISTS
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 every_provider = pytest.mark.parametrize("provider", BUILTIN)
 
 
-class Clock:
-    """A clock that stands until it is moved."""
-
-    seconds = 0.0
-
-    def __call__(self) -> float:
-        return self.seconds
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def simulator(clock: Clock) -> Simulator:
+def simulator(clock: ManualClock) -> Simulator:
     return Simulator(conversations=250, now=NOW, clock=clock)
 
 
@@ -290,7 +282,7 @@ ANYREACH_FILTERS: list[tuple[dict[str, str], Callable[[dict[str, Any]], bool]]] 
 @pytest.fixture(scope="module")
 def thousand() -> tuple[Simulator, dict[str, dict[str, Any]]]:
     """Return a simulator whose time stands still, and AnyReach's thousand records there, by id."""
-    simulator = Simulator(conversations=1000, now=NOW, clock=Clock())
+    simulator = Simulator(conversations=1000, now=NOW, clock=ManualClock())
     return simulator, {id: record(simulator, "anyreach", id) for id in ids(simulator, "anyreach")}
 
 
@@ -364,7 +356,7 @@ def states(simulator: Simulator, provider: str, id: str) -> tuple[str, bool]:
     [("tavus", {"active"}, {"ended"}), ("voiceable", {"in-progress", "in_progress"}, {"done", "completed"})],
 )
 def test_a_running_conversation_ends_and_its_transcript_comes_a_minute_later(
-    simulator: Simulator, clock: Clock, provider: str, running: set[str], over: set[str]
+    simulator: Simulator, clock: ManualClock, provider: str, running: set[str], over: set[str]
 ) -> None:
     world = simulator.worlds[provider]
     truth = world.corpus.truth(world.corpus.size - 2)
@@ -379,7 +371,7 @@ def test_a_running_conversation_ends_and_its_transcript_comes_a_minute_later(
 
 
 def test_anyreach_history_lags_while_the_call_runs_and_goes_while_it_is_written_up(
-    simulator: Simulator, clock: Clock
+    simulator: Simulator, clock: ManualClock
 ) -> None:
     created = read(call_by_phone(simulator))["conversation"]
     assert (created["status"], created["duration"]) == ("triggered", None)
@@ -573,7 +565,7 @@ def test_tavus_has_both_vocabularies_and_every_odd_shape_somewhere(simulator: Si
     assert {entry["tool_call_id"] for entry in entries if entry["role"] == "tool"} == {call["id"] for call in calls}
 
 
-def test_tavus_rooms_are_created_joined_and_left_alone(simulator: Simulator, clock: Clock) -> None:
+def test_tavus_rooms_are_created_joined_and_left_alone(simulator: Simulator, clock: ManualClock) -> None:
     created = read(
         ask(
             simulator,
@@ -626,7 +618,7 @@ def test_tavus_names_a_room_itself_and_gives_a_token_only_where_asked(simulator:
     assert created["conversation_name"] == f"New Conversation {int(NOW.timestamp() * 1000)}"
 
 
-def test_the_face_does_not_join_a_tavus_room_in_test_mode(simulator: Simulator, clock: Clock) -> None:
+def test_the_face_does_not_join_a_tavus_room_in_test_mode(simulator: Simulator, clock: ManualClock) -> None:
     options: dict[str, Any] = {"test_mode": True, "properties": {"participant_absent_timeout": 60}}
     id = read(ask(simulator, "tavus", "/v2/conversations", method="POST", pal_id="p1", **options))["conversation_id"]
     clock.seconds = 59
@@ -651,7 +643,7 @@ def test_tavus_has_few_rooms_and_frees_one_that_ends(simulator: Simulator) -> No
     assert walk(simulator, "tavus", 4)[1:6] == rooms[::-1]
 
 
-def test_ending_a_running_tavus_conversation_keeps_what_was_said(simulator: Simulator, clock: Clock) -> None:
+def test_ending_a_running_tavus_conversation_keeps_what_was_said(simulator: Simulator, clock: ManualClock) -> None:
     id = ids(simulator, "tavus")[3]
     clock.seconds = 5
     assert ask(simulator, "tavus", f"/v2/conversations/{id}/end", method="POST").status == 200
@@ -699,7 +691,7 @@ def test_anyreach_refuses_a_call_it_cannot_place(simulator: Simulator, changes: 
     assert isinstance(read(answer)["detail"], str)
 
 
-def test_anyreach_texts_are_answered_kept_and_ended(simulator: Simulator, clock: Clock) -> None:
+def test_anyreach_texts_are_answered_kept_and_ended(simulator: Simulator, clock: ManualClock) -> None:
     body = {"channel": "text", "user_id": "u1", "agent_id": "agent_7"}
     id = read(ask(simulator, "anyreach", "/core/conversations", method="POST", **body))["conversation"]["id"]
     target = f"/core/conversations/{id}"
@@ -722,7 +714,7 @@ def test_anyreach_texts_are_answered_kept_and_ended(simulator: Simulator, clock:
     assert record(simulator, "anyreach", id)["user_turn_count"] == 1
 
 
-def test_anyreach_cannot_write_to_or_end_a_phone_call(simulator: Simulator, clock: Clock) -> None:
+def test_anyreach_cannot_write_to_or_end_a_phone_call(simulator: Simulator, clock: ManualClock) -> None:
     id = read(call_by_phone(simulator))["conversation"]["id"]
     clock.seconds = 30
     for call in ("messages", "end"):
@@ -831,7 +823,7 @@ async def fetch(session: aiohttp.ClientSession, simulator: Simulator, provider: 
 
 @every_provider
 async def test_the_socket_gives_what_the_provider_answers(
-    session: aiohttp.ClientSession, provider: str, clock: Clock
+    session: aiohttp.ClientSession, provider: str, clock: ManualClock
 ) -> None:
     async with Simulator(conversations=40, now=NOW, clock=clock) as running:
         answer = await fetch(session, running, provider)
@@ -925,7 +917,9 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return seconds
 
 
-async def test_a_slow_body_trickles_in_whole(session: aiohttp.ClientSession, clock: Clock, slept: list[float]) -> None:
+async def test_a_slow_body_trickles_in_whole(
+    session: aiohttp.ClientSession, clock: ManualClock, slept: list[float]
+) -> None:
     faults = Faults(slow=1.0, slow_seconds=100.0)
     async with Simulator(conversations=5, now=NOW, faults=faults, clock=clock) as running:
         answer = await fetch(session, running, "tavus")
@@ -959,7 +953,7 @@ async def test_faults_may_concern_some_providers_only(session: aiohttp.ClientSes
 
 @every_provider
 async def test_a_key_above_its_rate_is_told_when_to_come_back(
-    session: aiohttp.ClientSession, provider: str, clock: Clock
+    session: aiohttp.ClientSession, provider: str, clock: ManualClock
 ) -> None:
     faults = Faults(requests_per_second=0.5, burst=2)
     async with Simulator(conversations=1, now=NOW, faults=faults, clock=clock) as running:

@@ -22,6 +22,7 @@ from conversations_hub.testing.simulator.truth import Truth
 from conversations_hub.testing.simulator.world import Call, Simulated, World
 from conversations_hub.wire import Response
 
+from .support.clock import ManualClock
 from .support.provider_lists import LISTS, OTHERS
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -30,22 +31,13 @@ every_kind = pytest.mark.parametrize("kind", OTHERS)
 vapi_kinds = pytest.mark.parametrize("kind", VAPI)
 
 
-class Clock:
-    """A clock that stands until it is moved."""
-
-    seconds = 0.0
-
-    def __call__(self) -> float:
-        return self.seconds
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def simulator(clock: Clock) -> Simulator:
+def simulator(clock: ManualClock) -> Simulator:
     return Simulator(conversations=20, chats=137, now=NOW, clock=clock)
 
 
@@ -107,7 +99,7 @@ def truths(world: World) -> list[Truth]:
 # beside calls
 
 
-def test_calls_are_the_same_with_chats_beside_them_and_without(clock: Clock) -> None:
+def test_calls_are_the_same_with_chats_beside_them_and_without(clock: ManualClock) -> None:
     alone, beside = (Simulator(conversations=30, chats=chats, now=NOW, clock=clock) for chats in (0, 8))
     for provider in BUILTIN:
         call = LISTS[provider].call({})
@@ -653,7 +645,7 @@ def test_a_chat_of_vapis_is_one_exchange_after_all_that_came_before(simulator: S
             threads[before] = [*context, *happened]
 
 
-def test_a_session_of_vapis_ends_when_nobody_writes_any_more(simulator: Simulator, clock: Clock) -> None:
+def test_a_session_of_vapis_ends_when_nobody_writes_any_more(simulator: Simulator, clock: ManualClock) -> None:
     world = world_of(simulator, "vapi:sessions")
     truth = next(truth for truth in reversed(truths(world)) if truth.ended > world.present)
     before = record(simulator, "vapi:sessions", world.id(truth))
@@ -768,7 +760,7 @@ def test_a_text_of_blands_holds_what_was_written_when_it_was_written(simulator: 
     assert unanswered
 
 
-def test_a_text_of_blands_goes_on_until_it_is_over(simulator: Simulator, clock: Clock) -> None:
+def test_a_text_of_blands_goes_on_until_it_is_over(simulator: Simulator, clock: ManualClock) -> None:
     world = world_of(simulator, "bland:texts")
     truth = world.corpus.truth(world.corpus.size - 2)
     seen: list[tuple[bool, int]] = []

@@ -3,82 +3,39 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager, closing
-from datetime import UTC, datetime, timedelta
+from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from conversations_hub.adapters import BUILTIN, load
+from conversations_hub.adapters import BUILTIN
 from conversations_hub.errors import InvalidRefError, NotFoundError, StoreError
 from conversations_hub.schema import (
     Agent,
     Analysis,
     Channel,
-    Conversation,
     Direction,
     Participant,
     Recording,
     RecordingAccess,
-    Role,
     Status,
-    TranscriptState,
-    TranscriptTurn,
 )
 from conversations_hub.stores.fingerprint import fingerprint
 from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.stores.sqlite.connection import connect
 from conversations_hub.stores.sqlite.reader import SQLiteReader
-from conversations_hub.stores.store import Checkpoint, Entry, StoredVersion, Window, Written
-from conversations_hub.testing.replay import account_of, cases_in, replay
+from conversations_hub.stores.store import Checkpoint, StoredVersion, Window, Written
 
-from .support.paths import FIXTURES
-
-NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-ACCOUNT = "acme/default"
-
-
-def recorded(provider: str) -> Iterator[Conversation]:
-    """Yield all conversations that a provider's fixtures hold, each under an id of its own."""
-    adapter, folder = load(provider), FIXTURES / provider
-    account = account_of(folder, adapter)
-    for case in cases_in(folder).values():
-        for number, one in enumerate(replay(adapter, account, case).conversations):
-            named = msgspec.structs.replace(one, id=f"{case.name}-{number}-{one.id}")
-            recordings = tuple(msgspec.structs.replace(recording, ref=named.ref) for recording in one.recordings)
-            yield msgspec.structs.replace(named, recordings=recordings)
-
-
-def said(*texts: str, id: str = "c1", **more: object) -> Conversation:
-    turns = tuple(TranscriptTurn(index=at, role=Role.USER, text=text) for at, text in enumerate(texts))
-    state = TranscriptState.AVAILABLE
-    told = {"created_at": NOW, "transcript": turns, "transcript_state": state, "status": Status.ENDED} | more
-    return msgspec.structs.replace(Conversation(provider="acme", id=id), **told)
-
-
-def entry(conversation: Conversation, row: bytes = b"row", settles_at: datetime | None = None) -> Entry:
-    return Entry(conversation, StoredVersion(row, fingerprint(conversation), settles_at))
+from .support.clock import NOW
+from .support.entries import ACCOUNT, entry, said
+from .support.recorded import recorded
+from .support.sqlite import kept_in, opened
 
 
 def contents(path: Path) -> bytes:
     return path.read_bytes()
-
-
-@asynccontextmanager
-async def opened(path: Path) -> AsyncGenerator[SQLiteStore]:
-    store = SQLiteStore(path)
-    await store.open({})
-    try:
-        yield store
-    finally:
-        await store.close()
-
-
-async def kept_in(path: Path, *conversations: Conversation) -> Written:
-    async with opened(path) as store:
-        return await store.commit(ACCOUNT, [entry(one) for one in conversations], Checkpoint())
 
 
 @pytest.mark.parametrize("provider", BUILTIN)

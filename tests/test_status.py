@@ -23,7 +23,8 @@ from conversations_hub.stores.sqlite.status import QUESTIONS
 from conversations_hub.stores.status import AccountStatus, StoreStatus
 from conversations_hub.stores.store import Checkpoint, Entry, Store, StoredVersion, Window
 
-from .test_sqlite_store import NOW, said
+from .support.clock import NOW
+from .support.entries import said
 
 DAY = timedelta(days=1)
 COVERED = Window(NOW - 7 * DAY, NOW)

@@ -24,8 +24,10 @@ from conversations_hub.sync.recordings import download_recordings
 from conversations_hub.sync.windows import STEP, windows
 from conversations_hub.transport.download import Download
 
-from .test_hub import Tavus, ids, tavus, until_it_fails
-from .test_sync import AFTER, at, stored
+from .support.clock import at
+from .support.iterators import ids, until_it_fails
+from .support.sqlite import stored
+from .support.tavus_server import AFTER, Tavus, tavus
 
 
 def overflowing(*_: object) -> Iterator[Window]:

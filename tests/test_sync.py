@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -22,76 +20,18 @@ from conversations_hub.schema import TranscriptState
 from conversations_hub.scrub.signatures import without_signatures
 from conversations_hub.stores.jsonl import JSONLStore
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.store import Checkpoint, Entry, Window, Written
 from conversations_hub.sync import Store, SyncReport, sync
 from conversations_hub.sync.windows import STEP, join, windows
-from conversations_hub.testing import Faults, Simulator
+from conversations_hub.testing import Faults
 from conversations_hub.transport import Clock
 
-from .support.clock import FakeClock
+from .support.clock import NOW, FakeClock, ManualClock, at
+from .support.jsonl import in_lines
 from .support.server import Answer, Asked, answer, serving
-from .test_hub import START, Tavus, details, row
-
-NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-AFTER = START + timedelta(days=1)
-
-
-def at(moment: datetime) -> Clock:
-    """Return a clock that stands still."""
-    return Clock(monotonic=lambda: 0.0, now=lambda: moment)
-
-
-def stored(path: Path) -> dict[str, Conversation]:
-    with SQLiteReader(path) as archive:
-        return {one.ref: one for one in archive.conversations()}
-
-
-def in_lines(path: Path) -> dict[str, Conversation]:
-    found = (msgspec.json.decode(line, type=Conversation) for line in path.read_bytes().splitlines())
-    return {one.ref: one for one in found}
-
-
-@asynccontextmanager
-async def scripted(provider: Tavus) -> AsyncGenerator[tuple[Hub, list[Asked]]]:
-    """Serve a Tavus, and give a hub that reads it and waits for nothing."""
-    async with (
-        serving(provider) as server,
-        Hub([Account("tavus", key="key", base_url=server.url)], profile="bulk", clock=FakeClock().clock) as hub,
-    ):
-        yield hub, server.asked
-
-
-class Present:
-    """The simulator's time, moved by hand."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-    @property
-    def clock(self) -> Clock:
-        return at(NOW + timedelta(seconds=self.seconds))
-
-
-@asynccontextmanager
-async def simulated(
-    *providers: str, conversations: int = 60, present: Present | None = None, **options: Any
-) -> AsyncGenerator[tuple[Hub, Simulator]]:
-    async with Simulator(
-        conversations=conversations,
-        seed=7,
-        providers=providers or BUILTIN,
-        now=NOW,
-        clock=present or Present(),
-        faults=options.pop("faults", Faults()),
-    ) as simulator:
-        environ = simulator.environment() | options.pop("environ", {})
-        async with Hub.from_env(environ=environ, profile="bulk", clock=FakeClock().clock, **options) as hub:
-            yield hub, simulator
-
+from .support.simulated import simulated
+from .support.sqlite import stored
+from .support.tavus_server import AFTER, START, Tavus, details, row, scripted
 
 # what comes
 
@@ -241,7 +181,7 @@ async def test_nothing_is_stored_that_was_not_redacted(tmp_path: Path) -> None:
 async def test_late_transcripts_are_pending_until_they_are_there(
     make: Callable[[Path], Store], read: Callable[[Path], dict[str, Conversation]], tmp_path: Path
 ) -> None:
-    present = Present()
+    present = ManualClock()
     async with simulated("tavus", present=present) as (hub, _):
         first = await sync(hub, make(tmp_path / "c"), clock=present.clock)
         waiting = {ref for ref, one in read(tmp_path / "c").items() if one.transcript_state is TranscriptState.PENDING}

@@ -16,7 +16,7 @@ from conversations_hub.stores.thread import Thread
 from conversations_hub.sync import Store, sync
 
 from .support.server import serving
-from .test_hub import Tavus
+from .support.tavus_server import Tavus
 
 STORES = pytest.mark.parametrize("make", [SQLiteStore, JSONLStore], ids=["SQLite", "JSON lines"])
 Make = Callable[[Path], Store]

@@ -24,10 +24,11 @@ from conversations_hub.stores.sqlite.tables import CONVERSATION
 from conversations_hub.sync import Store, SyncReport, sync
 from conversations_hub.sync.plan import plan
 
-from .support.clock import FakeClock
+from .support.clock import NOW, FakeClock, at
+from .support.jsonl import in_lines
 from .support.server import Answer, Asked, answer, serving
-from .test_hub import START, Tavus, details, row
-from .test_sync import AFTER, NOW, at, in_lines, scripted, stored
+from .support.sqlite import stored
+from .support.tavus_server import AFTER, START, Tavus, details, row, scripted
 
 Make = Callable[[Path], Store]
 Read = Callable[[Path], dict[str, Conversation]]

@@ -13,7 +13,8 @@ from conversations_hub.errors import StoreError
 from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.sync import sync
 
-from .test_sync import simulated, stored
+from .support.simulated import simulated
+from .support.sqlite import stored
 
 
 class Fails:

@@ -15,9 +15,9 @@ from conversations_hub import Account, Hub
 from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.sync import account, change, sync
 
+from .support.clock import at
 from .support.server import Answer, Asked, answer, serving
-from .test_hub import START
-from .test_sync import AFTER, at
+from .support.tavus_server import AFTER, START
 
 
 def call(number: int, turns: int) -> dict[str, Any]:

@@ -16,10 +16,10 @@ import pytest
 from conversations_hub.schema import Conversation, TranscriptTurn
 
 from .support.asgi import answered, running
+from .support.full_conversation import FULL
 from .support.paths import DOCS
 from .support.server import answer, serving
-from .test_hub import Tavus
-from .test_schema import FULL
+from .support.tavus_server import Tavus
 
 _WHERE = "`make web` runs the tests with FastAPI, Starlette and Litestar, which are not installed here"
 fastapi = pytest.importorskip("fastapi", reason=_WHERE)

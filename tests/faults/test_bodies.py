@@ -21,7 +21,7 @@ from conversations_hub.hub import Page, Walk
 from conversations_hub.schema import Issue, Role, Status
 
 from ..support.server import Asked, answer, serving
-from ..test_hub import row
+from ..support.tavus_server import row
 from .conftest import Fault, ask
 
 OK = answer({"fine": True})

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from pathlib import Path
 
 from conversations_hub.files.atomic import FileOps
 from conversations_hub.schema import Conversation, TranscriptTurn
-from conversations_hub.stores.fingerprint import fingerprint
 from conversations_hub.stores.jsonl import JSONLStore
-from conversations_hub.stores.store import Checkpoint, Entry, StoredVersion
+from conversations_hub.stores.store import Checkpoint, Entry
 
-__all__ = ["ACCOUNT", "LONG", "TERMS", "Page", "entry", "export", "export_long", "one", "page"]
+from .entries import ACCOUNT, entry
 
-ACCOUNT = "acme/default"
+__all__ = ["LONG", "TERMS", "Page", "export", "export_long", "one", "page"]
+
 TERMS = {"accounts": ACCOUNT, "since": "None"}
 
 
 def one(id: str, text: str = "hello") -> Conversation:
     return Conversation(provider="acme", id=id, transcript=(TranscriptTurn(index=0, text=text),))
-
-
-def entry(conversation: Conversation, row: bytes = b"row", settles_at: datetime | None = None) -> Entry:
-    return Entry(conversation, StoredVersion(row, fingerprint(conversation), settles_at))
 
 
 Page = Sequence[Entry]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from ssl import SSLContext
 
 import msgspec
 
-__all__ = ["Answer", "Asked", "Handler", "Scripted", "answer", "serving"]
+__all__ = ["Answer", "Asked", "Handler", "Scripted", "answer", "black_hole", "serving"]
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -131,3 +132,17 @@ async def serving(*answers: Answer | Handler, ssl: SSLContext | None = None) -> 
         yield server
     finally:
         await server.close()
+
+
+@contextmanager
+def black_hole() -> Generator[str]:
+    """Listen with a line so short that the next connection is neither taken nor refused."""
+    with ExitStack() as stack:
+        listening = stack.enter_context(socket.socket())
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)  # noqa: FBT003
+            waiting.connect_ex(listening.getsockname())
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 from conversations_hub.transport import Clock
 
-from .clock import START
+from .clock import NOW
 
 __all__ = ["VirtualLoop", "WiredLoop"]
 
@@ -117,7 +117,7 @@ class WiredLoop(asyncio.SelectorEventLoop):
         """Return a clock that goes by this loop."""
         return Clock(
             monotonic=self.time,
-            now=lambda: START + timedelta(seconds=self._present - 1000.0),
+            now=lambda: NOW + timedelta(seconds=self._present - 1000.0),
             sleep=asyncio.sleep,
             roll=roll,
         )
