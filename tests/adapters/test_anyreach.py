@@ -33,7 +33,9 @@ from conversations_hub.scrub.members import scrubbed
 from conversations_hub.testing import Driven, drive, mutants, read_exchange
 from conversations_hub.wire import Request, Response
 
+from ..support.iterators import collected
 from ..support.paths import FIXTURES
+from ..support.simulated import simulated
 
 RECORDED = FIXTURES / "anyreach"
 ACCOUNT = Account("anyreach", key="ak_7.secret", settings={"org_id": "org_7"})
@@ -693,3 +695,28 @@ class TestRefusal:
     @pytest.mark.parametrize("body", [[], "zz", {"detail": {}}, {"detail": []}, {"detail": None}, {}])
     def test_a_refusal_without_words(self, body: object) -> None:
         assert refusal(answer(body, 400)).reason == "the provider gave no reason"
+
+
+# against the simulator
+
+
+async def test_a_key_whose_role_may_not_read_transcripts_is_told_so() -> None:
+    async with simulated("anyreach", environ={"ANYREACH_API_KEY": "ak_readonly.key"}) as (hub, _):
+        found = await collected(hub, "anyreach", limit=50)
+    assert {c.transcript_state for c in found} == {TranscriptState.RESTRICTED}
+
+
+async def test_a_text_is_opened_conversed_in_and_ended() -> None:
+    async with simulated("anyreach") as (hub, _):
+        started = await hub.start("anyreach", agent="agent_1", to="guest_1", provider_options={"channel": "text"})
+        ref = started.conversation.ref
+        turn = await hub.send(ref, "Where is my order?")
+        assert turn.role == "assistant"
+        assert turn.text
+        await hub.end(ref)
+        ended = await hub.get(ref)
+        assert ended.status == Status.ENDED
+        with pytest.raises(errors.RejectedError):
+            await hub.send(ref, "Hello?")
+        called = await hub.start("anyreach", agent="agent_1", to="+14155550100")
+        assert called.conversation.status == Status.QUEUED

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from datetime import timedelta
 from functools import partial
@@ -135,41 +134,3 @@ async def test_a_late_transcript_is_pending_and_then_there(provider: str) -> Non
     ended = [after for before, after in zip(pending, later, strict=True) if before.status == Status.IN_PROGRESS]
     assert ended
     assert all(c.is_finished and c.transcript for c in ended)
-
-
-async def test_a_key_whose_role_may_not_read_transcripts_is_told_so() -> None:
-    async with served(environ={"ANYREACH_API_KEY": "ak_readonly.key"}) as (hub, _):
-        found = await collected(hub, "anyreach", limit=50)
-    assert {c.transcript_state for c in found} == {TranscriptState.RESTRICTED}
-
-
-async def test_tavus_starts_and_ends_rooms_until_there_are_too_many() -> None:
-    async with served() as (hub, _):
-        started = await hub.start("tavus", agent="p1", provider_options={"require_auth": True})
-        assert started.join_url
-        assert started.token
-        more = await asyncio.gather(*(hub.start("tavus", agent="p1") for _ in range(9)), return_exceptions=True)
-        refusals = [refusal for refusal in more if isinstance(refusal, errors.RateLimitError)]
-        assert refusals
-        assert "maximum concurrent conversations" in str(refusals[0])
-        await hub.end(started.conversation.ref)
-        assert (await hub.get(started.conversation.ref)).is_finished
-        await hub.delete(started.conversation.ref)
-        with pytest.raises(errors.NotFoundError):
-            await hub.get(started.conversation.ref)
-
-
-async def test_anyreach_converses_in_text() -> None:
-    async with served() as (hub, _):
-        started = await hub.start("anyreach", agent="agent_1", to="guest_1", provider_options={"channel": "text"})
-        ref = started.conversation.ref
-        turn = await hub.send(ref, "Where is my order?")
-        assert turn.role == "assistant"
-        assert turn.text
-        await hub.end(ref)
-        ended = await hub.get(ref)
-        assert ended.status == Status.ENDED
-        with pytest.raises(errors.RejectedError):
-            await hub.send(ref, "Hello?")
-        called = await hub.start("anyreach", agent="agent_1", to="+14155550100")
-        assert called.conversation.status == Status.QUEUED
