@@ -13,7 +13,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from conversations_hub import Hub
 from conversations_hub.account import Account
 from conversations_hub.adapter import Query, RawPage, Start
 from conversations_hub.adapters.bland import (
@@ -62,19 +61,19 @@ from conversations_hub.schema import (
     Visibility,
 )
 from conversations_hub.scrub import without_secrets
-from conversations_hub.testing import Driven, Simulator, cases_in, drive, mutants
-from conversations_hub.testing.simulator.truth import Phase, Truth
-from conversations_hub.testing.simulator.world import World
+from conversations_hub.testing import Driven, cases_in, drive, mutants
 from conversations_hub.webhooks import verify
 from conversations_hub.wire import Response, target
 
+from ..support.clock import NOW
+from ..support.iterators import collected
 from ..support.paths import FIXTURES
+from ..support.simulated import simulated
 
 CASES = cases_in(FIXTURES / "bland")
 ACCOUNT = Account("bland", key="org_test-0123456789")
 CORRECTING = Account("bland", key="org_test-0123456789", settings={"transcript": "corrected"})
 SECRET = "bland-webhook-secret-of-the-tests"
-NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
 def answer(body: Any, status: int = 200) -> Response:
@@ -1225,97 +1224,16 @@ def test_what_is_not_listed_is_said() -> None:
 # against the simulator
 
 
-def present() -> float:
-    return 0.0
-
-
-_ENDED = {
-    EndReason.NO_ANSWER: Status.NO_ANSWER,
-    EndReason.CANCELLED: Status.CANCELLED,
-    EndReason.ERROR: Status.FAILED,
-}
-_REASONS = {
-    EndReason.CUSTOMER_ENDED: EndReason.CUSTOMER_ENDED,
-    EndReason.AGENT_ENDED: EndReason.AGENT_ENDED,
-    EndReason.TRANSFERRED: EndReason.TRANSFERRED,
-    EndReason.NO_ANSWER: EndReason.NO_ANSWER,
-    EndReason.ERROR: EndReason.ERROR,
-    EndReason.CANCELLED: EndReason.CANCELLED,
-}
-
-
-def check(conversation: Conversation, truth: Truth, world: World) -> None:
-    phase = truth.phase(world.present)
-    running = {Phase.QUEUED: Status.QUEUED, Phase.RINGING: Status.QUEUED, Phase.LIVE: Status.IN_PROGRESS}
-    status = running.get(phase) or _ENDED.get(truth.ending, Status.ENDED)
-    is_busy = conversation.provider_status == "busy"
-    assert conversation.status is (Status.FAILED if is_busy else status)
-    assert (conversation.direction == Direction.INBOUND) == (truth.direction == Direction.INBOUND)
-    assert conversation.participants[1].phone == truth.phone
-    assert conversation.created_at == datetime.fromtimestamp(truth.created, UTC)
-    if phase in {Phase.PROCESSING, Phase.SETTLED}:
-        assert conversation.end_reason is (EndReason.BUSY if is_busy else _REASONS.get(truth.ending))
-    if truth.answered is None:
-        assert (conversation.started_at, conversation.ended_at, conversation.transcript) == (None, None, None)
-        return
-    if truth.answered > world.present:
-        assert conversation.transcript is None
-        return
-    assert conversation.started_at is not None
-    assert abs(conversation.started_at.timestamp() - truth.answered) < 0.002
-    if phase is Phase.SETTLED:
-        assert conversation.duration == round(truth.duration)
-        assert conversation.ended_at is not None
-        assert abs(conversation.ended_at.timestamp() - truth.ended) < 1
-        assert conversation.cost is not None
-        assert float(conversation.cost.amount) == pytest.approx(truth.duration / 60 * 0.09, abs=1e-4)
-        assert conversation.summary == truth.summary
-    if phase in {Phase.LIVE, Phase.SETTLED}:
-        check_transcript(conversation, truth, world)
-    else:
-        assert conversation.transcript_state is TranscriptState.PENDING
-
-
-def check_transcript(conversation: Conversation, truth: Truth, world: World) -> None:
-    said = [turn for turn in world.turns(truth) if turn.tool is None]
-    turns = conversation.transcript or ()
-    heard = [turn for turn in turns if turn.role is not Role.SYSTEM]
-    assert [(turn.role.value, turn.text) for turn in heard] == [(turn.role.value, turn.text) for turn in said]
-    for turn, spoken in zip(heard, said, strict=True):
-        # The agent's rows are noted when it begins, the user's when they have ended.
-        noted = spoken.start + (spoken.duration if spoken.role is Role.USER else 0.0)
-        assert turn.start == pytest.approx(noted, abs=0.002)
-    tools = [turn.tool.name for turn in world.turns(truth) if turn.tool is not None]
-    actions = [turn.text for turn in turns if turn.role is Role.SYSTEM]
-    assert [action for action in actions if action != "Ended call"] == [f"Calling tool: {name}" for name in tools]
-
-
-async def test_every_call_of_the_simulator_arrives_once_and_as_it_was() -> None:
-    async with Simulator(conversations=60, seed=3, providers=("bland",), now=NOW, clock=present) as simulator:
-        world = simulator.worlds["bland"]
-        async with Hub([Account("bland", key="org_any", base_url=simulator.base_url("bland"))]) as hub:
-            walk = hub.list("bland", transcripts=True)
-            found = [conversation async for conversation in walk]
-            assert walk.report.complete, str(walk.report)
-    assert [conversation.id for conversation in found] == [world.corpus.id(number) for number in range(60)]
-    for conversation in found:
-        truth = world.find(conversation.id)
-        assert truth is not None
-        assert conversation.issues == ()
-        check(conversation, truth, world)
-
-
 async def test_pages_orders_and_windows_of_the_simulator_agree() -> None:
-    async with Simulator(conversations=60, seed=3, providers=("bland",), now=NOW, clock=present) as simulator:
-        everything = [simulator.worlds["bland"].corpus.id(number) for number in range(60)]
-        moments = [simulator.worlds["bland"].corpus.created(number) for number in range(60)]
-        since, until = (datetime.fromtimestamp(moments[number], UTC) for number in (20, 40))
-        async with Hub([Account("bland", key="org_any", base_url=simulator.base_url("bland"))]) as hub:
-            pages = [page async for page in hub.list("bland", page_size=7).pages()]
-            newest_first: Mapping[str, Any] = {"bland": {"ascending": False}}
-            reverse = [one.id async for one in hub.list("bland", page_size=7, provider_options=newest_first)]
-            window = [one.id async for one in hub.list("bland", page_size=7, since=since, until=until)]
-            running = [one.id async for one in hub.list("bland", status=Status.IN_PROGRESS)]
+    async with simulated("bland", seed=3) as (hub, simulator):
+        corpus = simulator.worlds["bland"].corpus
+        everything = [corpus.id(number) for number in range(60)]
+        since, until = (datetime.fromtimestamp(corpus.created(number), UTC) for number in (20, 40))
+        pages = [page async for page in hub.list("bland", page_size=7).pages()]
+        newest_first: Mapping[str, Any] = {"bland": {"ascending": False}}
+        reverse = [one.id async for one in hub.list("bland", page_size=7, provider_options=newest_first)]
+        window = [one.id async for one in hub.list("bland", page_size=7, since=since, until=until)]
+        running = [one.id async for one in hub.list("bland", status=Status.IN_PROGRESS)]
     assert [one.id for page in pages for one in page.items] == everything
     assert reverse == everything[::-1]
     assert window == everything[20:40]
@@ -1323,13 +1241,10 @@ async def test_pages_orders_and_windows_of_the_simulator_agree() -> None:
 
 
 async def test_corrected_transcripts_of_the_simulator_have_their_timings() -> None:
-    async with Simulator(conversations=40, seed=3, providers=("bland",), now=NOW, clock=present) as simulator:
+    corrected = {"BLAND_TRANSCRIPT": "corrected"}
+    async with simulated("bland", conversations=40, seed=3, environ=corrected) as (hub, simulator):
         world = simulator.worlds["bland"]
-        account = Account(
-            "bland", key="org_any", base_url=simulator.base_url("bland"), settings={"transcript": "corrected"}
-        )
-        async with Hub([account]) as hub:
-            found = [one async for one in hub.list("bland", transcripts=True) if one.recordings]
+        found = [one for one in await collected(hub, "bland", transcripts=True) if one.recordings]
     assert len(found) > 10
     for conversation in found:
         truth = world.find(conversation.id)
@@ -1341,11 +1256,21 @@ async def test_corrected_transcripts_of_the_simulator_have_their_timings() -> No
         assert all(turn.confidence is not None and turn.duration is not None for turn in turns_of(conversation))
 
 
+async def test_tools_are_reported_as_actions_of_the_agent() -> None:
+    async with simulated("bland", seed=3) as (hub, simulator):
+        world = simulator.worlds["bland"]
+        told = {one.id: one.transcript for one in await collected(hub, "bland", transcripts=True) if one.transcript}
+    assert len(told) > 10
+    for id, turns in told.items():
+        truth = world.find(id)
+        assert truth is not None
+        used = [turn.tool.name for turn in world.turns(truth) if turn.tool is not None]
+        actions = [turn.text for turn in turns if turn.role is Role.SYSTEM and turn.text != "Ended call"]
+        assert actions == [f"Calling tool: {name}" for name in used]
+
+
 async def test_a_call_is_started_stopped_and_deleted() -> None:
-    async with (
-        Simulator(conversations=5, providers=("bland",), now=NOW, clock=present) as simulator,
-        Hub([Account("bland", key="org_any", base_url=simulator.base_url("bland"))]) as hub,
-    ):
+    async with simulated("bland", conversations=5) as (hub, _):
         started = await hub.start("bland", agent="p1", to="+15550100123", provider_options={"record": True})
         ref = started.conversation.ref
         with pytest.raises(RejectedError, match="Missing required parameter: task"):
@@ -1360,22 +1285,3 @@ async def test_a_call_is_started_stopped_and_deleted() -> None:
         await hub.delete(ref)
         with pytest.raises(NotFoundError, match="Call not found"):
             await hub.get(ref)
-
-
-async def test_every_delivery_of_the_simulator_is_believed_and_agrees() -> None:
-    async with Simulator(conversations=60, seed=3, providers=("bland",), now=NOW, clock=present) as simulator:
-        world, secret = simulator.worlds["bland"], simulator.environment()["BLAND_WEBHOOK_SECRET"]
-    kinds: list[EventKind] = []
-    for number in range(60):
-        truth = world.corpus.truth(number)
-        for sent in simulator.delivered("bland", world.id(truth)):
-            [event] = verify("bland", sent.body, sent.headers, secret, NOW)
-            kinds.append(event.kind)
-            assert event.verified
-            assert event.conversation_id == world.id(truth)
-            if event.provider_kind is None:
-                assert event.conversation is not None
-                check(event.conversation, truth, world)
-            with pytest.raises(WebhookError):
-                verify("bland", sent.body + b" ", sent.headers, secret, NOW)
-    assert set(kinds) == {EventKind.UPDATED, EventKind.ENDED, EventKind.TRANSCRIPT_READY, EventKind.ANALYSIS_READY}

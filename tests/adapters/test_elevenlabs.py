@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections import Counter
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from conversations_hub import Hub, webhooks
+from conversations_hub import webhooks
 from conversations_hub.account import Account
 from conversations_hub.adapter import Query, RawPage, Start, Started
 from conversations_hub.adapters.elevenlabs import ADAPTER, delete, events, get, list_page, normalize, refusal, start
@@ -50,11 +49,13 @@ from conversations_hub.scrub import without_secrets
 from conversations_hub.scrub.members import scrubbed
 from conversations_hub.testing import Driven, Simulator, cases_in, drive
 from conversations_hub.testing.simulator.elevenlabs import SIMULATED
-from conversations_hub.testing.simulator.truth import Phase, Truth
 from conversations_hub.testing.simulator.world import Call, World
 from conversations_hub.wire import Response, target
 
+from ..support.clock import ManualClock
+from ..support.iterators import collected
 from ..support.paths import FIXTURES
+from ..support.simulated import simulated
 
 CASES = cases_in(FIXTURES / "elevenlabs")
 ACCOUNT = Account("elevenlabs", key="sk_invented_0123456789")
@@ -957,103 +958,26 @@ def test_what_a_workspace_is_told_beside_its_conversations_is_another_event(kind
 # against the simulator
 
 
-class Present:
-    """The simulator's clock, moved by hand."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def __call__(self) -> float:
-        return self.seconds
+def world_of(conversations: int) -> World:
+    simulator = Simulator(conversations=conversations, seed=11, now=NOW, clock=ManualClock(), providers=("elevenlabs",))
+    return simulator.worlds["elevenlabs"]
 
 
-def simulator(conversations: int = 60) -> Simulator:
-    return Simulator(conversations=conversations, seed=11, now=NOW, clock=Present())
-
-
-def hub_on(running: Simulator) -> Hub:
-    key = SIMULATED.api_key
-    return Hub([Account("elevenlabs", key=key, base_url=running.base_url("elevenlabs"))], keep_raw=True)
-
-
-def truths_of(world: World) -> dict[str, Truth]:
-    return {world.corpus.id(number): world.corpus.truth(number) for number in range(world.corpus.size)}
-
-
-_CHANNELS = {Channel.EMAIL: Channel.CHAT}  # a help desk's
-_STATUSES = {
-    Phase.QUEUED: {Status.QUEUED, Status.RINGING},
-    Phase.RINGING: {Status.QUEUED, Status.RINGING},
-    Phase.LIVE: {Status.IN_PROGRESS},
-    Phase.PROCESSING: {Status.PROCESSING},
-    Phase.SETTLED: {Status.ENDED, Status.FAILED},
-}
-
-
-def check(found: Conversation, truth: Truth, world: World) -> None:
-    phase = truth.phase(world.present)
-    assert found.status in _STATUSES[phase]
-    assert found.channel == _CHANNELS.get(truth.channel, truth.channel)
-    assert found.created_at == datetime.fromtimestamp(int(truth.created), UTC)
-    if truth.channel is Channel.PHONE:
-        assert found.direction == truth.direction
-        assert found.participants[1].phone == truth.phone
-    if phase is Phase.SETTLED:
-        assert found.duration == int(truth.duration)
-        assert (found.status is Status.FAILED) == (truth.answered is None or truth.ending is EndReason.ERROR)
-    if phase is Phase.SETTLED and truth.answered is not None:
-        check_settled(found, truth, world)
-    elif phase is not Phase.SETTLED:
-        assert found.transcript_state is TranscriptState.PENDING
-
-
-def check_settled(found: Conversation, truth: Truth, world: World) -> None:
-    assert found.started_at == datetime.fromtimestamp(int(truth.answered or 0), UTC)
-    assert (found.summary, found.title) == (truth.summary, truth.title)
-    assert found.end_reason == truth.ending
-    assert found.cost is not None
-    assert found.cost.unit in {"USD", "credits"}
-    assert found.analysis is not None
-    assert found.analysis.success == truth.success
-    assert found.analysis.sentiment == {True: "positive", False: "negative", None: "neutral"}[truth.success]
-    assert found.analysis.collected == {"order": truth.facts["order"]}
-    assert bool(found.recordings) == (truth.channel in {Channel.PHONE, Channel.WEB})
-    assert found.transcript_state is TranscriptState.AVAILABLE
-    said = [turn for turn in world.turns(truth) if turn.tool is None]
-    told = [turn for turn in turns_of(found) if turn.text]
-    assert [(turn.role, turn.text, turn.start) for turn in told] == [(t.role, t.text, int(t.start)) for t in said]
-    assert [turn.interrupted for turn in told] == [turn.interrupted for turn in said]
-    assert [(turn.metrics or {}).get("convai_llm_service_ttf_sentence", 0) for turn in told] == [
-        t.latency for t in said
-    ]
-    used = [turn.tool for turn in world.turns(truth) if turn.tool]
-    calls = {call.id: call for turn in turns_of(found) for call in turn.tool_calls}
-    results = {turn.tool_result.call_id: turn.tool_result for turn in turns_of(found) if turn.tool_result}
-    assert calls.keys() == results.keys()
-    for tool in used:
-        assert (calls[tool.call_id].name, calls[tool.call_id].arguments) == (tool.name, tool.arguments)
-        assert (results[tool.call_id].content, results[tool.call_id].is_error) == (tool.result, tool.is_error)
-
-
-async def test_every_simulated_conversation_arrives_once_and_as_it_happened() -> None:
-    async with simulator() as running, hub_on(running) as hub:
-        walk = hub.list("elevenlabs", transcripts=True, page_size=25)
-        found = [conversation async for conversation in walk]
-        assert walk.report.complete, str(walk.report)
-        world = running.worlds["elevenlabs"]
-        truths = truths_of(world)
-        assert Counter(conversation.id for conversation in found) == Counter(list(truths))
-        for conversation in found:
-            check(conversation, truths[conversation.id], world)
-            assert conversation.issues == ()
-            assert b"simulated-secret" not in (conversation.raw or b"")
-        assert {conversation.end_reason for conversation in found} >= {EndReason.TRANSFERRED, EndReason.AGENT_ENDED}
-        assert any(len(conversation.participants) > 3 for conversation in found)
+async def test_whole_conversations_have_a_mood_and_all_participants_and_no_secret() -> None:
+    async with simulated("elevenlabs", seed=11, keep_raw=True) as (hub, _):
+        found = await collected(hub, "elevenlabs", transcripts=True)
+    assert all(b"simulated-secret" not in (conversation.raw or b"") for conversation in found)
+    assert any(b"secret__crm_token" in (conversation.raw or b"") for conversation in found)
+    assert any(len(conversation.participants) > 3 for conversation in found)
+    judged = [conversation.analysis for conversation in found if conversation.summary and conversation.analysis]
+    moods = {True: "positive", False: "negative", None: "neutral"}
+    assert {analysis.success for analysis in judged} == moods.keys()
+    assert [analysis.sentiment for analysis in judged] == [moods[analysis.success] for analysis in judged]
 
 
 async def test_filters_bring_the_same_as_looking_at_everything() -> None:
-    async with simulator(120) as running, hub_on(running) as hub:
-        everything = [conversation async for conversation in hub.list("elevenlabs")]
+    async with simulated("elevenlabs", conversations=120, seed=11) as (hub, running):
+        everything = await collected(hub, "elevenlabs")
         at = sorted(conversation.created_at or NOW for conversation in everything)
         wanted: dict[str, Any] = {"since": at[20], "until": at[80], "status": Status.ENDED, "agent": "agent_101"}
         before = running.requests["elevenlabs"]
@@ -1072,7 +996,7 @@ async def test_filters_bring_the_same_as_looking_at_everything() -> None:
 
 
 async def test_calls_are_placed_found_and_deleted() -> None:
-    async with simulator() as running, hub_on(running) as hub:
+    async with simulated("elevenlabs") as (hub, _):
         options = {"agent_phone_number_id": "phnum_1"}
         called = await hub.start("elevenlabs", agent="agent_7", to="+15550144", provider_options=options)
         session = await hub.start("elevenlabs", agent="agent_7")
@@ -1093,41 +1017,6 @@ async def test_calls_are_placed_found_and_deleted() -> None:
             await hub.start("elevenlabs", agent="agent_7", to="+15550144")
 
 
-def simulated_deliveries() -> list[tuple[Truth, World, Any]]:
-    world = simulator(200).worlds["elevenlabs"]
-    assert SIMULATED.deliveries is not None
-    return [(truth, world, sent) for truth in truths_of(world).values() for sent in SIMULATED.deliveries(world, truth)]
-
-
-def test_every_simulated_delivery_verifies_and_tells_what_happened() -> None:
-    assert SIMULATED.signed is not None
-    kinds: Counter[str | None] = Counter()
-    for truth, world, sent in simulated_deliveries():
-        headers = SIMULATED.signed(sent, SIMULATED.webhook_secret)
-        now = datetime.fromtimestamp(sent.moment, UTC)
-        [event] = webhooks.verify("elevenlabs", sent.body, headers, SIMULATED.webhook_secret, now)
-        assert (event.verified, event.conversation_id, event.provider_kind) == (True, world.id(truth), sent.kind)
-        kinds[event.provider_kind] += 1
-        if event.kind is EventKind.TRANSCRIPT_READY:
-            assert event.conversation is not None
-            assert event.conversation.summary == truth.summary
-            assert event.conversation.is_finished
-            assert event.to_fetch is None
-        if event.kind is EventKind.ENDED:
-            assert event.conversation is not None
-            assert event.conversation.end_reason in {EndReason.NO_ANSWER, EndReason.UNKNOWN}
-    assert kinds["post_call_transcription"] > 100
-    assert kinds["post_call_audio"] > 50
-    assert kinds["call_initiation_failure"] > 2
-
-
-def test_deliveries_of_one_conversation_come_in_order() -> None:
-    for (truth, _, sent), (next_truth, _, following) in zip(
-        simulated_deliveries(), simulated_deliveries()[1:], strict=False
-    ):
-        assert truth is not next_truth or sent.moment < following.moment
-
-
 @pytest.mark.parametrize(
     ("path", "status", "where"),
     [
@@ -1140,7 +1029,7 @@ def test_deliveries_of_one_conversation_come_in_order() -> None:
     ],
 )
 def test_the_simulator_refuses_in_the_provider_s_shapes(path: str, status: int, where: str) -> None:
-    world = simulator(5).worlds["elevenlabs"]
+    world = world_of(5)
     reply = SIMULATED.answer(Call("GET", path, {"xi-api-key": "any"}), world)
 
     assert reply.status == status
@@ -1148,7 +1037,7 @@ def test_the_simulator_refuses_in_the_provider_s_shapes(path: str, status: int, 
 
 
 def test_the_simulator_keeps_summaries_to_itself_unless_asked() -> None:
-    world = simulator(30).worlds["elevenlabs"]
+    world = world_of(30)
 
     def summaries(query: str) -> set[bool]:
         reply = SIMULATED.answer(Call("GET", f"/v1/convai/conversations{query}", {"xi-api-key": "any"}), world)
@@ -1159,8 +1048,8 @@ def test_the_simulator_keeps_summaries_to_itself_unless_asked() -> None:
 
 
 def test_the_simulated_recording_is_there_where_the_conversation_says_so() -> None:
-    world = simulator(30).worlds["elevenlabs"]
-    for id in truths_of(world):
+    world = world_of(30)
+    for id in map(world.corpus.id, range(30)):
         got = SIMULATED.answer(Call("GET", f"/v1/convai/conversations/{id}", {"xi-api-key": "any"}), world)
         recordings = normalize(got.body).recordings
         path = recordings[0].location if recordings else f"/v1/convai/conversations/{id}/audio"

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from conversations_hub import Account, Conversation, Hub, errors
+from conversations_hub import Account, Conversation, errors
 from conversations_hub.adapter import Query, RawPage, Start, Started
 from conversations_hub.adapters.retell import (
     ADAPTER,
@@ -51,12 +49,14 @@ from conversations_hub.schema import (
 from conversations_hub.scrub.members import scrubbed
 from conversations_hub.testing import Driven, Simulator, cases_in, drive
 from conversations_hub.testing.simulator.retell import SIMULATED
-from conversations_hub.testing.simulator.truth import Phase, Truth
 from conversations_hub.testing.simulator.world import Call
 from conversations_hub.webhooks import verify
 from conversations_hub.wire import Flow, Response, target
 
+from ..support.clock import NOW, ManualClock
+from ..support.iterators import collected
 from ..support.paths import FIXTURES
+from ..support.simulated import simulated
 
 CASES = cases_in(FIXTURES / "retell")
 ACCOUNT = Account("retell", key="key_test_0123456789")
@@ -891,138 +891,30 @@ def test_the_bytes_as_sent_are_what_is_signed() -> None:
 
 # against the simulator
 
-NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-
-
-class Present:
-    """The simulator's clock, moved by hand."""
-
-    seconds = 0.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-
-@asynccontextmanager
-async def simulated(present: Present | None = None) -> AsyncGenerator[tuple[Hub, Simulator]]:
-    simulator = Simulator(conversations=60, now=NOW, clock=present or Present(), providers=("retell",))
-    async with simulator:
-        key = simulator.environment()["RETELL_API_KEY"]
-        async with Hub([Account("retell", key=key, base_url=simulator.base_url("retell"))]) as hub:
-            yield hub, simulator
-
-
-async def collected(hub: Hub, **options: Any) -> list[Conversation]:
-    return [conversation async for conversation in hub.list("retell", **options)]
-
-
-async def test_every_conversation_is_found_once_and_as_it_happened() -> None:
-    async with simulated() as (hub, simulator):
-        world = simulator.worlds["retell"]
-        found = {conversation.id: conversation for conversation in await collected(hub, transcripts=True, page_size=7)}
-        paged = [conversation.id for conversation in await collected(hub)]
-        for index in range(60):
-            truth = world.corpus.truth(index)
-            check(found.pop(world.id(truth)), truth, simulator)
-    assert found == {}
-    assert len(paged) == len(set(paged)) == 60
-
-
-def check(conversation: Conversation, truth: Truth, simulator: Simulator) -> None:
-    phase = truth.phase(NOW.timestamp())
-    is_phone = truth.channel is Channel.PHONE
-    assert conversation.channel is (Channel.PHONE if is_phone else Channel.WEB)
-    assert conversation.direction is (truth.direction if is_phone else Direction.UNKNOWN)
-    assert conversation.agent is not None
-    assert conversation.agent.name == truth.scenario.agent
-    assert [one.phone for one in conversation.participants[1:2]] == [truth.phone if is_phone else None]
-    assert conversation.issues == ()
-    if phase in {Phase.QUEUED, Phase.RINGING, Phase.LIVE}:
-        assert conversation.status is (Status.IN_PROGRESS if phase is Phase.LIVE else Status.QUEUED)
-        assert conversation.transcript_state is TranscriptState.PENDING
-        return
-    assert conversation.status is expected_status(truth)
-    reason = EndReason.API_ENDED if truth.ending is EndReason.CANCELLED else truth.ending
-    assert conversation.end_reason is reason
-    assert conversation.duration == pytest.approx(truth.duration, abs=0.002)
-    if truth.answered is None:
-        assert conversation.started_at is None
-        assert conversation.transcript_state is TranscriptState.UNAVAILABLE
-        return
-    assert conversation.started_at is not None
-    assert conversation.ended_at is not None
-    assert conversation.started_at.timestamp() == pytest.approx(truth.answered, abs=0.001)
-    assert conversation.ended_at.timestamp() == pytest.approx(truth.ended, abs=0.001)
-    assert conversation.cost is not None
-    if phase is Phase.PROCESSING:
-        assert conversation.transcript_state is TranscriptState.PENDING
-    else:
-        check_settled(conversation, truth, simulator)
-
-
-def expected_status(truth: Truth) -> Status:
-    if truth.answered is not None:
-        return Status.FAILED if truth.ending is EndReason.ERROR else Status.ENDED
-    return {EndReason.NO_ANSWER: Status.NO_ANSWER, EndReason.CANCELLED: Status.CANCELLED}.get(
-        truth.ending, Status.FAILED
-    )
-
-
-def check_settled(conversation: Conversation, truth: Truth, simulator: Simulator) -> None:
-    stored = conversation.metadata["data_storage_setting"]
-    assert conversation.summary == truth.summary
-    assert conversation.analysis is not None
-    assert conversation.analysis.success is truth.success
-    assert bool(conversation.recordings) is (stored != "basic_attributes_only")
-    if stored == "basic_attributes_only":
-        assert conversation.transcript_state is TranscriptState.UNAVAILABLE
-        return
-    name = truth.facts["name"]
-    told = [turn for turn in conversation.transcript or () if turn.role is not Role.SYSTEM and turn.participant != 2]
-    for planned in simulator.worlds["retell"].turns(truth):
-        turn = told.pop(0)
-        if planned.tool is not None:
-            used = planned.tool
-            assert turn.tool_calls == (ToolCall(id=used.call_id, name=used.name, arguments=used.arguments),)
-            assert told.pop(0).tool_result == ToolResult(
-                call_id=used.call_id, content=used.result, is_error=used.is_error
-            )
-            continue
-        scrub = stored == "everything_except_pii"
-        assert (turn.role, turn.text) == (
-            planned.role,
-            planned.text.replace(name, "[PERSON_NAME]") if scrub else planned.text,
-        )
-        if turn.words:
-            assert turn.start == pytest.approx(planned.start, abs=0.001)
-            assert turn.duration == pytest.approx(planned.duration, abs=0.002)
-            assert " ".join(word.text for word in turn.words) == " ".join(turn.text.split())
-    assert told == []
-    if truth.ending is EndReason.TRANSFERRED:
-        assert conversation.participants[2].kind is ParticipantKind.HUMAN_AGENT
-
 
 async def test_filters_bring_what_they_name() -> None:
-    async with simulated() as (hub, _):
-        everything = await collected(hub)
+    async with simulated("retell") as (hub, _):
+        everything = await collected(hub, "retell")
         for status in (Status.ENDED, Status.NO_ANSWER, Status.FAILED, Status.IN_PROGRESS):
-            found = await collected(hub, status=status)
+            found = await collected(hub, "retell", status=status)
             assert [one.id for one in found] == [one.id for one in everything if one.status is status]
         agent = everything[9].agent
         assert agent is not None
-        assert [one.id for one in await collected(hub, agent=agent.id)] == [
+        assert [one.id for one in await collected(hub, "retell", agent=agent.id)] == [
             one.id for one in everything if one.agent == agent or (one.agent and one.agent.id == agent.id)
         ]
-        oldest_first = await collected(hub, provider_options={"retell": {"sort_order": "ascending"}}, page_size=11)
+        oldest_first = await collected(
+            hub, "retell", provider_options={"retell": {"sort_order": "ascending"}}, page_size=11
+        )
         assert [one.id for one in oldest_first] == [one.id for one in reversed(everything)]
 
 
 async def test_a_window_leaves_out_calls_without_a_start_and_says_so() -> None:
-    async with simulated() as (hub, _):
-        starts = sorted(one.started_at for one in await collected(hub) if one.started_at)
+    async with simulated("retell") as (hub, _):
+        starts = sorted(one.started_at for one in await collected(hub, "retell") if one.started_at)
         walk = hub.list("retell", since=starts[10], until=starts[30])
         found = [conversation.started_at async for conversation in walk]
-        by_status = await collected(hub, status=Status.NO_ANSWER)
+        by_status = await collected(hub, "retell", status=Status.NO_ANSWER)
     assert sorted(at for at in found if at) == starts[10:30]
     assert not walk.report.complete
     assert "never connected" in str(walk.report)
@@ -1031,8 +923,8 @@ async def test_a_window_leaves_out_calls_without_a_start_and_says_so() -> None:
 
 
 async def test_calls_are_placed_stopped_and_deleted() -> None:
-    present = Present()
-    async with simulated(present) as (hub, _):
+    present = ManualClock()
+    async with simulated("retell", present=present) as (hub, _):
         options = {"from_number": "+14155550199"}
         by_phone = await hub.start("retell", agent="agent_7", to="+14155550123", provider_options=options)
         in_browser = await hub.start("retell", agent="agent_7")
@@ -1051,8 +943,8 @@ async def test_calls_are_placed_stopped_and_deleted() -> None:
 
 
 async def test_chats_are_opened_answered_listed_and_ended() -> None:
-    present = Present()
-    async with simulated(present) as (hub, _):
+    present = ManualClock()
+    async with simulated("retell", present=present) as (hub, _):
         opened = (await hub.start("retell:chats", agent="agent_7")).conversation
         assert opened.id.startswith("chat_")
         present.seconds = 5
@@ -1063,7 +955,7 @@ async def test_chats_are_opened_answered_listed_and_ended() -> None:
         (listed,) = [one async for one in hub.list("retell:chats", transcripts=True)]
         assert opened.id not in {one.id async for one in hub.list("retell:calls")}
         assert opened.id in [one.id async for one in hub.list("retell", limit=5)]
-        everything = [one.id for one in await collected(hub)]
+        everything = [one.id for one in await collected(hub, "retell")]
         assert everything.count(opened.id) == 1
         assert len(everything) > 1
         assert (listed.id, listed.status, listed.channel) == (opened.id, Status.ENDED, Channel.CHAT)
@@ -1073,26 +965,6 @@ async def test_chats_are_opened_answered_listed_and_ended() -> None:
         assert listed.summary
         await hub.delete(opened.ref)
         assert [one async for one in hub.list("retell:chats")] == []
-
-
-async def test_every_delivery_verifies_and_agrees_with_what_get_brings() -> None:
-    async with simulated() as (hub, simulator):
-        secret = simulator.environment()["RETELL_WEBHOOK_SECRET"]
-        world = simulator.worlds["retell"]
-        kinds: list[str | None] = []
-        for index in range(60):
-            truth = world.corpus.truth(index)
-            for sent in simulator.delivered("retell", world.id(truth)):
-                (event,) = verify("retell", sent.body, sent.headers, secret, NOW)
-                kinds.append(event.provider_kind)
-                assert event.verified
-                assert event.conversation is not None
-                assert event.id == f"{world.id(truth)}:{sent.kind}"
-                if event.kind is EventKind.ANALYSIS_READY:
-                    got = await hub.get(f"retell:{event.conversation_id}")
-                    assert event.conversation.transcript == got.transcript
-                    assert (event.conversation.analysis, event.conversation.cost) == (got.analysis, got.cost)
-    assert {"call_started", "call_ended", "call_analyzed"} == set(kinds)
 
 
 @pytest.mark.parametrize(
@@ -1110,7 +982,7 @@ async def test_every_delivery_verifies_and_agrees_with_what_get_brings() -> None
     ids=str,
 )
 def test_the_simulated_search_takes_what_v3_takes(body: dict[str, Any], status: int) -> None:
-    world = Simulator(conversations=5, now=NOW, providers=("retell",)).worlds["retell"]
+    world = Simulator(conversations=5, providers=("retell",)).worlds["retell"]
     headers = {"authorization": f"Bearer {SIMULATED.api_key}"}
     found = SIMULATED.answer(Call("POST", "/v3/list-calls", headers, json.dumps(body).encode()), world)
 

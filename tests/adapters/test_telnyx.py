@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -13,7 +11,7 @@ import aiohttp
 import msgspec
 import pytest
 
-from conversations_hub import Conversation, Hub, errors
+from conversations_hub import Conversation, errors
 from conversations_hub.account import Account
 from conversations_hub.adapter import Query, RawPage, Start
 from conversations_hub.adapters.telnyx import ADAPTER, events, get, list_page, normalize, refusal, send, start
@@ -36,13 +34,15 @@ from conversations_hub.scrub.members import scrubbed
 from conversations_hub.signing.webhooks import STANDARD_WEBHOOKS
 from conversations_hub.testing import Driven, Simulator, cases_in, drive
 from conversations_hub.testing.simulator.telnyx import SIMULATED
-from conversations_hub.testing.simulator.truth import Phase, Truth
-from conversations_hub.testing.simulator.world import Call, Delivery, World
+from conversations_hub.testing.simulator.truth import Truth
+from conversations_hub.testing.simulator.world import Call, World
 from conversations_hub.webhooks import verify
 from conversations_hub.wire import Response, target
 
-from ..support.clock import FakeClock
+from ..support.clock import NOW, ManualClock
+from ..support.iterators import collected
 from ..support.paths import FIXTURES
+from ..support.simulated import simulated
 
 CASES = cases_in(FIXTURES / "telnyx")
 ACCOUNT = Account("telnyx", key="KEY-of-the-tests")
@@ -800,112 +800,19 @@ def test_header_names_come_in_any_case() -> None:
 
 # against the simulator
 
-NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-CALLS = {Channel.PHONE, Channel.WEB}
-
-
-class Present:
-    """The simulator's clock, moved by hand."""
-
-    seconds = 0.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-
-@asynccontextmanager
-async def simulated(present: Present | None = None) -> AsyncGenerator[tuple[Hub, Simulator]]:
-    simulator = Simulator(conversations=60, seed=5, now=NOW, clock=present or Present(), providers=("telnyx",))
-    async with simulator:
-        key = simulator.environment()["TELNYX_API_KEY"]
-        account = Account("telnyx", key=key, base_url=simulator.base_url("telnyx"))
-        async with Hub([account], clock=FakeClock().clock) as hub:
-            yield hub, simulator
-
 
 def truths(world: World) -> list[Truth]:
     return [world.corpus.truth(index) for index in range(world.corpus.size)]
 
 
-async def collected(hub: Hub, **options: Any) -> list[Conversation]:
-    return [conversation async for conversation in hub.list("telnyx", **options)]
-
-
-async def test_every_conversation_is_found_once_and_as_it_happened() -> None:
-    async with simulated() as (hub, simulator):
-        world = simulator.worlds["telnyx"]
-        walk = hub.list("telnyx", transcripts=True, page_size=7)
-        found = [conversation async for conversation in walk]
-        assert walk.report.complete, str(walk.report)
-    assert [conversation.id for conversation in found] == [world.id(truth) for truth in reversed(truths(world))]
-    kinds: set[tuple[Status, TranscriptState]] = set()
-    for conversation, truth in zip(found, reversed(truths(world)), strict=True):
-        check(conversation, truth, world)
-        kinds.add((conversation.status, conversation.transcript_state))
-    assert kinds == {
-        (Status.IN_PROGRESS, TranscriptState.PENDING),
-        (Status.IN_PROGRESS, TranscriptState.AVAILABLE),
-        (Status.PROCESSING, TranscriptState.PENDING),
-        (Status.ENDED, TranscriptState.AVAILABLE),
-        (Status.ENDED, TranscriptState.UNAVAILABLE),
-    }
-
-
-def check(conversation: Conversation, truth: Truth, world: World) -> None:
-    assert conversation.issues == ()
-    assert conversation.created_at is not None
-    assert 0 <= truth.created - conversation.created_at.timestamp() < 0.001
-    assert conversation.agent is not None
-    assert conversation.agent.id == f"assistant-{truth.scenario.number}"
-    is_call = truth.channel in CALLS
-    channels = {Channel.CHAT: Channel.CHAT, Channel.EMAIL: Channel.SMS}
-    assert conversation.channel is channels.get(truth.channel, truth.channel)
-    assert conversation.direction is (truth.direction if truth.channel is Channel.PHONE else Direction.UNKNOWN)
-    assert conversation.status is expected_status(truth, world)
-    assert bool(conversation.recordings) is (is_call and conversation.status is not Status.IN_PROGRESS)
-    if conversation.status is Status.ENDED and truth.answered is not None:
-        assert conversation.ended_at is not None
-        assert truth.created < conversation.ended_at.timestamp() <= truth.ended + 1
-    if conversation.analysis is not None:
-        assert conversation.summary == truth.summary
-    spoken = [turn for turn in conversation.transcript or () if turn.tool_result is None and not turn.tool_calls]
-    true = [turn for turn in world.turns(truth) if turn.tool is None]
-    assert [(turn.role, turn.text) for turn in spoken] == [(turn.role, turn.text) for turn in true]
-    for told, turn in zip(spoken, true, strict=True):
-        assert told.timestamp is not None
-        assert abs(told.timestamp - (truth.answered or truth.created) - turn.start) < 0.0011
-        assert told.metrics == ({"end_user_perceived_latency": turn.latency} if is_call and turn.latency else None)
-    check_tools(conversation, truth, world)
-
-
-def check_tools(conversation: Conversation, truth: Truth, world: World) -> None:
-    true = [turn.tool for turn in world.turns(truth) if turn.tool is not None]
-    turns = conversation.transcript or ()
-    calls = [call for turn in turns for call in turn.tool_calls]
-    results = [turn.tool_result for turn in turns if turn.tool_result is not None]
-    assert [(call.id, call.name, call.arguments) for call in calls] == [
-        (tool.call_id, tool.name, tool.arguments) for tool in true
-    ]
-    assert [(result.call_id, result.content) for result in results] == [(tool.call_id, tool.result) for tool in true]
-
-
-def expected_status(truth: Truth, world: World) -> Status:
-    if truth.channel not in CALLS:
-        return Status.IN_PROGRESS
-    has_insights = truth.scenario.number != 107
-    if has_insights and truth.ended <= world.present:
-        return Status.PROCESSING if truth.phase(world.present) is Phase.PROCESSING else Status.ENDED
-    return Status.ENDED if world.present - truth.ended > 3700 else Status.IN_PROGRESS
-
-
 async def test_filters_narrow_the_simulated_list() -> None:
-    async with simulated() as (hub, simulator):
+    async with simulated("telnyx", seed=5) as (hub, simulator):
         world = simulator.worlds["telnyx"]
-        mine = await collected(hub, agent="assistant-101")
+        mine = await collected(hub, "telnyx", agent="assistant-101")
         channel = {"telnyx": {"metadata->telnyx_conversation_channel": "eq.web_call"}}
-        web = await collected(hub, provider_options=channel)
+        web = await collected(hub, "telnyx", provider_options=channel)
         window = {"since": NOW - timedelta(hours=20), "until": NOW - timedelta(hours=10)}
-        lately = await collected(hub, page_size=3, **window)
+        lately = await collected(hub, "telnyx", page_size=3, **window)
     expected = [truth for truth in truths(world) if truth.scenario.number == 101]
     assert len(mine) == len(expected) > 5
     assert len(web) == sum(truth.channel is Channel.WEB for truth in truths(world)) > 5
@@ -914,8 +821,8 @@ async def test_filters_narrow_the_simulated_list() -> None:
 
 
 async def test_a_thread_is_opened_talked_in_and_deleted() -> None:
-    present = Present()
-    async with simulated(present) as (hub, _):
+    present = ManualClock()
+    async with simulated("telnyx", present=present) as (hub, _):
         options = {"metadata": {"telnyx_conversation_channel": "web_chat"}}
         started = await hub.start("telnyx", agent="assistant-101", provider_options=options)
         ref = started.conversation.ref
@@ -935,8 +842,8 @@ async def test_a_thread_is_opened_talked_in_and_deleted() -> None:
 
 
 async def test_a_recording_s_handle_leads_to_urls_that_work_for_ten_minutes() -> None:
-    async with simulated() as (hub, simulator), aiohttp.ClientSession() as session:
-        over = [one for one in await collected(hub) if one.status is Status.ENDED]
+    async with simulated("telnyx", seed=5) as (hub, simulator), aiohttp.ClientSession() as session:
+        over = [one for one in await collected(hub, "telnyx") if one.status is Status.ENDED]
         found: list[dict[str, Any]] = []
         for one in over:
             [handle] = one.recordings
@@ -948,56 +855,27 @@ async def test_a_recording_s_handle_leads_to_urls_that_work_for_ten_minutes() ->
     assert all(item["download_urls"]["mp3"].startswith("https://") for item in found)
 
 
-def delivered(world: World, truth: Truth) -> list[Delivery]:
+def test_a_delivery_names_its_conversation_or_its_session(world: World) -> None:
     assert SIMULATED.deliveries is not None
-    return list(SIMULATED.deliveries(world, truth))
-
-
-def test_every_simulated_delivery_is_believed_and_tells_what_is_true() -> None:
-    world = Simulator(conversations=60, seed=5, now=NOW, clock=lambda: 0.0, providers=("telnyx",)).worlds["telnyx"]
-    assert SIMULATED.signed is not None
-    assert SIMULATED.signing_secret is not None
-    seen: set[str] = set()
-    kinds: set[str | None] = set()
+    ended: list[Event] = []
     for truth in truths(world):
-        deliveries = delivered(world, truth)
-        assert [one.moment for one in deliveries] == sorted(one.moment for one in deliveries)
-        for delivery in deliveries:
-            headers = SIMULATED.signed(delivery, SIMULATED.signing_secret)
-            now = datetime.fromtimestamp(delivery.moment, UTC)
-            [found] = verify("telnyx", delivery.body, headers, SIMULATED.webhook_secret, now)
-            assert found.verified
-            assert found.provider_kind == delivery.kind
-            assert found.id is not None
-            assert found.id not in seen
-            seen.add(found.id)
-            kinds.add(found.provider_kind)
-            check_event(found, truth, world)
-            with pytest.raises(errors.WebhookError):
-                verify("telnyx", delivery.body + b" ", headers, SIMULATED.webhook_secret, now)
-    assert len(kinds) == 8
-
-
-def check_event(found: Event, truth: Truth, world: World) -> None:
-    if found.conversation_id is None:
-        assert found.conversation is None
-        assert found.related_ids["call_session_id"]
-        collected = (found.analysis and found.analysis.collected) or {}
-        assert (truth.summary in str(collected)) == (found.kind is EventKind.ANALYSIS_READY)
-        return
-    assert found.conversation_id == world.id(truth)
-    assert found.to_fetch == f"telnyx:{world.id(truth)}"
-    told = found.conversation
-    assert told is not None
-    assert told.agent is not None
-    assert told.agent.id == f"assistant-{truth.scenario.number}"
-    if found.kind is EventKind.ENDED:
-        assert told.status is Status.ENDED
-        assert told.ended_at is not None
-        assert abs(told.ended_at.timestamp() - truth.ended) < 0.001
-        assert told.duration == round(truth.duration)
-    if found.kind is EventKind.ANALYSIS_READY:
-        assert told.summary == truth.summary
+        for delivery in SIMULATED.deliveries(world, truth):
+            [found] = events(delivery.body)
+            if found.conversation_id is None:
+                assert found.related_ids["call_session_id"]
+                results = (found.analysis and found.analysis.collected) or {}
+                assert (truth.summary in str(results)) == (found.kind is EventKind.ANALYSIS_READY)
+                continue
+            assert found.to_fetch == f"telnyx:{world.id(truth)}"
+            assert found.conversation is not None
+            assert found.conversation.agent is not None
+            assert found.conversation.agent.id == f"assistant-{truth.scenario.number}"
+            if found.kind is EventKind.ENDED:
+                assert found.conversation.ended_at is not None
+                assert abs(found.conversation.ended_at.timestamp() - truth.ended) < 0.001
+                assert found.conversation.duration == round(truth.duration)
+                ended.append(found)
+    assert ended
 
 
 # the simulator itself
@@ -1010,7 +888,7 @@ def ask(world: World, query: str, key: str = "any-key", path: str = "/ai/convers
 
 @pytest.fixture
 def world() -> World:
-    return Simulator(conversations=30, seed=5, now=NOW, clock=lambda: 0.0, providers=("telnyx",)).worlds["telnyx"]
+    return Simulator(conversations=30, seed=5, now=NOW, clock=ManualClock(), providers=("telnyx",)).worlds["telnyx"]
 
 
 def rows(world: World, query: str) -> list[dict[str, Any]]:

@@ -7,12 +7,11 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
-from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from conversations_hub import Conversation, Hub, errors
+from conversations_hub import Conversation, errors
 from conversations_hub.account import Account
 from conversations_hub.adapter import Query, RawPage, Resource, Start
 from conversations_hub.adapters.vapi import (
@@ -53,13 +52,13 @@ from conversations_hub.testing.simulator.world import Call, World
 from conversations_hub.webhooks import verify
 from conversations_hub.wire import Response, target
 
-from ..support.clock import FakeClock
+from ..support.clock import NOW, ManualClock
 from ..support.paths import FIXTURES
+from ..support.simulated import simulated
 
 CASES = cases_in(FIXTURES / "vapi")
 ACCOUNT = Account("vapi", key="vapi-private-key-51")
 SECRET = "invented-secret-of-the-customer"
-NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 BEGAN = 1793610845000
 """A call's start, in Unix milliseconds."""
 
@@ -1096,108 +1095,15 @@ def test_other_credentials_customers_choose(scheme: Scheme, headers: dict[str, s
 # against the simulator
 
 
-def simulator(conversations: int = 60) -> Simulator:
-    return Simulator(conversations=conversations, seed=11, providers=["vapi"], now=NOW, clock=lambda: 0.0)
+def simulator() -> Simulator:
+    return Simulator(conversations=60, seed=11, providers=["vapi"], now=NOW, clock=ManualClock())
 
 
 def truths(world: World) -> list[Truth]:
     return [world.corpus.truth(number) for number in range(world.corpus.size)]
 
 
-async def test_every_simulated_call_is_found_once_and_agrees_with_what_is_true() -> None:
-    async with simulator() as running:
-        world = running.worlds["vapi"]
-        account = Account("vapi", key="any-private-key", base_url=running.base_url("vapi"))
-        async with Hub([account], clock=FakeClock().clock) as hub:
-            walk = hub.list("vapi", transcripts=True, page_size=7)
-            found = [conversation async for conversation in walk]
-            assert walk.report.complete, str(walk.report)
-            again = await hub.get(found[20].ref)
-    assert again == found[20]
-    assert [conversation.id for conversation in found] == [world.id(truth) for truth in reversed(truths(world))]
-    by_id = {conversation.id: conversation for conversation in found}
-    for truth in truths(world):
-        _check_agrees(by_id[world.id(truth)], world, truth)
-
-
-def _check_agrees(told: Conversation, world: World, truth: Truth) -> None:
-    phase = truth.phase(world.present)
-    over = truth.ended <= world.present
-    assert told.issues == ()
-    assert told.created_at is not None
-    assert abs(told.created_at.timestamp() - truth.created) < 0.001
-    assert told.end_reason == (truth.ending if over else None)
-    assert told.is_finished == over
-    assert (told.channel is Channel.PHONE) == (truth.channel is Channel.PHONE)
-    assert (told.direction is Direction.OUTBOUND) == (truth.direction is Direction.OUTBOUND)
-    assert told.agent is not None
-    assert str(truth.scenario.number) in str(told.agent.id)
-    if truth.answered is None:
-        assert (told.started_at, told.transcript) == (None, None)
-        assert told.transcript_state is (TranscriptState.UNAVAILABLE if over else TranscriptState.PENDING)
-    elif phase is not Phase.SETTLED:
-        assert (told.transcript, told.transcript_state) == (None, TranscriptState.PENDING)
-    else:
-        assert told.duration is not None
-        assert abs(told.duration - truth.duration) < 0.002
-        assert (told.summary, told.analysis and told.analysis.success) == (truth.summary, truth.success)
-        _check_transcript(told, world, truth)
-
-
-def _check_transcript(told: Conversation, world: World, truth: Truth) -> None:
-    assert told.transcript_state is TranscriptState.AVAILABLE
-    spoken = [turn for turn in turns_of(told) if turn.text and turn.role is not Role.SYSTEM]
-    true = [turn for turn in world.turns(truth) if turn.tool is None]
-    assert [(turn.role, turn.text, turn.start) for turn in spoken] == [
-        (turn.role, turn.text, turn.start) for turn in true
-    ]
-    called = [(tool.id, tool.name, tool.arguments) for turn in turns_of(told) for tool in turn.tool_calls]
-    answered = [(one.call_id, one.content) for turn in turns_of(told) if (one := turn.tool_result)]
-    tools = [turn.tool for turn in world.turns(truth) if turn.tool]
-    assert called == [(tool.call_id, tool.name, tool.arguments) for tool in tools]
-    assert answered == [(tool.call_id, tool.result) for tool in tools]
-    for place, (turn, was) in enumerate(zip(spoken, true, strict=True)):
-        following = true[place + 1].role if place + 1 < len(true) else None
-        assert turn.interrupted == (True if was.interrupted and following is Role.USER else None)
-        if turn.metrics:
-            assert turn.metrics["turnLatency"] == was.latency
-        for word in turn.words:
-            assert word.start is not None
-            assert was.start - 0.001 <= word.start <= was.start + was.duration + 0.001
-        assert not turn.words or " ".join(word.text for word in turn.words) == " ".join(was.text.split())
-    replies = sum(before.role is Role.USER and turn.role is Role.ASSISTANT for before, turn in pairwise(true))
-    assert sum(turn.metrics is not None for turn in spoken) == replies
-
-
-def test_every_simulated_delivery_is_believed_and_the_report_brings_what_get_brings() -> None:
-    world = simulator().worlds["vapi"]
-    assert SIMULATED.deliveries is not None
-    assert SIMULATED.signed is not None
-    for truth in truths(world):
-        deliveries = SIMULATED.deliveries(world, truth)
-        seen: list[Event] = []
-        for delivery in deliveries:
-            moment = datetime.fromtimestamp(delivery.moment, UTC)
-            headers = SIMULATED.signed(delivery, SIMULATED.webhook_secret)
-            seen += verify("vapi", delivery.body, headers, SIMULATED.webhook_secret, moment)
-        assert [event.provider_kind for event in seen] == [delivery.kind for delivery in deliveries]
-        assert all(event.verified and event.conversation_id == world.id(truth) for event in seen)
-        assert len({event.id for event in seen}) == len(seen)
-        assert [event.occurred_at for event in seen] == sorted(event.occurred_at or NOW for event in seen)
-        assert seen[-1].kind is EventKind.TRANSCRIPT_READY
-        if truth.phase(world.present) is Phase.SETTLED:
-            _check_reports(seen[-1].conversation, world, truth)
-
-
-def _check_reports(told: Conversation | None, world: World, truth: Truth) -> None:
-    request = Call("GET", f"/call/{world.id(truth)}", {"authorization": "Bearer any-private-key"})
-    got = normalize(SIMULATED.answer(request, world).body)
-    assert told is not None
-    for field in ("status", "end_reason", "transcript", "transcript_state", "summary", "analysis", "cost", "agent"):
-        assert getattr(told, field) == getattr(got, field), field
-
-
-def simulated(method: str, path: str, running: Simulator, key: str = "any-private-key", **body: Any) -> Response:
+def asking(method: str, path: str, running: Simulator, key: str = "any-private-key", **body: Any) -> Response:
     headers = {"authorization": f"Bearer {key}"}
     return SIMULATED.answer(
         Call(method, path, headers, json.dumps(body).encode() if body else b""), running.worlds["vapi"]
@@ -1216,7 +1122,7 @@ def simulated(method: str, path: str, running: Simulator, key: str = "any-privat
     ],
 )
 def test_the_simulator_refuses_as_vapi_does(path: str, status: int, words: str) -> None:
-    refused = simulated("GET", path, simulator())
+    refused = asking("GET", path, simulator())
     body = json.loads(refused.body)
     assert (refused.status, body["statusCode"]) == (status, status)
     assert words in str(body["message"])
@@ -1225,38 +1131,36 @@ def test_the_simulator_refuses_as_vapi_does(path: str, status: int, words: str) 
 
 def test_the_simulator_filters_by_instants_in_milliseconds() -> None:
     running = simulator()
-    rows = json.loads(simulated("GET", "/call", running).body)
+    rows = json.loads(asking("GET", "/call", running).body)
     instants = [one["createdAt"] for one in rows]
     assert instants == sorted(instants, reverse=True)
     for bound, kept in (("Le", instants[5:]), ("Lt", instants[6:]), ("Ge", instants[:6]), ("Gt", instants[:5])):
-        found = json.loads(simulated("GET", f"/call?createdAt{bound}={instants[5]}", running).body)
+        found = json.loads(asking("GET", f"/call?createdAt{bound}={instants[5]}", running).body)
         assert [one["createdAt"] for one in found] == kept
 
 
 async def test_calls_are_started_until_there_are_too_many_and_deleted_again() -> None:
-    async with simulator() as running:
-        account = Account("vapi", key="any-private-key", base_url=running.base_url("vapi"))
-        async with Hub([account], clock=FakeClock().clock) as hub:
-            line = {"phoneNumberId": "line-1"}
-            started = [await hub.start("vapi", agent="a1", to="+14155550151", provider_options=line) for _ in range(10)]
-            with pytest.raises(errors.RateLimitError, match="Over Concurrency Limit"):
-                await hub.start("vapi", agent="a1", to="+14155550151", provider_options=line)
-            with pytest.raises(errors.RejectedError, match="Couldn't Get Phone Number"):
-                await hub.start("vapi", agent="a1", to="+14155550151")
-            first = started[0].conversation
-            assert (first.direction, first.agent) == (Direction.OUTBOUND, Agent(id="a1"))
-            mine = [one.id async for one in hub.list("vapi", agent="a1")]
-            assert sorted(mine) == sorted(one.conversation.id for one in started)
-            await hub.delete(first.ref)
-            with pytest.raises(errors.NotFoundError):
-                await hub.get(first.ref)
+    async with simulated("vapi", seed=11, profile="interactive") as (hub, _):
+        line = {"phoneNumberId": "line-1"}
+        started = [await hub.start("vapi", agent="a1", to="+14155550151", provider_options=line) for _ in range(10)]
+        with pytest.raises(errors.RateLimitError, match="Over Concurrency Limit"):
+            await hub.start("vapi", agent="a1", to="+14155550151", provider_options=line)
+        with pytest.raises(errors.RejectedError, match="Couldn't Get Phone Number"):
+            await hub.start("vapi", agent="a1", to="+14155550151")
+        first = started[0].conversation
+        assert (first.direction, first.agent) == (Direction.OUTBOUND, Agent(id="a1"))
+        mine = [one.id async for one in hub.list("vapi", agent="a1")]
+        assert sorted(mine) == sorted(one.conversation.id for one in started)
+        await hub.delete(first.ref)
+        with pytest.raises(errors.NotFoundError):
+            await hub.get(first.ref)
 
 
 def test_a_recording_is_a_way_to_storage_where_there_is_one() -> None:
     running = simulator()
     world = running.worlds["vapi"]
     kinds = {
-        truth.variant >> 3 & 1: simulated("GET", f"/call/{world.id(truth)}/mono-recording", running)
+        truth.variant >> 3 & 1: asking("GET", f"/call/{world.id(truth)}/mono-recording", running)
         for truth in truths(world)
         if truth.answered is not None and truth.phase(world.present) is Phase.SETTLED
     }
