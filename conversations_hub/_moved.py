@@ -1,4 +1,4 @@
-"""Names at their old places: each still works, warns, and says where it is now."""
+"""Deprecated names: each still works, and its warning gives the new name."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ __all__ = ["moved"]
 
 
 def moved(old: str, home: str | None = None, names: Mapping[str, str] | None = None) -> Callable[[str], Any]:
-    """Return a `__getattr__` for the module `old`, whose names are in the module `home` now.
+    """Return a `__getattr__` for the module `old`, whose names are now in the module `home`.
 
-    `names` holds those that are elsewhere or are called otherwise, as `{"Name": "module:NewName"}`.
+    `names` maps names that are in another module or were renamed, as `{"Name": "module:NewName"}`.
     """
 
     def __getattr__(name: str) -> Any:  # noqa: N807  (it becomes the module's own)

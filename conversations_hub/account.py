@@ -1,4 +1,4 @@
-"""An account: whose credentials a request carries, and where it may go."""
+"""An account: the credentials that requests to one provider carry, and where they may go."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.IGNORECASE)
 class Account:
     """One set of credentials at one provider.
 
-    `base_url` takes the place of the provider's own and may carry a path. It must be `https:`, but for loopback or
-    with `allow_insecure`. `settings` is what this provider needs beside the key; since that may be a second key, each
-    is kept as a `Secret`. `proxy` takes the place of the hub's own: the URL of an HTTP proxy, empty for none. `ca_file`
-    names a PEM file of certificates to trust beside the system's. Raises `ConfigurationError` for what cannot be right.
+    `base_url` replaces the provider's own and may have a path. It must be `https:`, except for loopback addresses or
+    with `allow_insecure`. `settings` holds what this provider needs besides the key; any of it may be a second key, so
+    each value is kept as a `Secret`. `proxy` replaces the hub's own: the URL of an HTTP proxy, or an empty string for
+    none. `ca_file` names a PEM file of certificates to trust besides the system's. Raises `ConfigurationError` for an
+    invalid argument.
     """
 
     __slots__ = ("base_url", "ca_file", "key", "name", "provider", "route", "settings")
@@ -46,7 +47,9 @@ class Account:
         ca_file: str | os.PathLike[str] | None = None,
     ) -> None:
         if not _NAME.fullmatch(name):
-            raise ConfigurationError("an account's name is 1 to 64 letters, digits, '_', '.' or '-'", provider=provider)
+            raise ConfigurationError(
+                "an account's name must be 1 to 64 letters, digits, '_', '.' or '-'", provider=provider
+            )
         if not key:
             raise ConfigurationError(
                 f"no key: pass it as key=…, or set {provider.upper()}_API_KEY and use Hub.from_env()", provider=provider
@@ -54,7 +57,7 @@ class Account:
         self.provider = provider
         self.name = name
         self.key = key if isinstance(key, Secret) else Secret(key, f"key of {provider}/{name}")
-        self.base_url = None if base_url is None else _checked(base_url, provider, allow_insecure=allow_insecure)
+        self.base_url = None if base_url is None else _check_base_url(base_url, provider, allow_insecure=allow_insecure)
         self.settings: Mapping[str, Secret] = {
             setting: value if isinstance(value, Secret) else Secret(value, f"{setting} of {provider}/{name}")
             for setting, value in (settings or {}).items()
@@ -66,7 +69,7 @@ class Account:
         return f"Account({self.provider}/{self.name})"
 
 
-def _checked(base_url: str, provider: str, *, allow_insecure: bool) -> str:
+def _check_base_url(base_url: str, provider: str, *, allow_insecure: bool) -> str:
     wrong = wrong_with_base_url(base_url, allow_insecure=allow_insecure)
     if wrong:
         raise ConfigurationError(f"the base URL {wrong}", provider=provider)
@@ -74,7 +77,7 @@ def _checked(base_url: str, provider: str, *, allow_insecure: bool) -> str:
 
 
 def wrong_with_base_url(base_url: object, *, allow_insecure: bool = False) -> str | None:
-    """Say why no key may be sent there, as in "is malformed"; None: it may."""
+    """Return why a key must not be sent to a base URL, as in "is malformed"; None if it may."""
     if not isinstance(base_url, str):
         return "must be text"
     try:
@@ -85,16 +88,16 @@ def wrong_with_base_url(base_url: object, *, allow_insecure: bool = False) -> st
     if not host or parts.scheme not in {"http", "https"}:
         return "must start with https:// and name a host"
     if "@" in parts.netloc:
-        return "must not hold a user name or password"
+        return "must not contain a user name or password"
     if any(not "!" <= character <= "~" or character in "?#\\" for character in base_url):
-        return "may hold a path, but no query, fragment, backslash or blank"
+        return "may have a path, but no query, fragment, backslash or space"
     if parts.scheme == "http" and not (allow_insecure or _is_loopback(host)):
-        return "is plain http, so the key could be read on the way: use https, or pass allow_insecure=True"
+        return "is plain http, which exposes the key: use https, or pass allow_insecure=True"
     return None
 
 
 def _is_loopback(host: str) -> bool:
-    from ipaddress import ip_address  # noqa: PLC0415  (5 ms, and only plain http asks)
+    from ipaddress import ip_address  # noqa: PLC0415  (5 ms, and only plain http needs it)
 
     with suppress(ValueError):
         return ip_address(host).is_loopback

@@ -1,7 +1,8 @@
-"""The contract: what a provider must say about itself to be served by the hub.
+"""The contract between the hub and a provider's adapter.
 
-An adapter is a value that holds functions. None of them does I/O: what must talk to the provider is a generator that
-yields `Request` and receives `Response`. What it holds decides what it can do; nothing is declared beside it.
+An adapter is a value that holds functions. None of them does I/O: those that talk to the provider are generators that
+yield `Request` and receive `Response`. An adapter supports the operations whose functions it holds; nothing else
+declares them.
 """
 
 from __future__ import annotations
@@ -51,82 +52,82 @@ if not TYPE_CHECKING:  # until 0.3
     )
 
 Operation = Literal["list", "get", "start", "end", "delete", "send"]
-"""What a hub can be asked to do."""
+"""An operation of the hub."""
 
 Filter = Literal["since", "until", "status", "agent"]
-"""What a list can be narrowed by."""
+"""A filter of a list."""
 
 Feature = Literal["tool calls", "interruptions", "word timing", "recording"]
-"""What some providers tell of a conversation, and others do not."""
+"""A detail of conversations that some providers report and others do not."""
 
 Support = Literal["specification", "documentation", "inferred"]
-"""What an adapter was checked against, the strongest first."""
+"""What an adapter was checked against, strongest first."""
 
 
 class Coverage(msgspec.Struct, frozen=True):
-    """How much of a conversation, as the provider's own specification describes it, an adapter reads."""
+    """How many of a conversation's members, by the provider's own specification, an adapter reads."""
 
     read: int
     members: int
-    """Of all payloads of a conversation; what is not read is left to `raw`, with a reason."""
+    """In all payloads of a conversation; those that are not read are left to `raw`, with a reason."""
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
-    """What is looked for, in our words; an adapter passes on what its provider can filter by."""
+    """What to list, in the hub's terms; an adapter passes on the filters that its provider supports."""
 
     since: datetime | None = None
-    """Aware; the first instant that counts."""
+    """Aware, inclusive."""
     until: datetime | None = None
-    """Aware; the first instant that no longer counts."""
+    """Aware, exclusive."""
     status: Status | None = None
     agent: str | None = None
     """The provider's id of the agent."""
     page_size: int | None = None
-    """None: the adapter's maximum."""
+    """Rows per page; None: the adapter's maximum."""
     newest_first: bool = False
-    """Whether the newest rows are wanted first, in place of the order that is safest to walk in."""
+    """Whether to list the newest rows first, instead of in the order that is safest to page through."""
     options: Mapping[str, Any] = {}
-    """More of the provider's own filters, under the provider's names."""
+    """More of the provider's own filters, by the provider's names."""
 
 
 class RawPage(msgspec.Struct, frozen=True, kw_only=True):
-    """One page as the adapter found it; the hub decodes its rows, one by one."""
+    """One page as the provider sent it; the hub decodes its rows one by one."""
 
     rows: Sequence[msgspec.Raw]
     normalize: Callable[[msgspec.Raw], Conversation]
     cursor: str | None = None
-    """Where the next page begins; None: this was the last."""
+    """Where the next page begins; None: this is the last page."""
     warning: str | None = None
-    """What the caller should know of this page, for the report."""
+    """What the caller should know about this page, for the report."""
 
 
 class Start(msgspec.Struct, frozen=True, kw_only=True):
-    """A conversation to be started."""
+    """A conversation to start."""
 
     agent: str | None = None
     to: str | None = None
-    """Who is called: a number or address, where the channel needs one."""
+    """The number or address to call, if the channel needs one."""
     options: Mapping[str, Any] = {}
-    """More of the provider's own request members."""
+    """More members of the provider's own request."""
 
     def __repr__(self) -> str:
-        return "<Start>"  # a number is a person's, and the options may say anything of one
+        return "<Start>"  # the number is personal data, and the options may hold some
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True):
-    """A conversation that was started, and how to join it."""
+    """A started conversation, and how to join it."""
 
     conversation: Conversation
     join_url: str | None = None
     token: Secret | None = None
-    """What a participant shows to join; `token.reveal()` gives the text."""
+    """The credential to join with; `token.reveal()` returns its text."""
 
     def __repr__(self) -> str:
-        return f"<Started {self.conversation.ref}>"  # whoever has the URL may join
+        return f"<Started {self.conversation.ref}>"  # anyone who has the URL may join
 
 
 class Resource(msgspec.Struct, frozen=True, kw_only=True):
-    """One kind of conversation that a provider keeps, with its own list. A function it does not hold cannot be done."""
+    """One kind of conversation that a provider keeps, with its own list. Operations that are None are not supported."""
 
     list_page: Callable[[Account, Query, str | None], Flow[RawPage]] | None = None
     get: Callable[[Account, str], Flow[Conversation]] | None = None
@@ -135,25 +136,25 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
     delete: Callable[[Account, str, Mapping[str, Any]], Flow[None]] | None = None
     send: Callable[[Account, str, str], Flow[TranscriptTurn]] | None = None
     complete_lists: bool = True
-    """Whether list rows hold what `get` brings; if not, `transcripts=True` asks for each."""
+    """Whether list rows hold everything that `get` returns; if not, `transcripts=True` calls `get` for each row."""
     page_size: int | None = None
-    """Rows of a page where nobody asks for another number; None: unknown, and fewer might be all that can be had."""
+    """Rows per page unless the query sets another number; None: unknown, and the provider may allow fewer."""
     newest_first: bool = False
-    """Whether the newest come first, at least where the query wants them so; False: no order is known."""
+    """Whether the newest rows come first, at least if the query requests that; False: the order is unknown."""
     counted: bool = False
-    """Whether the list goes on at a number of rows or pages, so that what comes or goes before it moves it."""
+    """Whether pages are found by a count of rows or pages, so that rows added or removed before a page shift it."""
     filters: tuple[Filter, ...] = ()
-    """What the provider itself narrows the list by; the rest is checked on the rows."""
+    """The filters that the provider applies itself; the hub applies the others to the rows."""
     id_prefix: str = ""
-    """What ids of this kind begin with, where that tells them from others; else the resource's name is put before."""
+    """Prefix of the ids of this kind, if it distinguishes them; otherwise the hub prefixes the resource's name."""
     payloads: tuple[type, ...] = ()
-    """The types that `raw` is read with; a member that none of them has is unknown."""
+    """The types that `raw` is decoded with; a member that none of them has is unknown."""
     left_to_raw: Mapping[str, str] = {}
-    """Members known and not read, each with the reason: `events[].properties.*`, "a star stands for all below"."""
+    """Known members that are not read, each with the reason. A star covers all below it: `events[].properties.*`."""
 
     @property
     def operations(self) -> tuple[Operation, ...]:
-        """What can be done."""
+        """The supported operations."""
         held: dict[Operation, object] = {
             "list": self.list_page,
             "get": self.get,
@@ -166,47 +167,47 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Adapter(Resource, frozen=True, kw_only=True):
-    """One provider, described. It is the provider's main resource, and may hold others."""
+    """One provider. The adapter is also the provider's main resource, and may hold others."""
 
     name: str
     base_url: str
     docs: str
     sign: Callable[[Request, Account, datetime], Request]
     refusal: Callable[[Response], HubError] = by_status
-    """What an answer outside 2xx means."""
+    """Returns the error for a response outside 2xx."""
     main: str = "conversations"
-    """What the main resource is called: `calls`."""
+    """Name of the main resource: `calls`."""
     resources: Mapping[str, Resource] = {}
-    """Others, by name: `chats`. A walk goes through all of them."""
+    """Other resources, by name: `chats`. A walk covers all of them."""
     unlisted: tuple[str, ...] = ()
-    """Conversations that the provider keeps and this adapter does not list, in words for the report."""
+    """Kinds of conversations that the provider keeps but this adapter does not list, in words for the report."""
     settings: tuple[str, ...] = ()
-    """What an account may need beside its key, by name."""
+    """Names of the settings that an account may need besides its key."""
     secret_settings: tuple[str, ...] = ()
-    """Which of those are credentials: they are taken out of a provider's words, as the key is."""
+    """Those that are credentials: like the key, they are removed from the provider's messages."""
     secret_fields: frozenset[str] = frozenset()
-    """Members of the provider's JSON that are starred wherever it is kept, at any depth: in `raw`, `metadata`, what was
-    collected, and what tools were given and answered. A star at the end of a name stands for any more of it."""
+    """Members of the provider's JSON whose values become `***` wherever it is kept, at any depth: in `raw`, `metadata`,
+    collected values, and arguments and results of tools. A trailing star in a name matches any suffix."""
     requests_per_second: float | None = None
-    """The documented limit of an account; None: not documented."""
+    """The documented rate limit per account; None: not documented."""
     lookback: timedelta = timedelta(days=1)
-    """How late a conversation may turn up in its list, or change there: so far back a sync walks the list again."""
+    """How late a conversation may appear in its list, or change there: a sync lists that far back again."""
     retention: timedelta | None = None
-    """How long it keeps conversations unless an account has it otherwise; None: until they are deleted, or unknown."""
+    """How long conversations are kept unless an account sets another time; None: until deleted, or unknown."""
     webhook: Webhook | None = None
     recording: Callable[[Account, Recording], Flow[str]] | None = None
-    """Asks for the URL of a recording, where the location is none that gives it; needs no key any more."""
+    """Fetches the URL of a recording if its location does not give it; that URL needs no key."""
     recording_hosts: tuple[str, ...] = ()
-    """Where the provider keeps recordings beside its own API: each stands for itself and all names below it."""
+    """Hosts that keep recordings besides the provider's API; each includes all its subdomains."""
     shows: tuple[Feature, ...] = ()
-    """What the provider tells, where it tells it."""
+    """The details that the provider reports, for conversations that have them."""
     support: Support = "inferred"
     """What this was checked against."""
     coverage: Coverage | None = None
-    """How much of the provider's own specification is read; None where there is none."""
+    """How much of the provider's own specification is read; None if there is no specification."""
 
     def resource_of(self, id: str) -> tuple[str, Resource, str]:
-        """Return the name of the resource that an id belongs to, the resource, and the id as the provider has it."""
+        """Return the name of the resource that an id belongs to, the resource, and the provider's own id."""
         if not self.resources:
             return self.main, self, id
         name, colon, own = id.partition(":")
@@ -218,35 +219,35 @@ class Adapter(Resource, frozen=True, kw_only=True):
         return self.main, self, id
 
     def id_for_all(self, name: str, id: str) -> str:
-        """Return what an id that the provider has for one of a resource is among the ids of all resources."""
+        """Return the hub's id, unique among all resources, for the provider's id in the resource `name`."""
         prefix = "" if name == self.main else self.resources[name].id_prefix
         return id if name == self.main or (prefix and id.startswith(prefix)) else f"{name}:{id}"
 
     def id_prefixes(self, name: str) -> tuple[str, ...]:
-        """Return what ids of a resource other than the main one begin with.
+        """Return the prefixes of the ids of a resource other than the main one.
 
         Raises:
-            InvalidRefError: there is none of that name.
+            InvalidRefError: no other resource has that name.
         """
         if name not in self.resources:
             choices = ", ".join(f"{self.name}:{each}" for each in (self.main, *self.resources))
-            raise InvalidRefError(f"{self.name} has no conversations called {name!a}; there is {choices}")
+            raise InvalidRefError(f"{self.name} has no kind of conversation called {name!a}: choose from {choices}")
         prefix = self.resources[name].id_prefix
         return (f"{name}:", prefix) if prefix else (f"{name}:",)
 
     def has_details(self, id: str) -> bool:
-        """Whether `get` brings more of a conversation than its list row holds."""
+        """Whether `get` returns more of a conversation than its list row holds."""
         _, resource, _ = self.resource_of(id)
         return resource.get is not None and not resource.complete_lists
 
     @property
     def narrows_by_time(self) -> bool:
-        """Whether the provider itself narrows all its lists by time."""
+        """Whether the provider itself filters all its lists by time."""
         lists = [each for each in (self, *self.resources.values()) if each.list_page is not None]
         return all({"since", "until"} <= {*each.filters} for each in lists)
 
     @property
     def all_operations(self) -> tuple[Operation, ...]:
-        """What can be done with one resource or another."""
+        """The operations that at least one resource supports."""
         found = {operation for each in (self, *self.resources.values()) for operation in each.operations}
         return tuple(operation for operation in get_args(Operation) if operation in found)

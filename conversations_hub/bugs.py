@@ -1,4 +1,4 @@
-"""An exception that no code foresaw, as an error that shows its place and nothing it holds."""
+"""Unforeseen exceptions, as errors that show their place and nothing that they hold."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ __all__ = ["bug_of", "name_of", "surprise"]
 
 
 def bug_of(bug: Exception) -> PayloadError:
-    """Return ours for what an adapter raised as it signed, or read a refusal."""
+    """Return the error for an exception that an adapter raised while it signed a request or read an error response."""
     return PayloadError(f"the adapter has a bug: {name_of(bug)}")
 
 
 def name_of(bug: Exception) -> str:
-    """Name a bug and the line it rose from, without the value that caused it."""
+    """Return a bug's class and the line that raised it, without the value that caused it."""
     traceback = bug.__traceback__
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next
@@ -26,7 +26,7 @@ def name_of(bug: Exception) -> str:
 
 
 def surprise(bug: Exception, where: str) -> HubError:
-    """Return ours for a bug's exception: its class and its place, and nothing of what it holds.
+    """Return the error for a bug's exception: it shows the class and the place, and nothing that the exception holds.
 
     `where` is the account, as "provider/account", or one of its lists, as "provider/account:resource".
     """

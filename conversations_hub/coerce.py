@@ -1,4 +1,4 @@
-"""Moved to `conversations_hub.reading.values`; this place goes with 0.3."""
+"""Moved to `conversations_hub.reading`; this module will be removed in 0.3."""
 
 from __future__ import annotations
 
@@ -6,4 +6,13 @@ from ._moved import moved
 
 __all__: list[str] = []
 
-__getattr__ = moved(__name__, "conversations_hub.reading.values")
+__getattr__ = moved(
+    __name__,
+    "conversations_hub.reading.values",
+    {
+        "amount": "conversations_hub.reading.money:amount",
+        "HUMAN_AGENTS": "conversations_hub.reading.participants:HUMAN_AGENTS",
+        "Participants": "conversations_hub.reading.participants:Participants",
+        "stranger": "conversations_hub.reading.participants:unknown_speaker",
+    },
+)

@@ -1,6 +1,6 @@
-"""Concurrent work behind one iterator: bounded, and all gone when the iterator is closed.
+"""Concurrent work behind one iterator: bounded, and stopped when the iterator is closed.
 
-Tasks never outlive the generator that started them. A supervisor task owns them, so that no failure of theirs cancels
+Tasks never outlive the generator that started them. A supervisor task owns them, so that their failures never cancel
 the caller's own task between two steps of its loop.
 """
 
@@ -19,7 +19,7 @@ S = TypeVar("S")
 R = TypeVar("R")
 
 Put = Callable[[R], Awaitable[None]]
-"""Hands over one result; waits while nobody takes them."""
+"""Hands over one result, and waits while too many results are not taken yet."""
 
 
 class _End:
@@ -28,7 +28,7 @@ class _End:
 
 
 class _Slot(Generic[R]):
-    """The place of a result that is still being worked on."""
+    """A result that is not ready yet, in its place in the order."""
 
     __slots__ = ("_done", "_failure", "_result")
 
@@ -53,7 +53,7 @@ class _Slot(Generic[R]):
 
 
 class TaskPool:
-    """Runs the concurrent parts of a hub's calls, and ends them all when the hub is closed."""
+    """Runs the concurrent parts of a hub's calls, and stops them all when the hub is closed."""
 
     def __init__(self) -> None:
         self._supervisors: set[asyncio.Task[None]] = set()
@@ -61,10 +61,10 @@ class TaskPool:
     async def merge(
         self, producers: Iterable[Callable[[Put[R]], Coroutine[Any, Any, None]]], buffer: int
     ) -> AsyncGenerator[R]:
-        """Run producers concurrently and yield what they put, as it comes.
+        """Run producers concurrently and yield the results that they put, in order of arrival.
 
-        A producer goes on once its result is taken, or while no more than `buffer` results wait to be. A producer's
-        exception ends the others and is raised here, after what was put before it.
+        A producer continues once its result is taken, or while at most `buffer` results are waiting. A producer's
+        exception stops the others and is raised here, after the results that were put before it.
         """
         results: asyncio.Queue[R | _End] = asyncio.Queue()
         places = asyncio.Semaphore(buffer)
@@ -101,7 +101,7 @@ class TaskPool:
     def as_completed(
         self, source: AsyncIterable[S] | Iterable[S], work: Callable[[S], Awaitable[R]], width: int
     ) -> AsyncGenerator[R]:
-        """Work on what the source yields, `width` at a time, and yield each result as soon as it is there."""
+        """Work on the items of the source, `width` at a time, and yield each result as soon as it is ready."""
         pull = _puller(source)
 
         async def worker(put: Put[R]) -> None:
@@ -112,13 +112,13 @@ class TaskPool:
                     return
                 await put(await work(item))
 
-        # Without a buffer: what is taken at once is still in the processor's caches, and its memory serves the next.
+        # No buffer: a result that is taken at once is still in the processor's caches, and its memory is reused.
         return self.merge([worker] * width, 0)
 
     async def ordered(
         self, source: AsyncIterator[S], work: Callable[[S], Awaitable[R]], width: int
     ) -> AsyncGenerator[R]:
-        """Work on what the source yields, `width` at a time, and yield the results in the source's order.
+        """Work on the items of the source, `width` at a time, and yield the results in the source's order.
 
         An exception of the source or of the work is raised in its turn, after the results before it.
         """
@@ -150,7 +150,7 @@ class TaskPool:
                 yield await slot.result()
 
     async def close(self) -> None:
-        """End everything that still runs; whoever waits for it is told that the hub was closed."""
+        """Stop everything that still runs; callers that wait for it get `HubClosedError`."""
         running = tuple(self._supervisors)
         for supervisor in running:
             supervisor.cancel()
@@ -158,7 +158,7 @@ class TaskPool:
 
 
 def _closed() -> HubClosedError:
-    return HubClosedError("the hub was closed before this came to its end")
+    return HubClosedError("the hub was closed before this finished")
 
 
 def _puller(source: AsyncIterable[S] | Iterable[S]) -> Callable[[], Awaitable[S]]:
@@ -184,7 +184,7 @@ def _puller(source: AsyncIterable[S] | Iterable[S]) -> Callable[[], Awaitable[S]
 
 
 async def run_all(runs: Iterable[Coroutine[Any, Any, None]], at_once: int) -> None:
-    """Run all of them, so many at a time; where one fails, stop the others and raise its error, as if it ran alone."""
+    """Run all of them, `at_once` at a time; if one fails, stop the others and raise its error, as if it ran alone."""
     places = asyncio.Semaphore(at_once)
 
     async def in_turn(run: Coroutine[Any, Any, None]) -> None:
@@ -192,7 +192,7 @@ async def run_all(runs: Iterable[Coroutine[Any, Any, None]], at_once: int) -> No
             async with places:
                 await run
         finally:
-            run.close()  # it may not have begun
+            run.close()  # it may not have started
 
     failure: Exception | None = None
     try:

@@ -1,28 +1,28 @@
-"""Everything that can go wrong, as one tree.
+"""All errors of the library, as one tree.
 
 HubError
-├─ ConfigurationError     no key, two accounts of one name, unsafe base URL
-│  └─ UnknownAccountError a provider or account that is not there
-├─ InvalidRefError        malformed ref, id, cursor or argument
-├─ UnsupportedError       this provider cannot do that
-├─ HubClosedError         used after close, or in another loop
-├─ TransportError         no whole answer: connection, reset, time-out, truncated body
+├─ ConfigurationError     no key, two accounts with one name, unsafe base URL
+│  └─ UnknownAccountError the hub has no such provider or account
+├─ InvalidRefError        invalid ref, id, cursor or argument
+├─ UnsupportedError       the provider does not support the operation
+├─ HubClosedError         used after close, or in another event loop
+├─ TransportError         no complete response: connection, reset, timeout, truncated body
 │  ├─ DeadlineError       the operation's own deadline passed
-│  └─ LocalLimitError     this process or machine can open nothing more
-├─ ProviderError          the provider refused, in its words
+│  └─ LocalLimitError     this process or machine is out of files, connections or threads
+├─ ProviderError          the provider refused the request, in its words
 │  ├─ AuthError           401
 │  │  └─ ForbiddenError   403
 │  ├─ NotFoundError       404, 410
 │  ├─ RateLimitError      429
 │  ├─ RejectedError       other 4xx
 │  └─ OutageError         5xx
-│     └─ CircuitOpenError not asked: it was down a moment ago
-├─ PayloadError           an answer nobody can trust
-├─ PaginationError        a walk that loops or cannot go on
+│     └─ CircuitOpenError not sent: the provider was down a moment ago
+├─ PayloadError           a response that cannot be trusted
+├─ PaginationError        a walk that loops or cannot continue
 ├─ PartialError           some of several walks failed
-├─ WebhookError           a delivery that is not to be believed
-├─ UnsafeURLError         a URL out of an answer that is not followed
-└─ StoreError             it cannot be kept: disk, file or another sync
+├─ WebhookError           a webhook delivery that is refused
+├─ UnsafeURLError         a URL in a response that is not followed
+└─ StoreError             a store that cannot be read or written: disk, file or another sync
 """
 
 from __future__ import annotations
@@ -61,24 +61,24 @@ __all__ = [
     "problem",
 ]
 
-# The statuses worth another try; other 5xx say that it would end the same way.
+# The statuses worth a retry; any other 5xx would fail the same way again.
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
 
 
 class HubError(Exception):
-    """The root: whatever this library raises on purpose is one of these.
+    """Base class of every error that this library raises on purpose.
 
     It survives `pickle` and `copy`, and holds no secret, header, query or body.
     """
 
     kind: ClassVar[str] = "error"
-    """Its name for programs, the same in every release."""
+    """Name for programs, the same in every release."""
 
     http_status: int = 500
-    """The HTTP status that a service answers its own caller with; `status` is what the provider answered."""
+    """HTTP status for a service to answer its own caller with; `status` is the provider's."""
 
-    title: ClassVar[str] = "It failed"
-    """What it is, in words for whoever calls such a service."""
+    title: ClassVar[str] = "The operation failed"
+    """Summary for the callers of such a service."""
 
     retryable: bool = False
     """Whether the same call may succeed a little later."""
@@ -108,15 +108,15 @@ class HubError(Exception):
         self.operation = operation
         """`get`, `list`, `start`, `end`, `delete`, `send` or `download`."""
         self.attempts = attempts
-        """How often the request that failed was sent; an operation may make several."""
+        """How often the failed request was sent; an operation may make several requests."""
         self.elapsed = elapsed
         """Seconds from the call to this error."""
         self.status = status
-        """The HTTP status, where the provider answered."""
+        """The provider's HTTP status; None if there was no response."""
         self.request_id = request_id
-        """The provider's name for the exchange, for its support desk."""
+        """The provider's id of the request, for its support desk."""
         self.retry_after = retry_after
-        """Seconds the provider asked to wait."""
+        """Seconds that the provider asks to wait."""
         if retryable is not None:
             self.retryable = retryable
         elif status in _PASSING:
@@ -125,7 +125,7 @@ class HubError(Exception):
             self.retryable = False
 
     def __str__(self) -> str:
-        said = _told(self, self.reason)
+        said = _describe(self, self.reason)
         if self.advice and self.provider:
             said += f". {self.advice.format(provider=self.provider, PROVIDER=self.provider.upper())}"
         return said
@@ -134,7 +134,7 @@ class HubError(Exception):
         return _revive, (type(self), self.reason, self.__dict__)
 
 
-def _told(error: HubError, reason: str) -> str:
+def _describe(error: HubError, reason: str) -> str:
     where = "/".join(part for part in (error.provider, error.account) if part)
     where = " ".join(part for part in (where, error.operation) if part)
     facts = [f"HTTP {error.status}"] if error.status is not None else []
@@ -155,34 +155,34 @@ def _revive(kind: type[HubError], reason: str, state: dict[str, Any]) -> HubErro
 
 
 class ConfigurationError(HubError):
-    """The caller's set-up is incomplete or unsafe; nothing was sent."""
+    """The caller's configuration is incomplete or unsafe; nothing was sent."""
 
     kind = "configuration"
-    title = "The service is not set up for this"
+    title = "The service is not configured for this"
 
 
 class UnknownAccountError(ConfigurationError):
-    """A provider or account that is not there; nothing was sent."""
+    """The hub has no such provider or account; nothing was sent."""
 
     kind = "unknown_account"
     http_status = 404
-    title = "No such provider or account here"
+    title = "No such provider or account"
 
 
 class InvalidRefError(HubError, ValueError):
-    """A ref, id, cursor or argument that cannot be right; nothing was sent for it."""
+    """A ref, id, cursor or argument is invalid; nothing was sent for it."""
 
     kind = "invalid_ref"
     http_status = 400
-    title = "A ref, id, cursor or argument cannot be right"
+    title = "Invalid ref, id, cursor or argument"
 
 
 class UnsupportedError(HubError):
-    """This provider cannot do that."""
+    """The provider does not support the operation."""
 
     kind = "unsupported"
     http_status = 501
-    title = "The provider cannot do that"
+    title = "The provider does not support the operation"
 
 
 class HubClosedError(HubError):
@@ -194,11 +194,11 @@ class HubClosedError(HubError):
 
 
 class TransportError(HubError):
-    """No whole answer came: connection, reset, time-out, truncated body."""
+    """No complete response came: connection, reset, timeout, truncated body."""
 
     kind = "transport"
     http_status = 502
-    title = "No whole answer came from the provider"
+    title = "No complete response came from the provider"
     retryable = True
 
 
@@ -207,20 +207,23 @@ class DeadlineError(TransportError):
 
     kind = "deadline"
     http_status = 504
-    title = "The time for it passed"
+    title = "The deadline of the operation passed"
 
 
 class LocalLimitError(TransportError):
-    """This process or machine can open nothing more: nothing was sent, and the provider has no part in it."""
+    """This process or machine is out of files, connections or threads.
+
+    Nothing was sent, and the provider is not at fault.
+    """
 
     kind = "local_limit"
     http_status = 503
-    title = "The service can open nothing more at the moment"
+    title = "The service is out of resources at the moment"
     retryable = False
 
 
 class ProviderError(HubError):
-    """The provider refused, in its own words."""
+    """The provider refused the request; `reason` is in its own words."""
 
     kind = "provider"
     http_status = 502
@@ -232,82 +235,82 @@ class AuthError(ProviderError):
 
     kind = "auth"
     title = "The provider does not accept the key of this account"
-    advice = "Check the key of this account ({PROVIDER}_API_KEY, where it came from the environment)"
+    advice = "Check the key of this account ({PROVIDER}_API_KEY if it comes from the environment)"
 
 
 class ForbiddenError(AuthError):
-    """The key is good, but may not do this (403)."""
+    """The key is valid but lacks a permission (403)."""
 
     kind = "forbidden"
-    title = "The key of this account lacks the right"
-    advice = "The key is valid but lacks the right: grant it at {provider}, or use another key"
+    title = "The key of this account lacks a permission"
+    advice = "The key is valid but lacks a permission: grant it at {provider}, or use another key"
 
 
 class NotFoundError(ProviderError):
-    """No such conversation, or not any more (404, 410)."""
+    """The conversation does not exist, or no longer does (404, 410)."""
 
     kind = "not_found"
     http_status = 404
-    title = "No such conversation, or not any more"
+    title = "The conversation does not exist, or no longer does"
 
 
 class RateLimitError(ProviderError):
-    """Too much at once (429, or the provider's own words for it)."""
+    """Too many requests (429, or the provider's own way to say so)."""
 
     kind = "rate_limit"
     http_status = 503
-    title = "The provider was asked too much at once"
+    title = "Too many requests to the provider"
     retryable = True
 
 
 class RejectedError(ProviderError):
-    """The provider took the request for wrong (other 4xx)."""
+    """The provider rejected the request (other 4xx)."""
 
     kind = "rejected"
-    title = "The provider took the request for wrong"
+    title = "The provider rejected the request"
 
 
 class OutageError(ProviderError):
-    """The provider is in trouble (5xx)."""
+    """The provider has a failure of its own (5xx)."""
 
     kind = "outage"
-    title = "The provider is in trouble"
+    title = "The provider has a failure of its own"
     retryable = True
 
 
 class CircuitOpenError(OutageError):
-    """Not asked: the provider was down a moment ago."""
+    """The request was not sent, because the provider was down a moment ago."""
 
     kind = "circuit_open"
     http_status = 503
-    title = "The provider was down a moment ago, and is left alone for a while"
+    title = "The provider was down a moment ago, so requests are paused"
 
 
 class PayloadError(HubError):
-    """An answer nobody can trust.
+    """A response that cannot be trusted.
 
     Broken framing, not JSON, no id, another id, a redirect, too large. It says where, never the content.
     """
 
     kind = "payload"
     http_status = 502
-    title = "The answer of the provider cannot be trusted"
+    title = "The response of the provider cannot be trusted"
 
 
 class PaginationError(HubError):
-    """A walk that loops or cannot go on. What was delivered before it stands."""
+    """A walk that loops or cannot continue. Conversations delivered before it are valid."""
 
     kind = "pagination"
     http_status = 502
-    title = "The list of the provider cannot be walked to its end"
+    title = "The list of the provider cannot be read to its end"
 
 
 class WebhookError(HubError):
-    """A delivery that is not to be believed; `status` is the HTTP status to answer it with."""
+    """A webhook delivery that is refused; `status` is the HTTP status to answer it with."""
 
     kind = "webhook"
     http_status = 400
-    title = "The delivery is not to be believed"
+    title = "The delivery is refused"
 
     def __init__(self, reason: str, *, status: int | None = None, **facts: Any) -> None:
         super().__init__(reason, status=status, **facts)
@@ -316,15 +319,15 @@ class WebhookError(HubError):
 
 
 class UnsafeURLError(HubError):
-    """A URL out of an answer that is not followed: it leads where no recording should be. It says the host at most."""
+    """A URL in a response that is not followed, because no recording should be there. It names at most the host."""
 
     kind = "unsafe_url"
     http_status = 502
-    title = "The recording lies where none should be"
+    title = "The URL of the recording is not safe to follow"
 
 
 class StoreError(HubError):
-    """A store that cannot be read or written. What was committed before stands."""
+    """A store that cannot be read or written. Data committed before is kept."""
 
     kind = "store"
     http_status = 503
@@ -332,33 +335,33 @@ class StoreError(HubError):
 
 
 class PartialError(HubError):
-    """Some of several walks failed; the others were delivered whole."""
+    """Some of several walks failed; the others were delivered completely."""
 
     kind = "partial"
     http_status = 502
     title = "Some accounts failed"
 
     def __init__(self, errors: Mapping[str, HubError], *, operation: str = "list") -> None:
-        told = "; ".join(f"{where}: {type(error).__name__}: {error.reason}" for where, error in errors.items())
-        super().__init__(f"{len(errors)} failed: {told}", operation=operation)
+        failures = "; ".join(f"{where}: {type(error).__name__}: {error.reason}" for where, error in errors.items())
+        super().__init__(f"{len(errors)} failed: {failures}", operation=operation)
         self.errors = dict(errors)
-        """Who failed, by "provider/account"."""
+        """The errors, by "provider/account"."""
         self.retryable = all(error.retryable for error in errors.values())
 
 
 def problem(error: HubError) -> dict[str, Any]:
-    """Return an error as a problem document (RFC 9457, `application/problem+json`), for whoever calls your service.
+    """Return an error as a problem document (RFC 9457, `application/problem+json`) for the callers of your service.
 
-    Answer it with the status `error.http_status`. Beside the standard members it says `kind`, `retryable`, and where
-    they are known `provider`, `account`, `operation`, `retry_after` (seconds), `request_id`, and `errors` by account.
-    It repeats nothing that was sent or received: neither what the provider said nor what the caller gave.
+    Send it with the status `error.http_status`. Besides the standard members it has `kind`, `retryable` and, if known,
+    `provider`, `account`, `operation`, `retry_after` (seconds), `request_id`, and `errors` by account. It repeats
+    nothing that was sent or received: neither the provider's words nor the caller's.
     """
     # Not the reason: it may hold the provider's words, or the caller's.
     members = {
         "type": f"/problems/{error.kind}",
         "title": error.title,
         "status": error.http_status,
-        "detail": _told(error, error.title),
+        "detail": _describe(error, error.title),
         "kind": error.kind,
         "retryable": error.retryable,
         "provider": error.provider,
@@ -374,7 +377,7 @@ def problem(error: HubError) -> dict[str, Any]:
 
 
 def for_status(status: int) -> type[ProviderError]:
-    """Return the class of error that a status stands for."""
+    """Return the error class for an HTTP status of 400 or more."""
     return _BY_STATUS.get(status, OutageError if status >= 500 else RejectedError)
 
 
@@ -390,6 +393,6 @@ _BY_STATUS: dict[int, type[ProviderError]] = {
 def ends_account(error: HubError | None) -> bool:
     """Whether an error ends all work on its account: the key was refused.
 
-    A missing right does not, for it may concern one conversation alone.
+    A missing permission does not: it may concern one conversation only.
     """
     return isinstance(error, AuthError) and not isinstance(error, ForbiddenError)

@@ -1,4 +1,4 @@
-"""Text of others made harmless: what could steer a terminal, or is there and not seen, is written as an escape."""
+"""Untrusted text made harmless: characters that could control a terminal, or are invisible, become escapes."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ STEERING = re.compile(
     "\ud800-\udfff\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
     "\U0001d173-\U0001d17a\U000e0000-\U000e007f]"
 )
-"""C0 and C1 controls, line and paragraph separators, halves of surrogate pairs, and what Unicode calls format (Cf): all
-that sets the direction, that joins without a width, and tags, in which a whole letter can be hidden."""
+"""C0 and C1 controls, line and paragraph separators, surrogates, and Unicode's format characters (Cf): those that set
+the direction, those that join without a width, and tags, which can hide a whole message."""
 
 
 def escaped(text: str) -> str:
-    r"""Return text as one line that only shows itself: an escape character becomes `\x1b`."""
+    r"""Return text as one line with these characters escaped: an escape character becomes `\x1b`."""
     return STEERING.sub(lambda found: ascii(found.group())[1:-1], text)
 
 
 def escaped_lines(text: str) -> str:
-    """Return text that only shows itself and keeps its line breaks, for a column of its own."""
+    """Return text with these characters escaped and its line breaks kept, for a column of its own."""
     return "\n".join(map(escaped, text.replace("\r\n", "\n").split("\n")))

@@ -1,4 +1,4 @@
-"""What a provider's webhook delivers, and how it is read."""
+"""Events of a provider's webhook, and how an adapter reads them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Event", "EventKind", "Webhook"]
 
 
 class EventKind(StrEnum):
-    """What a webhook tells."""
+    """What an event reports."""
 
     STARTED = "started"
     ENDED = "ended"
@@ -27,61 +27,61 @@ class EventKind(StrEnum):
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing a provider's webhook told."""
+    """One event of a provider's webhook."""
 
     provider: str
     kind: EventKind
     provider_kind: str | None = None
-    """The provider's word for the kind, as sent."""
+    """The provider's term for the kind, as sent."""
     id: str | None = None
-    """What tells this event from every other, for those who must not handle it twice; None where nothing does."""
+    """A unique id to deduplicate by; None if the provider sends none."""
     resource: str | None = None
-    """The kind of conversation it is about, where it is not the main one: `chats`."""
+    """The kind of conversation it is about, unless that is the main one: `chats`."""
     conversation_id: str | None = None
-    """The conversation's id; None where it is about none. Adapters give the provider's own, and `verify` puts the name
-    of the kind before it where a hub does."""
+    """The conversation's id; None if it is about none. Adapters give the provider's own id, and `verify` adds the same
+    prefix that a hub does."""
     conversation: Conversation | None = None
-    """What it brought of the conversation, read as `get` reads it."""
+    """The part of the conversation that it contains, read as `get` reads it."""
     related_ids: Mapping[str, str] = {}
-    """The provider's other ids of what it is about, where it brings no conversation: by them one may be found."""
+    """The provider's other ids of its subject, to find the conversation by if it contains none."""
     analysis: Analysis | None = None
-    """What was found out about a conversation that it does not name."""
+    """The analysis of a conversation that the event does not name."""
     occurred_at: datetime | None = None
     """UTC."""
     verified: bool = False
-    """Whether its signature was checked; whoever knows the address can send what was not."""
+    """Whether its signature was checked; anyone who knows the address can send an unverified event."""
     signed_members: tuple[str, ...] | None = None
-    """The members of the body that alone were signed, such as `call.call_id`; None: all of it, if any."""
+    """The only signed members of the body, such as `call.call_id`; None: the whole body, if anything."""
 
     def __repr__(self) -> str:
         return f"<Event {self.provider} {self.kind.value} of {self.conversation_id or 'no conversation'}>"
 
     @property
     def protected(self) -> bool:
-        """Whether nobody can have changed what it brings.
+        """Whether its content cannot have been changed by anyone without the secret.
 
-        Where it is verified and not protected, the sender knew the secret, or changed what somebody sent who knew it:
-        of what it brings, only `signed_members` are sure, and the rest is best fetched.
+        If it is verified but not protected, the sender knew the secret or changed a delivery from someone who did: only
+        the `signed_members` are certain, and the rest is best fetched.
         """
         return self.verified and self.signed_members is None
 
     @property
     def to_fetch(self) -> str | None:
-        """The ref to give to `hub.get`, because the transcript was not part of the event; None where it was."""
+        """The ref for `hub.get` if the event lacks the transcript; None if it has it, or names no conversation."""
         if self.conversation_id is None or (self.conversation and self.conversation.transcript is not None):
             return None
         return f"{self.provider}:{self.conversation_id}"
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
-    """How to read what a provider delivers by itself."""
+    """How to read the webhook deliveries of a provider."""
 
     events: Callable[[bytes], Sequence[Event]]
     """Reads a well-formed body whose signature was checked."""
     scheme: Scheme | None = None
-    """How deliveries are signed; None: they are not."""
+    """How deliveries are signed; None: they are not signed."""
     forms: bool = False
-    """Whether deliveries may be forms: `events` then reads their fields as a JSON object, a name that comes more than
-    once with a list of its values."""
+    """Whether deliveries may be forms: `events` then gets their fields as a JSON object, in which a repeated name has a
+    list of its values."""
     largest_body: int = 2 * 1024 * 1024
     """Bytes; larger deliveries are refused unread."""

@@ -1,6 +1,6 @@
-"""What an error shows of the frames it rose through: nothing.
+"""Errors that do not expose the frames they were raised in.
 
-Whoever collects errors collects the variables of their frames too, and those hold keys, links and what people said.
+Error collectors also collect the variables of these frames, which hold keys, links and what people said.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ T = TypeVar("T")
 
 
 def bare(error: E) -> E:
-    """Return an error without the frames it rose through, and without the errors it rose in the course of.
+    """Return an error without its traceback, cause and context.
 
-    It is to be raised again where no frame above holds a key, content, a link or a query.
+    Raise it again only where no frame above holds a key, content, a link or a query.
     """
     error.__traceback__ = error.__context__ = error.__cause__ = None
     return error
 
 
 def bared(call: Callable[P, T]) -> Callable[P, T]:
-    """Return a function like `call` whose errors show neither its arguments nor anything that it held."""
+    """Return a function like `call` whose errors expose neither its arguments nor its variables."""
 
     @wraps(call)
     def bared_call(*arguments: P.args, **named: P.kwargs) -> T:

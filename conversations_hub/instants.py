@@ -1,4 +1,4 @@
-"""Instants that callers and stores give: they have a time zone, and sums of them end where the calendar does."""
+"""Instants from callers and stores: checked for a time zone, and added to without overflow."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LAST: Final = datetime(8999, 12, 31, tzinfo=UTC)
 
 
 def later(moment: datetime, span: timedelta) -> datetime:
-    """Return the aware instant so much later; from 1970 up to 8999."""
+    """Return the aware instant that is `span` later, clamped to the years 1970 to 8999."""
     try:
         return min(max(moment + span, _FIRST), _LAST)
     except OverflowError:
@@ -22,7 +22,7 @@ def later(moment: datetime, span: timedelta) -> datetime:
 
 
 def earlier(moment: datetime, span: timedelta) -> datetime:
-    """Return the aware instant so much earlier; from 1970 up to 8999."""
+    """Return the aware instant that is `span` earlier, clamped to the years 1970 to 8999."""
     try:
         return min(max(moment - span, _FIRST), _LAST)
     except OverflowError:
@@ -30,18 +30,16 @@ def earlier(moment: datetime, span: timedelta) -> datetime:
 
 
 def check_span(since: datetime | None, until: datetime | None) -> None:
-    """Raise `InvalidRefError` for an instant without a time zone, or none in UTC, and for an end before its start."""
+    """Raise `InvalidRefError` for an instant without a time zone or a date in UTC, and for `until` before `since`."""
     for name, moment in (("since", since), ("until", until)):
         if moment is None:
             continue
         if moment.utcoffset() is None:
             raise InvalidRefError(f"{name} has no time zone: give an aware datetime, such as datetime.now(UTC)")
         if not _is_in_utc(moment):
-            raise InvalidRefError(f"{name} ({moment.isoformat()}) is no date in UTC: give one that lies nearer")
+            raise InvalidRefError(f"{name} ({moment.isoformat()}) is out of range in UTC: give a nearer date")
     if since is not None and until is not None and since > until:
-        raise InvalidRefError(
-            f"since ({since.isoformat()}) lies after until ({until.isoformat()}), so nothing lies between"
-        )
+        raise InvalidRefError(f"since ({since.isoformat()}) is after until ({until.isoformat()}), so nothing can match")
 
 
 def _is_in_utc(moment: datetime) -> bool:

@@ -1,4 +1,4 @@
-"""A list row and what `get` brings of the same conversation, as one."""
+"""Merges a list row with the details that `get` returns for the same conversation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PARTS = ("agent", "analysis")
 
 
 def merge(row: Conversation, details: Conversation) -> Conversation:
-    """Return the details, with what only the row had."""
+    """Return the details, with everything that only the row has."""
     only_row = _only_in(row, details)
     for name in _PARTS:
         part, whole = getattr(row, name), getattr(details, name)
@@ -36,7 +36,7 @@ def merge(row: Conversation, details: Conversation) -> Conversation:
 
 
 def without_details(row: Conversation, error: HubError) -> Conversation:
-    """Return a row whose details could not be fetched, which then says so."""
+    """Return a row whose details could not be fetched, with an issue that says so."""
     issue = Issue("get", f"details could not be loaded: {type(error).__name__}")
     return msgspec.structs.replace(row, transcript_state=TranscriptState.NOT_LOADED, issues=(*row.issues, issue))
 
@@ -55,17 +55,18 @@ def _only_in(row: msgspec.Struct, details: msgspec.Struct) -> dict[str, Any]:
 
 
 def same_recording(recordings: Sequence[Recording], wanted: Recording) -> Recording:
-    """Return the one that is meant: at the same place but for the query, else the only one of its kind.
+    """Return the current handle of a recording.
 
-    Raises `NotFoundError` where there is none.
+    It is the one with the same location except for the query, otherwise the only one with the same access and media
+    type. Raises `NotFoundError` unless exactly one matches.
     """
     alike = [one for one in recordings if (one.access, one.media_type) == (wanted.access, wanted.media_type)]
     there = [one for one in alike if place_of(one) == place_of(wanted)] or alike
     if len(there) != 1:
-        raise NotFoundError("the recording's URL has expired, and the conversation no longer has that one")
+        raise NotFoundError("the recording's URL has expired, and the conversation no longer has that recording")
     return there[0]
 
 
 def place_of(recording: Recording) -> str:
-    """Return where a recording lies, without what a provider signs anew for each answer."""
+    """Return a recording's location without its query, which a provider may sign differently in each response."""
     return recording.location.partition("?")[0]

@@ -1,4 +1,4 @@
-"""How deeply JSON is nested: bounded, for whatever reads or writes it by recursion ends somewhere."""
+"""Bounds how deeply JSON is nested, because code that reads or writes it recursively has a limit."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from itertools import accumulate
 __all__ = ["TOO_DEEP", "is_too_deep", "without_deep_rows"]
 
 TOO_DEEP = b'"a row that was nested too deeply"'
-"""What stands in a list for such a row, as JSON: no adapter takes it for one."""
+"""Replaces such a row in a list, as JSON; no adapter accepts it as a row."""
 
-_MOST_LEVELS = 100  # of an answer, and of a row with what stands around it; no provider comes near
-_PIECE = 16 * 1024  # bytes; larger ones are mapped anew each time, which takes longer than reading them
+_MOST_LEVELS = 100  # of a response, and of a row with the levels around it; no provider comes near
+_PIECE = 16 * 1024  # bytes; a larger piece is memory-mapped each time, which takes longer than reading it
 
-# Braces become brackets, and everything else but quotes goes.
+# Braces become brackets, and everything else except quotes is removed.
 _AS_BRACKETS = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b'{}[]"'))
 _USUAL_LEVELS = 8
@@ -21,20 +21,20 @@ _REST_OF_ESCAPE = re.compile(rb"(?:(?<=\\)\\*[^\\])?", re.DOTALL)
 
 
 def is_too_deep(body: bytes) -> bool:
-    """Whether well-formed JSON is nested too deeply; without recursion, in less memory than the body takes."""
+    """Whether well-formed JSON is nested too deeply; computed without recursion, in less memory than the body."""
     if len(body) <= _PIECE and _opens_few(body):
         return False
     left, passed = _brackets(body), 0
-    while left and passed < _USUAL_LEVELS:  # each takes the innermost level away, much faster than counting
+    while left and passed < _USUAL_LEVELS:  # each pass removes the innermost level, much faster than counting
         if passed + len(left) // 2 <= _MOST_LEVELS:
             return False
         left, passed = left.replace(b"[]", b""), passed + 1
-    steps = map(ord("\\").__sub__, left)  # it stands between the two
+    steps = map(ord("\\").__sub__, left)  # its code point is between the two: "[" gives 1, and "]" gives -1
     return passed + max(accumulate(steps), default=0) > _MOST_LEVELS
 
 
 def _opens_few(body: bytes) -> bool:
-    """Whether there are fewer brackets, those in texts included, than there may be levels; cheaper than to remove all."""
+    """Whether a body has fewer opening brackets, including those in strings, than levels are allowed; a cheap check."""
     objects = len(body.split(b"{", _MOST_LEVELS)) - 1
     return objects < _MOST_LEVELS and objects + len(body.split(b"[", _MOST_LEVELS)) <= _MOST_LEVELS
 
@@ -53,17 +53,17 @@ def _brackets(body: bytes) -> bytes:
     return b"".join(b"".join(parts).split(b'"')[::2])
 
 
-# A text without an end goes to the end of all; looked for behind each of its quotes, it would take a square of steps.
+# An unterminated string extends to the end of the body; a search from each of its quotes would take quadratic time.
 _TOKENS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[{]+|[\]}]+', re.DOTALL)
 
 
 def without_deep_rows(body: bytes) -> bytes | None:
-    """Return a list with `TOO_DEEP` for every row that is nested too deeply; None where no row is at fault.
+    """Return a list with `TOO_DEEP` for every row that is nested too deeply; None if no row is at fault.
 
-    The rows are what stands in the outermost lists; nothing else has to be JSON.
+    The rows are the items of the outermost lists; nothing else has to be JSON.
     """
     parts: list[bytes] = []
-    depth = listed = begin = end = 0  # `listed`: levels around the rows of the list that is open; 0: none is
+    depth = listed = begin = end = 0  # `listed`: levels around the rows of the open list; 0: no list is open
     is_deep = False
     for token in _TOKENS.finditer(body):
         start, before = token.start(), depth

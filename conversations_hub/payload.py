@@ -1,4 +1,4 @@
-"""Moved to `conversations_hub.reading.json`; this place goes with 0.3."""
+"""Moved to `conversations_hub.reading.json`; this module will be removed in 0.3."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HTTP proxies: where they are, and which URL is reached through which."""
+"""HTTP proxies, and which URL is reached through which."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["Proxy", "ProxyChoice", "Route", "route"]
 
 
 class Proxy:
-    """An HTTP proxy; what it wants to know of who asks shows nowhere.
+    """An HTTP proxy; its user name and password are never shown.
 
-    `http://name:password@host:3128`, of which scheme and port may be missing. Raises `ConfigurationError` for what
-    cannot be right, and does not repeat it.
+    Its URL is like `http://name:password@host:3128`; scheme and port are optional. Raises `ConfigurationError` for an
+    invalid URL, without repeating it.
     """
 
     __slots__ = ("_url", "name")
@@ -26,11 +26,11 @@ class Proxy:
     def __init__(self, url: str) -> None:
         whole = url if "://" in url else f"http://{url}"
         self.name: Final = _name(whole)
-        """Where it is, `host:3128`."""
+        """Its host and port, `host:3128`."""
         self._url: Final = Secret(whole, "proxy's URL")
 
     def reveal(self) -> str:
-        """Return its URL, with a name and password where there are some."""
+        """Return its URL, with its user name and password if it has them."""
         return self._url.reveal()
 
     def __repr__(self) -> str:
@@ -38,7 +38,7 @@ class Proxy:
 
 
 def _name(url: str) -> str:
-    """Return host and port of a proxy's URL; raise `ConfigurationError` for one that cannot be right."""
+    """Return host and port of a proxy's URL; raise `ConfigurationError` for an invalid URL."""
     wrong = "must be written as http://host:port"
     try:
         parts = urlsplit(url)
@@ -46,8 +46,8 @@ def _name(url: str) -> str:
     except ValueError:
         raise ConfigurationError(f"the proxy {wrong}") from None
     if parts.scheme not in {"http", "https"}:
-        # What stands before "://" may be anything, so it is not repeated.
-        raise ConfigurationError(f"the proxy {wrong}; no other kind, such as SOCKS, can be used")
+        # The text before "://" may be anything, so it is not repeated.
+        raise ConfigurationError(f"the proxy {wrong}; other kinds, such as SOCKS, are not supported")
     if not host or parts.path not in {"", "/"} or parts.query or parts.fragment:
         raise ConfigurationError(f"the proxy {wrong}")
     shown = f"[{host}]" if ":" in host else host
@@ -55,15 +55,15 @@ def _name(url: str) -> str:
 
 
 Route = Callable[[str], Proxy | None]
-"""Returns the proxy through which a URL is reached; None: directly."""
+"""Returns the proxy for a URL; None: connect directly."""
 
 ProxyChoice = str | Callable[[str], str | Proxy | None]
-"""The URL of one proxy for all, empty for none; or what returns it for a URL."""
+"""The URL of one proxy for all URLs, empty for none; or a function that returns the proxy for a URL."""
 
 
 @bared
 def route(choice: ProxyChoice | None) -> Route:
-    """Return which proxy a URL is reached through; None: no URL through any."""
+    """Return a function from a URL to its proxy; for None, no URL has a proxy."""
     if callable(choice):
         return lambda url: _proxy(choice(url))
     one = _proxy(choice)

@@ -1,4 +1,4 @@
-"""Adapters that other packages publish, as entry points; a broken one is named, and breaks nothing else."""
+"""Adapters that other packages publish as entry points; a broken one is named and breaks nothing else."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ T = TypeVar("T")
 R = TypeVar("R", bound=Resource)
 
 _GROUP: Final = "conversations_hub.adapters"
-_NAME: Final = re.compile(r"[a-z0-9_]+")  # what a ref can begin with
+_NAME: Final = re.compile(r"[a-z0-9_]+")  # a provider's name as refs allow it
 _FLOWS: Final = ("list_page", "get", "start", "end", "delete", "send")
 
 
 def entries() -> dict[str, list[EntryPoint]]:
-    """Return what is published, by the name of its provider."""
+    """Return the published entry points, by the name of their provider."""
     found: dict[str, list[EntryPoint]] = {}
     for package in distributions():
         try:
             points = package.entry_points
-        except Exception:  # noqa: BLE001, S112  (a file that nobody can read, in whatever package)
+        except Exception:  # noqa: BLE001, S112  (the metadata of any package may be unreadable)
             continue
         for point in points:
             if point.group == _GROUP:
@@ -42,9 +42,9 @@ def entries() -> dict[str, list[EntryPoint]]:
 def loaded(published: Sequence[EntryPoint]) -> Adapter:
     """Return the adapter that the entry points of one name hold.
 
-    Raises `ConfigurationError` where there is none, and where there are several: a key would go to whoever comes first.
+    Raises `ConfigurationError` if they hold none, and if they hold several: the first one would get the key.
     """
-    entry, *others = _each_package_s_first(published)
+    entry, *others = _without_shadowed(published)
     if others:
         places = " and ".join(map(_place_of, (entry, *others)))
         raise ConfigurationError(
@@ -52,22 +52,22 @@ def loaded(published: Sequence[EntryPoint]) -> Adapter:
         )
     try:
         held = entry.load()
-    except (Exception, SystemExit) as error:  # noqa: BLE001  (a module may do anything as it is imported)
-        # Other messages may hold anything, the environment's secrets too.
+    except (Exception, SystemExit) as error:  # noqa: BLE001  (an import may raise anything)
+        # Other messages may hold anything, even secrets from the environment.
         why = (
             f"{type(error).__name__}: {error}" if isinstance(error, ImportError | SyntaxError) else type(error).__name__
         )
         wrong = f"cannot be loaded ({why})"
     else:
-        told = _wrong_with(held, entry.name)
-        if told is None:
-            return _contained(held)
-        wrong = told
+        problem = _wrong_with(held, entry.name)
+        if problem is None:
+            return _make_lazy(held)
+        wrong = problem
     raise ConfigurationError(f"the entry point {_place_of(entry)} {wrong}", provider=entry.name)
 
 
-def _each_package_s_first(published: Iterable[EntryPoint]) -> list[EntryPoint]:
-    """Return entry points without those of packages that are installed twice, of which Python takes the first."""
+def _without_shadowed(published: Iterable[EntryPoint]) -> list[EntryPoint]:
+    """Return entry points without those of shadowed packages: of a package installed twice, Python uses the first."""
     found: list[EntryPoint] = []
     for point in published:
         package = _package_of(point)
@@ -77,7 +77,7 @@ def _each_package_s_first(published: Iterable[EntryPoint]) -> list[EntryPoint]:
 
 
 def _package_of(entry: EntryPoint) -> str | None:
-    with suppress(Exception):  # its metadata may be anything
+    with suppress(Exception):  # its metadata may be broken
         return entry.dist.name if entry.dist else None
     return None
 
@@ -94,39 +94,39 @@ def _wrong_with(held: object, name: str) -> str | None:
 
 
 def broken(name: str, reason: str) -> Adapter:
-    """Return an adapter that can be asked for everything, and only ever says what is wrong with it."""
+    """Return an adapter that accepts every operation and fails each with `ConfigurationError` and this reason."""
 
-    def refuse(*_asked: object) -> Flow[Any]:
+    def refuse(*_arguments: object) -> Flow[Any]:
         raise ConfigurationError(reason)
         yield
 
-    def sign(*_asked: object) -> Request:
+    def sign(*_arguments: object) -> Request:
         raise ConfigurationError(reason)
 
-    silent = Adapter(name=name, base_url="https://adapter.invalid", docs="", sign=sign)
-    return msgspec.structs.replace(silent, **dict.fromkeys(_FLOWS, refuse))
+    adapter = Adapter(name=name, base_url="https://adapter.invalid", docs="", sign=sign)
+    return msgspec.structs.replace(adapter, **dict.fromkeys(_FLOWS, refuse))
 
 
-def _contained(adapter: Adapter) -> Adapter:
-    """Return an adapter whose flows begin as they run, so that their mistakes are found where flows are run.
+def _make_lazy(adapter: Adapter) -> Adapter:
+    """Return an adapter whose functions are called only when their flows run, so that their errors are raised there.
 
-    One that was written for another contract would fail as it is called. What it signs and refuses with is minded where
-    that is called.
+    A function written for another contract would fail when it is called. Errors of `sign` and `refusal` are handled
+    where those are called.
     """
     return msgspec.structs.replace(
-        _with_flows_minded(adapter),
-        resources={name: _with_flows_minded(resource) for name, resource in adapter.resources.items()},
-        recording=adapter.recording and _begun(adapter.recording),
+        _make_flows_lazy(adapter),
+        resources={name: _make_flows_lazy(resource) for name, resource in adapter.resources.items()},
+        recording=adapter.recording and _defer(adapter.recording),
     )
 
 
-def _with_flows_minded(resource: R) -> R:
+def _make_flows_lazy(resource: R) -> R:
     held = {name: getattr(resource, name) for name in _FLOWS}
-    return msgspec.structs.replace(resource, **{name: _begun(flow) for name, flow in held.items() if flow is not None})
+    return msgspec.structs.replace(resource, **{name: _defer(flow) for name, flow in held.items() if flow is not None})
 
 
-def _begun(flow: Callable[..., Flow[T]]) -> Callable[..., Flow[T]]:
-    def begin(*asked: object) -> Flow[T]:
-        return (yield from flow(*asked))
+def _defer(flow: Callable[..., Flow[T]]) -> Callable[..., Flow[T]]:
+    def call(*arguments: object) -> Flow[T]:
+        return (yield from flow(*arguments))
 
-    return begin
+    return call

@@ -1,6 +1,6 @@
-"""What pytest finds by itself where this package is installed: a fixture that serves every provider, simulated.
+"""The pytest plugin, which pytest loads by itself if this package is installed: a fixture with simulated providers.
 
-It stands here and not in `testing`, for it is imported in every test run, and so is the package it stands in.
+It is not in `testing`, because every test run imports it, together with the package that contains it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ __all__ = ["conversations_hub_simulator"]
 
 @pytest.fixture
 def conversations_hub_simulator() -> Iterator[Simulator]:
-    """Serve every provider on loopback for one test, in a thread of its own: for tests with and without asyncio."""
-    from .testing.simulator import Simulator  # noqa: PLC0415  (a test run without it is no slower)
+    """Serve every provider on loopback for one test, in its own thread: for tests with and without asyncio."""
+    from .testing.simulator import Simulator  # noqa: PLC0415  (test runs that do not use it stay fast)
 
     with Simulator() as simulator:
         yield simulator

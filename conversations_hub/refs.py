@@ -1,4 +1,4 @@
-"""How callers name things: `provider:id` and `provider/account:id`; without an id accounts, or kinds of theirs."""
+"""How callers name conversations (`provider:id`, `provider/account:id`), accounts, and kinds of conversations."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _TARGET = re.compile(r"(?P<provider>[a-z0-9_]+)(?:/(?P<account>[A-Za-z0-9_.-]+))
 
 
 class Target(NamedTuple):
-    """A provider, or one account of it, or one kind of their conversations."""
+    """A provider, one of its accounts, or one kind of their conversations."""
 
     provider: str
     account: str | None
-    """None: every account, or the one that goes without saying."""
+    """None: every account, or the default one."""
     resource: str | None = None
     """None: every kind of conversation."""
 
@@ -28,10 +28,10 @@ class Target(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Target:
-        """Read `provider`, `provider/account`, or one of them with `:resource`; raise `InvalidRefError` else."""
+        """Read `provider` or `provider/account`, either with `:resource`; raise `InvalidRefError` for anything else."""
         found = _TARGET.fullmatch(text)
         if not found:
-            raise InvalidRefError(f"{_shown(text)} names no provider: write 'provider' or 'provider/account'")
+            raise InvalidRefError(f"{_shorten(text)} does not name a provider: write 'provider' or 'provider/account'")
         return cls(found["provider"], found["account"], found["resource"])
 
 
@@ -46,12 +46,12 @@ class Ref(NamedTuple):
         """Read `provider:id` or `provider/account:id`; raise `InvalidRefError` for anything else."""
         target, colon, id = text.partition(":")
         if not colon:
-            raise InvalidRefError(f"{_shown(text)} is no ref: write 'provider:id' or 'provider/account:id'")
+            raise InvalidRefError(f"{_shorten(text)} is not a ref: write 'provider:id' or 'provider/account:id'")
         return cls(Target.parse(target), check_id(id))
 
 
 _LONGEST_SHOWN = 60
 
 
-def _shown(text: str) -> str:
+def _shorten(text: str) -> str:
     return ascii(text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…")

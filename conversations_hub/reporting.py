@@ -1,4 +1,4 @@
-"""How much a report names one by one; it counts the rest."""
+"""Bounds how many things a report names one by one; it counts the rest."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ MAX_REPORTED: Final = 100
 
 
 def tell(told: dict[str, None], more: Iterable[str]) -> None:
-    """Add sentences that are not there yet; of very many the first hundred, and that there are more."""
+    """Add sentences that are not there yet: at most a hundred, then one that says there are more."""
     for sentence in more:
-        told[sentence if sentence in told or len(told) < MAX_REPORTED else "and more, of other words"] = None
+        told[sentence if sentence in told or len(told) < MAX_REPORTED else "and more"] = None

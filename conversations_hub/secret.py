@@ -1,4 +1,4 @@
-"""A credential that shows itself to nobody."""
+"""A credential that is never shown by accident."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ _LONGEST = 8192
 
 
 class Secret:
-    """A credential that shows itself to nobody: `reveal()` is the only way out."""
+    """A credential that is never shown by accident: only `reveal()` returns it.
+
+    Raises `ConfigurationError` for a value that cannot be a credential, without repeating it; `name` says which it is.
+    """
 
     __slots__ = ("_value",)
 
@@ -35,7 +38,7 @@ class Secret:
         return self._value
 
     def hidden_in(self, text: str) -> str:
-        """Return a text without the credential, plain, quoted for a URL or in Base64."""
+        """Return a text with the credential replaced by `***`, be it plain, quoted for a URL or in Base64."""
         encoded = base64.b64encode(self._value.encode()).decode()
         for form in (self._value, quote(self._value, safe=""), quote(self._value), encoded, encoded.rstrip("=")):
             text = text.replace(form, "***")
@@ -50,7 +53,7 @@ class Secret:
         return repr(self)
 
     def __reduce__(self) -> Never:
-        raise TypeError("a secret is not pickled or copied out")
+        raise TypeError("a Secret cannot be pickled")
 
     def __copy__(self) -> Secret:
         return self
@@ -67,5 +70,5 @@ def _wrong_with(value: object) -> str | None:
     if len(value) > _LONGEST:
         return f"is longer than {_LONGEST} characters"
     if any(not "!" <= character <= "~" for character in value):
-        return "holds a blank, a line break or another character that no key has: was it copied whole?"
+        return "contains a space, a line break or another character that no key has: was it copied correctly?"
     return None

@@ -1,4 +1,4 @@
-"""What a hub tells while it works: typed, and without secrets, ids or anything people said.
+"""Signals that a hub emits while it works: typed, and without secrets, ids or anything people said.
 
 `Hub(on_signal=…)` takes a function that is called with each; it must be quick and must not raise.
 """
@@ -13,44 +13,44 @@ __all__ = ["AttemptEnded", "BreakerChanged", "PageRead", "RetryScheduled", "Sign
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that happened to one account's operation."""
+    """Something that happened in an operation of one account."""
 
     provider: str
     account: str
     operation: str | None = None
-    """`get`, `list`, `start`, `end`, `delete` or `send`; None: it concerns all alike."""
+    """`get`, `list`, `start`, `end`, `delete` or `send`; None: it concerns all operations."""
 
 
 class AttemptEnded(Signal, frozen=True, kw_only=True):
-    """A request was sent, and answered or not."""
+    """A request was sent, and a response came or failed to."""
 
     method: str
     path: str
     """The template, `/v2/conversations/{id}`, or "(next page)"."""
     number: int
-    """Which request of the operation it was, from 1."""
+    """Number of the request within the operation, from 1."""
     status: int | None = None
-    """None: no whole answer."""
+    """None: no complete response."""
     size: int = 0
     """Bytes of the body."""
     seconds: float = 0.0
     error: str | None = None
-    """The class of what went wrong."""
+    """Class of the error."""
     reason: str | None = None
-    """Why no whole answer came, in our own words; None where one came."""
+    """Why no complete response came, in the library's own words; None if one came."""
 
 
 class RetryScheduled(Signal, frozen=True, kw_only=True):
-    """An attempt failed, and another will be made."""
+    """An attempt failed, and another one follows."""
 
     number: int
-    """Which retry of the exchange it is, from 1."""
+    """Number of the retry of this request, from 1."""
     delay: float
-    """Seconds until then."""
+    """Seconds until the next attempt."""
     cause: str
-    """The class of what went wrong."""
+    """Class of the error."""
     budget: int
-    """Tokens left for the account's retries."""
+    """Tokens left in the account's retry budget."""
 
 
 class Waited(Signal, frozen=True, kw_only=True):
@@ -58,16 +58,16 @@ class Waited(Signal, frozen=True, kw_only=True):
 
     seconds: float
     reason: Literal["place", "rate", "breaker", "connection", "transcript"]
-    """No free place among the account's requests, the rate or a pause, a provider that was down, no free connection of
-    the hub's, or a transcript that was not ready."""
+    """The request waited for a place among the account's concurrent requests, for the rate limit or a pause, for a
+    provider that was down, for a free connection of the hub, or for a transcript that was not ready."""
 
 
 class BreakerChanged(Signal, frozen=True, kw_only=True):
-    """The account's breaker opened, because the provider is down, or closed again."""
+    """The account's circuit breaker opened, because the provider is down, or closed again."""
 
     is_open: bool
     seconds: float = 0.0
-    """How long it stays open."""
+    """Seconds until it lets a request through again."""
 
 
 class PageRead(Signal, frozen=True, kw_only=True):
@@ -80,7 +80,7 @@ class PageRead(Signal, frozen=True, kw_only=True):
 
 
 def in_words(signal: Signal) -> str:
-    """Return a signal as a line for a log."""
+    """Return a signal as one line for a log."""
     who = f"{signal.provider}/{signal.account}"
     match signal:
         case AttemptEnded() as it:
@@ -91,7 +91,7 @@ def in_words(signal: Signal) -> str:
         case Waited() as it:
             return f"{who}: waited {it.seconds:.1f} s for {_WAITED_FOR[it.reason]}"
         case BreakerChanged(is_open=True) as it:
-            return f"{who}: down, so it is left alone for {it.seconds:.1f} s"
+            return f"{who}: down, so requests are paused for {it.seconds:.1f} s"
         case BreakerChanged():
             return f"{who}: up again"
         case PageRead() as it:
@@ -102,7 +102,8 @@ def in_words(signal: Signal) -> str:
 
 _WAITED_FOR = {
     "place": "a place among the account's requests",
-    "rate": "the rate",
+    "rate": "the rate limit",
     "breaker": "a provider that was down",
     "connection": "a connection",
+    "transcript": "a transcript that was not ready",
 }

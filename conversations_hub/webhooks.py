@@ -2,8 +2,8 @@
 
     events = verify("elevenlabs", await request.read(), request.headers, secret, datetime.now(UTC))
 
-Nothing of a body is parsed before its signature was found to be good, but what the signature is made over. What an
-event brings is read as `get` reads it; where it brings no transcript, `event.to_fetch` names what to give to `hub.get`.
+Nothing in a body is parsed before its signature is verified, except what the signature covers. Conversations in events
+are read as `get` reads them; if one lacks its transcript, `event.to_fetch` is the ref to pass to `hub.get`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from .wire import check_id
 __all__ = ["Body", "Event", "EventKind", "Headers", "Secrets", "verify"]
 
 Secrets = str | Secret | Sequence[str | Secret]
-"""What the provider signs with; several while one takes the place of another."""
+"""The signing secret, or several during rotation."""
 
 _LEAST = 16
 _MOST_SECRETS = 16
@@ -52,29 +52,29 @@ def verify(
     url: str | None = None,
     insecure_accept_unsigned: bool = False,
 ) -> list[Event]:
-    """Check a delivery and return its events; most deliveries hold one.
+    """Verify a delivery and return its events; most deliveries hold one.
 
-    The same delivery may come again, also from somebody who recorded it: keep each `event.id` for a day, or longer
-    than `tolerance`, and handle it once.
+    The same delivery may come again, even from someone who recorded it: store each `event.id` for a day, or longer than
+    `tolerance`, and handle it only once.
 
     Args:
-        provider: whose webhook it is, by name.
-        body: the bytes as they were sent, as `bytes` or another object that gives its memory; a framework that decoded
-            and encoded them again breaks the signature, so text is refused.
-        headers: all of them, names in whatever case: a mapping of names to values or to lists of them, the headers of
-            any framework's request, or pairs, of text or of bytes as in an ASGI scope.
-        secret: what the provider's console shows. None for a provider that does not sign, together with
-            `insecure_accept_unsigned`; the events then say that they are not verified.
-        now: an aware datetime.
-        scheme: another than the provider's usual one, from `conversations_hub.signing.webhooks`.
+        provider: the provider's name.
+        body: the bytes as sent, as `bytes` or another object with the buffer protocol. Text is refused, because a
+            framework that decodes and encodes the body again breaks its signature.
+        headers: all headers, names in any case: a mapping of names to values or lists of values, the headers of any
+            framework's request, or pairs of text or bytes, as in an ASGI scope.
+        secret: the secret that the provider's console shows, or several during rotation. None for a provider that does
+            not sign, together with `insecure_accept_unsigned`; the events then say that they are not verified.
+        now: the present, an aware datetime.
+        scheme: replaces the provider's usual scheme; from `conversations_hub.signing.webhooks`.
         tolerance: seconds that the delivery's own time may differ from `now`, either way. None: as many as the provider
-            names, 300 where it names none.
-        url: the URL as the provider calls it, with its query, for those who sign it; behind a proxy, the public one.
-        insecure_accept_unsigned: accept what anybody may have sent.
+            names, or 300 if it names none.
+        url: the URL that the provider calls, with its query, for schemes that sign it; behind a proxy, the public URL.
+        insecure_accept_unsigned: accept deliveries that anyone may have sent.
 
     Raises:
-        WebhookError: refused; `status` is the HTTP status to answer with.
-        ConfigurationError: no secret, or an argument that cannot be right, whatever was sent.
+        WebhookError: the delivery is refused; `status` is the HTTP status to answer with.
+        ConfigurationError: no secret, or an argument that is invalid whatever was sent.
         UnsupportedError: the provider has no webhooks.
     """
     adapter = load(provider)
@@ -87,15 +87,15 @@ def verify(
     most_age = _seconds(own if tolerance is None else tolerance)
     keys = _keys(provider, scheme, secret, insecure_accept_unsigned=insecure_accept_unsigned)
     if viewed(body).nbytes > webhook.largest_body:
-        raise _refused(provider, 413, f"the body is larger than {webhook.largest_body} bytes")
+        raise _refusal(provider, 413, f"the body is larger than {webhook.largest_body} bytes")
     signed = scheme if keys else None
-    sent = _checked(provider, header_pairs(headers), signed.headers if signed else ())
+    sent = _check_headers(provider, header_pairs(headers), signed.headers if signed else ())
     received = Received(headers=sent, body=bytes(body), told_url=url)
     if signed is not None:
         claim = _claim(provider, signed, received)
         _check_age(provider, claim, now, most_age)
-        if not any(_is_good(provider, signed, claim, key) for key in keys):
-            raise _refused(provider, 401, "no signature is good for the secret: is it the secret of this endpoint?")
+        if not any(_matches(provider, signed, claim, key) for key in keys):
+            raise _refusal(provider, 401, "signature mismatch: is this the secret of this endpoint?")
     return _events(adapter, webhook, received, signed)
 
 
@@ -103,15 +103,15 @@ def _check_arguments(now: object, scheme: object, url: object) -> None:
     if not isinstance(now, datetime) or now.utcoffset() is None:
         raise ConfigurationError("now has no time zone: give an aware datetime, such as datetime.now(UTC)")
     if not isinstance(scheme, Scheme | None):
-        raise ConfigurationError("scheme is none of conversations_hub.signing.webhooks")
+        raise ConfigurationError("scheme must be a Scheme of conversations_hub.signing.webhooks")
     if not isinstance(url, str | None):
-        raise ConfigurationError(f"url must be text, not {type(url).__name__}: str(request.url), for one")
+        raise ConfigurationError(f"url must be text, not {type(url).__name__}; pass str(request.url), for example")
 
 
 def _seconds(tolerance: object) -> float:
-    # Nothing is further from now than nan.
+    # NaN compares false with any age.
     if not isinstance(tolerance, int | float) or not 0 <= tolerance < inf:
-        raise ConfigurationError("the tolerance is a number of seconds, 0 or more, and finite")
+        raise ConfigurationError("the tolerance must be a finite number of seconds, 0 or more")
     return tolerance
 
 
@@ -121,16 +121,16 @@ def _keys(
     if secret is None:
         if insecure_accept_unsigned:
             return []
-        how = "pass its secret" if scheme else f"{provider} does not sign: have its deliveries carry a secret"
+        how = "pass it" if scheme else f"{provider} does not sign, so let its deliveries carry one and pass it"
         raise ConfigurationError(
-            f"nothing to verify with: {how}, or pass insecure_accept_unsigned=True", provider=provider
+            f"no secret to verify with: {how}, or pass insecure_accept_unsigned=True", provider=provider
         )
     if scheme is None:
         raise ConfigurationError(f"{provider} does not sign its deliveries: pass scheme=, or no secret")
     secrets = list(secret) if isinstance(secret, Sequence) and not isinstance(secret, str | bytes) else [secret]
     if not 0 < len(secrets) <= _MOST_SECRETS:
         raise ConfigurationError(
-            f"{len(secrets)} secrets: give 1 to {_MOST_SECRETS}, for each costs a hash of whatever strangers send",
+            f"{len(secrets)} secrets: give 1 to {_MOST_SECRETS}, because each costs a hash of every body, even forged",
             provider=provider,
         )
     return [_key(provider, scheme, one) for one in secrets]
@@ -139,36 +139,36 @@ def _keys(
 def _key(provider: str, scheme: Scheme, secret: object) -> bytes:
     text = secret.reveal() if isinstance(secret, Secret) else secret
     if not isinstance(text, str):
-        raise ConfigurationError(f"a secret is text or a Secret, not {type(text).__name__}", provider=provider)
+        raise ConfigurationError(f"a secret must be text or a Secret, not {type(text).__name__}", provider=provider)
     key = b""
-    with suppress(Exception):  # whatever a scheme makes of it
+    with suppress(Exception):  # a scheme may raise anything
         key = scheme.key(text) if text == text.strip() else b""
     if len(key) < _LEAST:
         raise ConfigurationError(
-            f"the webhook secret cannot be right: {_LEAST} bytes are the least, and no blank or line break is around"
-            f" them. Copy it whole from the console of {provider}",
+            f"the webhook secret is invalid: it must have at least {_LEAST} bytes, and no space or line break around"
+            f" them. Copy all of it from the console of {provider}",
             provider=provider,
         )
     return key
 
 
-def _refused(provider: str, status: int, reason: str) -> WebhookError:
+def _refusal(provider: str, status: int, reason: str) -> WebhookError:
     return WebhookError(reason, provider=provider, operation="webhook", status=status)
 
 
-def _checked(provider: str, pairs: Sequence[tuple[str, str]], needed: Sequence[str]) -> dict[str, str]:
-    """Return the headers by name; refuse what nobody can have meant."""
+def _check_headers(provider: str, pairs: Sequence[tuple[str, str]], needed: Sequence[str]) -> dict[str, str]:
+    """Return the headers by name; refuse a compressed body, and missing, repeated or oversized headers."""
     codings = {coding.strip().lower() for name, value in pairs if name == _CODING for coding in value.split(",")}
     if codings - {"identity", ""}:
-        raise _refused(provider, 415, "the body is compressed, which no signature is made over")
+        raise _refusal(provider, 415, "compressed bodies cannot be verified")
     counts = Counter(name for name, _ in pairs)
     sent = dict(pairs)
     for name in needed:
         if counts[name] != 1:
             wrong = "is missing" if not counts[name] else "came more than once"
-            raise _refused(provider, 401, f"the header {name} {wrong}")
+            raise _refusal(provider, 401, f"the header {name} {wrong}")
         if len(sent[name]) > _LONGEST_HEADER:
-            raise _refused(provider, 401, f"the header {name} is longer than {_LONGEST_HEADER} characters")
+            raise _refusal(provider, 401, f"the header {name} is longer than {_LONGEST_HEADER} characters")
     return sent
 
 
@@ -177,21 +177,21 @@ def _claim(provider: str, scheme: Scheme, received: Received) -> Claim:
         claim = scheme.claim(received)
     except ConfigurationError:
         raise
-    except Exception:  # noqa: BLE001  (what nobody can read must not look like our outage, whoever wrote the scheme)
+    except Exception:  # noqa: BLE001  (an unreadable delivery must not look like our outage, whoever wrote the scheme)
         claim = None
     if claim is None:
-        raise _refused(provider, 401, f"the headers hold no {scheme.name} signature that can be read")
+        raise _refusal(provider, 401, f"the headers hold no readable {scheme.name} signature")
     return claim
 
 
-def _is_good(provider: str, scheme: Scheme, claim: Claim, key: bytes) -> bool:
+def _matches(provider: str, scheme: Scheme, claim: Claim, key: bytes) -> bool:
     try:
         return scheme.matches(claim, key)
     except ConfigurationError:
         raise
     except Exception as bug:  # noqa: BLE001  (as for a claim)
         reason = f"the scheme {scheme.name} could not check the signature: {type(bug).__name__}"
-    raise _refused(provider, 401, reason)
+    raise _refusal(provider, 401, reason)
 
 
 def _check_age(provider: str, claim: Claim, now: datetime, tolerance: float) -> None:
@@ -200,7 +200,7 @@ def _check_age(provider: str, claim: Claim, now: datetime, tolerance: float) -> 
     age = now.timestamp() - claim.sent_at
     if not abs(age) <= tolerance:
         when = "too long ago" if age > 0 else "in the future"
-        raise _refused(provider, 401, f"it was signed {when}: more than {tolerance:g} s from now")
+        raise _refusal(provider, 401, f"it was signed {when}: more than {tolerance:g} s from now")
 
 
 def _events(adapter: Adapter, webhook: Webhook, received: Received, signed: Scheme | None) -> list[Event]:
@@ -209,9 +209,9 @@ def _events(adapter: Adapter, webhook: Webhook, received: Received, signed: Sche
         return [_own(event, adapter, signed) for event in webhook.events(body)]
     except HubError as error:
         reason = error.reason
-    except Exception as bug:  # noqa: BLE001  (a delivery nobody can read must not look like our outage)
-        reason = f"the adapter could not read it: {type(bug).__name__}"
-    raise _refused(adapter.name, 400, reason)
+    except Exception as bug:  # noqa: BLE001  (an unreadable delivery must not look like our outage)
+        reason = f"the adapter could not read the delivery: {type(bug).__name__}"
+    raise _refusal(adapter.name, 400, reason)
 
 
 def _fields(form: Iterable[tuple[str, str]]) -> bytes:

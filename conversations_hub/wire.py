@@ -1,6 +1,6 @@
-"""HTTP as values: a flow yields a `Request`, receives a `Response`, and returns what it found.
+"""HTTP as values: a flow yields a `Request`, receives a `Response`, and returns its result.
 
-What talks to a provider is a generator of this kind, so the same code runs on a socket, on canned bytes, and anywhere
+All code that talks to a provider is such a generator, so the same code runs on a socket, on canned bytes, and anywhere
 else. A failed exchange is thrown into the flow at its `yield`.
 """
 
@@ -23,22 +23,22 @@ QueryValue = str | float | Sequence[str | float] | None
 
 
 class Request(msgspec.Struct, frozen=True):
-    """One HTTP request, as an adapter means it; the transport adds the base URL, the key and the time-outs."""
+    """One HTTP request, as an adapter writes it; the transport adds the base URL, the key and the timeouts."""
 
     method: str
     path: str
-    """A template, `/v2/conversations/{id}`; logs show it so. Or a whole URL below the account's base URL."""
+    """A template, `/v2/conversations/{id}`, which logs show as it is; or a whole URL below the account's base URL."""
     query: Mapping[str, QueryValue] = {}
-    """None is left out, a truth is written `true` or `false`, and a list repeats its name."""
+    """None is left out, booleans are written `true` or `false`, and a list repeats its name."""
     ids: Mapping[str, str] = {}
-    """Fills the template; each becomes exactly one quoted segment."""
+    """Values for the template; each becomes exactly one quoted segment."""
     headers: Mapping[str, str] = {}
     body: bytes | None = None
     """JSON bytes."""
     safe: bool | None = None
     """Whether it may be sent twice; None: GET and HEAD may."""
     json: bool = True
-    """Whether a 2xx body must be JSON; False where it may be empty."""
+    """Whether a 2xx body must be JSON; False if it may be empty."""
 
     @property
     def is_safe(self) -> bool:
@@ -46,21 +46,21 @@ class Request(msgspec.Struct, frozen=True):
         return self.method in {"GET", "HEAD"} if self.safe is None else self.safe
 
     def __repr__(self) -> str:
-        # The query of a whole URL may hold what its provider signed.
+        # The query of a whole URL may hold a signature.
         return f"Request({self.method} {self.path.partition('?')[0]})"
 
 
 class Response(msgspec.Struct, frozen=True):
-    """One HTTP answer, whole and decompressed."""
+    """One HTTP response, complete and decompressed."""
 
     status: int
     headers: Mapping[str, str]
-    """As they came; `field` reads one."""
+    """As received; `field` reads one."""
     body: bytes
 
     @property
     def ok(self) -> bool:
-        """Whether the provider did what was asked (2xx)."""
+        """Whether the provider did what was requested (2xx)."""
         return 200 <= self.status < 300
 
     def __repr__(self) -> str:
@@ -68,13 +68,13 @@ class Response(msgspec.Struct, frozen=True):
 
 
 Flow = Generator[Request, Response, T]
-"""A conversation with a provider that ends in a `T`."""
+"""A generator that talks to a provider and returns a `T`."""
 
 
 def field(headers: Mapping[str, str], name: str) -> str:
-    """Return a header, its name given in lower case, as one line with all its repetitions; empty where it is absent.
+    """Return a header as one line with all its repetitions; empty if it is absent. `name` is in lower case.
 
-    What came twice is a list, and no reader may take the one that happens to stand first.
+    A repeated header is a list, and a reader must not simply take the first value.
     """
     # https://www.rfc-editor.org/rfc/rfc9110#section-5.3
     if name not in headers:
@@ -83,7 +83,7 @@ def field(headers: Mapping[str, str], name: str) -> str:
     return ", ".join([value for key, value in headers.items() if len(key) == size and key.lower() == name]).strip()
 
 
-_PLAIN = re.compile(r"[A-Za-z0-9_.~-]*")  # what is the same in a URL
+_PLAIN = re.compile(r"[A-Za-z0-9_.~-]*")  # needs no quoting in a URL
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,512}")
 _LONGEST_ID = 512
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -91,7 +91,7 @@ _NOT_IN_URLS = re.compile(r"[\x00-\x20\x7f]")
 
 
 def check_id(id: str) -> str:
-    """Return the id if it can stand in a URL as one segment and as nothing else; raise `InvalidRefError` if not."""
+    """Return the id if it can be exactly one segment of a URL; raise `InvalidRefError` if not."""
     wrong = wrong_with_id(id)
     if wrong:
         raise InvalidRefError(f"the id {wrong}")
@@ -99,16 +99,16 @@ def check_id(id: str) -> str:
 
 
 def wrong_with_id(id: str) -> str | None:
-    """Say why an id cannot stand in a URL as one segment and as nothing else, as in "is empty"; None: it can."""
+    """Return why an id cannot be exactly one segment of a URL, as in "is empty"; None if it can."""
     if _PLAIN_ID.fullmatch(id):
         return None
     if not id:
         return "is empty"
     if any("\ud800" <= character <= "\udfff" for character in id):
-        return "holds a lone surrogate, which is no text"
+        return "holds a lone surrogate, which is not text"
     size = len(id.encode())
     if size > _LONGEST_ID:
-        return f"is {size} bytes long; {_LONGEST_ID} are the most"
+        return f"is {size} bytes long; the maximum is {_LONGEST_ID}"
     # A server may decode a segment more than once, so it must be harmless in every decoding.
     decoded = ""
     while decoded != id:
@@ -125,34 +125,34 @@ def wrong_with_id(id: str) -> str | None:
 def target(request: Request, base_url: str) -> str:
     """Return the URL to send a request to, quoted for the wire.
 
-    Raises `InvalidRefError` for an id that is not one segment and for a query that is no text, and `PaginationError`
-    for a whole URL that is malformed, of another origin than the base URL's or not below its path: it came from an
-    answer, and would take the key elsewhere.
+    Raises `InvalidRefError` for an id that is not one segment and for a query that is not text. Raises
+    `PaginationError` for a whole URL that is malformed, has another origin than the base URL or is not below its path:
+    it comes from a response, and would take the key elsewhere.
     """
     if not request.path.startswith("/"):
         if _NOT_IN_URLS.search(request.path):
-            raise PaginationError("the next page's URL holds a blank or a control character; not followed")
+            raise PaginationError("the next page's URL holds a space or a control character; not followed")
         if _origin(request.path) != _origin(base_url):
-            raise PaginationError("the next page lies at another origin than the account's base URL; not followed")
+            raise PaginationError("the next page has another origin than the account's base URL; not followed")
         if not is_below(request.path, base_url):
-            raise PaginationError("the next page does not lie below the path of the account's base URL; not followed")
+            raise PaginationError("the next page is not below the path of the account's base URL; not followed")
         return request.path
     path = request.path
     if request.ids:
-        path = path.format_map({name: _quoted(check_id(id)) for name, id in request.ids.items()})
+        path = path.format_map({name: _quote(check_id(id)) for name, id in request.ids.items()})
     try:
         query = "&".join(_pairs(request.query))
     except UnicodeEncodeError:
-        query = None  # raised below, without what could not be encoded
+        query = None  # raised below, so that the error does not hold the text
     if query is None:
-        raise InvalidRefError("the query holds a lone surrogate, which is no text")
+        raise InvalidRefError("the query holds a lone surrogate, which is not text")
     return f"{base_url}{path}?{query}" if query else base_url + path
 
 
 def is_below(url: str, base_url: str) -> bool:
-    """Whether a URL is one of the base URL's origin and below its path, so that it may be shown the key.
+    """Whether a URL has the base URL's origin and is below its path, so that it may receive the key.
 
-    A gateway may have other services beside it, which are not to see that key.
+    A gateway may have other services beside it, which must not see that key.
     """
     if _origin(url) != _origin(base_url):
         return False
@@ -161,7 +161,7 @@ def is_below(url: str, base_url: str) -> bool:
         return True
     if not f"{path}/".startswith(f"{base}/"):
         return False
-    # A server may decode a path more than once, and drop what follows a semicolon.
+    # A server may decode a path more than once, and drop everything after a semicolon.
     decoded = ""
     while decoded != path:
         decoded, path = path, unquote(path)
@@ -172,14 +172,14 @@ def is_below(url: str, base_url: str) -> bool:
 def _pairs(query: Mapping[str, QueryValue]) -> Iterator[str]:
     for name, value in query.items():
         if isinstance(value, str):
-            yield f"{_quoted(name)}={_quoted(value)}"
+            yield f"{_quote(name)}={_quote(value)}"
         elif value is not None:
             for one in (value,) if isinstance(value, int | float) else value:
                 text = str(one).lower() if isinstance(one, bool) else str(one)
-                yield f"{_quoted(name)}={_quoted(text)}"
+                yield f"{_quote(name)}={_quote(text)}"
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return text if _PLAIN.fullmatch(text) else quote(text, safe="")
 
 

@@ -30,7 +30,7 @@ from conversations_hub.errors import (
 )
 from conversations_hub.events import Event, EventKind
 from conversations_hub.reading.json import decode
-from conversations_hub.reading.refusals import by_status, one_line, provider_error, read_or_raise
+from conversations_hub.reading.refusals import by_status, one_line, provider_error, read_or_raise, words_of
 from conversations_hub.schema import Analysis, Conversation
 from conversations_hub.secret import Secret
 from conversations_hub.signing import bearer
@@ -56,10 +56,10 @@ def test_a_safe_base_url_is_taken(base_url: str | None, kept: str | None) -> Non
     assert Account("tavus", key="k", base_url=base_url).base_url == kept
 
 
-PLAIN_HTTP = "is plain http, so the key could be read on the way: use https, or pass allow_insecure=True"
+PLAIN_HTTP = "is plain http, which exposes the key: use https, or pass allow_insecure=True"
 NO_HOST = "must start with https:// and name a host"
-USER = "must not hold a user name or password"
-MORE = "may hold a path, but no query, fragment, backslash or blank"
+USER = "must not contain a user name or password"
+MORE = "may have a path, but no query, fragment, backslash or space"
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_f013_plain_http_takes_the_callers_own_word() -> None:
 
 @pytest.mark.parametrize("name", ["", " ", "a b", "a/b", "a:b", "-a", ".", "é", "a\n", "x" * 65])
 def test_an_account_that_no_ref_could_name_is_refused(name: str) -> None:
-    with pytest.raises(ConfigurationError, match="an account's name is 1 to 64 letters"):
+    with pytest.raises(ConfigurationError, match="an account's name must be 1 to 64 letters"):
         Account("tavus", key="k", name=name)
 
 
@@ -113,11 +113,11 @@ def test_an_account_that_no_ref_could_name_is_refused(name: str) -> None:
     [
         ({"key": ""}, "no key: pass it as key=…, or set TAVUS_API_KEY"),
         ({"key": None}, "no key: pass it as key=…, or set TAVUS_API_KEY"),
-        ({"key": "sk-canary\n"}, "the key of tavus/eu holds a blank, a line break"),
+        ({"key": "sk-canary\n"}, "the key of tavus/eu contains a space, a line break"),
         ({"key": "k", "settings": {"org_id": ""}}, "the org_id of tavus/eu is empty"),
         (
             {"key": "k", "settings": {"org_id": "sk-canary\r\nX: y"}},
-            "the org_id of tavus/eu holds a blank, a line break",
+            "the org_id of tavus/eu contains a space, a line break",
         ),
     ],
 )
@@ -230,6 +230,32 @@ def test_a_refusal_is_told_by_status_in_the_providers_words_which_are_whole(
     assert error.__context__ is None
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"message": ["a", "b", "", 7, None]}, "a; b"),
+        ({"message": {"message": "a"}, "detail": "b"}, "a"),
+        ({"message": "a", "errors": ["b", {"error": "C", "message": "d"}, {"error": "E"}]}, "a; b; C: d; E"),
+        (
+            {"detail": [{"loc": ["body", "to", 0], "msg": "required"}, {"loc": [], "msg": "odd"}]},
+            "body.to.0: required; odd",
+        ),
+        ({"errors": [{"title": "a", "detail": "b", "source": {"pointer": "/c"}}, {"title": "d"}]}, "b (/c); d"),
+        ({"detail": {"code": 7}, "error": {"message": "a"}}, "a"),
+        ({"error": "a", "details": "b", "title": "c"}, "a"),
+        ({"details": "b", "title": "c"}, "b"),
+        ({"type": "about:blank", "title": "c"}, "c"),
+        ({"status": "error", "code": "7", "errors": {"page_size": ["too large"]}}, None),
+        ({"message": [[["a"]]]}, None),
+        ("a", None),
+        (["a"], None),
+    ],
+    ids=str,
+)
+def test_where_the_words_of_a_refusal_stand(body: Any, words: str | None) -> None:
+    assert words_of(Response(400, {}, msgspec.json.encode(body))) == words
+
+
 def test_the_adapters_word_wins_over_the_status() -> None:
     response = Response(400, {}, b"")
     assert type(provider_error(response, "no such id", NotFoundError)) is NotFoundError
@@ -259,6 +285,8 @@ def test_an_error_under_200_is_raised_as_what_it_is(body: bytes, words: str | No
 
 def test_an_answer_is_read() -> None:
     assert read_or_raise(Response(200, {}, b'{"id":"a"}'), _read, lambda _response: "no").id == "a"
+    with pytest.raises(RejectedError, match="no"):
+        read_or_raise(Response(200, {}, b'{"error":"no"}'), _read)
 
 
 # adapters

@@ -177,11 +177,11 @@ def test_what_may_pass_is_retryable_and_the_rest_is_not(kind: type[HubError]) ->
         (AuthError("no"), "no"),
         (
             AuthError("no", provider="tavus"),
-            "tavus: no. Check the key of this account (TAVUS_API_KEY, where it came from the environment)",
+            "tavus: no. Check the key of this account (TAVUS_API_KEY if it comes from the environment)",
         ),
         (
             ForbiddenError("no", provider="tavus"),
-            "tavus: no. The key is valid but lacks the right: grant it at tavus, or use another key",
+            "tavus: no. The key is valid but lacks a permission: grant it at tavus, or use another key",
         ),
     ],
 )
@@ -276,9 +276,9 @@ def test_a_refused_delivery_is_answered_as_its_refusal_says() -> None:
 def test_a_problem_is_a_problem_document() -> None:
     assert problem(_one(RateLimitError)) == {
         "type": "/problems/rate_limit",
-        "title": "The provider was asked too much at once",
+        "title": "Too many requests to the provider",
         "status": 503,
-        "detail": "tavus/eu get: The provider was asked too much at once"
+        "detail": "tavus/eu get: Too many requests to the provider"
         " (HTTP 418, 3 attempts in 1.2 s, retry after 2 s, request req_1)",
         "kind": "rate_limit",
         "retryable": True,
@@ -290,9 +290,9 @@ def test_a_problem_is_a_problem_document() -> None:
     }
     assert problem(InvalidRefError("no")) == {
         "type": "/problems/invalid_ref",
-        "title": "A ref, id, cursor or argument cannot be right",
+        "title": "Invalid ref, id, cursor or argument",
         "status": 400,
-        "detail": "A ref, id, cursor or argument cannot be right",
+        "detail": "Invalid ref, id, cursor or argument",
         "kind": "invalid_ref",
         "retryable": False,
     }

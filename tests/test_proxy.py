@@ -78,9 +78,13 @@ async def test_certificates_of_ones_own_are_trusted_where_they_are_named(ca_file
 @pytest.mark.parametrize(
     ("status", "said", "attempts"),
     [
-        (407, "wants a name and a password, or others: write them as http://name:password@host:port (HTTP 407)", 1),
-        (403, f"makes no connection to {NAME} (HTTP 403)", 1),
-        (502, f"makes no connection to {NAME} (HTTP 502)", 3),
+        (
+            407,
+            "requires a user name and password, or others: write them as http://name:password@host:port (HTTP 407)",
+            1,
+        ),
+        (403, f"did not connect to {NAME} (HTTP 403)", 1),
+        (502, f"did not connect to {NAME} (HTTP 502)", 3),
     ],
 )
 async def test_what_a_proxy_refuses_is_said_of_the_proxy(status: int, said: str, attempts: int) -> None:
@@ -97,7 +101,7 @@ async def test_a_proxy_that_wants_a_password_is_told_from_a_provider_without_a_t
         proxying(answer(b"", 407)) as server,
         asking(server.url, base_url=f"http://{NAME}", allow_insecure=True) as hub,
     ):
-        with pytest.raises(TransportError, match="wants a name and a password"):
+        with pytest.raises(TransportError, match="requires a user name and password"):
             await hub.get("tavus:c1")
 
 

@@ -138,7 +138,7 @@ BROKEN = {
     ),
     "a key in the base URL": (
         _without("https://api.acme.example", "https://user:sk-canary@api.acme.example"),
-        "holds an adapter whose base URL must not hold a user name",
+        "holds an adapter whose base URL must not contain a user name",
     ),
     "an adapter of another name": (_without('    name="acme",', '    name="other",'), "holds no adapter named 'acme'"),
 }
@@ -313,7 +313,7 @@ async def test_a_row_that_is_no_conversation_is_set_apart(publish: Publish, row:
         [page] = [page async for page in hub.list("acme").pages()]
     assert page.items == ()
     [rejected] = page.rejected
-    assert rejected.reason.startswith("the adapter could not read it: ")
+    assert rejected.reason.startswith("the adapter could not read the row: ")
 
 
 async def test_whatever_a_conversation_claims_it_is_its_account_s(publish: Publish) -> None:
@@ -355,7 +355,7 @@ async def test_an_adapter_made_for_another_contract_fails_for_its_own_account_al
 async def test_a_flow_made_for_another_contract_fails_for_its_own_account_alone(publish: Publish) -> None:
     publish(module=f"{EXAMPLE}\nADAPTER = msgspec.structs.replace(ADAPTER, get=list_page, list_page=get)\n")
     async with _environ() as environ, Hub.from_env(environ=environ) as hub:
-        with pytest.raises(PayloadError, match="acme/default get: the adapter could not read the answer: TypeError"):
+        with pytest.raises(PayloadError, match="acme/default get: the adapter could not read the response: TypeError"):
             await hub.get("acme:7")
         found, error = await until_it_fails(hub.list())
     assert len(found) == 2
@@ -369,7 +369,7 @@ async def test_another_of_its_lists_made_for_another_contract_fails_like_its_fir
         module=f"{EXAMPLE}\n{chats}\nADAPTER = msgspec.structs.replace(ADAPTER, resources={{'chats': CHATS}})\n",
     )
     async with _environ() as environ, Hub.from_env(environ=environ) as hub:
-        with pytest.raises(PayloadError, match="acme/default get: the adapter could not read the answer: TypeError"):
+        with pytest.raises(PayloadError, match="acme/default get: the adapter could not read the response: TypeError"):
             await hub.get("acme:chats:7")
         found, error = await until_it_fails(hub.list())
     assert sorted(conversation.ref for conversation in found) == ["acme:7", "tavus:c0", "tavus:c1"]

@@ -27,22 +27,22 @@ def test_a_ref_is_provider_account_and_id(text: str, ref: tuple[tuple[str, str |
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "'' is no ref: write 'provider:id' or 'provider/account:id'"),
-        ("c123456", "'c123456' is no ref: write 'provider:id' or 'provider/account:id'"),
-        (":c1", "'' names no provider: write 'provider' or 'provider/account'"),
-        ("Tavus:c1", "'Tavus' names no provider: write 'provider' or 'provider/account'"),
-        ("tavus/:c1", "'tavus/' names no provider: write 'provider' or 'provider/account'"),
-        ("tavus/a/b:c1", "'tavus/a/b' names no provider: write 'provider' or 'provider/account'"),
-        ("tavus\n:c1", "'tavus\\n' names no provider: write 'provider' or 'provider/account'"),
+        ("", "'' is not a ref: write 'provider:id' or 'provider/account:id'"),
+        ("c123456", "'c123456' is not a ref: write 'provider:id' or 'provider/account:id'"),
+        (":c1", "'' does not name a provider: write 'provider' or 'provider/account'"),
+        ("Tavus:c1", "'Tavus' does not name a provider: write 'provider' or 'provider/account'"),
+        ("tavus/:c1", "'tavus/' does not name a provider: write 'provider' or 'provider/account'"),
+        ("tavus/a/b:c1", "'tavus/a/b' does not name a provider: write 'provider' or 'provider/account'"),
+        ("tavus\n:c1", "'tavus\\n' does not name a provider: write 'provider' or 'provider/account'"),
         ("https://evil.example/x", "the id holds a slash"),
         ("tavus:", "the id is empty"),
         ("tavus:..", "the id is a relative path"),
         ("tavus:%2e%2e", "the id is a relative path"),
         ("tavus:a/b", "the id holds a slash"),
-        ("tavus:\ud83d", "the id holds a lone surrogate, which is no text"),
-        ("tavus:" + "x" * 5000, "the id is 5000 bytes long; 512 are the most"),
-        ("\x1b[31m\ud83d", "'\\x1b[31m\\ud83d' is no ref: write 'provider:id' or 'provider/account:id'"),
-        ("x" * 5000, "'" + "x" * 60 + "\\u2026' is no ref: write 'provider:id' or 'provider/account:id'"),
+        ("tavus:\ud83d", "the id holds a lone surrogate, which is not text"),
+        ("tavus:" + "x" * 5000, "the id is 5000 bytes long; the maximum is 512"),
+        ("\x1b[31m\ud83d", "'\\x1b[31m\\ud83d' is not a ref: write 'provider:id' or 'provider/account:id'"),
+        ("x" * 5000, "'" + "x" * 60 + "\\u2026' is not a ref: write 'provider:id' or 'provider/account:id'"),
     ],
     ids=lambda value: ascii(value)[:30],
 )
@@ -70,5 +70,5 @@ def test_a_target_is_a_provider_an_account_or_a_kind_of_conversations(text: str,
 
 @pytest.mark.parametrize("text", ["", "/", "tavus/", "/eu", "Tavus", "tavus/eu/x", "tavus:c1", "tavus eu", "tavus\n"])
 def test_anything_else_is_no_target(text: str) -> None:
-    with pytest.raises(InvalidRefError, match="names no provider"):
+    with pytest.raises(InvalidRefError, match="does not name a provider"):
         Target.parse(text)

@@ -1,4 +1,4 @@
-"""The providers: one file each, found by name through one table; other packages may publish more."""
+"""The providers: one module each, listed in one table; other packages may publish more."""
 
 from __future__ import annotations
 
@@ -23,21 +23,22 @@ BUILTIN = (
     "telnyx",
     "ultravox",
 )
-"""The providers that come with the package; each is the module of that name here."""
+"""The providers that come with the package; each is a module of that name here."""
 
 
 def available() -> tuple[str, ...]:
-    """Return the names of all providers: the built-in ones, and after them those that other packages publish."""
+    """Return the names of all providers: the built-in ones first, then those that other packages publish."""
     from ..published import entries  # noqa: PLC0415  (21 ms, and the table alone needs none of it)
 
     return (*BUILTIN, *sorted(entries().keys() - set(BUILTIN)))
 
 
 def load(name: str) -> Adapter:
-    """Return a provider's adapter: a built-in one, or one another package publishes.
+    """Return the adapter of a provider: a built-in one, or one that another package publishes.
 
-    Others are entry points of the group `conversations_hub.adapters`, named for their provider, that hold an `Adapter`.
-    Raises `UnknownAccountError` for a name nobody knows, `ConfigurationError` for a published adapter that is broken.
+    A published adapter is an entry point of the group `conversations_hub.adapters`, named for its provider, that holds
+    an `Adapter`. Raises `UnknownAccountError` for an unknown name, `ConfigurationError` for a published adapter that is
+    broken.
     """
     if name in BUILTIN:
         adapter: Adapter = import_module(f".{name}", __name__).ADAPTER
@@ -51,9 +52,9 @@ def load(name: str) -> Adapter:
 
 
 def usable(name: str) -> Adapter:
-    """Return a provider's adapter as `load` does, or for a broken one an adapter that says so whatever it is asked.
+    """Return the adapter of a provider as `load` does; for a broken one, an adapter whose calls fail and say why.
 
-    So it takes part like a provider that is down, and fails for its own accounts alone.
+    It behaves like a provider that is down, and fails for its own accounts only.
     """
     try:
         return load(name)

@@ -1,7 +1,7 @@
 """AnyReach: GET /core/conversations, newest first, a bare array; the client builds the cursor. Lists are complete.
 
-A key whose role lacks the right to sensitive columns gets the same 200 without them: no transcript is not an error. The
-transcript's shape is not documented, so its reader takes the likely ones and notes what it cannot read.
+A key whose role may not read sensitive columns gets the same 200 without them, so a missing transcript is not an error.
+The shape of the transcript is not documented: its reader accepts the likely ones and notes what it cannot read.
 """
 
 from __future__ import annotations
@@ -17,18 +17,22 @@ import msgspec
 
 from ..account import Account
 from ..adapter import Adapter, Query, RawPage, Start, Started
-from ..errors import ConfigurationError, HubError, InvalidRefError, PaginationError, PayloadError
+from ..errors import ConfigurationError, HubError, InvalidRefError, PayloadError
 from ..events import Event, EventKind, Webhook
-from ..reading.json import decode, decode_at, try_decode
-from ..reading.lifecycle import concluded, may_still_come
+from ..policy import sent_at
+from ..reading.json import decode, decode_at
+from ..reading.lifecycle import concluded, is_too_early
+from ..reading.paging import Stamp, advance, read_position, stamps_of
+from ..reading.participants import Participants, Speakers, unknown_speaker
 from ..reading.plain_text import utterances
-from ..reading.refusals import provider_error, read_or_raise
+from ..reading.refusals import provider_error, read_or_raise, words_of
 from ..reading.values import (
+    ABSENT,
+    DIRECTIONS,
     AnyJson,
     Id,
     Instant,
     Issues,
-    Participants,
     Seconds,
     add_seconds,
     enclosed,
@@ -37,8 +41,10 @@ from ..reading.values import (
     noted,
     signed_url_expiry,
     text,
+    text_at,
     timestamp,
-    unknown_speaker,
+    unless_empty,
+    without_empty,
 )
 from ..schema import (
     Agent,
@@ -47,8 +53,6 @@ from ..schema import (
     Direction,
     EndReason,
     Issue,
-    Participant,
-    ParticipantKind,
     Recording,
     RecordingAccess,
     Role,
@@ -88,7 +92,7 @@ class _Conversation(msgspec.Struct):
     user_turn_count: int | None = None
     created_at: Instant = None
     updated_at: Instant = None
-    # Sensitive columns: absent altogether where the key may not read them.
+    # Sensitive columns: absent if the key may not read them.
     # https://docs.anyreach.ai/conversations/permissions-and-data-access
     agent: _Agent | str | msgspec.UnsetType | None = msgspec.UNSET
     summary: str | msgspec.UnsetType | None = msgspec.UNSET
@@ -100,8 +104,7 @@ class _Conversation(msgspec.Struct):
 
     @property
     def recording_url(self) -> str | None:
-        url = self.recording_details.get("recording_url") if isinstance(self.recording_details, dict) else None
-        return url if isinstance(url, str) and url else None
+        return None if self.recording_details is msgspec.UNSET else text_at(self.recording_details, "recording_url")
 
     @property
     def is_restricted(self) -> bool:
@@ -130,10 +133,6 @@ class _Item(msgspec.Struct, gc=False):
         return self.type == "function_call" or self.arguments is not None
 
 
-class _Stamped(msgspec.Struct):
-    created_at: str | None = None
-
-
 class _Created(msgspec.Struct):
     conversation: msgspec.Raw
     starting_message: str | None = None
@@ -147,11 +146,6 @@ class _Reply(msgspec.Struct):
     tool_calls: msgspec.Raw = msgspec.Raw()
 
 
-class _Complaint(msgspec.Struct):
-    loc: list[str | int] = []
-    msg: str = ""
-
-
 class _Trigger(msgspec.Struct):
     type: str | None = None
     conversation_id: Id | None = None
@@ -162,21 +156,15 @@ class _Notice(msgspec.Struct):
     trigger: _Trigger | None = None
 
 
-class _Refusal(msgspec.Struct):
-    detail: str | list[_Complaint] | None = None
-    error: str | None = None
-
-
 _Items = dict[str, msgspec.Raw] | list[_Item | None] | str | None
 
 _conversation = msgspec.json.Decoder(_Conversation, strict=False)
 _items: msgspec.json.Decoder[_Items] = msgspec.json.Decoder(_Items, strict=False)
 _page = msgspec.json.Decoder(list[msgspec.Raw])
-_stamped = msgspec.json.Decoder(_Stamped)
+_stamp = msgspec.json.Decoder(Stamp)
 _created = msgspec.json.Decoder(_Created, strict=False)
 _reply = msgspec.json.Decoder(_Reply, strict=False)
 _notice = msgspec.json.Decoder(_Notice, strict=False)
-_refusal = msgspec.json.Decoder(_Refusal, strict=False)
 
 # what it means
 
@@ -192,13 +180,10 @@ _STATUSES = {
     "cancelled": (Status.CANCELLED, EndReason.CANCELLED),
     "unanswered": (Status.NO_ANSWER, EndReason.NO_ANSWER),
 }
-_FINISHED = (Status.ENDED, Status.FAILED, Status.CANCELLED, Status.NO_ANSWER)
 _HELD = (Status.IN_PROGRESS, Status.ENDED)
 _CHANNELS = {"telephone": Channel.PHONE, "webrtc": Channel.WEB, "email": Channel.EMAIL, "text": Channel.CHAT}
-_DIRECTIONS = {"inbound": Direction.INBOUND, "outbound": Direction.OUTBOUND}
 
-# Each with the position of its participant: the agent is the first, the customer the second.
-_SPEAKERS: dict[str | None, tuple[Role, int | None]] = {
+_SPEAKERS: Speakers = {
     "user": (Role.USER, 1),
     "assistant": (Role.ASSISTANT, 0),
     "agent": (Role.ASSISTANT, 0),
@@ -207,53 +192,50 @@ _SPEAKERS: dict[str | None, tuple[Role, int | None]] = {
     "tool": (Role.TOOL, None),
 }
 
-# Under what names a transcript's entries may stand, the likeliest first.
+# The names that the list of entries may have, the likeliest first.
 _LISTS = ("items", "messages", "transcript", "turns", "history")
 
-_NOT_YET = (msgspec.Raw(), msgspec.Raw(b"null"), msgspec.Raw(b"{}"))
+_NOT_YET = (*ABSENT, msgspec.Raw(b"{}"))
 
-# A latency is a number below a day; so an instant among the metrics, in Unix seconds, is none.
+# A latency is less than a day; an instant in Unix seconds, which may be among the metrics, is more.
 _NUMBERS = {int, float}
 _DAY = 86_400
 
 _PHONE_NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
-def normalize(body: bytes | msgspec.Raw, *, present: Instant = None) -> Conversation:
-    """Read a conversation as AnyReach sends it, in a list or alone; `present` is when it did."""
+def normalize(body: bytes | msgspec.Raw, *, present: datetime | None = None) -> Conversation:
+    """Read a conversation as AnyReach sends it, in a list or alone; `present` is when it was sent."""
     issues = Issues()
     sent = decode(body, _conversation, issues)
     told, end_reason = _STATUSES.get(sent.status or "") or (Status.UNKNOWN, None)
-    # They are made of what is over; a length, beside a word nobody knows, may be that so far.
+    # These exist once it is over; but beside an unknown status, the length may be the length so far.
     length = None if sent.status else sent.duration
     status = concluded(told, sent.status, sent.summary or None, sent.recording_url, length)
 
     named = sent.agent if isinstance(sent.agent, _Agent) else _Agent(name=sent.agent or None)
     agent = Agent(id=text(sent.agent_id) or text(named.id), name=text(named.name), version=text(sent.agent_version_id))
     number = _phone_number(sent.agent_number)
-    participants = Participants(
-        [
-            Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, name=agent.name, phone=number),
-            Participant(kind=ParticipantKind.CUSTOMER, id=text(sent.user_id), phone=_phone_number(sent.user_id)),
-        ]
+    participants = Participants.of(
+        agent, agent_phone=number, customer_id=text(sent.user_id), customer_phone=_phone_number(sent.user_id)
     )
-    # Only the record's creation and the length are told; an outbound call may have waited in a queue in between.
+    # There is no start, only the creation of the record: an outbound call may have waited in a queue after it.
     created_at = instant(sent.created_at, "created_at", issues)
     has_talked = status in _HELD or (status is Status.FAILED and sent.duration)
     started_at = created_at if has_talked else None
-    ended_at = add_seconds(started_at, sent.duration, "duration", issues) if status in _FINISHED else None
+    ended_at = add_seconds(started_at, sent.duration, "duration", issues) if status.is_finished else None
     derived = {"status": status is not told, "started_at": started_at is not None, "ended_at": ended_at is not None}
     estimated = [name for name, is_derived in derived.items() if is_derived]
     turns = None if sent.is_restricted else _transcript(sent, participants, estimated, issues)
-    is_early = not turns and bool(sent.duration) and may_still_come(ended_at, instant(present, "", []))
+    is_early = is_too_early(turns, sent.duration, ended_at, present)
     return Conversation(
         provider="anyreach",
         id=str(sent.id),
         status=status,
         provider_status=sent.status,
-        channel=_CHANNELS.get(sent.channel or "") or Channel.UNKNOWN,
-        direction=_DIRECTIONS.get(sent.direction or "") or Direction.UNKNOWN,
-        agent=agent if agent != Agent() else None,
+        channel=_CHANNELS.get(sent.channel or "", Channel.UNKNOWN),
+        direction=DIRECTIONS.get(sent.direction or "", Direction.UNKNOWN),
+        agent=unless_empty(agent),
         participants=tuple(participants),
         created_at=created_at,
         started_at=started_at,
@@ -292,20 +274,20 @@ def _transcript_state(
 ) -> TranscriptState:
     if sent.is_restricted:
         return TranscriptState.RESTRICTED
-    if status not in _FINISHED:
-        # What is saved of a running conversation lags behind it, so the turns there are never all.
+    if not status.is_finished:
+        # The record of a running conversation lags behind it, so its turns are incomplete.
         # https://docs.anyreach.ai/conversations/conversation-detail
         return TranscriptState.PENDING
     if turns is not None:
-        # Where it took its time and nothing was said, that may be still to come.
+        # A conversation that took time and has no turns may get them later.
         return TranscriptState.PENDING if is_early else TranscriptState.AVAILABLE
-    # A conversation that was held has a transcript; where there is none yet, the record was read too early.
+    # A conversation that took place has a transcript; without one, the record was read too early.
     is_late = status is Status.ENDED and sent.conversation in _NOT_YET
     return TranscriptState.PENDING if is_late else TranscriptState.UNAVAILABLE
 
 
 def _entries(sent: msgspec.Raw, place: str, issues: list[Issue]) -> tuple[str, Sequence[_Item | None] | str | None]:
-    """Find the list, or the plain text, in a value of unknown shape, and the place where it stands."""
+    """Find the list or the plain text in a value of unknown shape, and its place."""
     try:
         items = decode_at(place, sent, _items, issues)
     except PayloadError:
@@ -316,9 +298,9 @@ def _entries(sent: msgspec.Raw, place: str, issues: list[Issue]) -> tuple[str, S
             if bytes(items.get(name, b""))[:1] in {b"[", b'"'}:
                 return _entries(items[name], f"{place}.{name}", issues)
         if items:
-            issues.append(Issue(place, "holds no list of a known name"))
+            issues.append(Issue(place, "has no list of a known name"))
         return place, None
-    # Where nothing in a list is an entry, it is a list of something else.
+    # A list without any entry is a list of something else.
     return place, None if isinstance(items, list) and items and not any(items) else items
 
 
@@ -326,7 +308,7 @@ def _turns(
     where: str, items: Sequence[_Item | None], participants: Participants, issues: list[Issue]
 ) -> tuple[TranscriptTurn, ...]:
     turns: list[TranscriptTurn] = []
-    unread: list[Issue] = []  # their place is written out afterwards: for every turn it would take a tenth of the time
+    unread: list[Issue] = []  # places are added at the end: for every turn, that would take a tenth of the time
     for position, item in enumerate(items):
         if item is None:
             issues.append(Issue(f"{where}[{position}]", "null"))
@@ -337,16 +319,16 @@ def _turns(
         is_result = item.output is not None or (item.call_id is not None and not is_call)
         speaker = "assistant" if is_call else "tool" if is_result else item.role
         if speaker is None and not said:
-            unread.append(Issue("", "neither said nor called by anybody"))
+            unread.append(Issue("", "has neither words, a call nor a speaker"))
         else:
             role, participant = _SPEAKERS.get(speaker) or unknown_speaker(speaker, participants)
-            sent_at = item.timestamp if item.created_at is None else item.created_at
+            stamp = item.timestamp if item.created_at is None else item.created_at
             turns.append(
                 TranscriptTurn(
                     index=len(turns),
                     role=role,
                     text="" if is_result else said,
-                    timestamp=timestamp(sent_at, "", unread),
+                    timestamp=timestamp(stamp, "", unread),
                     participant=participant,
                     interrupted=item.interrupted,
                     provider_id=text(item.id),
@@ -420,51 +402,54 @@ def _metadata(sent: _Conversation, number: str | None) -> dict[str, Any]:
         "user_turn_count": sent.user_turn_count,
         "initial_context": sent.initial_context or None,
         "recording_details": details or None,
-        # Under a key of its own: the names in it are the customer's.
+        # Under its own key, since the customer chooses the names in it.
         "custom": sent.custom_metadata or None,
         "metadata": sent.metadata or None,
     }
-    return {name: value for name, value in found.items() if value is not None}
+    return without_empty(found)
 
 
 # how to ask
 
-# Our choice, and always said: neither the default nor the maximum of `limit` is documented.
+# Our choice, always sent: neither the default nor the maximum of `limit` is documented.
 _PAGE_SIZE = 100
 
-_MAY_BE_MORE = "a page ended among conversations created at one instant: more of that instant may be missing"
+_MAY_BE_MORE = "a page ended between conversations created at the same instant: others of that instant may be missing"
 
 
 def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
-    """List a page; a cursor is "page size:AnyReach's cursor", which is the last `created_at` in Base64."""
-    size, boundary = _read_cursor(cursor) if cursor else (query.page_size or _PAGE_SIZE, None)
+    """List a page; a cursor is a `Position`, whose instant in Base64 is AnyReach's own cursor."""
+    position = read_position(cursor, "AnyReach")
+    # Whether a page begins at its cursor's instant or after it is not documented, so it may repeat what was seen.
+    limit = max(query.page_size or _PAGE_SIZE, len(position.seen) + 1)
     words = [word for word, (status, _) in _STATUSES.items() if status is query.status]
     # https://docs.anyreach.ai/conversations/search-and-filters
     told: dict[str, str | int | None] = {
-        "limit": size,
-        "cursor": _cursor(boundary) if boundary else None,
-        # It matches one word exactly; where several of theirs are one of ours, the hub's own check has to do.
+        "limit": limit,
+        "cursor": base64.b64encode(position.at.encode()).decode() or None,
+        # It takes one word; a status that has several is left to the hub's own check.
         "status": words[0] if len(words) == 1 else None,
         "agent_id": query.agent,
         "created_after": query.since.isoformat() if query.since else None,
-        # This one includes its instant; the hub leaves it out again.
+        # This bound is inclusive; the hub drops rows of that instant.
         "created_before": query.until.isoformat() if query.until else None,
     }
     asked: dict[str, str | int | None] = {name: json_text(value) for name, value in query.options.items()}
-    asked |= {name: value for name, value in told.items() if value is not None}
+    asked |= without_empty(told)
     # https://docs.anyreach.ai/api-reference/conversations/list-conversations
     reply = yield Request("GET", "/core/conversations", asked)
-    rows = read_or_raise(reply, _rows, _words)
-    oldest, is_between = _oldest(rows, size, boundary)
-    if oldest and oldest == boundary:
-        size *= 2  # the next page begins at that instant once more, and is to get beyond it
-    if oldest and query.since and (reached := instant(oldest, "created_at", [])) and reached < query.since:
-        oldest = None  # newest first, so all that is left is older still, whether or not the filter was obeyed
+    rows = read_or_raise(reply, _rows)
+    stamps = stamps_of(rows, _stamp)
+    # The server may return fewer rows than requested.
+    fresh, following = advance(rows, stamps, position, min(limit, _PAGE_SIZE))
+    if following and query.since and _lies_before(following.at, query.since):
+        following = None  # the rows after it are older still, whether or not the filter was applied
+    ends = [stamp.created_at for stamp in stamps if stamp.created_at][-2:]
     return RawPage(
-        rows=rows,
-        normalize=partial(normalize, present=reply.headers.get("date")),
-        cursor=f"{size}:{_cursor(oldest)}" if oldest else None,
-        warning=_MAY_BE_MORE if oldest and is_between else None,
+        rows=fresh,
+        normalize=partial(normalize, present=sent_at(reply.headers)),
+        cursor=str(following) if following else None,
+        warning=_MAY_BE_MORE if following and len(ends) == 2 and ends[0] == ends[1] else None,
     )
 
 
@@ -472,58 +457,20 @@ def _rows(body: bytes) -> list[msgspec.Raw]:
     return decode(body, _page)
 
 
-def _oldest(rows: Sequence[msgspec.Raw], size: int, boundary: str | None) -> tuple[str | None, bool]:
-    """Return where the next page begins, None after the last; and whether that is between rows of one instant.
-
-    A short page is no end, as the server may grant fewer rows than were asked for. Whether a page begins at its
-    cursor's instant or after it is not documented, so the last one is empty or brings only rows of that instant again.
-    """
-    if all(_created_at(row) in {None, boundary} for row in rows):
-        if len(rows) < size:
-            return None, False
-        if boundary and size < _PAGE_SIZE:
-            return boundary, False
-        raise PaginationError(
-            f"a full page of {size} leads no further: its conversations were all created at the instant where it "
-            "begins, or do not say when; ask for a larger page_size"
-        )
-    stamps = filter(None, map(_created_at, reversed(rows)))
-    last = next(stamps)
-    return last, next(stamps, None) == last
-
-
-def _created_at(row: msgspec.Raw) -> str | None:
-    """Return the text exactly as it was sent: another spelling of the instant would skip or repeat rows."""
-    try:
-        return decode(row, _stamped, []).created_at or None
-    except PayloadError:
-        return None  # the hub sets such a row apart
-
-
-def _cursor(created_at: str) -> str:
-    return base64.b64encode(created_at.encode()).decode()
-
-
-def _read_cursor(cursor: str) -> tuple[int, str]:
-    size, _, encoded = cursor.partition(":")
-    try:
-        created_at = base64.b64decode(encoded, validate=True).decode()
-        if created_at and int(size) > 0:
-            return int(size), created_at
-    except ValueError:
-        pass  # said below, with the rest
-    raise InvalidRefError("not a cursor of AnyReach: it reads page size:Base64 of an instant")
+def _lies_before(created_at: str, moment: datetime) -> bool:
+    reached = instant(created_at, "", [])
+    return reached is not None and reached < moment
 
 
 def get(_account: Account, id: str) -> Flow[Conversation]:
-    """Get a conversation, whole as far as the key's role allows."""
+    """Get a conversation, as completely as the key's role allows."""
     # https://docs.anyreach.ai/api-reference/conversations/get-a-conversation
     reply = yield Request("GET", "/core/conversations/{id}", ids={"id": id})
-    return read_or_raise(reply, partial(normalize, present=reply.headers.get("date")), _words)
+    return read_or_raise(reply, partial(normalize, present=sent_at(reply.headers)))
 
 
 def start(_account: Account, wanted: Start) -> Flow[Started]:
-    """Call a phone number, or open what `channel` names: webrtc, text, email. A call is only queued at first."""
+    """Call a phone number, or open the `channel` webrtc, text or email. A call is only queued at first."""
     body = dict(wanted.options)
     if wanted.agent is not None:
         body["agent_id"] = wanted.agent
@@ -531,18 +478,18 @@ def start(_account: Account, wanted: Start) -> Flow[Started]:
         body["user_id"] = wanted.to
     if "channel" not in body:
         if not _phone_number(body.get("user_id")):
-            raise InvalidRefError("nobody to call: give `to` as +E.164, or a `channel` other than telephone")
+            raise InvalidRefError("`to` is required, in E.164 form, or a `channel` other than telephone")
         body["channel"] = "telephone"
     # https://docs.anyreach.ai/api-reference/conversations/create-a-conversation
     reply = yield Request("POST", "/core/conversations", body=msgspec.json.encode(body))
-    return read_or_raise(reply, _started, _words)
+    return read_or_raise(reply, _started)
 
 
 def _started(body: bytes) -> Started:
     created = decode(body, _created, [])
     conversation = enclosed(normalize(created.conversation), "conversation", body)
     greeting = {"starting_message": created.starting_message} if created.starting_message else {}
-    # That a webrtc answer brings a token is documented, its name is not.
+    # A webrtc answer has a token; its name is not documented.
     token = created.token or created.join_token or created.access_token
     return Started(
         conversation=msgspec.structs.replace(conversation, metadata={**conversation.metadata, **greeting}),
@@ -553,13 +500,13 @@ def _started(body: bytes) -> Started:
 def send(_account: Account, id: str, words: str) -> Flow[TranscriptTurn]:
     """Say something in a text conversation, and return the agent's reply with the tools it called for it.
 
-    A turn holds one tool's answer and a reply may rest on several: the transcript that `get` brings has them all.
+    A turn holds the answer of one tool, and a reply may use several: the transcript that `get` returns has them all.
     """
-    # "plain", because the widgets of a rich reply have no place in a turn.
+    # "plain", because a turn has no place for the widgets of a rich reply.
     body = msgspec.json.encode({"text": words, "interactivity": "plain"})
     # https://docs.anyreach.ai/api-reference/conversations/send-a-message
     reply = yield Request("POST", "/core/conversations/{id}/messages", ids={"id": id}, body=body)
-    return read_or_raise(reply, _replied, _words)
+    return read_or_raise(reply, _replied)
 
 
 def _replied(body: bytes) -> TranscriptTurn:
@@ -571,14 +518,12 @@ def _replied(body: bytes) -> TranscriptTurn:
 
 
 def end(_account: Account, id: str) -> Flow[None]:
-    """End a text conversation; ending it again does no harm. Other channels are refused."""
+    """End a text conversation; ending it again does nothing. Other channels are refused."""
     # https://docs.anyreach.ai/api-reference/conversations/end-a-conversation
     yield Request("POST", "/core/conversations/{id}/end", ids={"id": id}, json=False, safe=True)
 
 
-_NEEDS_ORGANIZATION = (
-    "a personal access token needs the account's setting org_id (ANYREACH_ORG_ID, where it comes from the environment)"
-)
+_NEEDS_ORGANIZATION = "a personal access token needs the account's setting org_id (in the environment, ANYREACH_ORG_ID)"
 
 
 def _sign(request: Request, account: Account, now: datetime) -> Request:
@@ -593,19 +538,12 @@ def _sign(request: Request, account: Account, now: datetime) -> Request:
 
 
 def refusal(response: Response) -> HubError:
-    """Read a refusal; a missing organization comes as 401 and would look like a bad key."""
-    words = _words(response)
+    """Read a refusal; a missing organization has status 401 and would look like a bad key."""
+    # https://docs.anyreach.ai/api-reference/errors
+    words = words_of(response)
     if words and "organization claim" in words.lower():
         words = f"{words.rstrip('.')}: {_NEEDS_ORGANIZATION}"
     return provider_error(response, words)
-
-
-def _words(response: Response) -> str | None:
-    # https://docs.anyreach.ai/api-reference/errors
-    sent = try_decode(response.body, _refusal) or _Refusal()
-    if isinstance(sent.detail, list):
-        return "; ".join(f"{'.'.join(map(str, said.loc))}: {said.msg}" for said in sent.detail)
-    return sent.detail or sent.error
 
 
 # https://docs.anyreach.ai/workflows/triggers/agent-embedded
@@ -617,7 +555,7 @@ _EVENT_KINDS = {
 
 
 def events(body: bytes) -> Sequence[Event]:
-    """Read what a customer's workflow sends: whatever its author wrote, as long as it names the conversation."""
+    """Read a delivery of a customer's workflow: its author decides what is in it, but it must name the conversation."""
     sent = decode(body, _notice, [])
     trigger = sent.trigger or _Trigger()
     id = text(sent.conversation_id) or text(trigger.conversation_id)

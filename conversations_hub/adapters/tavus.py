@@ -1,11 +1,12 @@
-"""Tavus: GET /v2/conversations, numbered pages in no known order; only `get` brings the transcript.
+"""Tavus: GET /v2/conversations, numbered pages, no known order; only `get` returns the transcript.
 
-All that happened is one list of events, some of which arrive minutes after the end. Personas and replicas became PALs
-and faces in 2026; both vocabularies are read.
+A conversation is one list of events, some of which arrive minutes after the end. Personas and replicas became PALs and
+faces in 2026; both vocabularies are read.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -16,18 +17,19 @@ import msgspec
 
 from ..account import Account
 from ..adapter import Adapter, Query, RawPage, Start, Started
-from ..errors import HubError, InvalidRefError, NotFoundError, PayloadError, RateLimitError, UnsupportedError
+from ..errors import HubError, NotFoundError, PayloadError, RateLimitError, UnsupportedError
 from ..events import Event, EventKind, Webhook
-from ..reading.json import decode, try_decode
+from ..reading.json import decode
 from ..reading.lifecycle import concluded
 from ..reading.offsets import rebased
+from ..reading.paging import read_numbers
+from ..reading.participants import Participants, Speakers, unknown_speaker
 from ..reading.plain_text import utterances
-from ..reading.refusals import provider_error, read_or_raise
+from ..reading.refusals import provider_error, read_or_raise, words_of
 from ..reading.values import (
     Id,
     Instant,
     Issues,
-    Participants,
     Seconds,
     UnixSeconds,
     drop_if_before,
@@ -35,7 +37,8 @@ from ..reading.values import (
     json_text,
     noted,
     text,
-    unknown_speaker,
+    unless_empty,
+    without_empty,
 )
 from ..schema import (
     Agent,
@@ -44,8 +47,6 @@ from ..schema import (
     Conversation,
     EndReason,
     Issue,
-    Participant,
-    ParticipantKind,
     Recording,
     RecordingAccess,
     Role,
@@ -155,34 +156,26 @@ class _Delivery(msgspec.Struct):
     timestamp: Instant = None
 
 
-class _Refusal(msgspec.Struct):
-    message: Any = None
-    error: Any = None
-
-
 _conversation = msgspec.json.Decoder(_Conversation, strict=False)
 _page: msgspec.json.Decoder[_Page | list[msgspec.Raw]] = msgspec.json.Decoder(_Page | list[msgspec.Raw], strict=False)
 _created = msgspec.json.Decoder(_Created, strict=False)
 _delivery = msgspec.json.Decoder(_Delivery, strict=False)
-_refusal = msgspec.json.Decoder(_Refusal, strict=False)
 
 _LEFT_TO_RAW = {
-    "events[].properties.face_id": "the conversation's own says it",
-    "events[].properties.replica_id": "the conversation's own says it",
-    "events[].properties.storage_provider": "the recording's address says it",
+    "events[].properties.face_id": "the conversation has the same member",
+    "events[].properties.replica_id": "the conversation has the same member",
+    "events[].properties.storage_provider": "part of the recording's address",
     "events[].properties.request.method": "the customer's own server",
     "events[].properties.request.url": "the customer's own server",
-    "events[].properties.response.*": "what the customer's own server answered",
-    "events[].properties.response": "what the customer's own server answered",
+    "events[].properties.response.*": "the answer of the customer's own server",
+    "events[].properties.response": "the answer of the customer's own server",
 }
 
 # what it means
 
 _STATUSES = {"active": Status.IN_PROGRESS, "ended": Status.ENDED}
-_FINISHED = (Status.ENDED, Status.FAILED, Status.NO_ANSWER)
 
-# Each with the position of its participant: the agent is the first, the customer the second.
-_SPEAKERS: dict[str | None, tuple[Role, int | None]] = {
+_SPEAKERS: Speakers = {
     "user": (Role.USER, 1),
     "assistant": (Role.ASSISTANT, 0),
     "replica": (Role.ASSISTANT, 0),
@@ -233,30 +226,26 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
 
     created_at = instant(sent.created_at, "created_at", issues)
     updated_at = instant(sent.updated_at, "updated_at", issues)
-    # One join is told twice, under the new and the old name.
+    # One join is reported twice, under the new and the old name.
     joined_at = _when(sent, happened, "system.pal_joined", issues)
     joined_at = joined_at or _when(sent, happened, "system.replica_joined", issues)
     shut_down_at = _when(sent, happened, "system.shutdown", issues)
 
     started_at = joined_at or (None if status is Status.QUEUED else created_at)
-    ended_at = shut_down_at or (updated_at if status in _FINISHED else None)
+    ended_at = shut_down_at or (updated_at if status.is_finished else None)
     if ended_at and started_at and ended_at < started_at:
         at = f"{_place(sent, happened['system.shutdown'][0])}.timestamp" if shut_down_at else "updated_at"
         ended_at = drop_if_before(ended_at, started_at, at, issues)
 
-    participants = Participants(
-        [
-            Participant(kind=ParticipantKind.AI_AGENT, id=text(sent.pal_id) or text(sent.persona_id)),
-            Participant(kind=ParticipantKind.CUSTOMER),
-        ]
-    )
+    agent = Agent(id=text(sent.pal_id) or text(sent.persona_id))
+    participants = Participants.of(agent)
     estimated: list[str] = []
     transcript = _transcript(sent, happened, participants, estimated, issues)
     recordings = tuple(filter(None, map(_recording, happened.get("application.recording_ready", ()))))
 
     duration = _duration(joined_at, shut_down_at and ended_at, transcript, recordings)
     derived = {
-        "status": status in _FINISHED and sent.status != "ended",
+        "status": status.is_finished and sent.status != "ended",
         "started_at": started_at is not None and joined_at is None,
         "ended_at": ended_at is not None and shut_down_at is None,
         "duration": duration is not None,
@@ -268,7 +257,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         provider_status=sent.status,
         title=text(sent.conversation_name),
         channel=Channel.VIDEO,
-        agent=Agent(id=participants[0].id) if participants[0].id else None,
+        agent=unless_empty(agent),
         participants=tuple(participants),
         created_at=created_at,
         started_at=started_at,
@@ -363,7 +352,7 @@ def _transcript_state(
         return TranscriptState.NOT_LOADED
     if transcript is not None:
         return TranscriptState.AVAILABLE
-    # It comes a minute or two after the end, so its absence says nothing yet.
+    # It arrives a minute or two after the end, so its absence means nothing yet.
     return TranscriptState.UNAVAILABLE if status in {Status.FAILED, Status.NO_ANSWER} else TranscriptState.PENDING
 
 
@@ -382,7 +371,7 @@ def _turns(
         if entry.tool_calls:
             calls = _tool_calls(entry.tool_calls, called)
             if not calls and not said:
-                continue  # only the echo of calls already told
+                continue  # it repeats calls that an earlier turn has
         if entry.tool_call_id is not None:
             said, result = "", ToolResult(call_id=_call_id(entry.tool_call_id), content=entry.content)
         turns.append(
@@ -406,7 +395,7 @@ def _turns(
 
 def _call_id(sent: Id) -> str:
     # An asynchronous tool answers twice: "dispatched", then its result under the call's id with this suffix. Both
-    # stand in the transcript, and the later one counts.
+    # are in the transcript, and the later one counts.
     return str(sent).removesuffix("_result")
 
 
@@ -451,7 +440,7 @@ def _analysis(happened: _Happened) -> Analysis | None:
     for event in happened.get("application.post_call_action_executed", ()):
         body = event.told.request.body if event.told.request else None
         if isinstance(body, str):
-            # It need not be JSON: then the text itself is what was collected.
+            # If it is not JSON, the text itself was collected.
             with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 body = msgspec.json.decode(body)
         if body is not None:
@@ -481,7 +470,7 @@ def _metadata(sent: _Conversation, happened: _Happened) -> dict[str, Any]:
         "post_call_actions": actions or None,
         "other_events": [kind for kind in happened if kind not in _KNOWN_EVENTS] or None,
     }
-    return {name: value for name, value in found.items() if value is not None and value != ""}
+    return without_empty(found)
 
 
 # https://docs.tavus.io/sections/webhooks-and-callbacks
@@ -496,7 +485,7 @@ _EVENT_KINDS = {
 
 
 def events(body: bytes) -> Sequence[Event]:
-    """Read a callback: one event, as the verbose conversation lists it. Nothing tells apart who sent it."""
+    """Read a callback: one event, as the verbose conversation lists it. Callbacks are not signed."""
     issues: list[Issue] = []
     sent = decode(body, _delivery, issues)
     kind = _EVENT_KINDS.get(sent.event_type or "", EventKind.OTHER)
@@ -515,7 +504,7 @@ def events(body: bytes) -> Sequence[Event]:
 
 
 def _told_by(body: bytes, id: str, kind: EventKind) -> Conversation:
-    """Return the conversation as far as one event tells of it."""
+    """Return what one event says about its conversation."""
     status = "active" if kind is EventKind.STARTED else "ended"
     told = {"conversation_id": id, "status": status, "events": [msgspec.Raw(body)]}
     conversation = normalize(msgspec.json.encode(told))
@@ -527,64 +516,57 @@ def _told_by(body: bytes, id: str, kind: EventKind) -> Conversation:
 # how to ask
 
 _LARGEST_PAGE = 100
+_CURSOR = re.compile(r"([1-9][0-9]{0,8}):(?:[1-9][0-9]*:)?([0-9]{1,12})")  # until 0.3 with a page size between them
 _ENDED = {Status.ENDED, Status.FAILED, Status.NO_ANSWER, Status.CANCELLED, Status.PROCESSING}
 _RUNNING = {Status.QUEUED, Status.RINGING, Status.IN_PROGRESS}
 
 
 def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
-    """List a page; a cursor is "page:page size:rows seen"."""
-    page, size, seen = _read_cursor(cursor) if cursor else (1, query.page_size or _LARGEST_PAGE, 0)
+    """List a page; a cursor is "page:rows seen"."""
+    page, seen = read_numbers(cursor, _CURSOR, "Tavus", "page:rows seen") if cursor else (1, 0)
     status = "ended" if query.status in _ENDED else "active" if query.status in _RUNNING else None
     # https://docs.tavus.io/api-reference/conversations/get-conversations
-    asked = {"limit": size, "page": page} | ({"status": status} if status else {})
+    asked = {"limit": query.page_size or _LARGEST_PAGE, "page": page} | ({"status": status} if status else {})
     reply = yield Request("GET", "/v2/conversations", {**query.options, **asked})
-    rows, total = read_or_raise(reply, _rows, _words)
+    rows, total = read_or_raise(reply, _rows)
     seen += len(rows)
-    # A short page is no end: the server may grant fewer rows than were asked for.
+    # A short page is not the end: the server may return fewer rows than requested.
     is_last = not rows or (total is not None and seen >= total)
     told_apart = query.status in {None, Status.ENDED, Status.IN_PROGRESS}
     return RawPage(
         rows=rows,
         normalize=normalize,
-        cursor=None if is_last else f"{page + 1}:{size}:{seen}",
-        warning=None if told_apart else f"Tavus lists say only active or ended, never {query.status}",
+        cursor=None if is_last else f"{page + 1}:{seen}",
+        warning=None if told_apart else f"Tavus lists only say active or ended, never {query.status}",
     )
 
 
 def _rows(body: bytes) -> tuple[list[msgspec.Raw], float | None]:
-    # A total that is no number ends the walk as none would: at an empty page.
+    # Without a readable total, the walk ends at an empty page.
     listed = decode(body, _page, [])
     if isinstance(listed, list):
         return listed, None
     rows = listed.data if listed.data is not None else listed.conversations
     if rows is None:
-        raise PayloadError("the answer holds no list of conversations")
+        raise PayloadError("the answer has no list of conversations")
     return rows, listed.total_count
-
-
-def _read_cursor(cursor: str) -> tuple[int, int, int]:
-    try:
-        page, size, seen = map(int, cursor.split(":"))
-    except ValueError:
-        raise InvalidRefError("not a cursor of Tavus: it reads page:size:seen") from None
-    return page, size, seen
 
 
 def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a conversation with its events."""
     # https://docs.tavus.io/api-reference/conversations/get-conversation
     reply = yield Request("GET", "/v2/conversations/{id}", {"verbose": "true"}, {"id": id})
-    return read_or_raise(reply, normalize, _words)
+    return read_or_raise(reply, normalize)
 
 
 def start(_account: Account, wanted: Start) -> Flow[Started]:
-    """Open a room with a PAL in it; whoever has the join URL may enter."""
+    """Open a room with a PAL in it; anyone with the join URL may enter."""
     if wanted.to is not None:
-        raise UnsupportedError("nobody is called here: leave `to` out and share the join URL")
+        raise UnsupportedError("Tavus places no calls: omit `to`, and share the join URL")
     body = {**wanted.options, **({"persona_id": wanted.agent} if wanted.agent else {})}
     # https://docs.tavus.io/api-reference/conversations/create-conversation
     reply = yield Request("POST", "/v2/conversations", body=msgspec.json.encode(body))
-    conversation = read_or_raise(reply, normalize, _words)
+    conversation = read_or_raise(reply, normalize)
     created = decode(reply.body, _created, [])
     return Started(
         conversation=conversation,
@@ -594,21 +576,21 @@ def start(_account: Account, wanted: Start) -> Flow[Started]:
 
 
 def end(_account: Account, id: str) -> Flow[None]:
-    """End a conversation; ending it again does no harm."""
+    """End a conversation; ending it again does nothing."""
     # https://docs.tavus.io/api-reference/conversations/end-conversation
     yield Request("POST", "/v2/conversations/{id}/end", ids={"id": id}, json=False, safe=True)
 
 
 def delete(_account: Account, id: str, options: Mapping[str, Any]) -> Flow[None]:
-    """Delete a conversation; `hard=True` removes its assets beyond recall."""
+    """Delete a conversation; `hard=True` removes its assets irrevocably."""
     hard = "true" if options.get("hard") else None
     # https://docs.tavus.io/api-reference/conversations/delete-conversation
     yield Request("DELETE", "/v2/conversations/{id}", {"hard": hard}, {"id": id}, json=False)
 
 
 def refusal(response: Response) -> HubError:
-    """Read a refusal; capacity and unknown ids come as 400."""
-    words = _words(response)
+    """Read a refusal; exhausted capacity and unknown ids have status 400."""
+    words = words_of(response)
     if response.status == 400 and words:
         # https://docs.tavus.io/api-reference/conversations/create-conversation
         if "maximum concurrent conversations" in words.lower():
@@ -617,11 +599,6 @@ def refusal(response: Response) -> HubError:
         if "invalid conversation_id" in words.lower():
             return provider_error(response, words, NotFoundError)
     return provider_error(response, words)
-
-
-def _words(response: Response) -> str | None:
-    sent = try_decode(response.body, _refusal) or _Refusal()
-    return next((words for words in (sent.message, sent.error) if isinstance(words, str) and words), None)
 
 
 ADAPTER = Adapter(

@@ -1,7 +1,7 @@
-"""Voiceable: GET /conversations, its paging undocumented; only `get` is sure to bring the transcript.
+"""Voiceable: GET /conversations, paging undocumented; only `get` is sure to return the transcript.
 
-A service in front of ElevenLabs. Its documentation and its own front end name almost every member differently: both
-vocabularies are read, and so is that of ElevenLabs where it may show through.
+A service in front of ElevenLabs. Its documentation and its own front end name almost every member differently. Both
+vocabularies are read, and that of ElevenLabs, since Voiceable may pass its members through.
 """
 
 from __future__ import annotations
@@ -9,38 +9,44 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
 from ..account import Account
 from ..adapter import Adapter, Query, RawPage
-from ..errors import AuthError, HubError, InvalidRefError, OutageError, PaginationError, PayloadError, for_status
-from ..reading.json import decode, try_decode
-from ..reading.lifecycle import concluded, may_still_come
+from ..errors import AuthError, HubError, OutageError, PaginationError, PayloadError, for_status
+from ..policy import sent_at
+from ..reading.json import decode, try_decode, try_decode_any
+from ..reading.lifecycle import concluded, is_too_early
+from ..reading.money import cost
 from ..reading.offsets import rebased
+from ..reading.participants import Participants, Speakers, unknown_speaker
 from ..reading.plain_text import utterances
-from ..reading.refusals import provider_error
+from ..reading.refusals import provider_error, words_of
 from ..reading.values import (
+    DIRECTIONS,
     AnyJson,
     Id,
     Instant,
     Issues,
     Number,
-    Participants,
     Seconds,
     add_seconds,
-    amount,
     enclosed,
     instant,
     json_text,
+    members_of,
     noted,
     number,
     seconds,
     text,
+    text_at,
     timestamp,
-    unknown_speaker,
+    unless_empty,
+    without_empty,
 )
 from ..schema import (
     Agent,
@@ -50,8 +56,6 @@ from ..schema import (
     Cost,
     Direction,
     Issue,
-    Participant,
-    ParticipantKind,
     Recording,
     RecordingAccess,
     Role,
@@ -81,7 +85,7 @@ class _ToolResult(msgspec.Struct):
     is_error: bool | None = None
 
 
-# Documented: content and timestamp. The front end: message and time_in_call_secs. The rest is ElevenLabs'.
+# The documentation has content and timestamp, the front end message and time_in_call_secs, ElevenLabs the rest.
 class _Turn(msgspec.Struct, gc=False):
     role: str | None = None
     content: str | None = None
@@ -134,19 +138,9 @@ class _Answer(_Position):
     meta: _Position | None = None
 
 
-class _Refusal(msgspec.Struct):
-    status: AnyJson = None
-    errors: AnyJson = None
-    error: AnyJson = None
-    details: AnyJson = None
-
-
 _conversation = msgspec.json.Decoder(_Conversation, strict=False)
 _answer = msgspec.json.Decoder(_Answer, strict=False)
 _rows = msgspec.json.Decoder(list[msgspec.Raw] | _Rows | None, strict=False)
-_refusal = msgspec.json.Decoder(_Refusal, strict=False)
-_anything: msgspec.json.Decoder[AnyJson] = msgspec.json.Decoder(AnyJson)
-
 
 _SCALARS = (str, int, float)
 
@@ -156,14 +150,9 @@ def _member(sent: AnyJson, name: str) -> Number:
     return value if isinstance(value, _SCALARS) else None
 
 
-def _word(sent: AnyJson, name: str) -> str | None:
-    value = _member(sent, name)
-    return value if isinstance(value, str) and value else None
-
-
 # what it means
 
-# Only `completed` is documented; the others are those of ElevenLabs, which the front end passes through.
+# Only `completed` is documented; the others are those of ElevenLabs, which the front end shows.
 # https://docs.voiceable.dev/api-reference/conversations/get-conversation
 _STATUSES = {
     "initiated": Status.QUEUED,
@@ -175,14 +164,10 @@ _STATUSES = {
     "done": Status.ENDED,
     "failed": Status.FAILED,
 }
-_FINISHED = (Status.ENDED, Status.FAILED)
-_OVER = (*_FINISHED, Status.PROCESSING)
 
 _VERDICTS = {"success": True, "failure": False}
-_DIRECTIONS = {"inbound": Direction.INBOUND, "outbound": Direction.OUTBOUND}
 
-# Each with the position of its participant: the agent is the first, the customer the second.
-_SPEAKERS: dict[str | None, tuple[Role, int | None]] = {
+_SPEAKERS: Speakers = {
     "user": (Role.USER, 1),
     "assistant": (Role.ASSISTANT, 0),
     "agent": (Role.ASSISTANT, 0),
@@ -190,27 +175,27 @@ _SPEAKERS: dict[str | None, tuple[Role, int | None]] = {
     "tool": (Role.TOOL, None),
 }
 
-# The metadata are those of ElevenLabs: the front end looks for the length of a call there.
+# The metadata is that of ElevenLabs: the front end takes the length of a call from it.
 # https://github.com/voiceabledev/voiceable-client/blob/013cede36af0a1f48e669c2afd4627ec7715a810/src/lib/api.ts
 _START = "start_time_unix_secs"
 _LENGTH = "call_duration_secs"
 
-# An epoch, or a date with a time and its zone, in ISO 8601 or RFC 1123: less than that, `date` is text for people.
+# An epoch, or a date with time and zone in ISO 8601 or RFC 1123; any other `date` is text for people.
 _WHOLE_INSTANT = re.compile(
     r"\d{9,}(\.\d+)?|\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*(Z|[+-]\d\d:?\d\d)"
     r"|([A-Z][a-z]{2}, )?\d\d? [A-Z][a-z]{2} \d{4} \d\d:\d\d(:\d\d)? (GMT|UTC|[+-]\d{4})"
 )
 
 
-def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, present: Instant = None) -> Conversation:
-    """Read a conversation: a row of a list or, with `is_whole`, all that Voiceable has of it; `present` is when."""
+def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, present: datetime | None = None) -> Conversation:
+    """Read a conversation: a row of a list or, with `is_whole`, a complete one; `present` is when it was sent."""
     issues = Issues()
     sent = decode(body, _conversation, issues)
     id = text(sent.conversation_id) or text(sent.id)
     if id is None:
-        raise PayloadError("the answer holds no id of a conversation")
+        raise PayloadError("the answer has no id of a conversation")
     told = _STATUSES.get(sent.status or "", Status.UNKNOWN)
-    # What has been judged is over; whatever else the front end shows as "In Progress" is a guess.
+    # A conversation with a verdict is over; that others are "In Progress", as the front end shows them, is a guess.
     status = concluded(told, sent.status, sent.call_successful in _VERDICTS, sent.outcome)
 
     # Documented as the instant "when conversation started".
@@ -222,25 +207,21 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, present: Ins
         dated_at = instant(sent.date, "date", issues)
     started_at = told_at or dated_at
     duration = _duration(sent, issues)
-    ended_at = add_seconds(started_at, duration, "duration", issues) if status in _OVER else None
+    is_over = status.is_finished or status is Status.PROCESSING
+    ended_at = add_seconds(started_at, duration, "duration", issues) if is_over else None
 
     agent = Agent(id=text(sent.agent_id), name=text(sent.agent_name))
-    participants = Participants(
-        [
-            Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, name=agent.name),
-            Participant(kind=ParticipantKind.CUSTOMER, id=text(sent.user_id)),
-        ]
-    )
+    participants = Participants.of(agent, customer_id=text(sent.user_id))
     transcript, is_counted = None, False
     entries, is_parsed = sent.transcript, isinstance(sent.transcript, str)
     if isinstance(entries, str):
         said_by = utterances(entries, agent="agent", user="user")
         entries = [_Turn(role=who, content=said) for who, said in said_by]
-    if entries:  # an empty one says no more than none
+    if entries:  # an empty one says no more than a missing one
         began = None if started_at is None else started_at.timestamp()
         transcript, is_counted = _turns(entries, began, participants, issues)
 
-    is_early = not transcript and bool(duration) and may_still_come(ended_at, instant(present, "", []))
+    is_early = is_too_early(transcript, duration, ended_at, present)
     estimated = (
         "status" if status is not told else None,
         "channel" if sent.direction else None,
@@ -254,10 +235,10 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, present: Ins
         id=id,
         status=status,
         provider_status=sent.status,
-        # Calls alone have a direction.
+        # Only calls have a direction.
         channel=Channel.PHONE if sent.direction else Channel.UNKNOWN,
-        direction=_DIRECTIONS.get(sent.direction or "") or Direction.UNKNOWN,
-        agent=agent if agent.id or agent.name else None,
+        direction=DIRECTIONS.get(sent.direction or "", Direction.UNKNOWN),
+        agent=unless_empty(agent),
         participants=tuple(participants),
         created_at=created_at,
         started_at=started_at,
@@ -265,12 +246,12 @@ def normalize(body: bytes | msgspec.Raw, *, is_whole: bool = False, present: Ins
         duration=duration,
         transcript=transcript,
         transcript_state=_transcript_state(transcript, status, is_whole=is_whole, is_early=is_early),
-        summary=text(sent.summary) or _word(sent.metadata, "summary"),
+        summary=text(sent.summary) or text_at(sent.metadata, "summary"),
         analysis=_analysis(sent),
-        recordings=(_recording(id),) if status in _FINISHED else (),
+        recordings=(_recording(id),) if status.is_finished else (),
         cost=_cost(sent.cost, issues),
         metadata=_metadata(sent, id),
-        # The ids of conversations, unlike those of agents, are ElevenLabs' own.
+        # The ids of conversations, unlike those of agents, are those of ElevenLabs.
         related_ids={"elevenlabs": id} if id.startswith("conv_") else {},
         estimated=tuple(filter(None, estimated)),
         issues=noted(issues),
@@ -299,17 +280,17 @@ def _transcript_state(
         return TranscriptState.AVAILABLE
     if not is_whole:
         return TranscriptState.NOT_LOADED
-    # Where it took its time and nothing was said, that may be still to come.
-    is_due = status not in _FINISHED or (status is Status.ENDED and is_early)
+    # A conversation that took time and has no turns may get them later.
+    is_due = not status.is_finished or (status is Status.ENDED and is_early)
     return TranscriptState.PENDING if is_due else TranscriptState.UNAVAILABLE
 
 
 def _turns(
     entries: Sequence[_Turn | None], began: float | None, participants: Participants, issues: list[Issue]
 ) -> tuple[tuple[TranscriptTurn, ...], bool]:
-    """Return the turns, and whether we counted the start of any from the instants."""
+    """Return the turns, and whether the start of any was computed from its instant."""
     turns: list[TranscriptTurn] = []
-    unread: list[Issue] = []  # their place is written out afterwards: for every turn it would take a tenth of the time
+    unread: list[Issue] = []  # places are added at the end: for every turn, that would take a tenth of the time
     is_counted = False
     for position, entry in enumerate(entries):
         if entry is None:
@@ -343,7 +324,7 @@ def _turns(
                     metrics=_metrics(entry.conversation_turn_metrics) if entry.conversation_turn_metrics else None,
                 )
             )
-        # An entry may hold what several tools answered; a turn holds one answer.
+        # An entry may hold the answers of several tools; a turn holds one.
         for result in results:
             turns.append(
                 TranscriptTurn(index=len(turns), role=Role.TOOL, start=start, timestamp=moment, tool_result=result)
@@ -361,7 +342,7 @@ def _tool_result(sent: _ToolResult) -> ToolResult:
 
 
 def _metrics(sent: AnyJson) -> dict[str, float] | None:
-    # Specified with a level `metrics` around them, shown without.
+    # The specification has them below `metrics`, the examples do not.
     # https://elevenlabs.io/docs/eleven-agents/workflows/post-call-webhooks
     named: AnyJson = sent.get("metrics", sent) if isinstance(sent, dict) else None
     if not isinstance(named, dict):
@@ -372,36 +353,32 @@ def _metrics(sent: AnyJson) -> dict[str, float] | None:
 
 def _analysis(sent: _Conversation) -> Analysis | None:
     success = _VERDICTS.get(sent.call_successful or "")
-    if not sent.outcome:
-        return None if success is None else Analysis(success=success)
     if success is None:
-        success = _VERDICTS.get(_word(sent.outcome, "outcome") or "")
-    sentiment = _word(sent.outcome, "sentiment")
+        success = _VERDICTS.get(text_at(sent.outcome, "outcome") or "")
+    sentiment = text_at(sent.outcome, "sentiment")
     confidence = number(_member(sent.outcome, "confidence_score"))
-    if success is None and sentiment is None and confidence is None:
-        return None
     scores = None if confidence is None else {"confidence_score": confidence}
-    return Analysis(success=success, sentiment=sentiment, scores=scores)
+    return unless_empty(Analysis(success=success, sentiment=sentiment, scores=scores))
 
 
 def _recording(id: str) -> Recording:
-    # Whatever `has_audio` says: the front end found it wrong and does not read it. No audio is a 404.
+    # Whatever `has_audio` says: it was found to be wrong, and the front end ignores it. Without audio this is a 404.
     # https://github.com/voiceabledev/voiceable-client/blob/452210d/src/lib/api.ts
     return Recording(location=f"/conversations/{quote(id, safe='')}/audio", access=RecordingAccess.PROVIDER_KEY)
 
 
 def _cost(sent: AnyJson, issues: list[Issue]) -> Cost | None:
-    if sent is None:
-        return None
-    place = "cost.amount_cents" if isinstance(sent, dict) and "amount_cents" in sent else "cost"
-    found = amount(_member(sent, "amount_cents"), place, issues)
-    return None if found is None else Cost(amount=found / 100, unit="USD")
+    if isinstance(sent, dict) and "amount_cents" in sent:
+        return cost(sent["amount_cents"], "cost.amount_cents", issues, per_unit=100)
+    if sent is not None:
+        issues.append(Issue("cost", "not an amount in cents"))
+    return None
 
 
 def _metadata(sent: _Conversation, id: str) -> dict[str, Any]:
     told = {
         "id": None if text(sent.id) == id else sent.id,
-        "direction": None if sent.direction in _DIRECTIONS else sent.direction,
+        "direction": None if sent.direction in DIRECTIONS else sent.direction,
         "date": sent.date,
         "call_successful": sent.call_successful,
         "messages": sent.messages,
@@ -409,8 +386,8 @@ def _metadata(sent: _Conversation, id: str) -> dict[str, Any]:
         "outcome": sent.outcome,
         "metadata": None if isinstance(sent.metadata, dict) else sent.metadata,
     }
-    attached = sent.metadata if isinstance(sent.metadata, dict) else {}
-    return {**{name: value for name, value in told.items() if value is not None and value != ""}, **attached}
+    attached = members_of(sent.metadata)
+    return {**without_empty(told), **attached}
 
 
 # how to ask
@@ -418,52 +395,46 @@ def _metadata(sent: _Conversation, id: str) -> dict[str, Any]:
 _LARGEST_PAGE = 100
 _DEFAULT_PAGE = 30
 
-_PageSize = Annotated[int, msgspec.Meta(ge=1, le=_LARGEST_PAGE)]
-_cursor = msgspec.json.Decoder(tuple[_PageSize, Annotated[str, msgspec.Meta(min_length=1)]])
+_old_cursor = msgspec.json.Decoder(tuple[int, str])
 
 
 def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
-    """List a page; a cursor is the JSON of page size and the provider's own cursor."""
-    size, position = _read_cursor(cursor) if cursor else (min(query.page_size or _LARGEST_PAGE, _LARGEST_PAGE), None)
-    # Nobody says whether the bounds count, so they are a little wide. `call_successful` cannot stand for the status:
-    # it tells how a conversation went, not where it is.
+    """List a page; a cursor is Voiceable's own."""
+    size = min(query.page_size or _LARGEST_PAGE, _LARGEST_PAGE)
+    if cursor and (old := try_decode(cursor, _old_cursor)):  # until 0.3 with a page size before it
+        _, cursor = old
+    # Whether the bounds are inclusive is not documented, so they are a little wide. `call_successful` cannot filter by
+    # status: it says how a conversation went, not where it stands.
     filters = {
         "agent_id": query.agent,
         "call_start_after_unix": math.floor(query.since.timestamp()) - 1 if query.since else None,
         "call_start_before_unix": math.ceil(query.until.timestamp()) if query.until else None,
         "page_size": size,
-        "cursor": position,
+        "cursor": cursor or None,
     }
-    asked = {name: value for name, value in filters.items() if value is not None}
+    asked = without_empty(filters)
     # https://docs.voiceable.dev/api-reference/conversations/list-conversations
     reply = yield Request("GET", "/conversations", {"summary_mode": "include", **query.options, **asked})
     answer = _opened(reply)
     listed = decode(answer.data, _rows)
     rows = _first_list(listed)
 
-    # What a list answers is not documented: whoever speaks of a next page is heard. The front end once read `cursor`.
+    # The answer is not documented, so a next page is looked for everywhere. The front end once read `cursor`.
     # https://github.com/voiceabledev/voiceable-client/blob/013cede36af0a1f48e669c2afd4627ec7715a810/src/lib/api.ts
     places = filter(None, (listed if isinstance(listed, _Rows) else None, answer, answer.pagination, answer.meta))
     told = [(text(place.next_cursor), place.has_more) for place in places]
     following = next((next_cursor for next_cursor, _ in told if next_cursor), text(answer.cursor))
     has_more = next((has_more for _, has_more in told if has_more is not None), None)
     if has_more and not following:
-        raise PaginationError("the provider says that there is more, but not where")
-    # With no way on, a page as long as asked for, or as the default, may be all there is or all that fitted.
-    is_suspect = not (following or position) and has_more is None and (len(rows) >= size or len(rows) == _DEFAULT_PAGE)
+        raise PaginationError("the provider says that there are more rows, but not where")
+    # Without a next page, a page of the requested size, or of the default size, may be complete or cut.
+    is_suspect = not (following or cursor) and has_more is None and (len(rows) >= size or len(rows) == _DEFAULT_PAGE)
     return RawPage(
         rows=rows,
         normalize=normalize,
-        cursor=msgspec.json.encode((size, following)).decode() if following and has_more is not False else None,
-        warning=f"possibly truncated: {len(rows)} conversations and no way to more" if is_suspect else None,
+        cursor=following if has_more is not False else None,
+        warning=f"possibly truncated: {len(rows)} conversations and no next page" if is_suspect else None,
     )
-
-
-def _read_cursor(cursor: str) -> tuple[int, str]:
-    try:
-        return _cursor.decode(cursor)
-    except (msgspec.MsgspecError, UnicodeEncodeError):
-        raise InvalidRefError("not a cursor of Voiceable: it reads [page size, cursor]") from None
 
 
 def _first_list(listed: list[msgspec.Raw] | _Rows | None) -> list[msgspec.Raw]:
@@ -471,7 +442,7 @@ def _first_list(listed: list[msgspec.Raw] | _Rows | None) -> list[msgspec.Raw]:
         lists = (listed.conversations, listed.items, listed.data)
         listed = next((rows for rows in lists if rows is not None), None)
     if listed is None:
-        raise PayloadError("the answer holds no list of conversations")
+        raise PayloadError("the answer has no list of conversations")
     return listed
 
 
@@ -479,15 +450,13 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a conversation with its transcript."""
     # https://docs.voiceable.dev/api-reference/conversations/get-conversation
     reply = yield Request("GET", "/conversations/{id}", ids={"id": id})
-    return enclosed(
-        normalize(_opened(reply).data, is_whole=True, present=reply.headers.get("date")), "data", reply.body
-    )
+    return enclosed(normalize(_opened(reply).data, is_whole=True, present=sent_at(reply.headers)), "data", reply.body)
 
 
 def _opened(reply: Response) -> _Answer:
-    # Under HTTP 200 the envelope may still speak of an error.
+    # Under HTTP 200 the envelope may still report an error.
     answer = decode(reply.body, _answer)
-    if _code(try_decode(answer.status, _anything)) >= 400:
+    if _code(try_decode_any(answer.status)) >= 400:
         raise refusal(reply)
     return answer
 
@@ -501,30 +470,23 @@ _API_KEY = re.compile("api[ _-]?key", re.IGNORECASE)
 
 
 def refusal(response: Response) -> HubError:
-    """Read a refusal; a missing key comes as 400, and not every 401 is about the account's key."""
-    sent = try_decode(response.body, _refusal) or _Refusal()
-    words = _words(sent)
-    # HTTP is believed first: the envelope's code counts where HTTP tells of no error.
-    code = max(response.status, _code(sent.status)) if response.ok else response.status
+    """Read a refusal; a missing key has status 400, and not every 401 is about the account's key."""
+    status = members_of(try_decode_any(response.body)).get("status")
+    words = text_at(status, "message") or words_of(response)
+    # The HTTP status comes first: the envelope's code counts only under HTTP 200.
+    code = max(response.status, _code(status)) if response.ok else response.status
     # https://docs.voiceable.dev/api-reference/introduction
     if code == 401 or (code == 400 and _API_KEY.search(words or "")):
-        # "Invalid ElevenLabs API key." is the provider's own trouble; its people must mend it, so waiting does not.
+        # "Invalid ElevenLabs API key." is a fault of the provider that its people must fix: retrying does not help.
         if "elevenlabs" in (words or "").lower():
             return provider_error(response, words, OutageError, retryable=False)
         return provider_error(response, words, AuthError)
     return provider_error(response, words, for_status(code))
 
 
-def _words(sent: _Refusal) -> str | None:
-    errors = sent.errors if isinstance(sent.errors, list) else ()
-    joined = "; ".join(error for error in errors if isinstance(error, str))
-    said = (_word(sent.status, "message"), joined, sent.error, sent.details)
-    return next((words for words in said if isinstance(words, str) and words), None)
-
-
 ADAPTER = Adapter(
     name="voiceable",
-    # The documented one is a placeholder, https://api.example.com/api/v1; this is where the front end calls.
+    # The documented URL is a placeholder, https://api.example.com/api/v1; this is the one that the front end uses.
     # https://github.com/voiceabledev/voiceable-client/blob/452210d/src/lib/api.ts
     base_url="https://api.voiceable.dev/voiceable-api",
     docs="https://docs.voiceable.dev/api-reference/introduction",
@@ -532,7 +494,7 @@ ADAPTER = Adapter(
     refusal=refusal,
     list_page=list_page,
     get=get,
-    # Rows may hold a transcript, but nothing says that they do.
+    # Rows may hold a transcript, but this is not documented.
     complete_lists=False,
     filters=("since", "until", "agent"),
     shows=("tool calls", "interruptions", "recording"),

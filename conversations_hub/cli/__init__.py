@@ -1,7 +1,7 @@
-"""The command line: every command and option is declared here, and `run` of the module of its name does the work.
+"""The command line: declares every command and its options; `run` in the module of the same name does the work.
 
-Exit codes: 0 done and complete, 1 failed or incomplete, 2 wrong usage or configuration, 130 interrupted, 141 nobody
-reads the output any more. Only click and the standard library are imported here, so that `--help` stays quick.
+Exit codes: 0 done and complete, 1 failed or incomplete, 2 wrong usage or configuration, 130 interrupted, 141 output
+closed by its reader. Only click and the standard library are imported here, so that `--help` stays quick.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ __all__ = ["cli"]
 def cli() -> None:
     """The conversations of every AI voice and video agent platform, in one form.
 
-    Accounts are found in the environment, by <PROVIDER>_API_KEY, as in TAVUS_API_KEY, or in a TOML file (--config).
+    Accounts come from the environment, from <PROVIDER>_API_KEY such as TAVUS_API_KEY, or from a TOML file (--config).
     `conversations-hub providers` lists the providers and the settings they need. CONVERSATIONS_HUB_LOG=debug does the
     same as -v.
 
     Exit codes: 0 done and complete, 1 failed or incomplete, 2 wrong usage or configuration, 130 interrupted,
-    141 nobody reads the output any more, as behind `| head`.
+    141 output closed by its reader, such as `head`.
     """
 
 
@@ -44,7 +44,7 @@ _Declaration = Callable[..., None]
 
 
 def _command(*examples: str) -> Callable[[_Declaration], _Declaration]:
-    """Declare a command: the function's name, its options and its docstring; `run` of its module takes the options."""
+    """Declare a command by a function's name, options and docstring; `run` in its module takes the options."""
 
     def declare(declaration: _Declaration) -> _Declaration:
         name = declaration.__name__.strip("_")
@@ -54,7 +54,7 @@ def _command(*examples: str) -> Callable[[_Declaration], _Declaration]:
                 names = ("config", "proxy", "proxy_from_env", "ca_file")
                 options["accounts"] = Accounts.of(*(options.pop(name) for name in names))
             if providers := options.pop("provider", ()):
-                click.echo("--provider goes with 0.3: write the providers behind the command instead", err=True)
+                click.echo("--provider is removed in 0.3: write the providers after the command instead", err=True)
                 options["targets"] += providers
             if import_module(f".{name}", __package__).run(**options) is False:
                 click.get_current_context().exit(1)
@@ -76,13 +76,13 @@ _since = click.option(
     "--since",
     type=instant,
     metavar="INSTANT",
-    help="From this instant on: 2026-11-20, 2026-11-20T09:30Z, or 90d, 12h, 30m ago.",
+    help="From this instant on: 2026-11-20, 2026-11-20T09:30Z, or 90d, 12h, 30m ago; UTC unless it has a zone.",
 )
-_until = click.option("--until", type=instant, metavar="INSTANT", help="Up to this instant, which is not included.")
+_until = click.option("--until", type=instant, metavar="INSTANT", help="Before this instant, in the same forms.")
 _with_status = click.option("--status", help="Only with this status: ended, failed, in_progress …")
-_agent = click.option("--agent", help="Only of the agent with this id.")
-_json = click.option("--json", "as_json", is_flag=True, help="Write JSON, a document per line.")
-_form = click.option("--json", "form", flag_value="json", help="Write JSON, a document per line.")
+_agent = click.option("--agent", help="Only with the agent that has this id.")
+_json = click.option("--json", "as_json", is_flag=True, help="Write JSON, one document per line.")
+_form = click.option("--json", "form", flag_value="json", help="Write JSON, one document per line.")
 _yes = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 _any_host = click.option(
     "--any-host", is_flag=True, help="Accept recordings from any public host, not only from the provider's."
@@ -97,20 +97,20 @@ _store = click.option(
     help=f"The store: {_STORES}",
 )
 _from_store = click.option(
-    "--store", type=store_url, metavar="STORE", help=f"Read from this store and ask no provider: {_STORES}"
+    "--store", type=store_url, metavar="STORE", help=f"Read from this store instead of the providers: {_STORES}"
 )
 _chats = click.option(
     "--chats",
     type=Count(min=0),
-    help="How many chats, where a provider keeps them apart from calls; by default a quarter as many.",
+    help="Chats per provider that lists them apart from calls. Default: a quarter of --conversations.",
 )
-_seed = click.option("--seed", type=int, default=0, show_default=True, help="Another seed, other conversations.")
+_seed = click.option("--seed", type=int, default=0, show_default=True, help="Seed for the generated conversations.")
 _accounts = options_of(
     click.option(
         "--config", type=click.Path(path_type=Path), help="A TOML file with the accounts, instead of the environment."
     ),
     click.option(
-        "--proxy", type=proxy, metavar="URL", help="Reach providers through this HTTP proxy, as http://host:3128."
+        "--proxy", type=proxy, metavar="URL", help="Reach providers through this HTTP proxy, such as http://host:3128."
     ),
     click.option(
         "--proxy-from-env", is_flag=True, help="Use the proxy of HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY."
@@ -118,7 +118,8 @@ _accounts = options_of(
     click.option(
         "--ca-file",
         type=click.Path(path_type=Path),
-        help="A PEM file of certificates to trust beside the system's, such as those of a proxy that inspects TLS.",
+        help="A PEM file of certificates to trust in addition to the system's, such as those of a proxy that inspects"
+        " TLS.",
     ),
     verbose,
 )
@@ -129,24 +130,33 @@ _walked = options_of(
         "--lookback",
         type=span,
         metavar="SPAN",
-        help="Walk this much of the lists again behind the end of the last sync: 2d, 90m. The default depends on the"
+        help="Read lists again from this long before the end of the last sync: 2d, 90m. The default depends on the"
         " provider.",
     ),
-    click.option("--again", is_flag=True, help="Fetch everything in the span again, whatever earlier runs stored."),
+    click.option("--again", is_flag=True, help="Fetch everything in the span again, even if it is stored."),
     click.option(
-        "--redact", is_flag=True, help="Remove e-mail addresses and phone, card and long numbers before storing."
+        "--redact",
+        is_flag=True,
+        help="Remove e-mail addresses, phone and card numbers, and other long numbers before storing.",
     ),
     click.option(
-        "--no-verify", is_flag=True, help="Walk each list once, although a list that moves meanwhile may lose rows."
+        "--no-verify",
+        is_flag=True,
+        help="Skip the second pass over each list; rows may be missed if a list changes during the sync.",
     ),
-    click.option("--keep", type=span, metavar="SPAN", help="Erase what is older, as in 180d, and fetch none of it."),
+    click.option(
+        "--keep",
+        type=span,
+        metavar="SPAN",
+        help="Erase conversations older than this, such as 180d, and fetch none of them.",
+    ),
 )
 _erasing = options_of(
     click.option(
         "--recordings",
         type=click.Path(path_type=Path),
         metavar="FOLDER",
-        help="Remove their files from this folder of recordings, too.",
+        help="Also remove their files from this folder of recordings.",
     ),
     click.option("--dry-run", is_flag=True, help="Only show what would be erased."),
     _yes,
@@ -154,23 +164,23 @@ _erasing = options_of(
         "--receipt",
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="Write what was erased to this file as JSON.",
+        help="Write a receipt of what was erased to this file, as JSON.",
     ),
 )
 
 
-# to begin with
+# first steps
 
 
 @_command("demo", "demo --conversations 90 --seed 7")
-@click.option("--conversations", type=Count(min=0), default=120, show_default=True, help="How many each provider has.")
+@click.option("--conversations", type=Count(min=0), default=120, show_default=True, help="Conversations per provider.")
 @_chats
 @_seed
 @_json
 def _demo() -> None:
     """Show what this does, on simulated providers.
 
-    It needs no key and no network.
+    Needs no key and no network.
     """
 
 
@@ -186,11 +196,11 @@ def _providers() -> None:
 @_accounts
 @_json
 def _doctor() -> None:
-    """Check the accounts.
+    """Check accounts.
 
-    All of them, or those of TARGETS such as tavus or tavus/eu. It checks key, reachability, rights, clock and limits,
-    and whether the provider still sends what its adapter knows: unknown and missing members, unknown words. It reads
-    one page of the list and a few conversations, and changes nothing.
+    Checks all accounts, or TARGETS such as tavus or tavus/eu: the key and its permissions, the connection, the clock
+    and the rate limit, and whether the provider still sends what its adapter expects (unknown and missing members,
+    unknown words). Reads one page of the list and a few conversations, and changes nothing.
     """
 
 
@@ -208,50 +218,52 @@ def _doctor() -> None:
 @_with_status
 @_agent
 @click.option("--limit", type=Count(min=0), help="At most this many, over all accounts.")
-@click.option("--transcripts", is_flag=True, help="With transcripts, even where each takes a request of its own.")
+@click.option(
+    "--transcripts", is_flag=True, help="Include transcripts, even if that takes one request per conversation."
+)
 @_from_store
 @_accounts
 @_json
 def _list() -> None:
     """List conversations.
 
-    Of all accounts, or of TARGETS such as tavus or tavus/eu. How complete the list is follows on standard error.
+    Lists all accounts, or TARGETS such as tavus or tavus/eu. A completeness report goes to standard error at the end.
     """
 
 
 @_command("get tavus:c123456", "get anyreach:conv_9 --json")
 @click.argument("ref")
 @_form
-@click.option("--raw", "form", flag_value="raw", help="Write what the provider sent, known secrets removed.")
-@click.option("--wait", type=span, metavar="SPAN", help="Wait this long for a pending transcript: 90s, 5m.")
+@click.option("--raw", "form", flag_value="raw", help="Write what the provider sent, without known secrets.")
+@click.option("--wait", type=span, metavar="SPAN", help="Wait up to this long for a pending transcript: 90s, 5m.")
 @_from_store
 @_accounts
 def _get() -> None:
     """Show one conversation with its transcript.
 
-    REF is provider:id, or provider/account:id.
+    REF is provider:id or provider/account:id.
     """
 
 
 @_command("start tavus --agent p5317866", "start vapi --agent a1 --to +15550102030 --yes")
 @click.argument("target")
 @click.option("--agent", help="The agent's id at the provider.")
-@click.option("--to", metavar="NUMBER", help="The number to call, where the channel needs one.")
+@click.option("--to", metavar="NUMBER", help="The number to call, if the channel needs one.")
 @click.option(
     "--option",
     "options",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Another member of the provider's own request, its value as JSON or plain text; may be repeated.",
+    help="Another member of the provider's own request, its value as JSON or plain text; repeatable.",
 )
-@click.option("--token", "with_token", is_flag=True, help="Also write the token that a participant joins with.")
+@click.option("--token", "with_token", is_flag=True, help="Also write the token to join with.")
 @_yes
 @_accounts
 @_json
 def _start() -> None:
     """Start a conversation.
 
-    With the account TARGET, such as tavus or tavus/eu.
+    TARGET is the account to start it with, such as tavus or tavus/eu.
     """
 
 
@@ -264,7 +276,7 @@ def _start() -> None:
 def _send() -> None:
     """Send TEXT to a running text conversation.
 
-    It shows the agent's answer.
+    Shows the agent's answer.
     """
 
 
@@ -283,9 +295,9 @@ def _end() -> None:
 @_accounts
 @_json
 def _delete() -> None:
-    """Delete conversations at the provider, for good.
+    """Delete conversations at the provider, permanently.
 
-    `erase --at-provider` deletes them from a store as well.
+    `erase --at-provider` erases them from a store as well.
     """
 
 
@@ -297,7 +309,7 @@ def _delete() -> None:
     type=click.Path(path_type=Path, file_okay=False),
     default=Path(),
     metavar="FOLDER",
-    help="The folder to write to; by default this one.",
+    help="The folder to write to. Default: the current folder.",
 )
 @_any_host
 @_accounts
@@ -318,14 +330,14 @@ def _download() -> None:
 @click.option("--provider", multiple=True, hidden=True)
 @_store
 @_walked
-@click.option("--follow", is_flag=True, help="Run again and again until stopped, and retry what failed.")
-@click.option("--every", type=Number(min=1), help="Seconds between runs; by default 60.")
-@click.option("--raw", is_flag=True, help="Also keep what the providers sent, known secrets removed.")
+@click.option("--follow", is_flag=True, help="Keep syncing until stopped, and retry what failed.")
+@click.option("--every", type=Number(min=1), help="Seconds between runs of --follow. Default: 60.")
+@click.option("--raw", is_flag=True, help="Also store what the providers sent, without known secrets.")
 @click.option(
     "--recordings",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
-    help="Also download recordings, to this folder.",
+    help="Also download recordings to this folder.",
 )
 @_any_host
 @_accounts
@@ -333,8 +345,8 @@ def _download() -> None:
 def _sync() -> None:
     """Bring a store up to date.
 
-    With all accounts, or with TARGETS such as tavus or tavus/eu: it fetches what is not there yet, what has changed,
-    and what was not ready the last time. After a stop or a kill, the next run resumes.
+    Syncs all accounts, or TARGETS such as tavus or tavus/eu: fetches conversations that are new, that have changed, or
+    that were not ready the last time. After a stop or a kill, the next run resumes.
     """
 
 
@@ -347,8 +359,8 @@ def _sync() -> None:
 def _plan() -> None:
     """Show what a sync would take.
 
-    How many requests, how long at the known limits, and what cannot be fetched. It reads the lists and at most three
-    conversations of each account, and writes nothing.
+    Shows how many requests it needs, how long they take at the known limits, and what cannot be fetched. Reads the
+    lists and at most three conversations of each account, and writes nothing.
     """
 
 
@@ -358,8 +370,8 @@ def _plan() -> None:
 def _status() -> None:
     """Show what is in a store and how fresh it is.
 
-    How many conversations each account has, from when to when, until when its lists were walked, and how many are
-    pending, restricted, failing, given up or vanished. No provider is asked.
+    Shows for each account how many conversations there are, the oldest and the newest, up to when its lists were read,
+    and how many are pending, restricted, failing, given up or vanished. Asks no provider.
     """
 
 
@@ -373,20 +385,20 @@ def _status() -> None:
 @click.option(
     "--role",
     type=click.Choice(["user", "assistant", "human_agent", "system", "tool"]),
-    help="Only what they said.",
+    help="Only turns of this role.",
 )
 @_with_status
 @_agent
-@click.option("--anywhere", is_flag=True, help="Let the words stand in different turns of a conversation.")
+@click.option("--anywhere", is_flag=True, help="Allow the words to be in different turns of a conversation.")
 @click.option("--limit", type=Count(min=0), default=20, show_default=True, help="At most this many turns.")
-@click.option("--offset", type=click.IntRange(min=0), default=0, help="Skip this many of the best turns.")
+@click.option("--offset", type=click.IntRange(min=0), default=0, help="Skip this many turns, the best first.")
 @_json
 def _search() -> None:
-    """Find what was said, the best match first.
+    """Search what was said, best match first.
 
-    In all conversations, or in those of TARGETS. All WORDS must stand in one turn. Quotes keep words together, a star
-    at the end matches every word that begins like this. OR between two words makes one of them enough; NOT before a
-    word leaves out the turns that say it.
+    Searches all conversations, or those of TARGETS such as tavus or tavus/eu. All WORDS must be in one turn. Quotes
+    keep words together; a star at the end matches all words that start like this. OR between two words makes one of
+    them enough; NOT before a word leaves out the turns that contain it.
     """
 
 
@@ -400,22 +412,22 @@ def _search() -> None:
 @_store
 @_since
 @_until
-@click.option("--overwrite", is_flag=True, help="Replace what is there.")
+@click.option("--overwrite", is_flag=True, help="Replace existing files.")
 @click.option(
-    "--rows", type=click.Choice(["turns", "conversations"]), help="What has a line in a CSV; by default turns."
+    "--rows", type=click.Choice(["turns", "conversations"]), help="What each line of a CSV is. Default: turns."
 )
 @click.option(
     "--formulas",
     is_flag=True,
-    help="Leave texts in a CSV as they are, though a spreadsheet would run or cut some of them.",
+    help="Leave texts in a CSV unchanged, although a spreadsheet may run or cut some of them.",
 )
 @_json
 def _export() -> None:
     """Write conversations of a store to a file.
 
-    All of them, or those of TARGETS such as tavus or tavus/eu. The ending of TO says the format: .jsonl or .csv,
-    either with .gz, or .parquet, a folder of two tables, which needs the extra duckdb. jsonl:- and csv:- write to
-    standard output.
+    Exports all conversations, or those of TARGETS such as tavus or tavus/eu. The ending of TO sets the format: .jsonl
+    or .csv, optionally followed by .gz, or .parquet for a folder of two tables, which needs the extra duckdb. jsonl:-
+    and csv:- write to standard output.
     """
 
 
@@ -425,26 +437,26 @@ def _export() -> None:
     "erase --email ada@example.com --at-provider",
 )
 @click.argument("refs", nargs=-1)
-@click.option("--phone", help="All conversations of the person with this number, in any spelling.")
-@click.option("--email", help="All conversations of the person with this address.")
+@click.option("--phone", help="All conversations of the person with this phone number, in any spelling.")
+@click.option("--email", help="All conversations of the person with this e-mail address.")
 @click.option("--participant", help="All conversations of the participant with this id.")
-@click.option("--at-provider", is_flag=True, help="Also delete them at the provider, where its API can.")
+@click.option("--at-provider", is_flag=True, help="Also delete them at the provider, if its API can.")
 @_store
 @_erasing
 @_accounts
 @_json
 def _erase() -> None:
-    """Erase conversations from a store, for good.
+    """Erase conversations from a store, permanently.
 
-    Those with these REFS, and all of a person. They are removed from the tables, the search index and the bytes of the
-    file, and no later sync brings them back. What others said about the person is listed and stays. Copies and backups
-    of the store are left to you.
+    Erases the conversations with these REFS, and all conversations of a person. They are removed from the tables, the
+    search index and the bytes of the file, and no later sync brings them back. Other conversations that mention the
+    person are listed, and stay. Copies and backups of the store are not touched: erasing them is up to you.
     """
 
 
 @_command("prune --keep 180d", "prune --keep 2026-01-01")
 @click.option(
-    "--keep", type=instant, required=True, metavar="INSTANT", help="Erase what is older: 180d, or 2026-01-01."
+    "--keep", type=instant, required=True, metavar="INSTANT", help="Erase what is older than this: 180d or 2026-01-01."
 )
 @_store
 @_erasing
@@ -462,36 +474,38 @@ def _prune() -> None:
     "simulate --webhooks-to http://127.0.0.1:8000/hooks",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port to listen on; by default a free one.")
-@click.option("--conversations", type=Count(min=0), default=300, show_default=True, help="How many each provider has.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port to listen on. Default: a free one.")
+@click.option("--conversations", type=Count(min=0), default=300, show_default=True, help="Conversations per provider.")
 @_chats
 @_seed
 @click.option("--latency", type=Number(min=0), help="Seconds before each answer.")
-@click.option("--jitter", type=Number(min=0), help="Up to this many seconds more.")
-@click.option("--throttle", type=Number(0, 1), help="Share of 429 with Retry-After, from 0 to 1.")
-@click.option("--throttle-bare", type=Number(0, 1), help="Share of 429 without.")
-@click.option("--outage", type=Number(0, 1), help="Share of 500, 502 and 503.")
-@click.option("--reset", type=Number(0, 1), help="Share of connections reset.")
-@click.option("--truncate", type=Number(0, 1), help="Share of bodies shorter than declared.")
-@click.option("--slow", type=Number(0, 1), help="Share of bodies that trickle in.")
-@click.option("--slow-seconds", type=Number(min=0), help="How long such a body takes.")
-@click.option("--retry-after", type=Count(min=0), help="Seconds a throttled client is told to wait.")
-@click.option("--requests-per-second", type=Number(), help="Rate per key, above which the answer is 429.")
+@click.option("--jitter", type=Number(min=0), help="Up to this many seconds more before each answer, at random.")
+@click.option("--throttle", type=Number(0, 1), help="Share of answers that are 429 with Retry-After, from 0 to 1.")
+@click.option("--throttle-bare", type=Number(0, 1), help="Share of answers that are 429 without Retry-After.")
+@click.option("--outage", type=Number(0, 1), help="Share of answers that are 500, 502 or 503.")
+@click.option("--reset", type=Number(0, 1), help="Share of connections that are reset.")
+@click.option("--truncate", type=Number(0, 1), help="Share of bodies that are shorter than declared.")
+@click.option("--slow", type=Number(0, 1), help="Share of bodies that are sent slowly.")
+@click.option("--slow-seconds", type=Number(min=0), help="Seconds that a slow body takes.")
+@click.option("--retry-after", type=Count(min=0), help="Seconds in Retry-After.")
+@click.option(
+    "--requests-per-second", type=Number(min=0, min_open=True), help="Rate per key above which the answer is 429."
+)
 @click.option("--webhooks-to", metavar="URL", help="Deliver every provider's events, signed, to URL/<provider>.")
-@click.option("--duplicate", type=Number(0, 1), help="Share of webhook deliveries that come twice.")
-@click.option("--late", type=Number(0, 1), help="Share of webhook deliveries that come late and out of order.")
-@click.option("--late-seconds", type=Number(min=0), help="Up to how late.")
+@click.option("--duplicate", type=Number(0, 1), help="Share of webhook deliveries that are sent twice.")
+@click.option("--late", type=Number(0, 1), help="Share of webhook deliveries that are sent late and out of order.")
+@click.option("--late-seconds", type=Number(min=0), help="Seconds of delay of a late delivery, at most.")
 @click.option("--burst", type=click.IntRange(min=1), help="Requests per key that may come at once.")
 @click.option(
-    "--withheld", multiple=True, metavar="KIND", help="What keys have no right to, as vapi:chats; may be repeated."
+    "--withheld", multiple=True, metavar="KIND", help="A kind that keys may not read, such as vapi:chats; repeatable."
 )
 @click.option(
-    "--provider", "providers", multiple=True, help="The provider that the faults hit; may be repeated; by default all."
+    "--provider", "providers", multiple=True, help="Limit the faults to this provider; repeatable. Default: all."
 )
 @_json
 def _simulate() -> None:
     """Serve every provider's API on this machine.
 
-    To try things out and to test against. Any key is accepted, except one that starts with "bad", which is refused as
-    the provider refuses it.
+    For trying things out and for tests. Accepts any key, except one that starts with "bad", which is refused as the
+    provider would refuse it.
     """

@@ -1,4 +1,4 @@
-"""Whose conversations, and how they are reached: what a file says, or the environment, and what was typed."""
+"""The accounts of a command, from a file or the environment, and how to reach their providers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Accounts"]
 
 
 class Accounts(NamedTuple):
-    """The accounts that a command is about."""
+    """Where a command's accounts come from, and how to reach their providers."""
 
     config: Path | None = None
     proxy: str | None = None
@@ -29,9 +29,9 @@ class Accounts(NamedTuple):
 
     @classmethod
     def of(cls, config: Path | None, proxy: str | None, proxy_from_env: bool, ca_file: Path | None) -> Self:  # noqa: FBT001
-        """Take what was typed; the proxy comes from one place."""
+        """Take the options of a command; raise `UsageError` for two proxies."""
         if proxy is not None and proxy_from_env:
-            raise click.UsageError("--proxy and --proxy-from-env exclude each other")
+            raise click.UsageError("use --proxy or --proxy-from-env, not both")
         return cls(config, proxy, proxy_from_env, ca_file)
 
     @asynccontextmanager
@@ -42,7 +42,7 @@ class Accounts(NamedTuple):
         keep_raw: bool = False,
         on_signal: Callable[[Signal], object] | None = None,
     ) -> AsyncGenerator[Hub]:
-        """Open a hub of the file's accounts, or of the environment's."""
+        """Open a hub with the accounts of the file, or of the environment."""
         async with self._hub(profile=profile, keep_raw=keep_raw, on_signal=on_signal) as hub:
             try:
                 yield hub
@@ -63,7 +63,7 @@ class Accounts(NamedTuple):
         return Hub.from_env(**options) if self.config is None else Hub.from_file(self.config, **options)
 
     def _missing(self, hub: Hub, error: ConfigurationError) -> ConfigurationError | None:
-        """Say in the words of the command line whose account is missing, where that is what is wrong."""
+        """Return the error in terms of the command line if it means a missing account, else None."""
         if isinstance(error, UnknownAccountError):
             provider = error.provider
             if provider is None or provider in hub.providers:
@@ -77,9 +77,9 @@ class Accounts(NamedTuple):
 
     def _advice(self, providers: Iterable[str]) -> str:
         if self.config is not None:
-            return f"{self.config} names none"
+            return f"{self.config} has none"
         keys = ", ".join(f"{provider.upper()}_API_KEY" for provider in providers)
         return (
-            f"set {keys}, or name a file of accounts with --config;"
-            " `conversations-hub simulate` has invented ones to try"
+            f"set {keys}, or give a file of accounts with --config;"
+            " to try it with simulated ones, run `conversations-hub simulate`"
         )

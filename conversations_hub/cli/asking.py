@@ -1,4 +1,4 @@
-"""A command that asks providers, and says on standard error what it waits for."""
+"""A hub for commands that ask providers, with progress on standard error."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ __all__ = ["Asking", "asking"]
 
 
 class Asking:
-    """A hub that is asked, and what a person who waits is told."""
+    """A hub, and the progress that is shown while it is asked."""
 
     def __init__(self, hub: Hub, waits: Waits, progress: Progress) -> None:
         self.hub = hub
         self.doing: Callable[[], str] = lambda: "asking"
-        """Returns what it is at."""
+        """Returns what the command is doing."""
         self.is_over: Callable[[str], bool] = lambda _where: False
-        """Whether an account, as "provider/account", is not waited for any more, whatever became of it."""
+        """Whether an account, as "provider/account", is done, successfully or not."""
         self._waits = waits
         self._progress = progress
 
     def clear(self) -> None:
-        """Take away what is shown in place, for a line of output follows."""
+        """Clear the progress, because a line of output follows."""
         self._progress.clear()
 
     def table(self) -> Text:
-        """Return what it is at, and who does not come on."""
+        """Return what the command is doing, and which accounts are waiting."""
         return Text("\n".join((self.doing(), *self.lines())))
 
     def lines(self) -> Iterator[str]:
-        """Yield who does not come on, and why."""
+        """Yield which accounts are waiting, and why."""
         return (line for where, line in self._waits.all() if not self.is_over(where))
 
 
@@ -44,7 +44,7 @@ class Asking:
 async def asking(
     accounts: Accounts, *, profile: ProfileName = "interactive", keep_raw: bool = False
 ) -> AsyncGenerator[Asking]:
-    """Open a hub of the accounts, and show what it waits for until it is closed."""
+    """Open a hub with the accounts, and show progress until it is closed."""
     waits, progress = Waits(), Progress()
     async with accounts.opened(profile=profile, keep_raw=keep_raw, on_signal=waits.hear) as hub:
         asked = Asking(hub, waits, progress)

@@ -1,4 +1,4 @@
-"""Before something is done at a provider that cannot be undone: a person is asked, a script says `--yes`."""
+"""Confirm an action at a provider that cannot be undone: a person is asked, a script gives `--yes`."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["confirm"]
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Return where the answer is yes; end the command otherwise."""
+    """Return if the answer is yes; otherwise end the command."""
     if yes:
         return
-    if not _is_asked():
-        raise click.UsageError("nobody is there to confirm it: give --yes")
+    if not _can_ask():
+        raise click.UsageError("this needs confirmation, but standard input is not a terminal: give --yes")
     click.confirm(escaped(question), abort=True, err=True)
 
 
-def _is_asked() -> bool:
+def _can_ask() -> bool:
     return sys.stdin.isatty()

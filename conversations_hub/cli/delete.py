@@ -1,4 +1,4 @@
-"""`delete`: conversations at their providers, for good."""
+"""`delete`: delete conversations at their providers, permanently."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ __all__ = ["delete_at_providers", "run"]
 
 
 def run(refs: Sequence[str], *, yes: bool, accounts: Accounts, as_json: bool) -> bool:
-    """Delete conversations, write what became of each, and return whether all are deleted."""
+    """Delete conversations, write the outcome of each, and return whether all are deleted."""
     for ref in refs:
         Ref.parse(ref)
     several = f"these {len(refs):,} conversations" if len(refs) > 1 else refs[0]
-    confirm(f"Delete {several} at the provider for good?", yes=yes)
+    confirm(f"Permanently delete {several} at the provider?", yes=yes)
     outcomes = asyncio.run(delete_at_providers(refs, accounts))
     for ref, outcome in outcomes.items():
         if as_json:
@@ -34,10 +34,10 @@ def run(refs: Sequence[str], *, yes: bool, accounts: Accounts, as_json: bool) ->
 
 
 async def delete_at_providers(refs: Sequence[str], accounts: Accounts) -> dict[str, str]:
-    """Delete conversations where they come from, and return what became of each."""
+    """Delete conversations at their providers, and return the outcome of each by ref."""
     outcomes: dict[str, str] = {}
     async with asking(accounts) as asked:
-        asked.doing = lambda: f"{len(outcomes)} of {len(refs)} asked for"
+        asked.doing = lambda: f"{len(outcomes)} of {len(refs)} done"
         for ref in refs:
             try:
                 await asked.hub.delete(ref)

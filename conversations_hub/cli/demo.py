@@ -1,4 +1,4 @@
-"""`demo`: every provider asked at once, simulated in this process, and what comes of it."""
+"""`demo`: fetch from every provider at once, simulated in this process, and show the result."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _LATENCY = _FAULTS.latency + _FAULTS.jitter / 2
 
 
 class _Fetched(msgspec.Struct, frozen=True, kw_only=True):
-    """What came, and how."""
+    """The fetched conversations, and the report."""
 
     conversations: Sequence[Conversation]
     report: Report
@@ -42,14 +42,14 @@ class _Fetched(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run(*, conversations: int, chats: int | None, seed: int, as_json: bool) -> bool:
-    """Fetch everything and show it, or its numbers as JSON; return whether no provider failed."""
+    """Fetch everything and show it, or write numbers as JSON; return whether no provider failed."""
     out = console(stderr=as_json)
     slowest = _FAULTS.latency + _FAULTS.jitter
     out.print("conversations-hub demo", style="bold")
     out.print(
         f"{len(BUILTIN)} providers, simulated in this process: no key, no network. An answer takes"
-        f" {_FAULTS.latency * 1000:g} to {slowest * 1000:g} ms, and one in {1 / _FAULTS.outage:g} is a server error,"
-        " on purpose.\n"
+        f" {_FAULTS.latency * 1000:g} to {slowest * 1000:g} ms, and one in {1 / _FAULTS.outage:g} is deliberately a"
+        " server error.\n"
     )
     fetched = asyncio.run(_fetch(out, conversations, conversations // 4 if chats is None else chats, seed))
     if as_json:
@@ -82,7 +82,7 @@ async def _fetch(out: Console, conversations: int, chats: int, seed: int) -> _Fe
 
 @contextmanager
 def _progress(out: Console, walk: Walk, total: int) -> Generator[Callable[[str], None]]:
-    """Show how far each provider is: a bar on a terminal, elsewhere a line when it has come to its end."""
+    """Show how far each provider is: a bar on a terminal, elsewhere one line when it is done."""
     if out.is_terminal:
         columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TextColumn("conversations"))
         with Progress(*columns, console=out) as bars:
@@ -95,12 +95,12 @@ def _progress(out: Console, walk: Walk, total: int) -> Generator[Callable[[str],
 
             yield advance
         return
-    told: set[str] = set()
+    shown: set[str] = set()
 
     def tell() -> None:
         for account in walk.report.accounts:
-            if account.elapsed and account.where not in told:
-                told.add(account.where)
+            if account.elapsed and account.where not in shown:
+                shown.add(account.where)
                 out.print(f"{account.where}: {account.delivered} conversations in {account.elapsed:.1f} s")
 
     yield lambda _provider: tell()
@@ -127,7 +127,7 @@ _STATES = {
 
 
 def _numbers(fetched: _Fetched) -> tuple[dict[str, _Row], dict[str, _Row]]:
-    """Return by provider what came, and how."""
+    """Return by provider what was fetched, and how."""
     came: dict[str, _Row] = {}
     how: dict[str, _Row] = {}
     for account in fetched.report.accounts:
@@ -181,7 +181,7 @@ def _sum(rows: Iterable[_Row]) -> _Row:
 
 def _table(rows: dict[str, _Row], in_all: _Row) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 0, 0, 1), show_footer=True)
-    table.add_column("provider", footer="in all")
+    table.add_column("provider", footer="total")
     for heading, total in in_all.items():
         table.add_column(heading, footer=f"{total:,.0f}", justify="right")
     for provider, row in rows.items():
@@ -202,7 +202,7 @@ def _title(out: Console, words: str) -> None:
 def _show_some(out: Console, conversations: Sequence[Conversation]) -> None:
     kinds = product(_KINDS.values(), BUILTIN)
     alike = ([one for one in conversations if one.status in kind and one.provider == name] for kind, name in kinds)
-    # Of each kind the newest, if possible one in which something was said.
+    # The newest of each kind, if possible one with a transcript.
     some = [max(found, key=lambda one: bool(one.transcript)) for found in alike if found][:_HANDFUL]
     if some:
         _title(out, "A few of them")
@@ -214,7 +214,7 @@ def _show_some(out: Console, conversations: Sequence[Conversation]) -> None:
 def _show_one(out: Console, conversations: Sequence[Conversation]) -> None:
     spoken = [conversation for conversation in conversations if conversation.transcript]
     if spoken:
-        _title(out, "One of them, render")
+        _title(out, "One of them, rendered")
         out.print(Panel(render(max(spoken, key=_interest)), box=box.ROUNDED, padding=(1, 2)))
 
 
@@ -240,7 +240,7 @@ def _show_search(out: Console, conversations: Sequence[Conversation]) -> None:
             hits = reader.search(_WORDS, limit=1000).hits
         spent = time.perf_counter() - began
     turns = sum(len(one.transcript or ()) for one in conversations)
-    _title(out, f"All {turns:,} turns, in a store, searched for {_WORDS!r}: {len(hits)} found in {1000 * spent:.0f} ms")
+    _title(out, f"All {turns:,} turns in a store, searched for {_WORDS!r}: {len(hits)} found in {1000 * spent:.0f} ms")
     for hit in list({hit.ref.partition(":")[0]: hit for hit in hits}.values())[:_MOST_HITS]:
         show_hit(out, hit)
 
@@ -255,15 +255,15 @@ async with Hub.from_env() as hub:
 
 _NEXT = {
     "conversations-hub list": f"your own conversations, once {BUILTIN[0].upper()}_API_KEY is set",
-    "conversations-hub sync": "all of them into a store that can be searched",
+    "conversations-hub sync": "copy all of them into a store that can be searched",
     "conversations-hub providers": "what each provider can do",
-    "conversations-hub simulate": "these providers, for your own code to ask",
+    "conversations-hub simulate": "these simulated providers, for your own code",
 }
 
 
 def _show_code(out: Console) -> None:
     _title(out, "The same in Python, for `python -m asyncio`")
     out.print(Text(_CODE, style="cyan"))
-    _title(out, "And now")
+    _title(out, "What next")
     for command, purpose in _NEXT.items():
         out.print(f"{command:<28}  {purpose}")

@@ -1,4 +1,4 @@
-"""`doctor`: whether the accounts work, and whether their providers still send what the adapters know."""
+"""`doctor`: check whether accounts work, and whether their providers still send what the adapters expect."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MOST_SHOWN = 8
 
 
 def run(targets: Sequence[str], *, accounts: Accounts, as_json: bool) -> bool:
-    """Examine accounts one after the other and write what was found; return whether nothing failed."""
+    """Check accounts one after the other and write the findings; return whether nothing failed."""
 
     async def check() -> bool:
         is_good = True
@@ -61,4 +61,4 @@ def _show(diagnosis: Diagnosis) -> None:
         if len(shown) > _MOST_SHOWN:
             click.echo(f"      and {len(shown) - _MOST_SHOWN} more")
     if any(finding.found for finding in diagnosis.findings):
-        click.echo("  --json names all that was found")
+        click.echo("  --json shows everything that was found")

@@ -1,6 +1,6 @@
-"""One account, examined: what its key opens, how its provider's clock and limits stand, and whether payloads drifted.
+"""Check one account: what its key may do, the provider's clock and limits, and whether payloads have changed.
 
-Few requests are sent: a page of the list, and `get` for some of its rows. What fails in passing is tried again.
+Few requests are sent: one page of the list, and `get` for some of its rows. Temporary failures are retried.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ Verdict = Literal["ok", "note", "failed", "skipped"]
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """What one check found."""
+    """The result of one check."""
 
     check: str
     verdict: Verdict
     said: str
     found: tuple[str, ...] = ()
-    """Members, words or places, one by one; never what people said."""
+    """Members, words or places, one by one; never the content of conversations."""
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
-    """What was found about one account."""
+    """The findings for one account."""
 
     provider: str
     account: str
@@ -63,23 +63,23 @@ class Diagnosis(msgspec.Struct, frozen=True):
 
 
 class _Evidence(msgspec.Struct):
-    """What the requests brought."""
+    """The answers to the requests."""
 
     counts: Counts = msgspec.field(default_factory=Counts)
     answers: list[tuple[Response, datetime]] = []
-    """Each with the instant it came."""
+    """Each with the instant it arrived, UTC."""
     kinds: list[tuple[Resource, list[Conversation]]] = []
-    """The conversations, by what they are."""
+    """The conversations, by kind."""
     unreadable: list[str] = []
 
     @property
     def conversations(self) -> list[Conversation]:
-        """All of them."""
+        """The conversations of all kinds."""
         return [conversation for _, found in self.kinds for conversation in found]
 
 
 async def check_account(lane: Lane) -> Diagnosis:
-    """Examine an account; whatever goes wrong is a finding."""
+    """Check an account; whatever goes wrong is a finding."""
     evidence = _Evidence()
     findings = await _access(lane, evidence)
     account, adapter = lane.account, lane.adapter
@@ -96,19 +96,19 @@ async def check_account(lane: Lane) -> Diagnosis:
             _found(
                 "unknown members",
                 (member for resource, sent in payloads for one in sent for member in unknown_members(resource, one)),
-                "the provider sends what the adapter has never heard of",
+                "sent by the provider, but unknown to the adapter",
                 "none",
             ),
             _found(
                 "unknown words",
                 _unknown_words(evidence.conversations),
-                "the provider says what the adapter has no word for",
+                "used by the provider, but unknown to the adapter",
                 "none",
             ),
             _found(
                 "missing members",
                 (member for resource, sent in payloads for member in unseen_members(resource, sent)),
-                f"in none of {total} payloads, though the adapter reads them; many come only at times",
+                f"in none of {total} payloads, although the adapter reads them; many are sent only at times",
                 "none",
                 verdict="ok",
             ),
@@ -116,13 +116,13 @@ async def check_account(lane: Lane) -> Diagnosis:
     return Diagnosis(account.provider, account.name, tuple(findings))
 
 
-# what the key opens
+# what the key may do
 
 
 async def _access(lane: Lane, evidence: _Evidence) -> list[Finding]:
     adapter, account = lane.adapter, lane.account
     if adapter.list_page is None:
-        return [Finding("list", "skipped", "the provider has no list, so there is nothing to begin with")]
+        return [Finding("list", "skipped", "the provider has no list, so there is nothing to check")]
     began = lane.clock.monotonic()
     flow = adapter.list_page(account, Query(page_size=_ROWS), None)
     listing: RawPage | HubError = await _run(lane, "list", flow, evidence)
@@ -148,11 +148,11 @@ def _reached(seconds: float, failures: int) -> Finding:
     said = f"an answer in {seconds:.2f} s"
     if not failures:
         return Finding("reachable", "ok", said)
-    return Finding("reachable", "note", f"{said}, {failures} {'try' if failures == 1 else 'tries'} having failed")
+    return Finding("reachable", "note", f"{said}, after {failures} failed {'try' if failures == 1 else 'tries'}")
 
 
 def _refused(error: HubError, reachable: Finding) -> list[Finding]:
-    if isinstance(error, ConfigurationError):  # nobody was asked
+    if isinstance(error, ConfigurationError):  # no request was sent
         return [Finding("adapter", "failed", error.reason)]
     if isinstance(error, ForbiddenError):
         return [reachable, Finding("key", "ok", "accepted"), Finding("list", "failed", str(error))]
@@ -189,8 +189,8 @@ async def _other_list(
 async def _details(lane: Lane, rows: list[Conversation], details: list[Conversation], evidence: _Evidence) -> Finding:
     get = lane.adapter.get
     if get is None:
-        return Finding("get", "skipped", "the provider has no way to get one conversation")
-    # Those that ended long ago show the most; most lists begin with the newest.
+        return Finding("get", "skipped", "the provider cannot return a single conversation")
+    # Conversations that ended long ago are the most complete; most lists start with the newest.
     wanted = ([row for row in rows if row.is_finished] or rows)[-_DETAILS:]
     if not wanted:
         return Finding("get", "skipped", "the list is empty, so there is nothing to get")
@@ -205,7 +205,7 @@ async def _details(lane: Lane, rows: list[Conversation], details: list[Conversat
 def _transcripts(evidence: _Evidence) -> Finding:
     states = [conversation.transcript_state for conversation in evidence.conversations]
     if TranscriptState.RESTRICTED in states:
-        return Finding("transcripts", "failed", "the key's role may not read them: grant it the right, or use another")
+        return Finding("transcripts", "failed", "the key may not read them: grant it that right, or use another key")
     read = states.count(TranscriptState.AVAILABLE)
     if read:
         return Finding("transcripts", "ok", f"{read} read")
@@ -223,7 +223,7 @@ async def _run(lane: Lane, operation: Literal["list", "get"], flow: Flow[T], evi
 
 
 def _overheard(flow: Flow[T], hear: Callable[[Response], None]) -> Flow[T]:
-    """Run a flow, and hear the answers it gets."""
+    """Run a flow, and pass each answer it gets to `hear`."""
     proceed: Callable[[], Request] = partial(next, flow)
     while True:
         try:
@@ -240,15 +240,15 @@ def _overheard(flow: Flow[T], hear: Callable[[Response], None]) -> Flow[T]:
             proceed = partial(flow.send, answer)
 
 
-# what the headers say
+# headers
 
 
 def _skew(evidence: _Evidence, scheme: Scheme | None) -> Finding:
     answer, came = evidence.answers[0]
-    told = sent_at(answer.headers)
-    if told is None:
-        return Finding("clock", "skipped", "the provider does not tell the time")
-    ahead = (came - told).total_seconds() - 0.5  # it tells whole seconds, cut off
+    sent = sent_at(answer.headers)
+    if sent is None:
+        return Finding("clock", "skipped", "the provider does not send the time")
+    ahead = (came - sent).total_seconds() - 0.5  # the header has whole seconds, rounded down
     if abs(ahead) <= _MOST_SKEW:
         return Finding("clock", "ok", "agrees with the provider's")
     way = "ahead of" if ahead > 0 else "behind"
@@ -262,12 +262,12 @@ def _limits(evidence: _Evidence, documented: float | None) -> Finding:
     left = quota(answer.headers, came)
     if left is None:
         named = sorted(name.lower() for name in answer.headers if "ratelimit" in name.lower().replace("-", ""))
-        return Finding("rate limit", "ok", f"{known}; no header tells what is left", _named(named))
+        return Finding("rate limit", "ok", f"{known}; no header says what is left", _named(named))
     said = f"{known}; the headers say {left.remaining} left, for {left.resets_in:.0f} s"
     return Finding("rate limit", "note" if left.remaining == 0 else "ok", said)
 
 
-# what the payloads hold
+# payloads
 
 
 def _payloads(conversations: Iterable[Conversation]) -> list[Json]:
@@ -284,18 +284,18 @@ def _readable(evidence: _Evidence) -> Finding:
         f"{issue.place}: {issue.reason}" for conversation in evidence.conversations for issue in conversation.issues
     )
     if issues:
-        return Finding("payloads", "note", f"{total} read, but not all that is in them", issues)
-    return Finding("payloads", "ok", f"{total} read whole")
+        return Finding("payloads", "note", f"{total} read, but not completely", issues)
+    return Finding("payloads", "ok", f"{total} read completely")
 
 
-# What a speaker is called may be a name; a word that an adapter could know is written like this.
+# A speaker's label may be a person's name; a word that an adapter could know has this form.
 _WORD: Final = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 
 def _unknown_words(conversations: Iterable[Conversation]) -> Iterator[str]:
     names: set[str] = set()
     for conversation in conversations:
-        # Something else may have told of the end, where nobody knows the word.
+        # Another member may have shown that it ended, although the word is unknown.
         is_known = conversation.status is not Status.UNKNOWN and "status" not in conversation.estimated
         if conversation.provider_status and not is_known:
             yield f"status: {conversation.provider_status}"
@@ -307,7 +307,7 @@ def _unknown_words(conversations: Iterable[Conversation]) -> Iterator[str]:
             else:
                 names.add(called)
     if names:
-        yield f"role: {len(names)} that may be people's names, and are not shown"
+        yield f"role: {len(names)} not shown, because they may be people's names"
 
 
 def _unknown_speakers(conversation: Conversation) -> Iterator[str]:
@@ -322,7 +322,7 @@ def _found(check: str, found: Iterable[str], said: str, otherwise: str, *, verdi
 
 
 def _named(found: Iterable[str]) -> tuple[str, ...]:
-    """Return what was found one by one, each once and cut, and how many more there are of very many."""
+    """Return what was found, each once and shortened, and how many more there are if they are very many."""
     each = list(dict.fromkeys(one_line(one, _LONGEST_NAME) for one in found))
     more = [f"and {len(each) - _MOST_NAMED} more"] if len(each) > _MOST_NAMED else []
     return (*each[:_MOST_NAMED], *more)

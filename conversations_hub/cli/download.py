@@ -1,4 +1,4 @@
-"""`download`: the recordings of a conversation, as files."""
+"""`download`: download the recordings of a conversation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["run"]
 
 
 def run(ref: str, *, folder: Path, any_host: bool, accounts: Accounts, as_json: bool) -> bool:
-    """Download what is not in the folder yet, write where it is, and return whether all of it is there."""
+    """Download the recordings that the folder lacks, write their paths, and return whether it has all of them."""
     report, files = asyncio.run(_download(ref, folder, accounts, any_host=any_host))
     if as_json:
         write_json(msgspec.json.encode({"files": [str(file) for file in files], "recordings": report}))
@@ -28,7 +28,7 @@ def run(ref: str, *, folder: Path, any_host: bool, accounts: Accounts, as_json: 
         for reason in report.failures:
             click.echo(escaped(reason), err=True)
         if not files and report.complete:
-            click.echo("it has no recording that can be downloaded", err=True)
+            click.echo("no recordings to download", err=True)
     return report.complete
 
 

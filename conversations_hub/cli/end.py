@@ -1,4 +1,4 @@
-"""`end`: a running conversation is over."""
+"""`end`: end a running conversation."""
 
 from __future__ import annotations
 

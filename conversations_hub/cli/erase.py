@@ -1,4 +1,4 @@
-"""`erase`: conversations out of a store for good, and the receipt of it."""
+"""`erase`: erase conversations from a store, permanently, with a receipt."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run(
     accounts: Accounts,
     as_json: bool,
 ) -> bool:
-    """Erase conversations, and return whether everything is gone that was to be."""
+    """Erase conversations, and return whether everything that was to be erased is gone."""
     person = None
     if phone or email or participant:
         person = Person(phone=phone, email=email, participant=participant)
@@ -65,13 +65,13 @@ def erase_from(
     receipt: Path | None,
     as_json: bool,
 ) -> bool:
-    """Show what would be erased, ask, and erase it; return whether everything is gone that was to be."""
+    """Show what would be erased, ask, and erase it; return whether everything that was to be erased is gone."""
     with store.open().reader() as reader:
         found = erase(reader, dry_run=True)
         if not dry_run and found.conversations:
             if not yes:
                 _show(found)
-                click.confirm(f"Erase {_count(found)} for good?", abort=True, err=True)
+                click.confirm(f"Permanently erase {_count(found)}?", abort=True, err=True)
             outcomes = delete(found)
             found = msgspec.structs.replace(erase(reader, dry_run=False), at_providers=outcomes)
     if as_json:
@@ -83,7 +83,7 @@ def erase_from(
             check_plain(receipt)
             FileOps().replace(own_path(receipt), [msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n"])
         except OSError as error:
-            raise StoreError(f"{receipt}: {error.strerror}; what was to be erased is erased") from None
+            raise StoreError(f"{receipt}: {error.strerror}; the conversations are erased, without a receipt") from None
     return dry_run or not found.conversations or found.complete
 
 
@@ -100,7 +100,7 @@ def _show(receipt: Receipt) -> None:
     if len(receipt.conversations) > _MOST_SHOWN:
         click.echo(f"  and {len(receipt.conversations) - _MOST_SHOWN:,} more", err=True)
     if receipt.recordings:
-        click.echo(f"  {len(receipt.recordings):,} files of recordings were removed", err=True)
+        click.echo(f"  {len(receipt.recordings):,} recording files removed", err=True)
     if receipt.mentioned:
         refs = ", ".join(map(escaped, receipt.mentioned[:_MOST_SHOWN]))
-        click.echo(f"also said in {len(receipt.mentioned):,} other conversations, which stay: {refs}", err=True)
+        click.echo(f"also mentioned in {len(receipt.mentioned):,} other conversations, which stay: {refs}", err=True)

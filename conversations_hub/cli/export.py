@@ -1,4 +1,4 @@
-"""`export`: what is in a store, as a file or on standard output."""
+"""`export`: write conversations of a store to a file or to standard output."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def run(
     rows: Rows | None,
     as_json: bool,
 ) -> None:
-    """Write conversations, the newest first; say on standard error how many and where to.
+    """Write conversations, newest first, and report on standard error how many and where.
 
-    `to` is a path whose ending tells the form (.jsonl, .jsonl.gz, .csv, .csv.gz, .parquet), or FORM:PATH; `jsonl:-` and
-    `csv:-` are standard output. NAME.parquet is a folder with a table of the conversations and one of the turns.
-    With `formulas` the texts of a CSV stay as they were said; `rows` is what has a line of its own there.
+    `to` is a path whose ending sets the format (.jsonl, .jsonl.gz, .csv, .csv.gz, .parquet), or FORMAT:PATH; `jsonl:-`
+    and `csv:-` are standard output. NAME.parquet is a folder with a table of the conversations and one of the turns.
+    With `formulas`, the texts of a CSV stay unchanged; `rows` is what each of its lines stands for.
     """
     form, path = _destination(to)
     _check_place(form, path, store.path)
@@ -78,8 +78,8 @@ _CHANGED = {
     "formula": "cells with an apostrophe before what a spreadsheet takes for a formula",
     "number": "cells with an apostrophe before digits that a spreadsheet would change",
     "cut": "cells cut to the 32,767 characters that a spreadsheet holds (--formulas leaves all as it is)",
-    "repeated": "cells beside turns cut to 1,000 characters (--rows conversations tells more)",
-    "beyond": "lines at the end that no spreadsheet shows (a shorter span of --since and --until has fewer)",
+    "repeated": "cells beside turns cut to 1,000 characters (--rows conversations keeps more)",
+    "beyond": "lines at the end that no spreadsheet shows (narrow the span with --since and --until)",
 }
 
 
@@ -92,7 +92,7 @@ def _destination(to: str) -> tuple[str, Path]:
         return form, path
     if form == "parquet" or form not in _FORMS or not name:
         raise click.BadParameter(
-            f"{to!a} does not tell a form: write NAME.jsonl, NAME.jsonl.gz, NAME.csv or NAME.parquet, or put jsonl:,"
+            f"{to!a} has no known format: write NAME.jsonl, NAME.jsonl.gz, NAME.csv or NAME.parquet, or put jsonl:,"
             " csv: or parquet: before another path; jsonl:- and csv:- are standard output"
         )
     return form, path
@@ -102,9 +102,9 @@ def _check_place(form: str, path: Path, store: Path) -> None:
     if form != "parquet" and path.is_dir():
         raise click.BadParameter(f"{str(path)!a} is a folder: name a file in it")
     if form == "parquet" and path.is_file():
-        raise click.BadParameter(f"{str(path)!a} is a file, and Parquet is a folder of two tables: name another")
+        raise click.BadParameter(f"{str(path)!a} is a file, but Parquet is a folder of two tables: give another name")
     if path.exists() and store.exists() and path.samefile(store):
-        raise click.BadParameter(f"{str(path)!a} is the store itself: name another file")
+        raise click.BadParameter(f"{str(path)!a} is the store itself: give another file")
 
 
 def _write(data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""`get`: one conversation, of an account or of a store."""
+"""`get`: show one conversation, from its provider or from a store."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ __all__ = ["run"]
 
 
 def run(ref: str, *, wait: timedelta | None, store: StoreURL | None, accounts: Accounts, form: str | None) -> None:
-    """Write one conversation, after a wait for its transcript where that is pending."""
+    """Write one conversation, after waiting for its transcript if that is pending."""
     if store is None:
         conversation = asyncio.run(_get(ref, wait or timedelta(), accounts, keep_raw=form == "raw"))
     elif wait is not None:
-        raise click.UsageError("--wait is for a provider: a store is not asked again")
+        raise click.UsageError("--wait only works with a provider: leave out --wait or --store")
     else:
         with opened(store, [str(Ref.parse(ref).target)]) as reader:
             conversation = reader.get(ref)
@@ -49,11 +49,11 @@ def _write(conversation: Conversation, form: str | None) -> None:
     elif form == "raw":
         raw = conversation.raw
         if raw is None:
-            raise click.ClickException("what the provider sent was not kept: `sync --raw` keeps it")
+            raise click.ClickException("the store does not have what the provider sent: `sync --raw` stores it")
         write_json(msgspec.json.format(raw, indent=2) if sys.stdout.isatty() else raw)
     else:
         out = console()
         if out.is_terminal:
             out.print(render(conversation))
-        else:  # its lines end where the conversation's do
+        else:  # without wrapping lines
             click.echo(conversation.render())

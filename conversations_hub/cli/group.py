@@ -1,4 +1,4 @@
-"""The group of all commands: whatever goes wrong ends with a sentence and an exit code."""
+"""The group of all commands: every error becomes a sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .streams import let_go, prepare
 __all__ = ["Sentences", "verbose"]
 
 _LOG = "CONVERSATIONS_HUB_LOG"
-_NOBODY_READS = 141  # what a shell shows of a tool that wrote to a pipe without a reader: 128 and SIGPIPE
+_BROKEN_PIPE = 141  # what shells report for a program that writes to a closed pipe: 128 + SIGPIPE
 
 
 class _WrongSetup(click.ClickException):
@@ -24,7 +24,7 @@ class _WrongSetup(click.ClickException):
 def _log(ctx: click.Context, level: str) -> None:
     from logging import getLevelNamesMapping  # noqa: PLC0415
 
-    from .log import show_log  # noqa: PLC0415  (few want to know)
+    from .log import show_log  # noqa: PLC0415  (rarely used)
 
     number = getLevelNamesMapping().get(level.upper())
     if number is None:
@@ -43,12 +43,12 @@ verbose = click.option(
     is_flag=True,
     expose_value=False,
     callback=_if_verbose,
-    help="Say on standard error what is sent, waited for and read, without ids or content.",
+    help="Log requests, waits and answers on standard error, without ids or content.",
 )
 
 
 class Sentences(click.Group):
-    """Ends with a sentence and an exit code, whatever goes wrong."""
+    """Turns every error into a sentence and an exit code."""
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command."""
@@ -68,8 +68,8 @@ class Sentences(click.Group):
             if isinstance(error, OSError):
                 let_go()
                 if error.errno == errno.EPIPE:
-                    ctx.exit(_NOBODY_READS)
-            from .sentences import sentence  # noqa: PLC0415  (only for those who fail)
+                    ctx.exit(_BROKEN_PIPE)
+            from .sentences import sentence  # noqa: PLC0415  (only after an error)
 
             is_usage = isinstance(error, ConfigurationError | InvalidRefError | UnsupportedError)
             failure = (_WrongSetup if is_usage else click.ClickException)(sentence(error))

@@ -1,4 +1,4 @@
-"""`list`: the conversations of the accounts there are, or of a store."""
+"""`list`: list conversations, from the providers or from a store."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run(
     accounts: Accounts,
     as_json: bool,
 ) -> bool:
-    """Write conversations as they come, then the report; return whether all that was asked for is there."""
+    """Write conversations as they arrive, then the report; return whether nothing that was asked for is missing."""
     write = _write_json if as_json else _table().write
     if store is not None:
         with opened(store, targets) as reader:
@@ -65,18 +65,18 @@ def run(
                         write(conversation)
             except HubError:
                 asked.clear()
-                _tell(walk.report, limit)
+                _write_report(walk.report, limit)
                 raise
             asked.clear()
-            _tell(walk.report, limit)
-            # What lies beyond the limit was not asked for.
+            _write_report(walk.report, limit)
+            # Conversations beyond the limit are not gaps.
             return not walk.report.has_gaps
 
     return asyncio.run(ask())
 
 
 def _table() -> ConversationTable:
-    """Return where a list is written, cut to the terminal where it is one."""
+    """Return the table to write to; its lines are cut to the width of a terminal."""
     out = console()
     return ConversationTable(out, is_cut=out.is_terminal or "COLUMNS" in os.environ)
 
@@ -90,13 +90,13 @@ def _so_far(report: Report) -> str:
     return f"{report.delivered:,} conversations of {listed:,} listed" if listed else "asking"
 
 
-def _tell(report: Report, limit: int | None) -> None:
-    for line in _told(report, limit):
+def _write_report(report: Report, limit: int | None) -> None:
+    for line in _report_lines(report, limit):
         click.echo(escaped_lines(line), err=True)
 
 
-def _told(report: Report, limit: int | None) -> Iterator[str]:
-    """Yield a line for each account; those of which the limit left out more share one, and each note about them."""
+def _report_lines(report: Report, limit: int | None) -> Iterator[str]:
+    """Yield a line for each account; those that the limit cut short share one line, and their notes are merged."""
     cut: list[AccountReport] = []
     for account in report.accounts:
         if limit is None or account.reached_end or account.has_gaps:
@@ -105,6 +105,6 @@ def _told(report: Report, limit: int | None) -> Iterator[str]:
             cut.append(account)
     if cut:
         where = ", ".join(account.where for account in cut)
-        yield f"{report.delivered} delivered, as --limit asks; there may be more of {where}"
+        yield f"{report.delivered} delivered, as --limit asks; there may be more from {where}"
     for note in dict.fromkeys(note for account in cut for note in account.notes):
         yield f"{', '.join(account.where for account in cut if note in account.notes)}: {note}"

@@ -1,4 +1,4 @@
-"""What the library logs, on standard error: attempts, waits and pages, without ids or anything people said."""
+"""Write the library's log to standard error: attempts, waits and pages, without ids or content."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _LOG = logging.getLogger("conversations_hub")
 
 
 def is_shown() -> bool:
-    """Whether each attempt is shown as it ends."""
+    """Whether the log shows each attempt."""
     return any(isinstance(handler, _Lines) for handler in _LOG.handlers) and _LOG.isEnabledFor(logging.DEBUG)
 
 
 def show_log(level: int = logging.DEBUG) -> Callable[[], None]:
-    """Write to standard error what is logged from now on; return what ends that."""
+    """Start to write the log to standard error; return a function that stops it."""
     lines, before = _Lines(), _LOG.level
     for handler in [*_LOG.handlers]:
-        if isinstance(handler, _Lines):  # asked for twice
+        if isinstance(handler, _Lines):  # `-v` was given twice
             _LOG.removeHandler(handler)
     _LOG.addHandler(lines)
     _LOG.setLevel(level)
@@ -39,6 +39,6 @@ def show_log(level: int = logging.DEBUG) -> Callable[[], None]:
 
 class _Lines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a line; where nobody reads it, the work goes on."""
+        """Write a line; if standard error is closed, the work continues without it."""
         with suppress(OSError):
             click.echo(f"{datetime.now(UTC):%H:%M:%S.%f} {escaped(record.getMessage())}", err=True)

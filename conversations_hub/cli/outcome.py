@@ -1,4 +1,4 @@
-"""How a sync went, once it has ended: a table, why something is missing, and what to do now."""
+"""Show the result of a sync: a table, why something is missing, and what to do next."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ __all__ = ["show_outcome"]
 
 _ALWAYS = ("new", "updated", "unchanged")
 _MEANINGS = {
-    "pending": "written, and more may come, so the next run looks again",
-    "restricted": "written without a transcript, which the provider does not show to this key",
-    "missing": "listed, and no longer there when they were asked for",
-    "bad": "rows nobody could read; --json says where and why",
+    "pending": "written, but more may come, so the next run fetches them again",
+    "restricted": "written without a transcript, because the provider does not show it to this key",
+    "missing": "listed, but gone when they were fetched",
+    "bad": "rows that could not be read; --json says where and why",
     "failed": "written without what could not be fetched; the next run tries again",
-    "given up": "the same for so long that nobody tries any more; --again does",
-    "vanished": "in the store, and no longer in the provider's list",
+    "given up": "the same, for so long that they are no longer retried; --again retries them",
+    "vanished": "in the store, but no longer in the provider's list",
 }
-_LEAST_NEEDED = ("fetched", "listed", *reversed(_MEANINGS))  # where a terminal is narrow; all of it is told below, too
+_LEAST_NEEDED = ("fetched", "listed", *reversed(_MEANINGS))  # the columns that a narrow terminal loses first
 _MOST_REFS = 3
 
 
 def show_outcome(report: SyncReport, files: RecordingsReport | None) -> None:
-    """Write how it went: a table with a row for each account and one for all, and below it what there is to know."""
+    """Write the result: a table with a row for each account and a total, and explanations below it."""
     rows = {account.where: _counts(account) for account in report.accounts}
     total = {name: sum(row[name] for row in rows.values()) for name in _counts(AccountSyncReport(""))}
     out = console()
@@ -44,8 +44,8 @@ def show_outcome(report: SyncReport, files: RecordingsReport | None) -> None:
         if total[name]:
             click.echo(f"{total[name]:,} {name}: {meaning}")
     if report.redacted:
-        taken = ", ".join(f"{number:,} {what}" for what, number in report.redacted.most_common())
-        click.echo(f"taken out: {taken}")
+        redacted = ", ".join(f"{number:,} {what}" for what, number in report.redacted.most_common())
+        click.echo(f"redacted: {redacted}")
     if files is not None:
         click.echo(escaped_lines(str(files)))
 
@@ -57,7 +57,7 @@ def _counts(account: AccountSyncReport) -> dict[str, int]:
 
 def _table(report: SyncReport, rows: dict[str, dict[str, int]], total: dict[str, int], names: Sequence[str]) -> Table:
     table = table_of(has_footer=len(rows) > 1)
-    table.add_column("account", "in all", no_wrap=True)
+    table.add_column("account", "total", no_wrap=True)
     for name in names:
         table.add_column(name, f"{total[name]:,}", justify="right", no_wrap=True)
     table.add_column("", "complete" if report.complete else "incomplete", no_wrap=True)
@@ -76,10 +76,10 @@ def _end_of(account: AccountSyncReport) -> str:
 
 
 def _named(account: AccountSyncReport) -> list[str]:
-    """Name some of those that are not whole, or no longer listed."""
-    told: list[str] = []
+    """Name some of the conversations that lack details, or are no longer listed."""
+    lines: list[str] = []
     for refs, what in ((account.not_loaded, "not loaded"), (account.vanished, "vanished")):
         if refs:
-            more = " … (--json names more)" if len(refs) > _MOST_REFS else ""
-            told.append(f"{what}: {', '.join(refs[:_MOST_REFS])}{more}")
-    return told
+            more = " … (--json shows more)" if len(refs) > _MOST_REFS else ""
+            lines.append(f"{what}: {', '.join(refs[:_MOST_REFS])}{more}")
+    return lines

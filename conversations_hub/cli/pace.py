@@ -1,4 +1,4 @@
-"""How long an account will take, where its list comes in an order that tells."""
+"""Estimate how long an account will take, if its list is in order of time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LEAST_SHARE = 0.02
 
 
 class Pace:
-    """Watches one account; a list that goes back and forth in time tells nothing."""
+    """Watches one account; a list that goes back and forth in time allows no estimate."""
 
     def __init__(self) -> None:
         self._first: tuple[float, float] | None = None
@@ -19,7 +19,7 @@ class Pace:
         self._is_ordered = True
 
     def left(self, account: AccountSyncReport, now: float) -> str | None:
-        """Return how long it will take from `now`, monotonic seconds, in round words; None while nobody can tell."""
+        """Return the time left at `now`, in monotonic seconds, as round words; None while it is unknown."""
         share = account.share
         if share is not None and account.stage == "listing":
             self._is_ordered &= share >= self._share

@@ -1,4 +1,4 @@
-"""What stands behind options, read: instants, spans, numbers, proxies and stores."""
+"""Parse the values of options: instants, spans, numbers, proxies and stores."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 
 def instant(text: str) -> datetime:
-    """Read `2026-11-20`, `2026-11-20T09:30+01:00`, or `90d`, `12h`, `30m` back from now; without a zone it is UTC."""
+    """Parse `2026-11-20`, `2026-11-20T09:30+01:00`, or `90d`, `12h`, `30m` before now; UTC without a zone."""
     try:
         if _SPAN.fullmatch(text):
             return datetime.now(UTC) - span(text)
         found = datetime.fromisoformat(text)
     except (ValueError, OverflowError, click.BadParameter):
         raise click.BadParameter(
-            f"{text!a} is not an instant: write 2026-11-20, 2026-11-20T09:30Z, 90d, 12h or 30m"
+            f"invalid date or time {text!a}: use 2026-11-20, 2026-11-20T09:30Z, 90d, 12h or 30m"
         ) from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def span(text: str) -> timedelta:
-    """Read `2d`, `12h`, `90m`, `45s` or `1w`."""
+    """Parse `2d`, `12h`, `90m`, `45s` or `1w`."""
     found = _SPAN.fullmatch(text)
     try:
         if found:
             return timedelta(**{_UNITS[found["unit"]]: int(found["number"])})
     except OverflowError:
         pass
-    raise click.BadParameter(f"{text!a} is not a span: write 2d, 12h or 90m")
+    raise click.BadParameter(f"invalid span {text!a}: use 2d, 12h or 90m")
 
 
 class Number(click.FloatRange):
-    """A finite number: `nan` lies in every range, and nobody waits for ever."""
+    """A finite number: click accepts `nan` in every range, and `inf` would wait forever."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read it."""
+        """Parse the number."""
         number = super().convert(value, param, ctx)
         if not isfinite(number):
             self.fail(f"{value} is not a finite number", param, ctx)
@@ -56,16 +56,16 @@ class Number(click.FloatRange):
 
 
 class Count(click.IntRange):
-    """How many; more than any store can hold is as good as all."""
+    """A count, limited to the largest integer of SQLite, which is more than any store holds."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read it."""
+        """Parse the count."""
         count: int = super().convert(value, param, ctx)
         return min(count, 2**63 - 1)
 
 
 def proxy(text: str) -> str:
-    """Read the URL of a proxy; a password in it would stand in the list of processes, and in the shell's history."""
+    """Parse the URL of a proxy; refuse a password, which the process list and the shell's history would show."""
     from ..proxy import Proxy  # noqa: PLC0415
 
     try:
@@ -74,14 +74,14 @@ def proxy(text: str) -> str:
         raise click.BadParameter(error.reason) from None
     if "@" in text:
         raise click.BadParameter(
-            "everybody on this machine could read the password: write proxy = … into the file of --config, or set"
+            "other users of this machine could read the password: write proxy = … into the file of --config, or set"
             " HTTPS_PROXY and give --proxy-from-env"
         )
     return text
 
 
 def store_url(text: str) -> StoreURL:
-    """Read where a store is; what is typed by mistake would make a file of that name."""
+    """Parse a store URL; refuse a probable mistake, which would create a file of that name."""
     try:
         return StoreURL.parse(text)
     except ConfigurationError as error:
@@ -92,5 +92,5 @@ _Declaration = Callable[..., None]
 
 
 def options_of(*options: Callable[[_Declaration], _Declaration]) -> Callable[[_Declaration], _Declaration]:
-    """Return one decorator for several, in this order."""
+    """Return one decorator that adds several options, in this order."""
     return lambda declaration: reduce(lambda command, option: option(command), reversed(options), declaration)

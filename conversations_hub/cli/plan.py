@@ -1,4 +1,4 @@
-"""`plan`: what a sync would take, before it starts."""
+"""`plan`: show what a sync would take."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def run(
     accounts: Accounts,
     as_json: bool,
 ) -> bool:
-    """Write what a sync would take, account by account; return whether every account could be looked at."""
+    """Write what a sync would take, account by account; return whether every account could be checked."""
     kept = store.open()
 
-    async def look() -> list[AccountPlan]:
+    async def ask() -> list[AccountPlan]:
         async with asking(accounts, profile="bulk") as asked:
             asked.doing = lambda: "reading the lists"
             return await plan(
@@ -51,7 +51,7 @@ def run(
                 redact=redactors() if redact else (),
             )
 
-    plans = asyncio.run(look())
+    plans = asyncio.run(ask())
     for account in plans:
         if as_json:
             write_json(msgspec.json.encode(account))

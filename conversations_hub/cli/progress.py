@@ -1,4 +1,4 @@
-"""How a command goes while it goes: in place on a terminal, elsewhere in lines."""
+"""Show the progress of a command: in place on a terminal, elsewhere as lines."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ from .waits import Waits
 __all__ = ["Progress", "WatchedRecordings", "WatchedSync", "fitting"]
 
 _SHOW_EVERY = 0.5  # seconds, on a terminal
-_TELL_EVERY = 10.0  # seconds, elsewhere
+_WRITE_EVERY = 10.0  # seconds, elsewhere
 
 _MEANINGS = "listed: by the provider; fetched: one by one; written: new or changed"
 
 
 class Progress:
-    """Writes to standard error. Where nobody reads that any more, the command goes on without a word."""
+    """Writes progress to standard error. If that is closed, the command continues silently."""
 
     def __init__(self) -> None:
         self._live: Live | None = None
         self._says_enough = False
 
     def say(self, line: str) -> None:
-        """Write a line that stays."""
+        """Write a permanent line."""
         with suppress(OSError):
             if self._live is None:
                 click.echo(line, err=True)
@@ -52,9 +52,9 @@ class Progress:
 
     @contextmanager
     def watching(self, watched: Watched) -> Generator[None]:
-        """Show how it goes, for as long as the block takes."""
-        is_in_place = sys.stderr.isatty() and not is_shown()  # between lines that come all the time it would flicker
-        watching = asyncio.ensure_future(self._show(watched) if is_in_place else self._tell(watched))
+        """Show progress while the block runs."""
+        is_in_place = sys.stderr.isatty() and not is_shown()  # between log lines it would flicker
+        watching = asyncio.ensure_future(self._show(watched) if is_in_place else self._write_lines(watched))
         try:
             yield
         finally:
@@ -62,7 +62,7 @@ class Progress:
             self._hide()
 
     def clear(self) -> None:
-        """Take away what is shown in place, for a line of output follows; it comes back when none has for a while."""
+        """Clear what is shown in place, because output follows; it comes back after a while without output."""
         self._says_enough = True
         self._hide()
 
@@ -75,7 +75,7 @@ class Progress:
     async def _show(self, watched: Watched) -> None:
         with suppress(OSError):
             while True:
-                await asyncio.sleep(_SHOW_EVERY)  # what is over sooner needs no word
+                await asyncio.sleep(_SHOW_EVERY)  # shorter work needs no progress
                 if not self._says_enough:
                     self._refresh(watched)
                 self._says_enough = False
@@ -87,15 +87,15 @@ class Progress:
             self._live = live
         self._live.update(fitting(watched, self._live.console), refresh=True)
 
-    async def _tell(self, watched: Watched) -> None:
+    async def _write_lines(self, watched: Watched) -> None:
         while True:
-            await asyncio.sleep(_TELL_EVERY)
+            await asyncio.sleep(_WRITE_EVERY)
             for line in watched.lines():
                 self.say(line)
 
 
 def fitting(watched: Watched, out: Console) -> RenderableType:
-    """Return what is shown in place; its last line where a terminal is too low, for what scrolls away stays."""
+    """Return what to show in place: only the last line if the terminal is too low, because scrolled lines stay."""
     table = watched.table()
     if len(out.render_lines(table)) < out.height:
         return table
@@ -104,35 +104,35 @@ def fitting(watched: Watched, out: Console) -> RenderableType:
 
 
 class Watched(Protocol):
-    """What can be shown while it goes on."""
+    """Work whose progress can be shown."""
 
     def table(self) -> RenderableType:
-        """Return it as it is shown in place."""
+        """Return the progress, to be shown in place."""
         ...
 
     def lines(self) -> Iterable[str]:
-        """Return it as lines."""
+        """Return the progress as lines."""
         ...
 
 
 class WatchedRecordings:
-    """Downloads that are watched."""
+    """The progress of downloads."""
 
     def __init__(self, report: RecordingsReport, waits: Waits | None = None) -> None:
         self._report = report
         self._waits = waits or Waits()
 
     def table(self) -> Text:
-        """Return it as text."""
+        """Return the progress as text."""
         return Text("\n".join(self.lines()))
 
     def lines(self) -> list[str]:
-        """Return how many there are, what failed, and who does not come on."""
+        """Return how many are downloaded, what failed, and which accounts are waiting."""
         return [*escaped_lines(str(self._report)).splitlines(), *(line for _, line in self._waits.all())]
 
 
 class WatchedSync:
-    """A sync that is watched from now on."""
+    """The progress of a sync, timed from now on."""
 
     def __init__(self, report: SyncReport, waits: Waits, now: Callable[[], float] = time.monotonic) -> None:
         self._report = report
@@ -140,14 +140,14 @@ class WatchedSync:
         self._now = now
         self._began = now()
         self._paces: defaultdict[str, Pace] = defaultdict(Pace)
-        self._told: set[str] = set()  # those that had ended when a line was written
+        self._reported: set[str] = set()  # accounts that had ended when a line was written
 
     def table(self) -> Group:
-        """Return it as a table: a row for each account, and one for all."""
+        """Return the progress as a table: a row for each account, and a total."""
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), show_footer=True)
         accounts = self._report.accounts
         widest = max((len(account.where) for account in accounts), default=0)
-        table.add_column("account", "in all", no_wrap=True, min_width=widest)
+        table.add_column("account", "total", no_wrap=True, min_width=widest)
         for name, number in _NUMBERS.items():
             total = f"{sum(map(number, accounts)):,}"
             table.add_column(name, total, justify="right", no_wrap=True, min_width=max(len(name), len(total)))
@@ -155,20 +155,20 @@ class WatchedSync:
         for account in accounts:
             numbers = [f"{number(account):,}" for number in _NUMBERS.values()]
             table.add_row(escaped(account.where), *numbers, escaped(self._state(account)))
-        # What a terminal echoes of Ctrl-C stands behind the last line, which must not be full.
+        # A terminal echoes Ctrl-C after the last line, which must have room for it.
         return Group(table, Text(_MEANINGS, "dim"))
 
     def lines(self) -> Generator[str]:
-        """Yield it as lines, one for each account that has not ended before, and one for all."""
+        """Yield the progress as lines: one for each account that had not ended before, and a total."""
         for account in self._report.accounts:
-            if account.where not in self._told:
+            if account.where not in self._reported:
                 numbers = ", ".join(f"{number(account):,} {name}" for name, number in _NUMBERS.items())
                 yield f"{account.where}: {numbers}; {escaped(self._state(account))}"
                 if account.ended or account.error:
-                    self._told.add(account.where)
+                    self._reported.add(account.where)
         accounts = self._report.accounts
         totals = ", ".join(f"{sum(map(number, accounts)):,} {name}" for name, number in _NUMBERS.items())
-        yield f"in all: {totals}; {self._state_of_all()}"
+        yield f"total: {totals}; {self._state_of_all()}"
 
     def _state_of_all(self) -> str:
         accounts = self._report.accounts
@@ -188,7 +188,7 @@ class WatchedSync:
             "asking": "waiting for the first answer",
             "listing": left or "listing and fetching",
             "verifying": f"verifying: {account.seen:,} read again",
-            "looking again": "asking again for what was late",
+            "looking again": "fetching unsettled conversations again",
         }[account.stage]
 
 

@@ -1,4 +1,4 @@
-"""`providers`: what each provider can do and tell, computed from its adapter."""
+"""`providers`: show what each provider supports, as its adapter declares."""
 
 from __future__ import annotations
 
@@ -37,25 +37,25 @@ _NO = "-"
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
-    """What one provider can do and tell."""
+    """What one provider supports."""
 
     provider: str
     operations: tuple[Operation, ...]
     lists: tuple[str, ...]
     """The kinds of conversations that are listed."""
     unlisted: tuple[str, ...]
-    """Conversations that the provider keeps and nobody lists here, in words."""
+    """Conversations that the provider keeps but that are not listed, in words."""
     transcripts_in_list: bool
-    """Whether a list brings the transcripts; if not, each takes a `get`."""
+    """Whether lists contain the transcripts; if not, each takes a `get`."""
     filters: tuple[Filter, ...]
-    """What the provider itself narrows its lists by."""
+    """The filters that the provider itself applies to its lists."""
     shows: tuple[Feature, ...]
     webhooks: str | None
-    """How deliveries are signed, or "unsigned"; None: there are none."""
+    """How deliveries are signed, or "unsigned"; None if there are none."""
     requests_per_second: float | None
-    """The documented limit of an account; None: not documented."""
+    """The documented limit of an account; None if it is not documented."""
     settings: tuple[str, ...]
-    """What an account may need beside its key."""
+    """What an account may need besides its key."""
     support: Support
     """What the adapter was checked against."""
     coverage: Coverage | None
@@ -63,7 +63,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, adapter: Adapter) -> Capabilities:
-        """Compute them from what an adapter holds."""
+        """Return what an adapter declares."""
         scheme = adapter.webhook.scheme if adapter.webhook else None
         return cls(
             provider=adapter.name,
@@ -83,21 +83,21 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def rate(self) -> str:
-        """The documented limit, for people."""
+        """The documented limit, for display."""
         return _NO if self.requests_per_second is None else f"{self.requests_per_second:g}/s"
 
     @property
     def checked_against(self) -> str:
-        """What the adapter was checked against, for people."""
+        """What the adapter was checked against, for display."""
         if self.coverage is None:
             return self.support
         return f"{self.support}: {self.coverage.read} of {self.coverage.members} members read"
 
 
 def run(form: str | None) -> None:
-    """Write what each provider can do: as JSON, as Markdown, or set for people.
+    """Write what each provider supports: as JSON, as Markdown, or as text.
 
-    A published adapter that is broken is named on standard error, and costs no other its place.
+    A published adapter that is broken is reported on standard error, and does not affect the others.
     """
     found: list[Capabilities] = []
     for name in available():
@@ -134,7 +134,7 @@ def _cells(one: Capabilities) -> tuple[str, ...]:
     )
 
 
-def _mark(is_so: bool) -> str:  # noqa: FBT001  (a truth, as a sign)
+def _mark(is_so: bool) -> str:  # noqa: FBT001  (the boolean is what is shown)
     return "✓" if is_so else _NO
 
 
@@ -150,13 +150,13 @@ def _show(found: list[Capabilities]) -> None:
 
 
 def _facts(one: Capabilities) -> list[tuple[str, str]]:
-    transcripts = "in its lists" if one.transcripts_in_list else "by get, one by one"
+    transcripts = "in its lists" if one.transcripts_in_list else "one by one, with get"
     return [
         ("can", ", ".join(one.operations)),
         ("lists", ", ".join(one.lists) + (f"; not {', '.join(one.unlisted)}" if one.unlisted else "")),
         ("transcripts", transcripts),
-        ("filters", ", ".join(one.filters) or "none; all are checked here"),
-        ("tells", ", ".join(one.shows) or _NO),
+        ("filters", ", ".join(one.filters) or "none; all are applied here"),
+        ("shows", ", ".join(one.shows) or _NO),
         ("webhooks", one.webhooks or "none"),
         ("rate limit", "not documented" if one.requests_per_second is None else one.rate),
         *([("settings", ", ".join(one.settings))] if one.settings else []),

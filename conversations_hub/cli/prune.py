@@ -1,4 +1,4 @@
-"""`prune`: old conversations out of a store."""
+"""`prune`: erase old conversations from a store."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def run(
     receipt: Path | None,
     as_json: bool,
 ) -> bool:
-    """Erase what was before an instant, and return whether all of it is gone."""
+    """Erase conversations from before an instant, and return whether all of them are gone."""
 
     def prune(reader: StoreReader, *, dry_run: bool) -> Receipt:
         return reader.prune(keep, recordings=recordings, dry_run=dry_run)

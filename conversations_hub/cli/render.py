@@ -1,4 +1,4 @@
-"""Conversations set for people to read: a line in a list, or whole."""
+"""Render conversations on a terminal: as a line in a list, or completely."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _NONE = "-"
 
 
 class _Console(Console):
-    """A console that leaves it to its caller to end where nobody reads any more."""
+    """A console that leaves broken pipes to its caller."""
 
     def on_broken_pipe(self) -> None:
-        """Pass on what rich would end the process for."""
-        raise BrokenPipeError(errno.EPIPE, "nobody reads any more")
+        """Raise the error, for which rich would end the process."""
+        raise BrokenPipeError(errno.EPIPE, "output closed by its reader")
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return a console that takes no text for markup."""
+    """Return a console that does not interpret markup."""
     return _Console(stderr=stderr, markup=False, emoji=False, highlight=False)
 
 
@@ -40,14 +40,14 @@ _LEAST_WORDS = 24
 
 
 class ConversationTable:
-    """A list of conversations, a line each as it comes.
+    """A list of conversations, which are written as they arrive, one line each.
 
-    Where too little room is left for the first words, they stand on a line of their own.
+    If there is too little room for the first words, they go on a second line.
 
     Args:
-        out: where to write.
-        ref_width: the room to give to refs; a longer one moves the rest of its line.
-        is_cut: whether lines end where the console does.
+        out: the console to write to.
+        ref_width: the width of the ref column; a longer ref moves the rest of its line.
+        is_cut: whether to cut lines at the width of the console.
     """
 
     def __init__(self, out: Console, *, ref_width: int = _LONG_REF, is_cut: bool = True) -> None:
@@ -57,7 +57,7 @@ class ConversationTable:
         self._has_heading = False
 
     def write(self, conversation: Conversation) -> None:
-        """Write the line of a conversation, below the heading if it is the first."""
+        """Write the line of a conversation, after the heading if it is the first."""
         if not self._has_heading:
             self._has_heading = True
             heading = self._with_words(self._line(_HEADINGS), "first words")
@@ -94,7 +94,7 @@ class ConversationTable:
 
 
 def day(moment: datetime | None) -> str:
-    """Return an instant of this year to the minute, and of another one the day."""
+    """Return an instant, UTC: to the minute if it is in this year, else only the day."""
     if moment is None:
         return _NONE
     is_this_year = moment.year == datetime.now(UTC).year
@@ -113,11 +113,11 @@ def _first_words(conversation: Conversation) -> str:
     return escaped(said or conversation.title or conversation.summary or conversation.text)
 
 
-# whole
+# a whole conversation
 
 
 def render(conversation: Conversation) -> Group:
-    """Return a conversation with its heading and its transcript, as `render` has them, in colours and columns."""
+    """Return a conversation with heading and transcript, like `Conversation.render`, in colours and columns."""
     parts: list[RenderableType] = [Text.assemble(*heading(conversation)), _facts(conversation)]
     turns = said(conversation)
     if turns:

@@ -1,4 +1,4 @@
-"""`search`: the turns of a store in which words were said."""
+"""`search`: find the turns of a store that contain words."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def run(
     offset: int,
     as_json: bool,
 ) -> bool:
-    """Write the turns in which the words were said, the best first; return whether there are any."""
+    """Write the turns that contain the words, best match first; return whether there are any."""
     if not words.strip(' "*'):
-        raise click.BadParameter("there is no word to look for")
+        raise click.BadParameter("no words to search for")
     with opened(store, targets) as reader:
         found = reader.search(
             words,
@@ -59,13 +59,13 @@ def run(
     if found.hint:
         click.echo(escaped(found.hint), err=True)
     elif found.total > len(found.hits):
-        shown = f"{offset + 1} to {offset + len(found.hits)} of" if found.hits else "there are no more than"
+        shown = f"{offset + 1} to {offset + len(found.hits)} of" if found.hits else "there are only"
         click.echo(f"{shown} {found.total:,} turns", err=True)
     return bool(found.hits)
 
 
 def show_hit(out: Console, hit: Hit) -> None:
-    """Write a turn that was found: where it is, and what was said around the words."""
+    """Write a turn that was found: where it is, and the text around the words."""
     day = "-" if hit.created_at is None else f"{hit.created_at:%Y-%m-%d %H:%M}"
     heading = f"{hit.ref}  {day}  {span(hit.start)}  {hit.role.value}"
     title = f"  {escaped(hit.title)}" if hit.title else ""

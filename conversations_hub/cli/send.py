@@ -1,4 +1,4 @@
-"""`send`: something said in a running text conversation, and the answer."""
+"""`send`: send a text to a running text conversation, and show the answer."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ __all__ = ["run"]
 
 
 def run(ref: str, text: str, *, yes: bool, accounts: Accounts, as_json: bool) -> None:
-    """Say a text, and write the agent's answer."""
-    confirm(f"Say that in {ref}?", yes=yes)
+    """Send a text, and write the agent's answer."""
+    confirm(f"Send this text to {ref}?", yes=yes)
     turn = asyncio.run(_send(ref, text, accounts))
     if as_json:
         write_json(msgspec.json.encode(turn))

@@ -1,4 +1,4 @@
-"""What went wrong, in a sentence for people."""
+"""Turn errors into sentences."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["sentence"]
 
 
 def sentence(error: Exception) -> str:
-    """Return what an error says, without what steers a terminal; of a defect no more than its name."""
+    """Return the message of an error, escaped for a terminal; of an internal error only the name."""
     if isinstance(error, PartialError):
         return "\nError: ".join(escaped(str(one)) for one in error.errors.values())
     if isinstance(error, HubError):
@@ -18,6 +18,6 @@ def sentence(error: Exception) -> str:
         reason = error.strerror or type(error).__name__
         return f"{escaped(str(error.filename))}: {reason}" if error.filename else reason
     return (
-        f"a defect of conversations-hub, {type(error).__name__}:"
-        " `python -X dev -m conversations_hub …` shows where, please report it"
+        f"internal error ({type(error).__name__}). Run `python -X dev -m conversations_hub …` for a traceback, and"
+        " please report it"
     )

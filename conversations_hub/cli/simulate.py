@@ -1,4 +1,4 @@
-"""`simulate`: every provider's API on loopback, for the user's own tests."""
+"""`simulate`: serve every provider's API on this machine, for the user's own tests."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def run(
     as_json: bool,
     **faults: Any,
 ) -> None:
-    """Serve until SIGTERM, which is no failure, or an interrupt, which is passed on."""
+    """Serve until SIGTERM, which is not a failure, or an interrupt, which is passed on."""
     chats = conversations // 4 if chats is None else chats
     try:
         simulator = Simulator(
@@ -43,7 +43,7 @@ def run(
             port=port,
             webhooks_to=webhooks_to,
             now=datetime.now(UTC),
-            clock=time.time,  # that of the machine, also after it has slept
+            clock=time.time,  # the machine's, which is right even after it has slept
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from None
@@ -52,7 +52,7 @@ def run(
 
 async def _serve(simulator: Simulator, conversations: int, chats: int, *, as_json: bool) -> None:
     terminated = asyncio.Event()
-    with suppress(NotImplementedError):  # Windows knows no handlers of the loop
+    with suppress(NotImplementedError):  # Windows event loops have no signal handlers
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminated.set)
     async with simulator:
         if as_json:
@@ -67,11 +67,11 @@ def _welcome(simulator: Simulator, conversations: int, chats: int) -> str:
     exports = [f"export {name}={shlex.quote(value)}" for name, value in simulator.environment().items()]
     return "\n".join(
         (
-            f"Serving {conversations} conversations of each provider, and {chats} chats beside calls; Ctrl-C ends it.",
+            f"Serving {conversations} conversations per provider, and {chats} chats if apart from calls. Ctrl-C stops.",
             "",
             *bases,
             "",
-            "For another shell, where conversations-hub and Hub.from_env() then find them:",
+            "Run this in another shell, so that conversations-hub and Hub.from_env() use them:",
             "",
             *exports,
         )

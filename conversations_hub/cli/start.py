@@ -1,4 +1,4 @@
-"""`start`: a conversation, and how to join it."""
+"""`start`: start a conversation, and show how to join it."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def run(
     wanted = _read(options)
     confirm(f"Start a conversation with {target}{f', calling {to}' if to else ''}?", yes=yes)
     started = asyncio.run(_start(target, agent, to, wanted, accounts))
-    told = {"ref": started.conversation.ref, "join_url": started.join_url}
+    facts = {"ref": started.conversation.ref, "join_url": started.join_url}
     if with_token:
-        told["token"] = started.token.reveal() if started.token is not None else None
+        facts["token"] = started.token.reveal() if started.token is not None else None
     if as_json:
-        write_json(msgspec.json.encode(told))
+        write_json(msgspec.json.encode(facts))
         return
-    for name, value in told.items():
+    for name, value in facts.items():
         if value is not None:
             click.echo(f"{name.replace('_', ' ')}: {escaped(value)}")
 

@@ -1,4 +1,4 @@
-"""`status`: what is in a store, how fresh it is, and what is not there yet."""
+"""`status`: show what is in a store, how fresh it is, and what is missing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["run"]
 
 
 def run(store: StoreURL, *, as_json: bool) -> None:
-    """Write how a store stands, account by account and in all."""
+    """Write the status of a store, account by account and in total."""
     with store.open().reader() as reader:
         found = reader.status()
     if as_json:
@@ -60,10 +60,10 @@ def _cells(row: AccountStatus, names: Sequence[str]) -> list[str]:
 
 
 _MEANINGS = {
-    "pending": "more of them may come, so the next sync looks again",
+    "pending": "more of them may come, so the next sync fetches them again",
     "restricted": "the provider does not show their transcripts to this key",
     "failing": "written without what could not be fetched; the next sync tries again",
-    "given_up": "the same, and nobody tries any longer; `sync --again` does",
+    "given_up": "the same, but no longer retried; `sync --again` retries them",
     "vanished": "no longer in the provider's list",
 }
 
@@ -75,4 +75,4 @@ def _remarks(found: StoreStatus) -> Iterator[str]:
     under_way = [row.where for row in found.accounts if row.is_under_way]
     if under_way:
         names = ", ".join(under_way)
-        yield f"a sync is in the middle of a list, or was stopped there, and the next one goes on: {names}"
+        yield f"a sync is in the middle of a list, or was stopped there and resumes next time: {names}"

@@ -1,4 +1,4 @@
-"""A command that ends in good order when it is told to."""
+"""Stop a command cleanly on SIGINT or SIGTERM."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SHOW_CURSOR = "\x1b[?25h"
 
 
 def until_stopped(work: Coroutine[Any, Any, T], say: Callable[[str], None]) -> T:
-    """Run to the end, or until SIGINT or SIGTERM, which let it commit what is whole; a second one ends at once."""
+    """Run to the end, or until SIGINT or SIGTERM, after which finished work is committed; a second one ends at once."""
 
     async def run() -> T:
         task = asyncio.ensure_future(work)
@@ -34,10 +34,10 @@ def until_stopped(work: Coroutine[Any, Any, T], say: Callable[[str], None]) -> T
                     sys.stderr.flush()
                 os._exit(_INTERRUPTED)
             signals.append(number)
-            say("stopping: what is whole is being committed; once more stops at once")
+            say("stopping after committing finished conversations; press Ctrl-C again to quit now")
             task.cancel()
 
-        with suppress(NotImplementedError):  # Windows knows no handlers of the loop
+        with suppress(NotImplementedError):  # Windows event loops have no signal handlers
             for number in (signal.SIGINT, signal.SIGTERM):
                 asyncio.get_running_loop().add_signal_handler(number, stop, number)
         return await task

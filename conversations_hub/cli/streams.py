@@ -1,4 +1,4 @@
-"""Standard output and error, which may be closed, full, without a reader, or of an encoding with few characters."""
+"""Standard output and error, which may be closed, full, without a reader, or in an encoding with few characters."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ __all__ = ["let_go", "prepare"]
 
 
 def prepare() -> None:
-    """Make both fit to be written to."""
+    """Make both safe to write to."""
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by whoever started us
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  (as long as we run)
+        if getattr(sys, name) is None:  # closed by the parent process
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  (open until we exit)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # no encoding is too small for what people say
+        if isinstance(stream, TextIOWrapper):  # escape characters that the encoding lacks
             stream.reconfigure(errors="backslashreplace")
 
 
 def let_go() -> None:
-    """Have what cannot be written forgotten: Python would try again at the end, and complain."""
+    """Discard what cannot be written: Python would try again at exit, and complain."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -1,4 +1,4 @@
-"""`sync`: every account into a store, again and again where that is asked for, and how it went."""
+"""`sync`: bring a store up to date, once or again and again, and show the result."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ def run(
     accounts: Accounts,
     as_json: bool,
 ) -> bool:
-    """Bring the store up to date, and return whether that was complete; with `follow`, again and again until stopped.
+    """Bring the store up to date, and return whether it is complete; with `follow`, again and again until stopped.
 
-    Whatever ends a run early, what came until then is told.
+    Whatever ends a run early, the result until then is shown.
     """
     if every is not None and not follow:
-        raise click.UsageError("--every belongs to --follow")
+        raise click.UsageError("--every needs --follow")
     if any_host and recordings is None:
-        raise click.UsageError("--any-host belongs to --recordings")
+        raise click.UsageError("--any-host needs --recordings")
     wanted = _Wanted(
         targets=targets,
         store=store,
@@ -83,14 +83,14 @@ def run(
 
 
 def redactors() -> Sequence[Redact]:
-    """Return what `--redact` does; fresh ones for each run, for they count."""
+    """Return the redactors of `--redact`; new ones for each run, because they count."""
     from ..redaction import PersonalData  # noqa: PLC0415
 
     return (PersonalData(),)
 
 
 def since_kept(since: datetime | None, keep: timedelta | None) -> datetime | None:
-    """Return the first instant that counts where what is older than `keep` is not kept."""
+    """Return the start of the span if conversations older than `keep` are not fetched, UTC."""
     instants = [instant for instant in (since, _oldest(keep)) if instant is not None]
     return max(instants, default=None)
 
@@ -100,7 +100,7 @@ def _oldest(keep: timedelta | None) -> datetime | None:
 
 
 class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """A sync, as it was asked for."""
+    """The options of a sync."""
 
     targets: tuple[str, ...]
     store: StoreURL
@@ -109,7 +109,7 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime | None
     verify: bool
     keep: timedelta | None
-    """What is older is erased."""
+    """Older conversations are erased."""
     lookback: timedelta | None
     again: bool
     redact: bool
@@ -127,7 +127,7 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
         return until_stopped(work, progress.say)
 
     async def _follow(self, progress: Progress, every: float) -> bool:
-        """Run until stopped; what is wrong with the first run's usage ends it, and nothing else."""
+        """Run until stopped; only a usage error in the first run, or a closed output, ends it."""
         for number in count():
             try:
                 await self._once(progress, is_first=not number)
@@ -138,7 +138,7 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
                     raise
                 progress.say(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC: {sentence(error)}; next run in {every:g} s")
             await pause(every)
-        raise AssertionError("it counts for ever")
+        raise AssertionError("unreachable")
 
     async def _once(self, progress: Progress, *, is_first: bool = True) -> bool:
         report, waits, began = SyncReport(), Waits(), time.monotonic()
@@ -156,7 +156,7 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
                         verify=self.verify,
                         lookback=self.lookback,
                         again=self.again and is_first,
-                        redact=redactors() if self.redact else (),  # one for each run, for they count
+                        redact=redactors() if self.redact else (),  # new ones for each run, because they count
                         report=report,
                     )
                 if self.recordings is not None:
@@ -172,7 +172,7 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
             raise
         finally:
             if any(account.elapsed for account in report.accounts):
-                self._tell(report, files, end, time.monotonic() - began)
+                self._show(report, files, end, time.monotonic() - began)
         return is_complete
 
     def _prune(self, before: datetime) -> None:
@@ -185,11 +185,11 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
             there = [reader.recordings(where, since=self.since, until=self.until) for where in accounts]
             await download_recordings(hub, there, folder, allow_any_public_host=self.any_host, report=files)
 
-    def _tell(self, report: SyncReport, files: RecordingsReport | None, end: _End, seconds: float) -> None:
-        """Write how it went, where the store is, how long it took, and what to do now."""
+    def _show(self, report: SyncReport, files: RecordingsReport | None, end: _End, seconds: float) -> None:
+        """Write the result, the store, the time it took, and what to do next."""
         if self.as_json:
-            told = report.to_dict() | ({} if files is None else {"recordings": files})
-            write_json(msgspec.json.encode(told | {"end": end}))
+            result = report.to_dict() | ({} if files is None else {"recordings": files})
+            write_json(msgspec.json.encode(result | {"end": end}))
         else:
             show_outcome(report, files)
         said = f"{escaped(str(self.store))}: {_ENDS[end]} after {span(seconds)}; {self._advice(end)}"
@@ -197,11 +197,11 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
     def _advice(self, end: _End) -> str:
         if end == "stopped":
-            return "run the same command to go on"
+            return "run the same command again to resume"
         if self.every is not None:
             return f"next run in {self.every:g} s"
         if end != "complete":
-            return "what is committed stays; run the same command again for what is missing"
+            return "what is committed stays; run the same command again to fetch what is missing"
         given = "" if str(self.store) == "conversations.db" else f" --store {shlex.quote(str(self.store))}"
         return f"conversations-hub {'status' if self.store.kind == 'jsonl' else 'search WORDS'}{given}"
 

@@ -1,4 +1,4 @@
-"""Tables of numbers: as wide as a terminal at most, and elsewhere as wide as it takes."""
+"""Tables of numbers: no wider than a terminal, and elsewhere as wide as needed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def table_of(*, has_footer: bool) -> Table:
 def print_fitting(
     out: Console, make: Callable[[Sequence[str]], Table], names: Iterable[str], leavable: Iterable[str]
 ) -> None:
-    """Print the table of these columns; where a terminal is too narrow, without some of the leavable ones."""
+    """Print a table with these columns; if a terminal is too narrow, drop leavable ones in their order."""
     kept = list(names)
     dropped = [name for name in leavable if name in kept]
     while True:

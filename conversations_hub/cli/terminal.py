@@ -1,4 +1,4 @@
-"""What goes to a terminal shows only itself, whatever vendors sent."""
+"""Write to a terminal so that text from vendors cannot steer it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["escaped", "escaped_lines", "write_json"]
 def write_json(document: bytes) -> None:
     """Write a JSON document and a line break to standard output, at once.
 
-    A file or pipe gets it byte for byte, a terminal the same document with the characters that could steer it escaped.
+    A file or pipe gets it byte for byte; for a terminal, the characters that could steer it are escaped.
     """
     if sys.stdout.isatty():
         lines = document.decode().split("\n")

@@ -1,4 +1,4 @@
-"""What each account waits for and why, by what its hub tells."""
+"""What each account is waiting for and why, from the signals of its hub."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ __all__ = ["Waits"]
 
 
 class Waits:
-    """Hears a hub's signals, and says in words why an account does not come on."""
+    """Listens to a hub's signals, and says why an account is waiting."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._troubles: dict[str, str] = {}
         self._next_tries: dict[str, float] = {}
-        self._left_alone: dict[str, float] = {}  # until then nobody asks, whenever the next try would be
+        self._left_alone: dict[str, float] = {}  # until then no request is sent, even if a retry is due
 
     def hear(self, signal: Signal) -> None:
         """Take a signal into account."""
@@ -40,12 +40,12 @@ class Waits:
                 pass
 
     def all(self) -> Iterator[tuple[str, str]]:
-        """Yield each account that waits, and a line that says so."""
+        """Yield each account that is waiting, and a line that says so."""
         for where in self._troubles:
             yield where, f"{where}: {self.why(where)}"
 
     def why(self, where: str) -> str | None:
-        """Return why an account waits, and for how long; None where it does not."""
+        """Return why an account is waiting, and for how long; None if it is not waiting."""
         trouble = self._troubles.get(where)
         if trouble is None:
             return None
@@ -56,9 +56,9 @@ class Waits:
 
 def _trouble(ended: AttemptEnded) -> str | None:
     if ended.error is not None:
-        return ended.reason or "an answer that nobody can read"
+        return ended.reason or "an unreadable answer"
     if ended.status == 429:
         return "too many requests (HTTP 429)"
     if ended.status == 408 or (ended.status or 0) >= 500:
-        return f"the provider is in trouble (HTTP {ended.status})"
+        return f"the provider has problems (HTTP {ended.status})"
     return None

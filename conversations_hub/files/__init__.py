@@ -1,4 +1,4 @@
-"""Files that are ours: written whole or not at all, gone on with where that broke off, and by one process at a time."""
+"""Our own files: written completely or not at all, resumed after an interruption, and by one process at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing files so that no kill and no loss of power leaves them half done."""
+"""Write files so that no kill and no power loss leaves them half-written."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["FileOps", "atomic_replace", "ensure_absent"]
 
 
 class FileOps(msgspec.Struct, frozen=True, kw_only=True):
-    """The system calls that change files, so that any of them can be made to fail."""
+    """The system calls that change files; tests can make any of them fail. All methods raise `OSError`."""
 
     open: Callable[[Path, int, int], int] = os.open
     write: Callable[[int, memoryview], int] = os.write
@@ -28,7 +28,7 @@ class FileOps(msgspec.Struct, frozen=True, kw_only=True):
     remove: Callable[[Path], None] = os.unlink
 
     def opened(self, path: Path, size: int) -> int:
-        """Open a file to append to, cut to its first `size` bytes, and made where it is missing."""
+        """Open a file for appending, cut to its first `size` bytes, or created if missing; return its descriptor."""
         file = open_own(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, call=self.open)
         try:
             if os.fstat(file).st_size > size:
@@ -41,12 +41,12 @@ class FileOps(msgspec.Struct, frozen=True, kw_only=True):
         return file
 
     def append(self, file: int, data: bytes) -> None:
-        """Write all of it, and wait until the disk has it."""
+        """Append data, and wait until it is on the disk."""
         self._write(file, data)
         self.fdatasync(file)
 
     def replace(self, path: Path, pieces: Iterable[bytes]) -> None:
-        """Write a file beside it, and put it in its place once the disk has it."""
+        """Write a new file beside `path`, and rename it to `path` once it is on the disk."""
         new = path.with_name(f"{path.name}.new")
         file = open_own(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, call=self.open)
         try:
@@ -57,18 +57,18 @@ class FileOps(msgspec.Struct, frozen=True, kw_only=True):
             finally:
                 os.close(file)
         except OSError:
-            with suppress(OSError):  # on a full disk it would only be in the way
+            with suppress(OSError):  # on a full disk it would only take up space
                 self.remove(new)
             raise
         self.move(new, path)
 
     def move(self, source: Path, target: Path) -> None:
-        """Rename a file, for good."""
+        """Rename a file, and wait until the new name is on the disk."""
         self.rename(source, target)
         self.sync_folder(target)
 
     def sync_folder(self, path: Path) -> None:
-        """Wait until the disk knows the names in a file's folder."""
+        """Wait until the names in a file's folder are on the disk."""
         folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
         try:
             self.fsync(folder)
@@ -83,10 +83,12 @@ class FileOps(msgspec.Struct, frozen=True, kw_only=True):
 
 @contextmanager
 def atomic_replace(*paths: Path, overwrite: bool) -> Generator[Path]:
-    """Lend a folder for files with the names of `paths`, which then take their places together.
+    """Yield a temporary folder for files with the names of `paths`, which are moved there together at the end.
 
-    Whatever goes wrong, nothing of them is left; only after a kill the folder, `.export-…`, which nobody else may read.
-    What goes wrong with a file is a `StoreError`.
+    After an error nothing is left of them. After a kill the folder `.export-…` is left, which only its owner may read.
+
+    Raises:
+        StoreError: a file cannot be written, or it exists and `overwrite` is False.
     """
     folder = paths[0].parent
     if not folder.is_dir():
@@ -102,7 +104,7 @@ def atomic_replace(*paths: Path, overwrite: bool) -> Generator[Path]:
                 file.chmod(0o600)
                 with file.open("rb") as data:
                     files.fsync(data.fileno())
-            if not overwrite:  # it may have taken hours
+            if not overwrite:  # writing may have taken hours
                 ensure_absent(*paths)
             for file, path in zip(new, paths, strict=True):
                 files.move(file, path)
@@ -114,7 +116,7 @@ def atomic_replace(*paths: Path, overwrite: bool) -> Generator[Path]:
 
 
 def ensure_absent(*paths: Path) -> None:
-    """Raise `StoreError` where one of the files is there already."""
+    """Raise `StoreError` if one of the files exists."""
     for path in paths:
         if os.path.lexists(path):
-            raise StoreError(f"{path} is there already. Give another path, or overwrite it")
+            raise StoreError(f"{path} already exists. Give another path, or overwrite it")

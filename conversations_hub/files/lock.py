@@ -1,4 +1,4 @@
-"""One at a time: locks on files that end with their process, so one that was killed holds nothing."""
+"""Locks on files, which end with their process, so that a killed one holds nothing."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ __all__ = ["Lock", "flock", "needs_flock"]
 
 
 def needs_flock() -> None:
-    """Raise `StoreError` where the system has no such locks: on Windows."""
+    """Raise `StoreError` if the system has no such locks, as on Windows."""
     try:
         import_module("fcntl")
     except ImportError:
-        reason = "files are written on Linux and macOS only, this system has no flock: on Windows, use WSL"
+        reason = "this system has no flock, so files cannot be written: use Linux or macOS, or WSL on Windows"
     else:
         return
     raise StoreError(reason)
 
 
 def flock(file: int) -> bool:
-    """Take the lock on an open file, without waiting; False where somebody else has it."""
+    """Lock an open file without waiting; return False if another process holds the lock."""
     import fcntl  # noqa: PLC0415  (POSIX only)
 
     try:
@@ -35,9 +35,9 @@ def flock(file: int) -> bool:
 
 
 class Lock:
-    """An exclusive lock on a store, in a file beside it that stays: whoever removed it might remove another's lock.
+    """An exclusive lock on a store, in a file beside it that stays: removing it could remove another process's lock.
 
-    A process that was killed holds nothing. Raises `StoreError` where another one has it.
+    A killed process holds no lock. Raises `StoreError` if another process holds it, or if its file cannot be created.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,14 +48,14 @@ class Lock:
         try:
             self._file = open_own(path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
-            reason = f"no place for its lock {path}: {error.strerror}"
+            reason = f"cannot create the lock {path}: {error.strerror}"
         else:
             if flock(self._file):
                 return
             os.close(self._file)
-            reason = f"another sync is at work on it: {path} is locked. Wait for it to end, or stop it"
+            reason = f"another sync is running on it: {path} is locked. Wait for it to end, or stop it"
         raise StoreError(reason)
 
     def release(self) -> None:
-        """Let the next one have it."""
+        """Release the lock."""
         os.close(self._file)

@@ -1,6 +1,6 @@
-"""The one door to files: where we write they are ours alone, where we read they are plain, and none is waited for.
+"""Open files safely: to write, they must be ours alone; to read, they must be regular; and opening never blocks.
 
-In a shared folder somebody else may have made a file, a link or a pipe of the name beforehand. What is refused is an
+In a shared folder another user may have created a file, a link or a pipe of the name beforehand. A refusal is an
 `OSError` whose `strerror` says why.
 """
 
@@ -21,18 +21,21 @@ _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
 def open_own(path: Path, flags: int = os.O_RDONLY, *, call: Callable[[Path, int, int], int] = os.open) -> int:
-    """Open a file that is ours alone to write; `os.O_CREAT` makes it, with mode 0600, where it is missing.
+    """Open a file that only we may write, and return its descriptor; `os.O_CREAT` creates it with mode 0600.
 
-    It is cut (`os.O_TRUNC`) once it is known to be ours. Refused are links, what is no plain file, what belongs to
-    somebody else or may be written by others, and, to write, what has a second name.
+    It is truncated (`os.O_TRUNC`) only once it is known to be ours. Refused are links, anything but regular files,
+    files that belong to another user or that others may write, and, for writing, files with a second name.
+
+    Raises:
+        OSError: the file is refused, or it cannot be opened.
     """
     try:
-        file = call(path, flags & ~os.O_TRUNC | _not_waiting() | os.O_NOFOLLOW, 0o600)
+        file = call(path, flags & ~os.O_TRUNC | _safe_flags() | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise _refused(path, "is a link") from None
         if error.errno == errno.ENXIO:
-            raise _refused(path, "is no plain file") from None
+            raise _refused(path, "is not a regular file") from None
         raise
     try:
         found = os.fstat(file)
@@ -46,8 +49,12 @@ def open_own(path: Path, flags: int = os.O_RDONLY, *, call: Callable[[Path, int,
 
 
 def open_plain(path: Path) -> int:
-    """Open a file to read, whoever made it, wherever a link leads; refused is what is no plain file."""
-    file = os.open(path, os.O_RDONLY | _not_waiting())
+    """Open a file for reading, whoever made it and wherever a link leads; return its descriptor.
+
+    Raises:
+        OSError: it is not a regular file, or it cannot be opened.
+    """
+    file = os.open(path, os.O_RDONLY | _safe_flags())
     try:
         _check_plain(os.fstat(file).st_mode)
     except BaseException:
@@ -57,9 +64,13 @@ def open_plain(path: Path) -> int:
 
 
 def check_plain(path: Path, *, beside: Path | None = None) -> None:
-    """Refuse what is there and no plain file, for those that open it themselves.
+    """Refuse an existing path that is not a regular file, before other code opens it.
 
-    What they take for a part of the file `beside` it must be no link, and belong to that one's owner or to us.
+    If that code takes it for a part of the file `beside` it, it must not be a link, and must belong to the owner of
+    that file or to us.
+
+    Raises:
+        OSError: the path is refused.
     """
     try:
         found = path.stat(follow_symlinks=beside is None)
@@ -67,13 +78,16 @@ def check_plain(path: Path, *, beside: Path | None = None) -> None:
         return
     _check_plain(found.st_mode)
     if beside is not None and found.st_uid not in {_our_id(), beside.stat().st_uid}:
-        raise _refused(path, f"belongs to somebody else, user {found.st_uid}")
+        raise _refused(path, f"belongs to another user (id {found.st_uid})")
 
 
 def own_size(path: Path, *, writes: bool = False) -> int | None:
-    """Return the bytes of a file of ours; None where there is none. What `open_own` would refuse is refused.
+    """Return the size of our file in bytes, or None if there is none; refuse the same files as `open_own`.
 
-    It opens nothing, for on files that SQLite has open its locks would end when they are closed here.
+    It opens nothing, because closing a file here would end the locks that SQLite has on it.
+
+    Raises:
+        OSError: the file is refused.
     """
     try:
         found = path.lstat()
@@ -84,30 +98,38 @@ def own_size(path: Path, *, writes: bool = False) -> int | None:
 
 
 def own_path(path: Path) -> Path:
-    """Return the file that a name leads to. A link is followed where we made it, or root; anybody else's is refused."""
+    """Return the file that a path leads to. Links are followed if we or root made them, and refused otherwise.
+
+    Raises:
+        OSError: a link is refused, or there are too many.
+    """
     for _ in range(_MOST_LINKS):
         if not path.is_symlink():
             return path.resolve()
         if path.lstat().st_uid not in {_our_id(), 0}:
-            raise _refused(path, "is a link that somebody else made")
+            raise _refused(path, "is a link that another user made")
         path = path.parent / path.readlink()
     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder that only we may enter, and those above it that are missing; refuse one that is not ours."""
+    """Create a folder that only we may enter, with its missing parents; refuse an existing one that is not ours.
+
+    Raises:
+        OSError: the folder is refused, or it cannot be created.
+    """
     if not path.parent.is_dir():
         make_folder(path.parent)
     with suppress(FileExistsError):
-        path.mkdir(0o700)  # `parents=True` would let others into those above
+        path.mkdir(0o700)  # `parents=True` would let others into the parents
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode):
-        raise _refused(path, "is no folder")
+        raise _refused(path, "is not a folder")
     _check_ours(path, path, found)
 
 
-def _not_waiting() -> int:
-    # Some systems lack some of them. A pipe would be waited for, and a terminal could become ours.
+def _safe_flags() -> int:
+    # Some systems lack some of these. Without them, a pipe would block, and a terminal could become our own.
     return sum(getattr(os, name, 0) for name in ("O_CLOEXEC", "O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
 
 
@@ -119,28 +141,28 @@ def _check_plain(mode: int) -> None:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if not stat.S_ISREG(mode):
-        raise OSError(errno.EPERM, "it is no plain file")
+        raise OSError(errno.EPERM, "it is not a regular file")
 
 
 def _check_own(path: Path, file: int | Path, found: os.stat_result, *, writes: bool) -> None:
     if stat.S_ISLNK(found.st_mode):
         raise _refused(path, "is a link")
     if not stat.S_ISREG(found.st_mode):
-        raise _refused(path, "is no plain file")
+        raise _refused(path, "is not a regular file")
     _check_ours(path, file, found)
     if writes and found.st_nlink > 1:
-        raise _refused(path, "has a second name, and what is written here would be written there")
+        raise _refused(path, "has a second name, so that writing here would change that file, too")
 
 
 def _check_ours(path: Path, file: int | Path, found: os.stat_result) -> None:
     if found.st_uid != _our_id():
-        raise _refused(path, f"belongs to somebody else, user {found.st_uid}")
+        raise _refused(path, f"belongs to another user (id {found.st_uid})")
     if found.st_mode & _OTHERS_WRITE and _keeps_modes(file, found.st_mode):
-        raise _refused(path, f"may be written by others: chmod go-w {path}, if that is as you left it")
+        raise _refused(path, f"may be written by others: if it is as you left it, run chmod go-w {path}")
 
 
 def _keeps_modes(file: int | Path, mode: int) -> bool:
-    """Whether the file system tells modes apart; one of Windows says the same of all files, whatever it is told."""
+    """Whether the file system stores modes; those of Windows report the same mode for all files."""
     if os.name != "posix":
         return False
     os.chmod(file, stat.S_IMODE(mode & ~_OTHERS_WRITE))  # noqa: PTH101  (it may be open)

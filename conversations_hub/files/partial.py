@@ -1,6 +1,6 @@
-"""A file that is not all there yet: beside its target, with a note of what it takes to go on with it.
+"""A partial file: the start of a download, beside its target, with a note of what is needed to resume it.
 
-Whatever is done with it waits for the disk, so it is done in a thread. All of it raises `StoreError`.
+Its methods block while they wait for the disk: call them in a thread. All of them raise `StoreError`.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from .opening import open_own
 
 __all__ = ["PartialFile", "parts_of"]
 
-_KEPT_EVERY: Final = 16 * 1024 * 1024
-_LONGEST_NOTE: Final = 64 * 1024
-_LONGEST_NAME: Final = 96  # bytes of the target's; a name may have 255, and on some file systems 143
+_KEPT_EVERY: Final = 16 * 1024 * 1024  # bytes
+_LONGEST_NOTE: Final = 64 * 1024  # bytes
+_LONGEST_NAME: Final = 96  # bytes of the target's name; a name may have 255, on some file systems 143
 
 
 class _Note(msgspec.Struct):
     size: int
-    """Bytes that are certain to be on the disk."""
+    """Bytes that are certainly on the disk."""
     validator: str
     whole: int | None = None
-    """Bytes of the whole, where that was told."""
+    """Bytes of the whole file, if known."""
 
 
 _note = msgspec.json.Decoder(_Note)
 
 
 def parts_of(folder: Path, stem: str) -> list[Path]:
-    """Return what there is in a folder of files so far whose names begin so, notes included."""
+    """Return the partial files in a folder whose targets' names start with `stem`, notes included."""
     return sorted(folder.glob(f".{escape(_beginning(stem))}*.part*"))
 
 
@@ -49,10 +49,10 @@ def _beginning(name: str) -> str:
 
 
 class PartialFile:
-    """What there is of a file so far; it takes up what an interrupted attempt left.
+    """The part of a file that is downloaded so far; it resumes what an interrupted attempt left.
 
-    `identity` says what it is a part of, so that nothing else is ever appended to it. One at a time: a target that is
-    there already, or that somebody is at work on, is refused.
+    `identity` says what it is a part of, so that nothing else is ever appended to it. Raises `StoreError` if the target
+    exists and `overwrite` is False, or if another download to it is in progress.
     """
 
     def __init__(self, target: Path, identity: str, *, overwrite: bool) -> None:
@@ -64,32 +64,32 @@ class PartialFile:
         self._note = self._path.with_name(f"{self._path.name}.json")
         self._kept = 0
         self.size = 0
-        """Bytes there are."""
+        """Bytes downloaded so far."""
         self.validator: str | None = None
-        """What tells whether the rest is the rest of the same: an ETag or a date. None: nothing does."""
+        """An ETag or date to check that the rest belongs to the same file; None if there is none."""
         self.whole: int | None = None
-        """Bytes of the whole it is a part of; None: nobody told."""
+        """Bytes of the whole file; None if unknown."""
         with self._on_disk():
             if not overwrite and os.path.lexists(target):
                 raise FileExistsError
             self._file: BufferedRandom = os.fdopen(open_own(self._path, os.O_RDWR | os.O_CREAT), "r+b")
             try:
                 self._lock()
-                self._take_up()
+                self._resume()
             except BaseException:
                 self._file.close()
                 raise
 
     def _lock(self) -> None:
         is_ours = False
-        with suppress(OSError):  # whoever held it may have moved it to its target meanwhile
+        with suppress(OSError):  # the process that held it may have moved it to its target meanwhile
             is_ours = flock(self._file.fileno()) and os.path.samestat(
                 os.fstat(self._file.fileno()), os.lstat(self._path)
             )
         if not is_ours:
-            raise StoreError(f"another download to {self._target.name} is under way")
+            raise StoreError(f"another download to {self._target.name} is in progress")
 
-    def _take_up(self) -> None:
+    def _resume(self) -> None:
         note = None
         with suppress(FileNotFoundError, msgspec.DecodeError), os.fdopen(open_own(self._note), "rb") as file:
             note = _note.decode(file.read(_LONGEST_NOTE))
@@ -102,7 +102,7 @@ class PartialFile:
         self.whole = note.whole
 
     def begin(self, validator: str | None, whole: int | None = None) -> None:
-        """Begin anew, with something else."""
+        """Start over, with another version of the file."""
         with self._on_disk():
             self._begin(validator, whole)
 
@@ -114,7 +114,7 @@ class PartialFile:
         self.whole = whole
 
     def write(self, piece: bytes | bytearray) -> None:
-        """Append a piece."""
+        """Append bytes."""
         with self._on_disk():
             self._file.write(piece)
             self.size += len(piece)
@@ -133,21 +133,21 @@ class PartialFile:
         self._kept = size
 
     def finish(self) -> str:
-        """Move the whole to the target and return its SHA-256, as it is on the disk."""
+        """Move the whole file to the target, and return its SHA-256, as read from the disk, in hexadecimal."""
         with self._on_disk():
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.seek(0)
             digest = hashlib.file_digest(self._file, "sha256").hexdigest()
             if not self._overwrite:
-                os.close(open_own(self._target, os.O_WRONLY | os.O_CREAT | os.O_EXCL))  # if nobody was quicker
+                os.close(open_own(self._target, os.O_WRONLY | os.O_CREAT | os.O_EXCL))  # unless it exists by now
             FileOps().move(self._path, self._target)
             self._note.unlink(missing_ok=True)
             self._file.close()
         return digest
 
     def close(self) -> None:
-        """Keep what can be gone on with, and remove what can not; after `finish` it does nothing."""
+        """Keep a part that can be resumed, and remove one that cannot; after `finish`, do nothing."""
         if self._file.closed:
             return
         with suppress(OSError), self._file:
@@ -162,7 +162,7 @@ class PartialFile:
         try:
             yield
         except FileExistsError:
-            reason = f"{self._target.name} is there already: pass overwrite=True to replace it"
+            reason = f"{self._target.name} already exists: pass overwrite=True to replace it"
         except OSError as error:
             reason = f"{self._target.name} cannot be written: {error.strerror or type(error).__name__}"
         else:

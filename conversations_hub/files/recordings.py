@@ -1,4 +1,4 @@
-"""Where the files of a conversation's recordings lie in a folder."""
+"""The paths of a conversation's recordings in a folder."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]+")
 
 
 def name_of(recording: Recording, position: int) -> str:
-    """Return the path of a recording's file below the folder: readable, and no other's, whatever its id is.
+    """Return the path of a recording's file in the folder: readable, and unique whatever the conversation's id is.
 
-    `position` is that among the conversation's recordings.
+    `position` is the recording's position in its conversation.
     """
     return names_of(recording, position)[0]
 
 
 _DIGESTS: Final = (16, 6)
-"""Bytes of a ref's digest in a name: today, and in the first releases, where two refs of one digest took a minute.
+"""Bytes of a ref's digest in a name: today, and in the first releases, where a collision took a minute to find.
 
-What has such a name is neither downloaded again nor forgotten by `files_of`."""
+Files with the old names are not downloaded again, and `files_of` finds them."""
 
 
-_FIRST_PARTS: Final = 48  # characters of a name in that of its part, in the first releases
+_FIRST_PARTS: Final = 48  # characters of a file's name in the name of its partial file, in the first releases
 
 
 def names_of(recording: Recording, position: int) -> list[str]:
-    """Return the paths a recording's file may have, today's first."""
+    """Return the paths that a recording's file may have, today's first."""
     suffix = PurePosixPath(recording.location.partition("?")[0]).suffix.lower()
     if suffix not in _KNOWN:
         suffix = guess_extension(recording.media_type or "") or ".audio"
@@ -47,7 +47,7 @@ def names_of(recording: Recording, position: int) -> list[str]:
 
 
 def _places(ref: str) -> tuple[str, str, str]:
-    """Return the folder of a conversation's recordings, and how their names begin: today, and in the first releases."""
+    """Return the folder of a conversation's recordings, and the start of their names: today, and in first releases."""
     provider, _, id = ref.partition(":")
     slug = _UNSAFE.sub("-", id)[:40].strip("-") or "conversation"
     today, first = (blake2b(ref.encode(errors="surrogatepass"), digest_size=size).hexdigest() for size in _DIGESTS)
@@ -55,7 +55,7 @@ def _places(ref: str) -> tuple[str, str, str]:
 
 
 def files_of(folder: Path, ref: str) -> list[Path]:
-    """Return the files of a conversation's recordings that are in a folder, those that are not whole included."""
+    """Return the files of a conversation's recordings that are in a folder, partial ones included."""
     provider, today, first = _places(ref)
     subfolder = folder / provider
     whole = [path for stem in (today, first) for path in sorted(subfolder.glob(f"{stem}-*"))]

@@ -1,4 +1,4 @@
-"""Files that hold a key or decide where keys go: who else may read or write them, and what is in them."""
+"""Read files that hold a key or decide where keys go, after checking who else may read or write them."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ _LARGEST: Final = 1024 * 1024  # bytes
 
 
 class TrustedFile(msgspec.Struct, frozen=True):
-    """What is in a file that nobody else may write."""
+    """The content of a file that no other user may write."""
 
     content: bytes
     is_private: bool
-    """Whether nobody else may read it, but for a group that whoever mounted it has chosen."""
+    """Whether no other user may read it, except a group that was chosen when it was mounted."""
 
 
 def read_trusted(path: Path, called: str | None = None) -> TrustedFile:
-    """Read a file; `called` takes the place of its path where there is none.
+    """Read a file; `called` replaces its path in the error if it cannot be read.
 
-    Raises `ConfigurationError` for one that cannot be read, is too large, belongs to somebody else, or may be written
-    by somebody else.
+    Raises:
+        ConfigurationError: it cannot be read, is larger than 1 MiB, belongs to another user, or may be written by
+            others.
     """
     try:
         with os.fdopen(open_plain(path), "rb") as file:
@@ -40,28 +41,29 @@ def read_trusted(path: Path, called: str | None = None) -> TrustedFile:
                 return TrustedFile(content, is_private)
         reason = "it is too large"
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "no name of a file"
+        reason = getattr(error, "strerror", None) or "not a file name"
     raise ConfigurationError(f"{called or path} cannot be read: {reason}")
 
 
 def _is_private(path: Path, found: os.stat_result, descriptor: int) -> bool:
     is_fixed = bool(os.fstatvfs(descriptor).f_flag & os.ST_RDONLY)
     if not is_fixed and found.st_uid not in {os.geteuid(), 0}:
-        raise ConfigurationError(f"{path} belongs to somebody else, who may write where keys go: chown it")
+        raise ConfigurationError(f"{path} belongs to another user, who can redirect keys: run chown on it")
     if not is_fixed and found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise ConfigurationError(f"{path} may be written by others, and so where keys go: chmod 600 {path}")
-    # Containers get secrets mounted read-only, or as root's, for a group they are in (Kubernetes: `fsGroup` and mode
-    # 0440). Who runs the container chose that mode, and nobody within can change it: for the group to read is no slip.
-    # For everybody to read is one, also where it is the default: each process that breaks in has the key.
+        raise ConfigurationError(f"{path} may be written by others, who can redirect keys: run chmod 600 {path}")
+    # Containers get secrets mounted read-only, or owned by root, for a group they are in (Kubernetes: `fsGroup` and
+    # mode 0440). The operator chose that mode and no process inside can change it, so access for the group is intended.
+    # Access for everybody is a mistake even if it is the default: each process that breaks in has the key.
     is_given = is_fixed or (found.st_uid == 0 and os.geteuid() != 0)
     others = found.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
     return not others or (is_given and others == stat.S_IRGRP)
 
 
 def trusting(ca_file: str | os.PathLike[str]) -> ssl.SSLContext:
-    """Return what trusts the certificates in a PEM file, beside those the system trusts.
+    """Return a TLS context that trusts the certificates in a PEM file, in addition to the system's.
 
-    Raises `ConfigurationError` where there are none.
+    Raises:
+        ConfigurationError: the file cannot be trusted, or contains no certificates.
     """
     content = read_trusted(Path(ca_file)).content
     context = ssl.create_default_context()
@@ -71,4 +73,4 @@ def trusting(ca_file: str | os.PathLike[str]) -> ssl.SSLContext:
         pass
     else:
         return context
-    raise ConfigurationError(f"{ca_file} holds no certificates in PEM form")
+    raise ConfigurationError(f"{ca_file} contains no certificates in PEM form")

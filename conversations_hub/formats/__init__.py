@@ -1,4 +1,4 @@
-"""Conversations as other programs read them."""
+"""Conversations in formats that other programs read."""
 
 from __future__ import annotations
 

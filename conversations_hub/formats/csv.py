@@ -1,4 +1,4 @@
-"""Conversations as CSV for spreadsheets, which run nothing of it and lose nothing of it without a word."""
+"""Conversations as CSV that is safe for spreadsheets: they run nothing in it, and every loss is counted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["COLUMNS", "Rows", "Write", "write_csv"]
 Write = Callable[[bytes], object]
 
 Rows = Literal["turns", "conversations"]
-"""What has a line of its own."""
+"""What each line stands for."""
 
 _ABOUT: Final = (
     "ref",
@@ -55,7 +55,7 @@ COLUMNS: Final[dict[Rows, tuple[str, ...]]] = {
         "transcript",
     ),
 }
-"""`agent` is its name, else its id; `tools` are the names of those called; seconds and UTC throughout."""
+"""`agent` is the agent's name, else its id; `tools` the names of called tools. Spans are seconds, instants UTC."""
 
 
 def write_csv(
@@ -66,29 +66,28 @@ def write_csv(
     rows: Rows = "turns",
     changed: Counter[str] | None = None,
 ) -> int:
-    r"""Write a line with `COLUMNS` for each turn, or for each conversation, and return how many conversations.
+    r"""Write a line with `COLUMNS` for each turn, or for each conversation, and return the number of conversations.
 
-    Of the turns, a conversation without any has one line, with an empty position. It is RFC 4180 in UTF-8, with a byte
-    order mark, for without one Excel takes it for another encoding; Python reads it with `encoding="utf-8-sig",
-    newline=""`.
+    With `rows="turns"`, a conversation without turns has one line with an empty position. The format is RFC 4180 in
+    UTF-8 with a byte order mark, without which Excel assumes another encoding; Python reads it with
+    `encoding="utf-8-sig", newline=""`.
 
-    What a spreadsheet would run or spoil is made harmless, and `changed` is filled with how many cells that was:
+    Whatever a spreadsheet would run or spoil is made harmless, and `changed` counts the changed cells:
 
-    - `formula`: an apostrophe stands before what begins with `=`, `+`, `-`, `@`, or the wide form of such a sign, at
-      the beginning of a text or behind a `;`, a tab or a line break in it, where some spreadsheets begin a new cell;
-      blanks, quotes and apostrophes before the sign do not count. So it does before a text that begins with a tab or a
-      line break.
-    - `number`: an apostrophe stands before a text of digits alone that begins with 0 or has more than 15 of them.
+    - `formula`: an apostrophe is put before `=`, `+`, `-`, `@`, or the full-width form of such a sign, at the start of
+      a text or after a `;`, a tab or a line break in it, where some spreadsheets start a new cell; blanks, quotes and
+      apostrophes before the sign are skipped. One is also put before a text that starts with a tab or a line break.
+    - `number`: an apostrophe is put before a text of digits only that starts with 0 or has more than 15 of them.
     - `cut`: a text of more than 32,767 characters, counted as UTF-16, is cut there and ends in ` [cut]`.
-    - `beyond`: lines behind the 1,048,576th, which are written and which no spreadsheet shows.
+    - `beyond`: lines after the 1,048,576th, which are written but which no spreadsheet shows.
 
-    Numbers stay numbers. With `neutralized=False` all texts are as they were said: for programs, not for spreadsheets.
-    Either way, what of a conversation stands beside each of its turns is cut at 1,000 characters: `repeated`.
+    Numbers stay numbers. With `neutralized=False` all texts stay unchanged: for programs, not for spreadsheets. Either
+    way, the columns of the conversation that are repeated for each turn are cut at 1,000 characters: `repeated`.
     """
     counted: Counter[str] = Counter()
     count = 0
 
-    def told() -> Iterator[Iterable[object]]:
+    def cells() -> Iterator[Iterable[object]]:
         nonlocal count
         yield COLUMNS[rows]
         for conversation in conversations:
@@ -98,7 +97,7 @@ def write_csv(
             else:
                 yield _whole(conversation)
 
-    lines = told()
+    lines = cells()
     if neutralized:
         lines = ([_harmless(cell, counted) for cell in row] for row in lines)
     number = _write_lines(lines, write)
@@ -160,7 +159,7 @@ def _whole(conversation: Conversation) -> tuple[object, ...]:
 
 
 def _short(cell: object) -> object:
-    """Return what of a cell may stand beside many turns, or a long one would grow with their number."""
+    """Return a cell, cut because it is repeated for every turn: a long one would multiply the size of the file."""
     if not isinstance(cell, str) or len(cell) <= _MOST_REPEATED:
         return cell
     return cell[: _MOST_REPEATED - len(_CUT)] + _CUT
@@ -171,7 +170,7 @@ def _instant(moment: datetime | None) -> object:
 
 
 def _write_lines(rows: Iterable[Iterable[object]], write: Write) -> int:
-    """Write lines, in pieces, and return how many."""
+    """Write lines in pieces, and return how many."""
     text = StringIO(newline="")
     add = csv.writer(text).writerow
     number = 0
@@ -194,8 +193,8 @@ _MOST_REPEATED: Final = 1_000
 _PIECE: Final = 2**16  # characters
 _CUT: Final = " [cut]"
 
-# https://owasp.org/www-community/attacks/CSV_Injection. What stands before a sign is skipped: blanks and what nobody
-# sees, for programs that trim; quotes, for those that part cells where this file does not; and the apostrophes, so that
+# https://owasp.org/www-community/attacks/CSV_Injection. Characters before a sign are skipped: blanks and invisible
+# ones, because some programs trim them; quotes, because some programs split cells elsewhere; and apostrophes, so that
 # none is taken for ours.
 _BEFORE: Final = "(?:[^\\S\t\r\n]|[\0-\x08\x0e-\x1f'\"\u200b-\u200f\u2060\ufeff])*"
 _SIGN: Final = "=+\\-@\uff1d\uff0b\uff0d\uff20"
@@ -224,13 +223,13 @@ def _harmless(cell: object, counted: Counter[str]) -> object:
 
 
 def _is_plain(cell: str) -> bool:
-    """Whether a glance tells that it is harmless, as most cells are; a whole look costs ten times as much."""
+    """Whether a quick look shows that a cell is harmless, as most are; the full check takes ten times as long."""
     begins_plainly = cell[0].isalnum() and not cell.isdigit()
     return begins_plainly and len(cell) <= _MOST_CHARACTERS // 2 and _SEPARATOR.search(cell) is None
 
 
 def _cut(text: str) -> str:
-    """Return what of a text a cell holds; spreadsheets count most emoji as two characters."""
+    """Return the part of a text that fits into a cell; spreadsheets count most emoji as two characters."""
     units = text.encode("utf-16-le", "surrogatepass")
     if len(units) <= 2 * _MOST_CHARACTERS:
         return text

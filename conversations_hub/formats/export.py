@@ -1,7 +1,7 @@
-"""Conversations as files for other programs: JSON, a document on each line, and CSV for spreadsheets (`sheet`).
+"""Write conversations to files for other programs: JSON Lines, and CSV for spreadsheets (see `csv`).
 
-They are read one at a time, so memory does not grow with their number. A file has its name once all of it is on the
-disk, and only its owner may read it.
+Conversations are read one at a time, so memory does not grow with their number. A file gets its name once all of it is
+on the disk, and only its owner may read it.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ __all__ = ["export_csv", "export_jsonl", "write_jsonl"]
 
 
 def export_jsonl(conversations: Iterable[Conversation], path: str | Path, *, overwrite: bool = False) -> int:
-    """Write a file as `write_jsonl` does, and return how many; gzip where the name ends in `.gz`.
+    """Write a file as `write_jsonl` does, with gzip if the name ends in `.gz`; return the number of conversations.
 
-    Raises `StoreError` where it cannot be written, or is there already and not to be overwritten.
+    Raises:
+        StoreError: the file cannot be written, or it exists and `overwrite` is False.
     """
-    with _written(Path(path), overwrite=overwrite) as write:
+    with _open(Path(path), overwrite=overwrite) as write:
         return write_jsonl(conversations, write)
 
 
@@ -38,18 +39,19 @@ def export_csv(
     rows: Rows = "turns",
     changed: Counter[str] | None = None,
 ) -> int:
-    """Write a file as `write_csv` does, and return how many conversations; gzip where the name ends in `.gz`.
+    """Write a file as `write_csv` does, with gzip if the name ends in `.gz`; return the number of conversations.
 
-    Raises `StoreError` where it cannot be written, or is there already and not to be overwritten.
+    Raises:
+        StoreError: the file cannot be written, or it exists and `overwrite` is False.
     """
-    with _written(Path(path), overwrite=overwrite) as write:
+    with _open(Path(path), overwrite=overwrite) as write:
         return write_csv(conversations, write, neutralized=neutralized, rows=rows, changed=changed)
 
 
 def write_jsonl(conversations: Iterable[Conversation], write: Write) -> int:
-    """Write each conversation as a line of JSON, its `ref` first, and return how many.
+    """Write each conversation as a line of JSON, its `ref` first; return the number of conversations.
 
-    `msgspec.json.decode(line, type=Conversation)` reads an equal one back.
+    `msgspec.json.decode(line, type=Conversation)` reads an equal conversation back.
     """
     count = 0
     for conversation in conversations:
@@ -59,10 +61,10 @@ def write_jsonl(conversations: Iterable[Conversation], write: Write) -> int:
 
 
 @contextmanager
-def _written(path: Path, *, overwrite: bool) -> Generator[Write]:
+def _open(path: Path, *, overwrite: bool) -> Generator[Write]:
     with atomic_replace(path, overwrite=overwrite) as folder, (folder / path.name).open("xb") as file:
         if path.suffix == ".gz":
-            # Without a name and a time, so that the same conversations make the same file.
+            # No name and no timestamp, so that the same conversations make the same file.
             with gzip.GzipFile("", "wb", 6, file, mtime=0) as packed:
                 yield packed.write
         else:

@@ -1,4 +1,4 @@
-"""The hub: every account behind one object, asked concurrently, politely and by name."""
+"""The hub: every account behind one object, called concurrently, within its limits, and by name."""
 
 from __future__ import annotations
 

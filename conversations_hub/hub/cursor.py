@@ -1,6 +1,6 @@
-"""The opaque text that names a place in one account's list: where a walk goes on, in any process, however much later.
+"""Cursors: opaque text for a place in one account's list, where a walk continues in any process and at any later time.
 
-It holds no key and nothing of a conversation: ids and filters are in it as digests, the adapter's own cursor as it is.
+A cursor holds no key and no conversation data: ids and filters are digests, the adapter's own cursor is as it is.
 """
 
 from __future__ import annotations
@@ -19,35 +19,35 @@ from ..errors import InvalidRefError
 
 __all__ = ["Place", "digest", "digests"]
 
-_LONGEST: Final = 512 * 1024  # characters; the longest are those of adapters that keep the ids of a whole page
-_DIGEST: Final = 6  # bytes; a page's rows are taken for others of a million once in three million walks
+_LONGEST: Final = 512 * 1024  # characters; the longest are from adapters that keep the ids of a whole page
+_DIGEST: Final = 6  # bytes; a page's rows are mistaken for others of a million once in three million walks
 _FILTERS: Final = ("since", "until", "status", "agent", "provider_options")
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """A place in one account's list: a page, and what of it has been brought."""
+    """A place in one account's list: a page, and how much of it was delivered."""
 
     layout: Literal[1] = 1
     where: str
-    """"provider/account", with ":resource" behind it where only that was walked."""
+    """"provider/account", followed by ":resource" if only that was walked."""
     resource: str = "list"
-    """Whose list it is; "list": the main one's."""
+    """Name of the list's resource; "list": the main one."""
     page_size: int | None
-    """Rows that are asked for at a time; None: the adapter's own choice."""
+    """Rows to request per page; None: the adapter's own choice."""
     newest_first: bool = False
-    """Whether the rows were wanted newest first, where the provider lists them otherwise."""
+    """Whether the rows were requested newest first, if the provider lists them in another order."""
     filters: bytes
     """A digest of each filter, in a fixed order."""
     page: str | None = None
-    """The adapter's own cursor, where the page begins; None: it is the first."""
+    """The adapter's own cursor, where the page begins; None: the first page."""
     passed: int = 0
-    """How many readable rows of that page have been brought, or were looked at and not wanted."""
+    """How many readable rows of that page were delivered or filtered out."""
     marks: bytes = b""
-    """Digests of the ids of the last of these; where there are none, of earlier rows that may be listed here again."""
+    """Digests of the ids of the last of these; if there are none, of earlier rows that may be listed here again."""
     unreadable: int = 0
-    """How many rows of that page nobody could read; they have been told."""
+    """How many rows of that page could not be read; they were reported."""
     trail: bytes = b""
-    """Digests of the adapter's cursors that led there, the last ones."""
+    """Digests of the last cursors of the adapter that led there."""
 
     def __str__(self) -> str:
         packed = msgspec.msgpack.encode(self)
@@ -56,31 +56,31 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
     @classmethod
     def read(cls, cursor: str | None, where: str, query: Query, lists: Collection[str] = ("list",)) -> Place:
-        """Read a cursor; raise `InvalidRefError` where it is none, or not one of this account and these filters."""
-        place = _unpacked(cursor)
+        """Read a cursor; raise `InvalidRefError` if it is invalid, or not for this account and these filters."""
+        place = _unpack(cursor)
         wrong = _wrong_with(place, where, query, lists)
         if place is not None and wrong is None:
             return place
-        del place  # it may hold a link, and an error shows the variables of its frames
+        del place  # it may hold a link, and an error exposes the variables of its frames
         raise InvalidRefError(f"{wrong}")
 
 
 def _wrong_with(place: Place | None, where: str, query: Query, lists: Collection[str]) -> str | None:
     if place is None or (place.where == where and place.resource not in lists):
-        return "that is no cursor, or a damaged one: pass a page's `cursor` on exactly as it is, or begin without one"
+        return "the cursor is invalid or damaged: pass a page's `cursor` exactly as it is, or start without one"
     if place.where != where:
-        return f"the cursor is not one of {where}: go on with the account whose page it came from"
+        return f"the cursor does not belong to {where}: continue with the account whose page it came from"
     pairs = zip(_FILTERS, split(place.filters), split(digests(query)), strict=True)
     others = [name for name, before, now in pairs if before != now]
     if others:
         return (
-            f"the cursor belongs to a walk with another {' and another '.join(others)}: go on with the filters that one"
-            " had, or begin without a cursor"
+            f"the cursor belongs to a walk with another {' and another '.join(others)}: continue with the same filters,"
+            " or start without a cursor"
         )
     return None
 
 
-def _unpacked(cursor: object) -> Place | None:
+def _unpack(cursor: object) -> Place | None:
     if not isinstance(cursor, str) or len(cursor) > _LONGEST:
         return None
     try:
@@ -95,17 +95,17 @@ def _unpacked(cursor: object) -> Place | None:
 
 
 def digest(text: str) -> bytes:
-    """Return what a text can be known again by."""
+    """Return a short digest, by which a text is recognized."""
     return hashlib.sha256(text.encode(errors="surrogatepass")).digest()[:_DIGEST]
 
 
 def split(together: bytes) -> list[bytes]:
-    """Return the digests of a row of them."""
+    """Return the single digests of a concatenation."""
     return [together[begin : begin + _DIGEST] for begin in range(0, len(together), _DIGEST)]
 
 
 def digests(query: Query) -> bytes:
-    """Return a digest of each filter, whatever the order and the time zone they were given in."""
+    """Return a digest of each filter, regardless of the order and the time zones that they were given in."""
     options = msgspec.json.encode(query.options, order="deterministic", enc_hook=repr) if query.options else b""
     filters = (_instant(query.since), _instant(query.until), query.status or "", query.agent or "", options.decode())
     return b"".join(map(digest, filters))

@@ -1,4 +1,4 @@
-"""What environment variables say: the accounts, and the proxies they are reached through."""
+"""Reads environment variables: the accounts, and the proxies that they are reached through."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["accounts_in", "proxies_in"]
 
 @bared
 def accounts_in(environ: Mapping[str, str], providers: Iterable[str]) -> list[Account | Unusable]:
-    """Return an account for each provider that has a key here.
+    """Return an account for each provider that has a key in the environment.
 
-    Read are `<PROVIDER>_API_KEY`, `<PROVIDER>_BASE_URL` and the provider's own settings (`ANYREACH_ORG_ID`), and
-    nothing else. What cannot be right makes its account unusable. Raises `ConfigurationError` for a provider nobody
-    knows, and where no account can be used.
+    It reads `<PROVIDER>_API_KEY`, `<PROVIDER>_BASE_URL` and the provider's own settings (`ANYREACH_ORG_ID`), and
+    nothing else. An invalid value makes its account unusable. Raises `ConfigurationError` for an unknown provider, and
+    if there are accounts but none is usable.
     """
     accounts: list[Account | Unusable] = []
     for provider in providers:
@@ -47,13 +47,13 @@ def accounts_in(environ: Mapping[str, str], providers: Iterable[str]) -> list[Ac
 
 @bared
 def proxies_in(environ: Mapping[str, str]) -> Callable[[str], Proxy | None]:
-    """Return a function that says which proxy a URL is reached through, for `Hub(proxy=…)`.
+    """Return a function from a URL to its proxy, for `Hub(proxy=…)`.
 
-    Read are `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, of which the lower case wins, as elsewhere. Raises
-    `ConfigurationError` for a proxy that cannot be right.
+    It reads `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`; as elsewhere, lower-case names take precedence.
+    Raises `ConfigurationError` for an invalid proxy.
     """
     proxies = {scheme: _proxy(environ, scheme) or _proxy(environ, "all") for scheme in _PORTS}
-    exempt = [f".{name.lstrip('.')}" for name in _said(environ, "no")[1].lower().replace(",", " ").split()]
+    exempt = [f".{name.lstrip('.')}" for name in _variable(environ, "no")[1].lower().replace(",", " ").split()]
 
     def through(url: str) -> Proxy | None:
         parts = urlsplit(url)
@@ -69,7 +69,7 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 
 def _proxy(environ: Mapping[str, str], what: str) -> Proxy | None:
-    name, url = _said(environ, what)
+    name, url = _variable(environ, what)
     try:
         return Proxy(url) if url else None
     except ConfigurationError as error:
@@ -77,10 +77,10 @@ def _proxy(environ: Mapping[str, str], what: str) -> Proxy | None:
     raise ConfigurationError(f"{name}: {reason}")
 
 
-def _said(environ: Mapping[str, str], what: str) -> tuple[str, str]:
-    """Return the name of a variable, and what it says."""
+def _variable(environ: Mapping[str, str], what: str) -> tuple[str, str]:
+    """Return the name of a variable, and its value."""
     name = f"{what}_proxy"
-    # Where a web server runs us for a request, HTTP_PROXY is what the caller sent as a header `Proxy`.
+    # In a CGI script, HTTP_PROXY holds the request's header `Proxy`, which the caller controls.
     # https://httpoxy.org
     if name not in environ and not (what == "http" and "REQUEST_METHOD" in environ):
         name = name.upper()

@@ -1,4 +1,4 @@
-"""What a TOML file says: the accounts, and how they are reached."""
+"""Reads a TOML file: the accounts, and how they are reached."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 class _Through:
-    """Which proxy a file names; its URL, which may hold a password, is not kept as it stands there."""
+    """The proxy that a file names; its URL, which may hold a password, is not kept as text."""
 
     def __init__(self, url: str) -> None:
         self.route = route(url)
@@ -54,22 +54,22 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):
-    """What a file says."""
+    """The contents of a file."""
 
     accounts: list[Account | Unusable]
-    """In its order; at least one can be used."""
+    """In the file's order; at least one is usable."""
     through: Route | None
-    """The proxies of all accounts that name none of their own; None: it says nothing of any."""
+    """The proxies of all accounts that name none of their own; None: the file names none."""
     ssl: SSLContext | None
-    """Whom all accounts trust that name no certificates of their own; None: it says nothing of any."""
+    """The certificates for all accounts that name none of their own; None: the file names none."""
 
 
 @bared
 def configured(path: Path, environ: Mapping[str, str]) -> Configuration:
-    """Return what a TOML file says.
+    """Read a TOML file.
 
-    A mistake in one account makes that one unusable. Raises `ConfigurationError` for every other mistake, and where no
-    account can be used; it names the file, the account and what to do, and never a key.
+    A mistake in one account makes only that one unusable. Raises `ConfigurationError` for every other mistake, and if
+    no account is usable; it names the file, the account and what to do, and never a key.
     """
     file = read_trusted(path)
     try:
@@ -82,25 +82,25 @@ def configured(path: Path, environ: Mapping[str, str]) -> Configuration:
         accounts = _accounts(said.account, path, environ, is_private=file.is_private)
         check_usable(accounts)
         return Configuration(accounts=accounts, through=through, ssl=ssl)
-    # Out of the clause, so that no exception of a library, which may hold what it read, hangs on to this one.
+    # Outside the `except` clause, so that no exception of a library, which may hold what it read, is attached.
     raise ConfigurationError(f"{path}: {reason}")
 
 
 def _read(content: bytes) -> _File:
     try:
-        said = _converted(tomllib.loads(content.decode()), _File)
+        said = _convert(tomllib.loads(content.decode()), _File)
     except UnicodeDecodeError:
-        reason = "it is no UTF-8 text"
+        reason = "it is not UTF-8 text"
     except tomllib.TOMLDecodeError as error:
-        reason = f"it is no TOML: {error}"
+        reason = f"it is not TOML: {error}"
     except (ValueError, RecursionError):  # numbers of thousands of digits, and tables in tables in tables
-        reason = "it is no TOML that anybody could have meant"
+        reason = "it is not TOML that can be read: a number is too long, or tables are nested too deeply"
     except ConfigurationError as error:
         reason = f"{error.reason}; each account begins with [[account]]"
     else:
         if said.account:
             return said
-        reason = "it names no account; each begins with [[account]]"
+        reason = "it has no account; each begins with [[account]]"
     raise ConfigurationError(reason)
 
 
@@ -120,7 +120,7 @@ def _accounts(
     numbers: dict[tuple[str, str], int] = {}
     for number, table in enumerate(tables, start=1):
         try:
-            account = _account(_converted(table, _Entry), path, environ, is_private=is_private)
+            account = _account(_convert(table, _Entry), path, environ, is_private=is_private)
         except ConfigurationError as error:
             mistakes[number] = error.reason
             continue
@@ -128,13 +128,16 @@ def _accounts(
         if first == number:
             usable[number] = account
         else:
-            mistakes[number] = f"it has the name of account {first}: give each its own, name = …"
+            mistakes[number] = f"it has the same name as account {first}: give each its own, name = …"
     found: list[Account | Unusable] = []
     for number, table in enumerate(tables, start=1):
         if number in usable:
             found.append(usable[number])
             continue
-        provider, name = _plain(table, "provider", _PROVIDER), _plain(table, "name", _NAME) or "default"
+        provider, name = (
+            _value_if_plain(table, "provider", _PROVIDER),
+            _value_if_plain(table, "name", _NAME) or "default",
+        )
         if numbers.setdefault((provider, name), number) != number:
             name = f"account-{number}"
         where = f"{path}, account {number}" + (f" ({provider})" if provider else "")
@@ -169,29 +172,27 @@ def _key(entry: _Entry, path: Path, environ: Mapping[str, str], *, is_private: b
     if entry.key_file is not None:
         return _key_in(_beside(path, entry.key_file, "key_file"))
     if not is_private:
-        raise ConfigurationError(
-            f"the key stands in this file, and others may read it: chmod 600 {path}, or use key_env"
-        )
+        raise ConfigurationError(f"the key is in this file, and others may read it: chmod 600 {path}, or use key_env")
     return entry.key or Secret("")
 
 
 def _key_in(path: Path) -> Secret:
-    # What cannot be opened is not shown: somebody may have put the key itself there.
+    # A path that cannot be opened is not shown: it may be the key itself, put there by mistake.
     file = read_trusted(path, "the file that key_file names")
     if not file.is_private:
         raise ConfigurationError(
-            f"others may read the key in {path}: chmod 600 {path}; where it is mounted into a container, mode 0440"
+            f"others may read the key in {path}: chmod 600 {path}; if it is mounted into a container, mode 0440"
         )
     return Secret(file.content.decode(errors="replace").strip(), "key in the file that key_file names")
 
 
 def _beside(path: Path, name: str, field: str) -> Path:
-    """Return where a file is that this one names: beside it, or at home."""
+    """Return the path of a file that this one names: relative to this file, or to a home directory."""
     try:
         return path.parent / Path(name).expanduser()
     except RuntimeError:
         pass
-    raise ConfigurationError(f"the file that {field} names lies in the home of nobody there is")
+    raise ConfigurationError(f"the file that {field} names is in the home directory of an unknown user")
 
 
 def _settings(entry: _Entry, known: tuple[str, ...], environ: Mapping[str, str]) -> dict[str, str]:
@@ -207,7 +208,7 @@ def _settings(entry: _Entry, known: tuple[str, ...], environ: Mapping[str, str])
     return settings
 
 
-# A key put there by mistake is not to be shown; most look otherwise.
+# A key put there by mistake must not be shown; most keys look different.
 _SHOWABLE: Final = re.compile(r"[A-Z][A-Z0-9]{0,30}(_[A-Z0-9]{1,30})+")
 
 
@@ -219,7 +220,7 @@ def _variable(name: str, field: str, environ: Mapping[str, str]) -> str:
     raise ConfigurationError(f"the variable {shown} is {'empty' if name in environ else 'not set'}: set it ({field})")
 
 
-# what is wrong with it, in words for people
+# explanations of what is wrong with the file
 
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(?P<field>[^`]*)`")
 _MISSING: Final = re.compile(r"Object missing required field `(?P<field>[^`]*)`")
@@ -239,33 +240,33 @@ _KINDS: Final = {
 }
 
 
-def _converted(table: Mapping[str, Any], kind: type[S]) -> S:
+def _convert(table: Mapping[str, Any], kind: type[S]) -> S:
     try:
-        return msgspec.convert(table, kind, dec_hook=_hidden)
+        return msgspec.convert(table, kind, dec_hook=_hide)
     except msgspec.ValidationError as error:
-        reason = _in_words(str(error), [field.name for field in msgspec.structs.fields(kind)])
+        reason = _explain(str(error), [field.name for field in msgspec.structs.fields(kind)])
     raise ConfigurationError(reason)
 
 
-def _hidden(kind: type, value: object) -> object:
-    """Return what is not to be shown, as the type that does not show it."""
+def _hide(kind: type, value: object) -> object:
+    """Return a secret value as the type that does not show it."""
     if not isinstance(value, str):
-        raise TypeError(f"Expected `str`, got `{type(value).__name__}`")  # as the library says it; it adds the place
+        raise TypeError(f"Expected `str`, got `{type(value).__name__}`")  # in msgspec's words; it adds the place
     return kind(value)
 
 
-def _in_words(said: str, fields: list[str]) -> str:
+def _explain(said: str, fields: list[str]) -> str:
     if found := _UNKNOWN.search(said):
         from difflib import get_close_matches  # noqa: PLC0415  (only for those who mistyped)
 
         alike = get_close_matches(found["field"], fields, 1)
-        return f"it has no field {found['field']}; " + (f"is {alike[0]} meant?" if alike else f"there is {_or(fields)}")
+        return f"unknown field {found['field']}; " + (f"is {alike[0]} meant?" if alike else f"use {_or(fields)}")
     if found := _MISSING.search(said):
         return f"{found['field']} is missing"
     if found := _OTHER.search(said):
         place = (found["place"] or "it").removesuffix("[...]")
         due, got = (_KINDS.get(found[kind], found[kind]) for kind in ("due", "got"))
-        return f"{place} must be {due}, and is {got}"
+        return f"{place} must be {due}, not {got}"
     return said
 
 
@@ -278,7 +279,7 @@ _PROVIDER: Final = re.compile(r"[a-z0-9_]{1,40}")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
 
 
-def _plain(table: Mapping[str, Any], field: str, shape: re.Pattern[str]) -> str:
-    """Return what stands in a field of a table, where it has the shape of what belongs there."""
+def _value_if_plain(table: Mapping[str, Any], field: str, shape: re.Pattern[str]) -> str:
+    """Return the value of a field if it has the right shape, otherwise an empty string."""
     value = table.get(field)
     return value if isinstance(value, str) and shape.fullmatch(value) else ""

@@ -1,4 +1,4 @@
-"""The hub: every account behind one object, asked concurrently, politely and by name."""
+"""The hub: every account behind one object, called concurrently, within its limits, and by name."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ ProfileName = Literal["interactive", "bulk"]
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What became of one ref given to `get_many`."""
+    """The result for one ref that was given to `get_many`."""
 
     ref: str
     conversation: Conversation | None = None
@@ -58,26 +58,26 @@ class Hub:
     A hub belongs to the event loop that first uses it, and ends with `async with` or `await hub.close()`.
 
     Args:
-        accounts: the accounts to ask; two of one provider need different names.
-        profile: the numbers to work by: "interactive" for web back ends and agents, "bulk" for jobs, or your own.
+        accounts: the accounts to use; two of one provider need different names.
+        profile: the limits and timings: "interactive" for web back ends and agents, "bulk" for batch jobs, or your own.
         keep_raw: whether conversations keep the provider's JSON, known secrets scrubbed.
-        proxy: the URL of an HTTP proxy, or a function from a URL to that of its proxy: `proxies_in(os.environ)` makes
-            the one that the environment means, which is not used otherwise.
+        proxy: the URL of an HTTP proxy, or a function from a URL to that of its proxy; `proxies_in(os.environ)` returns
+            the function for the environment's proxies, which are not used otherwise.
         ssl: what to trust instead of the system's certificates, at the providers' own addresses and behind a proxy.
-        recordings_ssl: what to trust at other hosts that are reached directly, where recordings are kept; the system's
-            certificates where it is not given.
-        limiter: a rate shared with other processes, in place of the one the hub keeps for each account by itself.
+        recordings_ssl: what to trust instead of the system's certificates, at other hosts that keep recordings and are
+            reached directly.
+        limiter: a rate limit shared with other processes, instead of the hub's own for each account.
         on_signal: called with each `conversations_hub.signals.Signal`; it must be quick and must not raise.
         accounts_at_once: how many accounts one call of `list` walks at a time.
-        connections: how many are open at most, over all accounts, which take turns; a quarter of the descriptors that
-            this process may open (`ulimit -n`) where it is not given, and no more than 1000.
-        clock: time and chance, for tests.
+        connections: the maximum number of open connections over all accounts, which take turns. By default a quarter of
+            the file descriptors that this process may open (`ulimit -n`), but at most 1000.
+        clock: time and randomness, for tests.
 
-    An adapter of another package that is broken fails each call to its own accounts, and nothing else.
+    A broken adapter from another package fails each call to its own accounts, and nothing else.
 
     Raises:
         UnknownAccountError: an unknown provider.
-        ConfigurationError: two accounts of one name, an unsafe base URL, an `ssl` that is no context.
+        ConfigurationError: two accounts with one name, an unsafe base URL, an `ssl` that is not a context.
     """
 
     @bared
@@ -100,7 +100,7 @@ class Hub:
         self._profile = profile_named(profile)
         self._readers: dict[Target, dict[str, ResourceReader]] = {}
         self._readers_by_name: dict[str, Mapping[str, ResourceReader]] = {}
-        """By what stands before the colon of refs, as far as these were asked for."""
+        """By the part of a ref before the colon, for the refs used so far."""
         self.keep_raw = keep_raw
         """Whether conversations keep the provider's JSON."""
         self._tasks = TaskPool()
@@ -113,12 +113,14 @@ class Hub:
         self._connections = Connections(connections)
         trust = cache(trusting)
         self.unusable: dict[str, ConfigurationError] = {}
-        """What is wrong with accounts that cannot be used, by "provider/account"."""
+        """What is wrong with unusable accounts, by "provider/account"."""
         for given in accounts:
             account, adapter = given.stand_in() if isinstance(given, Unusable) else (given, usable(given.provider))
             where = Target(account.provider, account.name)
             if where in self._readers:
-                raise ConfigurationError("two accounts of one name: give each its own", provider=account.provider)
+                raise ConfigurationError(
+                    "two accounts have the same name: give each its own", provider=account.provider
+                )
             lane = Lane(
                 account,
                 adapter,
@@ -157,15 +159,15 @@ class Hub:
         connections: int | None = None,
         clock: Clock | None = None,
     ) -> Self:
-        """Make a hub of the accounts the environment names.
+        """Make a hub from the accounts in the environment.
 
-        Read are `<PROVIDER>_API_KEY`, `<PROVIDER>_BASE_URL` and the provider's own settings (`ANYREACH_ORG_ID`), and
-        nothing else, of all `providers` there are, those of other packages included, or of those named. A provider
-        without a key is left out; without any the hub has no accounts, and says so when it is first used. A mistake in
-        one account blocks that one alone, and is raised by whatever is asked of it.
+        It reads `<PROVIDER>_API_KEY`, `<PROVIDER>_BASE_URL` and the provider's own settings (`ANYREACH_ORG_ID`), and
+        nothing else, for the given `providers`, or for all of them, including those of other packages. A provider
+        without a key is left out; without any key the hub has no accounts, and says so when it is first used. A mistake
+        in one account makes only that one unusable, and every call to it raises the mistake.
 
         Raises:
-            ConfigurationError: a provider nobody knows, or no account that can be used.
+            ConfigurationError: an unknown provider, or accounts of which none is usable.
         """
         proxy = route(proxy)
         named = available() if providers is None else providers
@@ -202,21 +204,20 @@ class Hub:
         connections: int | None = None,
         clock: Clock | None = None,
     ) -> Self:
-        """Make a hub of the accounts a TOML file names: one `[[account]]` each.
+        """Make a hub from the accounts in a TOML file, one `[[account]]` each.
 
-        An account has `provider`, and the key as `key_env` (the variable that holds it), `key_file` (the file that
-        holds it, relative to this one) or `key`. There may be `name`, `base_url`, `allow_insecure`, `proxy`, `ca_file`
+        An account has `provider`, and its key as `key_env` (the variable that holds it), `key_file` (the file that
+        holds it, relative to this one) or `key`. It may have `name`, `base_url`, `allow_insecure`, `proxy`, `ca_file`
         and `settings`, as in `settings = { org_id = "…" }` or `{ org_id_env = "…" }`. Above the accounts there may be
-        `proxy`, `proxy_from_env` and `ca_file` for all of them; `proxy` and `ssl` here take the place of those. Nobody
-        else may write the file, nor read it where it holds a key.
+        `proxy`, `proxy_from_env` and `ca_file` for all of them; the arguments `proxy` and `ssl` replace those. Other
+        users must not be able to write the file, nor to read it if it holds a key.
 
-        A mistake in one account blocks that one alone, and is raised by whatever is asked of it.
+        A mistake in one account makes only that one unusable, and every call to it raises the mistake.
 
         Raises:
-            ConfigurationError: another mistake in the file, or no account that can be used; it says where, and never a
-                key.
+            ConfigurationError: another mistake in the file, or no usable account; it says where, and never shows a key.
         """
-        from .from_file import configured  # noqa: PLC0415  (TOML is read by few)
+        from .from_file import configured  # noqa: PLC0415  (few need TOML)
 
         proxy = None if proxy is None else route(proxy)
         found = configured(Path(path), os.environ if environ is None else environ)
@@ -235,16 +236,16 @@ class Hub:
         )
 
     def accounts(self, *targets: str) -> tuple[str, ...]:
-        """Return the accounts of this hub, or those that targets name as in `list`, as "provider/account"."""
+        """Return the accounts of this hub as "provider/account", or those that targets name as in `list`."""
         return tuple(dict.fromkeys(lists.readers[0].where for lists in self._lists_of(targets)))
 
     @property
     def providers(self) -> frozenset[str]:
-        """The providers of which this hub has an account."""
+        """The providers for which this hub has an account."""
         return frozenset(where.provider for where in self._readers)
 
     def lanes(self, *targets: str) -> tuple[Lane, ...]:
-        """Return the ways to the providers of accounts, as in `accounts`, for who has flows of its own to run."""
+        """Return the lanes of accounts, chosen as in `accounts`, for callers that run flows of their own."""
         return tuple(dict.fromkeys(lists.readers[0].lane for lists in self._lists_of(targets)))
 
     async def get(
@@ -252,31 +253,31 @@ class Hub:
         ref: str,
         *,
         wait: float = 0.0,
-        timeout: float | None = None,  # noqa: ASYNC109  (it bounds waits of ours, which know what they hold)
+        timeout: float | None = None,  # noqa: ASYNC109  (it bounds our own waits, which know what they hold)
         profile: ProfileName | Profile | None = None,
     ) -> Conversation:
-        """Get one conversation with all the provider has of it: `tavus:c123`, or `tavus/eu:c123`.
+        """Get one conversation with everything that the provider has of it: `tavus:c123`, or `tavus/eu:c123`.
 
         Args:
-            ref: its name.
-            wait: seconds to wait for a transcript that is pending. It is asked for ever less often, the last time when
-                they have passed, and only while the provider can be asked; what was read last is returned, so
+            ref: the conversation's ref.
+            wait: seconds to wait for a pending transcript. The conversation is polled ever less often, the last time
+                when they have passed, and only while the provider can be reached; the last result is returned, so
                 `transcript_state` may still be pending.
-            timeout: seconds the call may take, all attempts and waits included, `wait` too; in place of the deadline
-                of the profile, which is one of each time it is asked for.
-            profile: takes the place of the hub's own for this call.
+            timeout: seconds that the call may take, including all attempts and waits, `wait` too; replaces the deadline
+                of the profile, which applies to each poll.
+            profile: replaces the hub's own for this call.
 
         Raises:
-            InvalidRefError: the ref cannot be right; nothing was sent.
+            InvalidRefError: the ref is invalid; nothing was sent.
             NotFoundError: the provider has no such conversation.
             DeadlineError: nothing was read in time.
-            HubError: whatever else went wrong, see `conversations_hub.errors`.
+            HubError: any other failure, see `conversations_hub.errors`.
         """
-        reader, id = self._named(ref)
+        reader, id = self._resolve(ref)
         chosen = _profile(profile)
         if not wait >= 0:
             raise InvalidRefError("wait must be 0 or more")
-        _check(timeout)
+        _check_timeout(timeout)
         if not wait and timeout is None:
             return await reader.get(id, chosen)
         return await get_when_ready(reader, id, chosen or self._profile, wait=wait, timeout=timeout)
@@ -298,55 +299,57 @@ class Hub:
         on_error: Callable[[HubError], object] | None = None,
         provider_options: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> Walk:
-        """Walk through the conversations of all accounts, or of those named.
+        """Walk through the conversations of all accounts, or of those that targets name.
 
         Every conversation comes once. One account's failure never stops the others: it is raised at the end, as a
-        `PartialError` where there are several accounts, or handed to `on_error`.
+        `PartialError` if there are several accounts, or passed to `on_error`.
 
         Args:
             *targets: "tavus" for every Tavus account, "tavus/eu" for one, "retell:chats" or "retell/eu:chats" for one
                 kind of their conversations; none for all.
-            since: the first instant that counts, aware; by `created_at`, else `started_at`. Rows with neither come too.
-            until: the first instant that no longer counts, aware.
+            since: aware, inclusive; compared with `created_at`, or else `started_at`. Rows with neither come too.
+            until: aware, exclusive; compared like `since`.
             status: one of `conversations_hub.schema.Status`.
             agent: the provider's id of the agent.
-            limit: the most conversations to bring, over all accounts: of several the newest, by the same instants.
-                Lists without a known order take part as their rows come, which the report notes; rows without an
-                instant come last.
-            cursor: a `page.cursor` of an earlier walk over the same one account with the same filters, to go on from:
-                exactly behind what that one brought, also where `limit` cut its page. Of an account with several
-                lists, its calls and its chats, pages bring one list after the other.
-            page_size: rows to ask for at a time; where it is not given as many as `limit` needs, or the provider's
-                most. A walk that goes on keeps the page size of the one before it.
-            transcripts: also `get` each conversation whose list row lacks what only `get` brings.
-            verify: walk again, at most twice, until nothing new turns up: lists by page number lose rows when others
-                are deleted meanwhile. `walk.report` says whether it is "verified".
-            timeout: seconds the whole walk may take, whatever its caller does between two conversations included;
-                accounts that are not at their end by then fail with `DeadlineError`. None: each request has its own
-                deadline, and a walk goes on as long as its lists do.
-            profile: takes the place of the hub's own for this walk.
-            on_error: takes the error of each account that fails, instead of having it raised.
-            provider_options: more of a provider's own filters, by provider. They are its main list's, so that no other
-                is walked, unless a target names another.
+            limit: the maximum number of conversations over all accounts; from several accounts the newest, by the same
+                instants. Lists without a known order take part in the order of their rows, which the report notes; rows
+                without an instant come last.
+            cursor: a `page.cursor` of an earlier walk over the same single account with the same filters. The walk
+                continues exactly after that page, even if `limit` cut it. If an account has several lists, such as
+                calls and chats, pages bring one list after the other.
+            page_size: rows to request per page; by default as many as `limit` needs, or the provider's maximum. A walk
+                that continues another keeps its page size.
+            transcripts: also `get` each conversation whose list row lacks what only `get` returns.
+            verify: walk again, at most twice, until nothing new turns up, because lists by page number lose rows when
+                others are deleted during the walk. `walk.report` says whether it is "verified".
+            timeout: seconds that the whole walk may take, including what its caller does between two conversations;
+                accounts whose end is not reached by then fail with `DeadlineError`. None: each request has its own
+                deadline, and a walk takes as long as its lists do.
+            profile: replaces the hub's own for this walk.
+            on_error: called with the error of each account that fails, which is then not raised.
+            provider_options: more of a provider's own filters, by provider. They apply to its main list, so no other
+                list is walked, unless a target names another.
 
         Raises:
-            InvalidRefError: an argument that cannot be right.
+            InvalidRefError: an invalid argument.
             UnknownAccountError: a provider or account this hub does not have.
         """
         lists = self._lists_of(targets)
         if cursor is not None and len(lists) > 1:
-            raise InvalidRefError("a cursor belongs to the walk of one account: name that account alone")
+            raise InvalidRefError("a cursor belongs to the walk of one account: name only that account")
         if verify and cursor is not None:
-            raise InvalidRefError("verify walks a whole list again: leave cursor out")
+            raise InvalidRefError("verify walks a whole list again: omit cursor")
         for name, least, value in (("limit", 0, limit), ("page_size", 1, page_size)):
             if value is not None and value < least:
                 raise InvalidRefError(f"{name} must be {least} or more")
-        _check(timeout)
+        _check_timeout(timeout)
         check_span(since, until)
         options = provider_options or {}
         strangers = options.keys() - {each.readers[0].lane.account.provider for each in lists}
         if strangers:
-            raise InvalidRefError(f"provider_options names {', '.join(sorted(strangers))}, which is not walked here")
+            raise InvalidRefError(
+                f"provider_options names {', '.join(sorted(strangers))}, which is not part of this walk"
+            )
         lists = tuple(each.main() if options.get(each.readers[0].lane.account.provider) else each for each in lists)
         query = Query(since=since, until=until, status=_status(status), agent=agent, page_size=page_size)
         place = None
@@ -376,14 +379,14 @@ class Hub:
     ) -> AsyncGenerator[Outcome]:
         """Get many conversations, at most `concurrency` at a time; yield one outcome per ref, as they complete.
 
-        More than the hub's `connections` are never asked for at a time.
+        At most as many as the hub's `connections` are requested at a time.
 
-        Refs are taken from the input only as fast as outcomes are taken from here. A malformed ref and a failed fetch
-        are outcomes too; only what is wrong with the hub itself is raised. `profile` takes the place of the hub's own.
+        Refs are taken from the input only as fast as outcomes are taken from here. A malformed ref and a failed request
+        are outcomes too; only errors of the hub itself are raised. `profile` replaces the hub's own.
         """
         if concurrency < 1:
             raise InvalidRefError("concurrency must be 1 or more")
-        width = min(concurrency, self._connections.most)  # more would only wait, and that counts
+        width = min(concurrency, self._connections.most)  # more would only wait, and a wait counts against the deadline
         return sealed_stream(self._tasks.as_completed(refs, partial(self._outcome, _profile(profile)), width))
 
     async def _outcome(self, profile: Profile | None, ref: str) -> Outcome:
@@ -404,25 +407,25 @@ class Hub:
         profile: ProfileName | Profile | None = None,
         provider_options: Mapping[str, Any] | None = None,
     ) -> Started:
-        """Start a conversation; it is sent once and never again, since a second one would be a second call.
+        """Start a conversation. The request is never retried, because a second one would be a second call.
 
         Args:
             target: the account to start it with, as in `list`.
             agent: the provider's id of the agent.
-            to: who is called, where the channel needs one.
-            profile: takes the place of the hub's own for this call.
+            to: the number or address to call, if the channel needs one.
+            profile: replaces the hub's own for this call.
             provider_options: more members of the provider's own request.
 
         Raises:
-            UnsupportedError: the provider cannot do that.
+            UnsupportedError: the provider does not support it.
         """
         parsed = Target.parse(target)
         wanted = Start(agent=agent, to=to, options=provider_options or {})
         return await _resource(self._readers_of(parsed), parsed).start(wanted, _profile(profile))
 
     async def end(self, ref: str, *, profile: ProfileName | Profile | None = None) -> None:
-        """End a running conversation; `UnsupportedError` where the provider cannot."""
-        reader, id = self._named(ref)
+        """End a running conversation; raise `UnsupportedError` if the provider does not support it."""
+        reader, id = self._resolve(ref)
         lane = reader.lane
         if reader.resource.end is None:
             raise reader.unsupported("end")
@@ -436,8 +439,8 @@ class Hub:
         profile: ProfileName | Profile | None = None,
         provider_options: Mapping[str, Any] | None = None,
     ) -> None:
-        """Delete a conversation at the provider; `UnsupportedError` where the provider cannot."""
-        reader, id = self._named(ref)
+        """Delete a conversation at the provider; raise `UnsupportedError` if the provider does not support it."""
+        reader, id = self._resolve(ref)
         lane = reader.lane
         if reader.resource.delete is None:
             raise reader.unsupported("delete")
@@ -446,11 +449,11 @@ class Hub:
 
     @sealed
     async def send(self, ref: str, text: str, *, profile: ProfileName | Profile | None = None) -> TranscriptTurn:
-        """Say something in a running text conversation and return the agent's answer.
+        """Send a text in a running text conversation and return the agent's answer.
 
-        `UnsupportedError` where the provider cannot.
+        Raises `UnsupportedError` if the provider does not support it.
         """
-        reader, id = self._named(ref)
+        reader, id = self._resolve(ref)
         return await reader.send(id, text, _profile(profile))
 
     @sealed
@@ -464,28 +467,30 @@ class Hub:
         deadline: float = 3600.0,
         overwrite: bool = False,
     ) -> Download:
-        """Download a recording of a conversation that a hub brought: `hub.download(conversation.recordings[0], path)`.
+        """Download a recording of a conversation that a hub returned: `hub.download(conversation.recordings[0], path)`.
 
-        The file is there only once it is whole. What was interrupted is gone on with by the next call, where the server
-        can tell that the rest belongs to it. A URL that has expired is replaced by a new one.
+        The file exists only once it is complete. The next call resumes an interrupted download, if the server confirms
+        that the rest belongs to it. A URL that has expired is replaced by a new one.
 
         Args:
             recording: one of a conversation's `recordings`.
             path: the file to write; it is readable by its owner only.
-            allow_any_public_host: also take it from hosts that are not known to be the provider's.
-            largest: bytes; what is larger is refused.
-            deadline: seconds it may take, all attempts included.
-            overwrite: replace the file if it is there.
+            allow_any_public_host: also accept hosts that are not known to be the provider's.
+            largest: bytes; a larger recording is refused.
+            deadline: seconds that the download may take, including all attempts.
+            overwrite: replace the file if it exists.
 
         Raises:
-            UnsafeURLError: it leads to a place no recording should be at.
-            UnsupportedError: it lies in the customer's own bucket.
-            StoreError: the file is there already, or cannot be written.
-            HubError: whatever else went wrong, see `conversations_hub.errors`.
+            UnsafeURLError: the URL leads to a place where no recording should be.
+            UnsupportedError: the recording is in the customer's own bucket.
+            StoreError: the file exists already, or cannot be written.
+            HubError: any other failure, see `conversations_hub.errors`.
         """
         if recording.ref is None:
-            raise InvalidRefError("the recording names no conversation: take it from one that a hub brought")
-        reader, id = self._named(recording.ref)
+            raise InvalidRefError(
+                "the recording names no conversation: take it from a conversation that a hub returned"
+            )
+        reader, id = self._resolve(recording.ref)
         return await download(
             reader,
             id,
@@ -498,10 +503,10 @@ class Hub:
         )
 
     async def close(self) -> None:
-        """Free every connection; what is still under way ends with `HubClosedError`. Closing again does nothing.
+        """Close every connection; calls still under way fail with `HubClosedError`. Closing again does nothing.
 
         Raises:
-            HubClosedError: this is another event loop than the one that first used the hub; nothing is closed.
+            HubClosedError: called in another event loop than the one that first used the hub; nothing is closed.
         """
         if not self._is_closed:
             self._connections.own_loop()
@@ -525,10 +530,10 @@ class Hub:
         return f"<Hub: {accounts or 'no accounts'}>"
 
     def _lists_of(self, targets: tuple[str, ...]) -> tuple[Lists, ...]:
-        """Return what targets name, each once; an account that is named whole is not named in part as well."""
+        """Return the lists that targets name, each once; a whole account includes each kind of its conversations."""
         if not targets and not self._readers:
             keys = ", ".join(f"{provider.upper()}_API_KEY" for provider in available())
-            raise ConfigurationError(f"the hub has no accounts: set one of {keys}, or pass it an Account")
+            raise ConfigurationError(f"the hub has no accounts: set one of {keys}, or pass an Account")
         chosen: dict[Target, Lists] = {}
         for target in map(Target.parse, targets) if targets else self._readers:
             accounts = self._accounts_of(target.provider)
@@ -550,8 +555,8 @@ class Hub:
             if target.resource is None or target._replace(resource=None) not in chosen
         )
 
-    def _named(self, ref: str) -> tuple[ResourceReader, str]:
-        """Return who reads the conversation that a ref names, and the id that its provider has for it."""
+    def _resolve(self, ref: str) -> tuple[ResourceReader, str]:
+        """Return the reader of the conversation that a ref names, and the provider's own id."""
         where, colon, id = ref.partition(":")
         readers = self._readers_by_name.get(where) if colon else None
         if readers is None:
@@ -561,20 +566,20 @@ class Hub:
         return readers[name], own
 
     def _readers_of(self, target: Target) -> Mapping[str, ResourceReader]:
-        """Return the readers of the one account that is meant."""
+        """Return the readers of the one account that a target means."""
         accounts = self._accounts_of(target.provider)
         if target.account is not None:
             return self._readers[self._account(target._replace(resource=None), accounts)]
         default = Target(target.provider, "default")
         if len(accounts) > 1 and default not in accounts:
             choices = ", ".join(f"{target.provider}/{where.account}" for where in accounts)
-            raise InvalidRefError(f"{target.provider} has several accounts: say which, of {choices}")
+            raise InvalidRefError(f"{target.provider} has several accounts: choose from {choices}")
         return self._readers[default if default in accounts else accounts[0]]
 
     def _accounts_of(self, provider: str) -> Sequence[Target]:
         accounts = [where for where in self._readers if where.provider == provider]
         if not accounts:
-            load(provider)  # an unknown provider is another mistake than a missing key
+            load(provider)  # raises if the provider is unknown, which is another mistake than a missing key
             raise UnknownAccountError(
                 f"no account: set {provider.upper()}_API_KEY and use Hub.from_env(),"
                 f" or pass Account({provider!r}, key=…)",
@@ -585,7 +590,9 @@ class Hub:
     def _account(self, target: Target, accounts: Sequence[Target]) -> Target:
         if target not in accounts:
             choices = ", ".join(f"{target.provider}/{where.account}" for where in accounts)
-            raise UnknownAccountError(f"no account {target.account!r}; there is {choices}", provider=target.provider)
+            raise UnknownAccountError(
+                f"no account {target.account!r}: this hub has {choices}", provider=target.provider
+            )
         return target
 
 
@@ -594,7 +601,9 @@ def _resource(readers: Mapping[str, ResourceReader], target: Target) -> Resource
         return next(iter(readers.values()))
     if target.resource not in readers:
         choices = ", ".join(f"{target.provider}:{name}" for name in readers)
-        raise InvalidRefError(f"{target.provider} has no conversations called {target.resource!a}; there is {choices}")
+        raise InvalidRefError(
+            f"{target.provider} has no kind of conversation called {target.resource!a}: choose from {choices}"
+        )
     return readers[target.resource]
 
 
@@ -602,7 +611,7 @@ def _profile(profile: str | Profile | None) -> Profile | None:
     return None if profile is None else profile_named(profile)
 
 
-def _check(timeout: float | None) -> None:
+def _check_timeout(timeout: float | None) -> None:
     if timeout is not None and not timeout > 0:
         raise InvalidRefError("timeout must be more than 0")
 
@@ -611,4 +620,4 @@ def _status(status: Status | str | None) -> Status | None:
     try:
         return None if status is None else Status(status)
     except ValueError:
-        raise InvalidRefError(f"unknown status; there are: {', '.join(Status)}") from None
+        raise InvalidRefError(f"unknown status: choose from {', '.join(Status)}") from None

@@ -1,4 +1,4 @@
-"""A conversation whose transcript comes late: asked for again, ever less often, until it is there or time is up."""
+"""A conversation whose transcript comes late: polled ever less often, until it is there or time is up."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ async def get_when_ready(
     profile: Profile,
     *,
     wait: float,
-    timeout: float | None,  # noqa: ASYNC109  (its waits have to fit)
+    timeout: float | None,  # noqa: ASYNC109  (its waits must fit)
 ) -> Conversation:
-    """Get a conversation, and while its transcript is pending get it again; return it as it was read last.
+    """Get a conversation, and get it again while its transcript is pending; return the last result.
 
     Args:
-        reader: whose it is.
+        reader: the reader of its account.
         id: the provider's id.
-        profile: the numbers for each time it is asked for.
-        wait: seconds after which it is asked for once more, and then no more.
-        timeout: seconds for all of it, in place of the profile's deadline for each.
+        profile: the profile for each request.
+        wait: seconds after which it is requested one last time.
+        timeout: seconds for the whole call; replaces the profile's deadline for each request.
     """
     lane, clock = reader.lane, reader.lane.clock
     began = clock.monotonic()

@@ -1,4 +1,4 @@
-"""The newest conversations of several accounts: their lists side by side, each read no further than that takes."""
+"""The newest conversations of several accounts: their lists side by side, each read only as far as necessary."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class _Item(NamedTuple):
     row: Conversation
     sheet: Sheet
     number: int
-    """Its place in the sheet, from 1."""
+    """Its position in the sheet, from 1."""
 
 
 class Head:
-    """One account's list, and the conversation it is to give next."""
+    """One account's list, and the conversation that comes next in it."""
 
     def __init__(self, reader: ResourceReader, report: AccountReport, sheets: AsyncGenerator[Sheet]) -> None:
         self.reader = reader
@@ -35,7 +35,7 @@ class Head:
         self.sheet: Sheet | None = None
         """The page that was read last."""
         self.given = 0
-        """How many of its items go with the last of them that was given: those before are handed out, too."""
+        """How many of its items to hand out: all up to the last one given."""
         self._behind: list[Sheet] = []
         self._sheets = sheets
         self._has_ended = False
@@ -49,14 +49,14 @@ class Head:
 
     @property
     def rank(self) -> float:
-        """What the next conversation is ordered by: the newest has the least, those without an instant have most."""
+        """The sort key of the next conversation: the newest has the lowest, those without an instant the highest."""
         at = _at(self._next[0].row) if self._next else None
         return _LAST if at is None else -at
 
     async def settle(self) -> Head:
-        """Read on until it is known what comes next.
+        """Read on until the next conversation is known.
 
-        A page with no instant at all says nothing of what is behind it: that has to wait, too.
+        A page without any instant says nothing about the pages after it, so they wait too.
         """
         while not self._next and not self._has_ended and not (self._undated and self._says_no_instant):
             sheet = await anext(self._sheets, None)
@@ -76,32 +76,32 @@ class Head:
         return self.sheet is not None and all(_at(row) is None for row in self.sheet.items)
 
     def give(self) -> Conversation:
-        """Give the next one."""
+        """Return the next conversation."""
         item = (self._next or self._undated).popleft()
         if item.sheet is self.sheet:
             self.given = max(self.given, item.number)
         return item.row
 
     def left_behind(self) -> list[Sheet]:
-        """Return the pages that were read before the last one, each once."""
+        """Return the pages that were read before the last one, each only once."""
         behind, self._behind = self._behind, []
         return behind
 
     def stop(self) -> None:
-        """Give nothing more: the account has failed."""
+        """Give nothing more, because the account has failed."""
         self._has_ended = True
         self._next.clear()
         self._undated.clear()
 
     async def close(self) -> None:
-        """Read no further; what has not been given was not the end."""
+        """Stop reading; if conversations are left, the end of the list was not reached."""
         if self._next or self._undated:
             self.report.lists_left.add(self.reader.name)
         await self._sheets.aclose()
 
 
 async def newest_of(heads: Sequence[Head], tasks: TaskPool, at_once: int) -> AsyncGenerator[tuple[Head, Conversation]]:
-    """Yield the conversations of all, the newest first; those of one account in the order of its list."""
+    """Yield the conversations of all lists, newest first; those of one account in the order of its list."""
     places = {head: place for place, head in enumerate(heads)}
     async with aclosing(tasks.as_completed(heads, Head.settle, at_once)) as settled:
         line = [(head.rank, places[head]) async for head in settled if not head.has_ended]
@@ -120,7 +120,7 @@ async def newest_of(heads: Sequence[Head], tasks: TaskPool, at_once: int) -> Asy
 async def sheets_of(
     heads: Sequence[Head], given: AsyncGenerator[tuple[Head, Conversation]]
 ) -> AsyncGenerator[tuple[Head, Sheet, int]]:
-    """Yield the pages of what is given, each with the number of its items that are to be handed out."""
+    """Yield the pages of the given conversations, each with the number of its items to hand out."""
     async for head, _ in given:
         for sheet in head.left_behind():
             yield head, sheet, len(sheet.items)

@@ -1,4 +1,4 @@
-"""A page of one account's list: as the caller gets it, and as the walk that reads it knows it."""
+"""A page of one account's list: `Page` for the caller, `Sheet` for the walk that reads it."""
 
 from __future__ import annotations
 
@@ -21,43 +21,43 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     account: str
     items: tuple[Conversation, ...]
     cursor: str | None = None
-    """Where `hub.list(…, cursor=…)` goes on, also where `limit` cut the page; None: this was the end.
+    """Where `hub.list(…, cursor=…)` continues, even if `limit` cut the page; None: this was the end.
 
-    It is good for the same account and filters only, in any process. The page size stays that of the first walk.
+    It is valid for the same account and filters only, in any process. The page size stays that of the first walk.
     """
     rejected: tuple[Issue, ...] = ()
-    """Rows nobody could read, and why; of very many the first hundred."""
+    """Rows that could not be read, and why; at most the first hundred."""
 
 
 class Sheet(msgspec.Struct, frozen=True, kw_only=True):
-    """A page as a walk reads it: it can be cut anywhere."""
+    """A page as a walk reads it; it can be cut anywhere."""
 
     start: Place
-    """Where it begins, with none of it passed."""
+    """Where it begins, with none of its rows passed."""
     rows: Sequence[Conversation]
-    """All that could be read, in the list's order."""
+    """All readable rows, in the list's order."""
     items: tuple[Conversation, ...]
-    """What of it the caller gets."""
+    """The rows that the caller gets."""
     following: str | None
-    """The adapter's cursor of the page behind it; None: it was the last."""
+    """The adapter's cursor of the next page; None: this is the last."""
     trail: bytes
-    """Of the page behind it."""
+    """The trail of the next page."""
     following_list: Place | None
-    """Where the account's next list begins; None: this is its last."""
+    """Where the account's next list begins; None: this is its last list."""
     counted: bool
-    """Whether rows that come or go move what stands on the pages behind them."""
+    """Whether rows that are added or removed shift the pages after them."""
     unreadable: int = 0
     rejected: tuple[Issue, ...] = ()
     is_cut: bool = False
 
     def cut_to(self, most: int | None) -> Sheet:
-        """Return it with no more items than that."""
+        """Return it with at most `most` items."""
         if most is None or most >= len(self.items):
             return self
         return msgspec.structs.replace(self, items=self.items[:most], is_cut=True)
 
     def page(self) -> Page:
-        """Return it for the caller."""
+        """Return it as a `Page`."""
         provider, _, account = self.start.where.partition(":")[0].partition("/")
         place = self._place_of_cut() if self.is_cut else self._end()
         return Page(
@@ -72,16 +72,16 @@ class Sheet(msgspec.Struct, frozen=True, kw_only=True):
         return self._passed([row.id for row in self.rows].index(self.items[-1].id) + 1 if self.items else 0)
 
     def _end(self) -> Place | None:
-        """Return the place behind it.
+        """Return the place after it.
 
-        Where pages are counted that is a place in this page, not the next one's beginning: by then other rows may
-        stand there.
+        If pages are counted, that is a place in this page and not the beginning of the next, where other rows may be by
+        then.
         """
         if self.following is None:
             return self.following_list
         if self.counted and self.rows:
             return self._passed(len(self.rows))
-        # Some lists go on at an instant and bring its rows again; and one that stands still is to be known for it.
+        # Some lists continue at an instant and repeat its rows; and one that does not advance must be recognized.
         return msgspec.structs.replace(self.start, page=self.following, marks=_marks(self.rows), trail=self.trail)
 
     def _passed(self, rows: int) -> Place:

@@ -1,4 +1,4 @@
-"""One account's conversations as the caller gets them: the right ones, stamped, raw kept or dropped."""
+"""One account's conversations as the caller gets them: checked, stamped, with raw kept or dropped."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from .report import AccountReport
 
 __all__ = ["DecodedPage", "Lists", "ResourceReader", "read_row"]
 
-# A row of a few bytes becomes a conversation of hundreds: what nobody asked for is not read.
+# A row of a few bytes becomes a conversation of hundreds, so rows far beyond the requested number are not read.
 _TIMES_ASKED = 10
-_MOST_UNASKED = 100_000  # rows on a page whose size nobody may choose
+_MOST_UNASKED = 100_000  # rows on a page whose size cannot be chosen
 
 
 class DecodedPage(NamedTuple):
-    """A listing, decoded."""
+    """A page of a list, decoded."""
 
     conversations: list[Conversation]
     rejected: list[Issue]
@@ -42,18 +42,18 @@ class DecodedPage(NamedTuple):
     warning: str | None
 
     def rejected_of(self, unreadable: int) -> tuple[Issue, ...]:
-        """Return the last so many of those that nobody could read."""
+        """Return the issues of the last `unreadable` rows that could not be read."""
         return tuple(self.rejected[-unreadable:]) if unreadable else ()
 
 
 class ResourceReader:
-    """Reads the conversations of one account that are of one kind."""
+    """Reads the conversations of one kind of one account."""
 
     def __init__(self, lane: Lane, resource: Resource, name: str, *, keep_raw: bool) -> None:
         self.lane = lane
         self.resource = resource
         self.name = name
-        """The resource's."""
+        """The resource's name."""
         self.is_main = resource is lane.adapter
         self._keep_raw = keep_raw
 
@@ -64,13 +64,13 @@ class ResourceReader:
 
     @property
     def list_name(self) -> str:
-        """What a cursor calls the list."""
+        """The list's name in cursors."""
         return "list" if self.is_main else self.name
 
     async def get(self, id: str, profile: Profile | None = None, counts: Counts | None = None) -> Conversation:
-        """Get one conversation by the provider's own id; it never says that its transcript is not loaded.
+        """Get one conversation by the provider's own id; its transcript state is never `NOT_LOADED`.
 
-        An answer about another one is refused.
+        Raises `PayloadError` for a response about another conversation.
         """
         if self.resource.get is None:
             raise self.unsupported("get")
@@ -80,7 +80,7 @@ class ResourceReader:
     def _about(self, id: str, flow: Flow[Conversation]) -> Flow[Conversation]:
         found = yield from flow
         if found.id != id:
-            raise PayloadError("the answer is about another conversation than the one asked for")
+            raise PayloadError("the response is about another conversation than the one requested")
         if found.transcript_state is TranscriptState.NOT_LOADED:
             found = as_got(found, self.lane.clock.now())
         return self.stamp(found)
@@ -89,41 +89,35 @@ class ResourceReader:
         """Start a conversation."""
         if self.resource.start is None:
             raise self.unsupported("start")
-        flow = self._begun(self.resource.start(self.lane.account, wanted))
+        flow = self._stamp_started(self.resource.start(self.lane.account, wanted))
         return await self.lane.run("start", flow, profile=profile)
 
-    def _begun(self, flow: Flow[Started]) -> Flow[Started]:
+    def _stamp_started(self, flow: Flow[Started]) -> Flow[Started]:
         started = yield from flow
         return msgspec.structs.replace(started, conversation=self.stamp(started.conversation))
 
     async def send(self, id: str, text: str, profile: Profile | None = None) -> TranscriptTurn:
-        """Say something in a running text conversation and return the agent's answer."""
+        """Send a text in a running text conversation and return the agent's answer."""
         if self.resource.send is None:
             raise self.unsupported("send")
-        flow = self._answered(self.resource.send(self.lane.account, id, text))
+        flow = self._scrub_answer(self.resource.send(self.lane.account, id, text))
         return await self.lane.run("send", flow, profile=profile)
 
-    def _answered(self, flow: Flow[TranscriptTurn]) -> Flow[TranscriptTurn]:
+    def _scrub_answer(self, flow: Flow[TranscriptTurn]) -> Flow[TranscriptTurn]:
         turn = yield from flow
         return without_secrets_in_turn(turn, self.lane.adapter.secret_fields)
 
     def stamp(self, conversation: Conversation) -> Conversation:
         """Stamp a conversation with its provider and account, its recordings with its ref; scrub it, or drop its raw.
 
-        Raises `PayloadError` for one whose id is none, so that nobody is handed what cannot be asked for, and for an
-        instant that cannot be compared with others, or added to.
+        Raises `PayloadError` for an invalid id, by which the conversation could not be requested, and for an instant
+        that has no time zone or is out of range.
         """
         wrong = wrong_with_id(conversation.id)
         if wrong:
-            raise PayloadError(f"the provider's id of it {wrong}")
-        for moment in (
-            conversation.created_at,
-            conversation.started_at,
-            conversation.ended_at,
-            conversation.updated_at,
-        ):
-            if moment is not None and (moment.tzinfo is None or not is_believable(moment)):
-                raise PayloadError("the adapter has a bug: an instant without a time zone, or not from 1970 up to 8999")
+            raise PayloadError(f"the conversation's id {wrong}")
+        if not _has_good_instants(conversation):
+            raise PayloadError("the adapter has a bug: an instant without a time zone, or not from 1970 to 8999")
         owned = msgspec.structs.replace(
             conversation,
             provider=self.lane.account.provider,
@@ -140,17 +134,18 @@ class ResourceReader:
     async def rows(
         self, query: Query, cursor: str | None, report: AccountReport, profile: Profile | None = None
     ) -> DecodedPage:
-        """Read a page of the list, row by row: a bad row is set apart and never sinks its page.
+        """Read a page of the list, row by row: a bad row is set aside and never fails its page.
 
-        Of a page of more than ten times the rows that were asked for, the rest counts as unreadable.
+        If a page has more than ten times the requested rows, the rest counts as unreadable.
         """
         if self.resource.list_page is None:
             raise self.unsupported("list")
-        flow = _listed(self.resource.list_page(self.lane.account, query, cursor))
+        flow = _check_page(self.resource.list_page(self.lane.account, query, cursor))
         listing = await self.lane.run("list", flow, report, profile)
         most = _most_rows(query.page_size, self.resource.page_size)
         report.pages += 1
         report.listed += len(listing.rows)
+        budget = self.lane.read_budget
         conversations: list[Conversation] = []
         rejected: list[Issue] = []
         unreadable = 0
@@ -160,7 +155,8 @@ class ResourceReader:
 
         for position, row in enumerate(islice(listing.rows, most)):
             size = memoryview(row).nbytes
-            await self.lane.read_budget.spend(size)
+            if not budget.spend_at_once(size):
+                await budget.spend(size)
             try:
                 found = read_row(read, row) if size <= LARGE else await asyncio.to_thread(read_row, read, row)
                 conversations.append(found)
@@ -174,13 +170,15 @@ class ResourceReader:
         if unread <= 0:
             return DecodedPage(conversations, rejected, unreadable, listing.cursor, listing.warning)
         if unreadable < MAX_REPORTED:
-            rejected.append(Issue(f"page {report.pages}, row {most}", f"not read, nor the {unread - 1} after it"))
-        warning = f"a page held more than {most} rows, far more than were asked for, and the rest was not read"
+            rejected.append(
+                Issue(f"page {report.pages}, row {most}", f"not read, and neither were the {unread - 1} after it")
+            )
+        warning = f"a page had more than {most} rows, far more than requested, and the rest was not read"
         warning = warning if listing.warning is None else f"{listing.warning}; {warning}"
         return DecodedPage(conversations, rejected, unreadable + unread, listing.cursor, warning)
 
     async def hydrate(self, row: Conversation, report: AccountReport, profile: Profile | None = None) -> Conversation:
-        """Return a row with what `get` brings; where that fails for good, the row as it is, which then says so."""
+        """Return a row with the details of `get`; if that fails for good, the row with an issue that says so."""
         try:
             details = await self.get(row.id if self.is_main else self._own_id(row.id), profile, report)
         except HubClosedError:
@@ -198,11 +196,11 @@ class ResourceReader:
         return own
 
     def unsupported(self, operation: str) -> UnsupportedError:
-        """Return the error that says what cannot be done with this kind of conversation, and what can."""
-        able = ", ".join(self.resource.operations)
-        what = "a conversation" if self.is_main else f"one of its {self.name}"
+        """Return the error that says which operation is not supported for this kind of conversation, and which are."""
+        supported = ", ".join(self.resource.operations)
+        kind = "" if self.is_main else f" for its {self.name}"
         return UnsupportedError(
-            f"{self.lane.account.provider} has no way to {operation} {what}; it can: {able}",
+            f"{self.lane.account.provider} does not support `{operation}`{kind}; supported: {supported}",
             provider=self.lane.account.provider,
             account=self.lane.account.name,
             operation=operation,
@@ -213,22 +211,29 @@ class Lists(NamedTuple):
     """The lists of one account that are walked together, one after another."""
 
     where: str
-    """The account as "provider/account", with ":resource" behind it where only that one is walked."""
+    """"provider/account", followed by ":resource" if only that one is walked."""
     readers: tuple[ResourceReader, ...]
     is_whole: bool = True
-    """Whether these are all lists of the account; what it may not use of them is then left out."""
+    """Whether these are all lists of the account; those that it may not use are then left out."""
 
     def main(self) -> Lists:
-        """Return the first of them alone."""
+        """Return only the first of them."""
         return self._replace(readers=self.readers[:1], is_whole=False)
 
 
+def _has_good_instants(one: Conversation) -> bool:
+    for instant in (one.created_at, one.started_at, one.ended_at, one.updated_at):
+        if instant is not None and (instant.tzinfo is None or not is_believable(instant)):
+            return False
+    return True
+
+
 def _most_rows(asked: int | None, usual: int | None) -> int:
-    # Some never grant fewer than their usual number.
+    # Some providers never send fewer than their usual number.
     return _TIMES_ASKED * max(asked or 0, usual or 0) or _MOST_UNASKED
 
 
-def _listed(flow: Flow[Any]) -> Flow[RawPage]:
+def _check_page(flow: Flow[Any]) -> Flow[RawPage]:
     listing = yield from flow
     if isinstance(listing, RawPage):
         return listing
@@ -236,11 +241,11 @@ def _listed(flow: Flow[Any]) -> Flow[RawPage]:
 
 
 def read_row(read: Callable[[msgspec.Raw], Conversation], row: msgspec.Raw) -> Conversation:
-    """Read a row of a list; raise `PayloadError` for one that cannot be read, whatever the adapter fails with."""
+    """Read a row of a list; raise `PayloadError` if it cannot be read, whatever the adapter raises."""
     try:
         return read(row)
     except HubError:
         raise
-    except Exception as bug:  # noqa: BLE001  (one row's surprise must not cost the others)
-        reason = f"the adapter could not read it: {name_of(bug)}"
+    except Exception as bug:  # noqa: BLE001  (one bad row must not fail the others)
+        reason = f"the adapter could not read the row: {name_of(bug)}"
     raise PayloadError(reason)

@@ -1,4 +1,4 @@
-"""Which recording is meant, and where it is today: handles expire, and a conversation has new ones."""
+"""Finds the current URL of a recording: handles expire, and the conversation then has new ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .reader import ResourceReader
 
 __all__ = ["Download", "download"]
 
-_GONE = frozenset({403, 404, 410})  # what a storage answers to a URL that was good once
+_GONE = frozenset({403, 404, 410})  # how an object store answers an expired URL
 
 
 async def download(
@@ -30,9 +30,9 @@ async def download(
     deadline: float,
     overwrite: bool,
 ) -> Download:
-    """Download a recording of the conversation with that id.
+    """Download a recording of the conversation with an id.
 
-    A handle that has expired, or was kept without what opens it, is replaced by a new one, once.
+    A handle that has expired, or was stored without its signature, is replaced by a new one, once.
     """
     lane = reader.lane
     guard = Guard(lane.base_url, lane.adapter.recording_hosts, any_public_host=allow_any_public_host)
@@ -56,7 +56,9 @@ async def download(
 
     try:
         if recording.access is RecordingAccess.CUSTOMER_BUCKET:
-            raise UnsupportedError("it lies in the customer's own bucket: read it there, with a key to that bucket")
+            raise UnsupportedError(
+                "the recording is in the customer's own bucket: read it there, with a key for that bucket"
+            )
         if not expires:
             return await fetch(recording)
         if not is_unsigned(recording) and not _has_expired(recording, lane.clock.now()):

@@ -1,4 +1,4 @@
-"""How a walk went, account by account: what was listed, what was delivered, and what is missing."""
+"""Reports of walks, account by account: what was listed, what was delivered, and what is missing."""
 
 from __future__ import annotations
 
@@ -14,45 +14,45 @@ __all__ = ["AccountReport", "Report"]
 
 
 class AccountReport(Counts):
-    """The walk of one account. Numbers count conversations, unless they say otherwise."""
+    """The walk of one account. Numbers count conversations unless they say otherwise."""
 
     def __init__(self, where: str, lists: Iterable[str] = ("conversations",)) -> None:
         super().__init__()
         self.where = where
-        """"provider/account", with ":resource" behind it where only that was walked."""
+        """"provider/account", followed by ":resource" if only that was walked."""
         self.lists_left = set(lists)
         """The lists whose end was not reached."""
         self.lists_unverified = set(self.lists_left)
         self.refused: dict[str, str] = {}
         """Lists that the account may not use, by name, and why."""
         self.unlisted: list[str] = []
-        """Conversations that the provider keeps and nobody lists here, in words."""
+        """Kinds of conversations that the provider keeps but the adapter does not list, in words."""
         self.pages = 0
         """Pages read."""
         self.listed = 0
         """Rows the provider sent."""
         self.delivered = 0
         self.duplicates = 0
-        """Rows that had been there before in this walk, dropped."""
+        """Rows that came before in this walk, dropped."""
         self.filtered = 0
-        """Rows the provider sent though they are not what was asked for, dropped."""
+        """Rows that the provider sent although they do not match the filters, dropped."""
         self.unreadable = 0
-        """Rows nobody could read."""
+        """Rows that could not be read."""
         self.rejected: list[Issue] = []
-        """Where those were, and why; of very many the first hundred."""
+        """Where those were, and why; at most the first hundred."""
         self.transcripts: Counter[TranscriptState] = Counter()
-        """What was delivered, by the state of the transcript."""
+        """Delivered conversations, by the state of the transcript."""
         self.not_loaded = 0
-        """Delivered without what `get` would have brought, because it failed for good."""
+        """Delivered without the details of `get`, because it failed for good."""
         self.failures: Counter[str] = Counter()
-        """What failed for good, by the class of the error: details, and the walk itself."""
+        """Permanent failures, by the class of the error: of details, and of the walk itself."""
         self.warnings: list[str] = []
         self.notes: list[str] = []
-        """What is worth knowing of how it went, though nothing is missing for it."""
+        """Remarks on how it went that do not mean that something is missing."""
         self.error: HubError | None = None
-        """What ended the walk."""
+        """The error that ended the walk."""
         self.restarts = 0
-        """How often the walk began again, because its place in the list had expired."""
+        """How often the walk started over, because its place in the list had expired."""
         self.elapsed = 0.0
         """Seconds."""
 
@@ -63,26 +63,26 @@ class AccountReport(Counts):
 
     @property
     def consistency(self) -> Literal["verified", "best_effort"]:
-        """Verified: another walk over the same lists, asked for by `verify=True`, found nothing that was missed."""
+        """Verified: another pass over the same lists, requested by `verify=True`, found nothing that was missed."""
         return "best_effort" if self.lists_unverified else "verified"
 
     @property
     def left_out(self) -> list[str]:
-        """What of the account is not listed, in words."""
+        """The parts of the account that are not listed, in words."""
         return [*self.unlisted, *(f"its {name} ({why})" for name, why in self.refused.items())]
 
     @property
     def has_gaps(self) -> bool:
-        """Whether something is missing that the walk came by."""
+        """Whether something is missing that the walk came across."""
         return bool(self.error or self.unreadable or self.not_loaded or self.warnings)
 
     @property
     def complete(self) -> bool:
-        """Whether everything there was has been delivered, as far as anybody can tell."""
+        """Whether everything was delivered, as far as can be known."""
         return self.reached_end and not self.has_gaps
 
     def note_end(self, name: str, *, is_end: bool) -> None:
-        """Note whether the end of a list was reached."""
+        """Record whether the end of a list was reached."""
         (self.lists_left.discard if is_end else self.lists_left.add)(name)
 
     def count(self, conversation: Conversation) -> None:
@@ -94,7 +94,7 @@ class AccountReport(Counts):
         facts = [f"{self.delivered} delivered of {self.listed} listed"]
         for number, what in (
             (self.duplicates, "seen before"),
-            (self.filtered, "not asked for"),
+            (self.filtered, "not matching"),
             (self.unreadable, "unreadable"),
             (self.not_loaded, "without details"),
             (self.transcripts[TranscriptState.PENDING], "transcripts pending"),
@@ -113,7 +113,7 @@ class AccountReport(Counts):
 
 
 class Report:
-    """A walk over one or several accounts; `print` shows it, a line each."""
+    """A walk over one or several accounts; `print` shows one line per account."""
 
     def __init__(self, accounts: list[AccountReport]) -> None:
         self.accounts = accounts
@@ -125,17 +125,17 @@ class Report:
 
     @property
     def has_gaps(self) -> bool:
-        """Whether something is missing that a walk came by; what lies beyond a limit is not."""
+        """Whether something is missing that a walk came across; conversations beyond a limit do not count."""
         return any(account.has_gaps for account in self.accounts)
 
     @property
     def delivered(self) -> int:
-        """Conversations handed out."""
+        """Number of conversations delivered."""
         return sum(account.delivered for account in self.accounts)
 
     @property
     def errors(self) -> dict[str, HubError]:
-        """What ended walks early, by "provider/account"."""
+        """The errors that ended walks early, by "provider/account"."""
         return {account.where: account.error for account in self.accounts if account.error is not None}
 
     def __str__(self) -> str:

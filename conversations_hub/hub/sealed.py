@@ -1,4 +1,4 @@
-"""Calls and streams whose errors are bare where they leave the hub."""
+"""Calls and streams whose errors are bare when they leave the hub."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def sealed(call: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """Return a function like `call` whose errors show neither its arguments nor anything that it held."""
+    """Return a function like `call` whose errors expose neither its arguments nor its variables."""
 
     @wraps(call)
     async def sealed_call(*arguments: P.args, **named: P.kwargs) -> T:
@@ -34,7 +34,7 @@ def sealed(call: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[A
 
 
 async def sealed_stream(stream: AsyncGenerator[T]) -> AsyncGenerator[T]:
-    """Yield what a stream does; its errors show nothing of that."""
+    """Yield the items of a stream; its errors do not expose them."""
     failure: BaseException
     async with aclosing(stream):
         try:

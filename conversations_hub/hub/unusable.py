@@ -1,4 +1,4 @@
-"""Accounts that a mistake keeps from being used: they block themselves alone, and say why when they are asked."""
+"""Accounts that a mistake makes unusable: only they fail, and every call to them says why."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ __all__ = ["Unusable", "check_usable"]
 
 
 class Unusable(msgspec.Struct, frozen=True):
-    """An account with a mistake in what names it."""
+    """An account with a mistake in its configuration."""
 
     provider: str
     name: str
     error: ConfigurationError
 
     def stand_in(self) -> tuple[Account, Adapter]:
-        """Return an account and an adapter that send nothing: all they do is raise what is wrong."""
+        """Return an account and an adapter that send nothing and raise the mistake on every call."""
         return Account(self.provider, key="unusable", name=self.name), broken(self.provider, self.error.reason)
 
 
 def check_usable(accounts: Sequence[Account | Unusable]) -> None:
-    """Raise what is wrong where no account is left that could be used."""
+    """Raise `ConfigurationError` if there are accounts but none is usable."""
     mistakes = [account.error for account in accounts if isinstance(account, Unusable)]
     if not mistakes or len(mistakes) < len(accounts):
         return

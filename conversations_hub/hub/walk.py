@@ -34,14 +34,14 @@ __all__ = ["ACCOUNTS_AT_ONCE", "ListOptions", "Page", "Walk"]
 T = TypeVar("T")
 
 ACCOUNTS_AT_ONCE = 64
-"""Accounts that one call walks at a time, unless the hub is told otherwise."""
+"""Accounts that one call walks at a time, unless the hub sets another number."""
 
-_WIDTH = 16  # details asked for at a time, per account
+_WIDTH = 16  # details requested at a time, per account
 _ROOM = 4  # conversations of an account that may wait for the caller; pages may not
 
 
 class ListOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What a walk is to bring."""
+    """What a walk should deliver."""
 
     query: Query
     options: Mapping[str, Mapping[str, Any]] = {}
@@ -50,23 +50,23 @@ class ListOptions(msgspec.Struct, frozen=True, kw_only=True):
     transcripts: bool = False
     verify: bool = False
     timeout: float | None = None
-    """Seconds for all of it; None: as long as it takes."""
+    """Seconds for the whole walk; None: as long as it takes."""
     profile: Profile | None = None
     on_error: Callable[[HubError], object] | None = None
 
     def wants(self, row: Conversation) -> bool:
-        """Whether a row is what was asked for, by what the row says; providers do ignore filters."""
+        """Whether a row matches the filters, judged by the row itself, because providers do ignore filters."""
         query = self.query
         at = row.created_at or row.started_at
         agent = row.agent.id if row.agent else None
         return (
             (at is None or _lies_between(query.since, at, query.until))
-            and (query.status is None or row.status == query.status or _tells_no_status(row))
+            and (query.status is None or row.status == query.status or _has_no_status(row))
             and (query.agent is None or agent is None or agent == query.agent)
         )
 
 
-def _tells_no_status(row: Conversation) -> bool:
+def _has_no_status(row: Conversation) -> bool:
     return row.status is Status.UNKNOWN and row.provider_status is None
 
 
@@ -75,11 +75,11 @@ def _lies_between(since: datetime | None, at: datetime, until: datetime | None) 
 
 
 class Walk:
-    """What `hub.list` returns: iterate it, or its `pages()`. Each iteration is a walk of its own.
+    """The result of `hub.list`: iterate over it, or over its `pages()`. Each iteration is a walk of its own.
 
     Conversations come in the provider's order within an account. Over several accounts, which are walked concurrently,
-    they come as they arrive; with a limit the newest of all come, the newest first. To break off and have everything
-    freed at once, put `contextlib.aclosing` around the iterator.
+    they come as they arrive; with a limit, the newest of all come, newest first. To stop early and free everything at
+    once, put `contextlib.aclosing` around the iterator.
     """
 
     def __init__(
@@ -94,11 +94,11 @@ class Walk:
         self._accounts = accounts
         self._plan = plan
         self._tasks = tasks
-        # What has to wait for a connection would only lose time that it has for its answer.
+        # A request that has to wait for a connection would only lose time that it has for its response.
         self._at_once = min(at_once, connections, len(accounts))
         self._width = min(_WIDTH, connections // self._at_once)
         self._width_of_all = min(_WIDTH, connections)
-        self._ends = math.inf  # when the latest iteration must have come to its end
+        self._ends = math.inf  # when the latest iteration must end
         self.report = Report([])
         """How the latest iteration has gone so far."""
 
@@ -147,7 +147,7 @@ class Walk:
             left = limit
             while left:
                 taken = 0
-                # Only what is delivered is asked for; where that fails for an account, others take its places.
+                # Only details of what is delivered are requested; if an account fails, others take its places.
                 rows = _some(found, left)
                 async with aclosing(self._tasks.ordered(rows, self._details, self._width_of_all)) as brought:
                     async for head, conversation in brought:
@@ -183,40 +183,40 @@ class Walk:
         self._raise_failures()
 
     async def _details(self, given: tuple[Head, Conversation]) -> tuple[Head, Conversation | None]:
-        """Return a conversation with its details; None where that ends its account's walk."""
+        """Return a conversation with its details; None if that ends its account's walk."""
         head, row = given
         if not self._hydrates(head.reader):
             return given
         try:
-            return head, await self._hydrated(head.reader, head.report, row)
+            return head, await self._hydrate(head.reader, head.report, row)
         except HubClosedError:
             raise
         except HubError as error:
             failure = error
-        except Exception as bug:  # noqa: BLE001  (one account's surprise must not end the others')
+        except Exception as bug:  # noqa: BLE001  (one account's bug must not end the others' walks)
             failure = surprise(bug, head.report.where)
-        self._failed(head.report, failure)
+        self._record_failure(head.report, failure)
         head.stop()
         return head, None
 
     @asynccontextmanager
     async def _side_by_side(self) -> AsyncGenerator[list[Head]]:
-        """Give the heads of all accounts' lists."""
+        """Provide the heads of all accounts' lists, and close them."""
         heads: list[Head] = []
-        for account, report in self._reported():
+        for account, report in self._start_reports():
             for reader in account.readers:
                 if not reader.resource.newest_first:
                     what = "list" if len(account.readers) == 1 else f"list of {reader.name}"
                     report.notes.append(f"its {what} has no known order, so its rows took part as they came")
                 alone = account._replace(readers=(reader,))
-                heads.append(Head(reader, report, self._watch(self._listed, alone, report)))
+                heads.append(Head(reader, report, self._watch(self._list_sheets, alone, report)))
         try:
             yield heads
         finally:
             for head in heads:
                 await head.close()
 
-    def _reported(self) -> list[tuple[Lists, AccountReport]]:
+    def _start_reports(self) -> list[tuple[Lists, AccountReport]]:
         pairs: list[tuple[Lists, AccountReport]] = []
         for account in self._accounts:
             lists = account._replace(readers=tuple(self._left_of(account.readers)))
@@ -230,15 +230,15 @@ class Walk:
         return pairs
 
     def _left_of(self, readers: Sequence[ResourceReader]) -> Sequence[ResourceReader]:
-        """Return whose lists are still to be walked: a cursor stands in one of them, and those before are done."""
+        """Return the readers whose lists are still to be walked: those before the list of a cursor are done."""
         place = self._plan.place
         return readers if place is None else [*dropwhile(lambda reader: reader.list_name != place.resource, readers)]
 
     async def _over_accounts(
         self, walk: Callable[[Lists, AccountReport], AsyncGenerator[T]], room: int
     ) -> AsyncGenerator[tuple[AccountReport, T]]:
-        """Walk accounts side by side, none far ahead; afterwards raise what failed, unless somebody took it."""
-        left = iter(self._reported())
+        """Walk accounts side by side, none far ahead; at the end raise failures, unless `on_error` takes them."""
+        left = iter(self._start_reports())
 
         async def one_after_another() -> AsyncGenerator[tuple[AccountReport, T]]:
             for account, report in left:
@@ -267,7 +267,7 @@ class Walk:
         account: Lists,
         report: AccountReport,
     ) -> AsyncGenerator[T]:
-        """Walk one account and note how it went; its failure ends no other walk."""
+        """Walk one account and record how it went; its failure ends no other walk."""
         clock = account.readers[0].lane.clock
         started = clock.monotonic()
         try:
@@ -277,16 +277,16 @@ class Walk:
         except HubClosedError:
             raise
         except HubError as error:
-            self._failed(report, error)
+            self._record_failure(report, error)
         except Exception as bug:
-            if report.error is not None:  # it is from whoever was told of that
+            if report.error is not None:  # raised by `on_error`, to which that error was passed
                 raise
-            self._failed(report, surprise(bug, report.where))
+            self._record_failure(report, surprise(bug, report.where))
         finally:
             report.elapsed = max(report.elapsed, clock.monotonic() - started)
 
-    def _failed(self, report: AccountReport, error: HubError) -> None:
-        """Note what an account's walk failed with first."""
+    def _record_failure(self, report: AccountReport, error: HubError) -> None:
+        """Record the first failure of an account's walk."""
         if report.error is not None:
             return
         report.error = bare(error)
@@ -297,12 +297,12 @@ class Walk:
     async def _conversations_of(self, account: Lists, report: AccountReport) -> AsyncGenerator[Conversation]:
         hydrate = self._hydration(account, report)
         if hydrate is None:
-            async with aclosing(_rows_of(self._listed(account, report))) as rows:
+            async with aclosing(_rows_of(self._list_sheets(account, report))) as rows:
                 async for row in rows:
                     yield row
             return
-        # One page ahead, so that nobody waits for the list while there are details to ask for.
-        listed = partial(_hand_over, partial(self._listed, account, report))
+        # One page ahead, so that details never have to wait for the list.
+        listed = partial(_hand_over, partial(self._list_sheets, account, report))
         rows = _rows_of(self._tasks.merge([listed], 1))
         async with aclosing(rows), aclosing(self._tasks.ordered(rows, hydrate, self._width)) as hydrated:
             async for conversation in hydrated:
@@ -310,7 +310,7 @@ class Walk:
 
     async def _sheets_of(self, account: Lists, report: AccountReport) -> AsyncGenerator[Sheet]:
         hydrate = self._hydration(account, report)
-        async with aclosing(self._listed(account, report)) as sheets:
+        async with aclosing(self._list_sheets(account, report)) as sheets:
             async for sheet in sheets:
                 if hydrate is None:
                     yield sheet
@@ -319,14 +319,14 @@ class Walk:
                     items = tuple([conversation async for conversation in hydrated])
                 yield msgspec.structs.replace(sheet, items=items)
 
-    async def _hydrated(self, reader: ResourceReader, report: AccountReport, row: Conversation) -> Conversation:
+    async def _hydrate(self, reader: ResourceReader, report: AccountReport, row: Conversation) -> Conversation:
         details = await reader.hydrate(row, report, self._profile_of(reader))
         if details.transcript_state is TranscriptState.NOT_LOADED and (late := self._late(reader)):
-            self._failed(report, late)  # a row that came is delivered all the same
+            self._record_failure(report, late)  # a row that was read is delivered all the same
         return details
 
     def _profile_of(self, reader: ResourceReader) -> Profile | None:
-        """Return the numbers to ask an account with: whatever it is asked for ends with the walk at the latest."""
+        """Return the profile for an account's requests, which end with the walk at the latest."""
         if self._plan.timeout is None:
             return self._plan.profile
         if late := self._late(reader):
@@ -335,11 +335,11 @@ class Walk:
         return profile.but(deadline=min(self._ends - reader.lane.clock.monotonic(), profile.deadline))
 
     def _late(self, reader: ResourceReader) -> DeadlineError | None:
-        """Return the error of a walk whose time has passed; None where it has not."""
+        """Return the error of a walk whose time is up; None if it is not."""
         if reader.lane.clock.monotonic() < self._ends:
             return None
         return DeadlineError(
-            f"the {self._plan.timeout:g} s for the whole walk have passed",
+            f"the timeout of {self._plan.timeout:g} s for the whole walk has passed",
             provider=reader.lane.account.provider,
             account=reader.lane.account.name,
             operation="list",
@@ -348,7 +348,7 @@ class Walk:
     def _hydration(
         self, account: Lists, report: AccountReport
     ) -> Callable[[Conversation], Awaitable[Conversation]] | None:
-        """Return what brings the details of a row; None where no row of the account lacks any."""
+        """Return the function that loads the details of a row; None if no row of the account lacks any."""
         readers = {reader.name: reader for reader in account.readers}
         if not any(map(self._hydrates, account.readers)):
             return None
@@ -356,7 +356,7 @@ class Walk:
 
         async def hydrate(row: Conversation) -> Conversation:
             reader = readers[adapter.resource_of(row.id)[0]] if len(readers) > 1 else account.readers[0]
-            return await self._hydrated(reader, report, row) if self._hydrates(reader) else row
+            return await self._hydrate(reader, report, row) if self._hydrates(reader) else row
 
         return hydrate
 
@@ -364,14 +364,14 @@ class Walk:
         return self._plan.transcripts and not reader.resource.complete_lists
 
     def _start_of(self, where: str, reader: ResourceReader, left: int | None) -> tuple[Place, Query]:
-        """Return where the walk of a list begins, and what is asked for."""
+        """Return where the walk of a list begins, and the query for it."""
         plan, resource = self._plan, reader.resource
         query = msgspec.structs.replace(plan.query, options=plan.options.get(reader.lane.account.provider, {}))
         name = reader.list_name
         if plan.place is not None and plan.place.resource == name:
             place = plan.place
             return place, msgspec.structs.replace(query, page_size=place.page_size, newest_first=place.newest_first)
-        # Rows we may have to drop are better asked for by the page.
+        # If rows may have to be dropped, full pages are better.
         is_narrowed = query.status is None and all(
             getattr(query, each) is None or each in resource.filters for each in ("since", "until", "agent")
         )
@@ -389,8 +389,8 @@ class Walk:
             query,
         )
 
-    async def _listed(self, account: Lists, report: AccountReport) -> AsyncGenerator[Sheet]:
-        """Yield an account's pages, list after list: every conversation once, and only what was asked for."""
+    async def _list_sheets(self, account: Lists, report: AccountReport) -> AsyncGenerator[Sheet]:
+        """Yield an account's pages, list after list: every conversation once, and only those that match."""
         left = self._plan.limit
         for reader, after in zip_longest(account.readers, account.readers[1:]):
             following = None if after is None else self._start_of(account.where, after, None)[0]
@@ -483,7 +483,7 @@ async def _rows_of(sheets: AsyncGenerator[Sheet]) -> AsyncGenerator[Conversation
 
 
 async def _some(items: AsyncGenerator[T], most: int) -> AsyncGenerator[T]:
-    """Yield no more than so many; the rest stays where it is."""
+    """Yield at most `most` items; the rest stays in the source."""
     for _ in range(most):
         item = await anext(items, None)
         if item is None:
@@ -511,5 +511,5 @@ _NOT_FOR_ALL = frozenset({401, 402, 403, 404, 405, 410, 501})
 
 
 def _may_not_use(error: ProviderError) -> bool:
-    """Whether an error is what providers say of an API that an account's plan, or its key, does not have."""
+    """Whether an error is a provider's response to an account whose plan or key does not include an API."""
     return error.status in _NOT_FOR_ALL

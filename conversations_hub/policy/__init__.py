@@ -1,6 +1,6 @@
-"""What to do about failure, as arithmetic: told the time and a roll of the dice, it returns a decision.
+"""Decisions about retries, rates and outages, as arithmetic on the time and a random number.
 
-Only the transport acts on it.
+Only the transport acts on them.
 """
 
 from __future__ import annotations

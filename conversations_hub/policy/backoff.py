@@ -1,4 +1,4 @@
-"""How long to wait before another try."""
+"""How long to wait before a retry."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ __all__ = ["Backoff"]
 
 
 class Backoff(msgspec.Struct, frozen=True, kw_only=True):
-    """How long to wait before another try; spans in seconds."""
+    """How long to wait before a retry; spans in seconds."""
 
     transient_base: float
     throttle_base: float = 1.0
     cap: float
     longest_retry_after: float
-    """A provider that asks for more is not waited for."""
+    """If a provider asks for a longer wait, there is no retry."""
 
     def delay(self, error: HubError, retry: int, roll: float) -> float | None:
-        """Return the wait before retry number `retry` (from 0), or None where there should be none.
+        """Return the seconds before retry number `retry` (from 0), or None if there should be no retry.
 
-        Full jitter: `roll`, in [0, 1), decides how much of the doubling ceiling is waited. What the provider asked
-        for is a floor, with a little spread above it, so that clients told the same instant do not return together.
+        Full jitter: the wait is `roll`, in [0, 1), times a ceiling that doubles with each retry. The wait that the
+        provider asks for is a minimum, with a little spread above it, so that clients given the same instant do not
+        return together.
         """
         if not error.retryable or isinstance(error, DeadlineError):
             return None

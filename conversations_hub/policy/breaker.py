@@ -1,4 +1,4 @@
-"""When to leave a provider alone: after failures in a row nobody asks for a while, then one does, for all."""
+"""The circuit breaker: after failures in a row no request is sent for a while, then one probe decides for all."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ _FAILURES: Final = 5
 _STEP: Final = 30.0
 _LONGEST: Final = 300.0
 _JITTER: Final = 0.2  # of the span, either way
-_PROBE_WAIT: Final = 1.0  # how soon to look again while a probe is under way
-_PATIENCE: Final = 0.5  # of the usual time-out
+_PROBE_WAIT: Final = 1.0  # how soon to check again while a probe is under way
+_PATIENCE: Final = 0.5  # of the usual timeout
 
 Ticket = NewType("Ticket", int)
-"""What a request is let in with, and reports with."""
+"""Given to a request that enters; the request reports its outcome with it."""
 
 
 class Breaker:
-    """Closed: all may ask. Open: nobody, until an instant. Then half-open: one probe at a time, whose answer closes it.
+    """Closed: every request may go. Open: none may, until an instant. Then half-open: one probe at a time may close it.
 
     Instants are monotonic seconds. A request enters, and reports once with the ticket it got: `succeeded`, `failed` or
-    `abandoned`. Opening makes all tickets void, so that what was under way then cannot be taken for the probe.
+    `abandoned`. Opening invalidates all tickets, so that a request that is already under way cannot pass for the probe.
     """
 
     def __init__(self) -> None:
         self._failures = 0  # in a row
         self._openings = 0  # in a row; 0: closed
-        self._until = 0.0  # while open: nobody asks before
+        self._until = 0.0  # while open: no request before then
         self._is_probing = False  # while open
-        self._ticket = Ticket(1)  # never 0, so that it may be tested for truth
+        self._ticket = Ticket(1)  # never 0, so that it is truthy
 
     @property
     def is_closed(self) -> bool:
-        """Whether all may ask."""
+        """Whether every request may go."""
         return not self._openings
 
     @property
@@ -55,7 +55,7 @@ class Breaker:
         return self._openings
 
     def retry_at(self, now: float) -> float | None:
-        """Return the instant to wait for, or None: go ahead."""
+        """Return the instant to wait for; None: a request may go now."""
         if not self._openings:
             return None
         if now < self._until:
@@ -63,7 +63,7 @@ class Breaker:
         return now + _PROBE_WAIT if self._is_probing else None
 
     def enter(self, now: float) -> Ticket | None:
-        """Let a request in, or not (None); the first one when half-open is the probe."""
+        """Return a ticket if a request may go, otherwise None; the first one when half-open is the probe."""
         if self.retry_at(now) is not None:
             return None
         if self._openings:
@@ -76,9 +76,9 @@ class Breaker:
             self._failures = self._openings = 0
 
     def failed(self, ticket: Ticket, error: HubError, now: float, roll: float) -> None:
-        """Count a failure, and open where it is one too many; `roll`, in [0, 1), spreads for how long.
+        """Count a failure, and open if it is one too many; `roll`, in [0, 1), varies for how long.
 
-        An error that does not count is as good as a success where the provider answered, else no outcome at all.
+        An error that does not count is treated as a success if the provider answered, and as no outcome otherwise.
         """
         if not self.counts(error):
             report = self.succeeded if _is_answer(error) else self.abandoned
@@ -89,7 +89,7 @@ class Breaker:
                 self._open(now, roll)
 
     def abandoned(self, ticket: Ticket) -> None:
-        """Leave without an outcome, as when cancelled; a probe gives its place back."""
+        """Leave without an outcome, as when cancelled; after a probe, another request may probe."""
         if ticket == self._ticket:
             self._is_probing = False
 
@@ -102,12 +102,12 @@ class Breaker:
 
     @staticmethod
     def counts(error: HubError) -> bool:
-        """Whether it says that the provider is down: no whole answer, or a 5xx that may pass."""
+        """Whether an error says that the provider is down: no complete response, or a 5xx that may be temporary."""
         match error:
             case CircuitOpenError():
                 return False
             case DeadlineError():
-                return error.attempts > 0  # else it was spent in our own queue
+                return error.attempts > 0  # otherwise the time was spent in our own queue
             case LocalLimitError():
                 return False
             case TransportError():
@@ -115,13 +115,13 @@ class Breaker:
             case OutageError():
                 return error.status is not None and error.status >= 500 and error.status != 501
             case PayloadError():
-                return error.retryable  # cut short, or not JSON
+                return error.retryable  # truncated, or not JSON
             case _:
                 return False
 
 
 def is_impatience(given: float, usual: float) -> bool:
-    """Whether a time-out says nothing about the provider: it was given far fewer seconds than usual to answer."""
+    """Whether a timeout says nothing about the provider, because it had far fewer seconds than usual to answer."""
     return given < _PATIENCE * usual
 
 

@@ -1,4 +1,4 @@
-"""How many retries an account may spend, so that they never become the load that keeps a provider down."""
+"""How many retries an account may spend, so that retries never become the load that keeps a provider down."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ _REWARD: Final = 1
 class RetryBudget:
     """An account's tokens: a retry costs some, a success gives some back.
 
-    While failures are rare it is never felt. In an outage it is soon spent, and what remains is one request per
-    operation.
+    It has no effect while failures are rare. In an outage it is soon spent, and each operation then sends one request.
     """
 
     def __init__(self, capacity: int = _CAPACITY) -> None:
@@ -32,9 +31,9 @@ class RetryBudget:
         return self._level
 
     def take(self, error: HubError) -> int | None:
-        """Pay for a retry after `error` and return its cost; None, and nothing paid, where the tokens do not suffice.
+        """Pay for a retry after `error` and return its cost; None, and nothing paid, if too few tokens are left.
 
-        To be asked before the wait: all who wait at once would otherwise find the same tokens.
+        Call it before the wait: otherwise all retries that wait at once would find the same tokens.
         """
         cost = _THROTTLE_COST if isinstance(error, RateLimitError) else _TRANSIENT_COST
         if cost > self._level:
@@ -43,5 +42,5 @@ class RetryBudget:
         return cost
 
     def give_back(self, last_cost: int | None) -> None:
-        """Take note of a success: its last retry's cost comes back, or a little where it needed no retry (None)."""
+        """Record a success: the cost of its last retry comes back, or one token if it needed no retry (None)."""
         self._level = min(self._capacity, self._level + (_REWARD if last_cost is None else last_cost))

@@ -1,4 +1,4 @@
-"""What a provider's headers say about when to ask again."""
+"""What a provider's headers say about when to send the next request."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["Quota", "quota", "retry_after", "sent_at"]
 _MOST_DIGITS = 10
 _TOO_LONG = float(10**_MOST_DIGITS)
 _QUOTED = re.compile(r'"[^"]*"')
-_ONE_DATE = re.compile(r"[A-Za-z]+,?[^,]+")  # of two the parser would take the first
+_ONE_DATE = re.compile(r"[A-Za-z]+,?[^,]+")  # of two dates the parser would take the first
 _LONGEST_FIELD = 1000
 _DAY = 86_400
 _MONTH = 31 * _DAY
 
 
 class Quota(msgspec.Struct, frozen=True):
-    """What is left of an account's requests. More than nothing is no promise."""
+    """How many requests an account has left. More than 0 is not a promise."""
 
     remaining: int
     resets_in: float
@@ -30,9 +30,9 @@ class Quota(msgspec.Struct, frozen=True):
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Read how many seconds a provider asks to wait; None where it does not say, or not clearly.
+    """Read how many seconds a provider asks to wait; None if it does not say, or not clearly.
 
-    Seconds, or an HTTP date, measured from the answer's own `Date` where it has one. A date that has passed is 0.
+    It may be seconds or an HTTP date, measured from the response's own `Date` if it has one. A past date gives 0.
     """
     # https://www.rfc-editor.org/rfc/rfc9110#name-retry-after
     value = field(headers, "retry-after")
@@ -45,12 +45,12 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
 
 
 def sent_at(headers: Mapping[str, str]) -> datetime | None:
-    """Read when an answer was sent, by the provider's own clock; None where it does not say, or not clearly."""
+    """Read when a response was sent, by the provider's own clock; None if it does not say, or not clearly."""
     return _http_date(field(headers, "date"))
 
 
 def quota(headers: Mapping[str, str], now: datetime) -> Quota | None:
-    """Read what is left of an account's requests; None where nothing says so clearly, or `Retry-After` does."""
+    """Read how many requests an account has left; None if no header says so clearly, or if `Retry-After` is there."""
     if "ratelimit" not in headers and "x-ratelimit-remaining" not in headers:
         return None
     # https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers
@@ -60,7 +60,7 @@ def quota(headers: Mapping[str, str], now: datetime) -> Quota | None:
 
 
 def _by_policy(headers: Mapping[str, str]) -> Quota | None:
-    """Read `RateLimit: "name";r=0;t=7`; of several policies the tightest."""
+    """Read `RateLimit: "name";r=0;t=7`; of several policies, return the tightest."""
     policies = _items(field(headers, "ratelimit-policy"))
     found: list[Quota] = []
     for name, limit in _items(field(headers, "ratelimit")).items():
@@ -73,7 +73,7 @@ def _by_policy(headers: Mapping[str, str]) -> Quota | None:
 
 
 def _by_custom(headers: Mapping[str, str], now: datetime) -> Quota | None:
-    """Read `X-RateLimit-Remaining` and `X-RateLimit-Reset`, which is a span or an instant of Unix time."""
+    """Read `X-RateLimit-Remaining` and `X-RateLimit-Reset`, which is a span or a Unix time, both in seconds."""
     remaining = field(headers, "x-ratelimit-remaining")
     reset = _whole(field(headers, "x-ratelimit-reset"))
     if reset is None or reset <= _MONTH:
@@ -88,7 +88,7 @@ def _quota(remaining: str, resets_in: float | None) -> Quota | None:
 
 
 def _items(line: str) -> dict[str, dict[str, str]]:
-    """Read `"name";key=value, "name";key=value;key=value`; nothing of it where anything is doubtful."""
+    """Read `"name";key=value, "name";key=value;key=value`; empty if anything is doubtful."""
     items: dict[str, dict[str, str]] = {}
     for item in line.split(",") if len(line) <= _LONGEST_FIELD else ():
         name, *pairs = (part.strip() for part in item.split(";"))

@@ -1,4 +1,4 @@
-"""How often to ask for what is not ready yet."""
+"""How often to poll for what is not ready yet."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ __all__ = ["pause"]
 
 _FIRST: Final = 1.0
 _LONGEST: Final = 15.0
-_SPREAD: Final = 0.4  # so that those who began together do not ask together
+_SPREAD: Final = 0.4  # so that clients that start together do not poll together
 
 
 def pause(asked: int, roll: float) -> float:
-    """Return the seconds to wait before asking again, having asked `asked` times in vain.
+    """Return the seconds to wait before the next poll, after `asked` polls in vain.
 
-    They double up to 15, a fifth more or less, as `roll`, in [0, 1), decides.
+    They double up to 15, plus or minus a fifth, as `roll`, in [0, 1), decides.
     """
     return min(_LONGEST, _FIRST * 2.0 ** min(asked - 1, 64)) * (1 + _SPREAD * (roll - 0.5))

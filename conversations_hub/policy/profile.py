@@ -1,4 +1,4 @@
-"""The numbers a hub works by."""
+"""Profiles: the limits and timings of a hub."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ __all__ = ["PROFILES", "Profile", "profile_named"]
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
-    """The numbers a hub works by; spans in seconds, sizes in bytes."""
+    """The limits and timings of a hub; spans in seconds, sizes in bytes."""
 
     attempts: int
-    """Tries per operation, the first included."""
+    """Attempts per request, the first included."""
     deadline: float
-    """Of an operation, all its attempts and waits included."""
+    """Of an operation, including all its attempts and waits."""
     attempt_timeout: float
     """Of one attempt, from the connection to the body's last byte."""
     connect_timeout: float
     in_flight: int = 64
-    """Requests of an account at a time."""
+    """Concurrent requests per account."""
     largest_body: int
-    """Of an answer, decompressed."""
+    """Of a response, decompressed."""
     backoff: Backoff
     parks: bool = False
-    """Whether a request waits where the provider was down a moment ago; otherwise it fails at once."""
+    """Whether a request waits if the provider was down a moment ago; otherwise it fails at once."""
     breaks: bool = True
-    """Whether a provider that is down is left alone for a while."""
+    """Whether no requests are sent for a while to a provider that is down."""
 
     def but(self, **numbers: Any) -> Profile:
         """Return the profile with some of its numbers replaced: `PROFILES["bulk"].but(attempts=10)`."""
@@ -57,13 +57,13 @@ PROFILES: Mapping[str, Profile] = {
         parks=True,
     ),
 }
-"""`interactive` for web back ends and agents, `bulk` for jobs."""
+"""`interactive` for web back ends and agents, `bulk` for batch jobs."""
 
 
 def profile_named(profile: str | Profile) -> Profile:
-    """Return a profile by name, or as it is; raise `ConfigurationError` for a name nobody knows."""
+    """Return a profile by name, or as it is; raise `ConfigurationError` for an unknown name."""
     if isinstance(profile, Profile):
         return profile
     if profile not in PROFILES:
-        raise ConfigurationError(f"unknown profile {profile!r}; there are: {', '.join(PROFILES)}")
+        raise ConfigurationError(f"unknown profile {profile!r}: choose from {', '.join(PROFILES)}")
     return PROFILES[profile]

@@ -1,3 +1,3 @@
-"""What adapters read conversations with, beyond single values."""
+"""The vocabulary of adapters: readers of single values, JSON, refusals, cursors and participants."""
 
 __all__: list[str] = []

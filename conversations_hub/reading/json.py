@@ -1,4 +1,4 @@
-"""Bytes → well-formed JSON → typed records; what does not fit is said with its place, never with its content."""
+"""Bytes → well-formed JSON → typed records; a misfit is reported with its place, never with its content."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ __all__ = [
     "decode_at",
     "is_utf8",
     "try_decode",
+    "try_decode_any",
     "untyped",
     "well_formed",
 ]
@@ -31,30 +32,32 @@ __all__ = [
 T = TypeVar("T")
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | float | bool | None"
-"""A JSON document, untyped; `float` says int too."""
+"""A JSON document, untyped; `float` includes int."""
 
 LARGE = 1024 * 1024
-"""Bytes; what is done to a larger body takes long enough to let others have their turn in between."""
+"""Bytes; work on a larger body takes so long that other tasks must get their turn in between."""
 
 _any = msgspec.json.Decoder(msgspec.Raw)
-_MENDABLE = 4 * 1024 * 1024  # read untyped, a body takes thirty times its size
+_MENDABLE = 4 * 1024 * 1024  # decoded untyped, a body takes thirty times its size
 
 
 def well_formed(body: bytes, *, is_text: bool | None = None, is_list: bool = False) -> tuple[bytes, bool]:
-    """Return a body as JSON that every decoder takes, and whether it had to be mended.
+    """Return a body as JSON that every decoder accepts, and whether it had to be mended.
 
-    `is_text` says whether it is UTF-8, where that was found out before. Mended: a byte order mark, `NaN` and `Infinity`
-    (null), lone surrogates and invalid UTF-8 (U+FFFD), controls inside of texts (escaped); with them, numbers of more
-    digits than can be read (null). With `is_list`, every row that is nested too deeply becomes `nesting.TOO_DEEP`.
-    Raises `PayloadError` where that does not make it JSON: retryable where it was cut, is HTML or is empty, and for
-    good where it is nested too deeply.
+    `is_text` says whether it is UTF-8, if that is already known. Mending removes a byte order mark, turns `NaN` and
+    `Infinity` into null, lone surrogates and invalid UTF-8 into U+FFFD, and controls inside strings into escapes; in a
+    body that needs any of these, numbers with too many digits to read become null too. With `is_list`, every row that
+    is nested too deeply becomes `nesting.TOO_DEEP`.
+
+    Raises `PayloadError` if the result is not JSON: retryable if the body is truncated, HTML or empty, not retryable if
+    it is nested too deeply or has implausibly many tiny values.
     """
     if len(body) > LARGE and _is_crowded(body):
-        raise PayloadError("the answer is made of more and smaller parts than any conversation")
+        raise PayloadError("the response has implausibly many tiny JSON values")
     found: bytes | None = body
     was_mended = False
     try:
-        if not _stands(body, is_text=is_text):
+        if not _is_well_formed(body, is_text=is_text):
             found, was_mended = _mend(body), True
         is_deep = found is not None and is_too_deep(found)
     except RecursionError:
@@ -62,14 +65,14 @@ def well_formed(body: bytes, *, is_text: bool | None = None, is_list: bool = Fal
     if is_deep:
         less = without_deep_rows(found or body) if is_list else None
         if less is None:
-            raise PayloadError("the answer is nested too deeply")
+            raise PayloadError("the response is nested too deeply")
         return well_formed(less)[0], True
     if found is None:
-        raise PayloadError(f"the answer is no JSON: {_kind_of(body)}", retryable=True)
+        raise PayloadError(f"the response is not JSON: {_kind_of(body)}", retryable=True)
     return found, was_mended
 
 
-def _stands(body: bytes, *, is_text: bool | None) -> bool:
+def _is_well_formed(body: bytes, *, is_text: bool | None) -> bool:
     try:
         _any.decode(body)
     except msgspec.MsgspecError:
@@ -77,11 +80,11 @@ def _stands(body: bytes, *, is_text: bool | None) -> bool:
     return is_utf8(body) if is_text is None else is_text
 
 
-_PIECE = 16 * 1024  # larger ones are mapped anew each time, which takes longer than reading them
+_PIECE = 16 * 1024  # bytes; a larger piece is memory-mapped each time, which takes longer than reading it
 
 
 def is_utf8(body: bytes) -> bool:
-    """Whether a body is UTF-8; of a large one in pieces, for as one text it would take several times its size."""
+    """Whether a body is UTF-8; decoded in pieces, because as one string it would take several times its size."""
     if body.isascii():
         return True
     decoder = getincrementaldecoder("utf-8")()
@@ -94,19 +97,19 @@ def is_utf8(body: bytes) -> bool:
     return True
 
 
-_LEAST_PART = 32  # bytes; of all that providers document, no answer has less than 45 of them for each object and list
-_LEAST_VALUE = 8  # bytes; none has less than 17
+_LEAST_PART = 32  # bytes per object or list; no response that providers document has less than 45
+_LEAST_VALUE = 8  # bytes per value; none has less than 17
 _STRIDE = 13
 
 
 def _is_crowded(body: bytes) -> bool:
-    """Whether a body is made of objects, lists or values so small that reading them would take many times its size."""
+    """Whether a body has objects, lists or values so small that decoding them would take many times its size."""
     some = body[::_STRIDE]
     parts = some.count(b"{") + some.count(b"[")
     return parts > len(some) // _LEAST_PART or some.count(b",") > len(some) // _LEAST_VALUE
 
 
-# Half of a pair that JavaScript cut: no text, and msgspec refuses a whole page for it.
+# Half of a surrogate pair that JavaScript cut: it is not text, and msgspec rejects a whole page because of it.
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -138,7 +141,7 @@ def _finite(number: str) -> float | None:
 def _readable(digits: str) -> int | None:
     try:
         return int(digits)
-    except ValueError:  # the interpreter reads no more than so many
+    except ValueError:  # more digits than the interpreter's limit
         return None
 
 
@@ -149,16 +152,16 @@ def _kind_of(body: bytes) -> str:
     if start[:1] == b"<":
         return "HTML or XML"
     if start[:1] in {b"{", b"["}:
-        return f"cut or broken, {len(body)} bytes"
+        return f"truncated or broken, {len(body)} bytes"
     return f"other text, {len(body)} bytes"
 
 
 def decode(body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T], issues: list[Issue] | None = None) -> T:
     """Decode a well-formed body or record.
 
-    With `issues`, a single value that does not fit (text for a number, 1e400, a date that is an object) becomes null
-    and is noted there, and so does whatever stands among the records of a list and is not an object. Any other
-    structure that does not fit, a value that must not be null, or more than 10,000 misfits raise `PayloadError`.
+    With `issues`, a single value that does not fit (text for a number, 1e400, an object for a date) becomes null and is
+    noted there, and so does an item of a list of records that is not an object. Raises `PayloadError` for any other
+    structure that does not fit, for a value that must not be null, and for more than 10,000 misfits.
     """
     try:
         return decoder.decode(body)
@@ -170,7 +173,7 @@ def decode(body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T], issues: 
 
 
 def decode_at(place: str, body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T], issues: list[Issue]) -> T:
-    """Decode one member of a body as `decode` does, and null where it is absent; what is noted lies below its place."""
+    """Decode one member of a body as `decode` does, or null if it is absent; issues are noted below `place`."""
     misfits: list[Issue] = []
     found = decode(body or b"null", decoder, misfits)
     for misfit in misfits:
@@ -180,11 +183,19 @@ def decode_at(place: str, body: bytes | msgspec.Raw, decoder: msgspec.json.Decod
 
 
 def try_decode(body: bytes | str | msgspec.Raw, decoder: msgspec.json.Decoder[T]) -> T | None:
-    """Decode what need not be JSON at all, such as the body of a refusal; None where it cannot be read."""
+    """Decode what may not be JSON at all, such as the body of an error response; None if it cannot be read."""
     try:
         return decoder.decode(body)
     except _UNREADABLE:
         return None
+
+
+_anything: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
+
+
+def try_decode_any(body: bytes | str | msgspec.Raw) -> Any:
+    """Decode what need not be JSON at all, untyped; None where it cannot be read."""
+    return try_decode(body, _anything)
 
 
 # Only the first is msgspec's own.
@@ -198,14 +209,14 @@ class _Misfit(msgspec.Struct, frozen=True):
     place: str = "$"
     is_value: bool = False
     is_record: bool = False
-    """Whether a list should have an object there."""
+    """Whether an object was expected there, as an item of a list."""
 
     @property
     def may_be_null(self) -> bool:
         return self.is_value or self.is_record
 
     def as_error(self) -> PayloadError:
-        return PayloadError(f"the answer does not fit: {self.what} at {self.place}")
+        return PayloadError(f"the response does not fit: {self.what} at {self.place}")
 
 
 # msgspec names the place after " - at "; the rest of its message may repeat a value.
@@ -217,7 +228,7 @@ _MISSING = re.compile(r"Object missing required field `[^`]+`")
 
 
 def _misfit(error: Exception, at: str = "$") -> _Misfit:
-    """Return what an error says of the value that stands there."""
+    """Return what a decoder's error says about the value at `at`."""
     if isinstance(error, RecursionError):
         return _Misfit("it is nested too deeply")
     said = str(error)
@@ -230,7 +241,7 @@ def _misfit(error: Exception, at: str = "$") -> _Misfit:
         is_record = due in _RECORD and _IN_A_LIST.search(place) is not None
         return _Misfit(expected.group().replace("`", ""), place, is_value, is_record)
     missing = _MISSING.match(said)
-    return _Misfit(missing.group().replace("`", "") if missing else "a value nobody can read", place)
+    return _Misfit(missing.group().replace("`", "") if missing else "unreadable value", place)
 
 
 _RECORD = {"object", "object | null"}
@@ -238,45 +249,47 @@ _IN_A_LIST = re.compile(r"\[\d+\]$")
 
 
 def _decode_without_misfits(body: bytes, decoder: msgspec.json.Decoder[T], issues: list[Issue]) -> T:
-    emptying = _Emptying(strict=decoder.strict)
-    document = emptying.emptied(untyped(body), decoder.type, "$")
-    for found in emptying.misfits:
+    remover = _MisfitRemover(strict=decoder.strict)
+    document = remover.clean(untyped(body), decoder.type, "$")
+    for found in remover.misfits:
         what = "not an object" if found.is_record else found.what
         issues.append(Issue(found.place.removeprefix("$."), what))
     try:
         return decoder.decode(msgspec.json.encode(document))
     except _UNREADABLE as error:
         left = _misfit(error)
-    # Of what must not be null it is told what stood there.
-    raise {found.place: found for found in emptying.misfits}.get(left.place, left).as_error()
+    # For a value that must not be null, report what was there before.
+    raise {found.place: found for found in remover.misfits}.get(left.place, left).as_error()
 
 
 _MOST_MISFITS = 10_000
 
 
-class _Emptying:
-    """Sets to null what does not fit, each value read by itself: so a body is read no more often the more there are."""
+class _MisfitRemover:
+    """Sets values that do not fit to null. It decodes each by itself, so more misfits do not mean more decoding."""
 
     def __init__(self, *, strict: bool) -> None:
         self.misfits: list[_Misfit] = []
         self._strict = strict
 
-    def emptied(self, value: Json, kind: Any, place: str) -> Json:
-        """Return a value that is to be of that kind, with null for what in it does not fit."""
+    def clean(self, value: Json, kind: Any, place: str) -> Json:
+        """Return a value that should be of a kind, with null for every part that does not fit."""
         inside = _inside(kind)
         if isinstance(value, dict) and inside.members is not None:
             for name in filter(inside.members.__contains__, value):
-                value[name] = self.emptied(value[name], inside.members[name], f"{place}.{name}")
+                value[name] = self.clean(value[name], inside.members[name], f"{place}.{name}")
         elif isinstance(value, list) and inside.items is not None:
             for position, one in enumerate(value):
                 if self._misfit(one, inside.items, "$") is not None:
-                    value[position] = self.emptied(one, inside.items, f"{place}[{position}]")
+                    value[position] = self.clean(one, inside.items, f"{place}[{position}]")
         else:
             misfit = self._misfit(value, kind, place)
             if misfit is not None and misfit.may_be_null and place != "$":
                 self.misfits.append(misfit)
                 if len(self.misfits) > _MOST_MISFITS:
-                    raise PayloadError(f"the answer does not fit: more than {_MOST_MISFITS} values are of another kind")
+                    raise PayloadError(
+                        f"the response does not fit: more than {_MOST_MISFITS} values are of another kind"
+                    )
                 return None
         return value
 
@@ -289,7 +302,7 @@ class _Emptying:
 
 
 class _Inside(NamedTuple):
-    """What an object or list of some kind is made of; None: it is none, or may be one of several."""
+    """The members of an object or the items of a list; None if the kind is neither, or several are possible."""
 
     members: Mapping[str, Any] | None = None
     items: Any = None
@@ -319,7 +332,7 @@ def _decoder(kind: Any, *, strict: bool) -> msgspec.json.Decoder[Any]:
 
 
 def untyped(body: bytes) -> Json:
-    """Read a well-formed document, its numbers as they were sent: 1e400 and 1.10 stay what they are, however long.
+    """Decode a well-formed document and keep its numbers as sent: 1e400 and 1.10 stay as they are, at any length.
 
     Raises `PayloadError` for one that is nested too deeply.
     """
@@ -329,4 +342,4 @@ def untyped(body: bytes) -> Json:
         pass
     else:
         return document
-    raise PayloadError("the answer is no JSON, or nested too deeply")
+    raise PayloadError("the response is not JSON, or is nested too deeply")

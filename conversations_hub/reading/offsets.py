@@ -1,4 +1,4 @@
-"""Where a turn lies in its conversation, told twice: as an offset from the start, and as an instant."""
+"""Positions of turns that are given twice, as an offset from the start and as an instant, made consistent."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from ..schema import Role, TranscriptTurn, Word
 __all__ = ["LAG", "followed", "rebased"]
 
 LAG = 3.0
-"""Seconds by which an offset may lag behind the instants before its clock counts as one that started again."""
+"""Seconds by which an offset may lag behind the instants before its clock counts as restarted."""
 
-_LOOKED_AT = 4  # of the turns of a conversation, the last among them: the whole part after a hand-over lags
+_LOOKED_AT = 4  # turns per conversation, the last among them: every turn after a hand-over lags
 
 
 def rebased(turns: Sequence[TranscriptTurn]) -> tuple[TranscriptTurn, ...] | None:
-    """Return the turns with starts that can be believed; None where those told can.
+    """Return the turns with corrected starts; None if the given starts are plausible.
 
-    Some clocks start again when another agent takes over. What they tell then is too small, and the instants tell where
-    a turn lies; a turn without one lags as much as the turn before. A prompt, which may be noted before anybody is
-    connected, tells nothing of the clock.
+    Some clocks restart when another agent takes over. Their offsets are then too small, and the instants give the true
+    positions; a turn without an instant lags as much as the turn before it. A system prompt may be recorded before
+    anyone is connected, so it says nothing about the clock.
     """
     zero = _zero(turns)
     if zero is None:
@@ -30,7 +30,7 @@ def rebased(turns: Sequence[TranscriptTurn]) -> tuple[TranscriptTurn, ...] | Non
     for turn in turns[:: -max(1, len(turns) // _LOOKED_AT)]:
         start, moment = turn.start, turn.timestamp
         if start is not None and moment is not None and moment - start > latest:
-            return tuple(_rebased(turns, zero))
+            return tuple(_rebase(turns, zero))
     return None
 
 
@@ -42,7 +42,7 @@ def _zero(turns: Sequence[TranscriptTurn]) -> float | None:
     return None
 
 
-def _rebased(turns: Sequence[TranscriptTurn], zero: float) -> Iterator[TranscriptTurn]:
+def _rebase(turns: Sequence[TranscriptTurn], zero: float) -> Iterator[TranscriptTurn]:
     lag = 0.0
     for turn in turns:
         if turn.start is None:
@@ -58,7 +58,7 @@ def _rebased(turns: Sequence[TranscriptTurn], zero: float) -> Iterator[Transcrip
 
 
 def followed(words: tuple[Word, ...], start: float) -> tuple[Word, ...]:
-    """Return the words of a turn, moved to where it starts unless they are there."""
+    """Return the words of a turn, moved to the turn's start unless they are already there."""
     first = words[0].start if words else None
     if first is None or abs(first - start) <= LAG:
         return words

@@ -1,11 +1,9 @@
-"""What a provider says when it refuses, as errors."""
+"""A provider's refusals: the words in them, and the errors that they become."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
-
-import msgspec
+from typing import TypeVar
 
 from ..errors import (
     HubError,
@@ -15,43 +13,73 @@ from ..errors import (
     for_status,
 )
 from ..wire import Response
-from .json import try_decode
+from .json import try_decode_any
+from .values import AnyJson, text_at
 
-__all__ = ["by_status", "one_line", "provider_error", "read_or_raise"]
+__all__ = ["by_status", "one_line", "provider_error", "read_or_raise", "words_of"]
 
 T = TypeVar("T")
 
 
 def one_line(words: str, most: int = 200) -> str:
-    """Return a provider's words as one line of at most so many characters that is safe to log and to print."""
+    """Return a provider's words as one line of at most `most` characters that is safe to log and to print."""
     start = words[: most + 1]
     shown = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in start)
     return shown if len(shown) <= most else shown[: most - 1] + "…"
 
 
+def words_of(response: Response) -> str | None:
+    """Return what a refusal says; None if it says nothing.
+
+    The words are in `message` or `detail`, followed by those in `errors`; without these, in `error`, `details` or
+    `title`. Each may be text, an object, or a list of these, as FastAPI, JSON:API and others send it.
+    """
+    sent = try_decode_any(response.body)
+    members = sent if isinstance(sent, dict) else {}
+
+    def first_of(*names: str) -> str | None:
+        return next(filter(None, (_said(members.get(name)) for name in names)), None)
+
+    words = "; ".join(filter(None, (first_of("message", "detail"), first_of("errors"))))
+    return words or first_of("error", "details", "title")
+
+
+def _said(sent: AnyJson) -> str:
+    return "; ".join(filter(None, map(_complaint, sent if isinstance(sent, list) else [sent])))
+
+
+def _complaint(sent: AnyJson) -> str | None:
+    """Return what is wrong, and with which part of the request."""
+    if not isinstance(sent, dict):
+        return sent if isinstance(sent, str) else None
+    words = next(filter(None, (text_at(sent, name) for name in ("message", "msg", "detail", "title"))), None)
+    steps: AnyJson = sent.get("loc")
+    where = ".".join(map(str, steps)) if isinstance(steps, list) else text_at(sent, "error")
+    pointer = text_at(sent, "source", "pointer")
+    said = ": ".join(filter(None, (where, words)))
+    return f"{said} ({pointer})" if words and pointer else said
+
+
 def provider_error(
     response: Response, words: str | None, kind: type[ProviderError] | None = None, *, retryable: bool | None = None
 ) -> ProviderError:
-    """Return the error for a refusal: its class by status unless given, the provider's words where there are any.
+    """Return the error for a refusal, by its status unless a class is given, with the provider's words if it has any.
 
-    They are whole: the transport takes the credentials out of them, and cuts them after that.
+    The words are complete: the transport removes credentials from them, then shortens them.
     """
     said = words or "the provider gave no reason"
     return (kind or for_status(response.status))(said, status=response.status, retryable=retryable)
 
 
-_reason = msgspec.json.Decoder(dict[str, Any])
-
-
 def by_status(response: Response) -> HubError:
-    """Return the error of a refusal by its status, with the words of its `message`, `error` or `detail`."""
-    body = try_decode(response.body, _reason) or {}
-    words = (body.get(name) for name in ("message", "error", "detail"))
-    return provider_error(response, next((word for word in words if isinstance(word, str) and word), None))
+    """Return the error of a refusal by its status, with its words."""
+    return provider_error(response, words_of(response))
 
 
-def read_or_raise(response: Response, read: Callable[[bytes], T], words: Callable[[Response], str | None]) -> T:
-    """Read a 2xx answer; what turns out to be an error under HTTP 200 is raised as the refusal it is."""
+def read_or_raise(
+    response: Response, read: Callable[[bytes], T], words: Callable[[Response], str | None] = words_of
+) -> T:
+    """Read a 2xx answer; one that is an error under HTTP 200 is raised as a refusal."""
     try:
         return read(response.body)
     except PayloadError as error:

@@ -1,81 +1,89 @@
-"""Forgiving readers of one value: instants, seconds, text.
+"""Tolerant readers of single values: instants, seconds, text.
 
-Each returns the value in our terms or None. What was there but could not be read is noted in `issues` with its place,
-never with its content.
+Each returns the value in the schema's terms, or None. A value that is present but cannot be read is noted in `issues`
+with its place, never with its content.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
-from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from ..schema import Conversation, Issue, Participant, ParticipantKind, Role
+from ..schema import Conversation, Direction, Issue
 
 __all__ = [
-    "HUMAN_AGENTS",
+    "ABSENT",
+    "DIRECTIONS",
     "AnyJson",
     "Id",
     "Instant",
     "Issues",
     "Number",
-    "Participants",
     "Seconds",
     "UnixSeconds",
     "add_seconds",
-    "amount",
     "drop_if_before",
     "enclosed",
+    "ids_of",
     "in_seconds",
     "instant",
     "is_believable",
     "json_text",
+    "members_of",
     "noted",
     "number",
     "per_second_of",
     "seconds",
     "signed_url_expiry",
     "text",
+    "text_at",
     "timestamp",
-    "unknown_speaker",
+    "unless_empty",
     "utc_timestamp",
+    "without_empty",
 ]
 
+T = TypeVar("T")
+
 AnyJson = dict[str, Any] | list[Any] | str | int | float | bool | None
-"""What a provider leaves free: whatever it turns out to be is read."""
+"""A value that a provider does not specify: any JSON is read."""
+
+ABSENT = (msgspec.Raw(), msgspec.Raw(b"null"))
+"""What a member is that was left undecoded, where the provider sent nothing."""
 
 Id = str | int
-"""What providers send for an id."""
+"""What providers send as an id."""
 
 Instant = str | int | float | None
-"""What providers send for an instant: ISO 8601 text or a Unix epoch."""
+"""What providers send as an instant: ISO 8601 text or a Unix epoch."""
 
 Number = str | int | float | None
-"""What providers send for a span that is not always a number of seconds."""
+"""What providers send as a span that is not always a number of seconds."""
 
 Seconds = Annotated[float, msgspec.Meta(ge=0, lt=1e10)]
-"""A span in seconds, shorter than 317 years; the decoder itself refuses what is negative or longer, at no cost."""
+"""A span in seconds, shorter than 317 years; the decoder itself rejects negative and longer spans, at no cost."""
 
 UnixSeconds = Annotated[float, msgspec.Meta(gt=0, lt=1e11)]
-"""An instant in Unix seconds; the decoder itself refuses milliseconds."""
+"""An instant in Unix seconds; the decoder itself rejects milliseconds."""
 
-# Unix seconds stay below this until the year 5138; the same instant in ms, µs and ns lies a thousand times higher each.
+DIRECTIONS = {direction.value: direction for direction in Direction}
+"""What most providers call them."""
+
+# Unix seconds stay below this until the year 5138; ms, µs and ns are each a thousand times larger.
 _SECONDS_BELOW = 1e11
 _FIRST_YEAR, _BEYOND = 1970, 9000
 _EARLIEST = 946_684_800  # the year 2000; no conversation of any provider is older
-_LONGEST = 1e10  # seconds, 317 years: an instant and a few of them still make a date
-_LARGEST_AMOUNT = 2.0**63
-_LONGEST_AMOUNT = 40  # characters
-_LONGEST_DATE = 128  # characters; a search among blanks takes the square of their number
+_LONGEST = 1e10  # seconds, 317 years: an instant plus a few of these is still a date
+_LONGEST_DATE = 128  # characters; a search among spaces takes quadratic time
 
-# What is written with a month's name: RFC 1123, as HTTP has it, the two older forms of that, and JavaScript's own. A
-# zone that has a mere name of its own may be one of several.
+# Dates with a month's name: RFC 1123 as in HTTP, its two older forms, and JavaScript's own. Other names of zones are
+# ambiguous, so they are not accepted.
 _MONTH = "(JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)[A-Z]*"
 _TIME = r"\d\d:\d\d(:\d\d)?"
 _WRITTEN = re.compile(
@@ -86,7 +94,7 @@ _WRITTEN = re.compile(
 _NAME_OF_OFFSET = re.compile(r"\s*(UT|UTC|GMT)(?=[+-])")
 _SPACED_ZONE = re.compile(r"(?<=\d)\s+(UTC|GMT|Z|[+-]\d\d:?\d\d)$", re.ASCII)
 
-# Digits of other scripts, signs and underscores are what `float` takes and no provider means.
+# `float` also accepts digits of other scripts, signs and underscores, which no provider means.
 _CLOCK = re.compile(r"([0-9]+:){0,2}[0-9.]+(e[+-]?[0-9]+)?", re.IGNORECASE)
 
 
@@ -95,14 +103,17 @@ def instant(
 ) -> datetime | None:
     """Read an instant as an aware datetime in UTC.
 
-    ISO 8601 text, a date with the name of its month (RFC 1123), or a Unix epoch. Text without a zone is taken to be in
-    `zone`. An epoch counts `per_second` units as documented (1000: milliseconds), unless that gives a year before 2000
-    and another unit does not; without documentation seconds, milliseconds, microseconds and nanoseconds are told apart
-    by range. What lies before 1970 or after 8999 is no date: something may be added to every instant that is read.
+    It may be ISO 8601 text, a date with a month's name (RFC 1123), or a Unix epoch. Text without a zone is taken to be
+    in `zone`. An epoch counts `per_second` units, as documented (1000: milliseconds), unless that gives a year before
+    2000 and another unit does not; if the unit is not documented, seconds, milliseconds, microseconds and nanoseconds
+    are distinguished by range. An instant before 1970 or after 8999 is not a date, so that a span can be added to every
+    instant that is read.
     """
     if value is None:
         return None
-    if isinstance(value, str) and value.endswith(("Z", "+00:00")):  # what most send; this way it takes a sixth
+    if isinstance(value, str) and value.endswith(
+        ("Z", "+00:00")
+    ):  # the usual form; this path takes a sixth of the time
         try:
             moment = datetime.fromisoformat(value)
         except ValueError:
@@ -113,7 +124,7 @@ def instant(
     found: datetime | None = None
     try:
         if isinstance(value, str) and not _is_digits(value.strip()):
-            moment = _written(value.strip().upper())
+            moment = _parse_date(value.strip().upper())
             found = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
         else:
             found = datetime.fromtimestamp(_epoch(value, per_second), UTC)
@@ -126,16 +137,16 @@ def instant(
 
 
 def is_believable(moment: datetime) -> bool:
-    """Whether an aware instant is one that something may be added to, or taken from: from 1970 up to 8999."""
+    """Whether an aware instant is from 1970 to 8999, so that a span can be added to it or subtracted from it."""
     return _FIRST_YEAR <= moment.year < _BEYOND
 
 
 def timestamp(value: Instant, place: str, issues: list[Issue]) -> float | None:
     """Read an instant as Unix seconds, from the same forms as `instant`."""
     if isinstance(value, str):
-        told = utc_timestamp(value)
-        if told is not None:  # what most send, and every turn may have one
-            return told
+        parsed = utc_timestamp(value)
+        if parsed is not None:  # the usual form, and every turn may have one
+            return parsed
     elif value is None or (isinstance(value, float) and 0 < value < _SECONDS_BELOW):
         return value
     found = instant(value, place, issues)
@@ -143,7 +154,7 @@ def timestamp(value: Instant, place: str, issues: list[Issue]) -> float | None:
 
 
 def utc_timestamp(value: str) -> float | None:
-    """Read ISO 8601 text in UTC as Unix seconds; None for every other form, and for what is no instant."""
+    """Read ISO 8601 text in UTC as Unix seconds; None for every other form, and for an invalid instant."""
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
@@ -170,13 +181,13 @@ _UNITS = (1.0, 60.0, 0.001)
 
 
 def in_seconds(number: float, unit: float, known: float | None) -> float:
-    """Return a span in seconds: `number` times its documented unit, unless another alone agrees with what is known.
+    """Return a span in seconds: `number` times its documented unit, unless only another unit agrees with `known`.
 
-    `known` is the span as something else tells it, in seconds, or None.
+    `known` is the same span from another source, in seconds, or None.
     """
     if known is not None and not _is_near(number * unit, known):
         unit = next((other for other in _UNITS if _is_near(number * other, known)), unit)
-    return round(number * unit, 6)  # what is left of floats further on is noise
+    return round(number * unit, 6)  # further digits are noise of floats
 
 
 def _is_near(span: float, known: float) -> bool:
@@ -184,7 +195,7 @@ def _is_near(span: float, known: float) -> bool:
 
 
 def number(value: AnyJson) -> float | None:
-    """Read a finite number; whatever else it may be is none."""
+    """Read a finite number; anything else gives None."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if value is None or isinstance(value, bool) or not isinstance(value, int):
@@ -195,24 +206,38 @@ def number(value: AnyJson) -> float | None:
         return None
 
 
-def amount(value: AnyJson | msgspec.Raw, place: str, issues: list[Issue]) -> Decimal | None:
-    """Read an amount exactly as it was sent: a number, or a number as text; None for what no price can be."""
-    sent = bytes(value).decode().strip('"') if isinstance(value, msgspec.Raw) else str(value)
-    try:
-        found = Decimal(sent if len(sent) <= _LONGEST_AMOUNT else "nan")
-    except ArithmeticError:
-        found = Decimal("nan")
-    if found.is_finite() and found.copy_abs() < _LARGEST_AMOUNT:
-        return found
-    issues.append(Issue(place, "not a number"))
-    return None
-
-
 def text(value: str | int | None) -> str | None:
-    """Read a name or an id as text; empty is absent, and numbers keep every digit."""
+    """Read a name or an id as text; empty text is absent, and numbers keep every digit."""
     if value is None or value == "":
         return None
     return str(value)
+
+
+def unless_empty(value: T) -> T | None:
+    """Return a record that says something; None for one that is as empty as a new one."""
+    return None if value == type(value)() else value
+
+
+def without_empty(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the members that are neither None nor an empty text."""
+    return {name: value for name, value in found.items() if value is not None and value != ""}
+
+
+def ids_of(found: Mapping[str, Id | None]) -> dict[str, str]:
+    """Return the ids that are there, as text."""
+    return {name: str(id) for name, id in found.items() if id is not None and id != ""}
+
+
+def members_of(value: AnyJson) -> dict[str, Any]:
+    """Return the members of what should be an object; none if it is something else."""
+    return value if isinstance(value, dict) else {}
+
+
+def text_at(value: AnyJson, *path: str) -> str | None:
+    """Return the text at a path of members; None if there is none, or it is empty."""
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, str) and value else None
 
 
 def _is_digits(value: str) -> bool:
@@ -220,20 +245,20 @@ def _is_digits(value: str) -> bool:
     return value.isascii() and value.replace(".", "", 1).isdigit() and len(value) > 8
 
 
-def _written(value: str) -> datetime:
+def _parse_date(value: str) -> datetime:
     if len(value) > _LONGEST_DATE:
         raise ValueError
     try:
-        return datetime.fromisoformat(_SPACED_ZONE.sub(_joined, value))
+        return datetime.fromisoformat(_SPACED_ZONE.sub(_join_zone, value))
     except ValueError:
         if not _WRITTEN.fullmatch(value):
             raise
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415  (9 ms, and hardly anybody writes so)
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415  (9 ms, and rarely needed)
 
     return parsedate_to_datetime(_NAME_OF_OFFSET.sub(" ", value))
 
 
-def _joined(zone: re.Match[str]) -> str:
+def _join_zone(zone: re.Match[str]) -> str:
     return zone[1].replace("UTC", "Z").replace("GMT", "Z")
 
 
@@ -245,10 +270,10 @@ def _epoch(value: str | float, per_second: int | None) -> float:
 
 
 def per_second_of(number: float, documented: int) -> float:
-    """Return how many of its units an epoch counts per second: the documented one unless that cannot be.
+    """Return how many units of an epoch make a second: the documented number, unless that is implausible.
 
-    What would lie before the year 2000 in it, and does not in another, is told in the other; so is what would lie
-    beyond the year 5138.
+    Another number applies if the documented one gives a year before 2000 and the other does not, or if the documented
+    one gives a year beyond 5138.
     """
     if _EARLIEST <= number / documented < _SECONDS_BELOW:
         return documented
@@ -274,12 +299,12 @@ def _clock(value: str) -> float:
 
 
 def json_text(value: AnyJson) -> str | None:
-    """Return text as it is, and anything else as the JSON it was sent as."""
+    """Return text as it is, and anything else as JSON text."""
     return value if value is None or isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def add_seconds(moment: datetime | None, span: float | None, place: str, issues: list[Issue]) -> datetime | None:
-    """Return the instant so many seconds after another, where both are known."""
+    """Return the instant that is `span` seconds after `moment`; None if either is unknown."""
     if moment is None or span is None:
         return None
     try:
@@ -287,13 +312,13 @@ def add_seconds(moment: datetime | None, span: float | None, place: str, issues:
     except OverflowError:
         end = None
     if end is None or not is_believable(end):
-        issues.append(Issue(place, "ends after the last date there is"))
+        issues.append(Issue(place, "ends after the last possible date"))
         return None
     return end
 
 
 def drop_if_before(moment: datetime | None, start: datetime | None, place: str, issues: list[Issue]) -> datetime | None:
-    """Return the moment unless it lies before the start, which no end does."""
+    """Return the moment, or None if it is before the start, which is impossible for an end."""
     if moment is not None and start is not None and moment < start:
         issues.append(Issue(place, "before the start"))
         return None
@@ -304,25 +329,25 @@ _MOST_ISSUES = 10_000
 
 
 class Issues(list[Issue]):
-    """What could not be read of one answer; of very many the first ten thousand, and one that says so."""
+    """What could not be read in one response: at most ten thousand issues, then one that says there are more."""
 
     __slots__ = ()
 
     def append(self, issue: Issue, /) -> None:
-        """Add one, while there are few enough."""
+        """Add an issue, up to the limit."""
         if len(self) < _MOST_ISSUES:
             super().append(issue)
         elif len(self) == _MOST_ISSUES:
-            super().append(Issue("issues", f"more than {_MOST_ISSUES}, of which no more are told"))
+            super().append(Issue("issues", f"more than {_MOST_ISSUES}, and the rest is not listed"))
 
     def extend(self, issues: Iterable[Issue], /) -> None:
-        """Add several, while there are few enough."""
+        """Add issues, up to the limit."""
         for issue in issues:
             self.append(issue)
 
 
 def noted(issues: list[Issue]) -> tuple[Issue, ...]:
-    """Return what could not be read, every place once: the decoder and the adapter may both have come upon it."""
+    """Return the issues, one per place, because the decoder and the adapter may both have noted it."""
     if not issues:
         return ()
     once: dict[str, Issue] = {}
@@ -332,13 +357,13 @@ def noted(issues: list[Issue]) -> tuple[Issue, ...]:
 
 
 def enclosed(conversation: Conversation, under: str, body: bytes) -> Conversation:
-    """Return what was read from one member of a body as read from the whole: so its raw and its issues have it."""
+    """Return a conversation that was read from one member of a body with `raw` and issues of the whole body."""
     issues = tuple([Issue(f"{under}.{issue.place}", issue.reason) for issue in conversation.issues])
     return msgspec.structs.replace(conversation, raw=body, issues=issues)
 
 
 def signed_url_expiry(url: str, place: str, issues: list[Issue]) -> datetime | None:
-    """Read when a signed URL stops working, as the three large object stores write it; None where it does not say."""
+    """Read when a signed URL stops working, as the three large object stores write it; None if it does not say."""
     try:
         asked = urlsplit(url).query
     except ValueError:
@@ -352,55 +377,3 @@ def signed_url_expiry(url: str, place: str, issues: list[Issue]) -> datetime | N
     return add_seconds(signed_at, lifetime, place, issues) or instant(
         query.get("Expires") or query.get("se"), place, issues
     )
-
-
-class Participants(list[Participant]):
-    """Who took part in a conversation, in order: the agent first, the customer second.
-
-    Who spoke is found in a table, for everybody may speak under a name of their own. After the first search they are
-    added to by `index_of` and `unknown_speaker` only.
-    """
-
-    __slots__ = ("_human", "_places")
-
-    _human: int
-    _places: dict[Participant, int]
-
-    def index_of(self, one: Participant) -> int:
-        """Return a participant's position; who is new is added at the end."""
-        try:
-            places = self._places
-        except AttributeError:  # most conversations have no more than those two
-            places = self._places = {known: place for place, known in reversed([*enumerate(self)])}
-        place = places.setdefault(one, len(self))
-        if place == len(self):
-            self.append(one)
-        return place
-
-    def human_agent(self) -> int:
-        """Return the position of the first human agent; where there is none, one is added."""
-        try:
-            return self._human
-        except AttributeError:
-            places = (place for place, one in enumerate(self) if one.kind is ParticipantKind.HUMAN_AGENT)
-            found = next(places, None)
-            self._human = self.index_of(Participant(kind=ParticipantKind.HUMAN_AGENT)) if found is None else found
-            return self._human
-
-
-# "agent" is none of them, as most providers call their AI so; nor is "human", which with some is the customer.
-HUMAN_AGENTS = frozenset({"human_agent", "live_agent", "representative", "transfer_target"})
-"""What providers call a person who took over."""
-
-
-def unknown_speaker(word: str | None, participants: Participants) -> tuple[Role, int | None]:
-    """Return role and position of a speaker who is neither agent nor customer.
-
-    A person who took over is the first human agent among the participants, or is added to them. Anybody else has an
-    unknown role, and a participant that keeps the provider's word.
-    """
-    if word is None or word == "":
-        return Role.UNKNOWN, None
-    if word.lower().replace("-", "_").replace(" ", "_") not in HUMAN_AGENTS:
-        return Role.UNKNOWN, participants.index_of(Participant(name=word))
-    return Role.HUMAN_AGENT, participants.human_agent()

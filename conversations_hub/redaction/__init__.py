@@ -1,4 +1,4 @@
-"""Personal data out of conversations, before they are stored."""
+"""Removes personal data from conversations before they are stored."""
 
 from __future__ import annotations
 

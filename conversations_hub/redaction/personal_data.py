@@ -1,11 +1,11 @@
-"""Personal data out of conversations before they are stored: what looks like an address or a number, not who is named.
+"""Removes personal data from conversations before they are stored: what looks like an address or a number, not names.
 
-Found are patterns, so this lowers a risk and is no proof of anonymity. Covered are e-mail addresses; digits of any
-script, grouped by blanks or line breaks, dashes, dots or brackets; the same escaped in URLs; and both as English
-speech: digits, "oh", "double", "triple", "ten" to "ninety", "hundred", in between "uh" and "dash", and "jane dot doe at
-example dot com". Not covered are names, postal addresses, numbers spoken in other languages or over several turns, and
-digits glued to Latin letters, which are ids (`conv_123456`). Dates, times, years, decimals and amounts with a unit
-beside them stay.
+It finds patterns, so it lowers a risk and does not prove anonymity. It covers e-mail addresses; digits of any script,
+grouped by spaces or line breaks, dashes, dots or brackets; the same escaped in URLs; and both as English speech:
+digits, "oh", "double", "triple", "ten" to "ninety", "hundred", with "uh" and "dash" in between, and "jane dot doe at
+example dot com". It does not cover names, postal addresses, numbers spoken in other languages or over several turns,
+or digits attached to Latin letters, which are ids (`conv_123456`). Dates, times, years, decimals, and amounts next to a
+unit stay.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ __all__ = ["PersonalData"]
 
 _KINDS = ("email", "phone", "card", "number")
 
-# All patterns read lower case, and a repetition either gives nothing back or is bounded, so that each is linear.
+# All patterns match lower case, and every repetition is possessive or bounded, so that each takes linear time.
 
 _ADDRESS = "a-z0-9à-ӿ_.+%'-"
 _PLAIN_EMAIL = rf"([{_ADDRESS}]++@[{_ADDRESS}]*\.[a-zà-ӿ]{{2,}}+[a-z0-9à-ӿ_]*+)"
 _EMAIL = re.compile(rf"(?<![{_ADDRESS}]){_PLAIN_EMAIL}")
-_NEXT_EMAIL = re.compile(rf"[_.+%'-]*+{_PLAIN_EMAIL}")  # glued to one before it
+_NEXT_EMAIL = re.compile(rf"[_.+%'-]*+{_PLAIN_EMAIL}")  # directly after another one
 
 _ATOM = rf"(?:[a-z](?: [a-z](?![{_ADDRESS}]))++|[{_ADDRESS}]++)"
 _SPOKEN_EMAIL = re.compile(
-    # It begins where no earlier part of it stands: behind a joining word, or in a row of single letters, it does not.
+    # It begins only where no earlier part of the address precedes: not after a joining word, nor amid single letters.
     rf"(?<![{_ADDRESS}])(?<!dot )(?<!underscore )(?<!dash )(?<!hyphen )(?<!plus )(?:(?<!(?<!')\b[a-z] )|(?![a-z] ))"
     rf"{_ATOM}(?: (?:dot|underscore|dash|hyphen|plus) {_ATOM})*+"
     rf"(?: at |@)(?:[{_ADDRESS}]+ ){{1,12}}?dot [a-z]{{2,}}+(?: dot [a-z]{{2,}}+)*+[a-z0-9à-ӿ_]*+"
@@ -45,10 +45,10 @@ _SPOKEN_EMAIL = re.compile(
 )
 
 _BETWEEN = r"[ ()\xa0\u2010-\u2015-]"
-# A group that runs on as a time or as an id is none; "x" begins an extension.
+# A group that continues as a time or as an id does not count; "x" begins an extension.
 _GROUP = r"\d++(?!:\d)(?!(?!x\d|ext)[a-z_])"
 _DIGITS = re.compile(
-    # So that what is too short for any of these is left at once.
+    # Text that is too short for any of these is skipped at once.
     r"(?=[0-9a-f]{8}-|[+( ]{0,3}\d(?:[^a-z\d,]{0,3}\d){2})(?:"
     r"(?P<kept>(?<![a-z0-9])[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?![a-z0-9])"
     r"|(?<![\d-])(?:19|20)\d\d([-./])[01]?\d\2[0-3]?\d(?![-./]?\d)(?:[t ]\d\d:?\d\d(?::?\d\d)?(?:\.\d{1,9})?)?"
@@ -83,7 +83,7 @@ _SPOKEN = (
 _TIMES = {"double": 2, "triple": 3}
 _NUMBER_WORD = (
     rf"(?:(?:{'|'.join([*_SPOKEN, *_TIMES, 'hundred'])})(?![a-z0-9_'])"
-    # Digits among the words stand alone, and are no year.
+    # Digits among the words stand alone, and are not a year.
     r"|(?<!\S)(?!(?:19|20)\d\d(?!\d))\d{1,4}(?![^\s,]))"
 )
 _NUMBER_WORDS = re.compile(
@@ -92,9 +92,9 @@ _NUMBER_WORDS = re.compile(
 )
 _SPOKEN_OR_DIGITS = re.compile(r"[a-z]+|\d+")
 
-# An escape in a URL, also of one that is itself escaped: %2540.
+# An escape in a URL, which may itself be escaped: %2540.
 _ESCAPE = re.compile(r"%(?:25)*([2-7][0-9A-Fa-f])")
-# Signs that stand for others, one for one: blanks of all kinds, full-width signs; what nobody sees joins what it parts.
+# Characters that are replaced one for one: all kinds of spaces, full-width characters, and invisible ones, which join.
 _SIMPLE = (
     dict.fromkeys([*range(9, 14), *range(28, 32), 0x85, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029], " ")
     | dict.fromkeys([0x202F, 0x205F, 0x3000], " ")
@@ -102,13 +102,13 @@ _SIMPLE = (
     | dict.fromkeys([0xAD, *range(0x200B, 0x2010), 0x2060, 0xFEFF], "-")
 )
 
-# What people say takes two rounds. A text that is made to take as many as it has finds loses whatever may be one.
+# Real speech takes two rounds. A text that is made to take a round for each match loses everything that may be one.
 _MOST_ROUNDS = 8
 _AT_ANYTHING = re.compile(r"(?<!\S)(?:\S*+(?: at \S*+)++|[^\s@]*+@\S*+)")
 _ANY_DIGITS = re.compile(r"\d+")
 _ANY_NUMBER_WORD = re.compile(rf"(?<![a-z0-9_'])(?=[zonftsedh\d]){_NUMBER_WORD}")
 
-# What is longer than this is no phone and no card, whatever it says.
+# A match that is longer than this is neither a phone nor a card.
 _LONG = 400
 
 # Unix seconds, milliseconds and microseconds from 2001 to 2033; no phone number in use begins like this at this length.
@@ -121,34 +121,32 @@ _S = TypeVar("_S", bound=msgspec.Struct)
 
 
 class PersonalData:
-    """Takes e-mail addresses, phone, card and other long numbers out of a conversation: a `redact=` for `sync`.
+    """Removes e-mail addresses, phone, card and other long numbers from a conversation: a `redact=` for `sync`.
 
     Each is replaced by `[email]`, `[phone]`, `[card]` (13 to 19 digits that pass Luhn) or `[number]` (6 digits or
-    more); which of the numbers it is, is a guess. `keep` names kinds to leave in.
+    more); the kind of a number is a guess. `keep` names kinds to leave in.
 
-    It looks at every text there is: what was said, timed words, tool names, arguments and results, title, summary, end
-    reason, tags, links, related ids, issues, names, and at any depth of the metadata and of what was collected, keys
-    too. The participants' phones all go. Of a find over several timed words, each word is replaced and keeps its time.
-    Arguments and results that are JSON stay JSON. `raw` becomes None, for it holds everything once more. Left are
-    recordings, language codes, and the ids of conversation, agent, turns and tool calls, by which they are found; of
-    participants' ids, what is an address or a number goes.
+    It checks every text: what was said, timed words, tool names, arguments and results, title, summary, end reason,
+    tags, links, related ids, issues, names, and, at any depth and including keys, metadata and collected values. All
+    phones of participants are replaced. If a match covers several timed words, each word is replaced and keeps its
+    time. Arguments and results that are JSON stay JSON. `raw` becomes None, because it repeats everything. Recordings,
+    language codes, and the ids of conversation, agent, turns and tool calls, by which these are found, stay as they
+    are; in participants' ids, addresses and numbers are replaced.
 
-    A number that is no text stays where it is below 6 digits, has a fraction, looks like a Unix instant between 2001
-    and 2033, or stands under a key that ends like a measure (`duration_ms`, `total_tokens`).
+    A JSON number stays if it has fewer than 6 digits, has a fraction, looks like a Unix instant between 2001 and 2033,
+    or is under a key that ends like a measure (`duration_ms`, `total_tokens`).
 
     Raises:
-        ConfigurationError: `keep` names a kind there is not.
+        ConfigurationError: `keep` names an unknown kind.
     """
 
     def __init__(self, keep: Collection[str] = ()) -> None:
         unknown = sorted(set(keep) - set(_KINDS))
         if unknown:
-            raise ConfigurationError(
-                f"nothing to keep is called {', '.join(unknown)}: it is one of {', '.join(_KINDS)}"
-            )
+            raise ConfigurationError(f"unknown kind to keep: {', '.join(unknown)}; choose from {', '.join(_KINDS)}")
         self._keep = frozenset(keep)
         self.version = "1" if not keep else f"1 that keeps {', '.join(sorted(keep))}"
-        """What tells what it takes out: a store holds only what one version was at."""
+        """Identifies what it removes: a store takes conversations from one version only."""
         self._special: dict[tuple[type, str], Callable[[Any], Any]] = {
             (Conversation, "transcript"): self._transcript,
             (Conversation, "raw"): self._raw,
@@ -158,15 +156,15 @@ class PersonalData:
             (Participant, "phone"): self._phone,
         }
         self.counts: Counter[str] = Counter()
-        """What was taken out of all conversations, by kind; timed words repeat the text and do not count again."""
+        """Replacements in all conversations, by kind; timed words repeat the text and are not counted again."""
 
     def __call__(self, conversation: Conversation) -> Conversation:
-        """Return the conversation without; the same object where there was nothing to take out."""
+        """Return the conversation without personal data; the same object if there was none."""
         return self._struct(conversation)
 
     def _struct(self, value: _S) -> _S:
         changed: dict[str, Any] = {}
-        for name in _looked_at(type(value)):
+        for name in _fields_to_redact(type(value)):
             held = getattr(value, name)
             if held is not None:
                 redact = self._special.get((type(value), name), self._any)
@@ -177,7 +175,7 @@ class PersonalData:
 
     def _any(self, value: Any) -> Any:
         if isinstance(value, str):
-            return value if isinstance(value, Enum) else self._said(value)
+            return value if isinstance(value, Enum) else self._text(value)
         if isinstance(value, msgspec.Struct):
             return self._struct(value)
         if isinstance(value, tuple):
@@ -185,7 +183,7 @@ class PersonalData:
         return self._json(value) if isinstance(value, dict | list) else value
 
     def _transcript(self, turns: tuple[TranscriptTurn, ...]) -> tuple[TranscriptTurn, ...]:
-        # Most conversations hold nothing, and one look at all that was said costs less than one at every turn.
+        # Most conversations hold none, and one search through all turns costs less than one for each.
         is_suspect = len(turns) == 1 or _is_suspect("\n".join([turn.text for turn in turns]))
         if not is_suspect and not any(turn.words or turn.tool_calls or turn.tool_result for turn in turns):
             return turns
@@ -205,7 +203,7 @@ class PersonalData:
             while place < len(words) and ends[place] - len(texts[place]) - 1 < end:
                 redacted[place] = msgspec.structs.replace(words[place], text=f"[{kind}]")
                 place += 1
-            place -= 1  # the next find may begin in the same word
+            place -= 1  # the next match may begin in the same word
         return tuple(redacted)
 
     def _phone(self, phone: str) -> str:
@@ -215,7 +213,7 @@ class PersonalData:
         return "[phone]"
 
     def _raw(self, _raw: bytes) -> None:
-        """Return nothing, for it may hold anything."""
+        """Return None, because `raw` may hold anything."""
 
     def _json_text(self, text: str) -> str:
         if text.lstrip()[:1] in ("{", "["):
@@ -225,10 +223,10 @@ class PersonalData:
                 return text if redacted is value else msgspec.json.encode(redacted).decode()
             except (msgspec.MsgspecError, RecursionError, OverflowError, UnicodeError):
                 pass  # models write it, so it may be anything
-        return self._said(text)
+        return self._text(text)
 
     def _json(self, value: Any) -> Any:
-        """Return the value itself, or a copy without; by a list of what is left to do, for it may be nested deeply."""
+        """Return the value itself, or a redacted copy; without recursion, because it may be nested deeply."""
         whole: list[Any] = [value]
         left: list[dict[Any, Any] | list[Any]] = [whole]
         is_changed = False
@@ -244,12 +242,12 @@ class PersonalData:
                     copied = list(cast("Sequence[Any]", inner))
                     left.append(copied)
                 else:
-                    copied = self._said(inner) if isinstance(inner, str) else self._number(inner, key)
+                    copied = self._text(inner) if isinstance(inner, str) else self._number(inner, key)
                     is_changed = is_changed or copied is not inner
-                name: Any = self._said(key) if isinstance(key, str) else key
+                name: Any = self._text(key) if isinstance(key, str) else key
                 if name is not key and isinstance(holder, dict):
                     del holder[key]
-                    name = _unused(name, holder, numbers)
+                    name = _unused_name(name, holder, numbers)
                     is_changed = True
                 holder[name] = copied
         return whole[0] if is_changed else value
@@ -272,7 +270,7 @@ class PersonalData:
         self.counts[kind] += 1
         return f"[{kind}]"
 
-    def _said(self, text: str) -> str:
+    def _text(self, text: str) -> str:
         finds = self._finds(text)
         if not finds:
             return text
@@ -285,24 +283,24 @@ class PersonalData:
         return "".join(pieces) + text[done:]
 
     def _finds(self, text: str) -> list[_Find]:
-        """Return where something is and what, in order."""
-        plain, places = _unescaped(text)
-        plain = _simple(plain)
+        """Return the start, end and kind of each match, in order."""
+        plain, places = _unescape(text)
+        plain = _simplify(plain)
         finds: list[_Find] = []
         for look, last_resort in _LOOKS:
-            # Again, for what a find was glued to may be one without it.
+            # Again, because the text next to a match may be one without it.
             for again in (*repeat(look, _MOST_ROUNDS), last_resort):
                 found = list(again(plain))
                 if not found:
                     break
-                plain = _without(plain, found)
+                plain = _mask(plain, found)
                 finds += found
         if places:
             finds = [(places[start], places[end], kind) for start, end, kind in finds]
         return sorted(find for find in finds if find[2] not in self._keep)
 
 
-# What is left as it is: names of things that others find them by, and words of a fixed list.
+# Fields that stay as they are: ids by which things are found, and terms of fixed lists.
 _LEFT: dict[type, frozenset[str]] = {
     Conversation: frozenset({"provider", "id", "account", "language", "recordings", "estimated"}),
     Agent: frozenset({"id", "version"}),
@@ -314,12 +312,12 @@ _LEFT: dict[type, frozenset[str]] = {
 
 
 @cache
-def _looked_at(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+def _fields_to_redact(kind: type[msgspec.Struct]) -> tuple[str, ...]:
     return tuple(name for name in kind.__struct_fields__ if name not in _LEFT.get(kind, ()))
 
 
-def _unused(name: str, names: Collection[str], numbers: Counter[str]) -> str:
-    """Return the name, or with the next number behind it that no name has; `numbers` says how far that went before."""
+def _unused_name(name: str, names: Collection[str], numbers: Counter[str]) -> str:
+    """Return the name, or the name with the next number that is free; `numbers` holds the last number tried."""
     one = name
     while one in names:
         numbers[name] += 1
@@ -327,16 +325,16 @@ def _unused(name: str, names: Collection[str], numbers: Counter[str]) -> str:
     return one
 
 
-def _simple(text: str) -> str:
-    """Return text of the same length in lower case, with one kind of blank, and full-width signs as usual ones."""
+def _simplify(text: str) -> str:
+    """Return text of the same length in lower case, with one kind of space and without full-width characters."""
     if text.isascii() and text.isprintable():
         return text.lower()
-    # The one letter that lower case makes longer would move all that follows.
+    # The only letter that is longer in lower case; it would shift everything after it.
     return text.replace("İ", "i").translate(_SIMPLE).lower()
 
 
-def _unescaped(text: str) -> tuple[str, list[int]]:
-    """Return text without the escapes of URLs, and where each of its characters began, if there were any."""
+def _unescape(text: str) -> tuple[str, list[int]]:
+    """Return text without the escapes of URLs, and the original position of each character if there were any."""
     if "%" not in text or _ESCAPE.search(text) is None:
         return text, []
     pieces: list[str] = []
@@ -358,22 +356,22 @@ def _each(values: tuple[_T, ...], redact: Callable[[_T], _T]) -> tuple[_T, ...]:
 
 
 def _is_suspect(text: str) -> bool:
-    lowered = _simple(text)
+    lowered = _simplify(text)
     return (
         "@" in lowered
         or (" at " in lowered and ("dot " in lowered or "." in lowered))
-        # The first costs a third of the second, and most texts end there.
+        # The first search costs a third of the second, and settles most texts.
         or (_ANY_DIGIT.search(lowered) is not None and _LOOSE_DIGIT.search(lowered) is not None)
         or _NUMBER_WORDS.search(lowered) is not None
         or _ESCAPE.search(lowered) is not None
     )
 
 
-def _without(text: str, finds: Sequence[_Find]) -> str:
+def _mask(text: str, finds: Sequence[_Find]) -> str:
     pieces: list[str] = []
     done = 0
     for start, end, _ in finds:
-        # To the patterns this is what the word in brackets will be.
+        # To the patterns, this looks like the word in brackets that will replace it.
         pieces += text[done:start], "]" * (end - start)
         done = end
     return "".join(pieces) + text[done:]
@@ -396,12 +394,12 @@ def _digits(text: str) -> Iterator[_Find]:
     if _ANY_DIGIT.search(text):
         for match in _DIGITS.finditer(text):
             if match["kept"] is None:
-                kind = _written(text, *match.span())
+                kind = _classify(text, *match.span())
                 if kind:
                     yield *match.span(), kind
 
 
-def _written(text: str, start: int, end: int) -> str | None:
+def _classify(text: str, start: int, end: int) -> str | None:
     if end - start > _LONG:
         return "number"
     found = text[start:end]
@@ -421,7 +419,7 @@ def _spoken_digits(text: str) -> Iterator[_Find]:
         start, end = match.span()
         words = _SPOKEN_OR_DIGITS.findall(text, start, min(end, start + _LONG))
         has_plus = text.endswith("plus ", 0, start)
-        digits = _read(words)
+        digits = _digits_of(words)
         # Digits among the words may be an amount or a room: "in 1204 one or two".
         numerals = sum(word.isdigit() for word in words)
         if numerals < len(words) and len(digits) >= 6 + (numerals > 0):
@@ -429,8 +427,8 @@ def _spoken_digits(text: str) -> Iterator[_Find]:
             yield start - 5 * has_plus, end, kind or "number"
 
 
-def _read(words: Sequence[str]) -> str:
-    """Return the digits that somebody reads out: "double five" is 55, "eight hundred" 800, "forty two" 42."""
+def _digits_of(words: Sequence[str]) -> str:
+    """Return the digits of words that are read out: "double five" is 55, "eight hundred" 800, "forty two" 42."""
     digits: list[str] = []
     times, last = 1, ""
     for word in words:
@@ -457,7 +455,7 @@ _LOOKS: Sequence[tuple[Callable[[str], Iterator[_Find]], Callable[[str], Iterato
     (_digits, _every(_ANY_DIGITS, "number")),
     (_spoken_digits, _every(_ANY_NUMBER_WORD, "number")),
 )
-"""What is looked for, and what goes where that comes to no end."""
+"""Each search, and the one that replaces it when its rounds are used up."""
 
 
 def _kind(groups: Sequence[str], *, is_phone: bool = False) -> str | None:
@@ -472,7 +470,7 @@ def _kind(groups: Sequence[str], *, is_phone: bool = False) -> str | None:
 
 
 def _is_card(groups: Sequence[str]) -> bool:
-    # What is read out behind a card, as its month and year, must not hide it.
+    # Digits that are read out after a card number, such as its month and year, must not hide it.
     return any(13 <= len(digits) <= 19 and _passes_luhn(digits) for digits in accumulate(groups))
 
 

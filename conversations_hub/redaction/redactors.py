@@ -1,4 +1,4 @@
-"""Redactors: what is done to each conversation before it is stored."""
+"""Redactors: functions that change each conversation before it is stored."""
 
 from __future__ import annotations
 
@@ -16,44 +16,44 @@ Redact = Callable[[Conversation], Conversation]
 
 
 def as_sequence(redact: Redact | Sequence[Redact]) -> tuple[Redact, ...]:
-    """Return redactors, of which one need not be in a sequence."""
+    """Return redactors as a tuple; a single one need not be in a sequence."""
     return (redact,) if callable(redact) else tuple(redact)
 
 
 def redacted(conversation: Conversation, redactors: Sequence[Redact]) -> Conversation:
     """Return a conversation as it may be stored: without signatures of URLs, and as the redactors return it.
 
-    Raises `StoreError` where a redactor fails, for nothing is stored that did not pass it.
+    Raises `StoreError` if a redactor fails, because only redacted conversations are stored.
     """
     conversation = without_signatures(conversation)
     for redact in redactors:
         try:
             conversation = redact(conversation)
         except Exception as error:
-            # What it says may hold what was to be taken out; whoever debugs it finds it as the cause.
+            # Its message may hold what it should have removed; a debugger finds it as the cause.
             name = getattr(redact, "__name__", type(redact).__name__)
             raise StoreError(
-                f"a redactor failed ({name}: {type(error).__name__}), and nothing is stored that did not pass it"
+                f"a redactor failed ({name}: {type(error).__name__}), so the conversation is not stored"
             ) from error
     return conversation
 
 
 def describe(redactors: Sequence[Redact]) -> str:
-    """Return the names of redactors, and their versions where they have some, as a store remembers them."""
-    return ", ".join(map(_described, redactors)) or "none"
+    """Return the names of redactors, with their versions if they have any, as a store records them."""
+    return ", ".join(map(_describe, redactors)) or "none"
 
 
-def _described(redact: Redact) -> str:
+def _describe(redact: Redact) -> str:
     name = getattr(redact, "__qualname__", type(redact).__qualname__)
     return f"{name} {version}" if (version := getattr(redact, "version", None)) else name
 
 
 def uncounted(redactors: Sequence[Redact]) -> tuple[Redact, ...]:
-    """Return redactors that do the same and count nothing."""
-    return tuple(map(_uncounted, redactors))
+    """Return redactors that do the same but count nothing."""
+    return tuple(map(_without_counting, redactors))
 
 
-def _uncounted(redact: Redact) -> Redact:
+def _without_counting(redact: Redact) -> Redact:
     counts: Counter[str] | None = getattr(redact, "counts", None)
     if counts is None:
         return redact

@@ -1,11 +1,11 @@
-"""What everything becomes: one conversation, its turns and their parts.
+"""The common schema: a conversation, its turns and their parts.
 
-All values are frozen. Absent is not empty: `None` and `()` say that the provider sent nothing. Instants are aware
-datetimes in UTC, spans are float seconds. What we derived instead of read is named in `Conversation.estimated`, what we
-could not read is listed in `Conversation.issues`.
+All values are frozen. Absent is not empty: `None` and `()` mean that the provider sent nothing. Instants are aware
+datetimes in UTC, spans are float seconds. `Conversation.estimated` names the fields that were derived instead of read,
+and `Conversation.issues` lists what could not be read.
 
-`msgspec.json.encode` writes a conversation as JSON (`raw` in base64), `msgspec.json.decode(…, type=Conversation)` reads
-an equal one back.
+`msgspec.json.encode` writes a conversation as JSON (`raw` in base64), and `msgspec.json.decode(…, type=Conversation)`
+reads an equal one back.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ __all__ = [
 
 
 class Status(StrEnum):
-    """Where a conversation stands."""
+    """The state of a conversation."""
 
     QUEUED = "queued"
     RINGING = "ringing"
@@ -57,9 +57,14 @@ class Status(StrEnum):
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether it has ended, well or badly."""
+        return self in _FINISHED
+
 
 class Channel(StrEnum):
-    """The medium it was held over."""
+    """The medium of a conversation."""
 
     PHONE = "phone"
     WEB = "web"
@@ -71,7 +76,7 @@ class Channel(StrEnum):
 
 
 class Direction(StrEnum):
-    """Who opened it: the customer (inbound) or the company (outbound)."""
+    """Who started it: the customer (inbound) or the company (outbound)."""
 
     INBOUND = "inbound"
     OUTBOUND = "outbound"
@@ -96,14 +101,14 @@ class EndReason(StrEnum):
 
 
 class TranscriptState(StrEnum):
-    """Why the transcript is there, or is not."""
+    """Why there is a transcript, or why there is none."""
 
     AVAILABLE = "available"
-    """All the provider has."""
+    """Everything that the provider has."""
     PENDING = "pending"
-    """Not ready yet: ask again in a while."""
+    """Not ready yet: try again in a while."""
     NOT_LOADED = "not_loaded"
-    """Not part of this answer: `get` brings it."""
+    """Not part of this response: `get` loads it."""
     RESTRICTED = "restricted"
     """The key's role may not read it."""
     UNAVAILABLE = "unavailable"
@@ -124,7 +129,7 @@ class Role(StrEnum):
 
 
 class ParticipantKind(StrEnum):
-    """What a participant is."""
+    """The kind of a participant."""
 
     CUSTOMER = "customer"
     AI_AGENT = "ai_agent"
@@ -135,18 +140,18 @@ class ParticipantKind(StrEnum):
 
 
 class RecordingAccess(StrEnum):
-    """What it takes to read a recording."""
+    """What is needed to read a recording."""
 
     SIGNED_URL = "signed_url"
     """The location alone, until it expires."""
     PROVIDER_KEY = "provider_key"
     """The account's key, at the provider."""
     CUSTOMER_BUCKET = "customer_bucket"
-    """The customer's own rights to the customer's own bucket."""
+    """The customer's own permissions on the customer's own bucket."""
 
 
 class Visibility(StrEnum):
-    """Who was meant to read a turn: everybody, or the company's own people only."""
+    """Who was meant to read a turn: everyone, or only the company's own people."""
 
     PUBLIC = "public"
     INTERNAL = "internal"
@@ -156,10 +161,10 @@ _encoder: Final = msgspec.json.Encoder()
 
 
 class _Struct(msgspec.Struct, frozen=True):
-    """A value that can be written as JSON, and that pydantic, and so FastAPI, takes for one of its own."""
+    """A value that can be written as JSON, and that pydantic, and so FastAPI, handles like its own models."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON values: instants and exact numbers as text, tuples as lists."""
+        """Return it as JSON values: instants and exact numbers are text, tuples are lists."""
         found: dict[str, Any] = msgspec.json.decode(self._json())
         return found
 
@@ -172,7 +177,7 @@ class _Struct(msgspec.Struct, frozen=True):
 
     @classmethod
     def _members(cls) -> dict[str, Any]:
-        """Return what a web answer holds of it, by name, each with its type."""
+        """Return the members that a web response holds, by name, each with its type."""
         return {field.name: field.type for field in msgspec.structs.fields(cls)}
 
     @classmethod
@@ -186,57 +191,57 @@ class Agent(_Struct, frozen=True, kw_only=True):
     """The configured agent that held the conversation."""
 
     id: str | None = None
-    """The provider's id of it."""
+    """The provider's id of the agent."""
     name: str | None = None
-    """Its name for people."""
+    """Display name."""
     version: str | None = None
-    """Which configuration of it; None where the provider keeps no versions."""
+    """Version of its configuration; None if the provider keeps no versions."""
 
 
 class Participant(_Struct, frozen=True, kw_only=True):
-    """One who took part."""
+    """A person or agent who took part."""
 
     kind: ParticipantKind = ParticipantKind.UNKNOWN
-    """What it is; unknown where the provider's word is one nobody knows."""
+    """Kind of participant; `unknown` if the provider's term is not recognized."""
     id: str | None = None
     """The provider's id of the person or agent."""
     name: str | None = None
-    """Its name for people, or that unknown word."""
+    """Display name, or the unrecognized term."""
     phone: str | None = None
-    """The number as sent, most often E.164."""
+    """The number as sent, usually in E.164 form."""
 
 
 class Analysis(_Struct, frozen=True, kw_only=True):
-    """The provider's own judgement of the conversation."""
+    """The provider's own assessment of the conversation."""
 
     success: bool | None = None
-    """Whether it reached its goal; None where the provider does not say."""
+    """Whether it reached its goal; None if the provider does not say."""
     sentiment: str | None = None
-    """The provider's word."""
+    """The provider's term."""
     scores: dict[str, float] | None = None
     """Named scores, on the provider's scale."""
     collected: dict[str, Any] | None = None
-    """Named values gathered from the conversation."""
+    """Named values collected from the conversation."""
 
 
 class Recording(_Struct, frozen=True, kw_only=True):
-    """Where a recording is: a handle, not a URL to trust or to keep."""
+    """Where a recording is: a handle, not a URL to trust or to store."""
 
     location: str
-    """A URL, a path at the provider, or a bucket address, as `access` says; what opens it is kept as `?***`."""
+    """A URL, a path at the provider, or a bucket address, as `access` says; stores keep a signed query as `?***`."""
     access: RecordingAccess
-    """What it takes to read it."""
+    """What is needed to read it."""
     media_type: str | None = None
-    """As in `audio/mpeg`; None where the provider does not say."""
+    """As in `audio/mpeg`; None if the provider does not say."""
     duration: float | None = None
     """Seconds."""
     expires_at: datetime | None = None
-    """When the location stops working, UTC. None: never, or unknown."""
+    """When the location stops working, UTC; None: never, or unknown."""
     ref: str | None = None
-    """The conversation it belongs to, as `hub.get` takes it; None where no hub read it."""
+    """The ref of its conversation, as `hub.get` takes it; None if no hub read it."""
 
     def __repr__(self) -> str:
-        # What follows is what a signed URL is signed with: whoever has it may listen.
+        # The query of a signed URL is its signature: anyone who has it may listen.
         return f"<Recording {self.location.partition('?')[0]} {self.access.value}>"
 
 
@@ -244,44 +249,44 @@ class Cost(_Struct, frozen=True, kw_only=True):
     """What the provider charges for the conversation."""
 
     amount: Decimal
-    """How much, exactly as the provider says."""
+    """Exactly as the provider sends it."""
     unit: str
     """A currency (`USD`) or the provider's own unit (`credits`)."""
 
 
 class Issue(_Struct, frozen=True):
-    """Something the provider sent that we could not read. It never holds the value."""
+    """Something that the provider sent and that could not be read. It never holds the value."""
 
     place: str
-    """Where: a path in the provider's JSON, `events[2].timestamp`."""
+    """A path in the provider's JSON: `events[2].timestamp`."""
     reason: str
-    """What is wrong with it."""
+    """What is wrong with the value there."""
 
 
 class ToolCall(_Struct, frozen=True, kw_only=True, gc=False):
     """A tool the agent called."""
 
     id: str | None = None
-    """What its result refers to; None where the provider links them by order only."""
+    """The id that its result refers to; None if the provider links results by order only."""
     name: str | None = None
     """The tool's name."""
     arguments: str | None = None
-    """The JSON text as sent: models write it, so it may be no valid JSON."""
+    """The JSON text as sent; models write it, so it may be invalid JSON."""
 
 
 class ToolResult(_Struct, frozen=True, kw_only=True, gc=False):
-    """What a tool answered."""
+    """What a tool returned."""
 
     call_id: str | None = None
-    """The `ToolCall.id` it answers."""
+    """The `ToolCall.id` of the call."""
     content: str | None = None
-    """The answer as sent, most often JSON text."""
+    """The result as sent, usually JSON text."""
     is_error: bool | None = None
-    """Whether the tool failed; None where the provider does not say."""
+    """Whether the tool failed; None if the provider does not say."""
 
 
 class Word(_Struct, frozen=True, kw_only=True, gc=False):
-    """One timed word of a turn; start in seconds from the conversation's start."""
+    """One timed word of a turn."""
 
     text: str
     """The word as recognized."""
@@ -294,34 +299,34 @@ class Word(_Struct, frozen=True, kw_only=True, gc=False):
 
 
 class TranscriptTurn(_Struct, frozen=True, kw_only=True, gc=False):
-    """One entry of the transcript: somebody speaks, or a tool answers."""
+    """One entry of the transcript: someone speaks, or a tool returns a result."""
 
     index: int
-    """Position in the provider's order, from 0; never re-sorted."""
+    """Position in the provider's order, from 0; turns are never sorted again."""
     role: Role = Role.UNKNOWN
-    """Who speaks; unknown where nobody knows the provider's word, which `participant` then keeps."""
+    """Who speaks; `unknown` if the provider's term is not recognized, and `participant` then keeps that term."""
     text: str = ""
-    """What was said or written; empty for a turn that only calls a tool or only carries its result."""
+    """What was said or written; empty for a turn that only holds tool calls or a tool result."""
     start: float | None = None
     """Seconds from the conversation's start."""
     duration: float | None = None
     """Seconds."""
     timestamp: float | None = None
-    """Unix seconds; `started_at` makes a datetime of it."""
+    """Unix seconds; `started_at` is the same instant as a datetime."""
     participant: int | None = None
     """Position in `Conversation.participants`."""
     language: str | None = None
     """As the provider names it."""
     interrupted: bool | None = None
-    """Whether the speaker was cut off; None where the provider does not say."""
+    """Whether the speaker was interrupted; None if the provider does not say."""
     confidence: float | None = None
     """Of the speech recognition, 0 to 1."""
     tool_calls: tuple[ToolCall, ...] = ()
-    """Tools called in this turn; empty where none were."""
+    """Tools called in this turn; empty if none were."""
     tool_result: ToolResult | None = None
-    """What a tool answered; None in every other turn. The last answer to a call counts."""
+    """What a tool returned; None in every other turn. Of several results of one call, the last counts."""
     words: tuple[Word, ...] = ()
-    """Timed words; empty where the provider gives none."""
+    """Timed words; empty if the provider sends none."""
     metrics: dict[str, float] | None = None
     """Latencies under the provider's names, in seconds."""
     visibility: Visibility = Visibility.PUBLIC
@@ -331,14 +336,14 @@ class TranscriptTurn(_Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def started_at(self) -> datetime | None:
-        """When the turn began, UTC; None where the provider gave no instant, or one that no calendar has."""
+        """When the turn began, UTC; None if the provider sent no instant, or one outside the calendar."""
         try:
             return None if self.timestamp is None else datetime.fromtimestamp(self.timestamp, UTC)
         except (ValueError, OverflowError, OSError):
             return None
 
 
-# So that nothing said in one turn reads as another's: all that `str.splitlines` takes for the end of a line.
+# Every line break that `str.splitlines` knows, so that no text within a turn looks like another turn.
 _INDENTED = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _INDENT = "\n    "
 
@@ -346,98 +351,98 @@ _FINISHED = frozenset({Status.ENDED, Status.FAILED, Status.NO_ANSWER, Status.CAN
 
 
 class Conversation(_Struct, frozen=True, kw_only=True):
-    """One past or running conversation, whichever provider held it.
+    """One past or running conversation of any provider.
 
-    `str(conversation)` is its plain transcript, or its `repr` where there is none. Its `repr` shows no personal data.
+    `str(conversation)` is its plain transcript, or its `repr` if it has none. Its `repr` shows no personal data.
     """
 
     provider: str
     """The provider's name: `tavus`."""
     id: str
-    """The provider's id. Unique within a provider and account, not across them."""
+    """The provider's id; unique within a provider and account, not across them."""
     account: str = "default"
-    """The account of the hub it was read with."""
+    """Name of the hub's account that it was read with."""
     status: Status = Status.UNKNOWN
-    """Where it stands; unknown where nobody knows the provider's word."""
+    """Its state; `unknown` if the provider's term is not recognized."""
     provider_status: str | None = None
-    """The provider's word for the status, as sent."""
+    """The provider's term for the status, as sent."""
     title: str | None = None
-    """The name it was given; None where it has none."""
+    """Its title; None if it has none."""
     channel: Channel = Channel.UNKNOWN
-    """The medium; unknown where nothing tells."""
+    """The medium; `unknown` if the provider does not say."""
     direction: Direction = Direction.UNKNOWN
-    """Who opened it; unknown where nothing tells."""
+    """Who started it; `unknown` if the provider does not say."""
     agent: Agent | None = None
-    """The configured agent; None where the provider names none."""
+    """The configured agent; None if the provider names none."""
     participants: tuple[Participant, ...] = ()
     """Who took part; turns refer to their positions."""
     created_at: datetime | None = None
-    """When the provider made the record, UTC."""
+    """When the provider created the record, UTC."""
     started_at: datetime | None = None
     """When the parties were connected, UTC."""
     ended_at: datetime | None = None
-    """When they parted, UTC; None while it runs, or where nothing tells."""
+    """When they were disconnected, UTC; None while it runs, or if the provider does not say."""
     updated_at: datetime | None = None
     """When the provider last changed the record, UTC."""
     duration: float | None = None
     """Seconds."""
     end_reason: EndReason | None = None
-    """None while it runs, or where the provider does not say."""
+    """Why it ended; None while it runs, or if the provider does not say."""
     provider_end_reason: str | None = None
-    """The provider's words for the end, as sent."""
+    """The provider's words for why it ended, as sent."""
     transcript: tuple[TranscriptTurn, ...] | None = None
-    """The turns in the provider's order; None where none were read, and `transcript_state` says why."""
+    """The turns in the provider's order; None if none were read, and `transcript_state` says why."""
     transcript_state: TranscriptState = TranscriptState.NOT_LOADED
-    """Why the transcript is there, or is not."""
+    """Why there is a transcript, or why there is none."""
     summary: str | None = None
-    """The provider's own; None where there is none."""
+    """The provider's own summary; None if there is none."""
     analysis: Analysis | None = None
-    """The provider's own judgement; None where there is none."""
+    """The provider's own assessment; None if there is none."""
     recordings: tuple[Recording, ...] = ()
-    """Handles, not URLs to trust; empty where the provider names none."""
+    """Handles, not URLs to trust; empty if the provider names none."""
     cost: Cost | None = None
-    """What the provider charges; None where it does not say."""
+    """What the provider charges; None if it does not say."""
     language: str | None = None
     """As the provider names it."""
     tags: tuple[str, ...] = ()
-    """Labels the customer gave it."""
+    """Labels that the customer attached."""
     metadata: dict[str, Any] = {}
-    """What the customer attached, and what the provider says that has no field here; JSON values."""
+    """What the customer attached, and what the provider sends that has no field here; JSON values."""
     links: dict[str, str] = {}
-    """URLs for people, by what they lead to; data, never fetched by us."""
+    """URLs for people, by what they lead to; plain data that this library never fetches."""
     related_ids: dict[str, str] = {}
-    """Ids of this conversation elsewhere, or of others it belongs to, by what they name."""
+    """Ids of this conversation elsewhere, or of others that it belongs to, by what they identify."""
     estimated: tuple[str, ...] = ()
-    """Names of fields that we derived instead of read."""
+    """Names of the fields that were derived instead of read."""
     issues: tuple[Issue, ...] = ()
     """What could not be read."""
     raw: bytes | None = None
-    """The provider's JSON, known secrets scrubbed; kept where the hub has `keep_raw=True`."""
+    """The provider's JSON, known secrets scrubbed; kept if the hub has `keep_raw=True`."""
 
     @property
     def ref(self) -> str:
-        """The name `hub.get` takes: `tavus:c123`, or `tavus/eu:c123` for a named account."""
+        """The name that `hub.get` takes: `tavus:c123`, or `tavus/eu:c123` for a named account."""
         account = "" if self.account == "default" else f"/{self.account}"
         return f"{self.provider}{account}:{self.id}"
 
     @property
     def is_finished(self) -> bool:
-        """Whether it has ended, well or badly."""
-        return self.status in _FINISHED
+        """Whether it has ended, successfully or not."""
+        return self.status.is_finished
 
     @property
     def user_turns(self) -> tuple[TranscriptTurn, ...]:
-        """The turns of the person; none where there is no transcript."""
+        """The turns of the user; empty if there is no transcript."""
         return tuple(turn for turn in self.transcript or () if turn.role == Role.USER)
 
     @property
     def agent_turns(self) -> tuple[TranscriptTurn, ...]:
-        """The turns of the AI agent; none where there is no transcript."""
+        """The turns of the AI agent; empty if there is no transcript."""
         return tuple(turn for turn in self.transcript or () if turn.role == Role.ASSISTANT)
 
     @property
     def human_agent_turns(self) -> tuple[TranscriptTurn, ...]:
-        """The turns of people who took over from the agent; none where there is no transcript."""
+        """The turns of people who took over from the agent; empty if there is no transcript."""
         return tuple(turn for turn in self.transcript or () if turn.role == Role.HUMAN_AGENT)
 
     @property
@@ -453,8 +458,8 @@ class Conversation(_Struct, frozen=True, kw_only=True):
     def text(self) -> str:
         """The plain transcript, one line per turn, as in `user: Hello.`; further lines of a turn are indented.
 
-        Left out are system prompts, internal notes, and turns without words (tool calls and results). The words are as
-        they were sent: on a terminal, controls in them would be obeyed, and invisible letters not be seen.
+        System prompts, internal notes, and turns without words (tool calls and results) are left out. The words are as
+        sent: a terminal would obey control characters in them, and not show invisible letters.
         """
         return "\n".join(
             f"{turn.role.value}: {_INDENTED.sub(_INDENT, turn.text)}"
@@ -463,23 +468,23 @@ class Conversation(_Struct, frozen=True, kw_only=True):
         )
 
     def _json(self) -> bytes:
-        from .document import document  # noqa: PLC0415  (it is made of these values)
+        from .document import document  # noqa: PLC0415  (it imports this module)
 
         return document(self)
 
     @classmethod
     def _members(cls) -> dict[str, Any]:
         members = super()._members()
-        del members["raw"]  # for nobody else to see
+        del members["raw"]  # not for web clients
         return {"ref": str, **members}
 
     def render(self, *, tools: bool = True, times: bool = True) -> str:
-        """Return all of it as lines for people, the same as `conversations-hub get` writes.
+        """Return the whole conversation as lines for people, the same as `conversations-hub get` writes.
 
-        What could steer a terminal is escaped. `tools` is for the tools that were called and what they answered,
-        `times` for when each turn began.
+        Characters that could control a terminal are escaped. `tools` includes tool calls and their results, `times`
+        the time at which each turn began.
         """
-        from .rendering import rendered  # noqa: PLC0415  (it is made of these values)
+        from .rendering import rendered  # noqa: PLC0415  (it imports this module)
 
         return rendered(self, tools=tools, times=times)
 

@@ -1,4 +1,4 @@
-"""A conversation as a JSON document: what `msgspec.json.encode` makes of it, and before that its `ref`."""
+"""A conversation as a JSON document: its `ref`, followed by the members that `msgspec.json.encode` writes."""
 
 from __future__ import annotations
 

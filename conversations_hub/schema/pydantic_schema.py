@@ -1,6 +1,6 @@
 """How pydantic reads, writes and describes the schema.
 
-A core schema is a plain dictionary, so nothing of pydantic is imported: it asks when it needs one.
+A core schema is a plain dictionary, so pydantic is not imported here: it calls this module when it needs one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def core_schema(
 
     Args:
         kind: the struct.
-        members: what is written of it, by name, each with its type.
+        members: the members to write, by name, each with its type.
         schema_of: returns the core schema of a type.
     """
     required = {field.name for field in msgspec.structs.fields(kind) if field.required}
@@ -40,7 +40,7 @@ def core_schema(
     def members_of(value: object) -> dict[str, Any]:
         return {name: getattr(value, name) for name in members}
 
-    # With a name of its own it becomes a component of an OpenAPI document.
+    # A `ref` of its own makes it a component of an OpenAPI document.
     shape = {
         "type": "typed-dict",
         "ref": f"{kind.__module__}.{kind.__qualname__}:{id(kind)}",
@@ -49,27 +49,27 @@ def core_schema(
                 "type": "typed-dict-field",
                 "schema": schema_of(type),
                 "required": name in required,
-                "metadata": _described(meanings.get(name)),
+                "metadata": _metadata(meanings.get(name)),
             }
             for name, type in members.items()
         },
-        "metadata": _described((kind.__doc__ or "").partition("\n\n")[0], title=kind.__name__),
+        "metadata": _metadata((kind.__doc__ or "").partition("\n\n")[0], title=kind.__name__),
     }
     return {
         "type": "function-plain",
         "function": {"type": "no-info", "function": read},
         "json_schema_input_schema": shape,
-        # By member, so that each is written as its own schema says.
+        # Member by member, so that each is written as its own schema says.
         "serialization": {"type": "function-plain", "function": members_of, "return_schema": shape},
     }
 
 
-def _described(meaning: str | None, **more: str) -> dict[str, Any]:
+def _metadata(meaning: str | None, **more: str) -> dict[str, Any]:
     return {"pydantic_js_updates": more | ({"description": meaning} if meaning else {})}
 
 
 def _meanings(kind: type) -> dict[str, str]:
-    """Return what is written below each field; nothing where there is no source."""
+    """Return the docstring below each field; empty if the source is not available."""
     try:
         source = ast.parse(dedent(inspect.getsource(kind)))
     except (OSError, SyntaxError):

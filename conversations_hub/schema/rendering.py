@@ -1,7 +1,7 @@
-"""A conversation set for people: its heading, what is told of it, and its transcript.
+"""A conversation laid out for people: its heading, its facts and its transcript.
 
-Here are the pieces, each with the style it may be set in, and the plain text that they make. Whoever has colours, or a
-line that ends somewhere, sets the same pieces in columns.
+This module returns the pieces, each with its style, and the plain text that they make. Callers that have colours or a
+maximum line width lay out the same pieces themselves.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from . import (
 __all__ = ["STYLES", "Piece", "Said", "facts", "heading", "remark", "rendered", "said", "span"]
 
 Piece = tuple[str, str]
-"""A text, and its style: a colour, `bold` or `dim`; empty for none."""
+"""A text and its style: a colour, `bold` or `dim`; empty for none."""
 
 STYLES: Final = {
     Status.QUEUED: "cyan",
@@ -41,21 +41,21 @@ STYLES: Final = {
     Status.CANCELLED: "yellow",
     Status.UNKNOWN: "dim",
 }
-"""How a status is set."""
+"""The style of each status."""
 
 
 class Said(NamedTuple):
-    """A turn, in its three columns."""
+    """A turn, in three columns."""
 
     at: str
-    """When it began; empty where nothing tells, or nobody asks."""
+    """When it began; empty if that is unknown or not wanted."""
     speaker: Piece
     words: list[Piece]
-    """They may hold line breaks."""
+    """Their texts may contain line breaks."""
 
 
 def rendered(conversation: Conversation, *, tools: bool, times: bool) -> str:
-    """Return all of it as plain text."""
+    """Return a conversation as plain text."""
     turns = said(conversation, tools=tools, times=times)
     blocks = [[_plain(heading(conversation)), *_in_columns(facts(conversation))]]
     if turns:
@@ -72,7 +72,7 @@ def _plain(pieces: Iterable[Piece]) -> str:
 
 
 def _in_columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """Yield lines of columns, the last of which may be several lines deep."""
+    """Yield lines of columns; a cell in the last column may have several lines."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         first = "  ".join(cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False))
@@ -80,11 +80,11 @@ def _in_columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
             yield f"{' ' * len(first) if number else first}  {line}".rstrip()
 
 
-# what is told of it
+# heading and facts
 
 
 def heading(conversation: Conversation) -> list[Piece]:
-    """Return its first line."""
+    """Return the first line: ref, status, channel and direction."""
     kinds = (conversation.channel.value, conversation.direction.value)
     sent = conversation.provider_status
     theirs = f" ({escaped(sent)})" if sent is not None and sent != conversation.status.value else ""
@@ -98,11 +98,11 @@ def heading(conversation: Conversation) -> list[Piece]:
 
 
 def facts(conversation: Conversation) -> list[tuple[str, str]]:
-    """Return what is known of it beside the transcript, by name; values may hold line breaks."""
-    return [(name, escaped_lines(value)) for name, value in _told(conversation) if value]
+    """Return everything known besides the transcript, by name; values may contain line breaks."""
+    return [(name, escaped_lines(value)) for name, value in _candidates(conversation) if value]
 
 
-def _told(conversation: Conversation) -> Iterator[tuple[str, str | None]]:
+def _candidates(conversation: Conversation) -> Iterator[tuple[str, str | None]]:
     yield "title", conversation.title
     yield "when", _when(conversation)
     yield "agent", _agent(conversation.agent)
@@ -120,7 +120,7 @@ def _told(conversation: Conversation) -> Iterator[tuple[str, str | None]]:
 
 
 def span(seconds: float | None) -> str:
-    """Return a span as `m:ss` or `h:mm:ss`, and `-` for none."""
+    """Return a span in seconds as `m:ss` or `h:mm:ss`; `-` for None."""
     if seconds is None:
         return "-"
     minutes, rest = divmod(int(seconds), 60)
@@ -159,7 +159,7 @@ def _recording(recording: Recording) -> str:
 
 
 def _pair(ours: str | None, theirs: str | None) -> str | None:
-    """Return a word with another in brackets, where they differ."""
+    """Return our term, with the provider's in brackets if they differ."""
     return f"{ours} ({theirs})" if ours and theirs and ours != theirs else ours or theirs
 
 
@@ -175,7 +175,7 @@ _SPEAKERS: Final = {
 }
 
 _REASONS: Final = {
-    TranscriptState.PENDING: "The transcript is not whole yet: ask again in a while.",
+    TranscriptState.PENDING: "The transcript is not complete yet: try again in a while.",
     TranscriptState.NOT_LOADED: "The transcript was not loaded.",
     TranscriptState.RESTRICTED: "This key may not read the transcript.",
     TranscriptState.UNAVAILABLE: "There is no transcript, and none will come.",
@@ -184,7 +184,7 @@ _REASONS: Final = {
 
 
 def said(conversation: Conversation, *, tools: bool = True, times: bool = True) -> list[Said]:
-    """Return the turns; without `tools` none that only calls one or only carries its answer."""
+    """Return the turns; without `tools`, leave out those that only hold tool calls or a tool result."""
     return [
         Said(_at(turn) if times else "", _SPEAKERS[turn.role], _words(turn, tools=tools))
         for turn in conversation.transcript or ()
@@ -193,7 +193,7 @@ def said(conversation: Conversation, *, tools: bool = True, times: bool = True) 
 
 
 def remark(conversation: Conversation) -> str | None:
-    """Return why the transcript is not there, or not whole; None where it is."""
+    """Return why the transcript is missing or incomplete; None if it is complete."""
     reason = _REASONS.get(conversation.transcript_state)
     return "Nothing was said." if reason is None and not conversation.transcript else reason
 
@@ -206,7 +206,7 @@ def _at(turn: TranscriptTurn) -> str:
 
 def _words(turn: TranscriptTurn, *, tools: bool) -> list[Piece]:
     if turn.role == Role.SYSTEM:  # prompts run to pages
-        return [(f"({len(turn.text):,} characters of prompt, left out here)", "dim")]
+        return [(f"({len(turn.text):,} characters of prompt, not shown here)", "dim")]
     lines: list[list[Piece]] = []
     spoken: list[Piece] = [(escaped_lines(turn.text), "")] if turn.text else []
     if turn.interrupted:

@@ -1,4 +1,4 @@
-"""Secrets taken out of conversations, wherever these keep JSON of their provider's."""
+"""Removes secrets from conversations, wherever they keep JSON of their provider."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ __all__ = ["without_secrets", "without_secrets_in_analysis", "without_secrets_in
 
 
 def without_secrets(conversation: Conversation, names: Collection[str]) -> Conversation:
-    """Return a conversation with the members of these names starred, as they are in `raw`: wherever JSON is kept."""
+    """Return a conversation in which members with these names have the value `***`, wherever it keeps JSON."""
     if not names:
         return conversation
-    raw, analysis, turns = conversation.raw, conversation.analysis, conversation.transcript
-    clean = {
-        "raw": raw and scrubbed(raw, names),
-        "metadata": conversation.metadata and starred(conversation.metadata, names),
-        "analysis": analysis and without_secrets_in_analysis(analysis, names),
-        "transcript": turns and _turns_without_secrets(turns, names),
-    }
-    changed = {name: part for name, part in clean.items() if part is not getattr(conversation, name)}
+    changed: dict[str, Any] = {}
+    if (raw := conversation.raw) and (clean_raw := scrubbed(raw, names)) is not raw:
+        changed["raw"] = clean_raw
+    if (metadata := conversation.metadata) and (clean_metadata := starred(metadata, names)) is not metadata:
+        changed["metadata"] = clean_metadata
+    if (analysis := conversation.analysis) and (clean := without_secrets_in_analysis(analysis, names)) is not analysis:
+        changed["analysis"] = clean
+    if (turns := conversation.transcript) and (clean_turns := _turns_without_secrets(turns, names)) is not turns:
+        changed["transcript"] = clean_turns
     return msgspec.structs.replace(conversation, **changed) if changed else conversation
 
 
 def _turns_without_secrets(turns: tuple[TranscriptTurn, ...], names: Collection[str]) -> tuple[TranscriptTurn, ...]:
-    # Most have no tool, and nothing is called for those.
+    # Most turns have no tool, and no function is called for those.
     places = [place for place, turn in enumerate(turns) if turn.tool_calls or turn.tool_result is not None]
     if not places:
         return turns
@@ -40,13 +41,13 @@ def _turns_without_secrets(turns: tuple[TranscriptTurn, ...], names: Collection[
 
 
 def without_secrets_in_analysis(analysis: Analysis, names: Collection[str]) -> Analysis:
-    """Return what was found out with the members of these names starred."""
+    """Return an analysis in which collected members with these names have the value `***`."""
     collected = analysis.collected and starred(analysis.collected, names)
     return analysis if collected is analysis.collected else msgspec.structs.replace(analysis, collected=collected)
 
 
 def without_secrets_in_turn(turn: TranscriptTurn, names: Collection[str]) -> TranscriptTurn:
-    """Return a turn with the members of these names starred, in what its tools were given and answered."""
+    """Return a turn in which members with these names have the value `***`, in arguments and results of tools."""
     changed: dict[str, Any] = {}
     given = [call.arguments for call in turn.tool_calls]
     cleaned = starred(given, names)

@@ -1,4 +1,4 @@
-"""Members of JSON that hold secrets: known by their names, and starred at any depth."""
+"""Members of JSON that hold secrets: known by their names, and replaced by `***` at any depth."""
 
 from __future__ import annotations
 
@@ -23,61 +23,61 @@ class _Secrets(NamedTuple):
     """Names of members that are secret."""
 
     names: frozenset[str]
-    beginnings: tuple[str, ...]
-    begun: re.Pattern[str] | None
-    """What stands in a name that begins with one of them; None: there are none."""
+    prefixes: tuple[str, ...]
+    prefix: re.Pattern[str] | None
+    """Matches in every name that begins with one of the prefixes; None: there are none."""
     in_text: re.Pattern[str]
-    """What stands in every text in which one of them is; the quotation mark behind it is escaped in JSON in JSON."""
+    """Matches in every text that has one of them; in JSON inside JSON, the quotation mark after it is escaped."""
     in_body: re.Pattern[bytes]
 
     def among(self, members: Mapping[str, object]) -> Collection[str]:
-        """Return the names of those that are not starred yet."""
+        """Return the names of the secret members that are not replaced yet."""
         found = self.names.intersection(members)
-        if self.begun is not None and self.begun.search(" ".join(members)):
-            found |= {name for name in members if name.startswith(self.beginnings)}
+        if self.prefix is not None and self.prefix.search(" ".join(members)):
+            found |= {name for name in members if name.startswith(self.prefixes)}
         return found and [name for name in found if members[name] is not None and members[name] != _STARS]
 
 
 @cache
 def _secrets(names: frozenset[str]) -> _Secrets:
-    beginnings = tuple(name.removesuffix("*") for name in names if name.endswith("*"))
+    prefixes = tuple(name.removesuffix("*") for name in names if name.endswith("*"))
     whole = [name for name in names if not name.endswith("*")]
-    marks = '"(?:{})'.format("|".join([*(f'{re.escape(name)}["\\\\]' for name in whole), *map(re.escape, beginnings)]))
-    begun = re.compile("|".join(map(re.escape, beginnings))) if beginnings else None
-    return _Secrets(frozenset(whole), beginnings, begun, re.compile(marks), re.compile(marks.encode()))
+    marks = '"(?:{})'.format("|".join([*(f'{re.escape(name)}["\\\\]' for name in whole), *map(re.escape, prefixes)]))
+    prefix = re.compile("|".join(map(re.escape, prefixes))) if prefixes else None
+    return _Secrets(frozenset(whole), prefixes, prefix, re.compile(marks), re.compile(marks.encode()))
 
 
 def scrubbed(body: bytes, names: Collection[str]) -> bytes:
-    """Return a JSON body with the members of these names starred as in `starred`; untouched where none is there."""
+    """Return a JSON body with secret members replaced as in `starred`; the same object if it has none."""
     if not names or not _secrets(frozenset(names)).in_body.search(body):
         return body
-    document = untyped(body)
-    clean = starred(document, names)
-    return body if clean is document else msgspec.json.encode(clean)
+    document, secrets = untyped(body), _secrets(frozenset(names))
+    return msgspec.json.encode(_starred(document, secrets, is_ours=True)) if _holds(document, secrets) else body
 
 
 def starred(document: T, names: Collection[str]) -> T:
-    """Return a document with what its members of these names hold replaced by `"***"`, at any depth.
+    """Return a document in which members with these names have the value `"***"`, at any depth.
 
-    A star at the end of a name stands for any more of it. Texts that are JSON themselves are searched too; one that
-    looks like it, has such a member and cannot be read is replaced whole. Where nothing is replaced, it is the same
-    document.
+    A trailing star in a name matches any suffix. Strings that are JSON themselves are searched too; one that looks like
+    JSON, has such a member and cannot be read is replaced as a whole. If nothing is replaced, the same document is
+    returned.
     """
-    return _starred(document, _secrets(frozenset(names)))
+    secrets = _secrets(frozenset(names))
+    return _starred(document, secrets) if _holds(document, secrets) else document
 
 
-# Every conversation passes here, and few hold one: so nothing is called for what is plain.
+# Every conversation passes here, and few hold a secret, so no function is called for plain values.
 _NESTED: Final = frozenset({dict, list, tuple})
 _MAY_BE_JSON: Final = frozenset("{[ \n\r\t")
 
 
 def _holds(document: object, secrets: _Secrets) -> bool:
-    names, begun = secrets.names, secrets.begun
+    names, prefix = secrets.names, secrets.prefix
     left: list[Any] = [[document]]
     while left:
         value = left.pop()
         if value.__class__ is dict:
-            if (begun is not None or not names.isdisjoint(value)) and secrets.among(value):
+            if (prefix is not None or not names.isdisjoint(value)) and secrets.among(value):
                 return True
             value = value.values()
         for one in value:
@@ -89,16 +89,15 @@ def _holds(document: object, secrets: _Secrets) -> bool:
     return False
 
 
-def _starred(document: T, secrets: _Secrets) -> T:
-    if not _holds(document, secrets):
-        return document
-    names, begun = secrets.names, secrets.begun
+def _starred(document: T, secrets: _Secrets, *, is_ours: bool = False) -> T:
+    """Return a document with its secret members replaced; `is_ours` changes it in place instead of copying it."""
+    names, prefix = secrets.names, secrets.prefix
     found: list[Any] = [document]
-    left: list[Any] = [found]  # copies, whose values are still those of the document
+    left: list[Any] = [found]  # ours, whose values may still belong to the document
     while left:
         holder = left.pop()
         if holder.__class__ is dict:
-            if begun is not None or not names.isdisjoint(holder):
+            if prefix is not None or not names.isdisjoint(holder):
                 holder |= dict.fromkeys(secrets.among(holder), _STARS)
             places: Iterable[Any] = holder
         else:
@@ -109,8 +108,9 @@ def _starred(document: T, secrets: _Secrets) -> T:
                 if one[:1] in _MAY_BE_JSON:
                     holder[place] = _starred_text(one, secrets)
             elif one.__class__ in _NESTED:
-                holder[place] = one.copy() if one.__class__ is dict else [*one]
-                left.append(holder[place])
+                if not is_ours:
+                    holder[place] = one = one.copy() if one.__class__ is dict else [*one]
+                left.append(one)
     return cast("T", found[0])
 
 
@@ -123,5 +123,6 @@ def _starred_text(text: str, secrets: _Secrets) -> str:
         document = untyped(text.encode(errors="replace"))
     except PayloadError:
         return _STARS
-    clean = _starred(document, secrets)
-    return text if clean is document else msgspec.json.encode(clean).decode()
+    if not _holds(document, secrets):
+        return text
+    return msgspec.json.encode(_starred(document, secrets, is_ours=True)).decode()

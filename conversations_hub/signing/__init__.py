@@ -1,4 +1,4 @@
-"""Who asks, and who has sent: signers of requests in `requests`, schemes of webhooks in `webhooks`."""
+"""Signatures: signers of requests in `requests`, signature schemes of webhooks in `webhooks`."""
 
 from __future__ import annotations
 

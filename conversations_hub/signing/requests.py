@@ -1,4 +1,4 @@
-"""Signers of requests: they put an account's key where its provider looks for it, and nowhere else."""
+"""Signers of requests: each puts an account's key where its provider expects it, and nowhere else."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..secret import Secret
 
     class Credentials(Protocol):
-        """What a signer reads of an account."""
+        """The part of an account that a signer reads."""
 
         @property
         def key(self) -> Secret: ...
@@ -27,7 +27,7 @@ __all__ = ["bearer", "header"]
 
 
 def header(name: str) -> Callable[[Request, Credentials, datetime], Request]:
-    """Return a signer that sends the key in a header of its own."""
+    """Return a signer that sends the key in the header `name`."""
 
     def sign(request: Request, account: Credentials, _now: datetime) -> Request:
         return msgspec.structs.replace(request, headers={**request.headers, name: account.key.reveal()})

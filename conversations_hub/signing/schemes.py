@@ -1,4 +1,4 @@
-"""Moved to `conversations_hub.signing.webhooks`; this place goes with 0.3."""
+"""Moved to `conversations_hub.signing.webhooks`; this module will be removed in 0.3."""
 
 from __future__ import annotations
 

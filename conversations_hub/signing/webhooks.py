@@ -1,6 +1,6 @@
-"""How providers sign what they deliver, as data: where the signature stands, what it covers, and with which key.
+"""Signature schemes of webhooks, as data: where the signature is, what it covers, and which key it takes.
 
-A scheme reads a delivery and says whether its signature is good for a key. It knows no clock.
+A scheme reads a delivery and checks its signature with a key. It uses no clock.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ __all__ = [
 
 # https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 TOLERANCE = 300.0
-"""Seconds, where a provider names no others."""
+"""Seconds, for providers that name no tolerance."""
 
 
 class Claim(msgspec.Struct, frozen=True):
     """What a delivery's headers claim."""
 
     signatures: tuple[bytes, ...]
-    """As they are written; any one of them is enough."""
+    """As written; one that matches is enough."""
     message: bytes
-    """What they cover."""
+    """The bytes that they cover."""
     sent_at: float | None = None
-    """Unix seconds; None: the scheme has no time, so an old delivery can be sent again."""
+    """Unix seconds; None: the scheme has no time, so an old delivery can be replayed."""
 
     def __repr__(self) -> str:
         return f"Claim({len(self.signatures)} signatures over {len(self.message)} bytes)"
@@ -56,17 +56,17 @@ class Scheme(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     """As in `HMAC-SHA256`."""
     headers: tuple[str, ...]
-    """Those it needs, in lower case; each must come exactly once."""
+    """Required headers, in lower case; each must come exactly once."""
     claim: Callable[[Received], Claim]
-    """Reads what a delivery claims; raises `ValueError` for what nobody can read."""
+    """Reads what a delivery claims; raises `ValueError` if it cannot be read."""
     matches: Callable[[Claim, bytes], bool]
-    """Whether one of a claim's signatures is good for a key; compares in constant time, and hashes once."""
+    """Whether one of a claim's signatures matches a key; compares in constant time, and hashes once."""
     key: Callable[[str], bytes] = str.encode
-    """Reads the key from what the provider's console shows; raises `ValueError` for what cannot be one."""
+    """Reads the key from the secret that the provider's console shows; raises `ValueError` if it is invalid."""
     tolerance: float = TOLERANCE
     """Seconds that a delivery's own time may differ from the present, either way."""
     signed_members: tuple[str, ...] | None = None
-    """The members of the body that alone are signed, such as `call.call_id`; None: all of it is."""
+    """The only signed members of the body, such as `call.call_id`; None: the whole body is signed."""
 
 
 _MOST_SIGNATURES = 16
@@ -97,16 +97,17 @@ def hmac_signed(
         signature: the header with the signatures; `header/name` for the parts `name=…` of a header.
         timestamp: the header with the time, in the same form.
         id: the header with the delivery's id.
-        message: what is signed, of `{timestamp}`, `{id}` and `{body}`; or what makes it of a delivery, where the URL, a
-            form or a part of the body is signed, and raises `ValueError` where it cannot.
+        message: the template of the signed bytes, from `{timestamp}`, `{id}` and `{body}`; or a function that makes
+            them from a delivery, if the URL, a form or a part of the body is signed. It raises `ValueError` if it
+            cannot.
         times: how the time is written.
-        digest: which hash the HMAC is made with.
+        digest: the hash of the HMAC.
         encoding: how the signature is written.
-        prefix: what stands before each signature: `v1,` or `sha256=`. Others are of an unknown version and skipped.
-        separator: what stands between several signatures, a blank more or less.
+        prefix: text before each signature: `v1,` or `sha256=`. Those without it are of an unknown version and skipped.
+        separator: text between signatures, with or without a space after it.
         key: reads the key from the secret's text.
         tolerance: seconds that the time may differ from the present, either way.
-        signed_members: the members of the body that alone are signed, where not all of it is.
+        signed_members: the only signed members of the body, if not all of it is signed.
     """
     headers = tuple(dict.fromkeys(name.partition("/")[0] for name in (signature, timestamp, id) if name))
     if not callable(message) and "{body}" not in message:
@@ -119,18 +120,18 @@ def hmac_signed(
         stamp = _only(_values(sent, timestamp)) if timestamp else ""
         said = [one for value in _values(sent, signature) for one in between.split(value, _MOST_SIGNATURES)]
         signatures = tuple(
-            one.removeprefix(prefix).encode(errors="replace")  # what cannot be written is one that does not match
+            one.removeprefix(prefix).encode(errors="replace")  # one that cannot be encoded matches nothing
             for one in said[:_MOST_SIGNATURES]
             if one.startswith(prefix)
         )
         facts = {"timestamp": stamp, "id": _only(_values(sent, id)) if id else ""}
-        signed = message(received) if callable(message) else _filled(message, facts, received.body)
+        signed = message(received) if callable(message) else _fill(message, facts, received.body)
         return Claim(signatures, signed, _instant(stamp, times) if timestamp else None)
 
     def matches(claim: Claim, secret: bytes) -> bool:
         import hmac  # noqa: PLC0415  (4 ms, and only receivers need it)
 
-        # Compared as it is written: what decodes to the same bytes is not what was sent.
+        # Compared as written: another text that decodes to the same bytes is not the signature that was sent.
         due = written(hmac.digest(secret, claim.message, digest))
         return any(hmac.compare_digest(one, due) for one in claim.signatures)
 
@@ -146,7 +147,7 @@ def hmac_signed(
 
 
 def shared_secret(header: str, *, prefix: str = "") -> Scheme:
-    """Return a scheme that sends the secret itself: weak, since whoever sees one delivery can make others."""
+    """Return a scheme that sends the secret itself: weak, because anyone who sees one delivery can forge others."""
 
     def claim(received: Received) -> Claim:
         value = received.headers[header]
@@ -168,7 +169,7 @@ def ed25519_signed(signature: str, *, timestamp: str, message: str) -> Scheme:
 
     def claim(received: Received) -> Claim:
         stamp = received.headers[timestamp]
-        signed = _filled(message, {"timestamp": stamp}, received.body)
+        signed = _fill(message, {"timestamp": stamp}, received.body)
         return Claim((received.headers[signature].encode(errors="replace"),), signed, _instant(stamp, "seconds"))
 
     return Scheme(
@@ -196,19 +197,19 @@ def _is_signed_with_ed25519(claim: Claim, key: bytes) -> bool:
         is_missing = False
         for one in claim.signatures:
             with suppress(InvalidSignature, ValueError):
-                Ed25519PublicKey.from_public_bytes(key).verify(_written_in_base64(one), claim.message)
+                Ed25519PublicKey.from_public_bytes(key).verify(_from_canonical_base64(one), claim.message)
                 return True
     if is_missing:
         raise ConfigurationError("Ed25519 signatures need an extra: pip install 'conversations-hub[ed25519]'")
     return False
 
 
-def _filled(message: str, facts: Mapping[str, str], body: bytes) -> bytes:
+def _fill(message: str, facts: Mapping[str, str], body: bytes) -> bytes:
     return body.join(part.format_map(facts).encode() for part in message.split("{body}"))
 
 
 def standard_key(text: str) -> bytes:
-    """Read a Standard Webhooks secret, `whsec_` and Base64."""
+    """Read the key of a Standard Webhooks secret, `whsec_` and Base64; raise `ValueError` if it is invalid."""
     return _from_base64(text.removeprefix("whsec_"))
 
 
@@ -216,7 +217,7 @@ _BETWEEN_PARTS = re.compile(", ?")
 
 
 def _values(sent: Mapping[str, str], where: str) -> list[str]:
-    """Return what stands in a header, or in the parts of that name in it."""
+    """Return the value of a header, or of the parts in it that have a name."""
     header, _, part = where.partition("/")
     if not part:
         return [sent[header]]
@@ -234,8 +235,8 @@ def _from_base64(text: str | bytes) -> bytes:
     return base64.b64decode(text, validate=True)  # its error is a ValueError
 
 
-def _written_in_base64(text: bytes) -> bytes:
-    """Read Base64 that is written in the one way in which it is encoded."""
+def _from_canonical_base64(text: bytes) -> bytes:
+    """Decode Base64 in its canonical form; raise `ValueError` for any other form."""
     found = _from_base64(text)
     if base64.b64encode(found) != text:
         raise ValueError

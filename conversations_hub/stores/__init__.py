@@ -1,4 +1,4 @@
-"""Where conversations are kept, and how they are found there.
+"""Stores that keep conversations, and how to read them.
 
     from conversations_hub.stores import open_store
 
@@ -7,7 +7,7 @@
         for conversation in reader.conversations("tavus", since=…):
             print(conversation)
 
-`sync` brings a store up to date, `put` adds a conversation that came by another way.
+`sync` brings a store up to date; `put` adds a conversation that arrived in another way, such as by webhook.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .reader import ReadableStore, StoreReader
     from .store import Store
     from .url import StoreURL, open_store
-else:  # on first use: whoever only names a store pays for nothing else
+else:  # imported on first use, so that naming a store costs nothing else
     _HOMES = {
         "ReadableStore": "reader",
         "Store": "store",

@@ -1,4 +1,4 @@
-"""Erasing: whose conversations, what must not come back, and the receipt of it."""
+"""Erasure: whose conversations to erase, how to keep them from coming back, and the receipt."""
 
 from __future__ import annotations
 
@@ -22,26 +22,29 @@ __all__ = ["Erasable", "Person", "Receipt", "is_mentioned", "remove_recordings",
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody whose conversations are looked for; what is not given does not count. Never shown, and never kept."""
+    """A person whose conversations to find; a field that is None matches nothing. Never shown and never stored.
+
+    Raises `InvalidRefError` for a phone number that is too short, and for text that is not an e-mail address.
+    """
 
     phone: str | None = None
-    """In any spelling; at least seven digits. A number with and one without its country code are the same."""
+    """In any spelling, with at least seven digits. A number matches with and without its country code."""
     email: str | None = None
     participant: str | None = None
-    """A participant's id, as the provider has it."""
+    """The provider's id of a participant."""
 
     def __post_init__(self) -> None:
         if self.phone is not None and len(_digits(self.phone)) < _LEAST_DIGITS:
-            raise InvalidRefError(f"a phone number to erase has at least {_LEAST_DIGITS} digits")
+            raise InvalidRefError(f"a phone number to erase needs at least {_LEAST_DIGITS} digits")
         if self.email is not None and not re.fullmatch(r"[^\s@]+@[^\s@]+", self.email):
-            raise InvalidRefError("an e-mail address to erase looks like name@example.com")
+            raise InvalidRefError("an e-mail address to erase has the form name@example.com")
 
     def __repr__(self) -> str:
         return "Person(…)"
 
     def is_in(self, value: Any) -> bool:
-        """Whether a text, or anywhere in a value as JSON has it, holds the number or the address."""
-        left: list[Any] = [value]  # it may be nested deeply
+        """Whether a text, or a JSON value at any depth, contains the number or the address."""
+        left: list[Any] = [value]  # not recursive: the value may be nested deeply
         while left:
             one = left.pop()
             match one:
@@ -53,14 +56,14 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
                     left += (*members, *members.values())
                 case list() | tuple():
                     left += cast("Sequence[Any]", one)
-                case int(number) if number < _LONGEST:  # of longer ones Python refuses to make a text
+                case int(number) if number < _LONGEST:  # Python refuses to convert very long ones to text
                     left.append(str(number))
                 case _:
                     pass
         return False
 
     def _is_in_text(self, text: str) -> bool:
-        if text[:1] in ("{", "["):  # arguments and results of tools are JSON in a text, whose escapes would hide it
+        if text[:1] in ("{", "["):  # tool arguments and results are JSON in a text, whose escapes could hide a match
             with suppress(msgspec.DecodeError, RecursionError):
                 return self.is_in(msgspec.json.decode(text))
         texts = (text, unquote(text)) if "%" in text else (text,)
@@ -72,7 +75,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
         return self.phone is not None and any(_is_same_number(self.phone, one) for one in _NUMBER.findall(text))
 
     def is_participant(self, id: str | None) -> bool:
-        """Whether it is the participant's id."""
+        """Whether the id is that of the participant."""
         return self.participant is not None and id == self.participant
 
 
@@ -95,24 +98,24 @@ def _standing_alone(address: str) -> re.Pattern[str]:
 
 
 class Erasable(Protocol):
-    """A store's file that conversations can be taken out of."""
+    """A store that conversations can be erased from."""
 
     def erase(
         self, *refs: str, person: Person | None = None, recordings: Path | None = None, dry_run: bool = False
     ) -> Receipt:
-        """Take conversations out for good: those named, and all of a person; with `dry_run` only say which."""
+        """Erase the named conversations and all of a person, permanently; with `dry_run` only return which."""
         ...
 
     def prune(self, before: datetime, *, recordings: Path | None = None, dry_run: bool = False) -> Receipt:
-        """Take out, as `erase` does, what was before an instant."""
+        """Erase, as `erase` does, the conversations from before an aware instant."""
         ...
 
 
 def takes_part(person: Person, one: Conversation) -> bool:
-    """Whether somebody is a participant of a conversation, or the data about it says so."""
+    """Whether a person is a participant of a conversation, or its metadata contains the number or the address."""
     for participant in one.participants:
-        told = (participant.id, participant.name, participant.phone)
-        if person.is_participant(participant.id) or person.is_in(told):
+        known = (participant.id, participant.name, participant.phone)
+        if person.is_participant(participant.id) or person.is_in(known):
             return True
     collected = one.analysis.collected if one.analysis is not None else None
     agent = one.agent.name if one.agent is not None else None
@@ -121,7 +124,7 @@ def takes_part(person: Person, one: Conversation) -> bool:
 
 
 def is_mentioned(person: Person, one: Conversation) -> bool:
-    """Whether somebody's number or address was said in a conversation, or given to a tool."""
+    """Whether a person's number or address is in a turn of a conversation, or in a tool call or its result."""
     return any(
         person.is_in(turn.text) or person.is_in(msgspec.to_builtins((turn.tool_calls, turn.tool_result)))
         for turn in one.transcript or ()
@@ -129,33 +132,33 @@ def is_mentioned(person: Person, one: Conversation) -> bool:
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """What was erased, or would be: proof for those who asked."""
+    """What was erased, or would be: proof for the person who asked."""
 
     store: str
     erased_at: datetime | None
-    """UTC; None where nothing was done yet."""
+    """UTC; None if nothing is erased yet."""
     conversations: tuple[str, ...]
-    """The refs of those that were erased."""
+    """The refs of the erased conversations."""
     recordings: tuple[str, ...] = ()
-    """The files that were removed."""
+    """The removed files, relative to their folder."""
     at_providers: dict[str, str] = {}
-    """By ref: `deleted`, or why it was not."""
+    """By ref: `deleted`, or why it was not deleted."""
     mentioned: tuple[str, ...] = ()
-    """The refs of other conversations in which the number or address was said; they are left as they are."""
+    """The refs of other conversations that mention the number or address; they are left unchanged."""
 
     @property
     def complete(self) -> bool:
-        """Whether everything is gone that was to be."""
+        """Whether everything that was to be erased is gone."""
         return self.erased_at is not None and all(outcome == "deleted" for outcome in self.at_providers.values())
 
 
 def tombstone(salt: bytes, account: str, id: str) -> bytes:
-    """Return what tells that a conversation was erased, to those who know which one it was."""
+    """Return a digest that marks a conversation as erased, and identifies it only to those who know its id."""
     return sha256(salt + f"{account}:{id}".encode(errors="surrogatepass")).digest()[:16]
 
 
 def remove_recordings(folder: Path, refs: Sequence[str]) -> list[str]:
-    """Remove the files of these conversations from a folder that `sync --recordings` filled, and return their names."""
+    """Remove the files of these conversations from a folder filled by `sync --recordings`; return their paths in it."""
     removed: list[str] = []
     for path in (path for ref in refs for path in files_of(folder, ref)):
         path.unlink(missing_ok=True)

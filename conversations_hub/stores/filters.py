@@ -1,4 +1,4 @@
-"""What is looked for in a store, read and checked once for every kind of store."""
+"""The filters of a query on a store, parsed and checked once for every kind of store."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ E = TypeVar("E", bound=StrEnum)
 
 
 class Filters(NamedTuple):
-    """What is looked for."""
+    """The filters of a query; None does not filter. Instants are aware datetimes."""
 
     targets: tuple[Target, ...] = ()
-    """None: everybody's."""
+    """Empty: every account."""
     since: datetime | None = None
     until: datetime | None = None
     status: Status | None = None
@@ -39,11 +39,11 @@ class Filters(NamedTuple):
         agent: str | None = None,
         role: Role | str | None = None,
     ) -> Self:
-        """Read what a caller looks for.
+        """Parse a caller's filters.
 
         Raises:
-            InvalidRefError: a malformed target, an instant without a time zone, a span that ends before it begins, or a
-                status or role that is none.
+            InvalidRefError: a malformed target, an instant without a time zone, a span that ends before it begins, or
+                an unknown status or role.
         """
         check_span(since, until)
         return cls(
@@ -59,4 +59,4 @@ class Filters(NamedTuple):
 def _one_of(kind: type[E], name: str, word: str | None) -> E | None:
     if word is None or word in list(kind):
         return None if word is None else kind(word)
-    raise InvalidRefError(f"no {name} is called {word!a}; choose from {', '.join(kind)}")
+    raise InvalidRefError(f"unknown {name} {word!a}; choose from {', '.join(kind)}")

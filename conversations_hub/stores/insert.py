@@ -1,4 +1,4 @@
-"""Conversations that come by another way than a sync, such as a webhook, into a store."""
+"""Store conversations that did not come from a sync, such as those of webhooks."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ __all__ = ["put"]
 
 
 async def put(store: Store, *conversations: Conversation, redact: Redact | Sequence[Redact] = ()) -> Written:
-    """Store conversations, and take the place of what is there of them; the store is opened for it, and closed.
+    """Store conversations in place of their stored versions; the store is opened here, and closed.
 
-    What was erased is not brought back. The next sync that meets a conversation in its list compares it with what the
-    provider says then, so that nothing is lost that the other way did not bring. Conversations with `raw` go into a
-    store that keeps it, those without into one that does not, and `redact` must be what the store was made with.
+    Erased conversations are not brought back. The next sync that lists a conversation compares it with what the
+    provider says then, so anything that is missing here is added. Conversations with `raw` need a store that keeps raw
+    payloads, those without need one that does not, and `redact` must be what the store was made with.
 
     Raises:
-        StoreError: it cannot be kept: a sync is at work, the disk is full, or the store was made otherwise.
+        StoreError: the store cannot be written: a sync is running on it, the disk is full, or it was made with other
+            options.
     """
     redactors = as_sequence(redact)
     by_account: defaultdict[str, dict[str, Conversation]] = defaultdict(dict)
@@ -49,6 +50,6 @@ async def put(store: Store, *conversations: Conversation, redact: Redact | Seque
 
 
 def _entry(one: Conversation, before: StoredVersion | None) -> Entry:
-    # Of a row that no list has shown yet no fingerprint is known: the first that does differs, and is fetched.
+    # No list has shown this row, so its fingerprint is unknown: the first list that shows it finds a change.
     kept = before or StoredVersion(b"", b"", None)
     return Entry(one, msgspec.structs.replace(kept, content_hash=fingerprint(one)))

@@ -1,8 +1,8 @@
-"""Conversations as Parquet: a folder with two tables, written by DuckDB; it needs the extra `duckdb`.
+"""Conversations as Parquet: a folder with two tables, written by DuckDB, which needs the extra `duckdb`.
 
-`conversations.parquet` has a row for each conversation, `turns.parquet` one for each turn; `ref` joins them. The
-columns are always there and always of the same type: instants are TIMESTAMPTZ in UTC, spans DOUBLE seconds, costs the
-nearest DOUBLE, tags lists, and what has parts of its own is JSON in a VARCHAR. `raw` is left to JSONL.
+`conversations.parquet` has a row for each conversation, `turns.parquet` one for each turn; `ref` joins them. Columns
+and their types never vary: instants are TIMESTAMPTZ in UTC, durations DOUBLE seconds, costs the nearest DOUBLE, tags
+lists, and nested values JSON in a VARCHAR. `raw` is left out: use JSONL for it.
 """
 
 from __future__ import annotations
@@ -39,16 +39,18 @@ _NAMES: Final = {
     "VARCHAR[]": ("tags", "estimated"),
 }
 _TYPES: Final = {name: kind for kind, names in _NAMES.items() for name in names}
-_ROWS: Final = 20_480  # in a row group, which is in memory at once
-_GROUP: Final = "32MB"  # at most, where rows are long
-_LARGEST: Final = 2**24  # bytes of a document that DuckDB reads unless told of more
+_ROWS: Final = 20_480  # in a row group, all of which is in memory
+_GROUP: Final = "32MB"  # at most in a row group, if rows are long
+_MICROSECONDS: Final = len("2026-11-30T12:00:00.000000")
+_LARGEST: Final = 2**24  # bytes of a document that DuckDB reads by default
 
 
 def export_parquet(conversations: Iterable[Conversation], folder: str | Path, *, overwrite: bool = False) -> int:
-    """Write both tables into a folder, which is made where it is missing, and return how many conversations.
+    """Write both tables into a folder, which is created if missing, and return how many conversations they hold.
 
-    Raises `StoreError` where they cannot be written, or are there already and not to be overwritten, and
-    `ConfigurationError` without the extra.
+    Raises:
+        StoreError: they cannot be written, or they exist and `overwrite` is False.
+        ConfigurationError: the extra `duckdb` is not installed.
     """
     duckdb = _duckdb()
     targets = _targets(Path(folder))
@@ -58,12 +60,12 @@ def export_parquet(conversations: Iterable[Conversation], folder: str | Path, *,
         raise StoreError(f"{folder}: {error.strerror}") from None
     with atomic_replace(*targets, overwrite=overwrite) as lent:
         count, largest = _write_json(conversations, lent)
-        # It may neither look for extensions nor put what does not fit into memory anywhere else.
+        # DuckDB must neither look for extensions nor spill memory to any other folder.
         limits = {
             "autoinstall_known_extensions": False,
             "threads": 1,
             "temp_directory": str(lent),
-            # One thread keeps the order by itself, and groups are measured in bytes only where nothing else does.
+            # A single thread keeps the order anyway, and DuckDB limits groups in bytes only without this option.
             "preserve_insertion_order": False,
         }
         try:
@@ -71,16 +73,16 @@ def export_parquet(conversations: Iterable[Conversation], folder: str | Path, *,
                 for table, columns in _TABLES.items():
                     connection.execute(_copy(lent, table, columns, largest))
         except duckdb.Error as error:
-            # Others may quote what was said.
+            # Other errors may quote conversations.
             is_plain = isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException)
             raise StoreError(f"{folder}: {error if is_plain else type(error).__name__}") from None
     return count
 
 
 class ParquetReader(SQLiteReader):
-    """A Parquet store's SQLite file; what is erased from it is gone from both tables, too."""
+    """Reads a Parquet store's SQLite file; what it erases is gone from both tables, too."""
 
-    def _erased(
+    def _erase(
         self,
         choose: Callable[[sqlite3.Connection], Plan],
         recordings: str | Path | None,
@@ -88,14 +90,14 @@ class ParquetReader(SQLiteReader):
         dry_run: bool,
         now: datetime | None,
     ) -> Receipt:
-        receipt = super()._erased(choose, recordings, dry_run=dry_run, now=now)
+        receipt = super()._erase(choose, recordings, dry_run=dry_run, now=now)
         if receipt.erased_at is not None and receipt.conversations:
             export_parquet(self.conversations(), self.path.parent, overwrite=True)
         return receipt
 
 
 class ParquetStore(SQLiteStore):
-    """A store in a folder: `conversations.db`, a SQLite store, and both Parquet tables, written anew by every sync."""
+    """A store in a folder: `conversations.db`, a SQLite store, and both Parquet tables, rewritten by every sync."""
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
@@ -113,17 +115,17 @@ class ParquetStore(SQLiteStore):
         await super().open(terms)
 
     async def finish(self, unreadable: Mapping[str, int] | None = None) -> None:
-        """Write the tables from all that is in the store."""
+        """Write the tables from everything in the store."""
         await super().finish(unreadable)
         await self._do(self._export)
 
     async def close(self) -> None:
-        """See `Store.close`. Tables that are not finished are given up."""
+        """See `Store.close`. Tables that are still being written are abandoned."""
         self._is_closed = True
         await super().close()
 
     def _prepare(self) -> None:
-        _duckdb()  # rather now than when everything was fetched
+        _duckdb()  # fails now rather than after everything is fetched
         self.folder.mkdir(mode=0o700, exist_ok=True)
         if not self.path.exists():
             ensure_absent(*_targets(self.folder))
@@ -151,7 +153,7 @@ def _targets(folder: Path) -> list[Path]:
 
 
 def _write_json(conversations: Iterable[Conversation], folder: Path) -> tuple[int, int]:
-    """Write both tables as JSON for DuckDB to read; return how many conversations, and the longest line in bytes."""
+    """Write both tables as JSON for DuckDB; return the number of conversations and the longest line in bytes."""
     encoder = msgspec.json.Encoder()
     count = largest = 0
     with (folder / "conversations.json").open("xb") as rows, (folder / "turns.json").open("xb") as turns:
@@ -183,15 +185,22 @@ def _turns(conversation: Conversation) -> Iterator[dict[str, Any]]:
     columns = turn_columns(turns)
     for position in range(len(turns)):
         row = {name: values[position] for name, values in columns.items()}
+        if (timestamp := row.get("timestamp")) is not None:
+            row["timestamp"] = _microseconds(timestamp)
         yield one | {"position": position} | row
 
 
+def _microseconds(timestamp: str) -> str | None:
+    """Return an instant in the precision of Parquet; None for a number that is not an instant of the calendar."""
+    return None if "T" not in timestamp else f"{timestamp.rstrip('Z')[:_MICROSECONDS]}Z"
+
+
 def _copy(folder: Path, table: str, columns: Sequence[str], largest: int) -> str:
-    """Return the statement that makes Parquet of JSON."""
+    """Return the statement that converts JSON to Parquet."""
     source, target = (_quoted(str(folder / f"{table}.{ending}")) for ending in ("json", "parquet"))
     types = {name: _TYPES.get(name, "VARCHAR") for name in columns}
     options = f"format = 'newline_delimited', maximum_object_size = {max(largest, _LARGEST)}, hive_partitioning = false"
-    rows = f"SELECT * FROM read_json({source}, columns = {types}, {options})"  # noqa: S608  (all of it ours)
+    rows = f"SELECT * FROM read_json({source}, columns = {types}, {options})"  # noqa: S608  (all ours or quoted)
     groups = f"ROW_GROUP_SIZE {_ROWS}, ROW_GROUP_SIZE_BYTES '{_GROUP}'"
     return f"COPY ({rows}) TO {target} (FORMAT parquet, COMPRESSION zstd, {groups})"
 

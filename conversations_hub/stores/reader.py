@@ -1,4 +1,4 @@
-"""What can be read of a store, whatever it is kept in."""
+"""The protocol for reading a store of any kind."""
 
 from __future__ import annotations
 
@@ -20,39 +20,40 @@ __all__ = ["Found", "Hit", "ReadableStore", "StoreReader"]
 
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
-    """A turn in which the words were found."""
+    """A turn that matches a search."""
 
     ref: str
-    """The conversation, as `hub.get` takes it."""
+    """The conversation, in the form `hub.get` takes."""
     created_at: Instant | None
-    """When the conversation was made, else when it started, UTC."""
+    """When the conversation was created, else when it started, UTC."""
     title: str | None
     position: int
-    """Of the turn in its conversation, from 0."""
+    """The position of the turn in its conversation, from 0."""
     role: Role
     start: float | None
     """Seconds from the conversation's start."""
     snippet: str
-    """What was said around the words, which stand in brackets."""
+    """The text around the matches, which are in brackets."""
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """What a search found."""
+    """The result of a search."""
 
     hits: list[Hit]
-    """No more than were asked for, the best first."""
+    """At most as many as requested, best match first."""
     total: int
     """How many there are."""
     hint: str | None = None
-    """Where there are none, what of it was said by itself, in a sentence."""
+    """If there are none: a sentence with how often each word occurs by itself."""
 
 
 class StoreReader(Protocol):
-    """What is in a store, to be looked at and to be erased; to be closed, or used with `with`.
+    """Reads a store, and erases from it; close it, or use it with `with`.
 
-    It reads at once and waits for the disk: in an event loop call it through `asyncio.to_thread`. Targets are
-    "tavus" for every Tavus account and "tavus/eu" for one; none are everybody's. Instants are aware. What is malformed
-    is an `InvalidRefError`, whatever is wrong with the store a `StoreError`.
+    Its methods block while they wait for the disk: in an event loop, call them through `asyncio.to_thread`. A target is
+    "tavus" for every Tavus account, or "tavus/eu" for one; without targets, every account counts. Instants are aware
+    datetimes. Every method raises `InvalidRefError` for malformed arguments and `StoreError` if the store cannot be
+    read.
     """
 
     def __enter__(self) -> Self: ...
@@ -62,19 +63,24 @@ class StoreReader(Protocol):
     ) -> None: ...
 
     def close(self) -> None:
-        """Let go of the store."""
+        """Release the store."""
         ...
 
     def accounts(self) -> list[str]:
-        """Return the accounts there are, as "provider/account"."""
+        """Return the accounts in the store, as "provider/account"."""
         ...
 
     def status(self) -> StoreStatus:
-        """Return how the store stands, account by account."""
+        """Return the status of the store, account by account."""
         ...
 
     def get(self, ref: str) -> Conversation:
-        """Return one conversation; raise `NotFoundError` where it is not there."""
+        """Return one conversation.
+
+        Raises:
+            NotFoundError: the store does not have it.
+            InvalidRefError: a malformed ref, or one that several accounts have.
+        """
         ...
 
     def conversations(
@@ -86,15 +92,16 @@ class StoreReader(Protocol):
         agent: str | None = None,
         limit: int | None = None,
     ) -> Iterator[Conversation]:
-        """Yield conversations, the newest first; one without an instant lies in every span, as in `hub.list`."""
+        """Yield conversations, newest first; one without an instant lies in every span, as in `hub.list`."""
         ...
 
     def recordings(
         self, *targets: str, since: datetime | None = None, until: datetime | None = None
     ) -> Iterator[tuple[Recording, int, datetime | None]]:
-        """Yield the recordings of those conversations, the newest first.
+        """Yield the recordings of the matching conversations, newest first.
 
-        Each comes with its position in its conversation, and with when that was made, else when it started.
+        Each comes with its position in its conversation, and with when the conversation was created, else when it
+        started, UTC.
         """
         ...
 
@@ -111,11 +118,11 @@ class StoreReader(Protocol):
         limit: int = 20,
         offset: int = 0,
     ) -> Found:
-        """Return the turns in which all the words were said, the best match first, from the one at `offset`.
+        """Return the turns that contain all the words, best match first, starting at `offset`.
 
         Raises:
-            InvalidRefError: these are more words than can be looked for at once.
-            UnsupportedError: a store of this kind has no index of what was said.
+            InvalidRefError: a malformed argument, or too many words for one search.
+            UnsupportedError: this kind of store has no search index.
         """
         ...
 
@@ -127,13 +134,13 @@ class StoreReader(Protocol):
         dry_run: bool = False,
         now: datetime | None = None,
     ) -> Receipt:
-        """Take conversations out for good: those named, and all of a person; with `dry_run` only say which.
+        """Erase the named conversations and all of a person, permanently; with `dry_run` only return which.
 
-        No sync brings them back. With `recordings`, the folder that `sync --recordings` filled, their files are
-        removed too. Copies and backups are yours to look after.
+        No sync brings them back. With `recordings`, the folder filled by `sync --recordings`, their files are removed
+        too. Copies and backups are not touched: erasing them is up to you.
 
         Raises:
-            StoreError: a sync is at work on the store, or there is no room to write it anew.
+            StoreError: a sync is running on the store, or there is no room to rewrite it.
             InvalidRefError: a malformed ref, or one that several accounts have.
         """
         ...
@@ -146,21 +153,21 @@ class StoreReader(Protocol):
         dry_run: bool = False,
         now: datetime | None = None,
     ) -> Receipt:
-        """Take out, as `erase` does, what was before an instant; what has none stays."""
+        """Erase, as `erase` does, the conversations from before an instant; those without one stay."""
         ...
 
 
 class ReadableStore(Store, Protocol):
-    """A store that can be looked into, as well."""
+    """A store that can also be read."""
 
     def exists(self) -> bool:
-        """Whether anything is there yet, be it no more than a run that was stopped."""
+        """Whether anything is there yet, even if it is only what a stopped run left."""
         ...
 
     def reader(self) -> StoreReader:
-        """Return what looks into it and erases from it.
+        """Return a reader, which can also erase.
 
         Raises:
-            StoreError: there is no such store, or it cannot be read.
+            StoreError: the store does not exist, or it cannot be read.
         """
         ...

@@ -1,4 +1,4 @@
-"""How a store stands: what is in it, how fresh that is, and what is not there yet, account by account."""
+"""The status of a store, account by account: what is in it, how fresh it is, and what is missing."""
 
 from __future__ import annotations
 
@@ -14,34 +14,35 @@ __all__ = ["AccountStatus", "StoreStatus"]
 
 
 class AccountStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """How one account stands, or all together. Numbers count conversations; None: the store does not tell."""
+    """The status of one account, or of all together. Numbers count conversations; None: the store does not know."""
 
     where: str
     """"provider/account"."""
     conversations: int = 0
     oldest: datetime | None = None
-    """When the first of them was made, else when it started, UTC."""
+    """When the oldest was created, else when it started, UTC."""
     newest: datetime | None = None
+    """When the newest was created, else when it started, UTC."""
     covered: Window | None = None
-    """What was walked to its end; of all together, what was of each."""
+    """The span walked to its end; for all together, the span that every account covers."""
     is_under_way: bool = False
-    """Whether a sync is in the middle of a list, or was stopped there."""
+    """Whether a sync is in the middle of a list, or stopped there."""
     pending: int = 0
-    """Looked at again by the next sync: running, or their transcript or analysis may still come."""
+    """Fetched again by the next sync: still running, or the transcript or analysis may still come."""
     restricted: int | None = None
-    """Without a transcript, which the provider does not show."""
+    """Without a transcript, because the provider does not show it."""
     failing: int = 0
-    """Without what could not be fetched; the next sync tries again."""
+    """Without details, because fetching them failed; the next sync tries again."""
     failing_since: datetime | None = None
-    """When the first of those failed."""
+    """When the first of these failed, UTC."""
     given_up: int = 0
-    """Without what could not be fetched for as long as the patience lasts; nobody asks again."""
+    """Without details, because fetching them failed for as long as `patience`; no longer retried."""
     vanished: int | None = None
     """No longer in the provider's list."""
 
 
 class StoreStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """How a store stands."""
+    """The status of a store."""
 
     accounts: tuple[AccountStatus, ...]
     total: AccountStatus
@@ -51,7 +52,7 @@ class StoreStatus(msgspec.Struct, frozen=True, kw_only=True):
         """Return the status of a store with these accounts."""
         each = tuple(accounts)
         total = AccountStatus(
-            where="in all",
+            where="total",
             conversations=sum(one.conversations for one in each),
             oldest=min(_known(one.oldest for one in each), default=None),
             newest=max(_known(one.newest for one in each), default=None),

@@ -1,4 +1,4 @@
-"""A thread of a store's own: what it is given is done in order and to its end, whoever stops waiting for it."""
+"""A store's own thread: its work runs in order and to the end, even if the caller stops waiting."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ T = TypeVar("T")
 class Thread:
     """One thread, so that the event loop never waits for the disk and files are used by one thread only.
 
-    It begins with the first work, and with the next after its end.
+    It starts with the first work, and again with the next work after `end`.
     """
 
     def __init__(self) -> None:
         self._executor: ThreadPoolExecutor | None = None
 
     async def do(self, work: Callable[[], T]) -> T:
-        """Return what the work returns. It is done all the same where the caller is cancelled, who goes on at once."""
+        """Return the result of the work. A cancelled caller stops waiting at once; the work still runs to its end."""
         if self._executor is None:
             self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="conversations-store")
         doing = asyncio.wrap_future(self._executor.submit(work))
-        doing.add_done_callback(_noticed)
+        doing.add_done_callback(_retrieve_error)
         return await asyncio.shield(doing)
 
     async def end(self, work: Callable[[], None]) -> None:
-        """Do the last work there is, and return when it is done, however often the caller is cancelled meanwhile."""
+        """Do the last work, and return when it is done, however often the caller is cancelled meanwhile."""
         executor, self._executor = self._executor, None
         if executor is None:
             return
@@ -47,7 +47,7 @@ class Thread:
             raise cancelled
 
 
-def _noticed(done: asyncio.Future[T]) -> None:
-    """Take note of a failure, of which the loop would complain where nobody waits for it any longer."""
+def _retrieve_error(done: asyncio.Future[T]) -> None:
+    """Retrieve an error: the event loop would complain about one that a cancelled caller never sees."""
     if not done.cancelled():
         done.exception()

@@ -1,4 +1,4 @@
-"""The one door to records that somebody else may have written: bounded, and refused in words whatever they hold."""
+"""Read records that others may have written: bounded in size, and with a clear error whatever they contain."""
 
 from __future__ import annotations
 
@@ -26,25 +26,28 @@ __all__ = [
 ]
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
-"""An aware datetime; a decoder refuses one without a time zone, which could be compared with none."""
+"""An aware datetime; a decoder refuses one without a time zone, because it could not be compared with others."""
 
 UNREADABLE: Final = (
     *(ArithmeticError, AttributeError, EOFError, LookupError, RecursionError, TypeError, ValueError),
     *(msgspec.MsgspecError, zlib.error),
 )
-"""What a value of another type or shape than ours makes of those who read it."""
+"""The exceptions that values of another type or shape than ours cause in the code that reads them."""
 
-LARGEST: Final = 256 * 1024 * 1024  # bytes of a line or a payload; the largest answer of a provider has a quarter
+LARGEST: Final = 256 * 1024 * 1024  # bytes of a line or a payload; the largest provider answer is a quarter of that
 _LAST_YEAR: Final = 9000
-_MOST_LEVELS: Final = 400  # of lists in lists; what writes JSON ends at about a thousand
+_MOST_LEVELS: Final = 400  # of nesting; JSON encoders give up at about a thousand
 
 
 @contextmanager
 def reading(what: object) -> Generator[None]:
-    """Raise `StoreError` where what is read is nothing a store holds; no more is said of it than the kind of error."""
+    """Turn errors of invalid content into a `StoreError`, which quotes none of the content.
+
+    `what` says in the error what was being read.
+    """
     try:
         yield
-    except HubError:  # some of which are `ValueError` or `LookupError`, too
+    except HubError:  # some are `ValueError` or `LookupError`, too
         raise
     except UNREADABLE as error:
         reason = in_words(error)
@@ -54,12 +57,12 @@ def reading(what: object) -> Generator[None]:
 
 
 def in_words(error: Exception) -> str:
-    """Return what one of `UNREADABLE` means; what it says itself may be what somebody said."""
-    return f"it holds a value that no store does ({type(error).__name__})"
+    """Describe one of `UNREADABLE` without its message, which may quote a conversation."""
+    return f"it contains an invalid value ({type(error).__name__})"
 
 
 def lines_of(file: BufferedIOBase) -> Iterator[bytes]:
-    """Yield lines; raise `ValueError` where one is longer than any of ours."""
+    """Yield lines; raise `ValueError` if one is longer than `LARGEST`."""
     while line := file.readline(LARGEST + 1):
         if len(line) > LARGEST:
             raise ValueError
@@ -67,7 +70,7 @@ def lines_of(file: BufferedIOBase) -> Iterator[bytes]:
 
 
 def decompress(packed: bytes) -> bytes:
-    """Undo `zlib.compress`; raise `ValueError` where more comes of it than of any payload, or less than all."""
+    """Reverse `zlib.compress`; raise `ValueError` if the result is larger than `LARGEST`, or incomplete."""
     unpacking = zlib.decompressobj()
     unpacked = unpacking.decompress(packed, LARGEST)
     if not unpacking.eof:
@@ -76,7 +79,7 @@ def decompress(packed: bytes) -> bytes:
 
 
 def instant_of(text: str) -> datetime:
-    """Read an instant; raise `ValueError` where it has no time zone, or lies where nothing could be added to it."""
+    """Parse an instant; raise `ValueError` if it has no time zone, or is so late that adding to it could overflow."""
     instant: datetime = msgspec.convert(text, Instant)
     if instant.year >= _LAST_YEAR:
         raise ValueError
@@ -84,7 +87,7 @@ def instant_of(text: str) -> datetime:
 
 
 def json_value(text: str) -> Any:
-    """Decode JSON; raise `ValueError` where it is nested so deeply that nothing could write it again."""
+    """Decode JSON; raise `ValueError` if it is nested so deeply that it could not be encoded again."""
     value = msgspec.json.decode(text)
     if text.count("[") + text.count("{") > _MOST_LEVELS:
         level: list[object] = [value]

@@ -1,4 +1,4 @@
-"""Where a store is, in one text: `sqlite:PATH` or a path alone, `jsonl:PATH`, `parquet:FOLDER`."""
+"""Store URLs: `sqlite:PATH` or a plain path, `jsonl:PATH`, `parquet:FOLDER`."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ _DATABASE: Final = "conversations.db"
 
 
 class StoreURL(NamedTuple):
-    """A kind of store, and where it is."""
+    """The kind of a store, and its path."""
 
     kind: str
     path: Path
 
     @classmethod
     def parse(cls, text: str) -> StoreURL:
-        """Read `sqlite:PATH`, `jsonl:PATH`, `parquet:FOLDER`, or a path for SQLite.
+        """Parse `sqlite:PATH`, `jsonl:PATH`, `parquet:FOLDER`, or a plain path, which means SQLite.
 
-        Raises `ConfigurationError` for another kind, and for what is probably a mistake: a folder in the place of a
-        file, and a path without a kind whose ending is another kind's.
+        Raises:
+            ConfigurationError: an unknown kind, or a probable mistake: a folder instead of a file, or a plain path with
+                the ending of another kind.
         """
         kind, name = parted(text, _KINDS)
         path = Path(name)
@@ -39,18 +40,18 @@ class StoreURL(NamedTuple):
             _check_ending(path)
         if kind == "parquet":
             if path.exists() and not path.is_dir():
-                raise ConfigurationError(f"{name!a} is a file, and a Parquet store is a folder: write parquet:FOLDER")
+                raise ConfigurationError(f"{name!a} is a file, but a Parquet store is a folder: write parquet:FOLDER")
         elif path.is_dir():
             file = path / ("conversations.jsonl" if kind == "jsonl" else _DATABASE)
             there = f", or parquet:{name}" if (path / _DATABASE).exists() else ""
-            raise ConfigurationError(f"{name!a} is a folder: name a file in it, as {file}{there}")
+            raise ConfigurationError(f"{name!a} is a folder: name a file in it, such as {file}{there}")
         return cls(kind, path)
 
     def __str__(self) -> str:
         return str(self.path) if self.kind == "sqlite" else f"{self.kind}:{self.path}"
 
     def open(self) -> ReadableStore:
-        """Return the store; nothing is made or read until it is used."""
+        """Return the store; nothing is created or read until it is used."""
         if self.kind == "jsonl":
             from .jsonl import JSONLStore  # noqa: PLC0415
 
@@ -65,21 +66,21 @@ class StoreURL(NamedTuple):
 
 
 def open_store(url: str) -> ReadableStore:
-    """Return the store at `sqlite:PATH`, `jsonl:PATH` or `parquet:FOLDER`; a path without a kind is SQLite's.
+    """Return the store at `sqlite:PATH`, `jsonl:PATH` or `parquet:FOLDER`; a plain path means SQLite.
 
-    Nothing is made or read until it is used: `sync(hub, store)` fills it, `store.reader()` looks into it.
+    Nothing is created or read until it is used: `sync(hub, store)` fills it, `store.reader()` reads it.
 
     Raises:
-        ConfigurationError: another kind, or what is probably a mistake, such as a folder in the place of a file.
+        ConfigurationError: an unknown kind, or a probable mistake, such as a folder instead of a file.
     """
     return StoreURL.parse(url).open()
 
 
 def parted(text: str, words: tuple[str, ...]) -> tuple[str | None, str]:
-    """Part `word:rest`; a text without such a word is whole.
+    """Split `word:rest`; a text without a word is returned whole, with None.
 
     Raises:
-        ConfigurationError: a word before the colon that is none of these.
+        ConfigurationError: the word before the colon is not one of `words`.
     """
     word, colon, rest = text.partition(":")
     if not colon or "/" in word:
@@ -87,8 +88,8 @@ def parted(text: str, words: tuple[str, ...]) -> tuple[str | None, str]:
     if word not in words:
         *first, last = (f"{known}:" for known in words)
         raise ConfigurationError(
-            f"{word!a} in {text!a} is no kind: before a colon stands {', '.join(first)} or {last};"
-            f" write ./{text} for a file of that name"
+            f"unknown kind {word!a} in {text!a}: use {', '.join(first)} or {last}, or write ./{text} for a file of"
+            " that name"
         )
     return word, rest
 
@@ -99,9 +100,10 @@ def _check_ending(path: Path) -> None:
     if kind is not None:
         write = f"parquet:{plain.with_suffix('')}" if kind == "parquet" else f"{kind}:{path}"
         raise ConfigurationError(
-            f"{str(path)!a} would be a SQLite file: write {write}, or sqlite:{path} if that is meant"
+            f"{str(path)!a} would be a SQLite file: write {write}, or sqlite:{path} if you mean that"
         )
     if plain.suffix.lower() in {".csv", ".json"}:
         raise ConfigurationError(
-            f"{str(path)!a} would be a SQLite file: sync to one, and `conversations-hub export` writes CSV and JSON"
+            f"{str(path)!a} would be a SQLite file: sync to another file, then write CSV or JSON with"
+            " `conversations-hub export`"
         )

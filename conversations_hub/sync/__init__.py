@@ -1,4 +1,4 @@
-"""All conversations of all accounts into a store, each exactly once and kept up to date."""
+"""Copy every conversation into a store exactly once, keep it current, and report what is missing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 TYPE_CHECKING = False
-if not TYPE_CHECKING:  # until 0.3
+if not TYPE_CHECKING:  # removed in 0.3
     __getattr__ = moved(
         __name__,
         names={

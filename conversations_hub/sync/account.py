@@ -1,4 +1,4 @@
-"""One account into the store: its windows, their pages, and of each row what is not there yet."""
+"""Sync one account: walk its windows page by page, and fetch the conversations that are new or have changed."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ _row = msgspec.json.Decoder(Conversation)
 _MOST_PASSES = 3
 _CONCURRENCY = 16
 _LARGEST_COMMIT = 1000  # conversations
-_LONGEST_WITHOUT = 1.0  # seconds of work that a kill may cost
+_COMMIT_EVERY = 1.0  # seconds of work that a kill may lose
 
 _LATE_ANALYSIS = timedelta(hours=1)
-"""How long after its end more may come of a conversation that looks complete."""
+"""How long after its end a conversation that looks complete may still change."""
 
 
 class AccountSync:
-    """Pulls one account; it goes on where an earlier run was stopped."""
+    """Syncs one account; it resumes where an earlier run stopped."""
 
     def __init__(self, hub: Hub, store: Store, options: SyncOptions, report: AccountSyncReport, clock: Clock) -> None:
         self._hub = hub
@@ -71,55 +71,60 @@ class AccountSync:
         self._progress = Checkpoint()
         self._batch: list[Entry] = []
         self._committed_at = clock.monotonic()
-        self._looked_at: set[str] = set()  # of what is to be looked at again: once in a run is enough
-        self._walked: list[Window] = []  # from beginning to end, in this run
+        self._looked_at: set[str] = set()  # ids that this run need not fetch again
+        self._walked: list[Window] = []  # windows that this run walked from beginning to end
         self._may_list_all = True
-        self._reach = options.window  # of all that is walked in this run
+        self._reach = options.window  # the span that holds every window of this run
 
     async def run(self) -> None:
-        """Bring the store up to date; what went wrong is in the report. Raises `StoreError` where it cannot be kept.
+        """Bring the store up to date; the report says what went wrong.
 
-        However it ends, what is whole by then is committed; but after a bug nobody knows what is.
+        Whatever ends the run, finished conversations are committed first, except after a bug, when their state is
+        unknown.
+
+        Raises:
+            StoreError: the store cannot be written.
+            HubClosedError: the hub was closed meanwhile.
         """
         began = self._clock.monotonic()
         try:
-            await self._as_far_as_it_goes()
+            await self._update_or_fail()
         except HubError:
             raise
         except asyncio.CancelledError:
             await self._commit()
             raise
-        except Exception as bug:  # noqa: BLE001  (one account's surprise must not end the others')
-            self._failed(surprise(bug, self._where))
+        except Exception as bug:  # noqa: BLE001  (a bug in one account must not end the others)
+            self._note_error(surprise(bug, self._where))
         finally:
             self._report.elapsed = self._clock.monotonic() - began
 
-    async def _as_far_as_it_goes(self) -> None:
+    async def _update_or_fail(self) -> None:
         try:
-            await self._bring_up_to_date()
+            await self._update()
             self._report.ended = True
         except (HubClosedError, StoreError):
             raise
         except HubError as error:
-            self._failed(error)
+            self._note_error(error)
             await self._commit()
 
-    def _failed(self, error: HubError) -> None:
+    def _note_error(self, error: HubError) -> None:
         self._report.error = error
         self._report.failures[type(error).__name__] += 1
 
-    async def _bring_up_to_date(self) -> None:
+    async def _update(self) -> None:
         self._progress = await self._store.progress(self._where)
         while not await self._walk_all():
             self._narrows = False
-            self._progress = self._at_rest(self._progress.covered)
-        await self._look_again()
+            self._progress = self._between_windows(self._progress.covered)
+        await self._recheck()
 
-    def _at_rest(self, covered: Window | None) -> Checkpoint:
+    def _between_windows(self, covered: Window | None) -> Checkpoint:
         return Checkpoint(covered=covered, high_watermark=self._progress.high_watermark)
 
     async def _walk_all(self) -> bool:
-        """Walk what is left; return False where the provider's narrowed lists turn out to leave something out."""
+        """Walk the windows that are left; return False if the provider's time filter leaves conversations out."""
         lookback = self._adapter.lookback if self._options.lookback is None else self._options.lookback
         left = left_to_walk(self._progress, self._options, lookback, narrows=self._narrows)
         self._reach = left.reach
@@ -133,24 +138,26 @@ class AccountSync:
         return True
 
     async def _walk(self, window: Window) -> None:
-        """Walk a window to its end, again until a pass finds nothing new, and note it as covered."""
+        """Walk a window to its end, repeat until a pass finds nothing new, and mark it as covered."""
         before = self._report.counts
         if self._progress.in_progress != window or self._options.again:
             self._progress = msgspec.structs.replace(
-                self._at_rest(self._progress.covered), in_progress=window, is_last=window.until == self._options.until
+                self._between_windows(self._progress.covered),
+                in_progress=window,
+                is_last=window.until == self._options.until,
             )
         is_whole = False
         listed: set[str] | None = None if self._narrows and window.since is not None else set()
         while True:
             self._report.begin("verifying" if self._progress.passes else "listing")
-            is_whole |= await self._pass_over(window, listed)
+            is_whole |= await self._walk_once(window, listed)
             found_nothing = self._progress.passes > 0 and self._progress.new == 0
             passes = self._progress.passes + 1
             if found_nothing or not self._options.verify or passes >= _MOST_PASSES:
                 break
             self._progress = msgspec.structs.replace(self._progress, cursor=None, passes=passes, new=0)
         self._report.is_verified &= found_nothing
-        self._progress = self._at_rest(join(self._progress.covered, window))
+        self._progress = self._between_windows(join(self._progress.covered, window))
         await self._commit()
         self._report.walked(window, before)
         if is_whole:
@@ -159,25 +166,25 @@ class AccountSync:
             gone = await self._store.vanished(self._where, listed, self._clock.now())
             self._report.vanished = [self._ref(id) for id in gone]
 
-    async def _pass_over(self, window: Window, listed: set[str] | None) -> bool:
-        """Walk from the place where the last run was stopped, or from the beginning; return whether it was that."""
+    async def _walk_once(self, window: Window, listed: set[str] | None) -> bool:
+        """Walk from the stored cursor, or else from the beginning; return whether it was from the beginning."""
         cursor = self._progress.cursor
         if cursor is not None:
             try:
-                await self._pages_from(cursor, window, listed)
+                await self._walk_pages(cursor, window, listed)
             except (ProviderError, PayloadError, PaginationError, InvalidRefError) as error:
-                if self._progress.cursor != cursor or not _may_mean_the_place(error):
+                if self._progress.cursor != cursor or not _may_mean_invalid_cursor(error):
                     raise
             else:
                 return False
-        # The place is noted until there is another: if it was only an outage, the next run goes on from there.
-        await self._pages_from(None, window, listed)
+        # The old cursor stays until the first page replaces it: after a mere outage, the next run resumes from it.
+        await self._walk_pages(None, window, listed)
         return True
 
-    async def _pages_from(self, cursor: str | None, window: Window, listed: set[str] | None) -> None:
+    async def _walk_pages(self, cursor: str | None, window: Window, listed: set[str] | None) -> None:
         since, until = bounds(window, is_last=self._progress.is_last) if self._narrows else (None, None)
         walk = self._hub.list(self._where, since=since, until=until, cursor=cursor)
-        async with aclosing(walk.pages()) as pages, aclosing(_one_ahead(pages)) as found:
+        async with aclosing(walk.pages()) as pages, aclosing(_read_ahead(pages)) as found:
             async for page in found:
                 [went] = walk.report.accounts
                 if went.warnings and self._narrows and (since or until):
@@ -185,7 +192,7 @@ class AccountSync:
                 tell(self._report.warnings, went.warnings)
                 if listed is not None:
                     listed.update(row.id for row in page.items)
-                await self._take(page, [row for row in page.items if window.holds(row)])
+                await self._process(page, [row for row in page.items if window.holds(row)])
                 self._report.share = self._share(window, page.items) or self._report.share
                 self._progress = msgspec.structs.replace(self._progress, cursor=page.cursor)
                 await self._commit_if_due()
@@ -194,7 +201,7 @@ class AccountSync:
             self._may_list_all &= not went.refused
 
     def _share(self, window: Window, rows: Sequence[Conversation]) -> float | None:
-        """Return how much of all there is to walk lies behind a page, by the instants of its first and last row."""
+        """Return the share of the requested span walked after a page, from 0 to 1, judged by its first and last row."""
         instants = [at for row in rows if (at := when(row)) is not None]
         if (
             self._options.since is None
@@ -207,8 +214,8 @@ class AccountSync:
         walked = window.until - last if last < first else last - window.since
         return (window.since - self._options.since + walked) / (self._options.until - self._options.since)
 
-    async def _take(self, page: Page, rows: Sequence[Conversation]) -> None:
-        """Fetch what of a page's rows is not there yet, and remember it for the next commit."""
+    async def _process(self, page: Page, rows: Sequence[Conversation]) -> None:
+        """Fetch the conversations of a page that are new or have changed, and stage them for the next commit."""
         report = self._report
         report.seen += len(rows) + len(page.rejected)
         if self._progress.passes == 0:
@@ -237,12 +244,12 @@ class AccountSync:
             if self._adapter.has_details(row.id):
                 by_ref[self._ref(row.id)] = (row, before)
             else:
-                await self._remember(row, None, before)
+                await self._stage(row, None, before)
         async for (row, before), details, error in self._details(by_ref):
-            await self._remember(row, details, before, error=error)
+            await self._stage(row, details, before, error=error)
 
-    async def _look_again(self) -> None:
-        """Fetch what was to be looked at again and did not turn up in a list of this run."""
+    async def _recheck(self) -> None:
+        """Fetch the unsettled conversations that did not appear in a list of this run."""
         unsettled = await self._store.unsettled(self._where)
         left = {
             self._ref(id): kept
@@ -253,18 +260,18 @@ class AccountSync:
             return
         self._report.begin("looking again")
         async for before, details, error in self._details(left):
-            with reading("what the store remembers of a row"):
+            with reading("a list row in the store"):
                 row = _row.decode(before.list_row or b"")
-                is_listed = not self._passed(row)
-            await self._remember(row, details, before, row_print=before.row_hash, error=error, listed=is_listed)
+                is_listed = not self._should_have_listed(row)
+            await self._stage(row, details, before, row_print=before.row_hash, error=error, listed=is_listed)
         await self._commit()
 
-    def _passed(self, row: Conversation) -> bool:
-        """Whether a list that was walked whole in this run would have shown it, though it did not."""
+    def _should_have_listed(self, row: Conversation) -> bool:
+        """Whether a list that this run walked completely should have shown the row."""
         return any(window.holds(row) for window in self._walked) and (when(row) is not None or not self._narrows)
 
     async def _details(self, wanted: Mapping[str, T]) -> AsyncGenerator[tuple[T, Conversation | None, HubError | None]]:
-        """Get conversations by ref."""
+        """Get conversations by ref; raise an error that ends the account, and yield the others."""
         async with aclosing(self._hub.get_many(wanted, concurrency=_CONCURRENCY)) as outcomes:
             async for outcome in outcomes:
                 self._report.fetched += 1
@@ -276,7 +283,7 @@ class AccountSync:
     def _ref(self, id: str) -> str:
         return f"{self._where}:{id}"
 
-    async def _remember(
+    async def _stage(
         self,
         row: Conversation,
         details: Conversation | None,
@@ -286,31 +293,31 @@ class AccountSync:
         error: HubError | None = None,
         listed: bool = True,
     ) -> None:
-        """Put a conversation down for the next commit, redacted: its row, with what was fetched of it.
+        """Stage a conversation for the next commit, redacted: its row merged with the fetched details.
 
-        What was stored before stays where nothing could be fetched now, whatever the reason. What turns out to lie
-        outside the span of time that was asked for is left out, unless it is there already.
+        If nothing could be fetched, the stored version stays. A conversation that turns out to lie outside the
+        requested span is left out, unless it is already stored.
         """
         if error is not None:
-            await self._remember_failure(row, before, row_print, error, listed=listed)
+            await self._stage_failure(row, before, row_print, error, listed=listed)
             return
         whole = row if details is None else merge(row, details)
         if before is None and not self._reach.holds(whole):
             self._looked_at.add(row.id)
             return
         self._report.restricted += whole.transcript_state is TranscriptState.RESTRICTED
-        settles_at = self._settles_at(whole, before)
+        settles_at = self._recheck_until(whole, before)
         self._report.pending += settles_at is not None
-        await self._put_down(row, whole, row_print, settles_at)
+        await self._stage_version(row, whole, row_print, settles_at)
         await self._commit_if_due()
 
-    async def _remember_failure(
+    async def _stage_failure(
         self, row: Conversation, before: StoredVersion | None, row_print: bytes | None, error: HubError, *, listed: bool
     ) -> None:
-        """Put down that details could not be had, and until when they are asked for again.
+        """Note that details could not be fetched, and until when to retry.
 
-        What a list shows is not gone because the provider says so once. It is asked for until the patience is over,
-        counted from the first failure.
+        One error does not prove that a listed conversation is gone. It is retried until `patience` is over, counted
+        from the first failure.
         """
         failing_since = (before and before.failing_since) or self._clock.now()
         is_gone = isinstance(error, NotFoundError)
@@ -319,17 +326,18 @@ class AccountSync:
         settles_at = None if is_over or (is_gone and not listed) else patient_until
         self._report.note_failure(self._ref(row.id), error, is_final=settles_at is None, is_gone=is_gone)
         if before is None:
-            await self._put_down(row, without_details(row, error), row_print, settles_at, failing_since)
+            await self._stage_version(row, without_details(row, error), row_print, settles_at, failing_since)
         else:
-            # What was given up is asked for again when its row changes.
-            seen = before.row_hash if settles_at is not None or row_print is not None else fingerprint(self._shown(row))
+            # A conversation that was given up is fetched again when its row changes.
+            is_retried = settles_at is not None or row_print is not None
+            seen = before.row_hash if is_retried else fingerprint(self._redacted_row(row))
             if settles_at is not None:
                 self._looked_at.add(row.id)
             kept = msgspec.structs.replace(before, row_hash=seen, recheck_until=settles_at, failing_since=failing_since)
             self._batch.append(Entry(row, kept))
         await self._commit_if_due()
 
-    async def _put_down(
+    async def _stage_version(
         self,
         row: Conversation,
         whole: Conversation,
@@ -340,31 +348,31 @@ class AccountSync:
         if settles_at is not None or self._options.again:
             self._looked_at.add(row.id)
         stored = redacted(whole, self._options.redact)
-        shown = stored if whole is row else self._shown(row)
+        shown = stored if whole is row else self._redacted_row(row)
         listed = None if settles_at is None else _encoder.encode(msgspec.structs.replace(shown, raw=None))
         content = await digest(stored, fingerprint)
         seen = row_print or (content if shown is stored else fingerprint(shown))
         kept = StoredVersion(seen, content, settles_at, listed, failing_since)
         self._batch.append(Entry(stored, kept))
 
-    def _shown(self, row: Conversation) -> Conversation:
-        """Return what may be remembered of a row."""
+    def _redacted_row(self, row: Conversation) -> Conversation:
+        """Return a row as it may be stored."""
         return redacted(row, self._options.redact_rows)
 
-    def _settles_at(self, one: Conversation, before: StoredVersion | None) -> datetime | None:
-        """Return until when more may come of a conversation; None where nobody waits for it any longer."""
+    def _recheck_until(self, one: Conversation, before: StoredVersion | None) -> datetime | None:
+        """Return until when a conversation may still change, UTC; None if it is settled."""
         now, patience = self._clock.now(), self._options.patience
         last_known = one.ended_at or one.started_at or one.created_at
         if last_known is not None:
-            settles_at = later(last_known, _LATE_ANALYSIS if _is_whole(one) else patience)
-        elif _is_whole(one):
+            settles_at = later(last_known, _LATE_ANALYSIS if _is_complete(one) else patience)
+        elif _is_complete(one):
             return None
         else:
             settles_at = before.recheck_until if before and before.recheck_until else later(now, patience)
         return settles_at if settles_at > now else None
 
     async def _commit_if_due(self) -> None:
-        is_late = self._clock.monotonic() - self._committed_at >= _LONGEST_WITHOUT
+        is_late = self._clock.monotonic() - self._committed_at >= _COMMIT_EVERY
         if is_late or len(self._batch) >= _LARGEST_COMMIT:
             await self._commit()
 
@@ -373,14 +381,14 @@ class AccountSync:
         try:
             written = await self._store.commit(self._where, batch, self._progress)
         except asyncio.CancelledError:
-            self._batch = batch  # it may not even have begun; what is there already is not written twice
+            self._batch = batch  # the commit may not have started; entries already written are not written twice
             raise
         self._report.count(written)
         self._committed_at = self._clock.monotonic()
 
 
-async def _one_ahead(pages: AsyncGenerator[Page]) -> AsyncGenerator[Page]:
-    """Yield pages, and read the next one while the last is worked on."""
+async def _read_ahead(pages: AsyncGenerator[Page]) -> AsyncGenerator[Page]:
+    """Yield pages, and read the next one while the caller works on the last."""
     reading = asyncio.ensure_future(anext(pages, None))
     try:
         while (page := await reading) is not None:
@@ -391,15 +399,15 @@ async def _one_ahead(pages: AsyncGenerator[Page]) -> AsyncGenerator[Page]:
         await asyncio.gather(reading, return_exceptions=True)
 
 
-def _may_mean_the_place(error: HubError) -> bool:
-    """Whether an error may say that a place in a list is no longer known. Providers say that in every way there is."""
+def _may_mean_invalid_cursor(error: HubError) -> bool:
+    """Whether an error may mean that a cursor is no longer valid. Providers report that in many ways."""
     return not ends_account(error) and not isinstance(error, RateLimitError | CircuitOpenError)
 
 
 class _NarrowedTooFarError(Exception):
-    """A list that the provider narrowed by time leaves out what has no time yet."""
+    """The provider's time filter leaves out conversations that have no time yet."""
 
 
-def _is_whole(one: Conversation) -> bool:
+def _is_complete(one: Conversation) -> bool:
     is_there = one.transcript_state not in {TranscriptState.PENDING, TranscriptState.NOT_LOADED}
     return one.is_finished and is_there

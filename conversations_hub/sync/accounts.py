@@ -1,4 +1,4 @@
-"""Which accounts are to be brought up to date."""
+"""The accounts that a sync covers."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ def accounts_of(hub: Hub, targets: tuple[str, ...]) -> tuple[str, ...]:
     """Return the accounts that targets name, as "provider/account".
 
     Raises:
-        InvalidRefError: a target names one kind of conversations, and a store notes how far all of an account has come.
-        ConfigurationError: a provider or account this hub does not have.
+        InvalidRefError: a malformed target, or one that names one kind of conversation: a store keeps one checkpoint
+            for the whole account.
+        ConfigurationError: the hub does not have this provider or account.
     """
     for target in map(Target.parse, targets):
         if target.resource is not None:
             whole = target._replace(resource=None)
-            raise InvalidRefError(f"{target} is a part of an account, and a sync brings all of it: name {whole}")
+            raise InvalidRefError(f"{target} is only part of an account, and a sync copies all of it: use {whole}")
     return hub.accounts(*targets)

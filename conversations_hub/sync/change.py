@@ -1,4 +1,4 @@
-"""Whether a list row is to be fetched: by what is remembered of its conversation, and what the row says now."""
+"""Decide whether to fetch a listed conversation, from its stored version and its list row."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ __all__ = ["digest", "is_to_fetch"]
 
 T = TypeVar("T")
 
-_MANY_TURNS = 1000  # a fingerprint of them takes a millisecond and more
+_MANY_TURNS = 1000  # their fingerprint takes a millisecond or more
 
 
 async def is_to_fetch(row: Conversation, before: StoredVersion | None, options: SyncOptions) -> bool:
-    """Whether a conversation of a list is fetched: it is new, or has changed, or more of it may come.
+    """Whether to fetch a listed conversation: it is new, it has changed, or more of it may come.
 
-    `before` is what a store remembers of it. What was erased is never fetched.
+    `before` is its stored version. An erased conversation is never fetched.
     """
     if before is None:
         return True
     if before.is_erased:
         return False
-    return options.again or before.recheck_until is not None or not await _is_as_it_was(row, before, options)
+    return options.again or before.recheck_until is not None or not await _is_unchanged(row, before, options)
 
 
-async def _is_as_it_was(row: Conversation, before: StoredVersion, options: SyncOptions) -> bool:
-    # The first layout remembered rows as they came, personal data and all; now it is what would be stored.
+async def _is_unchanged(row: Conversation, before: StoredVersion, options: SyncOptions) -> bool:
+    # The first layout fingerprinted rows before redaction; now they are fingerprinted as they would be stored.
     shown = row if is_of_first_layout(before.row_hash) else redacted(row, options.redact_rows)
     return await digest(shown, partial(is_print_of, before.row_hash))
 
 
 async def digest(conversation: Conversation, work: Callable[[Conversation], T]) -> T:
-    """Return what is made of all that was said; in a thread where that is so much that everybody else would wait."""
+    """Return the result of `work`, in a thread if the conversation is so long that it would block the event loop."""
     if len(conversation.transcript or ()) > _MANY_TURNS:
         return await asyncio.to_thread(work, conversation)
     return work(conversation)

@@ -1,4 +1,4 @@
-"""Moved to `conversations_hub.stores.jsonl`; this place goes with 0.3."""
+"""Moved to `conversations_hub.stores.jsonl`; this alias is removed in 0.3."""
 
 from __future__ import annotations
 

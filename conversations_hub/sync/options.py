@@ -1,4 +1,4 @@
-"""What a sync is asked for; a plan is made of the same."""
+"""The options of a sync, and of a plan."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ __all__ = ["SyncOptions"]
 
 
 class SyncOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What a sync is asked for."""
+    """The options of a sync. Instants are aware datetimes."""
 
     since: datetime | None
     until: datetime
     verify: bool = True
     patience: timedelta = timedelta(days=7)
     lookback: timedelta | None = None
-    """None: what the adapter says."""
+    """None: the adapter's default."""
     again: bool = False
-    """Whether all of it is walked and fetched again, whatever is covered."""
+    """Whether to walk and fetch the whole span again, even if it is covered."""
     redact: Sequence[Redact] = ()
     redact_rows: Sequence[Redact] = ()
-    """The same, for what only fingerprints are made of: they do not count what they take out."""
+    """The same redactors without counting, for list rows: these are only compared."""
 
     @property
     def window(self) -> Window:
-        """The span of time that is asked for."""
+        """The requested span."""
         return Window(self.since, self.until)

@@ -1,4 +1,4 @@
-"""What a sync would take, before it is begun: how many requests, how long, and what is not to be had.
+"""Estimate a sync before it starts: how many requests, how long, and what cannot be fetched.
 
 async with Hub.from_env(profile="bulk") as hub:
     for account in await plan(hub, None, since=datetime.now(UTC) - timedelta(days=90)):
@@ -40,19 +40,19 @@ from .windows import bounds, left_to_walk
 __all__ = ["AccountPlan", "Failure", "Sample", "plan"]
 
 _PASSES = 2
-"""How often a sync walks a list at least: once for what is there, and again for what that left out."""
+"""How often a sync walks a list at least: once to read it, and again for rows that the first pass missed."""
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """An error, as JSON can say it."""
+    """An error in JSON form."""
 
     kind: str
-    """Its class."""
+    """The class of the error."""
     reason: str
 
     @classmethod
     def of(cls, error: HubError) -> Failure:
-        """Return what an error says."""
+        """Return an error in JSON form."""
         return cls(type(error).__name__, error.reason)
 
     def __str__(self) -> str:
@@ -60,24 +60,24 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
-    """A conversation that would be fetched, and was: what there is of it."""
+    """A conversation that a sync would fetch, fetched as a sample."""
 
     ref: str
     age: Age
     at: datetime | None
-    """When it was, UTC."""
+    """When it was created, else when it started, UTC."""
     transcript_state: TranscriptState | None = None
-    """None where it could not be fetched."""
+    """None if it could not be fetched."""
     recordings: int = 0
-    """How many there are."""
+    """How many recordings it has."""
     error: Failure | None = None
     """Why it could not be fetched."""
     is_gone: bool = False
-    """Whether it is listed and yet no longer there, as where it was kept for so long and no longer."""
+    """Whether it is listed but no longer exists, for example because its retention is over."""
 
     @property
     def is_lacking(self) -> bool:
-        """Whether something of it is not to be had."""
+        """Whether part of it cannot be fetched."""
         return self.error is not None or self.transcript_state in {
             TranscriptState.RESTRICTED,
             TranscriptState.TRUNCATED,
@@ -87,50 +87,53 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         when = f"{self.age} of {self.at:%Y-%m-%d}" if self.at else self.age
         if self.error is not None:
-            return f"{when}: {'listed, but no longer there' if self.is_gone else 'not to be had'}, {self.error}"
+            return f"{when}: {'listed, but no longer there' if self.is_gone else 'cannot be fetched'}, {self.error}"
         state = "unknown" if self.transcript_state is None else self.transcript_state.value.replace("_", " ")
         recordings = f", {_count(self.recordings, 'recording')}" if self.recordings else ""
         return f"{when}: transcript {state}{recordings}"
 
 
 class AccountPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a sync of one account would take; `print` shows it, in a few lines. Numbers count conversations."""
+    """What a sync of one account would take; `print` shows it in a few lines. Numbers count conversations."""
 
     where: str
     """"provider/account"."""
     listed: int
-    """What the lists show for the time that was asked for, bad rows included."""
+    """Rows in the lists for the requested span, unreadable ones included."""
     new: int
     """Not in the store yet."""
     again: int
-    """In the store, and looked at again: changed, or not settled when they were written, listed or not."""
+    """In the store, and to be fetched again: changed, or not settled when they were written, listed or not."""
     there: int
-    """In the store, and as they were."""
+    """In the store, and unchanged."""
     bad: int
-    """Rows nobody could read."""
+    """Rows that could not be read."""
     list_requests: int
-    """At least: each list is walked twice, and a third time if the second finds something new."""
+    """At least: each list is walked twice, and a third time if the second pass finds something new."""
     detail_requests: int
-    """At least: one for each conversation whose list row is not all; some providers take several."""
+    """At least: one for each conversation whose list row is incomplete; some providers need several."""
     requests_per_second: float | None
-    """The documented limit of an account; None: not documented."""
+    """The documented limit of an account; None if it is not documented."""
     seconds: float | None
-    """The requests at that limit, at least; None where it is not documented."""
+    """The least time the requests take at that limit; None if it is not documented."""
     estimated_seconds: float | None
-    """Where it is not: the requests at the rate the list was answered with, which sends one at a time.
+    """Without a documented limit: the time the requests take at the rate the list was read, one request at a time.
 
-    None where that is not known, either.
+    None if a limit is documented, or if the rate is unknown.
     """
     has_recordings: bool
-    """Whether a row or a sample has one."""
+    """Whether a row or a sample has a recording."""
     samples: tuple[Sample, ...]
-    """The newest, the middle one and the oldest of those that would be fetched."""
+    """The newest, the middle one and the oldest of the conversations that would be fetched."""
     warnings: tuple[str, ...]
     """What the lists may leave out."""
     kept_since: datetime | None
-    """What is older is gone, unless the account has another retention; None: the provider deletes nothing by itself."""
+    """Older conversations are gone, unless the account has another retention; UTC.
+
+    None if the provider deletes nothing by itself.
+    """
     error: Failure | None
-    """What ended the look early; the numbers are what was found until then."""
+    """What ended the plan early; the numbers count what was found until then."""
 
     @property
     def requests(self) -> int:
@@ -139,7 +142,7 @@ class AccountPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         facts = [f"{self.new:,} new"]
-        for number, what in ((self.again, "to fetch again"), (self.there, "there already"), (self.bad, "bad")):
+        for number, what in ((self.again, "to fetch again"), (self.there, "already stored"), (self.bad, "bad")):
             if number:
                 facts.append(f"{number:,} {what}")
         lines = [
@@ -147,28 +150,28 @@ class AccountPlan(msgspec.Struct, frozen=True, kw_only=True):
             self._sending(),
             self._time(),
             *map(str, self.samples),
-            *([] if self.has_recordings or not self.samples else ["no recording was seen"]),
+            *([] if self.has_recordings or not self.samples else ["no recordings seen"]),
             *self.warnings,
             *self._retention(),
         ]
         if self.error is not None:
-            lines.insert(1, f"the look ended early, {self.error}")
+            lines.insert(1, f"ended early: {self.error}")
         return "\n  ".join(lines)
 
     def _retention(self) -> Iterator[str]:
         if self.kept_since is not None:
-            yield f"what is older than {self.kept_since:%Y-%m-%d} is gone, unless the account's retention is another"
+            yield f"conversations before {self.kept_since:%Y-%m-%d} are gone, unless the account's retention differs"
 
     def _sending(self) -> str:
-        lists = f"{self.list_requests:,} for the list, which is read at least {_PASSES} times"
+        lists = f"{self.list_requests:,} for the list, read at least {_PASSES} times"
         return f"at least {_count(self.requests, 'request')}: {lists}, and {self.detail_requests:,} for details"
 
     def _time(self) -> str:
         if self.seconds is not None:
             return f"at least {_span(self.seconds)} at the documented {self.requests_per_second:g} requests per second"
         if self.estimated_seconds is not None:
-            return f"about {_span(self.estimated_seconds)} as fast as the list was answered; no limit is documented"
-        return "nobody knows how long: no limit is documented"
+            return f"about {_span(self.estimated_seconds)} at the rate the list was read; no limit is documented"
+        return "duration unknown: no limit is documented"
 
 
 def _count(number: int, what: str) -> str:
@@ -191,28 +194,28 @@ async def plan(
     redact: Redact | Sequence[Redact] = (),
     clock: Clock | None = None,
 ) -> list[AccountPlan]:
-    """Look at every account of the hub, or at those named, and say what `sync` with the same arguments would take.
+    """Return what `sync` with the same arguments would take, for every account of the hub or for those named.
 
-    The lists are walked once, and three conversations of each account fetched; nothing is written. An account that
-    fails stops no other.
+    It walks each list once, fetches up to three conversations of each account, and writes nothing. An account that
+    fails does not stop the others.
 
     Args:
-        hub: made with `profile="bulk"`, best.
-        store: what is there already; it is opened here as `sync` opens it, and closed. None where there is none yet,
-            for opening would make it.
+        hub: best made with `profile="bulk"`.
+        store: the store to compare with; it is opened here as `sync` opens it, and closed. None if it does not exist
+            yet, because opening would create it.
         *targets: "tavus" for every Tavus account, "tavus/eu" for one; none for all.
-        since: the first instant that counts, aware; None for all there is.
-        until: the first instant that no longer counts, aware; None for now.
-        verify: as `sync` takes it, and so are the next three. With other redactors than those that the store was made
-            with, everything in it looks changed.
-        lookback: likewise.
-        again: likewise.
-        redact: likewise.
-        clock: time, for tests.
+        since: start of the span, inclusive, as an aware datetime; None for everything.
+        until: end of the span, exclusive, as an aware datetime; None for now.
+        verify: see `sync`.
+        lookback: see `sync`.
+        again: see `sync`.
+        redact: see `sync`. With other redactors than the store was made with, everything in it looks changed.
+        clock: the source of time, for tests.
 
     Raises:
-        StoreError: the store cannot be read, or a sync is at work on it.
-        ConfigurationError: a provider or account this hub does not have.
+        StoreError: the store cannot be read, or a sync is running on it.
+        ConfigurationError: the hub does not have this provider or account.
+        InvalidRefError: a malformed target or span, or a target that names only part of an account.
     """
     check_span(since, until)
     clock = clock or Clock()
@@ -224,19 +227,19 @@ async def plan(
         again=again,
         redact_rows=uncounted(as_sequence(redact)),
     )
-    looks = [_Look(hub, store, where, options, clock) for where in accounts_of(hub, targets)]
+    planners = [_Planner(hub, store, where, options, clock) for where in accounts_of(hub, targets)]
     try:
         if store is not None:
-            await store.open(terms_of((look.where for look in looks), since, until, clock.now()))
-        await run_all((look.run() for look in looks), hub.accounts_at_once)
+            await store.open(terms_of((planner.where for planner in planners), since, until, clock.now()))
+        await run_all((planner.run() for planner in planners), hub.accounts_at_once)
     finally:
         if store is not None:
             await store.close()
-    return [look.found() for look in looks]
+    return [planner.result() for planner in planners]
 
 
 class _Tally(msgspec.Struct):
-    """What the rows of an account add up to."""
+    """Counts over the rows of an account."""
 
     listed: int = 0
     new: int = 0
@@ -247,8 +250,8 @@ class _Tally(msgspec.Struct):
     has_recordings: bool = False
 
 
-class _Look:
-    """Looks at one account; its lists are walked window by window, as a sync would."""
+class _Planner:
+    """Plans one account; it walks the lists window by window, as a sync would."""
 
     def __init__(self, hub: Hub, store: Store | None, where: str, options: SyncOptions, clock: Clock) -> None:
         self.where = where
@@ -260,7 +263,7 @@ class _Look:
         self._narrows = self._adapter.narrows_by_time
         self._tally = _Tally()
         self._candidates = Sampler()
-        self._unlisted: set[str] = set()  # of what is not settled: what the lists have not shown so far
+        self._unlisted: set[str] = set()  # unsettled conversations that the lists have not shown so far
         self._passes = _PASSES if options.verify else 1
         self._list_requests = 0
         self._asked = 0
@@ -274,22 +277,22 @@ class _Look:
         return resource.get is not None
 
     async def run(self) -> None:
-        """Look; what goes wrong with the account is in what was found."""
+        """Walk the lists and fetch samples; what goes wrong with the account is in the result."""
         try:
             progress = Checkpoint() if self._store is None else await self._store.progress(self.where)
             if not await self._walk_all(progress):
                 self._narrows = False
                 await self._walk_all(Checkpoint(covered=progress.covered, high_watermark=progress.high_watermark))
-            self._samples = await self._sampled()
+            self._samples = await self._fetch_samples()
         except (HubClosedError, StoreError):
             raise
         except HubError as error:
             self._error = Failure.of(error)
-        except Exception as bug:  # noqa: BLE001  (one account's surprise must not end the others')
+        except Exception as bug:  # noqa: BLE001  (a bug in one account must not end the others)
             self._error = Failure.of(surprise(bug, self.where))
 
     async def _walk_all(self, progress: Checkpoint) -> bool:
-        """Walk what is left; return False where the provider's narrowed lists turn out to leave something out."""
+        """Walk the windows that are left; return False if the provider's time filter leaves conversations out."""
         self._tally, self._candidates = _Tally(), Sampler()
         if self._store is not None:
             unsettled = await self._store.unsettled(self.where)
@@ -308,7 +311,7 @@ class _Look:
         return True
 
     async def _walk(self, window: Window, walked: Window | None, *, is_last: bool) -> bool:
-        """Walk a window and count its rows, but for those of a window walked before."""
+        """Walk a window and count its rows, except those of a window walked before."""
         since, until = bounds(window, is_last=is_last) if self._narrows else (None, None)
         walk = self._hub.list(self.where, since=since, until=until)
         began = self._clock.monotonic()
@@ -351,7 +354,7 @@ class _Look:
             self._unlisted.discard(row.id)
             self._candidates.take(row.id, when(row))
 
-    async def _sampled(self) -> tuple[Sample, ...]:
+    async def _fetch_samples(self) -> tuple[Sample, ...]:
         wanted = {f"{self.where}:{id}": one for id, one in self._candidates.chosen().items() if self._can_get(id)}
         samples: dict[str, Sample] = {}
         async with aclosing(self._hub.get_many(wanted)) as outcomes:
@@ -371,8 +374,8 @@ class _Look:
                 )
         return tuple(samples[ref] for ref in wanted)
 
-    def found(self) -> AccountPlan:
-        """Return what was found."""
+    def result(self) -> AccountPlan:
+        """Return the plan, as far as it came."""
         tally, documented = self._tally, self._adapter.requests_per_second
         requests = self._list_requests + tally.details
         answered = self._asked / self._elapsed if self._elapsed > 0 else 0.0  # per second

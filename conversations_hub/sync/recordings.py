@@ -1,4 +1,4 @@
-"""Recordings into a folder: each once, under a name that its conversation gives it, whatever that is."""
+"""Download recordings into a folder: each once, under a name derived from its conversation."""
 
 from __future__ import annotations
 
@@ -30,42 +30,42 @@ _CONCURRENCY = 4  # of an account
 
 
 class RecordingsReport(msgspec.Struct):
-    """How the downloads went."""
+    """How the downloads went. Numbers count recordings."""
 
     downloaded: int = 0
     size: int = 0
-    """Bytes of those."""
+    """Bytes downloaded."""
     present: int = 0
-    """There before."""
+    """Already in the folder."""
     absent: int = 0
-    """The provider has none, not yet or no longer; the next run asks again."""
+    """The provider does not have them, yet or any longer; the next run asks again."""
     elsewhere: int = 0
     """In the customer's own bucket."""
     failures: Reasons = msgspec.field(default_factory=Reasons)
-    """What else could not be had, by the reason; the next run tries again."""
+    """The other failures, by reason; the next run tries again."""
 
     gone_at: datetime | None = None
-    """When the first of those will be gone, as far as the providers' retention is known."""
+    """When the provider deletes the first of the failed ones, UTC, as far as its retention is known."""
 
     def note(self, gone_at: datetime | None) -> None:
-        """Note when one that could not be had will be gone."""
+        """Note when the provider deletes a recording that could not be downloaded."""
         if gone_at is not None and (self.gone_at is None or gone_at < self.gone_at):
             self.gone_at = gone_at
 
     @property
     def complete(self) -> bool:
-        """Whether every recording is there that can be."""
+        """Whether the folder has every recording that is available."""
         return not self.failures
 
     def __str__(self) -> str:
-        facts = [f"{self.downloaded:,} downloaded ({self.size / 1e6:,.1f} MB)", f"{self.present:,} there before"]
-        for number, what in ((self.absent, "not to be had"), (self.elsewhere, "in the customer's own bucket")):
+        facts = [f"{self.downloaded:,} downloaded ({self.size / 1e6:,.1f} MB)", f"{self.present:,} already there"]
+        for number, what in ((self.absent, "not available"), (self.elsewhere, "in the customer's own bucket")):
             if number:
                 facts.append(f"{number:,} {what}")
         lines = [f"recordings: {', '.join(facts)}"]
         lines += [f"  {count:,} failed: {reason}" for reason, count in self.failures.most_common()]
         if self.gone_at is not None:
-            lines.append(f"  the first of those is gone on {self.gone_at:%Y-%m-%d}, by its provider's usual retention")
+            lines.append(f"  the first of them is deleted on {self.gone_at:%Y-%m-%d} by the usual retention")
         return "\n".join(lines)
 
 
@@ -75,7 +75,7 @@ def _gone_at(recording: Recording, made_at: datetime | None) -> datetime | None:
 
 
 Wanted = tuple[Recording, int, datetime | None]
-"""A recording, its position in its conversation, and when its provider began to count how long it keeps it."""
+"""A recording, its position in its conversation, and when the provider's retention started, UTC."""
 
 
 async def download_recordings(
@@ -86,21 +86,25 @@ async def download_recordings(
     allow_any_public_host: bool = False,
     report: RecordingsReport | None = None,
 ) -> RecordingsReport:
-    """Download what is not there yet, of each account four at a time, so that none keeps the others waiting.
+    """Download the recordings that the folder lacks, four at a time per account, so that no account delays another.
 
-    `recordings` are those of each account, as `Archive.recordings` yields them. One that cannot be had stops no other.
-    Raises `StoreError` where nothing can be written. `report` is filled while it goes on, for those who want to watch.
+    `recordings` holds those of each account, as `StoreReader.recordings` yields them. One that fails does not stop the
+    others. `report` is updated during the downloads, for progress displays.
+
+    Raises:
+        StoreError: a file cannot be written.
+        HubClosedError: the hub was closed meanwhile.
     """
     report = report or RecordingsReport()
 
-    async def of_account(wanted: Iterable[Wanted]) -> None:
+    async def download_account(wanted: Iterable[Wanted]) -> None:
         downloads = _Downloads(hub, folder, report, allow_any_public_host=allow_any_public_host)
         each = (list(group) for _, group in groupby(wanted, lambda one: one[0].ref))
-        async with aclosing(TaskPool().as_completed(each, downloads.of_conversation, _CONCURRENCY)) as done:
+        async with aclosing(TaskPool().as_completed(each, downloads.run, _CONCURRENCY)) as done:
             async for _ in done:
                 pass
 
-    await run_all(map(of_account, recordings), hub.accounts_at_once)
+    await run_all(map(download_account, recordings), hub.accounts_at_once)
     return report
 
 
@@ -115,18 +119,18 @@ class _Downloads:
         self._disk = Threads(_CONCURRENCY)
         self._ready: set[Path] = set()
 
-    async def of_conversation(self, wanted: Sequence[Wanted]) -> None:
-        """Download what is not there yet of one conversation."""
+    async def run(self, wanted: Sequence[Wanted]) -> None:
+        """Download the recordings of one conversation that the folder lacks."""
         handles = _Handles(self._hub)
         for recording, position, made_at in wanted:
-            await self._one(recording, position, made_at, handles)
+            await self._download(recording, position, made_at, handles)
 
-    async def _one(self, recording: Recording, position: int, made_at: datetime | None, handles: _Handles) -> None:
+    async def _download(self, recording: Recording, position: int, made_at: datetime | None, handles: _Handles) -> None:
         report = self._report
         paths = [self._folder / name for name in names_of(recording, position)]
         path = paths[0]
         try:
-            if await self._disk.run(self._hold, paths):
+            if await self._disk.run(self._is_present, paths):
                 report.present += 1
                 return
             openable = await handles.openable(recording)
@@ -142,15 +146,15 @@ class _Downloads:
         except HubError as error:
             report.failures.note(error)
             report.note(_gone_at(recording, made_at))
-        except Exception as bug:  # noqa: BLE001  (one recording's surprise must not end the others')
+        except Exception as bug:  # noqa: BLE001  (a bug with one recording must not end the others)
             where = (recording.ref or "").partition(":")[0]
             report.failures.note(surprise(bug, where))
         else:
             report.downloaded += 1
             report.size += done.size
 
-    def _hold(self, paths: Sequence[Path]) -> bool:
-        """Whether one of these files is there, all of which are in one folder; it is made, or seen to be ours, once."""
+    def _is_present(self, paths: Sequence[Path]) -> bool:
+        """Whether one of these files exists; their common folder is created, or checked to be ours, once."""
         folder = paths[0].parent
         if folder not in self._ready:
             make_folder(folder)
@@ -159,14 +163,14 @@ class _Downloads:
 
 
 class _Handles:
-    """The handles of one conversation: where they were kept without what opens them, new ones are asked for once."""
+    """The recording handles of one conversation: if they were stored without signature, new ones are fetched once."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._now: Sequence[Recording] | None = None
 
     async def openable(self, recording: Recording) -> Recording:
-        """Return the handle with what opens it."""
+        """Return a handle that can be downloaded."""
         if recording.ref is None or not is_unsigned(recording):
             return recording
         if self._now is None:

@@ -1,4 +1,4 @@
-"""How a sync went, account by account: what came, what is still to come, and what is missing."""
+"""The report of a sync, account by account: what was written, what is still to come, and what is missing."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ __all__ = ["COUNTED", "AccountSyncReport", "Reasons", "Stage", "SyncReport", "Wa
 
 
 Stage = Literal["asking", "listing", "verifying", "looking again"]
-"""The first answer is waited for, a list is walked, or walked again, or what was late is asked for."""
+"""Waiting for the first answer, walking a list, walking it again, or fetching unsettled conversations again."""
 
 
 _MOST_REASONS: Final = 20
 
 
 class Reasons(Counter[str]):
-    """How often which reason was given. Behind the first twenty, those of a kind are counted together."""
+    """Errors counted by reason; after the first twenty reasons, the others are counted by kind."""
 
     def note(self, error: HubError) -> None:
-        """Count what an error says."""
+        """Count an error."""
         kind = type(error).__name__
         reason = f"{kind}: {error.reason}"
         self[reason if reason in self or len(self) < _MOST_REASONS else f"{kind}, for other reasons"] += 1
 
 
 class Walked(msgspec.Struct, frozen=True, kw_only=True):
-    """What a window brought, in the numbers of `AccountSyncReport`. What is looked at again belongs to no window."""
+    """The counts of `AccountSyncReport` for one window. Unsettled conversations fetched again belong to no window."""
 
     window: Window
     listed: int
@@ -59,61 +59,61 @@ class AccountSyncReport:
         self.where = where
         """"provider/account"."""
         self.windows: list[Walked] = []
-        """What was walked to its end, and what it brought."""
+        """The windows walked to their end, each with its counts."""
         self.listed = 0
-        """Rows the provider sent, in the first pass over each window."""
+        """Rows the provider sent in the first pass over each window."""
         self.fetched = 0
-        """Asked for one by one."""
+        """Fetched one by one."""
         self.new = 0
         self.updated = 0
-        """There before, and now with other content."""
+        """Stored before, and now with different content."""
         self.unchanged = 0
         self.share: float | None = None
-        """How much of the time to be walked has been, from 0 to 1; None where nobody knows."""
+        """Share of the requested span that is walked, from 0 to 1; None if unknown."""
         self.stage: Stage = "asking"
-        """What it is at."""
+        """What the sync is doing now."""
         self.seen = 0
-        """Rows the provider sent in the pass that is under way."""
+        """Rows the provider sent in the current pass."""
         self.pending = 0
-        """Written, and looked at again in the next run: running, or their transcript or analysis may still come."""
+        """Written, and fetched again by the next run: still running, or the transcript or analysis may still come."""
         self.restricted = 0
-        """Written without a transcript, which the provider does not show."""
+        """Written without a transcript, because the provider does not show it."""
         self.missing = 0
-        """Listed or written before, and no longer there when they were asked for."""
+        """Listed or stored before, but gone when fetched."""
         self.bad = 0
-        """Rows nobody could read."""
+        """Rows that could not be read."""
         self.rejected: list[Issue] = []
-        """Where those were, and why; of very many the first hundred."""
+        """Where these rows were and why they could not be read, for the first hundred at most."""
         self.failed = 0
-        """Written without what could not be fetched; the next run tries again."""
+        """Written without details, because fetching them failed; the next run tries again."""
         self.given_up = 0
-        """Written without what could not be fetched for as long as the patience lasts; nobody asks again."""
+        """Written without details, because fetching them failed for as long as `patience`; no longer retried."""
         self.not_loaded: list[str] = []
-        """The refs of those that failed or were given up; of very many the first hundred."""
+        """The refs of those that failed or were given up, the first hundred at most."""
         self.vanished: list[str] = []
-        """The refs of what is in the store and no longer in the provider's list, where that was walked whole."""
+        """The refs of stored conversations no longer in the provider's list, if that was walked completely."""
         self.failures: Counter[str] = Counter()
-        """Why, by the class of the error."""
+        """Errors by class."""
         self.warnings: dict[str, None] = {}
         """What the provider's lists may leave out."""
         self.unlisted: dict[str, None] = {}
-        """What of the account is not listed, in words; nothing of it is there."""
+        """What the account has but no list shows, in words; none of it is in the store."""
         self.is_verified = True
-        """Whether another pass over each window found nothing that was missed."""
+        """Whether another pass over each window found nothing new."""
         self.ended = False
         """Whether everything was walked."""
         self.error: HubError | None = None
-        """What ended it early."""
+        """What ended the sync early."""
         self.elapsed = 0.0
         """Seconds."""
 
     def begin(self, stage: Stage) -> None:
-        """Note what it is at from now on."""
+        """Note that a stage begins."""
         self.stage, self.seen = stage, 0
 
     @property
     def complete(self) -> bool:
-        """Whether everything there was is in the store, as far as anybody can tell."""
+        """Whether the store has everything the provider has, as far as can be known."""
         return self.ended and not (self.error or self.bad or self.failed or self.warnings)
 
     @property
@@ -123,11 +123,11 @@ class AccountSyncReport:
 
     @property
     def counts(self) -> dict[str, int]:
-        """What was counted so far, by name."""
+        """The counts so far, by name."""
         return {name: getattr(self, name) for name in COUNTED}
 
     def note_failure(self, ref: str, error: HubError, *, is_final: bool, is_gone: bool) -> None:
-        """Count a conversation whose details could not be had."""
+        """Count a conversation whose details could not be fetched."""
         if is_gone and is_final:
             self.missing += 1
         elif is_gone:
@@ -139,32 +139,32 @@ class AccountSyncReport:
             self.not_loaded += [ref][: MAX_REPORTED - len(self.not_loaded)]
 
     def walked(self, window: Window, before: dict[str, int]) -> None:
-        """Note a window as walked to its end, with what was counted since it was begun."""
+        """Note that a window was walked to its end; `before` holds the counts at its start."""
         brought = {name: count - before[name] for name, count in self.counts.items()}
         self.windows.append(Walked(window=window, **brought))
 
     def count(self, written: Written) -> None:
-        """Add up what became of entries."""
+        """Add the result of a commit."""
         self.new += written.new
         self.updated += written.updated
         self.unchanged += written.unchanged
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON values."""
+        """Return the report as JSON values."""
         passing = {"error", "stage", "seen"}
-        told = {name: value for name, value in vars(self).items() if name not in passing} | {
+        values = {name: value for name, value in vars(self).items() if name not in passing} | {
             "unlisted": [*self.unlisted],
             "warnings": [*self.warnings],
         }
         error = None if self.error is None else {"kind": type(self.error).__name__, "reason": self.error.reason}
-        found: dict[str, Any] = msgspec.to_builtins(told | {"error": error, "complete": self.complete})
+        found: dict[str, Any] = msgspec.to_builtins(values | {"error": error, "complete": self.complete})
         return found
 
     @property
     def reasons(self) -> list[str]:
-        """Why something is missing, a line each."""
+        """Why something is missing, one line per reason."""
         failures = self.failures - Counter([] if self.error is None else [type(self.error).__name__])
-        found = [f"not fetched, for {kind}: {count:,}" for kind, count in failures.most_common()]
+        found = [f"{count:,} not fetched: {kind}" for kind, count in failures.most_common()]
         found += (f"not listed: {what}" for what in self.unlisted)
         found += self.warnings
         if self.error is not None:
@@ -190,12 +190,12 @@ class AccountSyncReport:
 
 
 class SyncReport:
-    """A sync of one or several accounts; `print` shows it, a line each."""
+    """A sync of one or more accounts; `print` shows one line per account."""
 
     def __init__(self) -> None:
         self.accounts: list[AccountSyncReport] = []
         self.redacted: Counter[str] = Counter()
-        """What redactors took out, by what it was, where they count."""
+        """How many values the redactors removed, by kind, if they count."""
 
     @property
     def complete(self) -> bool:
@@ -203,14 +203,14 @@ class SyncReport:
         return bool(self.accounts) and all(account.complete for account in self.accounts)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON values."""
+        """Return the report as JSON values."""
         accounts = [account.to_dict() for account in self.accounts]
         return {"complete": self.complete, "accounts": accounts, "redacted": dict(self.redacted)}
 
     def __str__(self) -> str:
         lines = [*map(str, self.accounts)]
         if self.redacted:
-            lines.append("taken out: " + ", ".join(f"{count} {what}" for what, count in self.redacted.most_common()))
+            lines.append("redacted: " + ", ".join(f"{count} {what}" for what, count in self.redacted.most_common()))
         return "\n".join(lines)
 
     def __repr__(self) -> str:

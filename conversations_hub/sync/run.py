@@ -1,4 +1,4 @@
-"""All conversations of all accounts into a store, each exactly once, kept fresh, and with a word for what is missing.
+"""Copy every conversation into a store exactly once, keep it current, and report what is missing.
 
     from conversations_hub.stores.sqlite import SQLiteStore
 
@@ -6,7 +6,7 @@
     async with Hub.from_env(profile="bulk") as hub:
         report = await sync(hub, store, since=datetime.now(UTC) - timedelta(days=90))
 
-A run may be killed at any instant: the next one goes on where it was.
+A run may be killed at any moment: the next one resumes where it was.
 """
 
 from __future__ import annotations
@@ -42,30 +42,33 @@ async def sync(
     report: SyncReport | None = None,
     clock: Clock | None = None,
 ) -> SyncReport:
-    """Bring a store up to date with every account of the hub, or with those named, and say how it went.
+    """Bring a store up to date with every account of the hub, or with those named, and return the report.
 
-    An account that fails stops no other. Whatever ends it early, what came until then is committed, and the next run
-    goes on from there.
+    An account that fails does not stop the others. Whatever ends its sync early, what arrived until then is committed,
+    and the next run resumes from there.
 
     Args:
-        hub: made with `profile="bulk"`, best; with `keep_raw=True` the store keeps the providers' JSON as well.
-        store: where to; it is opened here, and closed.
+        hub: best made with `profile="bulk"`; with `keep_raw=True` the store also keeps the providers' JSON.
+        store: the store to fill; it is opened here, and closed.
         *targets: "tavus" for every Tavus account, "tavus/eu" for one; none for all.
-        since: the first instant that counts, aware; None for all there is.
-        until: the first instant that no longer counts, aware; None for now.
-        verify: walk each list again until nothing new turns up, for lists lose rows when others are deleted meanwhile.
-        patience: how long after its end a conversation is looked at again for what was not ready, and how long after
-            their first failure details are asked for.
-        lookback: how far behind the end of what earlier runs walked the lists are walked again, for conversations
-            turn up and change there late; None for what the adapter says, a day for most.
-        again: walk all of the span and fetch everything in it, whatever earlier runs did, and compare.
-        redact: what to do to each conversation before it is stored, one after the other.
-        report: is filled while it goes on, for those who want to watch.
-        clock: time, for tests.
+        since: start of the span, inclusive, as an aware datetime; None for everything.
+        until: end of the span, exclusive, as an aware datetime; None for now.
+        verify: walk each list again until nothing new turns up, because a list loses rows if others are deleted
+            meanwhile.
+        patience: how long after its end a conversation is fetched again for what was not ready, and how long after
+            their first failure details are retried.
+        lookback: how far before the end of earlier runs the lists are walked again, because conversations turn up and
+            change there late; None for the adapter's default, a day for most.
+        again: walk the whole span and fetch everything in it, whatever earlier runs stored, and compare.
+        redact: the redactors to apply to each conversation before it is stored, in this order.
+        report: is updated during the run, for progress displays.
+        clock: the source of time, for tests.
 
     Raises:
-        StoreError: it cannot be kept: the disk is full, somebody else's file, another sync is at work.
-        ConfigurationError: a provider or account this hub does not have.
+        StoreError: the store cannot be written: the disk is full, the file belongs to another user, or another sync is
+            running on it.
+        ConfigurationError: the hub does not have this provider or account.
+        InvalidRefError: a malformed target or span, or a target that names only part of an account.
     """
     check_span(since, until)
     clock = clock or Clock()

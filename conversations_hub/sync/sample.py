@@ -1,4 +1,4 @@
-"""Which few of very many conversations are looked at for all: the newest, the middle one and the oldest."""
+"""Choose samples from very many conversations: the newest, the middle one and the oldest."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Literal
 __all__ = ["Age", "Sampler"]
 
 Age = Literal["newest", "middle", "oldest", "undated"]
-"""Where one stands among all; undated: of none it is known when it was."""
+"""The place of a sample among all; undated: no conversation has an instant."""
 
 _MOST_KEPT = 64
 
 
 class Sampler:
-    """Keeps the newest, the oldest and an even selection of conversations, however many there are."""
+    """Keeps the newest, the oldest and an even selection of conversations, in bounded memory."""
 
     def __init__(self) -> None:
         self._newest: tuple[datetime, str] | None = None
@@ -25,7 +25,7 @@ class Sampler:
         self._taken = 0
 
     def take(self, id: str, at: datetime | None) -> None:
-        """Take one more into account."""
+        """Add a conversation; `at` is None if it has no instant."""
         if at is None:
             self._undated = id
             return
@@ -40,7 +40,7 @@ class Sampler:
             self._stride *= 2
 
     def chosen(self) -> dict[str, tuple[Age, datetime | None]]:
-        """Return at most three by id, the newest first: what each stands for, and when it was."""
+        """Return the place and instant of at most three conversations by id, newest first."""
         if self._newest is None or self._oldest is None:
             return {} if self._undated is None else {self._undated: ("undated", None)}
         (last, newest), (first, oldest) = self._newest, self._oldest

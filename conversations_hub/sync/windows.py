@@ -1,4 +1,4 @@
-"""Which spans of time are left to walk, by what was walked before."""
+"""Compute which spans of time are left to walk."""
 
 from __future__ import annotations
 
@@ -14,49 +14,48 @@ from .options import SyncOptions
 __all__ = ["STEP", "Left", "bounds", "join", "left_to_walk", "windows"]
 
 STEP = timedelta(days=7)
-"""The longest window, where the provider can narrow a list by time."""
+"""The longest window if the provider can narrow a list by time."""
 
 
 class Left(NamedTuple):
     """What a run has to walk."""
 
     windows: Iterator[Window]
-    """In this order, so that what is covered is one span after each."""
+    """Ordered so that the covered time is a single span after each."""
     resumed: Window | None
-    """The first of them, where an earlier run was stopped in it."""
+    """The first window, if an earlier run stopped in it."""
     reach: Window
-    """The span that holds all of them."""
+    """The span that holds all windows."""
 
 
 def left_to_walk(progress: Checkpoint, options: SyncOptions, lookback: timedelta, *, narrows: bool) -> Left:
-    """Return what a run has to walk where an account has come so far.
+    """Return what a run has to walk, given the account's checkpoint.
 
-    `narrows` says whether the provider narrows its lists by time, `lookback` how late a conversation may turn up in
-    them, or change there.
+    `narrows` says whether the provider narrows its lists by time, `lookback` how late a conversation may turn up or
+    change in them.
     """
     covered, walking, wanted = progress.confirmed, progress.in_progress, options.window
     step = STEP if narrows else None
     if options.again:
-        wanted = _reaching(wanted, covered)
+        wanted = _extend(wanted, covered)
         return Left(windows(None, wanted, step, lookback), None, wanted)
     if walking is None:
         return Left(windows(covered, wanted, step, lookback), None, wanted)
     reach = join(walking, wanted)
     if options.verify:
-        lookback = timedelta(0)  # so much is looked at in what is walked first
+        lookback = timedelta(0)  # the resumed window, which is walked first, covers it
         if not narrows:
-            # Another pass is due anyway, over all of the list: it brings what is new since as well.
+            # Another pass over the whole list is due anyway: it also finds what is new since.
             walking = Window(walking.since, reach.until)
     rest = windows(join(covered, walking), wanted, step, lookback)
     return Left(chain([walking], rest), walking, reach)
 
 
 def windows(covered: Window | None, wanted: Window, step: timedelta | None, lookback: timedelta) -> Iterator[Window]:
-    """Yield what of the wanted window is left, so that what is covered is one span after each.
+    """Yield the windows of the wanted span that are left, so that the covered time is a single span after each.
 
-    What lies less than `lookback` behind the end of what is covered is walked again: conversations turn up in lists,
-    and change there, late. Without `step` what is left is one window: a provider that cannot narrow its list would
-    send all of it for each.
+    The last `lookback` of the covered span is walked again, because conversations turn up and change in lists late.
+    Without `step` the rest is one window: a provider that cannot narrow its list would send all of it for each.
     """
     if covered is None:
         yield from _forwards(wanted.since, wanted.until, step)
@@ -70,15 +69,15 @@ def windows(covered: Window | None, wanted: Window, step: timedelta | None, look
 
 
 def join(covered: Window | None, walked: Window) -> Window:
-    """Return what is covered once a window was walked to its end."""
+    """Return the covered span after a window was walked to its end."""
     if covered is None:
         return walked
     begins = None if covered.since is None or walked.since is None else min(covered.since, walked.since)
     return Window(begins, max(covered.until, walked.until))
 
 
-def _reaching(wanted: Window, covered: Window | None) -> Window:
-    """Return the wanted window, with what lies between it and what is covered, so that both are one span after."""
+def _extend(wanted: Window, covered: Window | None) -> Window:
+    """Return the wanted window, extended to touch the covered one, so that both are a single span afterwards."""
     if covered is None:
         return wanted
     since = None if wanted.since is None else min(wanted.since, covered.until)
@@ -86,9 +85,9 @@ def _reaching(wanted: Window, covered: Window | None) -> Window:
 
 
 def bounds(window: Window, *, is_last: bool) -> tuple[datetime | None, datetime | None]:
-    """Return since and until when a provider is asked to narrow its list.
+    """Return the `since` and `until` to send to a provider that narrows its list.
 
-    Behind the last window lies nothing yet, so that the provider need not look for its end.
+    For the last window no upper bound is sent: nothing is newer.
     """
     return window.since, None if is_last else window.until
 

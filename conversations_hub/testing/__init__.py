@@ -1,6 +1,6 @@
-"""What tests of providers need, ours, a plugin author's and a user's: drive a flow, replay exchanges, make mutants.
+"""Helpers for tests of adapters and of programs that use them: drive a flow, replay exchanges, make mutants.
 
-`Simulator` serves every built-in provider on loopback.
+`Simulator` serves all built-in providers on loopback.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Flows without a network: hand a flow its answers, get what it returns and what it asked for."""
+"""Flows without a network: give a flow its answers, get its result and its requests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Driven(msgspec.Struct, Generic[T], frozen=True):
-    """A flow that has run: what it returned, and the requests it made."""
+    """A flow that has run: its result and its requests."""
 
     result: T
     requests: tuple[Request, ...]
@@ -26,9 +26,9 @@ class WrongNumberOfAnswers(AssertionError):  # noqa: N818  (a test that fails, n
 
 
 def drive(flow: Flow[T], *answers: Response | Exception) -> Driven[T]:
-    """Run a flow over canned answers, in order; an exception among them is thrown into the flow.
+    """Run a flow with canned answers, in order; an exception among them is thrown into the flow.
 
-    As on a socket, a 2xx body must be well-formed JSON where the request says so. Raises what the flow raises, and
+    As on a socket, a 2xx body must be well-formed JSON if the request says so. Raises the errors of the flow, and
     `WrongNumberOfAnswers`.
     """
     left = list(answers)
@@ -42,7 +42,7 @@ def drive(flow: Flow[T], *answers: Response | Exception) -> Driven[T]:
             request = _answer(flow, request, left.pop(0))
     except StopIteration as stop:
         if left:
-            raise WrongNumberOfAnswers(f"the flow ended with {len(left)} answers to come") from None
+            raise WrongNumberOfAnswers(f"the flow ended with {len(left)} answers left") from None
         return Driven(stop.value, tuple(requests))
 
 

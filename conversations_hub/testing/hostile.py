@@ -1,4 +1,4 @@
-"""Values that are chosen to do harm to whoever reads, shows or keeps what a provider sends."""
+"""Values that are chosen to harm a program that reads, shows or stores them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _PLACES: Final = (
     "https://a:b@c:d/",
 )
 _LONG: Final = ("a" * 20_000, "😀" * 500, "ﷺ" * 50, "jane@example.com +1 555 010 0123 " * 20)
-# Written as they are, for no encoder writes them.
+# Raw, since encoders do not write them.
 _SPELLED: Final = (b"1e999", b"-0", b"-0.0", b"1E-999", b'"\\ud800"', b"[" * 600 + b"]" * 600)
 _EMPTY: Final[list[Json]] = [True, False, None, [], {}, [None], [[]], {"": ""}]
 _SHAPES: Final[list[Json]] = [

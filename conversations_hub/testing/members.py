@@ -1,6 +1,6 @@
-"""Which members of a payload an adapter knows: those its types read, and those it leaves to `raw` and says why.
+"""The members of a payload that an adapter knows: those that its types read, and those that it leaves to `raw`.
 
-Paths are written `events[].properties.name`; in `Resource.left_to_raw` a `*` stands for anything below.
+Paths look like `events[].properties.name`; in `Resource.left_to_raw`, a `*` matches anything.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ __all__ = ["landings", "left_to_raw", "unknown_members", "unseen_members"]
 def unknown_members(resource: Resource, payload: Json) -> list[str]:
     """Return the members of a payload, decoded untyped, that are neither read nor left to `raw`.
 
-    `resource` is what the payload is one of: an adapter itself, or another of its kinds of conversations. A star stands
-    for the keys of a map, which are content.
+    `resource` is the resource that the payload belongs to: an adapter, or one of its other resources. A star stands for
+    the keys of a map, which are content.
     """
     left = left_to_raw(resource.left_to_raw)
     found = ((path, shown) for path, shown, is_read in _walked(payload, _kinds(resource)) if not is_read)
@@ -28,7 +28,7 @@ def unknown_members(resource: Resource, payload: Json) -> list[str]:
 
 
 def landings(resource: Resource, payload: Json) -> dict[str, str]:
-    """Return where each member lands: "read", the reason why it is left to `raw`, or "unknown"."""
+    """Return for each member "read", the reason why it is left to `raw`, or "unknown"."""
     left = {path: left_to_raw([path]) for path in resource.left_to_raw}
     found: dict[str, str] = {}
     for path, _, is_read in _walked(payload, _kinds(resource)):
@@ -38,7 +38,7 @@ def landings(resource: Resource, payload: Json) -> dict[str, str]:
 
 
 def unseen_members(resource: Resource, payloads: Iterable[Json]) -> list[str]:
-    """Return the members that are read and that no payload of the resource has, though what they stand in is there."""
+    """Return the members that are read but that no payload has, although the objects that would hold them exist."""
     kinds = _kinds(resource)
     seen: set[str] = set()
     for payload in payloads:
@@ -47,7 +47,7 @@ def unseen_members(resource: Resource, payloads: Iterable[Json]) -> list[str]:
 
 
 def left_to_raw(paths: Iterable[str]) -> re.Pattern[str]:
-    """Return a pattern of such paths, for those of one payload as for those with every position as `[]`."""
+    """Return a pattern that matches such paths, with positions as numbers or as `[]`."""
     escaped = (re.escape(path).replace(r"\[\]", r"\[\d*\]").replace(r"\*", ".*") for path in paths)
     return re.compile("|".join(escaped) or r"(?!)")
 
@@ -73,9 +73,9 @@ def _flat(kinds: Iterable[inspect.Type]) -> _Kinds:
 
 
 def _walked(value: Json, kinds: _Kinds, path: str = "", shown: str = "") -> Iterator[tuple[str, str, bool]]:
-    """Yield every member's path, that with a star for each key of a map, and whether it is read.
+    """Yield the path of every member, the path with a star for each key of a map, and whether the member is read.
 
-    Nothing is yielded below one that is not.
+    Members below one that is not read are not yielded.
     """
     if isinstance(value, dict):
         for name, inner in value.items():
@@ -112,7 +112,7 @@ def _member(name: str, kinds: _Kinds) -> _Kinds:
 
 
 def _readable(kinds: _Kinds, seen: set[str], path: str = "") -> Iterator[str]:
-    """Yield the members that the types name, below what was seen."""
+    """Yield the members of the types, and those below the seen ones."""
     for kind in kinds:
         match kind:
             case inspect.StructType(fields=fields):

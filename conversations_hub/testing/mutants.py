@@ -1,4 +1,4 @@
-"""Mutants: a JSON body with something changed, the way vendors change theirs without notice, or meaning harm."""
+"""Mutants: a JSON body with a change, such as vendors make without notice or attackers on purpose."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["Mutant", "hostile_mutant", "mutants"]
 
 
 class Mutant(msgspec.Struct, frozen=True):
-    """A body with one value changed, or several."""
+    """A body with one or several changed values."""
 
     place: str
-    """Where: `data.transcript[0].role`; of several, all of them."""
+    """The place of the change, such as `data.transcript[0].role`; with several changes, all places."""
     change: str
     body: bytes
 
@@ -28,10 +28,10 @@ class Mutant(msgspec.Struct, frozen=True):
 
 
 def mutants(body: bytes) -> Iterator[Mutant]:
-    """Yield a JSON body once per value and change.
+    """Yield a JSON body once for each value and change.
 
-    A value is dropped, made null, and given another form of its own kind (a number as text, with a fraction or with
-    more digits than are read, an unknown word, an unknown member) and another kind.
+    A value is dropped, made null, and replaced by one of the same kind (a number as text, with a fraction or with too
+    many digits, an unknown word, an unknown member) and by one of another kind.
     """
     document: Json = json.loads(body)
     for path, value in _places(document):
@@ -40,10 +40,10 @@ def mutants(body: bytes) -> Iterator[Mutant]:
 
 
 def hostile_mutant(body: bytes, random: Random, changes: int) -> Mutant:
-    """Return a JSON body with so many changes at random places.
+    """Return a JSON body with a number of changes at random places.
 
-    A value becomes what `mutants` makes of it, another value of the body, or one that is chosen to do harm: the ends of
-    what numbers and dates can be, characters that steer or deceive, paths, formulas, markup, and lists in lists.
+    A value is replaced by one that `mutants` yields, by another value of the body, or by a hostile one: a number or
+    date at its limits, control characters, deceptive text, paths, formulas, markup, or nested lists.
     """
     document: Json = json.loads(body)
     done: list[tuple[str, str]] = []
@@ -69,7 +69,7 @@ def hostile_mutant(body: bytes, random: Random, changes: int) -> Mutant:
 
 _Path = tuple[str | int, ...]
 
-# Written as it is: the interpreter reads numbers of 4300 digits and no more.
+# Raw: the interpreter reads numbers of at most 4300 digits.
 _ENDLESS = cast("Json", msgspec.Raw(b"7" * 4301))
 
 
@@ -113,7 +113,7 @@ def _changes(value: Json) -> Iterator[tuple[str, Json | msgspec.UnsetType]]:
 
 
 def _with(document: Json, path: _Path, value: Json | msgspec.UnsetType) -> Json:
-    """Return a copy of the document in which one place holds the value, or is gone."""
+    """Return a copy of the document with the value at one place, or without that place."""
     step, rest = path[0], path[1:]
     if isinstance(document, dict) and isinstance(step, str):
         changed = _with(document[step], rest, value) if rest else value

@@ -1,9 +1,9 @@
-"""Recorded exchanges, replayed: a folder of answers, and what an adapter makes of them.
+"""Recorded exchanges, replayed: a folder of answers, and what an adapter reads from them.
 
-A folder holds `<operation>[.<label>].<n>.http`, the answers of one flow in order, `error.<status>[.<label>].http`, a
-refusal, `webhook.<event>.http`, a delivery, and `fixture.toml`: the account, and for each case where it comes from,
-what the operation was called with and, where it is not the main one, the name of its `resource`; for a delivery its
-secret and the instant it came.
+A folder holds `<operation>[.<label>].<n>.http`, the answers of one flow in order; `error.<status>[.<label>].http`, a
+refusal; `webhook.<event>.http`, a delivery; and `fixture.toml`, with the account and a table for each case. A table has
+the source, the arguments of the operation, and the name of the `resource` unless it is the main one; for a delivery,
+its secret and the instant when it arrived.
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ __all__ = ["Case", "Replayed", "account_of", "cases_in", "delivered", "read_exch
 
 
 class Case(msgspec.Struct, frozen=True):
-    """One recorded operation: what it was called with, and the answers it got."""
+    """One recorded operation: its arguments and its answers."""
 
     name: str
-    """The files' name without number and ending: `get.c123`."""
+    """The name of its files, without number and extension: `get.c123`."""
     answers: tuple[Response, ...]
     facts: Mapping[str, Any]
     """Its table in `fixture.toml`."""
 
     @property
     def operation(self) -> str:
-        """What was done; `error` for a refusal, `webhook` for a delivery."""
+        """The operation; `error` for a refusal, `webhook` for a delivery."""
         return self.name.partition(".")[0]
 
     @property
     def id(self) -> str:
-        """The conversation it was done to."""
+        """The id of its conversation."""
         return str(self.facts.get("id", self.name.partition(".")[2]))
 
     def resource(self, adapter: Adapter) -> tuple[Resource, str]:
-        """Return the resource it was done with, and the id that its provider has for the conversation."""
+        """Return its resource, and the provider's own id of the conversation."""
         if "resource" in self.facts:
             return adapter.resources[self.facts["resource"]], self.id
         if self.operation in {"list", "start"}:
@@ -57,17 +57,17 @@ class Case(msgspec.Struct, frozen=True):
 
     @property
     def query(self) -> Query:
-        """What a list was asked for."""
+        """The query of a list."""
         return msgspec.convert(self.facts.get("query", {}), Query)
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
-    """What an adapter asked for in a case, and what it made of the answers."""
+    """The requests of an adapter in a case, and its results."""
 
     requests: tuple[Request, ...] = ()
     pages: tuple[RawPage, ...] = ()
     conversation: Conversation | None = None
-    """What was got, or started."""
+    """The result of `get` or `start`."""
     started: Started | None = None
     turn: TranscriptTurn | None = None
     refusal: HubError | None = None
@@ -75,7 +75,7 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def conversations(self) -> tuple[Conversation, ...]:
-        """All conversations that came of it."""
+        """All conversations in the results."""
         listed = tuple(page.normalize(row) for page in self.pages for row in page.rows)
         delivered = tuple(event.conversation for event in self.events if event.conversation is not None)
         return listed + delivered if self.conversation is None else (self.conversation,)
@@ -91,7 +91,7 @@ def cases_in(folder: Path) -> dict[str, Case]:
 
 
 def account_of(folder: Path, adapter: Adapter) -> Account:
-    """Return the account a folder was recorded with; its key is invented."""
+    """Return the account of a folder; its key is invented."""
     facts = tomllib.loads((folder / "fixture.toml").read_text())["account"]
     return Account(adapter.name, key=facts["key"], settings=facts.get("settings", {}))
 
@@ -109,7 +109,7 @@ def _order(path: Path) -> tuple[str, int]:
 def read_exchange(path: Path) -> Response:
     """Read a recorded answer: a status line, headers, a blank line, the body.
 
-    A delivery begins with its request line instead; it has the status 0.
+    A delivery begins with its request line instead, and has the status 0.
     """
     head, _, body = path.read_bytes().partition(b"\n\n")
     line, *headers = head.decode().splitlines()
@@ -119,7 +119,7 @@ def read_exchange(path: Path) -> Response:
 
 
 def replay(adapter: Adapter, account: Account, case: Case) -> Replayed:
-    """Run a case over its answers; raise what the adapter raises."""
+    """Run a case with its answers; raises the errors of the adapter."""
     if case.operation == "error":
         return Replayed(refusal=adapter.refusal(case.answers[0]))
     if case.operation == "webhook":
@@ -141,7 +141,7 @@ def replay(adapter: Adapter, account: Account, case: Case) -> Replayed:
 
 
 def delivered(adapter: Adapter, case: Case) -> list[Event]:
-    """Receive a recorded delivery with its secret, at the instant it came."""
+    """Verify a recorded delivery with its secret, at the instant when it arrived."""
     [delivery] = case.answers
     secret = case.facts.get("secret")
     now = case.facts["now"]
@@ -152,7 +152,7 @@ def delivered(adapter: Adapter, case: Case) -> list[Event]:
 def walk(
     adapter: Adapter, account: Account, case: Case, *, cursor: str | None = None, skip: int = 0
 ) -> Iterator[Driven[RawPage]]:
-    """Walk a recorded list page by page; with `cursor`, from the answer after the first `skip` on."""
+    """Walk a recorded list page by page; with `cursor`, from the answer after the first `skip` answers."""
     resource, _ = case.resource(adapter)
     if resource.list_page is None:
         raise AssertionError(f"{adapter.name} cannot list")

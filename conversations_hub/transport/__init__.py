@@ -1,4 +1,4 @@
-"""The only outgoing socket: one lane per account, which signs, sends, bounds and retries what a flow asks for."""
+"""The only outgoing sockets: one lane per account, which signs, sends, bounds and retries the requests of a flow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The body of an answer, whole or not at all."""
+"""The body of a response, complete or not at all."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from .compression import decompress
 
 __all__ = ["read"]
 
-_LARGEST_REFUSAL: Final = 64 * 1024  # it is read for its words only
+_LARGEST_REFUSAL: Final = 64 * 1024  # it is read only for its message
 
 
-async def read(answer: aiohttp.ClientResponse, largest: int) -> bytes:
-    """Read a body whole, bounded to `largest` bytes on the wire and decompress; of a refusal only the beginning.
+async def read(response: aiohttp.ClientResponse, largest: int) -> bytes:
+    """Read a whole body of at most `largest` bytes, on the wire and decompressed; of an error response only the start.
 
-    Raises `PayloadError` for what is larger, and `TransportError` for a compressed body that was cut.
+    Raises `PayloadError` for a larger body, and `TransportError` for a compressed body that is truncated.
     """
-    is_refusal = answer.status >= 300
+    is_refusal = response.status >= 300
     limit = _LARGEST_REFUSAL if is_refusal else largest
-    declared = answer.content_length
+    declared = response.content_length
     if declared is not None and declared <= limit:
-        body = await answer.read()
+        body = await response.read()
     else:
-        body = await _read_up_to(limit, answer, declared, is_refusal=is_refusal)
-    encoding = field(answer.headers, "content-encoding")
-    if not encoding or not body:  # what has no content needs no decoder, and may still be labelled
+        body = await _read_up_to(limit, response, declared, is_refusal=is_refusal)
+    encoding = field(response.headers, "content-encoding")
+    if not encoding or not body:  # an empty body needs no decoder, and may have the header all the same
         return body
     try:
         return decompress(body, encoding.lower(), limit)
@@ -38,18 +38,18 @@ async def read(answer: aiohttp.ClientResponse, largest: int) -> bytes:
     return b""  # its status says enough
 
 
-async def _read_up_to(limit: int, answer: aiohttp.ClientResponse, declared: int | None, *, is_refusal: bool) -> bytes:
+async def _read_up_to(limit: int, response: aiohttp.ClientResponse, declared: int | None, *, is_refusal: bool) -> bytes:
     parts: list[bytes] = []
     size = 0
     if declared is None or is_refusal:
-        async for part in answer.content.iter_any():
+        async for part in response.content.iter_any():
             parts.append(part)
             size += len(part)
             if size > limit:
                 break
         else:
             return b"".join(parts)
-    answer.close()
+    response.close()
     if is_refusal:
         return b"".join(parts)[:limit]
-    raise PayloadError(f"the answer is larger than {limit} bytes")
+    raise PayloadError(f"the response is larger than {limit} bytes")

@@ -1,4 +1,4 @@
-"""Time and chance, handed in so that tests can hand in their own."""
+"""Time and randomness, passed in so that tests can pass in their own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _now() -> datetime:
 
 
 class Clock(msgspec.Struct, frozen=True):
-    """Time and chance; spans in seconds."""
+    """Time and randomness; spans in seconds."""
 
     monotonic: Callable[[], float] = time.monotonic
     now: Callable[[], datetime] = _now

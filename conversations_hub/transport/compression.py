@@ -1,4 +1,4 @@
-"""Compressed answers, undone to a bound."""
+"""Decompresses responses, up to a bound."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _MOST_MEMBERS = 64
 def decompress(body: bytes, encoding: str, limit: int) -> bytes:
     """Undo a `Content-Encoding`, to at most `limit` bytes.
 
-    Raises `TransportError` where the stream is cut or corrupt, `PayloadError` for another coding, too many members
-    and too much.
+    Raises `TransportError` if the stream is truncated or corrupt, and `PayloadError` for another encoding, too many
+    members, or too many bytes.
     """
     if encoding in {"", "identity"}:
         return body
     if encoding not in {"gzip", "x-gzip"}:
-        raise PayloadError("the answer is compressed in a way nobody asked for")
+        raise PayloadError("the response has an unsupported Content-Encoding")
     parts: list[bytes] = []
     size = 0
     for _ in range(_MOST_MEMBERS):
@@ -32,12 +32,12 @@ def decompress(body: bytes, encoding: str, limit: int) -> bytes:
             break
         size += len(parts[-1])
         if size > limit:
-            raise PayloadError(f"the answer is larger than {limit} bytes")
+            raise PayloadError(f"the response is larger than {limit} bytes")
         if not member.eof:
             break
         body = member.unused_data
         if not body:
             return b"".join(parts)
     else:
-        raise PayloadError(f"the answer is compressed in more than {_MOST_MEMBERS} pieces")
-    raise TransportError("the compressed answer is cut or corrupt")
+        raise PayloadError(f"the response has more than {_MOST_MEMBERS} gzip members")
+    raise TransportError("the compressed response is truncated or corrupt")

@@ -1,6 +1,6 @@
-"""How many connections all lanes of a hub hold open together, and whose turn it is to have one.
+"""How many connections all lanes of a hub have open together, and whose turn it is to get one.
 
-That is a limit of our own: who waits for it has not asked the provider yet, and learns nothing about it.
+This is a limit of our own: a request that waits for it was not sent yet, and says nothing about the provider.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from ..errors import ConfigurationError, DeadlineError, HubClosedError
 
 __all__ = ["Connections"]
 
-_SHARE: Final = 4  # of the descriptors that the process may open one in so many; the others are not ours
+_SHARE: Final = 4  # one in so many of the descriptors that the process may open; the others are not ours
 _MOST: Final = 1000
 
 
 class Connections:
-    """The connections of a hub: so many are open at most, those at rest included.
+    """The connections of a hub: at most `most` are open, including idle ones.
 
-    Whoever wants one stands in the line of its account, and the accounts take turns. Connections are never handed from
-    one account to another: where there are too many, the one that has rested longest is closed. All of them belong to
-    one event loop.
+    Requests wait in the line of their account, and the accounts take turns. Connections are never passed from one
+    account to another: if there are too many, the one that has been idle longest is closed. All of them belong to one
+    event loop.
     """
 
     def __init__(self, most: int | None = None) -> None:
@@ -34,33 +34,33 @@ class Connections:
             raise ConfigurationError("connections must be 1 or more")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._taken = 0
-        self._lines: dict[str, deque[asyncio.Future[None]]] = {}  # the account whose turn is next stands first
+        self._lines: dict[str, deque[asyncio.Future[None]]] = {}  # the account whose turn is next is first
         self._open = 0
-        self._resting: dict[ResponseHandler, None] = {}  # the one that has rested longest first
+        self._resting: dict[ResponseHandler, None] = {}  # the one that has been idle longest is first
 
     def own_loop(self) -> asyncio.AbstractEventLoop:
-        """Return the event loop they belong to, the first that asks; raise `HubClosedError` in any other."""
+        """Return the event loop they belong to, which is the first that asks; raise `HubClosedError` in any other."""
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             if self._loop is not None:
                 raise HubClosedError(
-                    "a hub belongs to the event loop that first used it: use and close it there, and make one for this"
-                    " loop"
+                    "a hub belongs to the event loop that first used it: use and close it there, and make another for"
+                    " this loop"
                 )
             self._loop = loop
         return loop
 
     def take_at_once(self) -> bool:
-        """Take a place if one is free, and say whether it was; give it back with `give_back`."""
+        """Take a place if one is free, and return whether it was; `give_back` returns it."""
         if self._taken >= self.most:
             return False
         self._taken += 1
         return True
 
     async def take(self, account: str, seconds: float) -> None:
-        """Take a place, and give it back with `give_back`; `DeadlineError` where there is none within so many seconds.
+        """Take a place, which `give_back` returns; raise `DeadlineError` if none is free within `seconds`.
 
-        Each stands for one connection: one that is being made, or is used.
+        Each place stands for one connection that is being opened or used.
         """
         if self.take_at_once():
             return
@@ -78,7 +78,7 @@ class Connections:
         if is_late:
             self._leave_line(account, waiter)
             raise DeadlineError(
-                f"all {self.most} connections of this hub were taken by requests before this one: raise connections="
+                f"all {self.most} connections of this hub were taken by earlier requests: raise connections="
             )
 
     def _leave_line(self, account: str, waiter: asyncio.Future[None]) -> None:
@@ -91,7 +91,7 @@ class Connections:
                 del self._lines[account]
 
     def give_back(self) -> None:
-        """Give a place back: to the next account in turn."""
+        """Return a place: to the next account in turn."""
         while self._lines:
             account, line = next(iter(self._lines.items()))
             waiter = line.popleft()
@@ -104,7 +104,7 @@ class Connections:
         self._taken -= 1
 
     async def begin(self) -> None:
-        """Make room for a connection that is to be opened, and count it; `opened` or `failed` follows."""
+        """Make room for a new connection, and count it; call `opened` or `failed` afterwards."""
         self._open += 1
         while self._open > self.most and self._resting:
             longest = next(iter(self._resting))
@@ -115,11 +115,11 @@ class Connections:
                 await asyncio.wait([closed])
 
     def failed(self) -> None:
-        """Note that it could not be opened."""
+        """Record that the connection could not be opened."""
         self._open -= 1
 
     def opened(self, connection: ResponseHandler) -> None:
-        """Note that it is open; that it is closed is noticed."""
+        """Record that a connection is open; its closing is recorded by itself."""
         closed = connection.closed
         if closed is None:
             self._open -= 1
@@ -130,15 +130,15 @@ class Connections:
         self._open -= 1
         self._resting.pop(connection, None)
         if not closed.cancelled():
-            closed.exception()  # how it was closed is told to whoever used it
+            closed.exception()  # retrieved here; the request that used it gets the error
 
     def rests(self, connection: ResponseHandler) -> None:
-        """Note that nobody uses it any more; if it is still open, it may be used again, or closed."""
+        """Record that a connection is idle; if it is still open, it may be used again, or closed."""
         if connection.is_connected():
             self._resting[connection] = None
 
     def is_used(self, connection: ResponseHandler) -> bool:
-        """Note that it is used; say whether it was at rest before, and not opened just now."""
+        """Record that a connection is used; return whether it was idle before, and not just opened."""
         rested = connection in self._resting
         self._resting.pop(connection, None)
         return rested
@@ -146,7 +146,7 @@ class Connections:
 
 def _default() -> int:
     try:
-        import resource  # noqa: PLC0415  (POSIX alone has it)
+        import resource  # noqa: PLC0415  (only POSIX has it)
     except ImportError:
         return _MOST
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -1,4 +1,4 @@
-"""A recording's way from its place to a file: checked at every hop, resumed where it broke off, all or nothing."""
+"""Downloads a recording to a file: checked at every redirect, resumed after an interruption, all or nothing."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class Download(msgspec.Struct, frozen=True):
     size: int
     """Bytes."""
     sha256: str
-    """In hexadecimal digits, of what is on the disk."""
+    """In hexadecimal digits, of the bytes on the disk."""
     media_type: str
-    """As the server says it: `audio/mpeg`."""
+    """As the server sends it: `audio/mpeg`."""
 
 
 _MOST_REDIRECTS: Final = 3
@@ -49,8 +49,8 @@ _MEDIA: Final = re.compile(
     re.IGNORECASE,
 )
 _RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
-_STRONG: Final = re.compile(r'"[^"]*"')  # a weak one promises no equal bytes
-# What is stored is to arrive as it is: its size and its ranges are those of what is sent.
+_STRONG: Final = re.compile(r'"[^"]*"')  # a weak one does not promise equal bytes
+# No compression: sizes and ranges must be those of the stored bytes.
 _HEADERS: Final = {"Accept": "audio/*, video/*, application/octet-stream;q=0.9", "Accept-Encoding": "identity"}
 
 
@@ -66,26 +66,26 @@ async def download_to(
     until: float,
     overwrite: bool,
 ) -> Download:
-    """Write what is at a URL to a file and say what it is.
+    """Write the content of a URL to a file and describe it.
 
-    `signs` says whether the provider wants the key; `until` is a monotonic instant, `largest` is in bytes, and
-    `identity` tells this recording from every other, whatever its URL is today.
+    `signs` says whether the provider requires the key; `until` is an instant in monotonic seconds, `largest` is in
+    bytes, and `identity` distinguishes this recording from every other, whatever its URL is today.
     """
     profile = lane.profile.but(deadline=until - lane.clock.monotonic())
     disk = Threads(1, among=lane.disk)
-    held = ExitStack()  # so that it is closed where nobody waited until it was open
+    held = ExitStack()  # so that it is closed even if it opens after this was cancelled
     try:
         part = await disk.run(lambda: held.enter_context(closing(PartialFile(path, identity, overwrite=overwrite))))
-        way = _Way(lane, guard, part, disk, url, signs=signs, largest=largest)
-        media_type = await lane.repeat("download", way.attempt, profile)
+        transfer = _Transfer(lane, guard, part, disk, url, signs=signs, largest=largest)
+        media_type = await lane.repeat("download", transfer.attempt, profile)
         sha256 = await disk.run(part.finish)
         return Download(path, part.size, sha256, media_type)
     finally:
         await disk.run(held.close)
 
 
-class _Way:
-    """The way to one recording, with as many attempts as it takes."""
+class _Transfer:
+    """The transfer of one recording, in as many attempts as it takes."""
 
     def __init__(
         self, lane: Lane, guard: Guard, part: PartialFile, disk: Threads, url: str, *, signs: bool, largest: int
@@ -99,15 +99,15 @@ class _Way:
         self._largest = largest
 
     async def attempt(self, exchange: OperationRun) -> str:
-        """Bring what is missing, and return its media type."""
+        """Fetch the missing part of the recording, and return its media type."""
         exchange.attempts += 1
         exchange.retries += exchange.attempts > 1
         media_type = await self._follow(exchange)
-        if media_type is None:  # what there was is no part of what there is now
+        if media_type is None:  # the partial file does not belong to the current recording
             await self._disk.run(self._part.begin, None)
             media_type = await self._follow(exchange)
         if media_type is None:
-            raise PayloadError("the server sends a part of the recording that nobody asked for")
+            raise PayloadError("the server sent a part of the recording that was not requested")
         return media_type
 
     async def _follow(self, exchange: OperationRun) -> str | None:
@@ -115,46 +115,46 @@ class _Way:
         for _hop in range(_MOST_REDIRECTS + 1):
             is_own = self._guard.is_own(url)
             signs = signs and self._guard.may_see_key(url)
-            # A proxy makes the connections itself, may well be at an address of the house, and may read along.
+            # A proxy makes the connections itself, may have a private address, and may read everything.
             is_stranger = not is_own and self._lane.proxy_to(url) is None
             visit = self._lane.visit(_HEADERS, public_socket if is_stranger else None, is_stranger=is_stranger)
             async with visit as session, AsyncExitStack() as held:
                 async with self._lane.admitted(exchange) if is_own else nullcontext():
                     await held.enter_async_context(self._lane.connection(exchange))
-                    answer = await self._asked(session, url, exchange, signs=signs)
+                    answer = await self._request(session, url, exchange, signs=signs)
                 with closing(answer):
                     if answer.status not in _REDIRECTS:
-                        return await self._taken(answer, url, exchange)
+                        return await self._take(answer, url, exchange)
                     where = field(answer.headers, "location")
             if not where:
-                raise PayloadError("the recording is redirected, and nothing says where to")
+                raise PayloadError("the recording is redirected without a Location")
             url = self._guard.checked(urljoin(str(url), where), after=url)
         raise PayloadError(f"the recording is redirected more than {_MOST_REDIRECTS} times")
 
-    async def _asked(
+    async def _request(
         self, session: aiohttp.ClientSession, url: URL, exchange: OperationRun, *, signs: bool
     ) -> aiohttp.ClientResponse:
-        """Return an answer that is a recording or leads to one; raise what else came of it."""
+        """Return a response that is a recording or leads to one; raise any other outcome."""
         started = self._lane.clock.monotonic()
-        outcome: aiohttp.ClientResponse | HubError = await self._sent(session, url, exchange, signs=signs)
-        told: Response | HubError
+        outcome: aiohttp.ClientResponse | HubError = await self._send(session, url, exchange, signs=signs)
+        reported: Response | HubError
         if isinstance(outcome, aiohttp.ClientResponse):
-            told = Response(outcome.status, outcome.headers, b"")
+            reported = Response(outcome.status, outcome.headers, b"")
             if outcome.status >= 400 and outcome.status != 416:
                 with closing(outcome):
                     outcome = await self._refusal(outcome, url, exchange)
         else:
-            told = outcome
-        self._lane.ended("GET", "(recording)", exchange, started, told)
+            reported = outcome
+        self._lane.ended("GET", "(recording)", exchange, started, reported)
         if isinstance(outcome, HubError):
             raise outcome
         return outcome
 
-    async def _sent(
+    async def _send(
         self, session: aiohttp.ClientSession, url: URL, exchange: OperationRun, *, signs: bool
     ) -> aiohttp.ClientResponse | HubError:
-        """Ask, and return what came of it; it raises nothing, for here alone the key is a variable."""
-        request = Request("GET", str(url), headers=self._wanted())
+        """Send the request and return the outcome; it never raises, because the key is a variable here only."""
+        request = Request("GET", str(url), headers=self._range_headers())
         profile = exchange.profile
         left = max(exchange.deadline - self._lane.clock.monotonic(), 0.001)
         timeout = aiohttp.ClientTimeout(
@@ -180,10 +180,10 @@ class _Way:
             return self._failure(error, exchange, url)
         except HubError as error:
             return bare(error)
-        except Exception as bug:  # noqa: BLE001  (one adapter's bug must not become everybody's)
+        except Exception as bug:  # noqa: BLE001  (one adapter's bug must not affect the others)
             return bug_of(bug)
 
-    def _wanted(self) -> Mapping[str, str]:
+    def _range_headers(self) -> Mapping[str, str]:
         part = self._part
         if not part.size or part.validator is None:
             return {}
@@ -196,10 +196,10 @@ class _Way:
                 return self._lane.refusal(Response(status, headers, await read(answer, exchange.profile.largest_body)))
             except (aiohttp.ClientError, OSError) as error:
                 return self._failure(error, exchange, url)
-        # A storage's words may repeat what was signed, and its "forbidden" says nothing about the account's key.
+        # An object store's message may repeat the signature, and its 403 says nothing about the account's key.
         kind = for_status(status)
         return (RejectedError if issubclass(kind, AuthError) else kind)(
-            f"{url.host} does not give the recording",
+            f"{url.host} did not return the recording",
             status=status,
             retry_after=retry_after(headers, self._lane.clock.now()),
         )
@@ -207,22 +207,22 @@ class _Way:
     def _failure(self, error: LibraryError, exchange: OperationRun, url: URL) -> HubError:
         match error:
             case aiohttp.ClientConnectorError(os_error=Refused()):
-                return UnsafeURLError(f"{url.host} is at an address that is not public; not connected")
+                return UnsafeURLError(f"{url.host} has an address that is not public; not connected")
             case aiohttp.SocketTimeoutError():
                 patience = exchange.profile.attempt_timeout
-                return TransportError(f"nothing came for {patience:g} s: it was still {exchange.stage}")
+                return TransportError(f"nothing came for {patience:g} s: still {exchange.stage}")
             case _:
                 return self._lane.failure(error, exchange, url.host or "", self._lane.proxy_to(url))
 
-    async def _taken(self, answer: aiohttp.ClientResponse, url: URL, exchange: OperationRun) -> str | None:
-        """Write the body to the part and return its media type; None where it is no continuation of the part."""
+    async def _take(self, answer: aiohttp.ClientResponse, url: URL, exchange: OperationRun) -> str | None:
+        """Write the body to the partial file and return its media type; None if it does not continue that file."""
         part, headers = self._part, answer.headers
         if answer.status == 416:
             return None
         media_type = _media_type(headers)
         if answer.status == 200:
             await self._disk.run(part.begin, _validator(headers), _length(answer))
-        elif answer.status == 206 and (whole := _continued(part, answer)):
+        elif answer.status == 206 and (whole := _size_if_continued(part, answer)):
             part.whole = whole
         else:
             return None
@@ -237,7 +237,7 @@ class _Way:
         if failure is not None:
             raise failure
         if part.whole is not None and part.size != part.whole:
-            raise TransportError("the recording broke off")
+            raise TransportError("the recording was cut off")
         if not part.size:
             raise PayloadError("the recording is empty")
         return media_type
@@ -261,19 +261,19 @@ class _Way:
 
 
 def _length(answer: aiohttp.ClientResponse) -> int | None:
-    """Return how long a whole recording is; None where it says itself where it ends, chunk by chunk."""
+    """Return the size of a whole recording; None if it is chunked, and so marks its own end."""
     whole = answer.content_length
     if whole is None and field(answer.headers, "transfer-encoding").lower() != "chunked":
         # It would end wherever the connection does.
-        raise PayloadError("nothing says where the recording ends, so nobody could tell whether it is whole")
+        raise PayloadError("the response has no length and is not chunked, so a cut recording would look complete")
     return whole
 
 
-def _continued(part: PartialFile, answer: aiohttp.ClientResponse) -> int | None:
-    """Return the size of the whole where an answer goes on with the part; None where nothing proves that it does."""
+def _size_if_continued(part: PartialFile, answer: aiohttp.ClientResponse) -> int | None:
+    """Return the size of the whole if a response continues the partial file; None if nothing proves that it does."""
     headers = answer.headers
     found = _RANGE.fullmatch(field(headers, "content-range"))
-    if found is None or part.validator is None or _told(headers, part.validator) != part.validator:
+    if found is None or part.validator is None or _field_of(headers, part.validator) != part.validator:
         return None
     first, last = int(found[1]), int(found[2])
     whole = part.whole if found[3] == "*" else int(found[3])
@@ -288,14 +288,14 @@ def _validator(headers: Mapping[str, str]) -> str | None:
     return etag if _STRONG.fullmatch(etag) else field(headers, "last-modified") or None
 
 
-def _told(headers: Mapping[str, str], validator: str) -> str:
+def _field_of(headers: Mapping[str, str], validator: str) -> str:
     return field(headers, "etag" if validator.startswith('"') else "last-modified")
 
 
 def _media_type(headers: Mapping[str, str]) -> str:
     found = _MEDIA.fullmatch(field(headers, "content-type"))
     if found is None:
-        raise PayloadError("the answer is no recording: it is neither audio, nor video, nor plain bytes")
+        raise PayloadError("the response is not a recording: it is neither audio, nor video, nor plain bytes")
     if field(headers, "content-encoding").lower() not in {"", "identity"}:
-        raise PayloadError("the recording came compressed, which was not asked for")
+        raise PayloadError("the recording is compressed, which was not requested")
     return found[1].lower()

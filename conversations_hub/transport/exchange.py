@@ -1,4 +1,4 @@
-"""One operation under way, and what operations have cost."""
+"""One operation under way, and the cost of operations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Counts", "OperationName", "OperationRun"]
 
 
 class Counts:
-    """What operations have cost, added up."""
+    """The cost of operations, added up."""
 
     def __init__(self) -> None:
         self.requests = 0
@@ -22,7 +22,7 @@ class Counts:
         self.retries = 0
         """Requests that were sent again."""
         self.mended = 0
-        """Answers whose JSON had to be mended before it could be read."""
+        """Responses whose JSON had to be mended before it could be read."""
 
 
 OperationName = Operation | Literal["download"]
@@ -52,19 +52,17 @@ class OperationRun(RequestPhase):
         self.started = started
         self.deadline = (
             started + profile.deadline
-        )  # a monotonic instant, set once: every attempt, wait and sleep lies before it
-        self.attempts = 0  # of the request that is being made
+        )  # a monotonic instant, set once: every attempt, wait and sleep ends before it
+        self.attempts = 0  # of the current request
         self.requests = 0
         self.retries = 0
         self.mended = 0
-        self.is_stale = (
-            False  # the last attempt was the first, and met a kept connection that the server was just closing
-        )
-        self.is_impatient = False  # the last attempt was given too little time to say anything about the provider
+        self.is_stale = False  # the last attempt was the first, on a kept connection that the server was just closing
+        self.is_impatient = False  # the last attempt had too little time to say anything about the provider
         self.timeout: aiohttp.ClientTimeout | None = None  # of the last attempt
 
     def begin(self, timeout: aiohttp.ClientTimeout) -> None:
-        """Begin another attempt."""
+        """Start another attempt."""
         self.timeout = timeout
         self.is_stale = self.is_impatient = False
         self.stage = "connecting"

@@ -1,4 +1,4 @@
-"""Fairness on the event loop: answers that came together are read over several of its iterations, not in one."""
+"""Fairness on the event loop: responses that came together are read over several of its iterations, not in one."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ _MOST: Final = 48 * 1024  # bytes; reading that much takes about a millisecond
 
 
 class ReadBudget:
-    """Bounds what is read in one iteration of the event loop by all who share it, in the order they came."""
+    """Bounds the bytes read in one iteration of the event loop by all tasks that share it, in order of arrival."""
 
     def __init__(self) -> None:
         self._read = 0
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     def spend_at_once(self, size: int) -> bool:
-        """Read so many bytes now if this iteration has room, and say whether it has."""
+        """Count `size` bytes in this iteration if it has room, and return whether it has."""
         if self._waiting or self._read >= _MOST:
             return False
         self._count(size)
         return True
 
     async def spend(self, size: int) -> None:
-        """Return at once while this iteration has room, else in a later one; `size` is in bytes, any number."""
+        """Return at once while this iteration has room, otherwise in a later one; `size` is any number of bytes."""
         if not self.spend_at_once(size):
             waiter = asyncio.get_running_loop().create_future()
             self._waiting.append((size, waiter))
@@ -41,6 +41,6 @@ class ReadBudget:
         self._read = 0
         while self._waiting and self._read < _MOST:
             size, waiter = self._waiting.popleft()
-            if not waiter.done():  # it is where its task was cancelled
+            if not waiter.done():  # it is done if its task was cancelled
                 waiter.set_result(None)
                 self._count(size)

@@ -1,6 +1,7 @@
-"""What stands before every attempt, retries included: a breaker, a place among the requests under way, and a rate.
+"""What every attempt passes, including retries: a circuit breaker, a limit on concurrent requests, and a rate limit.
 
-Waiting here counts against the operation's deadline, never against an attempt's time-out. Who came first goes first.
+Waiting here counts against the operation's deadline, never against an attempt's timeout. Requests go in order of
+arrival.
 """
 
 from __future__ import annotations
@@ -17,28 +18,28 @@ from .clock import Clock
 __all__ = ["Gate", "Limiter", "Tell"]
 
 Tell = Callable[..., None]
-"""Passes a signal on: its class, then its facts by name."""
+"""Emits a signal: its class, then its facts by name."""
 
-_LONGEST_UNPROBED: Final = 60.0  # what a header says of the remaining quota is believed no longer
+_LONGEST_UNPROBED: Final = 60.0  # a header about the remaining quota is trusted for no longer
 
 
 class Limiter(Protocol):
-    """A rate that several processes share; it takes the place of the one each hub keeps for itself."""
+    """A rate limit that several processes share; it replaces the one that each hub keeps for itself."""
 
     async def reserve(self, account: str) -> float:
         """Take the next place for "provider/account" and return 0, or return the seconds until there is one."""
         ...
 
     async def pause(self, account: str, seconds: float) -> None:
-        """Let nobody go for so long: the provider asked for it."""
+        """Let no request go for `seconds`, because the provider asked for that."""
         ...
 
 
 class _Places(asyncio.Semaphore):
-    """Places among the requests under way."""
+    """Places among an account's concurrent requests."""
 
     def take_at_once(self) -> bool:
-        """Take one if it is free and nobody stands in line; say whether it was."""
+        """Take a place if one is free and no request waits for one; return whether it was."""
         if self._value <= 0 or self._waiters:
             return False
         self._value -= 1
@@ -66,26 +67,26 @@ class Gate:
         self._limiter = limiter
         self._tell = tell
         self._places = _Places(profile.in_flight)
-        self._in_line = 0  # who waits for the rate
-        self._turn = asyncio.Lock()  # held by the one in front of them
+        self._in_line = 0  # requests that wait for the rate
+        self._turn = asyncio.Lock()  # held by the first of them
         self._rate = RateLimit(documented_rate)
         self._breaker = Breaker()
 
     @property
     def is_broken(self) -> bool:
-        """Whether the provider is left alone for now."""
+        """Whether no requests are sent to the provider for now."""
         return self._profile.breaks and self._breaker.retry_at(self._clock.monotonic()) is not None
 
     async def enter(self, deadline: float, *, parks: bool) -> Ticket:
-        """Wait until a request may go; leave with `leave`. With `parks` it also waits for a provider that is down.
+        """Wait until a request may go; call `leave` after it. With `parks`, also wait for a provider that is down.
 
-        Raises `CircuitOpenError` where the provider was down a moment ago, and `DeadlineError` or `RateLimitError`
-        where the wait would not end in time.
+        Raises `CircuitOpenError` if the provider was down a moment ago, and `DeadlineError` or `RateLimitError` if the
+        wait would not end in time.
         """
         return self.enter_at_once() or await self._stand_in_line(deadline, parks=parks)
 
     def enter_at_once(self) -> Ticket | None:
-        """Let a request go if it need not wait, as most need not; None: it has to wait, with `enter`."""
+        """Return a ticket for a request that need not wait, as most need not; None: it has to wait, with `enter`."""
         if self._in_line or self._limiter is not None or not self._places.take_at_once():
             return None
         now = self._clock.monotonic()
@@ -110,11 +111,11 @@ class Gate:
                 return ticket
 
     def leave(self) -> None:
-        """Give the place back."""
+        """Return the place."""
         self._places.release()
 
     def succeeded(self, ticket: Ticket) -> None:
-        """Learn from an answer."""
+        """Learn from a response."""
         openings = self._breaker.openings
         self._breaker.succeeded(ticket)
         if openings:
@@ -128,8 +129,8 @@ class Gate:
             openings = self._breaker.openings
             self._breaker.failed(ticket, error, now, self._clock.roll())
             self._tell_of_change(openings)
-        # Any other refusal got through the provider's limit as well as an answer does. Other words than 429 for "too
-        # much", such as too many rooms at once, say nothing about the rate.
+        # Any other error response passed the provider's rate limit, as a success does. Rate limit errors without status
+        # 429, such as too many rooms at once, say nothing about the rate.
         if error.status == 429:
             self._rate.throttled(now)
         elif isinstance(error, ProviderError):
@@ -142,13 +143,13 @@ class Gate:
         self._breaker.abandoned(ticket)
 
     async def observe(self, headers: Mapping[str, str]) -> None:
-        """Pause where the headers say that nothing is left; more than nothing is no promise."""
+        """Pause if the headers say that no requests are left; more than 0 is not a promise."""
         wait = self.quota_wait(headers)
         if wait is not None:
             await self._pause(self._clock.monotonic(), wait)
 
     def quota_wait(self, headers: Mapping[str, str]) -> float | None:
-        """Return how long to wait where the headers say that nothing is left; None where they do not."""
+        """Return the seconds to wait if the headers say that no requests are left; None if they do not."""
         left = quota(headers, self._clock.now())
         return min(left.resets_in, _LONGEST_UNPROBED) if left is not None and left.remaining == 0 else None
 
@@ -169,7 +170,7 @@ class Gate:
         while (until := self._breaker.retry_at(now := self._clock.monotonic())) is not None:
             if not parks or until >= deadline:
                 raise CircuitOpenError(
-                    "the provider failed several times in a row a moment ago, so it is left alone for a while",
+                    "the provider failed several times in a row a moment ago, so requests are paused for a while",
                     retry_after=until - now,
                 )
             await self._hold(until - now, "breaker")
@@ -200,9 +201,9 @@ class Gate:
     async def _wait_in_front(self, wait: float, deadline: float) -> None:
         while True:
             if self._breaker.retry_at(self._clock.monotonic()) is not None:
-                return  # it opened while we waited: whoever stands in line is told at once
+                return  # it opened while we waited: all that wait in line fail at once
             if self._clock.monotonic() + wait >= deadline:
-                raise RateLimitError("the provider's limit leaves no room before the deadline", retry_after=wait)
+                raise RateLimitError("the provider's rate limit leaves no room before the deadline", retry_after=wait)
             if wait > 0:
                 await self._hold(wait, "rate")
             wait = await self._wait_for_rate()
@@ -219,7 +220,7 @@ class Gate:
         else:
             is_late = False
         if is_late:
-            raise DeadlineError("too many of this account's requests were waiting before this one")
+            raise DeadlineError("the deadline passed while queued behind this account's other requests")
 
     async def _wait_for_rate(self) -> float:
         """Take a request's share of the rate and return 0, or return the seconds until there is one."""

@@ -1,7 +1,7 @@
-"""Which URLs out of answers are followed: those of the account's own origin, and https to known or public hosts.
+"""Which URLs in responses are followed: those of the account's own origin, and https to known or public hosts.
 
-What a name means is checked as the socket is made, so neither a literal address, nor a name that changes its meaning,
-nor a redirect gets past it. Through a proxy it is the proxy that decides what a name means.
+The address of a name is checked when the socket is made, so neither a literal address, nor a name that changes its
+address, nor a redirect gets past it. Through a proxy, it is the proxy that resolves names.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .pool import AddressInfo
 __all__ = ["Guard", "Refused", "is_public", "public_socket"]
 
 _IN_URLS = re.compile(r"[!-\[\]-~]+")  # printable ASCII without the backslash, which some read as a slash
-_NAME = re.compile(r"(?:[a-z0-9_-]+\.)+[a-z][a-z0-9-]*")  # a last part in digits makes an address of it
+_NAME = re.compile(r"(?:[a-z0-9_-]+\.)+[a-z][a-z0-9-]*")  # a numeric last part would make it an address
 
 
 class Refused(OSError):  # noqa: N818  (the HTTP library takes an `OSError` only, and no caller sees it)
@@ -39,22 +39,22 @@ class Guard:
         self._any_public_host = any_public_host
 
     def is_own(self, url: URL) -> bool:
-        """Whether it is at the account's own origin."""
+        """Whether a URL is at the account's own origin."""
         return _origin(url) == self._own
 
     def may_see_key(self, url: URL) -> bool:
-        """Whether it is below the account's base URL, which alone is shown the key."""
+        """Whether a URL is below the account's base URL, the only place that gets the key."""
         return is_below(str(url), self._base_url)
 
     def checked(self, text: str, *, after: URL | None = None) -> URL:
-        """Return a URL that may be followed, `after` the one that led to it; raise `UnsafeURLError` for any other."""
+        """Return a URL that may be followed; raise `UnsafeURLError` for any other. `after` is the URL before it."""
         url = _parsed(text)
         if url is None:
             raise UnsafeURLError("the recording's URL is malformed; not followed")
         if "@" in url.raw_authority:
-            raise UnsafeURLError("the recording's URL holds a user name; not followed")
+            raise UnsafeURLError("the recording's URL contains a user name; not followed")
         if after is not None and after.scheme == "https" != url.scheme:
-            raise UnsafeURLError("the recording is redirected from https to what is not; not followed")
+            raise UnsafeURLError("the recording is redirected from https to another scheme; not followed")
         if not self.is_own(url):
             self._check_stranger(url)
         return url
@@ -62,15 +62,15 @@ class Guard:
     def _check_stranger(self, url: URL) -> None:
         host = url.host or ""
         if url.scheme != "https" or url.port != 443:
-            raise UnsafeURLError("the recording's URL is not https, or names a port of its own; not followed")
+            raise UnsafeURLError("the recording's URL is not https, or has another port than 443; not followed")
         address = None
         with suppress(ValueError):
             address = ip_address(host)
         if not (_NAME.fullmatch(host) if address is None else is_public(address)):
-            raise UnsafeURLError("the recording's URL names no public host; not followed")
+            raise UnsafeURLError("the recording's URL does not name a public host; not followed")
         if not self._any_public_host and not any(host == own or host.endswith(f".{own}") for own in self._hosts):
             raise UnsafeURLError(
-                f"the recording lies at {host}, which is not known to be a place of this provider's:"
+                f"the recording is at {host}, which is not a known host of this provider:"
                 " if you trust it, pass allow_any_public_host=True, or --any-host on the command line"
             )
 
@@ -95,7 +95,7 @@ _NOT_PUBLIC: Final = (
     IPv4Network("192.88.99.0/24"),
     # https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16
     IPv4Network("168.63.129.16/32"),
-    # All but 2000::/3, whatever it may carry.
+    # Everything outside 2000::/3, whatever it embeds.
     # https://www.iana.org/assignments/ipv6-address-space
     IPv6Network("::/3"),
     IPv6Network("4000::/2"),
@@ -109,9 +109,9 @@ _ISATAP: Final = frozenset({0x0000_5EFE, 0x0200_5EFE})
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
-    """Whether anybody may be there: `is_global`, and none of the ranges which the standard library takes for such."""
+    """Whether an address is public: `is_global`, and not in a range that the standard library mistakes for public."""
     if isinstance(address, IPv6Address):
-        carried = _carried(address)
+        carried = _embedded(address)
         if carried is not None:
             return is_public(carried)
     if not address.is_global or address.is_multicast or address.is_reserved:
@@ -119,8 +119,8 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
     return not any(address in network for network in _NOT_PUBLIC)
 
 
-def _carried(address: IPv6Address) -> IPv4Address | None:
-    """Return the IPv4 address that leads to; Teredo's and compatible ones are in no public range to begin with."""
+def _embedded(address: IPv6Address) -> IPv4Address | None:
+    """Return the embedded IPv4 address, if any; Teredo and IPv4-compatible addresses are never in a public range."""
     low = int(address) & 0xFFFF_FFFF
     if address in _NAT64 or int(address) >> 32 & 0xFFFF_FFFF in _ISATAP:
         return IPv4Address(low)
@@ -128,7 +128,7 @@ def _carried(address: IPv6Address) -> IPv4Address | None:
 
 
 def public_socket(where: AddressInfo) -> socket.socket:
-    """Return a socket for an address; raise `Refused` for one that is not public."""
+    """Return a socket for an address; raise `Refused` if the address is not public."""
     family, kind, protocol, _, address = where
     if not is_public(ip_address(str(address[0]).partition("%")[0])):
         raise Refused("not a public address")

@@ -1,7 +1,7 @@
-"""The only outgoing socket: one lane per account, which signs, sends, bounds and retries what a flow asks for.
+"""The only outgoing sockets: one lane per account, which signs, sends, bounds and retries the requests of a flow.
 
-Lanes share nothing that could carry data from one account to another: no connection, no cookie, no limit but the
-number of connections that all of a hub have open.
+Lanes share nothing that could carry data from one account to another: no connection, no cookie, and no limit except the
+number of connections that all lanes of a hub have open.
 """
 
 from __future__ import annotations
@@ -61,14 +61,14 @@ log.addHandler(logging.NullHandler())
 
 
 class _Result(Generic[T]):
-    """What a flow ended with."""
+    """The result of a flow."""
 
     def __init__(self, value: T) -> None:
         self.value = value
 
 
-def _resumed(flow: Flow[T], answer: Response | HubError | None) -> Request | _Result[T]:
-    """Go on with a flow to its next request, or to its end."""
+def _resume(flow: Flow[T], answer: Response | HubError | None) -> Request | _Result[T]:
+    """Resume a flow until its next request, or its end."""
     try:
         return flow.throw(answer) if isinstance(answer, HubError) else flow.send(answer)  # type: ignore[arg-type]
     except StopIteration as stop:
@@ -76,18 +76,18 @@ def _resumed(flow: Flow[T], answer: Response | HubError | None) -> Request | _Re
 
 
 _DIRECTLY: Final = route(None)
-_LOOKUPS: Final = 2  # names that an account has resolved at a time
+_LOOKUPS: Final = 2  # names resolved at a time, per account
 _DISK: Final = 8
 _CLOSING: Final = 2.0
-_TICK: Final = 0.02  # seconds; by so much a timer may go off before its instant, where the clock is coarse
-_LONGEST_WORDS: Final = 200  # characters of a provider's
+_TICK: Final = 0.02  # seconds by which a timer may be early, if the clock is coarse
+_LONGEST_WORDS: Final = 200  # characters of a provider's message
 _LONGEST_ID: Final = 128
-_LONGEST: Final = 1000  # of ours, where an adapter may have put an answer's among them
+_LONGEST: Final = 1000  # characters of our own message, in which an adapter may have put text of a response
 _REQUEST_IDS: Final = ("x-request-id", "request-id", "x-amzn-requestid", "cf-ray")
 
 
 class Lane:
-    """One account's way to its provider: a pool of connections, and the rules for using it."""
+    """One account's path to its provider: a pool of connections, and the rules for using it."""
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class Lane:
         self._dropped: weakref.finalize[..., Lane] | None = None
         self._lookups = Threads(_LOOKUPS)
         self.disk = Threads(_DISK)
-        """For what waits for the disk."""
+        """For work that waits for the disk."""
         self._answered_at = -math.inf
         self._on_signal = on_signal
         self._budget = RetryBudget()
@@ -143,9 +143,9 @@ class Lane:
     async def run(
         self, operation: OperationName, flow: Flow[T], counts: Counts | None = None, profile: Profile | None = None
     ) -> T:
-        """Run a flow to its end and return what it found; raise a bare `HubError` that says who, what and how often.
+        """Run a flow to its end and return its result; raise a bare `HubError` with account, operation and attempts.
 
-        `profile` takes the place of the lane's own for this one time, but for the number of requests under way.
+        `profile` replaces the lane's own for this operation, except for the number of concurrent requests.
         """
         exchange = OperationRun(operation, profile or self.profile, self.clock.monotonic())
         try:
@@ -157,12 +157,12 @@ class Lane:
                 counts.requests += exchange.requests
                 counts.retries += exchange.retries
                 counts.mended += exchange.mended
-        raise self._signed_off(failure, exchange)
+        raise self._complete(failure, exchange)
 
     async def repeat(
         self, operation: OperationName, attempt: Callable[[OperationRun], Awaitable[T]], profile: Profile
     ) -> T:
-        """Attempt what no flow can, as often as a flow's request; raise the same errors as `run`."""
+        """Attempt what a flow cannot do, as often as a flow's request; raise the same errors as `run`."""
         exchange = OperationRun(operation, profile, self.clock.monotonic())
         try:
             try:
@@ -174,7 +174,7 @@ class Lane:
             failure = bare(error)
         else:
             return found
-        raise self._signed_off(failure, exchange)
+        raise self._complete(failure, exchange)
 
     async def _drive(self, flow: Flow[T], exchange: OperationRun) -> T:
         answer: Response | HubError | None = None
@@ -182,13 +182,13 @@ class Lane:
             bug: Exception
             try:
                 if isinstance(answer, Response) and len(answer.body) > LARGE:
-                    # Reading it takes long enough to keep everybody else waiting.
-                    request = await asyncio.to_thread(_resumed, flow, answer)
+                    # Reading it takes long enough to keep all other tasks waiting.
+                    request = await asyncio.to_thread(_resume, flow, answer)
                 else:
-                    request = _resumed(flow, answer)
+                    request = _resume(flow, answer)
             except HubError:
                 raise
-            except Exception as error:  # noqa: BLE001  (one adapter's bug must not become everybody's)
+            except Exception as error:  # noqa: BLE001  (one adapter's bug must not affect the others)
                 bug = error
             else:
                 if isinstance(request, _Result):
@@ -198,7 +198,7 @@ class Lane:
                 except HubError as error:
                     answer = error
                 continue
-            raise PayloadError(f"the adapter could not read the answer: {name_of(bug)}")
+            raise PayloadError(f"the adapter could not read the response: {name_of(bug)}")
 
     async def _answer(self, request: Request, exchange: OperationRun) -> Response:
         exchange.attempts = 0
@@ -214,7 +214,7 @@ class Lane:
     async def _retry(
         self, attempt: Callable[[], Awaitable[T]], exchange: OperationRun, failure: HubError, *, is_safe: bool = True
     ) -> T:
-        """Try again after a first failure, as the policy says, or raise it; it costs more than an attempt."""
+        """Retry after a first failure as the policy says, or raise the failure; it costs more than an attempt."""
         if not (failure.retryable and is_safe) or isinstance(failure, CircuitOpenError):
             raise failure
         failures = [failure]
@@ -231,7 +231,7 @@ class Lane:
             delay = self._delay(error, state.attempt_number, exchange)
             if not isinstance(error, HubError) or delay is None:
                 return math.inf
-            # Paid for before the wait: all who wait at once would otherwise find the same tokens.
+            # Paid before the wait: otherwise all retries that wait at once would find the same tokens.
             last_cost = self._budget.take(error)
             if last_cost is None:
                 return math.inf
@@ -245,7 +245,7 @@ class Lane:
             )
             return delay
 
-        # A fresh one each time: shared between tasks it mixes up their attempts.
+        # A new one each time: one that is shared between tasks mixes up their attempts.
         retrying = AsyncRetrying(
             retry=retry_if_exception(lambda error: isinstance(error, HubError) and error.retryable),
             wait=wait,
@@ -258,20 +258,20 @@ class Lane:
         return found
 
     def _delay(self, error: BaseException | None, attempt: int, exchange: OperationRun) -> float | None:
-        """Return how long to wait before the next attempt; None: there should be none."""
+        """Return the seconds to wait before the next attempt; None: there should be none."""
         if not isinstance(error, HubError) or attempt >= exchange.profile.attempts:
             return None
         if self._gate.is_broken and not exchange.profile.parks:
             return None
         if exchange.is_stale:
-            return 0.0  # it says nothing about the provider
+            return 0.0  # the failure says nothing about the provider
         delay = exchange.profile.backoff.delay(error, attempt - 1, self.clock.roll())
         if delay is None or self.clock.monotonic() + delay >= exchange.deadline:
             return None
         return delay
 
     async def sleep(self, delay: float) -> None:
-        """Sleep, but no longer than the lane is open."""
+        """Sleep; raise `HubClosedError` as soon as the lane is closed."""
         closing = self._open()[1]
         sleeping = asyncio.ensure_future(self.clock.sleep(delay))
         try:
@@ -282,7 +282,7 @@ class Lane:
         self._open()
 
     async def _attempt(self, request: Request, exchange: OperationRun) -> Response:
-        """Send a request once, when its turn has come, and believe the answer only if it is whole."""
+        """Send a request once, when its turn has come, and accept the response only if it is complete."""
         session, _ = self._open()
         url = target(request, self.base_url)
         gate, connections = self._gate, self._connections
@@ -303,7 +303,7 @@ class Lane:
                 await self._make_way()
                 is_text = is_utf8(response.body)
                 await self._make_way()
-            response = self._believed(response, request, exchange, is_text=is_text)
+            response = self._check(response, request, exchange, is_text=is_text)
             if is_large:
                 await self._make_way()
             if "ratelimit" in response.headers or "x-ratelimit-remaining" in response.headers:
@@ -329,7 +329,7 @@ class Lane:
 
     @asynccontextmanager
     async def admitted(self, exchange: OperationRun) -> AsyncGenerator[None]:
-        """Wait for a turn at the provider, for what no flow asks, and learn from how it ends."""
+        """Wait for a turn at the provider, for a request outside flows, and learn from its outcome."""
         ticket = await self._gate.enter(exchange.deadline, parks=exchange.profile.parks)
         try:
             yield
@@ -348,7 +348,7 @@ class Lane:
 
     @asynccontextmanager
     async def connection(self, exchange: OperationRun) -> AsyncGenerator[None]:
-        """Hold one of the hub's connections, for what no flow asks, when the account's turn has come."""
+        """Hold one of the hub's connections, for a request outside flows, when the account's turn has come."""
         await self._take_connection(exchange)
         try:
             yield
@@ -363,13 +363,11 @@ class Lane:
         self.tell(Waited, seconds=self.clock.monotonic() - began, reason="connection")
 
     async def _make_way(self) -> None:
-        """Let the others have their turn before more is done to a large body."""
-        for _turn in range(3):  # a timer that is due wakes its task in the first, and we would go on before it
+        """Let other tasks have their turn before more work on a large body."""
+        for _turn in range(3):  # after one turn, the task of a timer that is due would run only after us
             await self.clock.sleep(0)
 
-    def _believed(
-        self, response: Response, request: Request, exchange: OperationRun, *, is_text: bool | None
-    ) -> Response:
+    def _check(self, response: Response, request: Request, exchange: OperationRun, *, is_text: bool | None) -> Response:
         if not response.ok:
             raise self.refusal(response)
         if not request.json:
@@ -406,7 +404,7 @@ class Lane:
         request: Request,
         exchange: OperationRun,
     ) -> Response | HubError:
-        """Send a request and return what came of it; it raises nothing, for here alone the key is a variable."""
+        """Send a request and return the outcome; it never raises, because the key is a variable here only."""
         try:
             signed = self.adapter.sign(request, self.account, self.clock.now())
             if signed.query is not request.query or signed.path is not request.path:
@@ -425,7 +423,7 @@ class Lane:
                 proxy=url_of(self._proxy),
             )
             try:
-                exchange.stage = "reading the answer"
+                exchange.stage = "reading the response"
                 return Response(answer.status, answer.headers, await read(answer, exchange.profile.largest_body))
             finally:
                 answer.release()
@@ -437,13 +435,13 @@ class Lane:
             was_kept = self.clock.monotonic() - self._answered_at < KEEP_ALIVE
             exchange.is_stale = was_kept and exchange.attempts == 1 and is_lost(error) and exchange.stage == WAITING
             return self.failure(error, exchange, self._host, self._proxy)
-        except Exception as bug:  # noqa: BLE001  (one adapter's bug must not become everybody's)
+        except Exception as bug:  # noqa: BLE001  (one adapter's bug must not affect the others)
             return bug_of(bug)
 
     def refusal(self, response: Response) -> HubError:
-        """Return the error for an answer outside 2xx, in the provider's words."""
+        """Return the error for a response outside 2xx, in the provider's words."""
         if response.status < 400:
-            return PayloadError("the provider redirects to another place; not followed", status=response.status)
+            return PayloadError("the provider redirects elsewhere; not followed", status=response.status)
         if response.status == 407 and self._proxy is not None:
             return refused_by(self._proxy, self._host, response.status)
         said = response.body.decode(errors="replace").encode()
@@ -461,20 +459,20 @@ class Lane:
             return error if isinstance(error, HubError) else bug_of(TypeError())
         except HubError as failure:
             return bare(failure)
-        except Exception as bug:  # noqa: BLE001  (one adapter's bug must not become everybody's)
+        except Exception as bug:  # noqa: BLE001  (one adapter's bug must not affect the others)
             return bug_of(bug)
 
     def proxy_to(self, url: URL) -> Proxy | None:
-        """Return the proxy through which a URL that is not the provider's API is reached; None: directly."""
+        """Return the proxy for a URL outside the provider's API; None: connect directly."""
         return self._through(str(url.origin()))
 
     def failure(self, error: LibraryError, exchange: OperationRun, host: str, proxy: Proxy | None) -> HubError:
-        """Return ours for one of the library's errors."""
+        """Return our error for one of the library's."""
         if self._is_closed:
             return HubClosedError("the hub was closed while the request was under way")
         exchange.is_impatient = self._is_impatience(error, exchange.timeout)
         if isinstance(error, TimeoutError) and self.clock.monotonic() >= exchange.deadline - _TICK:
-            reason = f"no whole answer within {exchange.profile.deadline:g} s: it was still {exchange.stage}"
+            reason = f"no complete response within {exchange.profile.deadline:g} s: still {exchange.stage}"
             return DeadlineError(reason, attempts=exchange.attempts)
         return failure_of(error, host, exchange.profile, exchange.stage, proxy)
 
@@ -485,7 +483,7 @@ class Lane:
             return is_impatience(timeout.sock_connect or 0.0, self.profile.connect_timeout)
         return is_impatience(timeout.total or 0.0, self.profile.attempt_timeout)
 
-    def _signed_off(self, error: E, exchange: OperationRun) -> E:
+    def _complete(self, error: E, exchange: OperationRun) -> E:
         if isinstance(error, HubError):
             error.reason = self._shown(error.reason, _LONGEST_WORDS if isinstance(error, ProviderError) else _LONGEST)
             if error.request_id is not None:
@@ -498,9 +496,9 @@ class Lane:
         return error
 
     def _shown(self, text: str, most: int) -> str:
-        """Return what an error may show of a text that an answer may have brought, so many characters of it.
+        """Return a text that may come from a response as an error may show it: without credentials, and shortened.
 
-        Some providers repeat the key they refuse, and a part of it would be left where it was cut before it was hidden.
+        Some providers repeat the key that they refuse; if the text were shortened first, a part of the key could stay.
         """
         for secret in self._secrets:
             text = secret.hidden_in(text)
@@ -509,7 +507,7 @@ class Lane:
     def ended(
         self, method: str, path: str, exchange: OperationRun, started: float, outcome: Response | HubError
     ) -> None:
-        """Tell of an attempt: templates, sizes and times, never ids or content."""
+        """Signal that an attempt ended: with templates, sizes and times, never ids or content."""
         if not self._is_heard:
             return
         answered = outcome if isinstance(outcome, Response) else None
@@ -527,7 +525,7 @@ class Lane:
         )
 
     def tell(self, kind: type[Signal], operation: OperationName | None = None, **facts: Any) -> None:
-        """Log a signal, and pass it on to whoever listens."""
+        """Log a signal, and pass it to `on_signal`."""
         if not self._is_heard:
             return
         signal = kind(provider=self.account.provider, account=self.account.name, operation=operation, **facts)
@@ -557,7 +555,7 @@ class Lane:
     ) -> AsyncGenerator[aiohttp.ClientSession]:
         """Open a session for one visit; it is closed with the lane at the latest.
 
-        `is_stranger` says that it is neither the account's own origin nor a proxy that is reached.
+        `is_stranger` says that it connects neither to the account's own origin nor to a proxy.
         """
         self._open()
         ssl = self._recordings_ssl if is_stranger else self._ssl
@@ -569,7 +567,7 @@ class Lane:
                 self._visits.discard(visit)
 
     async def close(self) -> None:
-        """Close all connections; what is under way ends with `HubClosedError`. Closing again does nothing.
+        """Close all connections; operations under way fail with `HubClosedError`. Closing again does nothing.
 
         Raises `HubClosedError`, and closes nothing, in another event loop than the one that first used them.
         """
@@ -589,7 +587,7 @@ class Lane:
 
 
 def _context(ssl: object) -> SSLContext | None:
-    # The library takes `False` too, and then believes everybody.
+    # The library also takes `False`, and then checks no certificate.
     if not isinstance(ssl, SSLContext | None):
         raise ConfigurationError("ssl must be an ssl.SSLContext, such as ssl.create_default_context(cafile=…), or None")
     return ssl

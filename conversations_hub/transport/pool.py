@@ -1,4 +1,4 @@
-"""A lane's pool of connections: it knows how far each request has come, and is closed with its lane."""
+"""A lane's pool of connections: it tracks how far each request got, and is closed with its lane."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
 """Family, kind, protocol, name and address, as a resolver gives them."""
 
 SocketFactory = Callable[[AddressInfo], socket.socket]
-"""Makes the socket for an address, or raises an `OSError` because there should be none."""
+"""Makes the socket for an address, or raises an `OSError` to prevent the connection."""
 
 KEEP_ALIVE: Final = 10.0
-"""Seconds a connection is kept: below what servers commonly allow, so that they seldom close as we send."""
+"""Seconds that an idle connection is kept: less than servers commonly allow, so that they seldom close as we send."""
 
 
-WAITING: Final = "waiting for the answer to begin"
+WAITING: Final = "waiting for the response to begin"
 
 
 class RequestPhase:
-    """How far a request has come, in words for the error where it comes no further."""
+    """How far a request got, in words for the error if it gets no further."""
 
     __slots__ = ("stage",)
 
@@ -57,11 +57,11 @@ class RequestPhase:
 
 
 under_way: ContextVar[RequestPhase] = ContextVar("under_way")
-"""The request that this task, or one made for it, is sending."""
+"""The request that this task, or one started for it, is sending."""
 
 
 class _Lookups:
-    """What the library's resolver asks of an event loop, in threads of an account's own."""
+    """The part of an event loop that the library's resolver uses, in an account's own threads."""
 
     def __init__(self, threads: Threads) -> None:
         self._threads = threads
@@ -116,13 +116,13 @@ class _Connector(aiohttp.TCPConnector):
 
 
 def _has_spoken(protocol: ResponseHandler) -> bool:
-    """Whether anything came on a connection since its last answer ended, be it the end or not read yet.
+    """Whether anything came on a connection since its last response ended: its end, or data that is not read yet.
 
-    Whatever it is, it would be taken for the next answer, or for its beginning.
+    Such data would be taken for the next response, or for its beginning.
     """
     if protocol.should_close:
         return True
-    parser = protocol._parser  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  (it alone knows of half a header)
+    parser = protocol._parser  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  (only it knows of half a header)
     try:
         if parser is not None and parser.feed_eof() is not None:
             return True
@@ -148,9 +148,9 @@ def session(
     *,
     socket_factory: SocketFactory | None = None,
 ) -> aiohttp.ClientSession:
-    """Return a session of at most so many of a hub's connections; it belongs to the running loop.
+    """Return a session of at most `most` of a hub's connections; it belongs to the running loop.
 
-    Names are resolved in the threads for `lookups`.
+    Names are resolved in the threads of `lookups`.
     """
     connector = _Connector(
         limit=most,
@@ -162,27 +162,27 @@ def session(
     connector.shared = connections
     made = aiohttp.ClientSession(
         connector=connector,
-        # The default jar would send one tenant's session with another's key.
+        # The default jar would send one tenant's cookies with another's key.
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={**headers, "User-Agent": f"conversations-hub/{__version__}"},
-        # The library's own neither bounds what comes out nor notices a stream that was cut.
+        # The library's own decompression has no bound and does not notice a truncated stream.
         auto_decompress=False,
         trust_env=False,
     )
-    # It would send an idempotent request again by itself, behind our backs and our counters.
+    # It would resend an idempotent request by itself, without our counters.
     made._retry_connection = False  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     return made
 
 
 def url_of(proxy: Proxy | None) -> URL | None:
-    """Return a proxy as a session takes it: with what it wants to know of who asks."""
+    """Return a proxy's URL as a session takes it, with its user name and password."""
     return None if proxy is None else URL(proxy.reveal(), encoded=True)
 
 
 def drop(session: aiohttp.ClientSession, whose: str) -> None:
-    """Close what was left open, at once and without the loop: for a lane that nobody can reach any more."""
+    """Close what was left open, at once and without the loop: for a lane that is not reachable any more."""
     warnings.warn(f"the hub of {whose} was not closed: use `async with Hub(…)`", ResourceWarning, stacklevel=1)
     connector = session.connector
     session.detach()
     if connector is not None:
-        connector.__exit__(None, None, None)  # the only way to close it that waits for nothing
+        connector.__exit__(None, None, None)  # the only way to close it without waiting

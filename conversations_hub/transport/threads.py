@@ -1,6 +1,6 @@
-"""Threads of an account's own, for what may take as long as it likes: names that do not resolve, disks that hang.
+"""Threads of an account's own, for work that may take any time: names that do not resolve, disks that hang.
 
-The event loop's own threads are few, and everybody's: those of one account would soon keep all others waiting.
+The event loop's own threads are few and shared: one account could soon keep all others waiting.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ T = TypeVar("T")
 
 
 class Threads:
-    """At most so many threads, and places `among` others'; who comes first goes first.
+    """At most `most` threads, which also take places `among` others'; work is done in order of arrival.
 
-    A place is taken until the thread has ended, also where nobody waits for it any longer: with one place, all is done
-    in order.
+    A place is taken until its thread has ended, even if its caller no longer waits: with one place, all work is done in
+    sequence.
     """
 
     def __init__(self, most: int, *, among: Threads | None = None) -> None:
@@ -32,9 +32,9 @@ class Threads:
         self._among = among
 
     async def run(self, work: Callable[P, T], /, *arguments: P.args, **named: P.kwargs) -> T:
-        """Return what the work returns; it is done to its end where the caller is cancelled, who goes on at once.
+        """Return what the work returns; a cancelled caller continues at once, and the work is still done to its end.
 
-        Raises `LocalLimitError` where no thread can be begun.
+        Raises `LocalLimitError` if no thread can be started.
         """
         await self.take()
         try:
@@ -46,7 +46,7 @@ class Threads:
         return await asyncio.shield(doing)
 
     async def take(self) -> None:
-        """Take a place, and give it back with `give_back`."""
+        """Take a place, which `give_back` returns."""
         await self._places.acquire()
         if self._among is None:
             return
@@ -57,7 +57,7 @@ class Threads:
             raise
 
     def give_back(self) -> None:
-        """Give a place back."""
+        """Return a place."""
         self._places.release()
         if self._among is not None:
             self._among.give_back()
@@ -65,11 +65,11 @@ class Threads:
     def _ended(self, done: asyncio.Future[Any]) -> None:
         self.give_back()
         if not done.cancelled():
-            done.exception()  # of which the loop would complain where nobody waits for it any longer
+            done.exception()  # retrieved, because the loop would complain if no caller waits any longer
 
 
 class _ThreadForEach(Executor):
-    """Begins a thread for each job; one that hangs keeps nothing waiting, the end of the process included."""
+    """Starts a thread for each job; one that hangs keeps nothing waiting, not even the end of the process."""
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         future: Future[T] = Future()
@@ -80,13 +80,13 @@ class _ThreadForEach(Executor):
             pass
         else:
             return future
-        raise LocalLimitError("no thread more can be begun in this process: lower connections=")
+        raise LocalLimitError("no more threads can be started in this process: lower connections=")
 
 
 def _do(future: Future[T], work: Callable[[], T]) -> None:
     try:
         found = work()
-    except Exception as error:  # noqa: BLE001  (raised to who waits for it)
+    except Exception as error:  # noqa: BLE001  (raised to the caller)
         future.set_exception(error)
     else:
         future.set_result(found)

@@ -19,7 +19,7 @@ import pytest
 
 from conversations_hub.adapter import Adapter
 from conversations_hub.adapters import BUILTIN, load
-from conversations_hub.adapters.telnyx.payload import Message
+from conversations_hub.adapters.telnyx._payload import Message
 from conversations_hub.errors import HubError
 from conversations_hub.hub.reader import ResourceReader
 from conversations_hub.policy import PROFILES
@@ -256,7 +256,7 @@ def test_tools_that_answer_in_another_order_cost_no_more(monkeypatch: pytest.Mon
     def told(value: str | None) -> str | None:
         return value and Told(value)
 
-    monkeypatch.setattr("conversations_hub.adapters.telnyx.conversation.text", told)
+    monkeypatch.setattr("conversations_hub.adapters.telnyx._conversation.text", told)
 
     def of(count: int) -> Case:
         ids = [f"{number:04}" for number in range(count)]

@@ -25,8 +25,8 @@ from conversations_hub.adapters.bland import (
     normalize,
     refusal,
     start,
-    texts,
 )
+from conversations_hub.adapters.bland import _texts as texts
 from conversations_hub.errors import (
     AuthError,
     ConfigurationError,
@@ -652,37 +652,37 @@ def test_every_mutant_of_a_correction_is_a_conversation_or_a_payload_error() -> 
 def test_a_walk_by_index_oldest_first() -> None:
     first, second, third = CASES["list"].answers
     begun = drive(list_page(ACCOUNT, Query(page_size=2), None), first)
-    gone_on = drive(list_page(ACCOUNT, Query(), begun.result.cursor), second)
-    ended = drive(list_page(ACCOUNT, Query(), gone_on.result.cursor), third)
+    gone_on = drive(list_page(ACCOUNT, Query(page_size=2), begun.result.cursor), second)
+    ended = drive(list_page(ACCOUNT, Query(page_size=2), gone_on.result.cursor), third)
 
     assert begun.requests[0].query == {"ascending": True, "sort_by": "created_at", "from": 0, "limit": 2}
     assert gone_on.requests[0].query == {"ascending": True, "sort_by": "created_at", "from": 2, "limit": 2}
-    assert (begun.result.cursor, gone_on.result.cursor, ended.result.cursor) == ("2:2", "4:2", None)
+    assert (begun.result.cursor, gone_on.result.cursor, ended.result.cursor) == ("2", "4", None)
     assert [len(page.result.rows) for page in (begun, gone_on, ended)] == [2, 2, 1]
 
 
 def test_calls_made_during_a_walk_are_added_to_its_end() -> None:
     assert listed({"calls": calls(2), "total_count": 2}, Query(page_size=2)).result.cursor is None
-    assert listed({"calls": calls(2), "total_count": 3}, Query(page_size=2)).result.cursor == "2:2"
-    last = listed({"calls": calls(1), "total_count": 3}, Query(), "2:2").result
+    assert listed({"calls": calls(2), "total_count": 3}, Query(page_size=2)).result.cursor == "2"
+    last = listed({"calls": calls(1), "total_count": 3}, Query(), "2").result
     assert (last.cursor, last.warning) == (None, None)
 
 
 def test_without_a_total_a_page_that_is_not_full_is_the_last() -> None:
     query = Query(page_size=2)
 
-    assert listed({"calls": calls(2), "count": 2}, query).result.cursor == "2:2"
+    assert listed({"calls": calls(2), "count": 2}, query).result.cursor == "2"
     assert listed({"calls": calls(1), "count": 1}, query).result.cursor is None
     assert listed({"calls": []}, query).result.cursor is None
 
 
 def test_a_short_page_is_not_the_end_while_the_total_says_more() -> None:
-    assert listed({"calls": calls(1), "total_count": 3}, Query(page_size=2)).result.cursor == "1:2"
+    assert listed({"calls": calls(1), "total_count": 3}, Query(page_size=2)).result.cursor == "1"
 
 
 def test_an_empty_page_ends_a_walk_and_says_so_where_more_was_promised() -> None:
-    early = listed({"calls": [], "total_count": 9}, Query(), "4:2").result
-    due = listed({"calls": [], "total_count": 4}, Query(), "4:2").result
+    early = listed({"calls": [], "total_count": 9}, Query(), "4").result
+    due = listed({"calls": [], "total_count": 4}, Query(), "4").result
 
     assert (early.cursor, due.cursor) == (None, None)
     assert early.warning == "possibly truncated: the list ended after 4 of 9 calls"
@@ -746,12 +746,20 @@ def test_no_list_is_not_an_empty_list(body: Any) -> None:
         listed(body)
 
 
-@pytest.mark.parametrize(
-    "cursor", ["2", "a:b", "-2:10", "2:0", "2:10:3", "٢:10", "2:99999", "\ud800", "1" * 20 + ":10"]
-)
+@pytest.mark.parametrize("cursor", ["a", "a:b", "-2", "2:", "2:0", "2:10:3", "٢", "2:99999", "\ud800", "1" * 20])
 def test_a_cursor_of_another_make_is_refused(cursor: str) -> None:
-    with pytest.raises(InvalidRefError, match="cursor"):
+    with pytest.raises(InvalidRefError, match="invalid Bland cursor: expected an index"):
         drive(list_page(ACCOUNT, Query(), cursor))
+    with pytest.raises(InvalidRefError, match="invalid Bland cursor: expected the number of a page"):
+        drive(texts.list_page(ACCOUNT, Query(), cursor))
+
+
+def test_a_cursor_with_a_page_size_is_still_read_and_the_size_is_not() -> None:
+    (calls_of,) = listed({"calls": []}, Query(page_size=7), "20:10").requests
+    (texts_of,) = texts_listed(texts_page([]), Query(page_size=7), "3:10").requests
+
+    assert (calls_of.query["from"], calls_of.query["limit"]) == (20, 7)
+    assert (texts_of.query["page"], texts_of.query["pageSize"]) == (3, 7)
 
 
 def test_rows_hold_no_transcript() -> None:
@@ -797,7 +805,7 @@ def test_a_task_or_a_number_may_stand_among_the_options() -> None:
 
 
 def test_nobody_to_call_is_refused_before_anything_is_sent() -> None:
-    with pytest.raises(InvalidRefError, match="nobody to call"):
+    with pytest.raises(InvalidRefError, match="`to` is required"):
         drive(start(ACCOUNT, Start(agent="p1")))
 
 
@@ -1019,14 +1027,14 @@ def test_a_signature_is_over_the_bytes_as_sent_and_has_no_time() -> None:
 
     assert verify("bland", body, signed(body), SECRET, later)[0].verified
     encoded_again = json.dumps(json.loads(body)).encode()
-    with pytest.raises(WebhookError, match="no signature is good"):
+    with pytest.raises(WebhookError, match="signature mismatch"):
         verify("bland", encoded_again, signed(body), SECRET, NOW)
     with pytest.raises(WebhookError):
         verify("bland", body, signed(body, "another-secret-0123456789"), SECRET, NOW)
 
 
 def test_nothing_is_believed_without_a_secret() -> None:
-    with pytest.raises(ConfigurationError, match="nothing to verify with"):
+    with pytest.raises(ConfigurationError, match="no secret to verify with"):
         verify("bland", b'{"call_id": "c1", "status": "no-answer"}', {}, None, NOW)
 
 
@@ -1064,8 +1072,8 @@ def test_text_conversations_are_walked_by_page_the_oldest_first() -> None:
         "page": 1,
         "pageSize": 100,
     }
-    assert first.result.cursor == "2:100"
-    second = texts_listed(texts_page([{"id": "t2"}], pages=2, current=2), cursor="2:100")
+    assert first.result.cursor == "2"
+    second = texts_listed(texts_page([{"id": "t2"}], pages=2, current=2), cursor="2")
     assert (second.requests[0].query["page"], second.result.cursor) == (2, None)
     newest = texts_listed(texts_page([]), Query(newest_first=True, page_size=7))
     assert (newest.requests[0].query["sortDir"], newest.requests[0].query["pageSize"]) == ("desc", 7)
@@ -1073,15 +1081,15 @@ def test_text_conversations_are_walked_by_page_the_oldest_first() -> None:
 
 
 def test_a_short_page_of_texts_is_no_end_where_there_is_no_count() -> None:
-    assert texts_listed(texts_page([{"id": "t1"}])).result.cursor == "2:100"
-    assert texts_listed({"data": [{"id": "t1"}], "errors": None}).result.cursor == "2:100"
-    assert texts_listed(texts_page([]), cursor="2:100").result.cursor is None
+    assert texts_listed(texts_page([{"id": "t1"}])).result.cursor == "2"
+    assert texts_listed({"data": [{"id": "t1"}], "errors": None}).result.cursor == "2"
+    assert texts_listed(texts_page([]), cursor="2").result.cursor is None
     assert texts_listed(texts_page([], pages=0)).result.cursor is None
 
 
 def test_another_page_than_was_asked_for_is_an_error() -> None:
-    with pytest.raises(PaginationError, match="page 4 was asked for, and page 3 came"):
-        texts_listed(texts_page([{"id": "t1"}], pages=3, current=3), cursor="4:100")
+    with pytest.raises(PaginationError, match="page 4 was requested, but page 3 was returned"):
+        texts_listed(texts_page([{"id": "t1"}], pages=3, current=3), cursor="4")
 
 
 @pytest.mark.parametrize("body", [{}, [], {"data": None, "errors": None}, {"data": {}}, None])
@@ -1101,7 +1109,7 @@ def test_filters_of_texts_are_json_and_come_beside_the_window() -> None:
         {"field": "created_at", "operator": "gte", "value": "2026-11-02T00:00:00+00:00"},
         {"field": "created_at", "operator": "lt", "value": "2026-11-03T00:00:00+00:00"},
     ]
-    with pytest.raises(InvalidRefError, match="filters is a list"):
+    with pytest.raises(InvalidRefError, match="filters must be a list"):
         texts_listed(texts_page([]), Query(options={"filters": "[]"}))
 
 

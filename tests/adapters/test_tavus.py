@@ -494,7 +494,7 @@ def test_the_token_of_a_room_is_a_secret() -> None:
 
 
 def test_a_call_is_refused() -> None:
-    with pytest.raises(errors.UnsupportedError, match="nobody is called here"):
+    with pytest.raises(errors.UnsupportedError, match="Tavus places no calls"):
         drive(start(ACCOUNT, Start(agent="p1", to="+15550111")))
 
 

@@ -439,7 +439,7 @@ def test_a_transcript_with_fewer_messages_than_told_is_truncated() -> None:
 def test_pages_that_lead_no_further_end_the_get(second: Response) -> None:
     first = paged([{"role": "user"}], 1, 9, 900)
 
-    with pytest.raises(errors.PaginationError, match="page 2 brings nothing new"):
+    with pytest.raises(errors.PaginationError, match="page 2 has no new rows"):
         drive(get(ACCOUNT, ID), answer({"data": sent(PHONE)}), first, second)
 
 
@@ -529,7 +529,7 @@ def test_filters_in_the_words_of_postgrest() -> None:
     ]
     assert "metadata-%3Etelnyx_end_user_target=eq.%2B15550111" in url(driven)
     assert "metadata-%3Eassistant_id=eq.assistant-9b" in url(driven)
-    assert driven.result.warning == "Telnyx keeps no status: it is estimated by how long nothing was said"
+    assert driven.result.warning == "Telnyx keeps no status: it is estimated from the time since the last message"
 
 
 @pytest.mark.parametrize("own", ["lt.2026-02-01", ["lt.2026-02-01", "gt.2026-01-01"]])
@@ -565,13 +565,14 @@ def test_a_walk_ends_at_a_page_that_brings_nothing_new_however_short_the_others_
 
 def test_a_page_goes_on_within_the_millisecond_where_the_last_one_ended() -> None:
     first = listed([stamped("a", 1.250), stamped("b", 1.250)], Query(page_size=2))
-    second = listed([stamped("b", 1.250), stamped("a", 1.250), stamped("c", 1.250)], Query(), first.result.cursor)
+    rows = [stamped("b", 1.250), stamped("a", 1.250), stamped("c", 1.250)]
+    second = listed(rows, Query(page_size=2), first.result.cursor)
 
     # Told in milliseconds, an instant may lie up to one later than it says.
     assert dict(asked(second))["created_at"] == "lte.2026-03-02T10:00:01.251000Z"
     assert dict(asked(second))["limit"] == "3"
     assert ids(second.result) == ["c"]
-    assert second.result.cursor == '[2,"2026-03-02T10:00:01.251000Z",["b","a","c"]]'
+    assert second.result.cursor == '["2026-03-02T10:00:01.251000Z",["b","a","c"]]'
 
 
 def test_a_walk_ends_where_rows_are_older_than_wanted() -> None:
@@ -584,12 +585,12 @@ def test_a_walk_ends_where_rows_are_older_than_wanted() -> None:
     ("rows", "cursor"),
     [
         ([stamped("a", 1), stamped("b", 2)], None),
-        ([stamped("a", 9)], json.dumps([100, at(5), ["b"]])),
+        ([stamped("a", 9)], json.dumps([at(5), ["b"]])),
     ],
     ids=["another order", "the first page again"],
 )
 def test_a_list_that_does_not_do_as_asked_ends_the_walk(rows: list[Any], cursor: str | None) -> None:
-    with pytest.raises(errors.PaginationError, match="does not keep to the order"):
+    with pytest.raises(errors.PaginationError, match="ignores the requested order or bounds"):
         listed(rows, cursor=cursor)
 
 
@@ -605,18 +606,27 @@ def test_a_row_nobody_can_read_is_left_to_the_hub() -> None:
     listing = listed([stamped("a", 2), "text", {"created_at": at(1)}]).result
 
     assert len(listing.rows) == 3
-    assert listing.cursor == '[100,"2026-03-02T10:00:01.001000Z",[]]'
+    assert listing.cursor == '["2026-03-02T10:00:01.001000Z",[]]'
     for raw in listing.rows[1:]:
         with pytest.raises(errors.PayloadError):
             listing.normalize(raw)
 
 
 @pytest.mark.parametrize(
-    "cursor", ['[0,"2026-03-02T10:00:00Z",[]]', '[1,"2026-03-02T10:00:00",[]]', '[1,"soon",[]]', '[1,"",[7]]']
+    "cursor", ['["2026-03-02T10:00:00Z"]', '["2026-03-02T10:00:00",[]]', '["soon",[]]', '["",[7]]', '[1,"soon",[]]']
 )
 def test_a_cursor_must_be_whole(cursor: str) -> None:
-    with pytest.raises(errors.InvalidRefError, match="not a cursor of Telnyx"):
+    with pytest.raises(errors.InvalidRefError, match="invalid Telnyx cursor: expected"):
         listed([], cursor=cursor)
+
+
+def test_a_cursor_with_a_page_size_is_still_read_and_the_size_is_not() -> None:
+    driven = listed([], Query(page_size=3), json.dumps([7, at(5), ["b"]]))
+
+    assert (dict(asked(driven))["limit"], dict(asked(driven))["created_at"]) == (
+        "3",
+        "lte.2026-03-02T10:00:05Z",
+    )
 
 
 # what can be done
@@ -634,7 +644,7 @@ def test_an_agent_joins_what_else_is_attached() -> None:
 
 
 def test_nobody_is_called() -> None:
-    with pytest.raises(errors.UnsupportedError, match="nobody is called here"):
+    with pytest.raises(errors.UnsupportedError, match="places no calls this way"):
         drive(start(ACCOUNT, Start(agent="a1", to="+15550111")))
 
 
@@ -785,7 +795,7 @@ def test_a_delivery_signed_as_the_vendor_s_newer_clients_expect_is_not_believed(
 
     with pytest.raises(errors.WebhookError, match="telnyx-signature-ed25519 is missing"):
         verify("telnyx", delivery.body, standard, case.facts["secret"], now)
-    with pytest.raises(errors.WebhookError, match="no signature is good"):
+    with pytest.raises(errors.WebhookError, match="signature mismatch"):
         verify("telnyx", delivery.body, standard, case.facts["secret"], now, scheme=STANDARD_WEBHOOKS)
 
 

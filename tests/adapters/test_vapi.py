@@ -16,16 +16,16 @@ from conversations_hub.account import Account
 from conversations_hub.adapter import Query, RawPage, Resource, Start
 from conversations_hub.adapters.vapi import (
     ADAPTER,
-    chat,
     delete,
     events,
     get,
     list_page,
     normalize,
     refusal,
-    session,
     start,
 )
+from conversations_hub.adapters.vapi import _chat as chat
+from conversations_hub.adapters.vapi import _session as session
 from conversations_hub.events import Event, EventKind
 from conversations_hub.schema import (
     Agent,
@@ -127,7 +127,7 @@ class TestPaging:
 
     def test_the_next_page_begins_at_the_last_instant_and_leaves_out_what_was_seen_there(self) -> None:
         first = page([row("a", at(9)), row("b", at(8))], page_size=2)
-        second = page([row("b", at(8)), row("c", at(8)), row("d", at(7))], first.result.cursor)
+        second = page([row("b", at(8)), row("c", at(8)), row("d", at(7))], first.result.cursor, page_size=2)
         assert asked(second) == {"limit": 3, "createdAtLe": at(8)}
         assert ids(second.result) == ["c", "d"]
 
@@ -136,7 +136,7 @@ class TestPaging:
         found: list[str] = []
         cursor: str | None = None
         while True:
-            limit = 2 if cursor is None else 2 + len(json.loads(cursor)[2])
+            limit = 2 if cursor is None else 2 + len(json.loads(cursor)[1])
             listing = page([row(name, at(5)) for name in names[:limit]], cursor, page_size=2).result
             found += ids(listing)
             cursor = listing.cursor
@@ -146,7 +146,7 @@ class TestPaging:
 
     def test_a_short_page_is_no_end_but_one_that_brings_nothing_new_is(self) -> None:
         short = page([row("a", at(9))], page_size=50)
-        assert short.result.cursor == json.dumps([50, at(9), ["a"]], separators=(",", ":"))
+        assert short.result.cursor == json.dumps([at(9), ["a"]], separators=(",", ":"))
         last = page([row("a", at(9))], short.result.cursor)
         assert (ids(last.result), last.result.cursor) == ([], None)
         assert page([], short.result.cursor).result.cursor is None
@@ -154,26 +154,38 @@ class TestPaging:
     def test_a_full_page_that_leads_nowhere_is_an_error(self) -> None:
         seen = [f"c{number}" for number in range(1000)]
         with pytest.raises(errors.PaginationError, match="leads no further"):
-            page([row(id, at(5)) for id in seen], json.dumps([1000, at(5), seen]))
+            page([row(id, at(5)) for id in seen], json.dumps([at(5), seen]), page_size=1000)
         with pytest.raises(errors.PaginationError, match="do not say when"):
             page([row("a", None)], page_size=1)
 
+    def test_a_cursor_with_a_page_size_is_still_read_and_the_size_is_not(self) -> None:
+        driven = page([row("b", at(8)), row("c", at(8))], json.dumps([7, at(8), ["b"]]))
+        assert asked(driven) == {"limit": 101, "createdAtLe": at(8)}
+        assert ids(driven.result) == ["c"]
+
+    @pytest.mark.parametrize("cursor", ['["",[]]', '["2026",[7]]', '["2026"]', '["2026",[],1]', "[1,2,[]]", "7"])
+    def test_a_cursor_must_be_whole(self, cursor: str) -> None:
+        with pytest.raises(
+            errors.InvalidRefError, match=r"invalid Vapi cursor: expected \[instant, \[id, …\]\] as JSON"
+        ):
+            page([], cursor)
+
     def test_a_page_that_begins_elsewhere_is_an_error(self) -> None:
         with pytest.raises(errors.PaginationError, match="does not begin"):
-            page([row("a", at(9)), row("b", at(8))], json.dumps([2, at(7), ["z"]]))
+            page([row("a", at(9)), row("b", at(8))], json.dumps([at(7), ["z"]]))
 
     def test_a_row_that_does_not_say_when_is_kept_and_ends_nothing(self) -> None:
         first = page([row("a", at(9)), row("b", None)], page_size=2)
         assert ids(first.result) == ["a", "b"]
         assert first.result.cursor is not None
-        assert json.loads(first.result.cursor) == [2, at(9), ["a", "b"]]
+        assert json.loads(first.result.cursor) == [at(9), ["a", "b"]]
 
     def test_a_bad_row_is_left_to_be_set_apart(self) -> None:
         listing = page([7, row("a", at(9)), {"createdAt": at(8)}], page_size=9).result
         first, *others = listing.rows
         assert (bytes(first), len(others)) == (b"7", 2)
         assert listing.cursor is not None
-        assert json.loads(listing.cursor)[1] == at(9)
+        assert json.loads(listing.cursor) == [at(8), [""]]
 
     def test_instants_are_asked_for_in_milliseconds_of_utc(self) -> None:
         east = timezone(timedelta(hours=2))
@@ -861,7 +873,7 @@ class TestPagesThatSayWhetherThereIsMore:
         assert (ids(last.result), last.result.cursor) == ([], None)
 
     def test_more_that_nobody_can_reach_is_an_error(self, resource: Resource) -> None:
-        cursor = json.dumps([2, at(8), ["b"]])
+        cursor = json.dumps([at(8), ["b"]])
         for rows in ([row("b", at(8))], [], [row("c", None)]):
             with pytest.raises(errors.PaginationError, match="leads no further"):
                 self.listed(resource, results(rows, has_more=True), cursor)
@@ -1041,7 +1053,7 @@ BODY = deliver("status-update", status="in-progress")
 def test_the_shared_secret_is_what_needs_no_choice() -> None:
     (event,) = verify("vapi", BODY, {"X-Vapi-Secret": SECRET}, SECRET, NOW)
     assert event.verified
-    with pytest.raises(errors.WebhookError, match="no signature is good"):
+    with pytest.raises(errors.WebhookError, match="signature mismatch"):
         verify("vapi", BODY, {"X-Vapi-Secret": f"{SECRET}x"}, SECRET, NOW)
 
 

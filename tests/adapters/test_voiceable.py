@@ -16,7 +16,6 @@ from conversations_hub.adapters.voiceable import ADAPTER, get, list_page, normal
 from conversations_hub.errors import (
     AuthError,
     HubError,
-    InvalidRefError,
     NotFoundError,
     OutageError,
     PaginationError,
@@ -462,7 +461,7 @@ def test_a_transcript_is_available_wherever_it_stands() -> None:
 def test_a_walk_by_cursor() -> None:
     query = Query(page_size=2)
     first = listed(CASES["list"].answers[0], query)
-    second = listed(CASES["list"].answers[1], Query(), first.result.cursor)
+    second = listed(CASES["list"].answers[1], query, first.result.cursor)
 
     assert ids(first.result) == ["conv_row1", "conv_row2"]
     assert ids(second.result) == ["conv_row3"]
@@ -539,9 +538,9 @@ def test_no_list_is_not_an_empty_list(data: Any) -> None:
 )
 def test_the_next_cursor_stands_in_one_of_five_places(reply: Response) -> None:
     cursor = listed(reply, Query(page_size=7)).result.cursor
-    assert cursor == '[7,"x:1/ä"]'
+    assert cursor == "x:1/ä"
 
-    (request,) = listed(envelope([]), Query(), cursor).requests
+    (request,) = listed(envelope([]), Query(page_size=7), cursor).requests
     assert (request.query["page_size"], request.query["cursor"]) == (7, "x:1/ä")
 
 
@@ -557,7 +556,7 @@ def test_more_without_a_cursor_is_no_silent_end() -> None:
 
 
 def test_an_empty_page_with_a_cursor_is_not_the_end() -> None:
-    assert listed(envelope({"items": [], "next_cursor": "x"})).result.cursor == '[100,"x"]'
+    assert listed(envelope({"items": [], "next_cursor": "x"})).result.cursor == "x"
     assert listed(envelope({"items": [], "next_cursor": "x", "has_more": False})).result.cursor is None
 
 
@@ -581,7 +580,7 @@ def test_a_full_page_that_shows_no_way_on_is_possibly_truncated() -> None:
         (0, {}, None, False),
         (100, {"has_more": False}, None, False),
         (100, {"next_cursor": "x"}, None, False),
-        (100, {}, '[100,"x"]', False),  # a walk that came by cursor knows where it ends
+        (100, {}, "x", False),  # a walk that came by cursor knows where it ends
     ],
 )
 def test_truncation_is_suspected_only_where_nothing_speaks_against_it(
@@ -596,28 +595,15 @@ def test_truncation_is_suspected_only_where_nothing_speaks_against_it(
     assert (listing.warning is not None) is is_suspect
 
 
-@pytest.mark.parametrize(
-    "cursor",
-    [
-        "x",
-        "2:100:50",
-        "[]",
-        "[100]",
-        '[100,""]',
-        '[0,"x"]',
-        '[101,"x"]',
-        '[1.5,"x"]',
-        '["1","x"]',
-        "[1,2]",
-        '[1,"x",2]',
-        '[1,"x',
-        "[" * 5000,
-        "\ud800",
-    ],
-)
-def test_a_malformed_cursor_is_refused_before_anything_is_sent(cursor: str) -> None:
-    with pytest.raises(InvalidRefError):
-        drive(list_page(ACCOUNT, Query(), cursor))
+@pytest.mark.parametrize("cursor", ["x", "[]", '[1,"x",2]', '["1","x"]', "[" * 5000])
+def test_a_cursor_is_voiceable_s_own(cursor: str) -> None:
+    (request,) = listed(envelope([]), Query(page_size=7), cursor).requests
+    assert (request.query["page_size"], request.query["cursor"]) == (7, cursor)
+
+
+def test_a_cursor_with_a_page_size_is_still_read_and_the_size_is_not() -> None:
+    (request,) = listed(envelope([]), Query(page_size=7), '[100,"x"]').requests
+    assert (request.query["page_size"], request.query["cursor"]) == (7, "x")
 
 
 def test_a_next_cursor_of_unknown_form_is_not_taken_for_the_end() -> None:

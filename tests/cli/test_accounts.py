@@ -79,10 +79,10 @@ async def test_certificates_of_ones_own_are_trusted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--proxy", f"http://ada:{PASSWORD}@proxy.example"), "everybody on this machine could read the password"),
-        (("--proxy", f"ada:{PASSWORD}@proxy.example"), "everybody on this machine could read the password"),
+        (("--proxy", f"http://ada:{PASSWORD}@proxy.example"), "other users of this machine could read the password"),
+        (("--proxy", f"ada:{PASSWORD}@proxy.example"), "other users of this machine could read the password"),
         (("--proxy", f"socks5://{PASSWORD}"), "must be written as http://host:port"),
-        (("--proxy", "http://a.example", "--proxy-from-env"), "exclude each other"),
+        (("--proxy", "http://a.example", "--proxy-from-env"), "not both"),
         (("--proxy-from-env",), "HTTPS_PROXY: the proxy must be written as http://host:port"),
         (("--ca-file", "nowhere.pem"), "nowhere.pem cannot be read"),
     ],
@@ -107,8 +107,8 @@ def test_where_nobody_is_there_it_says_how_to_have_somebody(
     assert result.exit_code == 2
     keys = ", ".join(f"{provider.upper()}_API_KEY" for provider in BUILTIN)
     assert result.stderr == (
-        f"Error: no accounts: set {keys}, or name a file of accounts with --config; `conversations-hub simulate` has"
-        " invented ones to try\n"
+        f"Error: no accounts: set {keys}, or give a file of accounts with --config; to try it with simulated ones, run"
+        " `conversations-hub simulate`\n"
     )
 
 
@@ -118,7 +118,7 @@ def test_where_somebody_is_missing_it_says_how_to_have_them(command: tuple[str, 
     assert (result.exit_code, result.stderr.split(",")[0]) == (2, "Error: no account of vapi: set VAPI_API_KEY")
     config = inside(tmp_path, "http")
     result = run(*command, "--config", config)
-    assert (result.exit_code, result.stderr) == (2, f"Error: no account of vapi: {config} names none\n")
+    assert (result.exit_code, result.stderr) == (2, f"Error: no account of vapi: {config} has none\n")
 
 
 # one that cannot be used

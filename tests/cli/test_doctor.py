@@ -93,7 +93,7 @@ async def test_one_failure_in_passing_is_no_verdict() -> None:
     async with _examining(gone, _listed(ROW), gone, gone, answer(ROW)) as (found, server):
         assert len(server.asked) == 5
     assert found["reachable"].verdict == "note"
-    assert found["reachable"].said.endswith(" s, 1 try having failed")
+    assert found["reachable"].said.endswith(" s, after 1 failed try")
     assert {name for name, finding in found.items() if finding.verdict == "failed"} == set()
 
 
@@ -134,7 +134,7 @@ async def test_what_people_are_called_is_counted_and_not_shown() -> None:
         pass
     assert found["unknown words"].found == (
         "role: robot",
-        "role: 4 that may be people's names, and are not shown",
+        "role: 4 not shown, because they may be people's names",
     )
     assert "Miller" not in str(found)
 
@@ -190,7 +190,7 @@ async def test_a_row_the_adapter_fails_on_is_one_nobody_can_read(monkeypatch: py
     async with _examining(_listed({**ROW, "title": "private words"})) as (found, _):
         pass
     assert found["payloads"].verdict == "failed"
-    assert found["payloads"].found[0].startswith("row 0: the adapter could not read it: KeyError at failing")
+    assert found["payloads"].found[0].startswith("row 0: the adapter could not read the row: KeyError at failing")
     assert "private words" not in str(found)
 
 
@@ -239,7 +239,7 @@ def test_the_command_writes_what_was_found(monkeypatch: pytest.MonkeyPatch) -> N
         "  ✗ get              no \\x1b[2J",
         "      a",
         "      b",
-        "  --json names all that was found",
+        "  --json shows everything that was found",
     ]
     told = CliRunner().invoke(cli, ["doctor", "--json"], env=environ)
     assert json.loads(told.output)["findings"][1]["found"] == ["a", "b"]

@@ -41,10 +41,10 @@ def test_it_shows_first_and_asks(store: Path) -> None:
     planned = run("erase", "--phone", "555-010-2030", "--store", str(store), "--dry-run")
     assert planned.exit_code == 0
     assert "to be erased: 1 conversation in" in planned.stderr
-    assert "also said in 1 other conversations, which stay: acme:c3" in planned.stderr
+    assert "also mentioned in 1 other conversations, which stay: acme:c3" in planned.stderr
     refused = run("erase", "acme:c1", "--store", str(store), typed="n\n")
     assert refused.exit_code == 1
-    assert "Erase 1 conversation for good?" in refused.stderr
+    assert "Permanently erase 1 conversation?" in refused.stderr
     assert there(store) == {"c1", "c2", "c3"}
     done = run("erase", "acme:c1", "--store", str(store), typed="y\n")
     assert done.exit_code == 0

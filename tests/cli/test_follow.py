@@ -67,11 +67,11 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 @pytest.mark.parametrize(
     ("failure", "said"),
     [
-        (StoreError("c.db: another sync is at work on it"), "another sync is at work on it"),
+        (StoreError("c.db: another sync is running on it"), "another sync is running on it"),
         (StoreError("c.db: database or disk is full"), "database or disk is full"),
         (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
         (OutageError("down", provider="tavus"), "tavus: down"),
-        (KeyError("secret"), "a defect of conversations-hub, KeyError"),
+        (KeyError("secret"), "internal error (KeyError)"),
     ],
 )
 def test_a_watcher_outlives_what_passes(
@@ -113,7 +113,7 @@ def test_a_watcher_waits_for_the_lock_of_another(
     assert result.stdout.count("up to date") == 2
 
 
-@pytest.mark.parametrize("failure", [ConfigurationError("no such account"), InvalidRefError("since lies after until")])
+@pytest.mark.parametrize("failure", [ConfigurationError("no such account"), InvalidRefError("since is after until")])
 def test_wrong_usage_ends_the_first_run_and_no_later_one(
     failure: Exception, pauses: list[float], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -153,7 +153,7 @@ def test_a_sync_that_is_stopped_says_how_far_it_came(
     monkeypatch.setattr(sync, "sync", stopped)
     path = tmp_path / "c.db"
     result = run("--store", str(path), *(["--json"] if as_json else []))
-    closing = f"{path}: stopped after 0:00; run the same command to go on"
+    closing = f"{path}: stopped after 0:00; run the same command again to resume"
     assert result.exit_code == 130
     if as_json:
         told = json.loads(result.stdout)
@@ -178,7 +178,7 @@ def test_a_sync_that_fails_says_how_far_it_came(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_what_could_not_be_begun_has_no_report(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(sync, "sync", Runs(StoreError("c.db: another sync is at work on it")))
+    monkeypatch.setattr(sync, "sync", Runs(StoreError("c.db: another sync is running on it")))
     result = run("--store", str(tmp_path / "c.db"))
     assert (result.exit_code, result.stdout) == (1, "")
 
@@ -197,24 +197,24 @@ def test_the_report_names_what_is_not_whole(monkeypatch: pytest.MonkeyPatch, tmp
     result = run("--store", str(tmp_path / "c.db"))
     heading = next(line for line in result.stdout.splitlines() if line.startswith("account"))
     assert "given up  vanished" in heading
-    assert "tavus/default: not fetched, for OutageError: 1" in result.stdout
+    assert "tavus/default: 1 not fetched: OutageError" in result.stdout
     assert "tavus/default: not loaded: tavus:c0, tavus:c1, tavus:c2\n" in result.stdout
-    assert "tavus/default: vanished: tavus:v0, tavus:v1, tavus:v2 … (--json names more)" in result.stdout
+    assert "tavus/default: vanished: tavus:v0, tavus:v1, tavus:v2 … (--json shows more)" in result.stdout
     assert "2 given up: " in result.stdout
-    assert "5 vanished: in the store, and no longer in the provider's list" in result.stdout
+    assert "5 vanished: in the store, but no longer in the provider's list" in result.stdout
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--every", "5"), "--every belongs to --follow"),
+        (("--every", "5"), "--every needs --follow"),
         (("--follow", "--every", "nan"), "--every"),
         (("--follow", "--every", "inf"), "--every"),
         (("--follow", "--every", "0"), "--every"),
-        (("--any-host",), "--any-host belongs to --recordings"),
-        (("--lookback", "-2d"), "is not a span"),
-        (("--lookback", "2026-11-01"), "is not a span"),
-        (("--lookback", "999999999w"), "is not a span"),
+        (("--any-host",), "--any-host needs --recordings"),
+        (("--lookback", "-2d"), "invalid span"),
+        (("--lookback", "2026-11-01"), "invalid span"),
+        (("--lookback", "999999999w"), "invalid span"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(arguments: tuple[str, ...], said: str) -> None:

@@ -68,9 +68,9 @@ PAGE = PageRead(provider="tavus", account="eu", listed=1, new=1, duplicates=0, r
         ([ended(reason=LOST), retry(4.0)], f"{LOST}, next try in 4 s"),
         ([ended(reason=LOST), retry(9.0), retry(4.0), PAGE], f"{LOST}, next try in 4 s"),
         ([ended(reason=LOST), opened(30.0), retry(4.0)], f"{LOST}, next try in 30 s"),
-        ([ended(status=503), retry(4.0)], "the provider is in trouble (HTTP 503), next try in 4 s"),
+        ([ended(status=503), retry(4.0)], "the provider has problems (HTTP 503), next try in 4 s"),
         ([ended(status=429), retry(60.0)], "too many requests (HTTP 429), next try in 60 s"),
-        ([ended(error="PayloadError"), retry(4.0)], "an answer that nobody can read, next try in 4 s"),
+        ([ended(error="PayloadError"), retry(4.0)], "an unreadable answer, next try in 4 s"),
         ([ended(reason=LOST), retry(4.0), ended(status=200)], None),
     ],
 )
@@ -162,8 +162,8 @@ def test_what_a_terminal_shows_fits_and_leaves_no_number_out(width: int) -> None
     for account in report.accounts:
         [row] = [line for line in lines if line.startswith(account.where)]
         assert row.split()[1:4] == [f"{account.listed:,}", f"{account.fetched:,}", f"{account.written:,}"]
-    [total] = [line for line in lines if line.startswith("in all")]
-    assert total.split()[2:5] == ["36,000", "3,600", "360"]
+    [total] = [line for line in lines if line.startswith("total")]
+    assert total.split()[1:4] == ["36,000", "3,600", "360"]
     shown = re.sub(r"\s+", " ", " ".join(lines))
     for words in ("done in 0:12", "verifying: 1,234 read again", "2 of 9 done"):
         assert words in shown
@@ -176,7 +176,7 @@ def test_what_would_scroll_away_is_left_out(height: int, lines: int) -> None:
     out = Console(file=io.StringIO(), width=100, height=height, force_terminal=True)
     shown = out.render_lines(fitting(shows, out))
     assert len(shown) == lines
-    assert "in all" in "".join(segment.text for line in shown for segment in line)
+    assert "total" in "".join(segment.text for line in shown for segment in line)
 
 
 def test_elsewhere_it_is_lines_and_who_has_ended_is_told_once() -> None:
@@ -188,7 +188,7 @@ def test_elsewhere_it_is_lines_and_who_has_ended_is_told_once() -> None:
     first, second = list(shows.lines()), list(shows.lines())
     assert first[0] == "tavus/default: 0 listed, 0 fetched, 0 written; done in 0:00"
     assert f"vapi/default: 3,000 listed, 300 fetched, 30 written; {LOST}, trying again" in first
-    assert first[-1] == "in all: 36,000 listed, 3,600 fetched, 360 written; 1 of 9 done after 0:00"
+    assert first[-1] == "total: 36,000 listed, 3,600 fetched, 360 written; 1 of 9 done after 0:00"
     assert len(second) == len(first) - 1
 
 
@@ -204,11 +204,11 @@ def test_the_table_at_the_end_fits_a_terminal(
     monkeypatch.setenv("TERM", "dumb")
     show_outcome(report, None)
     lines = capsys.readouterr().out.splitlines()
-    table = lines[: next(number for number, line in enumerate(lines) if line.startswith("in all")) + 1]
+    table = lines[: next(number for number, line in enumerate(lines) if line.startswith("total")) + 1]
     assert max(map(cell_len, table)) <= width
     assert table[-1].split()[-1] == "complete"
     assert "…" not in "".join(table)
-    assert "111,105 pending: written, and more may come, so the next run looks again" in lines
+    assert "111,105 pending: written, but more may come, so the next run fetches them again" in lines
 
 
 def test_downloads_are_shown_while_they_go_on() -> None:
@@ -217,9 +217,9 @@ def test_downloads_are_shown_while_they_go_on() -> None:
     files.downloaded, files.size = 12, 3_400_000
     files.failures["TransportError: no connection to cdn.example\x1b[2J"] += 2
     assert shown.lines() == [
-        "recordings: 12 downloaded (3.4 MB), 0 there before",
+        "recordings: 12 downloaded (3.4 MB), 0 already there",
         "  2 failed: TransportError: no connection to cdn.example\\x1b[2J",
     ]
     waits.hear(ended(status=503))
-    assert shown.lines()[2:] == ["tavus/eu: the provider is in trouble (HTTP 503), trying again"]
+    assert shown.lines()[2:] == ["tavus/eu: the provider has problems (HTTP 503), trying again"]
     assert shown.table().plain == "\n".join(shown.lines())

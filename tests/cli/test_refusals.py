@@ -58,28 +58,28 @@ def refused(folder: Path, *arguments: str) -> tuple[int, str]:
     assert files(folder) == before
     assert result.stdout == ""
     [said] = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
-    assert "defect" not in said
+    assert "internal error" not in said
     return result.exit_code, said
 
 
 PLACES = [
     (
         "parqet:x",
-        "'parqet' in 'parqet:x' is no kind: before a colon stands sqlite:, jsonl: or parquet:; write ./parqet:x",
+        "unknown kind 'parqet' in 'parqet:x': use sqlite:, jsonl: or parquet:, or write ./parqet:x",
     ),
     ("csv:foo", "write ./csv:foo for a file of that name"),
     ("https://a.example/c", "'https' in"),
-    (":x", "is no kind"),
+    (":x", "unknown kind"),
     ("x.jsonl", "write jsonl:x.jsonl"),
     ("x.JSONL", "write jsonl:x.JSONL"),
     ("x.jsonl.gz", "write jsonl:x.jsonl.gz"),
     ("x.ndjson", "write jsonl:x.ndjson"),
     ("x.parquet", "write parquet:x,"),
-    ("x.csv", "`conversations-hub export` writes CSV"),
-    ("folder", "'folder' is a folder: name a file in it, as folder/conversations.db"),
-    (".", "is a folder: name a file in it, as conversations.db, or parquet:."),
+    ("x.csv", "write CSV or JSON with `conversations-hub export`"),
+    ("folder", "'folder' is a folder: name a file in it, such as folder/conversations.db"),
+    (".", "is a folder: name a file in it, such as conversations.db, or parquet:."),
     ("jsonl:folder", "as folder/conversations.jsonl"),
-    ("parquet:text.db", "is a file, and a Parquet store is a folder"),
+    ("parquet:text.db", "is a file, but a Parquet store is a folder"),
     ("jsonl:", "names no file"),
     ("", "names no file"),
 ]
@@ -117,7 +117,7 @@ def test_a_place_is_read_as_it_is_written(text: str, kind: str | None, path: str
         assert str(store_url(text)) == shown
 
 
-NOBODY = "conversations.db holds no conversations of {}: it has acme/default, acme/eu"
+NOBODY = "conversations.db has no conversations of {}: it has acme/default, acme/eu"
 
 
 @pytest.mark.parametrize(
@@ -126,40 +126,40 @@ NOBODY = "conversations.db holds no conversations of {}: it has acme/default, ac
         (("search", "order", "--provider", "nobody"), NOBODY.format("nobody")),
         (("search", "order", "--provider", "acme/us"), NOBODY.format("acme/us")),
         (("search", "order", "--provider", "acm"), NOBODY.format("acm")),
-        (("search", "order", "--provider", "acme:c1"), "names no provider"),
+        (("search", "order", "--provider", "acme:c1"), "does not name a provider"),
         (("search", "order", "--limit", "-1"), "--limit"),
-        (("search", "order", "--since", "1d", "--until", "2d"), "lies after until"),
-        (("search", ' "" *'), "there is no word to look for"),
+        (("search", "order", "--since", "1d", "--until", "2d"), "is after until"),
+        (("search", ' "" *'), "no words to search for"),
         (("list", "--store", "conversations.db", "nobody"), NOBODY.format("nobody")),
-        (("list", "--store", "conversations.db", "acme:c1"), "names no provider"),
+        (("list", "--store", "conversations.db", "acme:c1"), "does not name a provider"),
         (("list", "--store", "conversations.db", "--status", "weird"), "choose from queued, ringing"),
-        (("list", "--store", "conversations.db", "--since", "1d", "--until", "2d"), "lies after until"),
+        (("list", "--store", "conversations.db", "--since", "1d", "--until", "2d"), "is after until"),
         (("get", "--store", "conversations.db", "nobody:c1"), NOBODY.format("nobody")),
-        (("get", "--store", "conversations.db", "acme"), "is no ref"),
+        (("get", "--store", "conversations.db", "acme"), "is not a ref"),
         (("export", "f.csv", "nobody"), NOBODY.format("nobody")),
         (("export", "f.csv", "acme/default", "nobody"), NOBODY.format("nobody")),
-        (("export", "f.csv", "acme:c1"), "names no provider"),
-        (("export", "f.csv", "--since", "1d", "--until", "2d"), "lies after until"),
-        (("export", "folder"), "does not tell a form"),
+        (("export", "f.csv", "acme:c1"), "does not name a provider"),
+        (("export", "f.csv", "--since", "1d", "--until", "2d"), "is after until"),
+        (("export", "folder"), "has no known format"),
         (("export", "jsonl:folder"), "'folder' is a folder"),
         (("export", "csv:folder", "--overwrite"), "'folder' is a folder"),
-        (("export", "parquet:text.db"), "is a file, and Parquet is a folder"),
-        (("export", "xslx:f.csv"), "'xslx' in 'xslx:f.csv' is no kind"),
+        (("export", "parquet:text.db"), "is a file, but Parquet is a folder"),
+        (("export", "xslx:f.csv"), "unknown kind 'xslx' in 'xslx:f.csv'"),
         (("export", "jsonl:conversations.db", "--overwrite"), "is the store itself"),
         (("export", "f.jsonl", "--rows", "conversations"), "--rows and --formulas are for CSV"),
-        (("sync", "tavus/nobody"), "no account 'nobody'; there is tavus/default"),
-        (("sync", "tavus:c1"), "names no provider"),
-        (("sync", "tavus", "--since", "1d", "--until", "2d"), "lies after until"),
+        (("sync", "tavus/nobody"), "no account 'nobody': this hub has tavus/default"),
+        (("sync", "tavus:c1"), "does not name a provider"),
+        (("sync", "tavus", "--since", "1d", "--until", "2d"), "is after until"),
         (("sync", "tavus", "--recordings", "text.db"), "text.db"),
         (("sync", "tavus", "--config", "folder"), "folder cannot be read"),
-        (("plan", "tavus/nobody"), "no account 'nobody'; there is tavus/default"),
+        (("plan", "tavus/nobody"), "no account 'nobody': this hub has tavus/default"),
         (("plan", "nobody"), "unknown provider 'nobody'"),
-        (("plan", "tavus", "--since", "1d", "--until", "2d"), "lies after until"),
-        (("doctor", "tavus/eu"), "no account 'eu'; there is tavus/default"),
-        (("doctor", "tavus:c1"), "names no provider"),
+        (("plan", "tavus", "--since", "1d", "--until", "2d"), "is after until"),
+        (("doctor", "tavus/eu"), "no account 'eu': this hub has tavus/default"),
+        (("doctor", "tavus:c1"), "does not name a provider"),
         (("doctor", "nobody"), "unknown provider 'nobody'"),
         (("doctor", "vapi"), "set VAPI_API_KEY"),
-        (("list", "tavus/nobody"), "no account 'nobody'; there is tavus/default"),
+        (("list", "tavus/nobody"), "no account 'nobody': this hub has tavus/default"),
         (("simulate", "--latency", "nan"), "--latency"),
         (("simulate", "--requests-per-second", "nan"), "--requests-per-second"),
     ],
@@ -174,13 +174,16 @@ def test_what_is_mistyped_is_wrong_usage(arguments: tuple[str, ...], told: str, 
     ("arguments", "told"),
     [
         (("search", "order", "--store", "text.db"), "text.db: file is not a database"),
-        (("status", "--store", "other.db"), "other.db is a SQLite file of something else"),
+        (("status", "--store", "other.db"), "other.db is a SQLite file but not a conversations-hub store"),
         (("list", "--store", "missing.db"), "missing.db: no such file"),
         (("status", "--store", "jsonl:missing.jsonl"), "neither missing.jsonl.journal nor"),
         (("export", "f.csv", "--store", "text.db"), "text.db: file is not a database"),
         (("export", "nowhere/f.csv"), "there is no folder nowhere"),
         (("get", "--store", "conversations.db", "acme:c9"), "no such conversation in the store"),
-        (("get", "--store", "conversations.db", "acme/default:c1", "--raw"), "was not kept: `sync --raw` keeps it"),
+        (
+            ("get", "--store", "conversations.db", "acme/default:c1", "--raw"),
+            "sent: `sync --raw` stores it",
+        ),
         (("sync", "tavus", "--store", "text.db"), "text.db: file is not a database"),
     ],
 )

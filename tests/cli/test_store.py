@@ -45,8 +45,8 @@ def test_a_sync_says_how_each_account_went(environ: dict[str, str], tmp_path: Pa
     assert [(row[0], row[3], row[-1]) for row in rows if row[1:2] == [f"{EACH}"]] == [
         (f"{provider}/default", f"{EACH}", "complete") for provider in ("tavus", "vapi", "elevenlabs")
     ]
-    [total] = [row for row in rows if row[:2] == ["in", "all"]]
-    assert (total[2], total[4], total[-1]) == (f"{3 * EACH}", f"{3 * EACH}", "complete")
+    [total] = [row for row in rows if row[:1] == ["total"]]
+    assert (total[1], total[3], total[-1]) == (f"{3 * EACH}", f"{3 * EACH}", "complete")
     assert first.stdout.splitlines()[-1].startswith(f"{place}: up to date after 0:")
     assert first.stdout.endswith(f"; conversations-hub search WORDS --store {place}\n")
     again = dict(zip(*(line.split() for line in second.stdout.splitlines()[::2][:2]), strict=False))
@@ -187,7 +187,7 @@ async def test_f106_a_signal_ends_a_sync_whatever_is_under_way_and_the_next_run_
             running.send_signal(kind)
             assert await asyncio.to_thread(running.wait) == 130
             said = running.stderr.read()
-        assert "what is whole is being committed" in said
+        assert "stopping after committing finished conversations" in said
         assert "Traceback" not in said
         assert 0 < count(path) < 360
     with served(120) as environ, Warm(command_line, "sync", "--store", str(path), environ=environ) as again:
@@ -225,5 +225,5 @@ def test_who_is_refused_a_recording_is_told_the_option_that_takes_it(tmp_path: P
         arguments = ("sync", "anyreach", "--store", str(tmp_path / "c.db"), "--recordings", str(tmp_path / "r"))
         result = run(simulator.environment(), *arguments)
     assert result.exit_code == 1
-    assert "media.example.com, which is not known to be a place of this provider's: if you trust it" in result.stdout
+    assert "media.example.com, which is not a known host of this provider: if you trust it" in result.stdout
     assert "--any-host" in result.stdout

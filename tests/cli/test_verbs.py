@@ -79,18 +79,18 @@ def test_nothing_is_done_where_nobody_confirms_it(simulator: Simulator, argument
 
 @pytest.mark.parametrize(("typed", "code"), [("y\n", 0), ("n\n", 1), ("", 1)])
 def test_a_person_is_asked(simulator: Simulator, monkeypatch: pytest.MonkeyPatch, typed: str, code: int) -> None:
-    monkeypatch.setattr("conversations_hub.cli.confirming._is_asked", lambda: True)
+    monkeypatch.setattr("conversations_hub.cli.confirming._can_ask", lambda: True)
     ref = f"tavus:{simulator.worlds['tavus'].corpus.id(1)}"
     answered = run("delete", ref, typed=typed)
     assert answered.exit_code == code
-    assert f"Delete {ref} at the provider for good?" in answered.stderr
+    assert f"Permanently delete {ref} at the provider?" in answered.stderr
     assert bool(simulator.requests["tavus"]) is not code
 
 
 def test_what_a_provider_cannot_do_is_wrong_usage(simulator: Simulator) -> None:
     refused = run("send", f"tavus:{simulator.worlds['tavus'].corpus.id(1)}", "Hello?", "--yes")
     assert refused.exit_code == 2
-    assert "tavus has no way to send" in refused.stderr
+    assert "tavus does not support `send`" in refused.stderr
 
 
 @pytest.mark.parametrize("option", ["name", "=1", ""])

@@ -39,7 +39,7 @@ from conversations_hub.transport import Clock
 from ..support.clock import FakeClock
 from ..support.command_line import NO_ACCOUNTS, NO_TERMINAL, run
 
-DOWN = "tavus/default: the provider is in trouble (HTTP 503), "
+DOWN = "tavus/default: the provider has problems (HTTP 503), "
 
 
 class Terminal(io.StringIO):
@@ -96,7 +96,7 @@ PATIENT = [ask_for_one, ask_for_all, plan, examine_all]
 DOING: list[tuple[Callable[[Simulator], None], str]] = [
     (ask_for_one, "asking"),
     (plan, "reading the lists"),
-    (delete, "0 of 1 asked for"),
+    (delete, "0 of 1 done"),
 ]
 
 
@@ -132,7 +132,7 @@ def test_on_a_terminal_it_says_what_is_waited_for(
 def test_elsewhere_it_says_so_in_lines(
     command: Callable[[Simulator], None], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("conversations_hub.cli.progress._TELL_EVERY", 0.0)
+    monkeypatch.setattr("conversations_hub.cli.progress._WRITE_EVERY", 0.0)
     stderr = io.StringIO()
     wait_until_it_shows(DOWN, monkeypatch, stderr)
     simulator.script("tavus", [503])
@@ -258,9 +258,13 @@ WHO: dict[str, Any] = {"provider": "tavus", "account": "eu"}
             RetryScheduled(**WHO, operation="get", number=1, delay=1.25, cause="OutageError", budget=9),
             "tavus/eu get: OutageError, next try in 1.2 s, 9 tokens left",
         ),
-        (Waited(**WHO, seconds=2.5, reason="rate"), "tavus/eu: waited 2.5 s for the rate"),
+        (Waited(**WHO, seconds=2.5, reason="rate"), "tavus/eu: waited 2.5 s for the rate limit"),
         (Waited(**WHO, seconds=2.5, reason="connection"), "tavus/eu: waited 2.5 s for a connection"),
-        (BreakerChanged(**WHO, is_open=True, seconds=30), "tavus/eu: down, so it is left alone for 30.0 s"),
+        (
+            Waited(**WHO, operation="get", seconds=2.5, reason="transcript"),
+            "tavus/eu: waited 2.5 s for a transcript that was not ready",
+        ),
+        (BreakerChanged(**WHO, is_open=True, seconds=30), "tavus/eu: down, so requests are paused for 30.0 s"),
         (BreakerChanged(**WHO, is_open=False), "tavus/eu: up again"),
         (
             PageRead(**WHO, listed=9, new=7, duplicates=1, rejected=1),

@@ -83,7 +83,7 @@ async def test_the_documents_of_fastapi_and_litestar_describe_a_conversation(mon
     openapi.validate(document)
     described = document["components"]["schemas"]
     assert {"Conversation", "TranscriptTurn", "Participant", "Status"} <= described.keys()
-    assert described["Conversation"]["description"] == "One past or running conversation, whichever provider held it."
+    assert described["Conversation"]["description"] == "One past or running conversation of any provider."
     assert described["Word"]["properties"]["start"]["description"] == "Seconds from the conversation's start."
     assert "raw" not in described["Conversation"]["properties"]
     assert _dangling(document) == set()

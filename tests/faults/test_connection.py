@@ -102,8 +102,8 @@ async def _endless_informational(asked: Asked, writer: asyncio.StreamWriter) -> 
 @pytest.mark.parametrize(
     ("handler", "stage"),
     [
-        pytest.param(_silent_after_headers, "reading the answer", id="f008 headers and then silence"),
-        pytest.param(_endless_informational, "waiting for the answer to begin", id="f009 endless 100 Continue"),
+        pytest.param(_silent_after_headers, "reading the response", id="f008 headers and then silence"),
+        pytest.param(_endless_informational, "waiting for the response to begin", id="f009 endless 100 Continue"),
     ],
 )
 async def test_f008_f009_an_answer_that_never_begins_ends_at_the_attempt_s_time_out(
@@ -121,7 +121,7 @@ async def test_f008_f009_an_answer_that_never_begins_ends_at_the_attempt_s_time_
             tracemalloc.stop()
         assert len(server.asked) == 1
     assert type(error) is TransportError
-    assert error.reason == f"no whole answer within 0.2 s: it was still {stage}"
+    assert error.reason == f"no complete response within 0.2 s: still {stage}"
     assert most < 2_000_000
 
 
@@ -415,7 +415,7 @@ async def test_a_head_that_two_readers_could_read_in_two_ways_is_refused(fault: 
     async with serving(f'HTTP/1.1 200 OK\r\n{head}{{"n": 1}}'.encode()) as server:
         error = await fault.failure(ask(await fault.lane(server.url)))
     assert type(error) is PayloadError
-    assert error.reason == "the answer is no HTTP that can be trusted"
+    assert error.reason == "the response is malformed HTTP"
 
 
 async def _ids(hub: Hub) -> list[str]:

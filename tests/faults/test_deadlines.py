@@ -61,8 +61,8 @@ async def _silent_in_the_body(asked: Asked, writer: asyncio.StreamWriter) -> Non
 @pytest.mark.parametrize(
     ("handler", "stage"),
     [
-        pytest.param(_silent, "waiting for the answer to begin", id="before the headers"),
-        pytest.param(_silent_in_the_body, "reading the answer", id="in the body"),
+        pytest.param(_silent, "waiting for the response to begin", id="before the headers"),
+        pytest.param(_silent_in_the_body, "reading the response", id="in the body"),
     ],
 )
 async def test_f053_an_answer_that_does_not_come_ends_at_the_deadline(
@@ -75,7 +75,7 @@ async def test_f053_an_answer_that_does_not_come_ends_at_the_deadline(
         assert loop.time() - began == pytest.approx(0.1)
         assert len(server.asked) == 1
     assert type(error) is DeadlineError
-    assert error.reason == f"no whole answer within 0.1 s: it was still {stage}"
+    assert error.reason == f"no complete response within 0.1 s: still {stage}"
 
 
 async def test_f053_a_name_that_does_not_resolve_ends_at_the_deadline(
@@ -90,7 +90,7 @@ async def test_f053_a_name_that_does_not_resolve_ends_at_the_deadline(
     error = await fault.failure(ask(lane))
     assert loop.time() - began == pytest.approx(0.1)
     assert type(error) is DeadlineError
-    assert error.reason == "no whole answer within 0.1 s: it was still resolving the name"
+    assert error.reason == "no complete response within 0.1 s: still resolving the name"
 
 
 async def test_f053_a_server_that_never_agrees_on_tls_ends_at_the_deadline(fault: Fault, loop: WiredLoop) -> None:
@@ -100,7 +100,7 @@ async def test_f053_a_server_that_never_agrees_on_tls_ends_at_the_deadline(fault
         error = await fault.failure(ask(lane))
         assert loop.time() - began == pytest.approx(0.1)
     assert type(error) is DeadlineError
-    assert error.reason == "no whole answer within 0.1 s: it was still connecting"
+    assert error.reason == "no complete response within 0.1 s: still connecting"
 
 
 async def test_f062_a_hub_that_was_dropped_says_so_once_and_leaves_nothing_open(
@@ -132,7 +132,7 @@ async def test_f053_a_place_that_does_not_come_free_ends_at_the_deadline(fault: 
         await asyncio.gather(first, return_exceptions=True)
         assert len(server.asked) == 1
     assert type(error) is DeadlineError
-    assert "were waiting before" in error.reason
+    assert "queued behind" in error.reason
 
 
 @pytest.mark.parametrize(

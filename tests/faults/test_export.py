@@ -414,7 +414,7 @@ async def test_f107_other_terms_are_refused_and_named(
     await export(path, FIRST, finish=False)
     before = contents(path.parent)
     store = JSONLStore(path, compress=compress)
-    with pytest.raises(StoreError, match="begun with other terms") as refused:
+    with pytest.raises(StoreError, match="started with different options") as refused:
         await store.open(TERMS | terms)
     assert f": {told}. " in refused.value.reason
     assert contents(path.parent) == before

@@ -78,8 +78,8 @@ _GETS = {
     "nested too deeply": (answer(DEEP), PayloadError),
     "a large one that does not fit": (answer(row("c1", events=SAID, more=" " * 2_000_000)), PayloadError),
     "a body that is cut": (answer(SAID.encode(), length=99), TransportError),
-    "a refusal": (answer({"details": SAID}, 400), RejectedError),
-    "an outage": (answer({"details": SAID}, 500), OutageError),
+    "a refusal": (answer({"trace": SAID}, 400), RejectedError),
+    "an outage": (answer({"trace": SAID}, 500), OutageError),
     "a redirect": (answer(b"", 302, {"Location": f"https://example.com/?{SAID}"}), PayloadError),
 }
 
@@ -135,8 +135,8 @@ _PAGES = {
     "no JSON": NO_JSON,
     "what does not fit": answer({"data": SAID, "total_count": SAID}),
     "a circle": PAGE_OF_NINE,
-    "an outage": answer({"details": SAID}, 500),
-    "a refused key": answer({"details": SAID}, 401),
+    "an outage": answer({"trace": SAID}, 500),
+    "a refused key": answer({"trace": SAID}, 401),
 }
 
 
@@ -195,7 +195,7 @@ async def test_a_cursor_that_is_refused_shows_no_link(fault: Fault) -> None:
 
 async def test_what_a_caller_sends_is_in_no_frame(fault: Fault) -> None:
     options = {"conversational_context": SAID}
-    async with serving(answer({"details": SAID}, 400)) as server:
+    async with serving(answer({"trace": SAID}, 400)) as server:
         hub = await fault.hub(server.url)
         for call in (
             hub.start("tavus", agent="p1", to=SAID, provider_options=options),
@@ -284,7 +284,7 @@ _AT_ODDS: dict[str, Callable[[], object]] = {
     "a proxy alone": lambda: Proxy(f"socks5://user:{SAID}@127.0.0.1"),
     "a proxy in the environment": lambda: proxies_in({**ENVIRON, "HTTPS_PROXY": f"ftp://user:{SAID}@127.0.0.1"}),
     "a profile": lambda: Hub.from_env(environ=ENVIRON, profile="slow"),  # type: ignore[arg-type]
-    "two accounts of one name": lambda: Hub(
+    "two accounts have the same name": lambda: Hub(
         [Account("tavus", key=CANARY), Account("tavus", key=SAID)], proxy=f"http://user:{SAID}@127.0.0.1"
     ),
 }

@@ -115,7 +115,7 @@ async def test_f115d_an_id_is_one_segment_or_is_refused(fault: Fault, id: str, s
         ("%252e%252e", "is a relative path"),
         ("x\ny", "holds a control character"),
         ("x\u0085y", "holds a control character"),
-        ("x" * 513, "is 513 bytes long; 512 are the most"),
+        ("x" * 513, "is 513 bytes long; the maximum is 512"),
         ("", "is empty"),
     ],
 )
@@ -126,7 +126,7 @@ async def test_f115d_a_row_whose_id_is_no_segment_is_set_apart(fault: Fault, id:
         [page] = [page async for page in walk.pages()]
     assert [found.id for found in page.items] == ["c1", "c2"]
     assert [(each.place, each.reason) for each in page.rejected] == [
-        ("page 1, row 1", f"the provider's id of it {reason}")
+        ("page 1, row 1", f"the conversation's id {reason}")
     ]
     assert not walk.report.complete
 

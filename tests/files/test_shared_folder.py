@@ -50,11 +50,11 @@ def belongs_to_another(monkeypatch: pytest.MonkeyPatch) -> Lie:
 
 
 PLANTED = {
-    "a file of somebody else": "belongs to somebody else",
+    "a file of somebody else": "belongs to another user",
     "a link": "is a link",
     "a link to nothing": "is a link",
-    "a pipe": "is no plain file",
-    "a folder": "is no plain file|Is a directory",
+    "a pipe": "is not a regular file",
+    "a folder": "is not a regular file|Is a directory",
     "a file with a second name": "has a second name",
     "a file that others may write": "may be written by others",
 }
@@ -139,7 +139,7 @@ async def test_a_database_is_made_by_nobody_else(
     with pytest.raises(StoreError, match=reason):
         await fill_database(path)
     if kind in {"a pipe", "a folder"}:
-        with pytest.raises(StoreError, match=r"no plain file|Is a directory"):
+        with pytest.raises(StoreError, match=r"not a regular file|Is a directory"):
             SQLiteReader(path)
 
 
@@ -162,7 +162,7 @@ async def test_a_reader_believes_nothing_that_others_put_beside_a_database(
 ) -> None:
     await fill_database(tmp_path / "c.db")
     planted(tmp_path / f"c.db{end}")
-    with pytest.raises(StoreError, match=r"somebody else|no plain file"):
+    with pytest.raises(StoreError, match=r"another user|not a regular file"):
         SQLiteReader(tmp_path / "c.db")
 
 
@@ -173,18 +173,18 @@ async def test_a_store_of_somebody_else_may_be_read_and_not_written(belongs_to_a
         belongs_to_another(path)
     with SQLiteReader(tmp_path / "c.db") as archive:
         assert [one.text for one in archive.conversations()] == ["user: Hello."]
-        with pytest.raises(StoreError, match="belongs to somebody else"):
+        with pytest.raises(StoreError, match="belongs to another user"):
             archive.erase("acme:c1")
     assert JSONLReader(tmp_path / "c.jsonl").status().total.conversations == 3
     for store in (SQLiteStore(tmp_path / "c.db"), JSONLStore(tmp_path / "c.jsonl")):
-        with pytest.raises(StoreError, match="belongs to somebody else"):
+        with pytest.raises(StoreError, match="belongs to another user"):
             await store.open({})
 
 
 @pytest.mark.parametrize("end", [".journal", ".manifest.json"])
 def test_a_pipe_is_not_waited_for_by_who_looks_at_json_lines(end: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / f"c.jsonl{end}")
-    with pytest.raises(StoreError, match="no plain file"):
+    with pytest.raises(StoreError, match="not a regular file"):
         JSONLReader(tmp_path / "c.jsonl").status()
 
 
@@ -232,7 +232,7 @@ def begin(path: Path) -> None:
 @pytest.mark.parametrize("kind", ["a file of somebody else", "a link", "a pipe"], indirect=True)
 def test_a_folder_of_recordings_is_ours(planted: Callable[[Path], str], tmp_path: Path) -> None:
     planted(tmp_path / "recordings")
-    with pytest.raises(OSError, match="is no folder"):
+    with pytest.raises(OSError, match="is not a folder"):
         make_folder(tmp_path / "recordings")
 
 
@@ -243,7 +243,7 @@ def test_a_folder_that_others_have_or_may_write_to_is_refused(belongs_to_another
         make_folder(tmp_path / "open")
     (tmp_path / "theirs").mkdir(0o700)
     belongs_to_another(tmp_path / "theirs")
-    with pytest.raises(OSError, match="belongs to somebody else"):
+    with pytest.raises(OSError, match="belongs to another user"):
         make_folder(tmp_path / "theirs")
     make_folder(tmp_path / "theirs" / "ours")  # where it is to be is for its user to say
 
@@ -292,7 +292,7 @@ async def test_a_receipt_is_written_to_nothing_that_others_put_there(
     done = await asyncio.to_thread(erase, tmp_path / "c.db", receipt)
     assert done.exit_code == 1
     assert re.search(reason, done.output)
-    assert "what was to be erased is erased" in done.output
+    assert "the conversations are erased, without a receipt" in done.output
 
 
 async def test_a_receipt_is_its_owner_s_alone(tmp_path: Path) -> None:
@@ -313,9 +313,9 @@ def erase(store: Path, receipt: Path) -> Result:
 def test_an_accounts_file_or_a_key_file_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", Path("/dev/zero")):
-        with pytest.raises(ConfigurationError, match="cannot be read: it is no plain file"):
+        with pytest.raises(ConfigurationError, match="cannot be read: it is not a regular file"):
             configured(path, {})
     config = tmp_path / "accounts.toml"
     config.write_text("[[account]]\nprovider = 'tavus'\nkey_file = 'pipe'")
-    with pytest.raises(ConfigurationError, match="key_file names cannot be read: it is no plain file"):
+    with pytest.raises(ConfigurationError, match="key_file names cannot be read: it is not a regular file"):
         configured(config, {})

@@ -298,7 +298,7 @@ def test_what_is_there_is_replaced_only_when_told_to(way: tuple[Export, Path, li
     run, path, files = way
     run([said("Hello.")], path)
     before = [file.read_bytes() for file in files]
-    with pytest.raises(StoreError, match=re.escape(f"{files[0]} is there already")):
+    with pytest.raises(StoreError, match=re.escape(f"{files[0]} already exists")):
         run(_never(), path)
     assert [file.read_bytes() for file in files] == before
     run([said("Goodbye.", "Bye.", id="c22")], path, overwrite=True)
@@ -317,7 +317,7 @@ def test_what_appears_meanwhile_is_not_replaced(way: tuple[Export, Path, list[Pa
         yield said("Hello.")
         files[-1].symlink_to("/nowhere")
 
-    with pytest.raises(StoreError, match="is there already"):
+    with pytest.raises(StoreError, match="already exists"):
         run(slowly(), path)
     assert files[-1].is_symlink()
     assert not any(file.exists() for file in files)
@@ -560,7 +560,7 @@ async def test_a_parquet_store_writes_both_tables_anew(duckdb: Any, tmp_path: Pa
 
 async def test_a_parquet_store_does_not_take_the_place_of_other_tables(duckdb: Any, tmp_path: Path) -> None:
     (tmp_path / "turns.parquet").write_bytes(b"theirs")
-    with pytest.raises(StoreError, match="is there already"):
+    with pytest.raises(StoreError, match="already exists"):
         await ParquetStore(tmp_path).open({})
     assert names(tmp_path) == ["turns.parquet"]
 
@@ -634,7 +634,7 @@ def test_the_ending_or_a_word_tells_the_form(
         assert [row["text"] for row in sheet(data)] == ["Hello.\x1b[2J", "'=1+1"]
     else:
         assert [msgspec.json.decode(line, type=Conversation).id for line in data.splitlines()] == ["c2", "c1"]
-    with pytest.raises(StoreError, match="is there already"):
+    with pytest.raises(StoreError, match="already exists"):
         run(store, f"{form}{path}")
     run(store, f"{form}{path}", "acme/eu", overwrite=True)
     assert capsys.readouterr().err == f"1 conversation written to {path}\n"
@@ -683,5 +683,5 @@ def test_a_terminal_is_not_steered(
 
 @pytest.mark.parametrize("to", ["", "-", "jsonl:", "x.xlsx", "csv", "x.gz", "parquet:-"])
 def test_what_tells_no_form_is_refused(store: Path, to: str) -> None:
-    with pytest.raises(click.BadParameter, match="does not tell a form"):
+    with pytest.raises(click.BadParameter, match="has no known format"):
         run(store, to)

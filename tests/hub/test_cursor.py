@@ -195,7 +195,7 @@ async def test_a_circle_is_noticed_by_whoever_goes_on(circle: str) -> None:
         return answer({"conversations": rows, "next_cursor": circle[number % len(circle)], "has_more": True})
 
     async with serving(circling) as server, Hub([Account("elevenlabs", key="key", base_url=server.url)]) as hub:
-        with pytest.raises(errors.PaginationError, match="in a circle"):
+        with pytest.raises(errors.PaginationError, match="list loops"):
             await asyncio.wait_for(in_pieces(hub, "elevenlabs", 1), 10)
     assert len(server.asked) == len(circle) + 1
 
@@ -206,7 +206,7 @@ async def test_a_list_that_stands_still_is_noticed_by_whoever_goes_on() -> None:
         return answer({"conversations": rows, "next_cursor": f"n{asked.number}", "has_more": True})
 
     async with serving(still) as server, Hub([Account("elevenlabs", key="key", base_url=server.url)]) as hub:
-        with pytest.raises(errors.PaginationError, match="does not move on"):
+        with pytest.raises(errors.PaginationError, match="does not advance"):
             await asyncio.wait_for(in_pieces(hub, "elevenlabs", 1), 10)
 
 
@@ -242,13 +242,13 @@ async def test_rows_nobody_can_read_are_told_once() -> None:
         str(place())[:-1],
         str(place()) + "A",
         f" {place()}",
-        str(place(page="2:10:10")).swapcase(),
+        str(place(page="2:10")).swapcase(),
     ],
     ids=lambda cursor: ascii(cursor)[:20],
 )
 async def test_what_is_no_cursor_is_refused_in_words(cursor: str) -> None:
     async with Hub([Account("tavus", key="key")]) as hub:
-        with pytest.raises(errors.InvalidRefError, match="no cursor, or a damaged one: pass a page's `cursor`"):
+        with pytest.raises(errors.InvalidRefError, match="the cursor is invalid or damaged: pass a page's `cursor`"):
             hub.list("tavus", cursor=cursor)
 
 
@@ -267,11 +267,11 @@ def test_a_cursor_of_another_layout_is_refused(changed: Mapping[str, Any]) -> No
 
 async def test_a_cursor_of_another_account_is_refused() -> None:
     async with Hub([Account("tavus", key="key", name="eu"), Account("vapi", key="key")]) as hub:
-        with pytest.raises(errors.InvalidRefError, match="not one of tavus/eu"):
+        with pytest.raises(errors.InvalidRefError, match="does not belong to tavus/eu"):
             hub.list("tavus", cursor=str(place(where="tavus/us")))
-        with pytest.raises(errors.InvalidRefError, match="not one of vapi/default"):
+        with pytest.raises(errors.InvalidRefError, match="does not belong to vapi/default"):
             hub.list("vapi", cursor=str(place(where="tavus/eu")))
-        with pytest.raises(errors.InvalidRefError, match="name that account alone"):
+        with pytest.raises(errors.InvalidRefError, match="name only that account"):
             hub.list(cursor=str(place(where="tavus/eu")))
 
 
@@ -287,7 +287,7 @@ async def test_a_cursor_of_another_account_is_refused() -> None:
 )
 async def test_a_cursor_of_other_filters_is_refused_and_says_which(filters: dict[str, Any], named: str) -> None:
     async with Hub([Account("tavus", key="key")]) as hub:
-        with pytest.raises(errors.InvalidRefError, match=f"with another {named}: go on with"):
+        with pytest.raises(errors.InvalidRefError, match=f"with another {named}: continue with"):
             hub.list("tavus", cursor=str(place()), **filters)
 
 

@@ -127,24 +127,24 @@ NAMED = f"{TAVUS}key_env = 'TAVUS_EU_KEY'\n"
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", ": it names no account; each begins with [[account]]"),
-        ("account = []", ": it names no account; each begins with [[account]]"),
-        ("[account]\nprovider = 'tavus'", ": account must be a list, and is a table; each account begins with"),
-        ("account = ['tavus']", ": account[0] must be a table, and is text in quotes"),
-        (f"[[accounts]]\nkey = '{KEY}'", ": it has no field accounts; is account meant?"),
-        (f"{TAVUS}key = {KEY}", ": it is no TOML: Invalid value (at line 3"),
-        (f"{TAVUS}key = '{KEY}", ": it is no TOML: "),
-        (f"{NAMED}key_env = '{KEY}'", ": it is no TOML: "),
+        ("", ": it has no account; each begins with [[account]]"),
+        ("account = []", ": it has no account; each begins with [[account]]"),
+        ("[account]\nprovider = 'tavus'", ": account must be a list, not a table; each account begins with"),
+        ("account = ['tavus']", ": account[0] must be a table, not text in quotes"),
+        (f"[[accounts]]\nkey = '{KEY}'", ": unknown field accounts; is account meant?"),
+        (f"{TAVUS}key = {KEY}", ": it is not TOML: Invalid value (at line 3"),
+        (f"{TAVUS}key = '{KEY}", ": it is not TOML: "),
+        (f"{NAMED}key_env = '{KEY}'", ": it is not TOML: "),
         (f"[[account]]\nkey = '{KEY}'", ", account 1: provider is missing"),
-        (f"{TAVUS}kei = '{KEY}'", ", account 1 (tavus): it has no field kei; is key meant?"),
-        (f"{NAMED}colour = '{KEY}'", ", account 1 (tavus): it has no field colour; there is provider, name, key,"),
+        (f"{TAVUS}kei = '{KEY}'", ", account 1 (tavus): unknown field kei; is key meant?"),
+        (f"{NAMED}colour = '{KEY}'", ", account 1 (tavus): unknown field colour; use provider, name, key,"),
         (f"{TAVUS}key = 7", ", account 1 (tavus): key must be text in quotes"),
         (f"{TAVUS}key = ''", ", account 1 (tavus): the key is empty"),
-        (f"{TAVUS}key = '{KEY} {KEY}'", ", account 1 (tavus): the key holds a blank, a line break"),
-        (f"{TAVUS}name = 1\nkey = '{KEY}'", ", account 1 (tavus): name must be text in quotes, and is a number"),
-        (f"{NAMED}allow_insecure = 'yes'", ", account 1 (tavus): allow_insecure must be true or false, and is text"),
-        (f"{NAMED}settings = 'eu'", ", account 1 (tavus): settings must be a table, and is text in quotes"),
-        (f"{NAMED}settings = {{ a = 1 }}", ", account 1 (tavus): settings must be text in quotes, and is a number"),
+        (f"{TAVUS}key = '{KEY} {KEY}'", ", account 1 (tavus): the key contains a space, a line break"),
+        (f"{TAVUS}name = 1\nkey = '{KEY}'", ", account 1 (tavus): name must be text in quotes, not a number"),
+        (f"{NAMED}allow_insecure = 'yes'", ", account 1 (tavus): allow_insecure must be true or false, not text"),
+        (f"{NAMED}settings = 'eu'", ", account 1 (tavus): settings must be a table, not text in quotes"),
+        (f"{NAMED}settings = {{ a = 1 }}", ", account 1 (tavus): settings must be text in quotes, not a number"),
         (f"{NAMED}settings = {{ a = 'b' }}", ", account 1 (tavus): tavus takes no setting a; it takes none"),
         (TAVUS, ", account 1 (tavus): it has no key: give key_env, key_file or key"),
         (f"{NAMED}key = '{KEY}'", ", account 1 (tavus): it has both key_env and key: give only one"),
@@ -154,14 +154,17 @@ NAMED = f"{TAVUS}key_env = 'TAVUS_EU_KEY'\n"
         ),
         (f"{TAVUS}key_env = 'EMPTY'", ", account 1 (tavus): the variable that key_env names is empty: set it"),
         (f"{TAVUS}key_env = '{KEY}'", ", account 1 (tavus): the variable that key_env names is not set: set it"),
-        (f"{TAVUS}key_env = 'BROKEN_KEY'", ", account 1 (tavus): the key in the variable that key_env names holds"),
+        (f"{TAVUS}key_env = 'BROKEN_KEY'", ", account 1 (tavus): the key in the variable that key_env names contains"),
         (f"{TAVUS}key_file = '{KEY}'", ", account 1 (tavus): the file that key_file names cannot be read: No such"),
         (f"{TAVUS}key_file = '.'", ", account 1 (tavus): the file that key_file names cannot be read: Is a directory"),
         (f"{TAVUS}key_file = '\\u0000'".replace("'", '"'), ", account 1 (tavus): the file that key_file names cannot"),
-        (f"{NAMED}name = 'e u'", ", account 1 (tavus): an account's name is 1 to 64 letters"),
+        (f"{NAMED}name = 'e u'", ", account 1 (tavus): an account's name must be 1 to 64 letters"),
         (f"{NAMED}base_url = 'http://example.com'", ", account 1 (tavus): the base URL is plain http"),
-        (f"{NAMED}base_url = 'https://k:{KEY}@example.com'", ", account 1 (tavus): the base URL must not hold a user"),
-        (f"{NAMED}{NAMED}", ", account 2 (tavus): it has the name of account 1: give each its own"),
+        (
+            f"{NAMED}base_url = 'https://k:{KEY}@example.com'",
+            ", account 1 (tavus): the base URL must not contain a user",
+        ),
+        (f"{NAMED}{NAMED}", ", account 2 (tavus): it has the same name as account 1: give each its own"),
         (f"{NAMED}[[account]]\nprovider = 'tavsu'\nkey = '{KEY}'", ", account 2 (tavsu): unknown provider 'tavsu'"),
         ("[[account]]\nprovider = '?'\nkey_env = 'A_B'", ", account 1: the variable A_B is not set"),
     ],
@@ -177,7 +180,7 @@ def test_a_mistake_is_named_with_its_place(tmp_path: Path, text: str, said: str)
         ("org = 'o'", "anyreach takes no setting org; it takes "),
         ("org_id_env = 'NO_SUCH'", "the variable NO_SUCH is not set: set it (settings.org_id_env)"),
         ("org_id = 'o', org_id_env = 'ORG'", "settings has both org_id and org_id_env: give only one"),
-        ("org_id = 'o\\n'", "the org_id of anyreach/default holds a blank, a line break"),
+        ("org_id = 'o\\n'", "the org_id of anyreach/default contains a space, a line break"),
     ],
 )
 def test_a_setting_that_cannot_be_meant_is_named(tmp_path: Path, settings: str, said: str) -> None:
@@ -191,8 +194,8 @@ def test_a_setting_that_cannot_be_meant_is_named(tmp_path: Path, settings: str, 
     [
         (KEY.encode(), 0o640, "others may read the key in "),
         (b"  \n", 0o600, "the key in the file that key_file names is empty"),
-        (f"{KEY}\n{KEY}".encode(), 0o600, "the key in the file that key_file names holds a blank"),
-        (KEY.encode() + b"\xff", 0o600, "the key in the file that key_file names holds a blank"),
+        (f"{KEY}\n{KEY}".encode(), 0o600, "the key in the file that key_file names contains a space"),
+        (KEY.encode() + b"\xff", 0o600, "the key in the file that key_file names contains a space"),
         (bytes(2**20 + 1), 0o600, "the file that key_file names cannot be read: it is too large"),
     ],
 )
@@ -206,7 +209,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert _refused(tmp_path / "none.toml") == " cannot be read: No such file or directory"
     path = tmp_path / "latin.toml"
     path.write_bytes(b'[[account]]\nname = "caf\xe9"')
-    assert _refused(path) == ": it is no UTF-8 text"
+    assert _refused(path) == ": it is not UTF-8 text"
 
 
 @pytest.mark.parametrize(
@@ -218,14 +221,14 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_toml_that_nobody_means_is_refused(tmp_path: Path, text: str) -> None:
-    assert _refused(_written(tmp_path, text)).startswith(": it is no TOML")  # newer parsers have words for it
+    assert _refused(_written(tmp_path, text)).startswith(": it is not TOML")  # newer parsers have words for it
 
 
 @pytest.mark.parametrize("value", ["99999999999999999999999", "1979-05-27T07:32:00Z", "07:32:00", "inf", "[[1]]"])
 def test_a_value_of_another_kind_is_named_by_its_kind(tmp_path: Path, value: str) -> None:
     for field in ("key", "name", "proxy", "ca_file"):
         said = _refused(_written(tmp_path, f"{TAVUS}{field} = {value}"))
-        assert said.startswith(f", account 1 (tavus): {field} must be text in quotes, and is a")
+        assert said.startswith(f", account 1 (tavus): {field} must be text in quotes, not a")
         assert value not in said
 
 
@@ -260,8 +263,8 @@ US, THEM, ROOT = 1000, 1001, 0
     [
         (_Elsewhere(owner=US, us=US, mode=0o644), None),
         (_Elsewhere(owner=ROOT, us=US, mode=0o644), None),
-        (_Elsewhere(owner=THEM, us=US, mode=0o644), " belongs to somebody else"),
-        (_Elsewhere(owner=THEM, us=ROOT, mode=0o600), " belongs to somebody else"),
+        (_Elsewhere(owner=THEM, us=US, mode=0o644), " belongs to another user"),
+        (_Elsewhere(owner=THEM, us=ROOT, mode=0o600), " belongs to another user"),
         (_Elsewhere(owner=US, us=US, mode=0o664), " may be written by others"),
         (_Elsewhere(owner=ROOT, us=US, mode=0o646), " may be written by others"),
         (_Elsewhere(owner=THEM, us=ROOT, mode=0o666, is_read_only=True), None),
@@ -306,8 +309,8 @@ def test_a_group_may_read_a_key_where_it_was_mounted_for_that_group(
 
 def test_nobody_waits_for_who_would_write_into_a_pipe(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "accounts.toml")
-    assert _refused(tmp_path / "accounts.toml") == " cannot be read: it is no plain file"
-    assert _refused(Path(os.devnull)) == " cannot be read: it is no plain file"
+    assert _refused(tmp_path / "accounts.toml") == " cannot be read: it is not a regular file"
+    assert _refused(Path(os.devnull)) == " cannot be read: it is not a regular file"
 
 
 # how accounts are reached
@@ -347,15 +350,21 @@ def test_certificates_are_found_beside_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (f"proxy = 'socks5://a:{KEY}@b'\n{NAMED}", ": the proxy must be written as http://host:port; no other kind"),
-        (f"proxy = 7\n{NAMED}", ": proxy must be text in quotes, and is a number"),
+        (f"proxy = 'socks5://a:{KEY}@b'\n{NAMED}", ": the proxy must be written as http://host:port; other kinds"),
+        (f"proxy = 7\n{NAMED}", ": proxy must be text in quotes, not a number"),
         (f"proxy = 'a:1'\nproxy_from_env = true\n{NAMED}", ": it has both proxy and proxy_from_env: give only one"),
         (f"proxy_from_env = true\n{NAMED}", ": HTTPS_PROXY: the proxy must be written as http://host:port"),
         (f"ca_file = 'none.pem'\n{NAMED}", ": {folder}/none.pem cannot be read: No such file or directory"),
-        (f"ca_file = '~nobody-there/a'\n{NAMED}", ": the file that ca_file names lies in the home of nobody"),
+        (
+            f"ca_file = '~nobody-there/a'\n{NAMED}",
+            ": the file that ca_file names is in the home directory of an unknown user",
+        ),
         (f"{NAMED}proxy = 'http://a:{KEY}@'", ", account 1 (tavus): the proxy must be written as http://host:port"),
-        (f"{NAMED}ca_file = 'accounts.toml'", ", account 1 (tavus): {folder}/accounts.toml holds no certificates"),
-        (f"{TAVUS}key_file = '~nobody-there/a'", ", account 1 (tavus): the file that key_file names lies in the home"),
+        (f"{NAMED}ca_file = 'accounts.toml'", ", account 1 (tavus): {folder}/accounts.toml contains no certificates"),
+        (
+            f"{TAVUS}key_file = '~nobody-there/a'",
+            ", account 1 (tavus): the file that key_file names is in the home directory",
+        ),
     ],
 )
 def test_a_way_that_leads_nowhere_is_named(
@@ -371,15 +380,19 @@ def test_a_way_that_leads_nowhere_is_named(
 MISTAKES = [
     (f"{TAVUS}key_env = 'TAVUS_US_KEY'\n", "tavus/default", "the variable TAVUS_US_KEY is not set"),
     (f"{TAVUS}name = 'eu'\nkey_file = 'none'\n", "tavus/eu", "the file that key_file names cannot be read"),
-    (f"{TAVUS}name = 'e u'\nkey_env = 'ORG'\n", "tavus/default", "an account's name is 1 to 64 letters"),
-    (f"{TAVUS}kei = '{KEY}'\n", "tavus/default", "it has no field kei"),
+    (f"{TAVUS}name = 'e u'\nkey_env = 'ORG'\n", "tavus/default", "an account's name must be 1 to 64 letters"),
+    (f"{TAVUS}kei = '{KEY}'\n", "tavus/default", "unknown field kei"),
     (f"{NAMED}base_url = 'http://example.com'\n", "tavus/default", "the base URL is plain http"),
     (f"{NAMED}proxy = 'ftp://a'\n", "tavus/default", "the proxy must be written as"),
     (f"{NAMED}ca_file = 'none.pem'\n", "tavus/default", "none.pem cannot be read"),
     (f"[[account]]\nprovider = 'tavsu'\nkey = '{KEY}'\n", "tavsu/default", "unknown provider 'tavsu'"),
     ("[[account]]\nprovider = '?'\nkey_env = 'ORG'\n", "unknown/default", "unknown provider '?'"),
     (f"[[account]]\nkey = '{KEY}'\n", "unknown/default", "provider is missing"),
-    ("[[account]]\nprovider = 'bland'\nkey_env = 'ORG'\nname = 'a'\n", "bland/account-1", "it has the name of account"),
+    (
+        "[[account]]\nprovider = 'bland'\nkey_env = 'ORG'\nname = 'a'\n",
+        "bland/account-1",
+        "it has the same name as account",
+    ),
 ]
 
 
@@ -437,10 +450,10 @@ async def test_a_mistake_in_the_environment_blocks_its_account_alone() -> None:
         environ = {**simulator.environment(), "VAPI_API_KEY": f"{KEY}\n{KEY}"}
         async with Hub.from_env(environ=environ) as hub:
             assert len([one async for one in hub.list("tavus")]) == 3
-            with pytest.raises(ConfigurationError, match=r"^vapi/default get: the key of vapi/default holds a blank"):
+            with pytest.raises(ConfigurationError, match=r"^vapi/default get: the key of vapi/default contains"):
                 await hub.get("vapi:1")
-            assert str(hub.unusable["vapi/default"]).startswith("vapi: the key of vapi/default holds a blank")
-    with pytest.raises(ConfigurationError, match=r"^vapi: the key of vapi/default holds a blank"):
+            assert str(hub.unusable["vapi/default"]).startswith("vapi: the key of vapi/default contains a space")
+    with pytest.raises(ConfigurationError, match=r"^vapi: the key of vapi/default contains a space"):
         Hub.from_env(environ={"VAPI_API_KEY": f"{KEY}\n{KEY}"})
 
 

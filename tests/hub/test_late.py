@@ -311,7 +311,7 @@ async def test_the_caller_s_own_time_counts_for_a_walk(loop: WiredLoop) -> None:
         walk = hub.list(page_size=5, timeout=5.0)
         found, error = await until_it_fails(slowly())
         assert isinstance(error, errors.DeadlineError)
-        assert error.reason == "the 5 s for the whole walk have passed"
+        assert error.reason == "the timeout of 5 s for the whole walk has passed"
         assert len(found) == 10
         assert len(server.asked) == 2
         assert len([c async for c in walk]) == 25  # each iteration has the time anew

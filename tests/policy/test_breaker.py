@@ -35,7 +35,7 @@ MIDDLE = 0.5  # the roll that neither shortens nor lengthens
 COUNTED = [
     TransportError("no connection"),
     TransportError("certificate", retryable=False),
-    DeadlineError("no whole answer within 30 s", attempts=1),
+    DeadlineError("no complete response within 30 s", attempts=1),
     *(OutageError("down", status=status) for status in (500, 502, 503, 504, 505, 520, 529)),
     PayloadError("cut", retryable=True),
 ]

@@ -22,7 +22,7 @@ UNBOUNDED = 10**9
 @pytest.mark.parametrize(
     ("error", "cost", "left"),
     [
-        (TransportError("no whole answer within 10 s"), 14, 486),
+        (TransportError("no complete response within 10 s"), 14, 486),
         (OutageError("down", status=503), 14, 486),
         (PayloadError("cut", retryable=True), 14, 486),
         (RateLimitError("slow", status=429), 5, 495),

@@ -127,7 +127,7 @@ def test_the_profiles_hold_their_numbers() -> None:
 def test_a_profile_is_found_by_name_or_is_itself() -> None:
     assert profile_named("bulk") is PROFILES["bulk"]
     assert profile_named(PROFILES["bulk"]) is PROFILES["bulk"]
-    with pytest.raises(ConfigurationError, match="unknown profile 'fast'; there are: interactive, bulk"):
+    with pytest.raises(ConfigurationError, match="unknown profile 'fast': choose from interactive, bulk"):
         profile_named("fast")
 
 

@@ -92,8 +92,16 @@ def test_a_name_that_moved_is_still_found_at_its_old_place(old: str, new: str, n
 def test_every_module_says_what_it_is_and_what_is_public(module: str) -> None:
     found = importlib.import_module(module)
     assert found.__doc__
-    names: list[str] = found.__all__
+    is_private = any(part.startswith("_") for part in module.split("."))
+    names: list[str] = getattr(found, "__all__", []) if is_private else found.__all__
     assert all(hasattr(found, name) for name in names)
+
+
+def test_the_modules_inside_of_an_adapter_are_private() -> None:
+    steps = [name.removeprefix("conversations_hub.adapters.").split(".") for name in MODULES if ".adapters." in name]
+    inside = [name for _, *names in steps for name in names]
+    assert inside
+    assert all(name.startswith("_") for name in inside)
 
 
 def test_every_field_of_the_schema_says_what_it_means() -> None:

@@ -75,23 +75,23 @@ def test_a_nearly_good_body_is_mended(body: bytes, mended: object) -> None:
         (b"", "empty"),
         (b" \r\n\t", "empty"),
         (b"<!DOCTYPE html><p>Sorry", "HTML or XML"),
-        (b'{"a":', "cut or broken, 5 bytes"),
-        (b'{"a":1}{"b":2}', "cut or broken, 14 bytes"),
-        (b'{"a":1} secret', "cut or broken, 14 bytes"),
-        (b"[1,2,]", "cut or broken, 6 bytes"),
-        (b"{'a':1}", "cut or broken, 7 bytes"),
+        (b'{"a":', "truncated or broken, 5 bytes"),
+        (b'{"a":1}{"b":2}', "truncated or broken, 14 bytes"),
+        (b'{"a":1} secret', "truncated or broken, 14 bytes"),
+        (b"[1,2,]", "truncated or broken, 6 bytes"),
+        (b"{'a':1}", "truncated or broken, 7 bytes"),
         ('{"a":1}'.encode("utf-16"), "other text, 16 bytes"),
-        ('{"a":1}'.encode("utf-16-le"), "cut or broken, 14 bytes"),
+        ('{"a":1}'.encode("utf-16-le"), "truncated or broken, 14 bytes"),
         (b"secret", "other text, 6 bytes"),
         (b"\x1f\x8b\x08\x00", "other text, 4 bytes"),
-        (b"[NaN," + b'"0123456789",' * 340_000 + b"1]", "cut or broken, 4420007 bytes"),
+        (b"[NaN," + b'"0123456789",' * 340_000 + b"1]", "truncated or broken, 4420007 bytes"),
     ],
     ids=lambda value: repr(value)[:30],
 )
 def test_a_body_that_is_no_json_is_refused_for_now(body: bytes, kind: str) -> None:
     with pytest.raises(PayloadError) as caught:
         well_formed(body)
-    assert caught.value.reason == f"the answer is no JSON: {kind}"
+    assert caught.value.reason == f"the response is not JSON: {kind}"
     assert caught.value.retryable
     assert caught.value.__context__ is None
 
@@ -124,8 +124,8 @@ def test_what_is_nested_too_deeply_is_refused_for_good(nested: Callable[[int], b
     with pytest.raises(PayloadError) as caught:
         well_formed(body)
     assert caught.value.reason in {
-        "the answer is nested too deeply",
-        "the answer is made of more and smaller parts than any conversation",
+        "the response is nested too deeply",
+        "the response has implausibly many tiny JSON values",
     }
     assert not caught.value.retryable
     assert caught.value.__context__ is None
@@ -240,7 +240,7 @@ def test_a_single_value_that_does_not_fit_becomes_null_and_is_noted(member: str,
     assert issues == [Issue(f"turns[1].{place}", reason)]
     with pytest.raises(PayloadError) as caught:
         _turn(member, None)
-    assert caught.value.reason == f"the answer does not fit: {reason} at $.turns[1].{place}"
+    assert caught.value.reason == f"the response does not fit: {reason} at $.turns[1].{place}"
 
 
 def test_every_value_that_does_not_fit_is_noted_and_the_rest_is_kept() -> None:
@@ -321,7 +321,7 @@ def test_a_list_whose_records_must_be_there_is_refused() -> None:
 def test_a_structure_that_does_not_fit_is_refused_with_its_place(body: bytes, reason: str) -> None:
     with pytest.raises(PayloadError) as caught:
         decode(body, call, [])
-    assert caught.value.reason == f"the answer does not fit: {reason}"
+    assert caught.value.reason == f"the response does not fit: {reason}"
     assert not caught.value.retryable
     assert caught.value.__context__ is None
 
@@ -348,7 +348,7 @@ class _Worded(msgspec.Struct):
 
 
 def test_an_enumeration_never_repeats_its_word() -> None:
-    with pytest.raises(PayloadError, match=r"^the answer does not fit: a value nobody can read at \$\.a$"):
+    with pytest.raises(PayloadError, match=r"^the response does not fit: unreadable value at \$\.a$"):
         decode(b'{"a":"secret"}', msgspec.json.Decoder(_Worded), [])
 
 
@@ -421,30 +421,30 @@ def test_a_whole_body_is_decompressed(body: bytes, encoding: str, limit: int, pl
 @pytest.mark.parametrize(
     ("body", "encoding", "limit", "kind", "reason"),
     [
-        (b"", "gzip", 9999, TransportError, "the compressed answer is cut or corrupt"),
-        (BROKEN_SUM, "gzip", 9999, TransportError, "the compressed answer is cut or corrupt"),
-        (zlib.compress(PLAIN), "gzip", 9999, TransportError, "the compressed answer is cut or corrupt"),
-        (PLAIN, "gzip", 9999, TransportError, "the compressed answer is cut or corrupt"),
-        (ZIPPED + b"junk", "gzip", 9999, TransportError, "the compressed answer is cut or corrupt"),
-        (ZIPPED + ZIPPED[:-1], "gzip", 9999, TransportError, "the compressed answer is cut or corrupt"),
-        (ZIPPED, "gzip", 1008, PayloadError, "the answer is larger than 1008 bytes"),
-        (ZIPPED * 2, "gzip", 2017, PayloadError, "the answer is larger than 2017 bytes"),
+        (b"", "gzip", 9999, TransportError, "the compressed response is truncated or corrupt"),
+        (BROKEN_SUM, "gzip", 9999, TransportError, "the compressed response is truncated or corrupt"),
+        (zlib.compress(PLAIN), "gzip", 9999, TransportError, "the compressed response is truncated or corrupt"),
+        (PLAIN, "gzip", 9999, TransportError, "the compressed response is truncated or corrupt"),
+        (ZIPPED + b"junk", "gzip", 9999, TransportError, "the compressed response is truncated or corrupt"),
+        (ZIPPED + ZIPPED[:-1], "gzip", 9999, TransportError, "the compressed response is truncated or corrupt"),
+        (ZIPPED, "gzip", 1008, PayloadError, "the response is larger than 1008 bytes"),
+        (ZIPPED * 2, "gzip", 2017, PayloadError, "the response is larger than 2017 bytes"),
         (
             gzip.compress(b"", mtime=0) * 65,
             "gzip",
             9999,
             PayloadError,
-            "the answer is compressed in more than 64 pieces",
+            "the response has more than 64 gzip members",
         ),
         (
             gzip.compress(b"", mtime=0) * 20_000,
             "gzip",
             9999,
             PayloadError,
-            "the answer is compressed in more than 64 pieces",
+            "the response has more than 64 gzip members",
         ),
         *(
-            (ZIPPED, coding, 9999, PayloadError, "the answer is compressed in a way nobody asked for")
+            (ZIPPED, coding, 9999, PayloadError, "the response has an unsupported Content-Encoding")
             for coding in ("gzip, gzip", "br", "zstd", "deflate", "foo")
         ),
     ],

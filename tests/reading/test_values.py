@@ -12,20 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversations_hub.reading import values
+from conversations_hub.reading.money import amount, cost
+from conversations_hub.reading.participants import Participants, unknown_speaker
 from conversations_hub.reading.values import (
     Issues,
-    Participants,
     add_seconds,
-    amount,
     drop_if_before,
     instant,
     json_text,
     seconds,
     text,
     timestamp,
-    unknown_speaker,
+    unless_empty,
 )
-from conversations_hub.schema import Issue, Participant, ParticipantKind
+from conversations_hub.schema import Agent, Analysis, Cost, Issue, Participant, ParticipantKind
 
 TEN = datetime(2026, 3, 2, 10, tzinfo=UTC)
 EMPTY = [Issue("at", "empty")]
@@ -327,8 +327,8 @@ def test_no_end_lies_before_its_start(
         (TEN, 0.0, TEN, []),
         (None, 90.5, None, []),
         (TEN, None, None, []),
-        (TEN, 1e12, None, [Issue("for", "ends after the last date there is")]),
-        (TEN, 9e18, None, [Issue("for", "ends after the last date there is")]),
+        (TEN, 1e12, None, [Issue("for", "ends after the last possible date")]),
+        (TEN, 9e18, None, [Issue("for", "ends after the last possible date")]),
     ],
 )
 def test_a_span_leads_to_an_instant_if_there_is_one(
@@ -366,7 +366,7 @@ def test_of_very_many_issues_the_first_are_kept_and_it_is_said() -> None:
     issues.extend(Issue(str(number), "null") for number in range(9_999))
     issues.extend([Issue("a", "null"), Issue("b", "null")])
     issues.append(Issue("c", "null"))
-    assert issues[-2:] == [Issue("a", "null"), Issue("issues", "more than 10000, of which no more are told")]
+    assert issues[-2:] == [Issue("a", "null"), Issue("issues", "more than 10000, and the rest is not listed")]
 
 
 def test_who_is_new_is_added_and_who_is_known_is_found() -> None:
@@ -423,4 +423,58 @@ def test_an_amount_is_read_to_the_last_digit(value: values.AnyJson | msgspec.Raw
 def test_what_no_price_can_be_is_none_and_said(value: values.AnyJson | msgspec.Raw) -> None:
     issues: list[Issue] = []
     assert amount(value, "cost", issues) is None
+    assert issues == [Issue("cost", "not a number")]
+
+
+def test_an_agent_and_a_customer_come_first() -> None:
+    participants = Participants.of(Agent(id="a1", name="Ava", version="2"), agent_phone="+1", customer_id="c1")
+    assert participants == [
+        Participant(kind=ParticipantKind.AI_AGENT, id="a1", name="Ava", phone="+1"),
+        Participant(kind=ParticipantKind.CUSTOMER, id="c1"),
+    ]
+    assert unknown_speaker("Zoë", participants)[1] == 2
+
+
+def test_a_record_that_says_nothing_is_none() -> None:
+    assert unless_empty(Agent()) is None
+    assert unless_empty(Analysis()) is None
+    assert unless_empty(Agent(version="2")) == Agent(version="2")
+    assert unless_empty(Analysis(success=False)) == Analysis(success=False)
+
+
+def test_what_is_empty_is_left_out_and_nothing_else() -> None:
+    assert values.without_empty({"a": None, "b": "", "c": 0, "d": False, "e": [], "f": {}}) == {
+        "c": 0,
+        "d": False,
+        "e": [],
+        "f": {},
+    }
+    assert values.ids_of({"a": None, "b": "", "c": 0, "d": "x"}) == {"c": "0", "d": "x"}
+
+
+def test_members_are_those_of_an_object_and_text_is_text() -> None:
+    sent: values.AnyJson = {"a": {"b": "c", "d": "", "e": 1}, "f": ["g"]}
+    assert values.text_at(sent, "a", "b") == "c"
+    assert {values.text_at(sent, *path) for path in ((), ("a",), ("a", "d"), ("a", "e"), ("f", "g"), ("x", "y"))} == {
+        None
+    }
+    assert values.members_of(sent) is sent
+    assert values.members_of(["a"]) == values.members_of(None) == {}
+
+
+@pytest.mark.parametrize("value", [None, "", *(msgspec.Raw(sent) for sent in (b"", b"null", b'""'))])
+def test_no_price_is_not_a_price_of_nothing(value: values.AnyJson | msgspec.Raw) -> None:
+    issues: list[Issue] = []
+    assert cost(value, "cost", issues) is None
+    assert issues == []
+    assert cost(0, "cost", issues) == Cost(amount=Decimal(0), unit="USD")
+
+
+def test_a_cost_keeps_every_digit_and_names_its_unit() -> None:
+    issues: list[Issue] = []
+    whole = cost(msgspec.Raw(b"0.1000000000000000055511151231257827"), "cost", issues, unit="credits")
+    cents = cost("14.70", "cost", issues, per_unit=100)
+    assert (whole and str(whole.amount), whole and whole.unit) == ("0.1000000000000000055511151231257827", "credits")
+    assert cents == Cost(amount=Decimal("0.147"), unit="USD")
+    assert cost("a lot", "cost", issues) is None
     assert issues == [Issue("cost", "not a number")]

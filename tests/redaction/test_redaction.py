@@ -386,14 +386,14 @@ _CHAINS = [
 @pytest.mark.parametrize("piece", _CHAINS)
 def test_what_hangs_together_is_looked_at_in_step_with_its_length(piece: str, monkeypatch: pytest.MonkeyPatch) -> None:
     looked_at = 0
-    without = personal_data._without  # pyright: ignore[reportPrivateUsage]
+    mask = personal_data._mask  # pyright: ignore[reportPrivateUsage]
 
     def counted(text: str, finds: Sequence[tuple[int, int, str]]) -> str:
         nonlocal looked_at
         looked_at += len(text)
-        return without(text, finds)
+        return mask(text, finds)
 
-    monkeypatch.setattr(personal_data, "_without", counted)
+    monkeypatch.setattr(personal_data, "_mask", counted)
 
     def cost(number: int) -> int:
         nonlocal looked_at

@@ -93,7 +93,7 @@ def test_however_it_ended_it_is_said(status: Status) -> None:
 @pytest.mark.parametrize(
     ("state", "said"),
     [
-        (TranscriptState.PENDING, "The transcript is not whole yet: ask again in a while."),
+        (TranscriptState.PENDING, "The transcript is not complete yet: try again in a while."),
         (TranscriptState.AVAILABLE, "Nothing was said."),
     ],
 )

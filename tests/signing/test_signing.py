@@ -82,7 +82,7 @@ def test_a_copy_is_the_same_secret() -> None:
         ("", "the key is empty"),
         ("k" * 8193, "the key is longer than 8192 characters"),
         *(
-            (f"sk-canary{bad}", "the key holds a blank, a line break or another character that no key has")
+            (f"sk-canary{bad}", "the key contains a space, a line break or another character that no key has")
             for bad in (" ", "\n", "\r\n", "\t", "\x00", "\x7f", "é", "\u200b", "\ud83d")
         ),
     ],

@@ -195,7 +195,7 @@ async def test_it_is_refused_in_words_and_changes_nothing(tmp_path: Path) -> Non
             archive.erase("nonsense")
         assert archive.erase("acme:nobody").conversations == ()
         async with opened(path):
-            with pytest.raises(StoreError, match="another sync is at work"):
+            with pytest.raises(StoreError, match="another sync is running"):
                 archive.erase("acme:c1")
         assert [one.id for one in archive.conversations()] == ["c1"]
     for wrong in ({"phone": "12345"}, {"email": "nobody"}):

@@ -188,25 +188,25 @@ async def test_all_of_a_person_and_what_is_older(tmp_path: Path) -> None:
 
 async def test_it_is_refused_in_words(tmp_path: Path) -> None:
     path = tmp_path / "c.jsonl"
-    with pytest.raises(StoreError, match="there is no JSON lines store"):
+    with pytest.raises(StoreError, match="is not a JSONL store"):
         JSONLReader(path).erase(REF)
     await export(path, FIRST)
     with pytest.raises(InvalidRefError):
         JSONLReader(path).erase("nonsense")
     async with opened(path):
-        with pytest.raises(StoreError, match="another sync is at work"):
+        with pytest.raises(StoreError, match="another sync is running"):
             JSONLReader(path).erase(REF)
     async with opened(path) as store:
         there = [Entry(msgspec.structs.replace(each.conversation, account="eu"), each.kept) for each in FIRST[0]]
         await store.commit("acme/eu", there, Checkpoint())
         await store.finish({"acme/eu": 1})
-    with pytest.raises(InvalidRefError, match="several accounts"):
+    with pytest.raises(InvalidRefError, match="several acme accounts"):
         JSONLReader(path).erase(REF)
     assert JSONLReader(path).erase("acme/eu:c-gone").conversations == ("acme/eu:c-gone",)
     manifest = json.loads((tmp_path / "c.jsonl.manifest.json").read_bytes())
     assert manifest["missing"]["acme/eu"] == {"unreadable": 1, "not_loaded": 0, "ids": []}
     path.write_bytes(path.read_bytes() + b"\n")
-    with pytest.raises(StoreError, match="was changed since a sync wrote it"):
+    with pytest.raises(StoreError, match="changed since a sync wrote it"):
         JSONLReader(path).erase(REF)
 
 

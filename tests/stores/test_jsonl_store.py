@@ -202,7 +202,7 @@ async def test_a_file_that_is_not_ours_is_not_touched_unless_one_says_so(path: P
     for end in remains:
         path.with_name(path.name + end).unlink()
     before = contents(path.parent)
-    with pytest.raises(StoreError, match="is there already"):
+    with pytest.raises(StoreError, match="already exists"):
         await export(path, [page(1)])
     assert contents(path.parent) == before
     await export(path, [page(1)], overwrite=True)
@@ -225,7 +225,7 @@ async def test_a_finished_file_that_was_changed_is_refused(path: Path) -> None:
     await export(path, [page(0)])
     for spoil in (partial(write, path, b"x"), partial(remove, path)):
         spoil()
-        with pytest.raises(StoreError, match="no longer the file that was finished"):
+        with pytest.raises(StoreError, match="changed since it was finished"):
             await export(path, [page(0), page(1)])
     await export(path, [page(0), page(1)], overwrite=True)
     assert len(said(path)) == 6
@@ -243,9 +243,9 @@ async def test_a_file_that_comes_in_between_is_not_replaced(path: Path) -> None:
     async with opened(path) as store:
         await store.commit(ACCOUNT, page(0), Checkpoint(cursor="1"))
         write(path, b"mine")
-        with pytest.raises(StoreError, match="somebody else"):
+        with pytest.raises(StoreError, match="was put there during the sync"):
             await store.finish()
-    with pytest.raises(StoreError, match="does not tell of it"):
+    with pytest.raises(StoreError, match="does not mention it"):
         await export(path, [page(0)])
     assert read(path) == b"mine"
     remove(path)
@@ -266,7 +266,7 @@ async def test_data_without_a_journal_is_not_thrown_away(path: Path) -> None:
     async with opened(path) as store:
         await store.commit(ACCOUNT, page(0), Checkpoint(cursor="1"))
     path.with_name("c.jsonl.journal").unlink()
-    with pytest.raises(StoreError, match="does not say what of it counts"):
+    with pytest.raises(StoreError, match="does not say how much of it counts"):
         await export(path, [page(0)], overwrite=True)
     assert len(said(path.with_name("c.jsonl.partial"))) == 3
 
@@ -332,7 +332,7 @@ async def test_a_finished_file_is_left_as_it_is_until_there_is_something_to_writ
 async def test_what_cannot_be_written_is_not_half_written(path: Path) -> None:
     strange = msgspec.structs.replace(one("c2"), metadata={"a": object()})
     async with opened(path) as store:
-        with pytest.raises(StoreError, match="a value that no store does"):
+        with pytest.raises(StoreError, match="an invalid value"):
             await store.commit(ACCOUNT, [entry(one("c1")), Entry(strange, StoredVersion(b"", b"", None))], Checkpoint())
     assert path.with_name("c.jsonl.partial").read_bytes() == b""
 

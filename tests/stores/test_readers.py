@@ -113,10 +113,10 @@ def test_one_is_got_by_its_ref(store: ReadableStore) -> None:
 @pytest.mark.parametrize(
     ("filters", "told"),
     [
-        ({"status": "weird"}, "no status is called 'weird'; choose from queued, ringing"),
+        ({"status": "weird"}, "unknown status 'weird'; choose from queued, ringing"),
         ({"since": datetime(2026, 11, 1)}, "since has no time zone"),  # noqa: DTZ001
         ({"until": datetime(2026, 11, 1)}, "until has no time zone"),  # noqa: DTZ001
-        ({"since": NOON, "until": NOON - timedelta(days=1)}, "lies after until"),
+        ({"since": NOON, "until": NOON - timedelta(days=1)}, "is after until"),
     ],
 )
 def test_every_kind_refuses_the_same(store: ReadableStore, filters: dict[str, object], told: str) -> None:
@@ -131,7 +131,7 @@ def test_every_kind_refuses_the_same(store: ReadableStore, filters: dict[str, ob
 def test_words_are_found_and_a_role_that_is_none_is_refused(store: ReadableStore) -> None:
     with store.reader() as reader:
         assert [hit.ref for hit in reader.search("number 3").hits] == ["tavus:c3"]
-        with pytest.raises(InvalidRefError, match="no role is called 'nobody'; choose from"):
+        with pytest.raises(InvalidRefError, match="unknown role 'nobody'; choose from"):
             reader.search("number", role="nobody")
 
 
@@ -183,3 +183,21 @@ async def test_a_sync_looks_again_at_what_came_by_another_way(tmp_path: Path) ->
     kept = await store.kept("tavus/default", ["c1"])
     await store.close()
     assert kept["c1"].row_hash == b""
+
+
+INSTANTS = [-1.5, 0.0, 5e-324, 1e-07, 1.5e-05, 1e-06, 0.1, 0.30000000000000004, 1_793_700_000.84]
+INSTANTS += [222_000_000_000.125, 253_402_300_800.0, 1e300]  # of the years 9004 and 10000, and of none
+
+
+@pytest.mark.parametrize("url", KINDS)
+async def test_a_turn_s_instant_is_read_back_however_small(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if url.startswith("parquet"):
+        pytest.importorskip("duckdb")
+    store = open_store(url)
+    turns = tuple(TranscriptTurn(index=index, role=Role.USER, timestamp=at) for index, at in enumerate(INSTANTS))
+    await put(store, one(1, transcript=turns))
+    with store.reader() as reader:
+        assert [turn.timestamp for turn in reader.get("tavus:c1").transcript or ()] == INSTANTS

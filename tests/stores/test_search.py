@@ -157,19 +157,19 @@ async def test_filters_totals_and_pages(path: Path, find: Find) -> None:
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
-        ("", "there is no word to find"),
-        ("...", "there is no word to find"),
-        ("-refund", "there are only words to leave out"),
-        ("xylophone", "nobody said xylophone"),
+        ("", "the query has no words"),
+        ("...", "the query has no words"),
+        ("-refund", "the query only leaves words out: add one to find"),
+        ("xylophone", "no matches for xylophone"),
         (
             "refund xylophone",
-            "nobody said all of that in one turn. By itself: refund in 2 turns, xylophone in no turns",
+            "no turn matches all of that. Separately: refund in 2 turns, xylophone in no turns",
         ),
         (
             "want 退款",
             (
-                "nobody said all of that in one turn. By itself: want in 1 turn, 退款 in 1 turn;"
-                " they may stand in different turns of a conversation"
+                "no turn matches all of that. Separately: want in 1 turn, 退款 in 1 turn;"
+                " they may be in different turns of a conversation"
             ),
         ),
     ],
@@ -216,10 +216,10 @@ async def test_the_command_says_how_many_there_are_and_why_none(tmp_path: Path) 
 
     code, out, error = run("card", "--limit", "1", "--offset", "1", "--agent", "a1", "--status", "ended")
     assert (code, out.count("[card]") + out.count("card"), error) == (0, 1, "2 to 2 of 2 turns\n")
-    assert run("card", "--offset", "5") == (1, "", "there are no more than 2 turns\n")
+    assert run("card", "--offset", "5") == (1, "", "there are only 2 turns\n")
     assert run("card cancel", "--anywhere")[0] == 0
     code, _, error = run("card cancel")
-    assert (code, error.partition(".")[0]) == (1, "nobody said all of that in one turn")
+    assert (code, error.partition(".")[0]) == (1, "no turn matches all of that")
     lines = run("card", "--json")[1].splitlines()
     assert [msgspec.json.decode(line)["position"] for line in lines] == [0, 2]
 

@@ -92,14 +92,14 @@ async def test_a_store_tells_how_it_stands(tmp_path: Path) -> None:
     assert found.accounts == (FIRST, SECOND, THIRD)
     assert found.total == msgspec.structs.replace(
         FIRST,
-        where="in all",
+        where="total",
         conversations=8,
         oldest=NOW - 9 * DAY,
         covered=None,  # for one was not walked to its end yet
         is_under_way=True,
     )
     assert StoreStatus.of([FIRST, THIRD]).total.covered == Window(NOW - 7 * DAY, NOW - DAY)
-    assert StoreStatus.of([]).total == AccountStatus(where="in all")
+    assert StoreStatus.of([]).total == AccountStatus(where="total")
 
 
 async def test_the_questions_are_answered_from_indexes(tmp_path: Path) -> None:
@@ -151,9 +151,9 @@ async def test_it_is_shown_as_a_table(tmp_path: Path) -> None:
     assert " ".join(heading.split()) == columns
     rows = {line.split("  ")[0].strip(): line.split() for line in lines}
     assert rows["acme/default"][-5:] == ["1", "1", "2", "1", "1"]
-    assert rows["in all"][2] == "8"
+    assert rows["total"][1] == "8"
     assert f"acme/default: failing since {NOW - 3 * DAY:%b %d %H:%M}" in lines
-    assert "a sync is in the middle of a list, or was stopped there, and the next one goes on: acme/eu" in lines
+    assert "a sync is in the middle of a list, or was stopped there and resumes next time: acme/eu" in lines
     assert "2 failing: written without what could not be fetched; the next sync tries again" in lines
     assert lines[-1] == f"{tmp_path / 'c.db'}: 8 conversations; instants are UTC"
 

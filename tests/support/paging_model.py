@@ -367,7 +367,7 @@ def _adds_up(report: AccountReport, reads: Sequence[PageRead], stop: Stop, passe
 
 
 def _is_stuck(failure: HubError, provider: Provider, met: int) -> bool:
-    """Whether a walk gave the list up because it does not move on; a failure for any other reason needs one."""
+    """Whether a walk gave the list up because it does not advance; a failure for any other reason needs one."""
     if isinstance(failure, PaginationError) and "expired" not in failure.reason:
         assert provider.does_not_move_on, f"it was given up though it moved on: {failure}"
         return True

@@ -52,7 +52,7 @@ async def test_a_store_whose_lock_another_has_takes_nothing(tmp_path: Path, make
     holder = make(tmp_path / "kept")
     await holder.open({})
     other = make(tmp_path / "kept")
-    with pytest.raises(StoreError, match="another sync is at work"):
+    with pytest.raises(StoreError, match="another sync is running"):
         await other.open({})
     await other.close()
     await holder.close()

@@ -131,10 +131,8 @@ async def test_what_came_changed_and_stayed_is_told_apart(tmp_path: Path) -> Non
     # Looked back at are fifteen minutes before the newest, 13 to 28; the one that failed is no less looked at again.
     assert (planned.listed, planned.new, planned.again, planned.there, planned.bad) == (18, 1, 2, 15, 1)
     assert (planned.list_requests, planned.detail_requests) == (2, 3)
-    said = "tavus/default: 18 conversations listed, 1 new, 2 to fetch again, 15 there already, 1 bad\n"
-    assert str(planned).startswith(
-        said + "  at least 5 requests: 2 for the list, which is read at least 2 times, and 3"
-    )
+    said = "tavus/default: 18 conversations listed, 1 new, 2 to fetch again, 15 already stored, 1 bad\n"
+    assert str(planned).startswith(said + "  at least 5 requests: 2 for the list, read at least 2 times, and 3")
     assert [sample.ref for sample in planned.samples] == ["tavus/default:c29", "tavus/default:c20"]
     assert len(asked) == 3
 
@@ -304,14 +302,14 @@ async def test_without_a_documented_limit_the_list_tells_how_long() -> None:
     assert (planned.requests_per_second, planned.seconds) == (None, None)
     assert (planned.list_requests, planned.detail_requests) == (6, 250)
     assert planned.estimated_seconds == pytest.approx(256 * 0.5)
-    assert "about 0:02:08 as fast as the list was answered; no limit is documented" in str(planned)
+    assert "about 0:02:08 at the rate the list was read; no limit is documented" in str(planned)
 
 
 async def test_where_nothing_tells_nobody_knows() -> None:
     async with scripted(Tavus(5)) as (hub, _):
         [planned] = await plan(hub, None, clock=at(AFTER))
     assert planned.estimated_seconds is None
-    assert "nobody knows how long" in str(planned)
+    assert "duration unknown" in str(planned)
 
 
 async def test_a_documented_limit_is_reckoned_with() -> None:
@@ -324,7 +322,7 @@ async def test_a_documented_limit_is_reckoned_with() -> None:
     assert "at the documented 200 requests per second" in str(planned)
 
 
-# what is not to be had
+# what cannot be fetched
 
 
 async def test_samples_say_what_is_not_to_be_had() -> None:
@@ -343,7 +341,7 @@ async def test_samples_say_what_is_not_to_be_had() -> None:
     assert str(oldest) == "oldest of 2026-03-02: listed, but no longer there, NotFoundError: not found"
     assert (newest.is_lacking, middle.is_lacking, oldest.is_lacking) == (False, True, True)
     assert not planned.has_recordings
-    assert "no recording was seen" in str(planned)
+    assert "no recordings seen" in str(planned)
 
 
 @pytest.mark.parametrize(
@@ -366,7 +364,7 @@ async def test_samples_say_what_is_not_to_be_had() -> None:
         ),
         (
             Sample(ref="tavus:c", age="middle", at=NOW, error=Failure("ForbiddenError", "no right")),
-            "middle of 2026-11-20: not to be had, ForbiddenError: no right",
+            "middle of 2026-11-20: cannot be fetched, ForbiddenError: no right",
             True,
         ),
     ],
@@ -410,7 +408,7 @@ async def test_an_account_that_fails_stops_no_other_and_is_named() -> None:
         failed, planned = await plan(hub, None, clock=at(NOW))
     assert failed.error is not None
     assert failed.error.kind == "OutageError"
-    assert str(failed).startswith("tavus/default: 0 conversations listed, 0 new\n  the look ended early, OutageError: ")
+    assert str(failed).startswith("tavus/default: 0 conversations listed, 0 new\n  ended early: OutageError: ")
     assert (planned.error, planned.new) == (None, 60)
 
 
@@ -432,7 +430,7 @@ async def test_a_key_that_may_list_and_not_get_is_an_error() -> None:
         provider.special["c1"] = answer({"message": "Not yours"}, 403)
         [planned] = await plan(hub, None, clock=at(AFTER))
     assert planned.error is None
-    assert "not to be had, ForbiddenError: Not yours" in str(planned.samples[1])
+    assert "cannot be fetched, ForbiddenError: Not yours" in str(planned.samples[1])
 
 
 async def test_what_cannot_be_meant_is_refused_before_anything_happens(tmp_path: Path) -> None:
@@ -452,7 +450,7 @@ async def test_a_store_that_is_in_use_or_fails_is_told_and_let_go(tmp_path: Path
     store = SQLiteStore(tmp_path / "c.db")
     async with scripted(Tavus(3)) as (hub, _):
         await store.open({})
-        with pytest.raises(StoreError, match="another sync is at work"):
+        with pytest.raises(StoreError, match="another sync is running"):
             await plan(hub, SQLiteStore(tmp_path / "c.db"), clock=at(AFTER))
         await store.close()
         with pytest.raises(StoreError, match="tavus/default cannot be read"):
@@ -504,4 +502,4 @@ async def test_it_is_shown_to_people_and_as_json(
         assert msgspec.json.decode(out.splitlines()[0], type=AccountPlan).samples[0].age == "newest"
     else:
         assert out.startswith("tavus/default: 60 conversations listed, 60 new\n  at least 62 requests: 2 for the list")
-        assert "the look ended early, RejectedError" in out
+        assert "ended early: RejectedError" in out

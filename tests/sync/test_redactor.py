@@ -40,7 +40,7 @@ async def test_a_redactor_that_fails_is_one_sentence(redact: Fails, named: str, 
     async with simulated(provider, "elevenlabs") as (hub, _):
         with pytest.raises(StoreError) as told:
             await sync(hub, SQLiteStore(tmp_path / "c.db"), redact=redact)
-    assert told.value.reason == f"a redactor failed ({named}), and nothing is stored that did not pass it"
+    assert told.value.reason == f"a redactor failed ({named}), so the conversation is not stored"
     assert isinstance(told.value.__cause__, LookupError | ZeroDivisionError)
     assert len(stored(tmp_path / "c.db")) < 120
 

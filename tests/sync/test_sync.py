@@ -168,7 +168,7 @@ async def test_nothing_is_stored_that_was_not_redacted(tmp_path: Path) -> None:
         assert {one.text for one in stored(tmp_path / "c.db").values()} == {f"user: I AM NUMBER {n}." for n in range(3)}
         again = await sync(hub, SQLiteStore(tmp_path / "c.db"), redact=Shout(), clock=at(AFTER))
     assert report.redacted["shouted"] == 3
-    assert "taken out: 3 shouted" in str(report)
+    assert "redacted: 3 shouted" in str(report)
     assert again.accounts[0].updated == 0
 
 
@@ -422,7 +422,7 @@ async def test_a_second_sync_on_the_same_store_is_told(tmp_path: Path) -> None:
     store = SQLiteStore(tmp_path / "c.db")
     await store.open({})
     async with simulated("tavus") as (hub, _):
-        with pytest.raises(StoreError, match="another sync is at work"):
+        with pytest.raises(StoreError, match="another sync is running"):
             await sync(hub, SQLiteStore(tmp_path / "c.db"))
     await store.close()
 

@@ -172,7 +172,7 @@ async def test_f023_f024_each_status_has_its_class_and_its_number_of_tries(
 )
 async def test_what_is_no_json_is_tried_again_and_then_refused(body: bytes) -> None:
     async with serving(answer(body)) as server, lane_to(server.url) as lane:
-        with pytest.raises(PayloadError, match="no JSON") as caught:
+        with pytest.raises(PayloadError, match="not JSON") as caught:
             await ask(lane)
         assert len(server.asked) == 3
         assert "oops" not in str(caught.value)
@@ -326,7 +326,7 @@ async def test_a_body_that_is_compressed_twice_is_not_read_as_if_once() -> None:
     twice = gzip.compress(gzip.compress(b'{"fine": true}'))
     head = b"HTTP/1.1 200 OK\r\n" + b"Content-Encoding: gzip\r\n" * 2 + b"Content-Length: %d\r\n\r\n" % len(twice)
     async with serving(head + twice) as server, lane_to(server.url) as lane:
-        with pytest.raises(PayloadError, match="compressed in a way nobody asked for"):
+        with pytest.raises(PayloadError, match="unsupported Content-Encoding"):
             await ask(lane)
 
 
@@ -384,7 +384,7 @@ async def test_nobody_there_is_tried_as_often_as_the_profile_says() -> None:
 async def test_f004_a_disconnect_is_one_request_on_the_wire() -> None:
     time = FakeClock(roll=0.5)
     async with serving(None) as server, lane_to(server.url, time.clock) as lane:
-        with pytest.raises(TransportError, match="broke off before an answer") as caught:
+        with pytest.raises(TransportError, match="was lost before a response") as caught:
             await ask(lane)
     assert len(server.asked) == caught.value.attempts == 3
     assert time.slept == [0.125, 0.25]
@@ -442,7 +442,7 @@ async def test_f007_an_attempt_that_drips_is_ended_by_its_time_out(loop: WiredLo
 
     async with serving(drip) as server, lane_to(server.url, loop.clock(), attempts=1, attempt_timeout=0.1) as lane:
         began = loop.time()
-        with pytest.raises(TransportError, match=r"no whole answer within 0.1 s"):
+        with pytest.raises(TransportError, match=r"no complete response within 0.1 s"):
             await ask(lane)
         assert loop.time() - began == pytest.approx(0.1)
 
@@ -466,7 +466,7 @@ async def test_waiting_for_a_place_counts_against_the_deadline_and_not_the_attem
     async with serving(_silent) as server, lane_to(server.url, loop.clock(), in_flight=1) as lane:
         first = asyncio.create_task(ask(lane))
         await server.has_been_asked(1)
-        with pytest.raises(DeadlineError, match="were waiting before this one") as caught:
+        with pytest.raises(DeadlineError, match="queued behind this account's other requests") as caught:
             await lane.run("get", asking(Request("GET", "/x")), profile=hurried)
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)

@@ -108,7 +108,7 @@ async def test_where_no_thread_can_be_begun_it_is_said(monkeypatch: pytest.Monke
             with monkeypatch.context() as patched:
                 patched.setattr(threading.Thread, "start", start)
                 for ask in (lambda: threads.run(print), lambda: hub.get("tavus:c1")):
-                    with pytest.raises(LocalLimitError, match="no thread more can be begun"):
+                    with pytest.raises(LocalLimitError, match="no more threads can be started"):
                         await ask()
             assert await threads.run(lambda: "done") == "done"
             assert (await hub.get("tavus:c1")).id == "c1"

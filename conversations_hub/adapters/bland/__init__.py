@@ -1,7 +1,8 @@
-"""Bland AI: GET /v1/calls, by index, oldest first: calls made meanwhile move none. Only `get` brings the transcript.
+"""Bland AI: GET /v1/calls, by index; only `get` returns the transcript.
 
-Minutes, seconds as text and US dollars stand side by side, and three members tell of the status. Only a transcript made
-anew from the recording has timings; an account with the setting `transcript` = `corrected` gets that one where it can.
+The oldest come first, so new calls do not move the others. Durations are in minutes or in seconds as text, and three
+members describe the status. Only a transcript made from the recording has timings; an account with the setting
+`transcript` = `corrected` gets that one if possible.
 """
 
 from __future__ import annotations
@@ -19,14 +20,16 @@ from ...adapter import Adapter, Query, RawPage, Start, Started
 from ...errors import InvalidRefError, NotFoundError, PayloadError, RejectedError
 from ...events import Event, EventKind, Webhook
 from ...reading.json import decode
+from ...reading.paging import read_numbers
+from ...reading.participants import Participants
 from ...reading.refusals import read_or_raise
-from ...reading.values import instant, text
-from ...schema import Agent, Channel, Conversation, Direction, Participant, ParticipantKind, Status
+from ...reading.values import ids_of, instant, unless_empty, without_empty
+from ...schema import Agent, Channel, Conversation, Direction, Status
 from ...signing import header
 from ...signing.webhooks import hmac_signed
 from ...wire import Flow, Request
-from .conversation import normalize
-from .payload import (
+from ._conversation import normalize
+from ._payload import (
     CREATED,
     DELIVERY,
     LEFT_TO_RAW,
@@ -37,14 +40,14 @@ from .payload import (
     Created,
     Delivery,
 )
-from .refusal import is_refused, refusal, words
-from .texts import TEXTS
+from ._refusal import is_refused, refusal, words
+from ._texts import TEXTS
 
 __all__ = ["ADAPTER", "delete", "end", "events", "get", "list_page", "normalize", "refusal", "start"]
 
 # what it means
 
-# What is told of a call after its end, beside the call itself, and later.
+# Deliveries after the end of a call; None is the call itself.
 # https://docs.bland.ai/tutorials/post-call-webhooks
 _LATER = {
     None: EventKind.ENDED,
@@ -58,9 +61,9 @@ _MEANWHILE = {"queue": EventKind.UPDATED, "call": EventKind.UPDATED}
 
 
 def events(body: bytes) -> Sequence[Event]:
-    """Read a delivery: of a call that is over, of what was made of it later, of a running call, or of a text message.
+    """Read a delivery: about a call that is over, a later result of it, a running call, or a text message.
 
-    Of text messages it names their conversation, a kind of its own. A chat in a web widget is none that can be got.
+    Text messages belong to a text conversation, a resource of its own. Chats in a web widget cannot be fetched.
     """
     sent = decode(body, DELIVERY, [])
     if sent.call_id is None and sent.conversation_id is not None:
@@ -80,7 +83,7 @@ def events(body: bytes) -> Sequence[Event]:
             provider="bland",
             kind=EventKind.TRANSCRIPT_READY if has_turns else _LATER.get(sent.event_type, EventKind.OTHER),
             provider_kind=sent.event_type,
-            id=f"{conversation.id}:{made}",  # the same when it is sent again, which anybody may ask for
+            id=f"{conversation.id}:{made}",  # the same if it is sent again, which users can request
             conversation_id=conversation.id,
             conversation=conversation,
             occurred_at=instant(sent.timestamp, "timestamp", []),
@@ -111,7 +114,7 @@ def _chatted(sent: Delivery) -> Event:
         kind=EventKind.OTHER if ended_at is None else EventKind.ENDED,
         provider_kind="thread",
         id=None if ended_at is None else f"{sent.thread_id}:ended",
-        related_ids={name: str(id) for name, id in ids.items() if id is not None},
+        related_ids=ids_of(ids),
         occurred_at=ended_at,
     )
 
@@ -119,57 +122,49 @@ def _chatted(sent: Delivery) -> Event:
 # how to ask
 
 _LARGEST_PAGE = 1000
+_CURSOR = re.compile(r"([0-9]{1,12})(?::[1-9][0-9]{0,3})?")  # until 0.3 with a page size after it
 _COMPLETED = {Status.ENDED: True, Status.QUEUED: False, Status.RINGING: False, Status.IN_PROGRESS: False}
 
 
 def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
-    """List a page; a cursor is "index:page size". `options` may turn the order round: `ascending=False`."""
-    index, size = _read_cursor(cursor) if cursor else (0, min(query.page_size or _LARGEST_PAGE, _LARGEST_PAGE))
+    """List a page; a cursor is an index. `options` may reverse the order: `ascending=False`."""
+    (index,) = read_numbers(cursor, _CURSOR, "Bland", "an index") if cursor else (0,)
+    size = min(query.page_size or _LARGEST_PAGE, _LARGEST_PAGE)
     told: dict[str, str | int | None] = {
-        # Both bounds count; the hub leaves the later one out again.
+        # Both bounds are inclusive; the hub drops rows at the later one.
         "start_date": query.since.isoformat() if query.since else None,
         "end_date": query.until.isoformat() if query.until else None,
         "completed": _COMPLETED.get(query.status) if query.status else None,
-        # An index; the phone number is called `from_number` here.
+        # An index; the filter by phone number is `from_number`.
         "from": index,
         "limit": size,
     }
-    # What comes in meanwhile moves nothing where the oldest come first.
+    # With the oldest first, new rows do not move the others.
     ordered = {"ascending": not query.newest_first, "sort_by": "created_at"}
-    asked = {**ordered, **query.options, **{name: value for name, value in told.items() if value is not None}}
+    asked = {**ordered, **query.options, **without_empty(told)}
     # https://docs.bland.ai/api-v1/get/calls
     reply = yield Request("GET", "/v1/calls", asked)
     rows, total = read_or_raise(reply, _rows, words)
     seen = index + len(rows)
-    # Older answers tell no total: there a page that is not full is the last.
+    # Older answers have no total: then a page that is not full is the last.
     is_last = len(rows) < size if total is None else not rows or seen >= total
     warning = None
     if is_last and total is not None and seen < total:
         warning = f"possibly truncated: the list ended after {seen} of {total:.0f} calls"
     elif query.status is not None and query.status not in _COMPLETED:
-        warning = f"Bland's lists seldom tell {query.status} from ended"
-    return RawPage(rows=rows, normalize=normalize, cursor=None if is_last else f"{seen}:{size}", warning=warning)
+        warning = f"Bland's lists seldom distinguish {query.status} from ended"
+    return RawPage(rows=rows, normalize=normalize, cursor=None if is_last else str(seen), warning=warning)
 
 
 def _rows(body: bytes) -> tuple[list[msgspec.Raw], float | None]:
     page = decode(body, PAGE, [])
     if page.calls is None:
-        raise PayloadError("the answer holds no list of calls")
+        raise PayloadError("the answer has no list of calls")
     return page.calls, page.total_count
 
 
-_CURSOR = re.compile(r"(?P<index>[0-9]{1,12}):(?P<size>[1-9][0-9]{0,3})")
-
-
-def _read_cursor(cursor: str) -> tuple[int, int]:
-    read = _CURSOR.fullmatch(cursor)
-    if read is None:
-        raise InvalidRefError("not a cursor of Bland: it reads index:page size")
-    return int(read["index"]), int(read["size"])
-
-
 def get(account: Account, id: str) -> Flow[Conversation]:
-    """Get a call with its transcript; a corrected one takes its time, so it is asked for only where it is wanted."""
+    """Get a call with its transcript; a corrected one takes a while, so only the account's setting requests it."""
     # https://docs.bland.ai/api-v1/get/calls-id
     reply = yield Request("GET", "/v1/calls/{id}", ids={"id": id})
     conversation = read_or_raise(reply, partial(normalize, is_whole=True), words)
@@ -192,22 +187,20 @@ def start(_account: Account, wanted: Start) -> Flow[Started]:
     if wanted.agent is not None:
         body["pathway_id"] = wanted.agent
     if not body.get("phone_number"):
-        raise InvalidRefError("nobody to call: give `to` as +E.164")
+        raise InvalidRefError("`to` is required, in E.164 form")
     # https://docs.bland.ai/api-v1/post/calls
     reply = yield Request("POST", "/v1/calls", body=msgspec.json.encode(body))
     created = read_or_raise(reply, _queued, words)
+    agent = Agent(id=wanted.agent or None)
     conversation = Conversation(
         provider="bland",
         id=str(created.call_id),
         status=Status.QUEUED,
         channel=Channel.PHONE,
         direction=Direction.OUTBOUND,
-        agent=Agent(id=wanted.agent) if wanted.agent else None,
-        participants=(
-            Participant(kind=ParticipantKind.AI_AGENT, id=wanted.agent),
-            Participant(kind=ParticipantKind.CUSTOMER, phone=wanted.to),
-        ),
-        metadata={"batch_id": created.batch_id} if text(created.batch_id) else {},
+        agent=unless_empty(agent),
+        participants=tuple(Participants.of(agent, customer_phone=wanted.to)),
+        metadata=without_empty({"batch_id": created.batch_id}),
         estimated=("status",),
         raw=reply.body,
     )
@@ -217,7 +210,7 @@ def start(_account: Account, wanted: Start) -> Flow[Started]:
 def _queued(body: bytes) -> Created:
     created = decode(body, CREATED, [])
     if created.status == "error":
-        raise PayloadError("the call was not queued")
+        raise PayloadError("Bland did not queue the call")
     return created
 
 
@@ -230,14 +223,14 @@ def end(_account: Account, id: str) -> Flow[None]:
 
 
 def delete(_account: Account, id: str, options: Mapping[str, Any]) -> Flow[None]:
-    """Delete a call, which not every organization may; `delete_recording=True` deletes its recording too."""
+    """Delete a call, if the organization may; `delete_recording=True` deletes its recording too."""
     body = msgspec.json.encode({"delete_recording": bool(options.get("delete_recording"))})
     # https://docs.bland.ai/api-v1/delete/calls-id
     yield Request("DELETE", "/v1/calls/{id}", ids={"id": id}, body=body, json=False)
 
 
 def _sign(request: Request, account: Account, now: datetime) -> Request:
-    # The key stands there bare; the other one is that of a Twilio account of the customer's own.
+    # The key is sent without a scheme; the other key is that of the customer's own Twilio account.
     # https://docs.bland.ai/api-v1/get/calls
     signed = header("authorization")(request, account, now)
     encrypted_key = account.settings.get("encrypted_key")

@@ -1,7 +1,7 @@
-"""ElevenLabs: GET /v1/convai/conversations, newest first, an opaque cursor; only `get` brings the transcript.
+"""ElevenLabs: GET /v1/convai/conversations, newest first, an opaque cursor; only `get` returns the transcript.
 
-A row holds flat, under the same names, what `get` brings in `metadata` and `analysis`; the mood of a conversation is in
-its row alone. Members and words are added all the time.
+A row has the members of `metadata` and `analysis` on its top level; only rows have the sentiment of a conversation.
+Members and values are added all the time.
 """
 
 from __future__ import annotations
@@ -29,16 +29,17 @@ from ...errors import (
     RejectedError,
 )
 from ...events import Event, EventKind, Webhook
-from ...reading.json import decode, try_decode
-from ...reading.refusals import provider_error, read_or_raise
-from ...reading.values import instant, text
+from ...policy import sent_at
+from ...reading.json import decode, try_decode_any
+from ...reading.refusals import provider_error, read_or_raise, words_of
+from ...reading.values import ids_of, instant, text, text_at, without_empty
 from ...schema import Channel, Conversation, Issue, Status
 from ...secret import Secret
 from ...signing import header
 from ...signing.webhooks import hmac_signed
 from ...wire import Flow, Request, Response
-from . import payload
-from .conversation import STATUSES, normalize
+from . import _payload as payload
+from ._conversation import STATUSES, normalize
 
 __all__ = ["ADAPTER", "delete", "events", "get", "list_page", "normalize", "refusal", "start"]
 
@@ -51,9 +52,9 @@ _EVENT_KINDS = {
 
 
 def events(body: bytes) -> Sequence[Event]:
-    """Read a delivery: a conversation, its recording, or that a call could not be placed.
+    """Read a delivery: a conversation, its recording, or a call that could not be placed.
 
-    The recording itself is not kept; the conversation that `get` brings has a handle to it.
+    The recording itself is dropped; the conversation that `get` returns has a handle to it.
     """
     issues: list[Issue] = []
     sent = decode(body, payload.delivery, issues)
@@ -62,6 +63,7 @@ def events(body: bytes) -> Sequence[Event]:
     if named is None and (kind is not EventKind.OTHER or not sent.type):
         raise PayloadError("the delivery names no conversation")
     id = text(named)
+    occurred_at = instant(sent.event_timestamp, "event_timestamp", issues)
     tells = kind in {EventKind.TRANSCRIPT_READY, EventKind.ENDED}
     return (
         Event(
@@ -70,8 +72,8 @@ def events(body: bytes) -> Sequence[Event]:
             provider_kind=sent.type,
             id=f"{id}:{sent.type}" if id and sent.type else None,
             conversation_id=id,
-            conversation=normalize(sent.data, is_over=True, present=sent.event_timestamp) if tells else None,
-            occurred_at=instant(sent.event_timestamp, "event_timestamp", issues),
+            conversation=normalize(sent.data, is_over=True, present=occurred_at) if tells else None,
+            occurred_at=occurred_at,
         ),
     )
 
@@ -83,7 +85,7 @@ _LARGEST_PAGE = 100
 
 def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
     """List a page; a cursor is ElevenLabs' own."""
-    # Nobody says whether the bounds count, so they are a little wide.
+    # Whether the bounds are inclusive is not documented, so they are a little wide.
     # https://elevenlabs.io/docs/api-reference/conversations/list
     filters = {
         "page_size": min(query.page_size or _LARGEST_PAGE, _LARGEST_PAGE),
@@ -93,20 +95,20 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPa
         "call_start_before_unix": math.ceil(query.until.timestamp()) if query.until else None,
         "exclude_statuses": _all_but(query.status) if query.status else None,
     }
-    asked = {name: value for name, value in filters.items() if value is not None}
-    # Unless asked for, summaries are left out.
+    asked = without_empty(filters)
+    # Without this, rows have no summaries.
     reply = yield Request("GET", "/v1/convai/conversations", {"summary_mode": "include", **query.options, **asked})
-    page = read_or_raise(reply, _read_page, _words)
+    page = read_or_raise(reply, _read_page)
     following = text(page.next_cursor)
     if page.has_more and following is None:
-        raise PaginationError("the provider says that there is more, but not where")
+        raise PaginationError("the provider says that there are more rows, but not where")
     if page.has_more is not False and following is not None and following == cursor:
-        raise PaginationError("the next page would be this one again")
+        raise PaginationError("the provider names this page as the next one")
     return RawPage(rows=page.conversations, normalize=normalize, cursor=None if page.has_more is False else following)
 
 
 def _all_but(status: Status) -> tuple[str, ...] | None:
-    """Return the words for all other statuses; None where ElevenLabs has none for this one."""
+    """Return the words for all other statuses; None if ElevenLabs has none for this one."""
     wanted = Status.QUEUED if status is Status.RINGING else status  # one word for both
     others = tuple(word for word, known in STATUSES.items() if known is not wanted)
     return others if len(others) < len(STATUSES) else None
@@ -120,20 +122,20 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a conversation with its transcript."""
     # https://elevenlabs.io/docs/api-reference/conversations/get
     reply = yield Request("GET", "/v1/convai/conversations/{id}", ids={"id": id})
-    return read_or_raise(reply, partial(normalize, present=reply.headers.get("date")), _words)
+    return read_or_raise(reply, partial(normalize, present=sent_at(reply.headers)))
 
 
 _CARRIERS = {"twilio": "twilio", "sip_trunk": "sip-trunk", "exotel": "exotel"}
 
 
 def start(_account: Account, wanted: Start) -> Flow[Started]:
-    """Call a number; with no `to`, open a session for whoever has its token.
+    """Call a number; without `to`, open a session that anyone with its token may join.
 
-    A call needs the option `agent_phone_number_id`, and where that number is not one of Twilio's, `provider`:
-    `sip_trunk` or `exotel`.
+    A call needs the option `agent_phone_number_id` and, if that number is not Twilio's, `provider`: `sip_trunk` or
+    `exotel`.
     """
     if not wanted.agent:
-        raise InvalidRefError("nobody to talk to: give the agent's id as `agent`")
+        raise InvalidRefError("`agent` is required: the id of the agent")
     options = dict(wanted.options)
     if wanted.to is None:
         # https://elevenlabs.io/docs/api-reference/conversations/get-webrtc-token
@@ -141,12 +143,12 @@ def start(_account: Account, wanted: Start) -> Flow[Started]:
     else:
         carrier = _CARRIERS.get(str(options.pop("provider", "twilio")))
         if carrier is None:
-            raise InvalidRefError(f"the option `provider` is one of {', '.join(_CARRIERS)}")
+            raise InvalidRefError(f"the option `provider` must be one of {', '.join(_CARRIERS)}")
         body = msgspec.json.encode({**options, "agent_id": wanted.agent, "to_number": wanted.to})
         # https://elevenlabs.io/docs/api-reference/twilio/outbound-call
         reply = yield Request("POST", f"/v1/convai/{carrier}/outbound-call", body=body)
-    begun = read_or_raise(reply, _read_begun, _words)
-    # An answer 200, too, may say that nobody was called.
+    begun = read_or_raise(reply, _read_begun)
+    # Status 200 does not mean that the call was placed.
     if begun.success is False:
         raise provider_error(reply, begun.message, RejectedError)
     return _started(begun, wanted, reply.body)
@@ -158,7 +160,7 @@ def _read_begun(body: bytes) -> payload.Begun:
 
 def _started(begun: payload.Begun, wanted: Start, body: bytes) -> Started:
     if begun.conversation_id is None:
-        raise PayloadError("the answer names no conversation; it may have begun all the same")
+        raise PayloadError("the answer names no conversation, which may have started all the same")
     told = {"conversation_id": begun.conversation_id, "agent_id": wanted.agent, "status": "initiated"}
     conversation = normalize(msgspec.json.encode(told | ({"direction": "outbound"} if wanted.to else {})))
     agent, customer = conversation.participants
@@ -169,7 +171,7 @@ def _started(begun: payload.Begun, wanted: Start, body: bytes) -> Started:
             provider_status=None,
             channel=Channel.PHONE if wanted.to else Channel.WEB,
             participants=(agent, msgspec.structs.replace(customer, phone=wanted.to)),
-            related_ids={name: str(id) for name, id in ids.items() if id},
+            related_ids=ids_of(ids),
             metadata={"message": begun.message} if begun.message else {},
             estimated=("status",),
             raw=body,
@@ -184,7 +186,7 @@ def delete(_account: Account, id: str, options: Mapping[str, Any]) -> Flow[None]
     yield Request("DELETE", "/v1/convai/conversations/{id}", ids={"id": id}, json=False)
 
 
-# The status alone misleads: a right that is missing and a quota that is spent come as 401, and what is unknown as 400.
+# The status alone misleads: missing permissions and an exceeded quota have 401, and unknown ids 400.
 # https://elevenlabs.io/docs/eleven-api/resources/errors
 _REFUSALS: dict[str, type[ProviderError]] = {
     "invalid_api_key": AuthError,
@@ -198,28 +200,17 @@ _REFUSALS: dict[str, type[ProviderError]] = {
 
 
 def refusal(response: Response) -> HubError:
-    """Read a refusal; below 500 the code in it decides, where it is known."""
-    sent = (try_decode(response.body, payload.refusal) or payload.Refusal()).detail
-    codes = (sent.code, sent.status) if isinstance(sent, payload.Detail) else ()
-    code = next((code for code in codes if isinstance(code, str) and code), "")
+    """Read a refusal; below 500, its code decides if it is known."""
+    sent = try_decode_any(response.body)
+    code = text_at(sent, "detail", "code") or text_at(sent, "detail", "status") or ""
     kind = _REFUSALS.get(code)
     if kind is None and response.status == 400 and code.endswith("_not_found"):
         kind = NotFoundError
-    return provider_error(response, _words(response), kind if response.status < 500 else None)
+    return provider_error(response, words_of(response) or code, kind if response.status < 500 else None)
 
 
-def _words(response: Response) -> str | None:
-    sent = (try_decode(response.body, payload.refusal) or payload.Refusal()).detail
-    if isinstance(sent, list):
-        return "; ".join(f"{'.'.join(map(str, said.loc))}: {said.msg}" for said in sent)
-    if isinstance(sent, payload.Detail):
-        said = (sent.message, sent.code, sent.status)
-        return next((words for words in said if isinstance(words, str) and words), None)
-    return sent
-
-
-# What may hold a credential: the headers and parameters of the customer's own tools, variables for their headers, and
-# what opens a session or a file.
+# They may hold credentials: headers and parameters of the customer's own tools, variables for them, and whatever opens
+# a session or a file.
 _SECRET_FIELDS = {
     "custom_llm_extra_body",
     "file_url",
@@ -253,10 +244,10 @@ ADAPTER = Adapter(
     webhook=Webhook(
         events=events,
         # https://elevenlabs.io/docs/eleven-agents/workflows/post-call-webhooks
-        # A delivery may come half an hour after it was signed: most are not sent again, and an endpoint that refuses
-        # ten is switched off.
+        # A delivery may arrive half an hour after it was signed: most are not retried, and an endpoint that refuses ten
+        # is disabled.
         scheme=hmac_signed("elevenlabs-signature/v0", timestamp="elevenlabs-signature/t", tolerance=30 * 60),
-        largest_body=64 * 1024 * 1024,  # a recording in Base64, three quarters of an hour long
+        largest_body=64 * 1024 * 1024,  # a recording of three quarters of an hour in Base64
     ),
     filters=("since", "until", "status", "agent"),
     shows=("tool calls", "interruptions", "recording"),

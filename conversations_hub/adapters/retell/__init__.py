@@ -1,4 +1,4 @@
-"""Retell: POST /v3/list-calls and /v3/list-chats, newest first; only `get` brings the transcript."""
+"""Retell: POST /v3/list-calls and /v3/list-chats, newest first; only `get` returns the transcript."""
 
 # how to ask
 
@@ -14,17 +14,20 @@ import msgspec
 
 from ...account import Account
 from ...adapter import Adapter, Coverage, Filter, Query, RawPage, Resource, Start, Started
-from ...errors import HubError, InvalidRefError, NotFoundError, PaginationError, PayloadError
-from ...reading.json import decode, try_decode
-from ...reading.refusals import provider_error, read_or_raise
-from ...reading.values import Participants, text
+from ...errors import HubError, NotFoundError, PaginationError, PayloadError
+from ...policy import sent_at
+from ...reading.json import decode
+from ...reading.paging import invalid_cursor
+from ...reading.participants import Participants
+from ...reading.refusals import provider_error, read_or_raise, words_of
+from ...reading.values import text, without_empty
 from ...schema import Conversation, Role, Status, TranscriptTurn
 from ...secret import Secret
 from ...signing import bearer
 from ...wire import Flow, Request, Response
-from . import payload
-from .conversation import normalize, turns
-from .webhook import WEBHOOK, events
+from . import _payload as payload
+from ._conversation import normalize, turns
+from ._webhook import WEBHOOK, events
 
 __all__ = [
     "ADAPTER",
@@ -47,12 +50,11 @@ __all__ = [
 _created = msgspec.json.Decoder(payload.Created, strict=False)
 _page = msgspec.json.Decoder(payload.Page, strict=False)
 _reply = msgspec.json.Decoder(payload.Reply, strict=False)
-_refusal = msgspec.json.Decoder(payload.Refusal, strict=False)
 
-# Our choice, and always said: what v3 grants at most is not documented, and its default was seen to be 50.
+# Our choice, always sent: the maximum of v3 is not documented, and its default was seen to be 50.
 _PAGE_SIZE = 100
 
-# What a list can be narrowed to: `registered` it cannot.
+# Lists can be filtered by these, but not by `registered`.
 # https://docs.retellai.com/api-references/list-calls
 _FAILED = ("not_connected", "error")
 _STATUSES: dict[Status | None, tuple[str, ...]] = {
@@ -65,7 +67,8 @@ _STATUSES: dict[Status | None, tuple[str, ...]] = {
 _CONNECTED = {Status.IN_PROGRESS, Status.ENDED}
 
 _NO_START = (
-    "a window is one of starts, and calls that never connected may have none: list those by status, without a window"
+    "calls that never connected may have no start, so a time filter misses them: list them by status, without since "
+    "and until"
 )
 
 
@@ -81,7 +84,7 @@ def list_chats(_account: Account, query: Query, cursor: str | None) -> Flow[RawP
 
 def _page_of(what: str, query: Query, key: str | None) -> Flow[RawPage]:
     if key is not None and not (key and key.isprintable()):
-        raise InvalidRefError("not a cursor of Retell's")
+        raise invalid_cursor("Retell", "a pagination key")
     options = query.options
     asked: dict[str, Any] = {"sort_order": "descending", **options, "limit": query.page_size or _PAGE_SIZE}
     criteria = {**options.get("filter_criteria", {}), **_criteria(query, what)}
@@ -89,12 +92,12 @@ def _page_of(what: str, query: Query, key: str | None) -> Flow[RawPage]:
         asked["filter_criteria"] = criteria
     if key is not None:
         asked["pagination_key"] = key
-    # A search that is a POST: to ask it again changes nothing.
+    # A search that is a POST, and safe to repeat.
     # https://docs.retellai.com/api-references/list-calls
     reply = yield Request("POST", f"/v3/list-{what}", body=msgspec.json.encode(asked), safe=True)
-    rows, following = read_or_raise(reply, _rows, _words)
+    rows, following = read_or_raise(reply, _rows)
     if following is not None and following == key:
-        raise PaginationError("the provider's list runs in a circle: a key led to itself")
+        raise PaginationError("the provider's list runs in a circle: it names this page as the next one")
     is_windowed = query.since is not None or query.until is not None
     misses_some = what == "calls" and is_windowed and query.status not in _CONNECTED
     return RawPage(
@@ -112,7 +115,7 @@ def _criteria(query: Query, what: str) -> dict[str, Any]:
     words = [word for word in _STATUSES.get(query.status, ()) if what == "calls" or word != "not_connected"]
     if words:
         found[f"{what[:-1]}_status"] = {"type": "enum", "op": "in", "value": words}
-    # Whether the bounds of a range count is not documented, so they are a little wide; the hub looks again.
+    # Whether the bounds are inclusive is not documented, so they are a little wide; the hub checks the rows.
     since = None if query.since is None else math.floor(query.since.timestamp() * 1000) - 1
     until = None if query.until is None else math.ceil(query.until.timestamp() * 1000)
     if since is not None and until is not None:
@@ -127,13 +130,13 @@ def _criteria(query: Query, what: str) -> dict[str, Any]:
 def _rows(body: bytes) -> tuple[list[msgspec.Raw], str | None]:
     page = decode(body, _page, [])
     if page.items is None:
-        raise PayloadError("the answer holds no list of items")
-    # The last page may carry a key as well, so only this tells the end.
+        raise PayloadError("the answer has no list of items")
+    # The last page may have a key as well, so only this shows the end.
     if page.has_more is None:
-        raise PaginationError("the provider does not say whether there is more")
+        raise PaginationError("the provider does not say whether there are more rows")
     key = text(page.pagination_key)
     if page.has_more and key is None:
-        raise PaginationError("the provider says that there is more, but not where")
+        raise PaginationError("the provider says that there are more rows, but not where")
     return page.items, key if page.has_more else None
 
 
@@ -141,28 +144,28 @@ def get_call(_account: Account, id: str) -> Flow[Conversation]:
     """Get a call with its transcript."""
     # https://docs.retellai.com/api-references/get-call
     reply = yield Request("GET", "/v2/get-call/{id}", ids={"id": id})
-    return read_or_raise(reply, partial(normalize, is_whole=True, present=reply.headers.get("date")), _words)
+    return read_or_raise(reply, partial(normalize, is_whole=True, present=sent_at(reply.headers)))
 
 
 def get_chat(_account: Account, id: str) -> Flow[Conversation]:
     """Get a chat with its transcript."""
     # https://docs.retellai.com/api-references/get-chat
     reply = yield Request("GET", "/get-chat/{id}", ids={"id": id})
-    return read_or_raise(reply, partial(normalize, is_whole=True, present=reply.headers.get("date")), _words)
+    return read_or_raise(reply, partial(normalize, is_whole=True, present=sent_at(reply.headers)))
 
 
 def start_call(_account: Account, wanted: Start) -> Flow[Started]:
-    """Call `to` from the option `from_number`, or open a web call."""
+    """Call `to` from the option `from_number`; without `to`, open a web call."""
     # https://docs.retellai.com/api-references/create-phone-call
     if wanted.to is not None:
         return (yield from _started("/v2/create-phone-call", "override_agent_id", wanted))
     # https://docs.retellai.com/api-references/create-web-call
     reply = yield _creation("/v3/create-web-call", "agent_id", wanted)
-    return read_or_raise(reply, partial(_web_call, agent=wanted.agent), _words)
+    return read_or_raise(reply, partial(_web_call, agent=wanted.agent))
 
 
 def start_chat(_account: Account, wanted: Start) -> Flow[Started]:
-    """Write to `to` from the option `from_number`, or open a chat."""
+    """Write to `to` from the option `from_number`; without `to`, open a chat."""
     # https://docs.retellai.com/api-references/create-chat
     if wanted.to is not None:
         return (yield from _started("/create-sms-chat", "override_agent_id", wanted))
@@ -171,7 +174,7 @@ def start_chat(_account: Account, wanted: Start) -> Flow[Started]:
 
 def _started(path: str, agent: str, wanted: Start) -> Flow[Started]:
     reply = yield _creation(path, agent, wanted)
-    return Started(conversation=read_or_raise(reply, normalize, _words))
+    return Started(conversation=read_or_raise(reply, normalize))
 
 
 def _creation(path: str, agent: str, wanted: Start) -> Request:
@@ -182,7 +185,7 @@ def _creation(path: str, agent: str, wanted: Start) -> Request:
 
 
 def _web_call(body: bytes, agent: str | None) -> Started:
-    # Of the call itself the answer has the id alone; what else it has is for the browser that joins.
+    # The answer has only the id of the call; its other members are for the browser that joins.
     # https://docs.retellai.com/api-references/create-web-call
     created = decode(body, _created, [])
     known = {"call_id": created.call_id, "call_type": "web_call", "call_status": "registered", "agent_id": agent}
@@ -190,7 +193,7 @@ def _web_call(body: bytes, agent: str | None) -> Started:
     conversation = msgspec.structs.replace(
         normalize(msgspec.json.encode(known)),
         provider_status=None,
-        metadata={name: value for name, value in for_browser.items() if value is not None},
+        metadata=without_empty(for_browser),
         estimated=("status", "channel", "agent"),
         raw=body,
     )
@@ -201,12 +204,12 @@ def _web_call(body: bytes, agent: str | None) -> Started:
 def send(_account: Account, id: str, words: str) -> Flow[TranscriptTurn]:
     """Say something in a chat, and return the agent's reply with the tools it called for it.
 
-    A turn holds one tool's answer and a reply may rest on several: the transcript that `get` brings has them all.
+    A turn holds the answer of one tool, and a reply may use several: the transcript that `get` returns has them all.
     """
     body = msgspec.json.encode({"chat_id": id, "content": words})
     # https://docs.retellai.com/api-references/create-chat-completion
     reply = yield Request("POST", "/create-chat-completion", body=body)
-    return read_or_raise(reply, _replied, _words)
+    return read_or_raise(reply, _replied)
 
 
 def _replied(body: bytes) -> TranscriptTurn:
@@ -236,13 +239,13 @@ def end_chat(_account: Account, id: str) -> Flow[None]:
 
 
 def delete_call(_account: Account, id: str, _options: Mapping[str, Any]) -> Flow[None]:
-    """Delete a call, with all that belongs to it."""
+    """Delete a call and everything that belongs to it."""
     # https://docs.retellai.com/api-references/delete-call
     yield Request("DELETE", "/v2/delete-call/{id}", ids={"id": id}, json=False)
 
 
 def delete_chat(_account: Account, id: str, _options: Mapping[str, Any]) -> Flow[None]:
-    """Delete a chat, with all that belongs to it."""
+    """Delete a chat and everything that belongs to it."""
     # https://docs.retellai.com/api-references/delete-chat
     yield Request("DELETE", "/delete-chat/{id}", ids={"id": id}, json=False)
 
@@ -251,17 +254,12 @@ _UNKNOWN_ID = re.compile("cannot find|not found", re.IGNORECASE)
 
 
 def refusal(response: Response) -> HubError:
-    """Read a refusal; an unknown id comes as 422."""
-    words = _words(response)
+    """Read a refusal; an unknown id has status 422."""
+    words = words_of(response)
     # https://docs.retellai.com/api-references/get-call
     if response.status == 422 and _UNKNOWN_ID.search(words or ""):
         return provider_error(response, words, NotFoundError)
     return provider_error(response, words)
-
-
-def _words(response: Response) -> str | None:
-    message = (try_decode(response.body, _refusal) or payload.Refusal()).message
-    return message if isinstance(message, str) and message else None
 
 
 _FILTERS: tuple[Filter, ...] = ("since", "until", "status", "agent")
@@ -292,7 +290,7 @@ ADAPTER = Adapter(
             send=send,
             complete_lists=False,
             filters=_FILTERS,
-            # What is handed out begins so, though the documentation's own examples show bare ids of both kinds.
+            # New ids begin like this, though the examples in the documentation show ids without a prefix.
             id_prefix="chat_",
             payloads=(payload.Call,),
             left_to_raw=payload.LEFT_TO_RAW,
@@ -300,7 +298,7 @@ ADAPTER = Adapter(
     },
     webhook=WEBHOOK,
     complete_lists=False,
-    # The first as documented; the second is where recordings of calls have long been found.
+    # The first is documented; at the second, recordings of calls were found for a long time.
     # https://docs.retellai.com/api-references/get-call
     recording_hosts=("retellai.s3.us-west-2.amazonaws.com", "dxc03zgurdly9.cloudfront.net"),
     secret_fields=payload.SECRETS,

@@ -1,8 +1,7 @@
 """Telnyx: GET /ai/conversations, newest first, paged by the instant of creation; `get` reads messages and insights too.
 
-Nothing says where a conversation stands, so that is inferred: insights are made once a call is over, a call in which
-nobody has spoken for an hour is over too, and a thread of messages never ends. What hour it is, the `Date` of the
-answer says. Recordings are handles to the place that lists their URLs.
+There is no status, so it is inferred: a call with insights is over, a call without words for an hour by the `Date` of
+the answer is over too, and a thread of messages never ends. Recordings are handles to the place that lists their URLs.
 """
 
 from __future__ import annotations
@@ -20,10 +19,8 @@ from ...adapter import Adapter, Query, RawPage, Start, Started
 from ...errors import (
     ForbiddenError,
     HubError,
-    InvalidRefError,
     NotFoundError,
     PaginationError,
-    PayloadError,
     RateLimitError,
     RejectedError,
     UnsupportedError,
@@ -31,15 +28,16 @@ from ...errors import (
 from ...events import Webhook
 from ...policy import sent_at
 from ...reading.json import decode, try_decode
-from ...reading.refusals import provider_error, read_or_raise
+from ...reading.paging import read_json, stamps_of
+from ...reading.refusals import provider_error, read_or_raise, words_of
 from ...reading.values import Issues, enclosed, instant, text
 from ...schema import Conversation, Issue, Recording, Role, TranscriptTurn
 from ...signing import bearer
 from ...signing.webhooks import ed25519_signed
 from ...wire import Flow, Request, Response
-from .conversation import normalize, read, word
-from .payload import Enclosed, Envelope, ListPage, Recorded, Refusal, Reply, Row, Rows, Stamp, Whole
-from .webhook import events
+from ._conversation import normalize, read, word
+from ._payload import Enclosed, Envelope, ListPage, Recorded, Refusal, Reply, Row, Rows, Stamp, Whole
+from ._webhook import events
 
 __all__ = ["ADAPTER", "delete", "events", "get", "list_page", "normalize", "recording", "refusal", "send", "start"]
 
@@ -56,32 +54,32 @@ _reply = msgspec.json.Decoder(Reply, strict=False)
 _refusal = msgspec.json.Decoder(Refusal, strict=False)
 
 _LEFT_TO_RAW = {
-    "messages[].meta.*": "where the pages end",
-    "insights[].meta.*": "where the pages end",
-    "messages[].data[].created_at": "when it was stored; read where nothing says when it was sent",
+    "messages[].meta.*": "the number of pages",
+    "insights[].meta.*": "the number of pages",
+    "messages[].data[].created_at": "when it was stored; read if nothing says when it was sent",
     "messages[].data[].tool_calls[].type": "always a function",
-    "messages[].data[].metadata.*": "of these a turn has a place for the latencies and the answered call",
+    "messages[].data[].metadata.*": "a turn has a place for the latencies and the tool call only",
 }
 
 # how to ask
 
-# Our choice, and always said: neither the default nor the maximum of `limit` is documented.
+# Our choice, always sent: neither the default nor the maximum of `limit` is documented.
 _PAGE_SIZE = 100
 _LARGEST_PAGE = 100  # of messages
 
-_NO_STATUS = "Telnyx keeps no status: it is estimated by how long nothing was said"
+_NO_STATUS = "Telnyx keeps no status: it is estimated from the time since the last message"
 
-# Instants are told in milliseconds and may be kept in finer ones.
+# Instants are sent in milliseconds, and may be stored more precisely.
 _GRAIN = timedelta(milliseconds=1)
 
-_PageSize = Annotated[int, msgspec.Meta(ge=1)]
-_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-_cursor = msgspec.json.Decoder(tuple[_PageSize, _Moment, list[str]])
+_Bound = Annotated[datetime, msgspec.Meta(tz=True)]
+_cursor = msgspec.json.Decoder(tuple[_Bound, list[str]])
 
 
 def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
-    """List a page; a cursor is the JSON of page size, the instant to go on from, and the ids seen up to it."""
-    size, bound, seen = _read_cursor(cursor) if cursor else (query.page_size or _PAGE_SIZE, None, [])
+    """List a page; a cursor is the instant where it begins and the ids seen up to there, as JSON."""
+    bound, seen = read_json(cursor, _cursor, "Telnyx", "[instant, [id, …]] as JSON") if cursor else (None, [])
+    size = query.page_size or _PAGE_SIZE
     until = bound or query.until
     own = query.options.get("created_at")
     told = {
@@ -91,21 +89,21 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPa
             *([f"lte.{_iso(until)}"] if until else ()),
         ],
         "metadata->assistant_id": f"eq.{query.agent}" if query.agent else None,
-        "order": "created_at.desc",  # whatever the options say: the walk goes by it
+        "order": "created_at.desc",  # overrides the options: the walk depends on it
         "limit": max(size, len(seen) + 1),
     }
     asked = {**query.options, **{name: value for name, value in told.items() if value}}
     # https://developers.telnyx.com/api-reference/conversations/list-conversations
     reply = yield Request("GET", "/ai/conversations", asked)
     rows = _read(reply, _rows).data
-    stamps = [_stamped(row) for row in rows]
-    # A short page is no end, as nobody says how many rows are granted: the end is a page that brings nothing new.
+    stamps = [(text(stamp.id), instant(stamp.created_at, "created_at", [])) for stamp in stamps_of(rows, _stamp)]
+    # A short page is not the end, as the maximum is not documented: the end is a page without new rows.
     fresh = [row for row, (id, _) in zip(rows, stamps, strict=True) if id not in seen]
     following = _following(stamps, size, bound, query.since) if fresh else None
     return RawPage(
         rows=fresh,
         normalize=partial(normalize, present=sent_at(reply.headers)),
-        cursor=msgspec.json.encode((size, *following)).decode() if following else None,
+        cursor=msgspec.json.encode(following).decode() if following else None,
         warning=_NO_STATUS if query.status else None,
     )
 
@@ -113,26 +111,18 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPa
 _Stamped = tuple[str | None, datetime | None]
 
 
-def _stamped(row: msgspec.Raw) -> _Stamped:
-    try:
-        stamp = decode(row, _stamp, [])
-    except PayloadError:
-        return None, None  # the hub sets such a row apart
-    return text(stamp.id), instant(stamp.created_at, "created_at", [])
-
-
 def _following(
     stamps: Sequence[_Stamped], size: int, bound: datetime | None, since: datetime | None
 ) -> tuple[str, list[str]] | None:
-    """Return where the next page begins, and what was seen up to there; None where all that is left is too old."""
+    """Return where the next page begins, and the ids seen up to there; None if all rows left are too old."""
     moments = [moment for _, moment in stamps if moment is not None]
     if not moments and len(stamps) >= size:
-        raise PaginationError("a full page of conversations that do not say when they were created leads no further")
+        raise PaginationError("a full page leads no further: its conversations do not say when they were created")
     if moments != sorted(moments, reverse=True) or (bound and moments and moments[0] > bound):
-        raise PaginationError("the list does not keep to the order and the bounds it was asked for")
+        raise PaginationError("the list ignores the requested order or bounds")
     if not moments or (since and moments[-1] < since):
         return None
-    # What else was created in the last millisecond may be still to come; it comes together with what was seen.
+    # Other rows of the last millisecond may follow, so the next page lists that millisecond again.
     begin = moments[-1] + _GRAIN
     return _iso(begin), [id for id, moment in stamps if id and moment and moment <= begin]
 
@@ -141,15 +131,8 @@ def _iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _read_cursor(cursor: str) -> tuple[int, datetime, list[str]]:
-    try:
-        return _cursor.decode(cursor)
-    except (msgspec.MsgspecError, UnicodeEncodeError):
-        raise InvalidRefError("not a cursor of Telnyx: it reads [page size, instant, ids]") from None
-
-
 def _read(reply: Response, decoder: msgspec.json.Decoder[T]) -> T:
-    return read_or_raise(reply, lambda body: decode(body, decoder, []), _words)
+    return read_or_raise(reply, lambda body: decode(body, decoder, []))
 
 
 def get(_account: Account, id: str) -> Flow[Conversation]:
@@ -169,7 +152,7 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
         issues.append(Issue("insights", f"could not be loaded: {type(error).__name__}"))
     raw = msgspec.json.encode(parts)
     whole = decode(raw, _whole, issues)
-    # Where there are insights it is over, whatever hour it is.
+    # With insights it is over, whatever the time.
     present = None if whole.runs else sent_at(reply.headers)
     return read(whole, raw, present, issues, place="conversation.data.")
 
@@ -187,7 +170,7 @@ def _pages(path: str, ids: Mapping[str, str], query: Mapping[str, int]) -> Flow[
         if _is_last(page, number, seen):
             return bodies
         if not page.data or is_again:
-            raise PaginationError(f"page {number} brings nothing new, though it tells of more pages")
+            raise PaginationError(f"page {number} has no new rows, although the provider names more pages")
 
 
 def _is_last(page: ListPage, number: int, seen: int) -> bool:
@@ -199,7 +182,7 @@ def _is_last(page: ListPage, number: int, seen: int) -> bool:
 
 
 def recording(_account: Account, recording: Recording) -> Flow[str]:
-    """Ask for the URL of a recording; it is good for ten minutes."""
+    """Ask for the URL of a recording; it is valid for ten minutes."""
     path, _, query = recording.location.partition("?")
     # https://developers.telnyx.com/api-reference/call-recordings/list-all-call-recordings
     reply = yield Request("GET", path, dict(parse_qsl(query)))
@@ -211,16 +194,16 @@ def recording(_account: Account, recording: Recording) -> Flow[str]:
 
 
 def start(_account: Account, wanted: Start) -> Flow[Started]:
-    """Open a thread with an assistant, to be talked to with `send`."""
+    """Open a thread with an assistant; `send` talks to it."""
     if wanted.to is not None:
-        raise UnsupportedError("nobody is called here: leave `to` out, and talk to the assistant with send")
+        raise UnsupportedError("Telnyx places no calls this way: omit `to`, and talk to the assistant with `send`")
     body = dict(wanted.options)
     if wanted.agent is not None:
         body["metadata"] = {**(body.get("metadata") or {}), "assistant_id": wanted.agent}
     # https://developers.telnyx.com/api-reference/conversations/create-a-conversation
     reply = yield Request("POST", "/ai/conversations", body=msgspec.json.encode(body))
-    # Documented bare, while other answers have an envelope.
-    return Started(conversation=read_or_raise(reply, _created, _words))
+    # The documentation shows it without the envelope of other answers.
+    return Started(conversation=read_or_raise(reply, _created))
 
 
 def _created(body: bytes) -> Conversation:
@@ -234,7 +217,7 @@ def send(_account: Account, id: str, words: str) -> Flow[TranscriptTurn]:
     attached = _read(reply, _envelope).data.metadata
     agent = word(attached, "assistant_id") if isinstance(attached, dict) else None
     if agent is None:
-        raise UnsupportedError("the conversation names no assistant, so nobody would answer")
+        raise UnsupportedError("the conversation names no assistant that could answer")
     body = msgspec.json.encode({"content": words, "conversation_id": id})
     # https://developers.telnyx.com/api-reference/assistants/assistant-chat
     reply = yield Request("POST", "/ai/assistants/{agent}/chat", ids={"agent": agent}, body=body)
@@ -251,22 +234,11 @@ _TOO_MANY_REQUESTS = "10011"
 
 
 def refusal(response: Response) -> HubError:
-    """Read a refusal, in either of two shapes; too many requests have a code of their own."""
+    """Read a refusal; too many requests have their own code."""
     sent = try_decode(response.body, _refusal) or Refusal()
     # https://developers.telnyx.com/development/api-fundamentals/reliability/rate-limiting
     is_throttled = any(text(error.code) == _TOO_MANY_REQUESTS for error in sent.errors or ())
-    return provider_error(response, _words(response), RateLimitError if is_throttled else None)
-
-
-def _words(response: Response) -> str | None:
-    sent = try_decode(response.body, _refusal) or Refusal()
-    if isinstance(sent.detail, str):
-        return sent.detail
-    said = [f"{'.'.join(map(str, complaint.loc))}: {complaint.msg}" for complaint in sent.detail or ()]
-    for error in sent.errors or ():
-        where = f" ({error.source.pointer})" if error.source and error.source.pointer else ""
-        said += [f"{words}{where}"] if (words := error.detail or error.title) else []
-    return "; ".join(said) or None
+    return provider_error(response, words_of(response), RateLimitError if is_throttled else None)
 
 
 ADAPTER = Adapter(
@@ -286,11 +258,11 @@ ADAPTER = Adapter(
     # https://developers.telnyx.com/docs/voice/programmable-voice/storing-call-recordings
     recording_hosts=("s3.amazonaws.com",),
     complete_lists=False,
-    # What customers attach may hold anything; these are names that give a credential away.
+    # Customers may attach anything; these names suggest a credential.
     secret_fields=frozenset({"access_token", "api_key", "authorization", "password", "secret", "token"}),
     webhook=Webhook(
         events=events,
-        # Not Standard Webhooks, though newer clients of the vendor's unwrap deliveries so.
+        # Not Standard Webhooks, although the vendor's newer clients expect them.
         # https://developers.telnyx.com/development/api-fundamentals/webhooks/receiving-webhooks
         scheme=ed25519_signed("telnyx-signature-ed25519", timestamp="telnyx-timestamp", message="{timestamp}|{body}"),
     ),

@@ -1,7 +1,4 @@
-"""Ultravox: GET /api/calls, newest first, each page naming the next by URL; the transcript is a paged list of its own.
-
-What it sends stands in `payload`, what that means in `normalize`; here is how to ask.
-"""
+"""Ultravox: GET /api/calls, newest first, each page with the URL of the next; the transcript is a list of its own."""
 
 # how to ask
 
@@ -10,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
@@ -19,24 +16,23 @@ from ...adapter import Adapter, Coverage, Query, RawPage, Start, Started
 from ...errors import AuthError, HubError, InvalidRefError, PaginationError
 from ...events import Webhook
 from ...policy import sent_at
-from ...reading.json import decode, try_decode
-from ...reading.refusals import provider_error
-from ...reading.values import AnyJson, Issues, json_text
+from ...reading.json import decode, try_decode_any
+from ...reading.refusals import provider_error, words_of
+from ...reading.values import AnyJson, Issues, json_text, without_empty
 from ...schema import Conversation, Issue
 from ...signing import header
 from ...signing.webhooks import hmac_signed
 from ...wire import Flow, Request, Response
-from .conversation import events, normalize, text_at, with_messages
-from .payload import LEFT_TO_RAW, SECRET_FIELDS, Call, Created, Message, Page, Whole
+from ._conversation import events, normalize, with_messages
+from ._payload import LEFT_TO_RAW, SECRET_FIELDS, Call, Created, Message, Page, Whole
 
 __all__ = ["ADAPTER", "delete", "end", "events", "get", "list_page", "normalize", "refusal", "start"]
 
 _calls = msgspec.json.Decoder(Page[msgspec.Raw], strict=False)
 _messages = msgspec.json.Decoder(Page[Message | None], strict=False)
 _created = msgspec.json.Decoder(Created, strict=False)
-_refusal: msgspec.json.Decoder[AnyJson] = msgspec.json.Decoder(AnyJson)
 
-# Neither the default nor the maximum is documented; the vendor's own samples go no further.
+# Neither the default nor the maximum is documented; this is the most in the vendor's own examples.
 # https://docs.ultravox.ai/agents/call-management
 _PAGE_SIZE = 100
 
@@ -44,59 +40,53 @@ _Asked = dict[str, Any]
 
 
 def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
-    """List a page; a cursor is the query that asks for it."""
-    asked = _read_cursor(cursor) if cursor else _first_page(query)
+    """List a page; a cursor is Ultravox's own."""
+    asked = _asked(query)
+    if cursor:
+        [asked["cursor"]] = parse_qs(cursor).get("cursor", [cursor])  # until 0.3 a cursor may be the next page's query
     # https://docs.ultravox.ai/api-reference/calls/calls-list
     reply = yield Request("GET", "/api/calls", asked)
     page = decode(reply.body, _calls, [])
-    following = _following(page.next)
     return RawPage(
         rows=page.results,
         normalize=partial(normalize, present=sent_at(reply.headers)),
-        cursor=urlencode({**asked, **following}, doseq=True) if following else None,
+        cursor=_cursor_in(page.next),
     )
 
 
-def _first_page(query: Query) -> _Asked:
+def _asked(query: Query) -> _Asked:
     told = {
         "pageSize": query.page_size,
         "agentIds": query.agent,
         "fromDate": query.since.isoformat() if query.since else None,
-        # This one includes its instant; the hub leaves it out again.
+        # This bound is inclusive; the hub drops rows of that instant.
         "toDate": query.until.isoformat() if query.until else None,
     }
     asked = {"sort": "-created", "pageSize": _PAGE_SIZE, **query.options}
-    return asked | {name: value for name, value in told.items() if value is not None}
+    return asked | without_empty(told)
 
 
-def _read_cursor(cursor: str) -> _Asked:
-    asked: _Asked = dict(parse_qs(cursor))
-    if "cursor" not in asked:
-        raise InvalidRefError("not a cursor of Ultravox: it reads as the query of the next page")
-    return asked
+def _cursor_in(next_page: AnyJson) -> str | None:
+    """Return the cursor in the next page's URL; None after the last page, whatever the total says.
 
-
-def _following(next_page: AnyJson) -> _Asked:
-    """Return the query of the next page's URL; empty after the last page, whatever the total says.
-
-    Host and path stay our own, so no answer can send the key elsewhere.
+    Its host and path are not used, so no answer can send the key elsewhere.
     """
     if not next_page:
-        return {}
+        return None
     try:
-        asked: _Asked = dict(parse_qs(urlsplit(next_page).query)) if isinstance(next_page, str) else {}
+        asked = parse_qs(urlsplit(next_page).query) if isinstance(next_page, str) else {}
     except ValueError:
         asked = {}
     if "cursor" not in asked:
-        raise PaginationError("the provider says that there is more, but not where")
-    return asked
+        raise PaginationError("the provider says that there are more rows, but not where")
+    return asked["cursor"][-1]
 
 
 def get(_account: Account, id: str) -> Flow[Conversation]:
-    """Get a call, and all that was said in it."""
+    """Get a call with its messages."""
     # https://docs.ultravox.ai/api-reference/calls/calls-get
     call = yield Request("GET", "/api/calls/{id}", ids={"id": id})
-    # The default mode leaves out every stage but the last, and adds what was never said in this call.
+    # The default mode leaves out all stages but the last, and adds messages of earlier calls.
     # https://docs.ultravox.ai/api-reference/calls/calls-messages-list
     asked: _Asked = {"mode": "in_call", "pageSize": _PAGE_SIZE}
     pages: list[list[Message | None]] = []
@@ -110,23 +100,23 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
         issues += [Issue(f"messages[{len(pages)}].{misfit.place}", misfit.reason) for misfit in misfits]
         pages.append(page.results)
         bodies.append(msgspec.Raw(reply.body))
-        following = _following(page.next)
-        if not following:
+        cursor = _cursor_in(page.next)
+        if cursor is None:
             raw = msgspec.json.encode({"call": msgspec.Raw(call.body), "messages": bodies})
             whole = with_messages(call.body, pages, issues, present=sent_at(call.headers))
             return msgspec.structs.replace(whole, raw=raw)
         if page.next in seen:
-            raise PaginationError("the pages of the transcript lead back to one that was read")
+            raise PaginationError("the pages of the transcript run in a circle")
         seen.add(page.next)
-        asked = {**asked, **following}
+        asked = {**asked, "cursor": cursor}
 
 
-# Members that belong in the query; all others make the body.
+# Options that belong in the query; all others are the body.
 _IN_QUERY = ("enableGreetingPrompt", "priorCallId", "throttle")
 
 
 def start(_account: Account, wanted: Start) -> Flow[Started]:
-    """Open a call for somebody to join, or have Ultravox dial `to` over the carrier that the option `medium` names."""
+    """Open a call that can be joined, or have Ultravox dial `to` over the carrier that the option `medium` names."""
     body = dict(wanted.options)
     query = {name: body.pop(name) for name in _IN_QUERY if name in body}
     if wanted.to is not None:
@@ -143,26 +133,26 @@ def _dialling(medium: Any, to: str) -> dict[str, Any]:
         [(carrier, details)] = medium.items()
         return {carrier: {**details, "outgoing": {**details["outgoing"], "to": to}}}
     except (AttributeError, KeyError, TypeError, ValueError):
-        pass  # said below, without the caller's own values
+        pass  # raised below, without the caller's own values
     example = '{"twilio": {"outgoing": {"from": "+15550100"}}}'
-    raise InvalidRefError(f"nothing to reach `to` with: give the option medium, such as {example}")
+    raise InvalidRefError(f"a call to `to` needs the option medium, such as {example}")
 
 
 def end(_account: Account, id: str) -> Flow[None]:
-    """Have the agent hang up; refused for a call that nobody has joined yet, or that has ended."""
+    """Have the agent hang up; refused for a call that is not joined yet, or that has ended."""
     body = msgspec.json.encode({"type": "hang_up"})
     # https://docs.ultravox.ai/apps/datamessages
     yield Request("POST", "/api/calls/{id}/send_data_message", ids={"id": id}, body=body, json=False, safe=True)
 
 
 def delete(_account: Account, id: str, _options: Mapping[str, Any]) -> Flow[None]:
-    """Delete a call with all that belongs to it; refused until it is billed."""
+    """Delete a call and everything that belongs to it; refused until it is billed."""
     # https://docs.ultravox.ai/api-reference/calls/calls-delete
     yield Request("DELETE", "/api/calls/{id}", ids={"id": id}, json=False)
 
 
 def refusal(response: Response) -> HubError:
-    """Read a refusal; a key that nobody knows may come as 403, and would look like a right that is missing."""
+    """Read a refusal; an unknown key may have status 403, and would look like a missing permission."""
     words = _words(response)
     # https://docs.ultravox.ai/api-reference/introduction
     is_about_the_key = response.status == 403 and "credentials" in (words or "").lower()
@@ -170,12 +160,12 @@ def refusal(response: Response) -> HubError:
 
 
 def _words(response: Response) -> str | None:
-    # No body is documented: the usual member of such an API's framework is looked for, anything else is shown whole.
+    # Bodies are not documented: one without any of the usual members is shown as it is.
     said = response.body.decode(errors="replace").strip()
     if said[:1] == "<" or said in {"", "null", "[]", "{}"}:
         return None
-    sent = try_decode(said, _refusal)
-    return text_at(sent, "detail") or (said if sent is None else json_text(sent))
+    sent = try_decode_any(said)
+    return words_of(response) or (said if sent is None else json_text(sent))
 
 
 ADAPTER = Adapter(

@@ -1,7 +1,7 @@
 """Vapi: GET /call, a bare array, newest first; the client pages by the instant of the last call. Lists are complete.
 
-What is written lies apart, in chats and in the sessions that hold them together. Calls are kept for two weeks, unless
-the organization pays for more, and what is no longer kept is not listed.
+Written conversations are separate: chats, and the sessions they belong to. Calls are kept for two weeks, unless the
+organization pays for more, and are not listed afterwards.
 """
 
 # how to ask
@@ -17,20 +17,20 @@ import msgspec
 
 from ...account import Account
 from ...adapter import Adapter, Coverage, Query, RawPage, Start, Started
-from ...errors import InvalidRefError
+from ...errors import HubError, InvalidRefError, NotFoundError, RateLimitError
 from ...events import Event, EventKind, Webhook
 from ...reading.json import decode
-from ...reading.refusals import read_or_raise
+from ...reading.refusals import provider_error, read_or_raise, words_of
 from ...reading.values import Id, Instant, enclosed, instant, text
 from ...schema import Conversation, Issue, TranscriptState
 from ...signing import bearer
 from ...signing.webhooks import shared_secret
-from ...wire import Flow, Request
-from . import chat, session
-from .conversation import normalize
-from .pages import PAGE_SIZE, page_of, rows_of_array
-from .payload import LEFT_TO_RAW, SECRETS, Call
-from .refusal import refusal, words
+from ...wire import Flow, Request, Response
+from . import _chat as chat
+from . import _session as session
+from ._conversation import normalize
+from ._pages import PAGE_SIZE, page_of, rows_of_array
+from ._payload import LEFT_TO_RAW, SECRETS, Call
 
 __all__ = ["ADAPTER", "delete", "events", "get", "list_page", "normalize", "refusal", "start"]
 
@@ -73,13 +73,13 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a call."""
     # https://docs.vapi.ai/api-reference/calls/get
     reply = yield Request("GET", "/call/{id}", ids={"id": id})
-    return read_or_raise(reply, normalize, words)
+    return read_or_raise(reply, normalize)
 
 
 def start(_account: Account, wanted: Start) -> Flow[Started]:
     """Call a phone number or a SIP address, from the `phoneNumberId` among the options.
 
-    Calls in a browser are started there, with the other of an organization's two keys.
+    Calls in a browser are started there, with the organization's public key.
     """
     body = dict(wanted.options)
     if wanted.agent is not None:
@@ -88,18 +88,34 @@ def start(_account: Account, wanted: Start) -> Flow[Started]:
         address = "sipUri" if wanted.to.startswith(("sip:", "sips:")) else "number"
         body["customer"] = {**(body.get("customer") or {}), address: wanted.to}
     if "customers" in body or not body.keys() & {"customer", "customerId"}:
-        raise InvalidRefError("a call goes to one customer: give `to` as +E.164 or as a SIP address")
+        raise InvalidRefError("a call needs exactly one customer: give `to` in E.164 form or as a SIP address")
     # https://docs.vapi.ai/api-reference/calls/create
     reply = yield Request("POST", "/call", body=msgspec.json.encode(body))
-    return Started(conversation=read_or_raise(reply, normalize, words))
+    return Started(conversation=read_or_raise(reply, normalize))
 
 
 def delete(_account: Account, id: str, options: Mapping[str, Any]) -> Flow[None]:
-    """Delete a call with its recordings; where those could not be erased, nothing was, and the error is retryable."""
+    """Delete a call with its recordings; if these cannot be erased, nothing is, and the error is retryable."""
     if options:
-        raise InvalidRefError("a call is deleted whole and by itself: there are no options")
+        raise InvalidRefError("deleting a call takes no options")
     # https://docs.vapi.ai/api-reference/calls/delete
     yield Request("DELETE", "/call/{id}", ids={"id": id}, body=b"{}", json=False)
+
+
+# `id`, but not `assistantId`.
+_NO_UUID = re.compile(r"\bid must be a uuid|uuid is expected", re.IGNORECASE)
+
+
+def refusal(response: Response) -> HubError:
+    """Read a refusal; too many concurrent calls and malformed ids have status 400."""
+    words = words_of(response)
+    if response.status == 400 and words:
+        # https://github.com/VapiAI/docs/pull/110
+        if "concurrency limit" in words.lower():
+            return provider_error(response, words, RateLimitError)
+        if _NO_UUID.search(words):
+            return provider_error(response, words, NotFoundError)
+    return provider_error(response, words)
 
 
 # https://docs.vapi.ai/server-url/events
@@ -114,13 +130,13 @@ _EVENT_KINDS = {
 }
 _STATUS_KINDS = {"in-progress": EventKind.STARTED, "ended": EventKind.ENDED}
 
-# These come once for a conversation, or once for each of its statuses; of all others there are many.
+# Sent once for a conversation, or once for each of its statuses; all others are sent many times.
 _ONCE = {
     *("status-update", "end-of-call-report", "call.artifact.upload", "call.deleted", "call.delete.failed"),
     *("chat.created", "chat.deleted", "session.created", "session.deleted"),
 }
 
-# These bring what they are about as `get` does; what is deleted is not brought.
+# These hold the chat or session as `get` returns it; deletions do not.
 # https://docs.vapi.ai/chat/quickstart#webhook-support
 _WRITTEN = {
     "chat.created": ("chat", chat.normalize),
@@ -128,18 +144,18 @@ _WRITTEN = {
     "session.updated": ("session", session.normalize),
 }
 
-# What of a call is complete in the report only.
+# The members of a call that only the report has complete.
 _LATE = {"analysis", "artifact", "messages", "transcript", "summary"}
 
 
 def events(body: bytes) -> Sequence[Event]:
-    """Read a server message; those that wait for an answer are `other`, and of a call only the report is complete."""
+    """Read a server message; requests are `other`, and only the report has the complete call."""
     issues: list[Issue] = []
     message = decode(body, _delivery).message
     told = decode(message, _told, issues)
     resource, id = _subject(told)
     conversation = _told_by(message, told, resource, body) if id else None
-    # Nothing else tells one from another, and a message that is sent again is the same.
+    # Nothing else distinguishes messages, and a message that is sent again is the same.
     mark = (told.status or "") if told.type in _ONCE else told.timestamp
     return (
         Event(
@@ -156,7 +172,7 @@ def events(body: bytes) -> Sequence[Event]:
 
 
 def _subject(told: _Told) -> tuple[str | None, str | None]:
-    """Return what a message is about, by its kind and id: what its type begins with, else what it has."""
+    """Return resource and id of what a message is about: the one that its type begins with, else the first it has."""
     subjects = (("call", None, told.call), ("chat", "chats", told.chat), ("session", "sessions", told.session))
     named = sorted(subjects, key=lambda subject: not (told.type or "").startswith(f"{subject[0]}."))
     found = ((resource, text(one.id)) for _, resource, one in named if one)
@@ -175,7 +191,7 @@ def _kind(told: _Told, conversation: Conversation | None) -> EventKind:
 
 
 def _told_by(message: msgspec.Raw, told: _Told, resource: str | None, body: bytes) -> Conversation | None:
-    """Return what a message brings: a call as it was before, with what is new beside it, or what is written, whole."""
+    """Return the conversation in a message: a call updated by the members beside it, or a complete chat or session."""
     if told.type in _WRITTEN:
         return _written(message, *_WRITTEN[told.type], body)
     is_report = told.type == "end-of-call-report"
@@ -200,7 +216,7 @@ _FIRST_STEP = re.compile(r"[^.\[]+")
 
 
 def _place(place: str, members: Mapping[str, msgspec.Raw]) -> str:
-    """Return where something of a call stands in a delivery: beside the call, or in it."""
+    """Return the place in a delivery of a member of the call: beside the call, or in it."""
     found = _FIRST_STEP.match(place)
     is_beside = found is not None and found[0] in _OF_A_CALL and members.get(found[0], _NULL) != _NULL
     return f"message.{place}" if is_beside else f"message.call.{place}"
@@ -215,7 +231,7 @@ def _written(
     written = enclosed(read(sent), f"message.{name}", body)
     if written.transcript is not None:
         return written
-    # What is left out of a delivery may be there all the same.
+    # A delivery may leave out a transcript that exists.
     return msgspec.structs.replace(written, transcript_state=TranscriptState.PENDING)
 
 
@@ -243,9 +259,9 @@ ADAPTER = Adapter(
     webhook=Webhook(
         events=events,
         # https://docs.vapi.ai/server-url/server-authentication
-        # Customers choose; this is what needs no choice. For a credential with an HMAC pass its own scheme to `verify`.
+        # Customers choose; this is the default. For a credential with an HMAC, pass its scheme to `verify`.
         scheme=shared_secret("x-vapi-secret"),
-        largest_body=8 * 1024 * 1024,  # a report tells what was said up to four times
+        largest_body=8 * 1024 * 1024,  # a report may repeat the transcript four times
     ),
     filters=("since", "until", "agent"),
     shows=("tool calls", "interruptions", "word timing", "recording"),

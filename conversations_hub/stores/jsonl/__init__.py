@@ -1,4 +1,4 @@
-"""The JSONL store: a conversation on each line of one file, which no kill or full disk leaves half done."""
+"""The JSONL store: one file with a conversation on each line, which no kill or full disk leaves half-written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files of a JSONL store: the lines that count, and the names that the log says they have."""
+"""The files of a JSONL store: which lines count, and which names the log gives the files."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from .journal import AccountTotal, Committed, Erased, Finished, Journal, Journal
 
 __all__ = ["Data", "Name", "packed", "size_of"]
 
-_PIECE: Final = 2**20  # bytes packed at a time
-_LEVEL: Final = 6  # of compression: 9 takes twice as long for one percent
+_PIECE: Final = 2**20  # bytes compressed at a time
+_LEVEL: Final = 6  # of compression: 9 takes twice as long to save one percent
 
 
 class Name(msgspec.Struct, frozen=True):
-    """What of a line tells which conversation it is."""
+    """The members of a line that identify its conversation."""
 
     provider: str
     account: str
@@ -42,7 +42,7 @@ class Name(msgspec.Struct, frozen=True):
 
     @property
     def ref(self) -> str:
-        """What the conversation is called."""
+        """The ref of the conversation."""
         return Conversation(provider=self.provider, account=self.account, id=self.id).ref
 
 
@@ -51,7 +51,7 @@ _encoder = msgspec.json.Encoder()
 
 
 class Data:
-    """The files of a store, and what its log says of them. Whoever makes one has the store's lock."""
+    """The files of a store, and what its log says about them. The caller must hold the store's lock."""
 
     def __init__(self, path: Path, files: FileOps) -> None:
         self.path = path
@@ -73,11 +73,11 @@ class Data:
 
     @property
     def replaces(self) -> bool:
-        """Whether a run is under way for which a finished file stays until there is a new one."""
+        """Whether a run is in progress while a finished file stays until the new one is finished."""
         return self.known.begun is not None and self.known.begun.replaces
 
     def complete(self) -> bool:
-        """Give the files the names they are to have, as often as it takes; return whether they have them."""
+        """Give the files their final names, and return whether they have them; it is safe to repeat."""
         if self.known.finished is not None:
             return self._complete_finished(self.known.finished)
         if isinstance(self.known.last, Erased):
@@ -86,7 +86,7 @@ class Data:
 
     @property
     def has_base(self) -> bool:
-        """Whether the finished file is the one that the run under way goes on with."""
+        """Whether the finished file is the one that the run in progress continues."""
         return not self.known.base or own_size(self.path) == self.known.base
 
     def _complete_finished(self, finished: Finished) -> bool:
@@ -107,7 +107,7 @@ class Data:
             self._strip()
 
     def _strip(self) -> None:
-        """Take out of the finished file, which stays for now, what was erased of the one that is under way."""
+        """Remove from the finished file, which stays for now, what was erased during a run in progress."""
         known = self.known
         if any(known.is_erased(name.where, name.id) for name, _ in self._read(self.path)):
             left = (line for name, line in self._read(self.path) if not known.is_erased(name.where, name.id))
@@ -141,7 +141,7 @@ class Data:
             self.files.replace(self.manifest, [text])
 
     def remove_leftovers(self) -> None:
-        """Remove what a run left behind that was killed while it wrote a file beside another."""
+        """Remove the temporary files of a run that was killed while it wrote them."""
         new = (path.with_name(f"{path.name}.new") for path in (*self._all, self.journal.path))
         for path in (*new, self.rewritten):
             if os.path.lexists(path):
@@ -152,7 +152,7 @@ class Data:
         return self.path, self.partial, self.rewritten, self.manifest
 
     def lines(self) -> Iterator[tuple[Name, bytes]]:
-        """Yield the lines that count, without those that were superseded, and whose they are."""
+        """Yield the lines that count, each with its name; superseded lines do not count."""
         superseded = self.known.superseded.copy()
         for name, line in self._all_lines():
             key = key_of(name.where, name.id)
@@ -173,7 +173,7 @@ class Data:
                 yield _name.decode(line), line
 
     def pieces(self, lines: Iterable[bytes]) -> Iterator[bytes]:
-        """Yield lines as the bytes of a file, in pieces."""
+        """Yield the file content for some lines, in pieces."""
         some: list[bytes] = []
         size = 0
         for line in lines:
@@ -187,7 +187,7 @@ class Data:
     def described(
         self, known: JournalState, path: Path, terms: Mapping[str, str], unreadable: Mapping[str, int]
     ) -> Manifest:
-        """Return what a finished file is to say of itself."""
+        """Return the manifest of a finished file."""
         return Manifest(
             conversations=known.count,
             providers=_by_provider(known.conversations),
@@ -204,9 +204,9 @@ class Data:
         )
 
     def rewrite(self, gone: Collection[tuple[str, str]], erased: Erased) -> None:
-        """Write data and log without some conversations, told by account and id.
+        """Rewrite data and log without some conversations, given by account and id.
 
-        A kill leaves all as it was, or what `complete` completes.
+        A kill leaves everything as it was, or as `complete` can complete it.
         """
         left = (line for name, line in self.lines() if (name.where, name.id) not in gone)
         self.files.replace(self.rewritten, self.pieces(left))
@@ -237,9 +237,9 @@ class Data:
 
 
 def packed(lines: Iterable[bytes], *, compress: bool) -> bytes:
-    """Return lines as the bytes of a file."""
+    """Return the file content for some lines."""
     data = b"".join(lines)
-    # A member of its own, so that the file can be read up to any commit; without a time, so that runs agree.
+    # A separate gzip member, so that the file can be read up to any commit; no timestamp, so that runs agree.
     return gzip.compress(data, _LEVEL, mtime=0) if data and compress else data
 
 
@@ -256,7 +256,7 @@ def _sha256(path: Path) -> str:
 
 
 def size_of(path: Path) -> int:
-    """Return the bytes of a file; none where there is none."""
+    """Return the size of a file in bytes, or 0 if there is none."""
     return own_size(path) or 0
 
 

@@ -1,4 +1,4 @@
-"""The file that the last whole run left, to read; a run under way changes nothing of it."""
+"""Open the file of the last finished run; a run in progress does not change it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ _GZIP: Final = b"\x1f\x8b"
 
 @contextmanager
 def finished(path: Path) -> Generator[BufferedIOBase]:
-    """Open the lines of a store; gzip is unpacked into a temporary file first, for lines are read in another order.
+    """Open the lines of a store; gzip is unpacked into a temporary file first, because lines are read out of order.
 
-    Raises `StoreError` where no run has finished the file, and where it holds what no store does.
+    Raises:
+        StoreError: no run has finished the file, or it contains invalid values.
     """
     try:
         with reading(path), os.fdopen(open_plain(path), "rb") as file:

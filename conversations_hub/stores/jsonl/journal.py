@@ -1,4 +1,4 @@
-"""The log beside the data: what was committed, a line each, with a checksum, for half a line does not count."""
+"""The log beside the data: one line for each commit, with a checksum, because a partial line does not count."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ __all__ = [
 
 
 class AccountTotal(msgspec.Struct, frozen=True, kw_only=True):
-    """What of one account is in a finished file."""
+    """What a finished file has of one account."""
 
     conversations: int
     window: Window | None
-    """The span of time that was walked to its end."""
+    """The span that was walked to its end."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,15 +54,15 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     accounts: dict[str, AccountTotal]
     """By "provider/account"."""
     missing: dict[str, Missing] = {}
-    """What the last run could not have, by "provider/account"; an account that lacks nothing is not named."""
+    """What the last run could not fetch, by "provider/account", for each account that lacks something."""
     size: int
     """Bytes."""
     sha256: str
     compress: bool
     terms: dict[str, str]
-    """What the last run was asked for."""
+    """The options of the last run."""
     versions: dict[str, str]
-    """Of the layout, and of what wrote it."""
+    """Of the layout, and of conversations-hub."""
 
 
 class Remembered(msgspec.Struct, frozen=True, array_like=True):
@@ -70,7 +70,7 @@ class Remembered(msgspec.Struct, frozen=True, array_like=True):
 
     id: str
     is_written: bool
-    """Whether it has a line in the data; it has none where its content was there already."""
+    """Whether it has a line in the data; it has none if its content was already there."""
     row: bytes
     content: bytes
     settles_at: Instant | None
@@ -79,25 +79,25 @@ class Remembered(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Begun(msgspec.Struct, frozen=True, kw_only=True, tag="begun"):
-    """A run begins, with nothing, or with a finished file to go on with."""
+    """A run starts, from nothing or from a finished file."""
 
     version: Literal[1, 2] = 2
-    """1: the data began with a copy of the finished file."""
+    """1: the data starts with a copy of the finished file."""
     terms: dict[str, str]
     compress: bool
     offset: int
-    """Bytes of data there are: of that copy, else none."""
+    """Bytes of data: the size of that copy, else 0."""
     base: int = 0
     """Bytes of the finished file whose lines count before those of the data."""
     replaces: bool
-    """Whether there is a finished file, which stays until this run has one to put in its place."""
+    """Whether there is a finished file, which stays until this run replaces it."""
 
 
 class Committed(msgspec.Struct, frozen=True, kw_only=True, tag="committed"):
     """Data was written."""
 
     version: Literal[1, 2] = 2
-    """1: its fingerprints were digested in another way."""
+    """1: its fingerprints used another digest."""
     offset: int
     """Bytes of data that count."""
     count: int
@@ -105,30 +105,30 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True, tag="committed"):
     account: str
     progress: Checkpoint
     entries: Sequence[Remembered]
-    """A conversation that is there already and is written again is superseded: its last line counts."""
+    """A conversation that is written again is superseded: its last line counts."""
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished"):
-    """Everything is written, and all that is left is to give the files their names."""
+    """Everything is written; only the files are still to be renamed."""
 
     version: Literal[1] = 1
     rewritten: bool
-    """Whether the data was written anew, without the lines that were superseded."""
+    """Whether the data was rewritten without superseded lines."""
     manifest: Manifest
 
 
 class Erased(msgspec.Struct, frozen=True, kw_only=True, tag="erased"):
-    """Conversations were taken out for good, of this log as well.
+    """Conversations were erased, from this log as well.
 
-    As the last line, or before the last `Finished`, it says that the data was written anew, beside where it is to be.
+    As the last line, or before the last `Finished`, it says that the data was rewritten beside its final place.
     """
 
     version: Literal[1] = 1
     salt: bytes
     tombstones: Sequence[bytes]
-    """Of all that were ever erased."""
+    """Of all conversations ever erased."""
     offset: int
-    """Bytes of data that count, if a run is under way; the lines of a finished file are among them then."""
+    """Bytes of data that count, if a run is in progress; they then include the lines of the finished file."""
 
 
 Line = Begun | Committed | Erased | Finished
@@ -138,17 +138,17 @@ _line: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
 
 
 class Journal:
-    """The log of one file."""
+    """The log of a store."""
 
     def __init__(self, path: Path, files: FileOps, opens: Callable[[Path], int] = open_own) -> None:
         self.path = path
         self._files = files
-        self._opens = opens  # to read
+        self._opens = opens  # for reading
         self._file = -1
         self._size = 0
 
     def lines(self) -> Iterator[Line]:
-        """Yield what was written whole, up to the first line that was not; `open` cuts off the rest."""
+        """Yield the lines up to the first incomplete one; `open` cuts off the rest."""
         if not os.path.lexists(self.path):
             return
         with os.fdopen(self._opens(self.path), "rb") as file:
@@ -163,16 +163,16 @@ class Journal:
         try:
             return _line.decode(said)
         except msgspec.DecodeError:
-            reason = f"{self.path} was written by another version of conversations-hub; go on with that one"
+            reason = f"{self.path} was written by another version of conversations-hub: continue with that version"
         raise StoreError(reason)
 
     def begin(self, lines: Iterable[Line]) -> None:
-        """Put a new log in the place of what is there, all of it or nothing."""
+        """Replace the log by a new one, or leave it unchanged."""
         size = 0
 
         def texts() -> Iterator[bytes]:
             nonlocal size
-            for text in map(_written, lines):
+            for text in map(_encode, lines):
                 size += len(text)
                 yield text
 
@@ -180,16 +180,16 @@ class Journal:
         self._size = size
 
     def open(self) -> int:
-        """Make it ready for more, and return the file, which is to be closed."""
+        """Open the log for appending, and return its file descriptor, which the caller closes."""
         self._file = self._files.opened(self.path, self._size)
         return self._file
 
     def append(self, line: Line) -> None:
-        """Add a line, and wait until the disk has it."""
-        self._files.append(self._file, _written(line))
+        """Append a line, and wait until it is on the disk."""
+        self._files.append(self._file, _encode(line))
 
 
-def _written(line: Line) -> bytes:
+def _encode(line: Line) -> bytes:
     said = _encoder.encode(line)
     return b"%s %s\n" % (_checksum(said), said)
 
@@ -199,7 +199,7 @@ def _checksum(said: bytes) -> bytes:
 
 
 class JournalState:
-    """What the journal tells; of each conversation less than 200 bytes, for there may be millions."""
+    """What the journal says, in less than 200 bytes per conversation, because there may be millions."""
 
     def __init__(self) -> None:
         self.begun: Begun | None = None
@@ -208,7 +208,7 @@ class JournalState:
         self.offset = 0
         """Bytes of data that count."""
         self.base = 0
-        """Bytes of the finished file that count before."""
+        """Bytes of the finished file that count before those."""
         self.salt = b""
         self.tombstones: frozenset[bytes] = frozenset()
         self.progress: dict[str, Checkpoint] = {}
@@ -222,11 +222,11 @@ class JournalState:
 
     @property
     def count(self) -> int:
-        """Conversations."""
+        """The number of conversations."""
         return self.conversations.total()
 
     def take(self, line: Line) -> None:
-        """Learn what a line says, whether it was read or written."""
+        """Apply a line that was read or written."""
         self.last = line
         match line:
             case Begun():
@@ -260,7 +260,7 @@ class JournalState:
                 known[account].add(entry.id)
 
     def missing(self, unreadable: Mapping[str, int]) -> dict[str, Missing]:
-        """Return what is not there, by account, where something is not."""
+        """Return what each account lacks, for those that lack something."""
         return {
             account: Missing(
                 unreadable=unreadable.get(account, 0),
@@ -272,7 +272,7 @@ class JournalState:
         }
 
     def kept(self, account: str, ids: Iterable[str]) -> dict[str, StoredVersion]:
-        """Return what is remembered of those that are there, or were erased, by id."""
+        """Return the stored versions of those that are in the store or were erased, by id."""
         kept: dict[str, StoredVersion] = {}
         for id in ids:
             packed = self._kept.get(key_of(account, id))
@@ -283,11 +283,11 @@ class JournalState:
         return kept
 
     def is_erased(self, account: str, id: str) -> bool:
-        """Whether a conversation was erased, and is not to come back."""
+        """Whether a conversation was erased, and must not come back."""
         return bool(self.tombstones) and tombstone(self.salt, account, id) in self.tombstones
 
     def unsettled(self, account: str) -> dict[str, StoredVersion]:
-        """Return what is remembered of those that are to be looked at again, by id."""
+        """Return the stored versions of those that are to be fetched again, by id."""
         return self.kept(account, sorted(self._unsettled[account]))
 
 
@@ -296,5 +296,5 @@ _unpacking = msgspec.msgpack.Decoder(tuple[bytes, bytes, datetime | None, bytes 
 
 
 def key_of(account: str, id: str) -> bytes:
-    """Return twelve bytes that no two of a trillion conversations share by chance, and that are less than their ids."""
+    """Return twelve bytes for a conversation: shorter than its id, and no two of a trillion share them by chance."""
     return blake2b(f"{account}:{id}".encode(), digest_size=12).digest()

@@ -1,4 +1,4 @@
-"""What is in a JSONL store: its conversations, how it stands, and taking some out of it for good."""
+"""Read a JSONL store: its conversations and its status; and erase conversations from it."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ __all__ = ["JSONLReader"]
 
 
 class JSONLReader:
-    """A JSONL store, to look at and to erase from; its lines are for any reader of JSON lines.
+    """Reads a JSONL store and erases from it; any reader of JSON Lines can read the file, too.
 
-    It works at once and waits for the disk: in an event loop call it through `asyncio.to_thread`. Every question reads
-    the whole file that was finished last, in memory of some hundred bytes for each conversation.
+    Its methods block while they wait for the disk: in an event loop, call them through `asyncio.to_thread`. Every query
+    reads the whole file that was finished last, and takes a few hundred bytes of memory for each conversation.
     """
 
     def __init__(self, path: str | Path, *, files: FileOps | None = None) -> None:
@@ -55,7 +55,7 @@ class JSONLReader:
         self.close()
 
     def close(self) -> None:
-        """See `StoreReader.close`. No file is held."""
+        """See `StoreReader.close`. No file is open between calls."""
 
     def accounts(self) -> list[str]:
         """See `StoreReader.accounts`."""
@@ -72,9 +72,7 @@ class JSONLReader:
                     "no such conversation in the store", provider=target.provider, account=target.account
                 )
             if len(found) > 1:
-                raise InvalidRefError(
-                    f"{target.provider} has that id in several accounts: say which, as provider/account:id"
-                )
+                raise InvalidRefError(f"several {target.provider} accounts have this id: write provider/account:id")
             return _conversation.decode(found[0])
 
     def conversations(
@@ -114,7 +112,7 @@ class JSONLReader:
 
     def search(
         self,
-        words: str,  # noqa: ARG002  (as the others take it)
+        words: str,  # noqa: ARG002  (as in the protocol)
         *targets: str,  # noqa: ARG002
         since: datetime | None = None,  # noqa: ARG002
         until: datetime | None = None,  # noqa: ARG002
@@ -125,18 +123,18 @@ class JSONLReader:
         limit: int = 20,  # noqa: ARG002
         offset: int = 0,  # noqa: ARG002
     ) -> Found:
-        """See `StoreReader.search`: JSON lines have no index.
+        """See `StoreReader.search`: a JSONL store has no index.
 
         Raises:
             UnsupportedError: always.
         """
-        raise UnsupportedError(f"{self.path} holds JSON lines, which have no index: search a SQLite store")
+        raise UnsupportedError(f"{self.path} is a JSONL store, which has no search index: search a SQLite store")
 
     def status(self) -> StoreStatus:
-        """Return how the store stands: what its log says, or its manifest where there is no log.
+        """Return the status of the store: from its journal, or from its manifest if there is no journal.
 
         Raises:
-            StoreError: there is none, or it cannot be read.
+            StoreError: there is no such store, or it cannot be read.
         """
         return status(self.path)
 
@@ -148,13 +146,14 @@ class JSONLReader:
         dry_run: bool = False,
         now: datetime | None = None,
     ) -> Receipt:
-        """Take conversations out for good: those named, and all of a person; with `dry_run` only say which.
+        """Erase the named conversations and all of a person, permanently; with `dry_run` only return which.
 
-        The files of the store are written anew without them, and no sync brings them back. With `recordings`, the
-        folder that `sync --recordings` filled, their files are removed too. Copies and backups are yours to look after.
+        The files of the store are rewritten without them, and no sync brings them back. With `recordings`, the folder
+        filled by `sync --recordings`, their files are removed too. Copies and backups are not touched: erasing them is
+        up to you.
 
         Raises:
-            StoreError: there is no store, a sync is at work on it, or there is no room to write it anew.
+            StoreError: the store does not exist, a sync is running on it, or there is no room to rewrite it.
             InvalidRefError: a malformed ref, or one that several accounts have.
         """
         named = [Ref.parse(ref) for ref in refs]
@@ -165,10 +164,12 @@ class JSONLReader:
             return person is not None and takes_part(person, _conversation.decode(line))
 
         with self._opened() as data:
-            found = _found(data, is_chosen)
+            found = _find(data, is_chosen)
             for ref in named:
                 if sum(_names(ref, name) for name in found) > 1:
-                    raise InvalidRefError(f"{ref.target.provider} has that id in several accounts: say which")
+                    raise InvalidRefError(
+                        f"several {ref.target.provider} accounts have this id: write provider/account:id"
+                    )
             mentioned: list[str] = []
             if person is not None:
                 others = (_conversation.decode(line) for name, line in data.lines() if name not in found)
@@ -186,7 +187,7 @@ class JSONLReader:
         dry_run: bool = False,
         now: datetime | None = None,
     ) -> Receipt:
-        """Take out, as `erase` does, what was before an instant; what has none stays."""
+        """Erase, as `erase` does, the conversations from before an aware instant; those without one stay."""
         check_span(before, None)
 
         def is_older(_: Name, line: bytes) -> bool:
@@ -195,13 +196,13 @@ class JSONLReader:
             return at is not None and at < before
 
         with self._opened() as data:
-            found = _found(data, is_older)
+            found = _find(data, is_older)
             receipt = Receipt(store=str(self.path), erased_at=None, conversations=tuple(found.values()))
             return receipt if dry_run else self._erase(data, receipt, list(found), recordings, now)
 
     @contextmanager
     def _opened(self) -> Generator[Data]:
-        """Take the store, and bring into order what a run left behind."""
+        """Lock the store, and clean up after an earlier run."""
         path = self.path
         try:
             path = own_path(path)
@@ -209,9 +210,9 @@ class JSONLReader:
                 held.callback(Lock(path).release)
                 data = Data(path, self._files)
                 if data.known.begun is None:
-                    raise StoreError(f"{path}: there is no JSON lines store: {data.journal.path.name} is not there")
+                    raise StoreError(f"{path} is not a JSONL store: {data.journal.path.name} does not exist")
                 if not data.complete():
-                    raise StoreError(f"{path} was changed since a sync wrote it. Put it back, or overwrite it")
+                    raise StoreError(f"{path} changed since a sync wrote it. Restore it, or overwrite it")
                 yield data
                 return
         except OSError as error:
@@ -247,7 +248,7 @@ class _AgentId(msgspec.Struct):
 
 
 class _Row(_Dated, kw_only=True):
-    """What of a line is looked at, to tell whether it is wanted."""
+    """The members of a line that filters compare."""
 
     provider: str
     account: str
@@ -289,6 +290,6 @@ def _names(ref: Ref, name: Name) -> bool:
     return (target.provider, ref.id) == (name.provider, name.id) and target.account in {None, name.account}
 
 
-def _found(data: Data, is_chosen: Callable[[Name, bytes], bool]) -> dict[Name, str]:
-    """Return the refs of conversations that are chosen."""
+def _find(data: Data, is_chosen: Callable[[Name, bytes], bool]) -> dict[Name, str]:
+    """Return the names and refs of the chosen conversations."""
     return {name: name.ref for name, line in data.lines() if is_chosen(name, line)}

@@ -1,4 +1,4 @@
-"""How a JSON lines store stands: what its journal says, and its manifest where there is no journal."""
+"""The status of a JSONL store: from its journal, or from its manifest if there is no journal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ __all__ = ["status"]
 
 
 def status(path: str | Path) -> StoreStatus:
-    """Return how a JSON lines store stands; raise `StoreError` where there is none."""
+    """Return the status of a JSONL store.
+
+    Raises:
+        StoreError: there is no such store, or it cannot be read.
+    """
     path = Path(path)
     journal, manifest = (path.with_name(f"{path.name}{end}") for end in (".journal", ".manifest.json"))
     try:
@@ -28,7 +32,7 @@ def status(path: str | Path) -> StoreStatus:
         if manifest.exists():
             with reading(manifest), os.fdopen(open_plain(manifest), "rb") as file:
                 return _of_manifest(msgspec.json.decode(b"".join(lines_of(file)), type=Manifest))
-        reason = f"neither {journal.name} nor {manifest.name} is there"
+        reason = f"neither {journal.name} nor {manifest.name} exists"
     except OSError as error:
         reason = error.strerror or type(error).__name__
     raise StoreError(f"{path}: {reason}")

@@ -1,8 +1,8 @@
-"""The JSONL store: a conversation on each line of one file, which no kill or full disk leaves half done.
+"""The JSONL store: one file with a conversation on each line, which no kill or full disk leaves half-written.
 
-`NAME` is there once a run brought everything, `NAME.manifest.json` says what is in it. Until then the lines stand in
-`NAME.partial`. `NAME.journal` says how much of that counts, and what is remembered of each conversation; it stays, for
-the next run to go on with.
+`NAME` exists once a run has walked everything, and `NAME.manifest.json` describes it. Until then the lines are in
+`NAME.partial`. `NAME.journal` says how much of that counts, and what is remembered of each conversation; it stays, so
+that the next run can continue.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ _ADVICE: Final = {
     errno.ENOSPC: "Free some space",
     errno.EDQUOT: "Free some space, or have your quota raised,",
     errno.EROFS: "Make the disk writable",
-    errno.EACCES: "Get the right to write there",
-    errno.EIO: "The disk does not work: look after it",
+    errno.EACCES: "Get permission to write there",
+    errno.EIO: "Check the disk, which does not work,",
 }
 
 
 class JSONLStore:
-    """A store in one file of UTF-8 text, a conversation on each line, once each; it works in a thread of its own.
+    """A store in one UTF-8 file with each conversation on one line, once; it works in its own thread.
 
-    A line is what `document` makes of a conversation: its `ref` first, and `raw`, the provider's bytes as they were, in
-    base64. `msgspec.json.decode(line, type=Conversation)` reads an equal one back. With `compress` the file is gzip.
+    A line is what `document` returns: the `ref` first, and `raw`, the provider's unchanged bytes, in base64.
+    `msgspec.json.decode(line, type=Conversation)` reads an equal conversation back. With `compress` the file is gzip.
 
-    A file that a sync finished is gone on with: the new one takes its place when it is finished too. With `overwrite`
-    the new one begins with nothing, and may also take the place of a file that no sync made. A run that was stopped is
-    gone on with either way. A store that failed once does nothing more; make another one to go on.
+    A sync continues a finished file: the new file replaces it when it is finished, too. With `overwrite` the new file
+    starts empty, and may also replace a file that no sync made. Either way an interrupted run is resumed. After a
+    failure a store object does nothing more; make another one to continue.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class JSONLStore:
         return self.path.exists() or self.path.with_name(f"{self.path.name}.partial").exists()
 
     def reader(self) -> JSONLReader:
-        """See `ReadableStore.reader`. What a run that is under way has brought is not seen until it is finished."""
+        """See `ReadableStore.reader`. It does not see the conversations of a run in progress."""
         return JSONLReader(self.path)
 
     async def open(self, terms: Mapping[str, str]) -> None:
@@ -86,11 +86,11 @@ class JSONLStore:
         return await self._do(partial(self._open_writer().unsettled, account))
 
     async def commit(self, account: str, entries: Sequence[Entry], progress: Checkpoint) -> Written:
-        """See `Store.commit`. It survives a loss of power."""
+        """See `Store.commit`. It survives a power loss."""
         return await self._do(partial(self._open_writer().commit, account, entries, progress))
 
     async def vanished(self, account: str, listed: Collection[str], now: datetime) -> Sequence[str]:  # noqa: ARG002
-        """See `Store.vanished`; it is not noted, but found again in each run."""
+        """See `Store.vanished`; this is not stored, but found again in each run."""
         return await self._do(partial(self._open_writer().vanished, account, listed))
 
     async def finish(self, unreadable: Mapping[str, int] | None = None) -> None:
@@ -99,9 +99,9 @@ class JSONLStore:
 
     async def close(self) -> None:
         """See `Store.close`."""
-        await self._thread.end(self._let_go)
+        await self._thread.end(self._release)
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.close()
@@ -112,12 +112,12 @@ class JSONLStore:
         return self._writer
 
     async def _do(self, work: Callable[[], T]) -> T:
-        return await self._thread.do(partial(self._told, work))
+        return await self._thread.do(partial(self._run, work))
 
-    def _told(self, work: Callable[[], T]) -> T:
-        """Do something with the files; say what is wrong with them in one sentence, and do nothing more after that.
+    def _run(self, work: Callable[[], T]) -> T:
+        """Do some work on the files; describe an error in one sentence, and do nothing more after it.
 
-        After a failed fsync nobody knows what is on the disk, and the next one would claim success.
+        After a failed fsync the content of the disk is unknown, and the next fsync would claim success.
         """
         if self._failure is None:
             try:
@@ -126,7 +126,7 @@ class JSONLStore:
                 raise
             except OSError as error:
                 reason = f"{error.strerror or type(error).__name__}. {self._safe()}"
-                advice = _ADVICE.get(error.errno or 0, "Put that right")
+                advice = _ADVICE.get(error.errno or 0, "Fix that")
                 self._failure = f"{self.path}: {reason}. {advice} and run the same command again"
             except UNREADABLE as error:
                 self._failure = f"{self.path}: {in_words(error)}. {self._safe()}"
@@ -137,5 +137,5 @@ class JSONLStore:
 
     def _safe(self) -> str:
         if self._writer is None:
-            return "What was committed before is safe"
+            return "Earlier commits are safe"
         return f"{self._writer.known.count:,} conversations are safe"

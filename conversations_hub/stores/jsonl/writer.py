@@ -1,4 +1,4 @@
-"""The one that writes a JSONL store, always in the same thread."""
+"""Write a JSONL store, always in the same thread."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Writer"]
 
 
 class Writer:
-    """Takes the store's lock, brings what an earlier run left behind into order, and writes."""
+    """Locks the store, cleans up after an earlier run, and writes."""
 
     def __init__(self, path: Path, files: FileOps, terms: dict[str, str], *, compress: bool, overwrite: bool) -> None:
         path = own_path(path)
@@ -32,7 +32,7 @@ class Writer:
             self._data = Data(path, files)
             if self.known.begun is not None and not overwrite:
                 check_made(path, self.known.begun.terms, terms)
-            self._bring_into_order(overwrite=overwrite)
+            self._prepare(overwrite=overwrite)
             held.callback(os.close, self._data.journal.open())
             self._file: int | None = None
             held.callback(self._close_file)
@@ -91,7 +91,7 @@ class Writer:
             unchanged += not is_written
         if remembered or progress != self.progress(account):
             data = packed(lines, compress=self._compress)
-            file = self._ready() if data else None  # what only is remembered stands in the log
+            file = self._open_data() if data else None  # without lines, only the log is written
             line = Committed(
                 offset=self.known.offset + len(data),
                 count=self.known.count + new,
@@ -101,7 +101,7 @@ class Writer:
             )
             if file is not None:
                 self._files.append(file, data)
-            self._data.journal.append(line)  # never before the disk has the data
+            self._data.journal.append(line)  # never before the data is on the disk
             self.known.take(line)
         return Written(new, updated, unchanged)
 
@@ -118,12 +118,12 @@ class Writer:
             return
         data = self._data
         if (data.path.exists() and not data.replaces) or not data.has_base:
-            raise StoreError(f"{data.path} was put there by somebody else meanwhile. Move it and run this again")
+            raise StoreError(f"{data.path} was put there during the sync. Move it away and run the same command again")
         rewritten = bool(self.known.superseded or self.known.base)
         if rewritten:
             self._files.replace(data.rewritten, data.pieces(line for _, line in data.lines()))
         else:
-            self._files.fsync(self._ready())
+            self._files.fsync(self._open_data())
         source = data.rewritten if rewritten else data.partial
         manifest = data.described(self.known, source, self._terms, unreadable)
         finished = Finished(rewritten=rewritten, manifest=manifest)
@@ -131,57 +131,55 @@ class Writer:
         self.known.take(finished)
         data.complete()
 
-    def _bring_into_order(self, *, overwrite: bool) -> None:
-        """Do what an earlier run could not do any more, or refuse before anything is changed."""
+    def _prepare(self, *, overwrite: bool) -> None:
+        """Complete what an earlier run could not, or refuse before anything is changed."""
         begun, finished = self.known.begun, self.known.finished
         if begun is None:
-            self._check_that_nothing_is_there(overwrite=overwrite)
-            self._begin_anew()
+            self._check_absent(overwrite=overwrite)
+            self._start_over()
         elif finished is None:
-            self._check_that_it_can_go_on(begun)
+            self._check_resumable(begun)
         elif not self._data.complete() and not overwrite:
-            raise StoreError(_changed(self._data.path, finished.manifest.size))
+            raise StoreError(_describe_change(self._data.path, finished.manifest.size))
         elif overwrite:
-            self._begin_anew()
+            self._start_over()
 
-    def _check_that_nothing_is_there(self, *, overwrite: bool) -> None:
+    def _check_absent(self, *, overwrite: bool) -> None:
         data = self._data
         if size_of(data.partial) > 0:
             raise StoreError(
-                f"{data.partial} is there, and {data.journal.path} does not say what of it counts."
-                " Put that back, or move both away to begin anew"
+                f"{data.partial} exists, but {data.journal.path} does not say how much of it counts."
+                " Restore the journal, or move both away to start over"
             )
         if data.path.exists() and not overwrite:
-            whose = "no sync made it"
+            why = "no sync made it"
             if data.manifest.exists():
-                whose = f"what was remembered of it, {data.journal.path}, is damaged or gone"
-            raise StoreError(f"{data.path} is there already, and {whose}. Give another path, or overwrite it")
+                why = f"its journal {data.journal.path} is damaged or gone"
+            raise StoreError(f"{data.path} already exists, and {why}. Give another path, or overwrite it")
 
-    def _check_that_it_can_go_on(self, begun: Begun) -> None:
+    def _check_resumable(self, begun: Begun) -> None:
         data = self._data
         before = begun.terms | {"compress": str(begun.compress)}
         now = self._terms | {"compress": str(self._compress)}
         differing = [name for name in sorted(before | now) if are_other_terms(name, before, now)]
         if differing:
-            told = "; ".join(f"{name} was {before.get(name)} and is {now.get(name)}" for name in differing)
+            changes = "; ".join(f"{name} was {before.get(name)} and is {now.get(name)}" for name in differing)
             raise StoreError(
-                f"{data.path} was begun with other terms: {told}. Finish it with those it was begun with, give"
-                f" another path, or move {data.partial.name} and {data.journal.path.name} away to begin anew"
+                f"{data.path} was started with different options: {changes}. Finish it with the options it was started"
+                f" with, give another path, or move {data.partial.name} and {data.journal.path.name} away to start over"
             )
         if data.path.exists() and not begun.replaces:
-            raise StoreError(
-                f"{data.path} is there, and {data.journal.path} does not tell of it. Move one of them away"
-            )
+            raise StoreError(f"{data.path} exists, but {data.journal.path} does not mention it. Move one of them away")
         if data.complete():
             return
         if not data.has_base:
-            raise StoreError(_changed(data.path, self.known.base))
+            raise StoreError(_describe_change(data.path, self.known.base))
         raise StoreError(
             f"{data.partial} is shorter than {data.journal.path} says: {size_of(data.partial):,} bytes instead of"
-            f" {self.known.offset:,}. Put the whole file back, or move both away to begin anew"
+            f" {self.known.offset:,}. Restore the whole file, or move both away to start over"
         )
 
-    def _begin_anew(self) -> None:
+    def _start_over(self) -> None:
         data = self._data
         begun = Begun(terms=self._terms, compress=self._compress, offset=0, replaces=data.path.exists())
         lines: list[Begun | Erased] = [begun]
@@ -195,10 +193,10 @@ class Writer:
     def _check_form(self, finished: Finished) -> None:
         if finished.manifest.compress != self._compress:
             form = "compressed" if finished.manifest.compress else "not compressed"
-            raise StoreError(f"{self._data.path} is {form}. Go on with it as it is, give another path, or overwrite it")
+            raise StoreError(f"{self._data.path} is {form}. Continue it like that, give another path, or overwrite it")
 
-    def _ready(self) -> int:
-        """Return the data to add to; the lines of a finished file count before it, until there is a new one."""
+    def _open_data(self) -> int:
+        """Return the data file to append to; until it is finished, the lines of the finished file count before it."""
         finished = self.known.finished
         if finished is not None:
             self._close_file()
@@ -216,8 +214,8 @@ class Writer:
             os.close(file)
 
 
-def _changed(path: Path, size: int) -> str:
+def _describe_change(path: Path, size: int) -> str:
     return (
-        f"{path} is no longer the file that was finished: {size_of(path):,} bytes, and it had {size:,}."
-        " Put it back, or overwrite it"
+        f"{path} changed since it was finished ({size_of(path):,} bytes now, {size:,} then)."
+        " Restore it, or overwrite it"
     )

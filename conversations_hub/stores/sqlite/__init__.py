@@ -1,4 +1,4 @@
-"""The SQLite store: one file that any SQLite tool opens, with full-text search over what was said."""
+"""The SQLite store: one file that any SQLite tool opens, with full-text search over all transcripts."""
 
 from __future__ import annotations
 

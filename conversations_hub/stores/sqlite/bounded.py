@@ -1,4 +1,4 @@
-"""A connection whose statements take no more work than a file of its size may ask for, whoever made the file."""
+"""A connection that bounds the work of each statement by the size of the file, whoever made the file."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any, Final
 
 __all__ = ["BoundedConnection", "reason_of"]
 
-# In instructions of SQLite: it works off some fifty million a second, and a question that reads all of a store takes
-# less than one for each of its bytes.
+# In SQLite instructions: it executes about fifty million a second, and a query that reads a whole store takes less than
+# one per byte.
 _STEP: Final = 1_000_000
 _LEAST: Final = 200 * _STEP
 _PER_BYTE: Final = 20
 
 
 class BoundedConnection(sqlite3.Connection):
-    """Interrupts a statement that goes on and on: a view that never ends, or words that stand everywhere."""
+    """Interrupts a statement that takes too much work: a view that never ends, or words that are everywhere."""
 
     def bound(self, path: Path) -> None:
-        """Begin; the size of the file is looked up where it matters, for it may grow."""
+        """Set the file whose size is the bound; it is looked up when needed, because the file may grow."""
         self._path = path
         self._spent = 0
         self.set_progress_handler(self._is_too_much, _STEP)
@@ -33,21 +33,21 @@ class BoundedConnection(sqlite3.Connection):
         return self._spent > _LEAST + _PER_BYTE * size
 
     def execute(self, *arguments: Any) -> sqlite3.Cursor:
-        """Execute a statement, with all the work before it."""
+        """Execute a statement, with a new allowance of work."""
         self._spent = 0
         return super().execute(*arguments)
 
     def executemany(self, *arguments: Any) -> sqlite3.Cursor:
-        """Execute a statement for each of many, with as much work for all."""
+        """Execute a statement for many values, with one allowance of work for all."""
         self._spent = 0
         return super().executemany(*arguments)
 
 
 def reason_of(error: sqlite3.Error) -> str:
-    """Return what went wrong, in words, and nothing of what the file holds."""
+    """Return what went wrong, in words, without quoting the content of the file."""
     code = getattr(error, "sqlite_errorcode", None)
-    if code is None:  # it is Python's, and may quote a value
-        return "it holds a value that no store does"
+    if code is None:  # raised by Python, and may quote a value
+        return "it contains an invalid value"
     if code == sqlite3.SQLITE_INTERRUPT:
-        return "that takes more work than a store of its size should: ask for less, or look whether it is one of ours"
+        return "this takes more work than a store of its size should: narrow the query, or check where the file is from"
     return str(error)

@@ -1,4 +1,4 @@
-"""The file of a store, opened to read or to write, and refused where it is none or one of another version."""
+"""Open the file of a store to read or write it; refuse files that are not stores or have another version."""
 
 from __future__ import annotations
 
@@ -18,18 +18,21 @@ from .tables import APPLICATION, NAMES, VERSION
 __all__ = ["connect", "has_index", "has_text_search", "using"]
 
 
-_BESIDE: Final = ("-wal", "-shm", "-journal")  # what SQLite opens, and believes
+_BESIDE: Final = ("-wal", "-shm", "-journal")  # files that SQLite opens and trusts
 
 
 def connect(path: Path, *, writes: bool = False) -> sqlite3.Connection:
-    """Open a store's file, made where it is to be written; raise `StoreError` where it is none, or of another version.
+    """Open a store's file; for writing, create it if it is missing.
 
-    To be written, it and what SQLite keeps beside it must be ours alone.
+    For writing, it and the files that SQLite keeps beside it must be ours alone.
+
+    Raises:
+        StoreError: it cannot be opened, is not a store, or has another version.
     """
     if not path.parent.is_dir():
         raise StoreError(f"{path}: there is no folder {path.parent}")
     if not writes and not path.exists():
-        raise StoreError(f"{path}: no such file; `conversations-hub sync --store {path}` makes it")
+        raise StoreError(f"{path}: no such file; `conversations-hub sync --store {path}` creates it")
     with using(path):
         *ways, last = _ways(path, writes=writes)
         for way in ways:
@@ -39,7 +42,7 @@ def connect(path: Path, *, writes: bool = False) -> sqlite3.Connection:
 
 
 def _ways(path: Path, *, writes: bool) -> Iterator[str]:
-    """Yield how it may be opened, once nothing is in the way that somebody else put there."""
+    """Yield the ways to open it, after refusing files that another user put in the way."""
     real = path.resolve()
     beside = [real.with_name(f"{real.name}{end}") for end in _BESIDE]
     if writes:
@@ -53,14 +56,14 @@ def _ways(path: Path, *, writes: bool) -> Iterator[str]:
     for file in beside:
         check_plain(file, beside=path)
     yield "mode=ro"
-    if _is_whole(path):
-        # Where a sync was killed and nothing can be written beside the file, it can be read while nobody changes it.
+    if _has_empty_log(path):
+        # After a killed sync, a file in a read-only folder can be read as long as it does not change.
         yield "mode=ro&immutable=1"
 
 
 @contextmanager
 def using(path: Path) -> Generator[None]:
-    """Raise `StoreError` where something is wrong with a store's file, or with what it holds, in one sentence."""
+    """Turn errors of a store's file or its content into a `StoreError` of one sentence."""
     try:
         with reading(path):
             yield
@@ -77,7 +80,7 @@ def _checked(connection: sqlite3.Connection, path: Path, *, writes: bool) -> sql
     try:
         if not writes:
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST)
-            # Our own triggers, which only act on writes, use the search index; older builds of SQLite mistrust that.
+            # Not for writing: our triggers use the search index, which older builds of SQLite then refuse.
             connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cell_size_check = ON")
         _check(connection, path, writes=writes)
@@ -96,8 +99,8 @@ def _opened(path: Path, options: str) -> BoundedConnection:
     return connection
 
 
-def _is_whole(path: Path) -> bool:
-    """Whether nothing that was committed stands in a log beside the file."""
+def _has_empty_log(path: Path) -> bool:
+    """Whether no committed data is in a log beside the file."""
     log = path.with_name(f"{path.name}-wal")
     return not log.exists() or not log.stat().st_size
 
@@ -108,21 +111,23 @@ def _check(connection: sqlite3.Connection, path: Path, *, writes: bool) -> None:
         for question in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
     )
     if application != APPLICATION and tables:
-        raise StoreError(f"{path} is a SQLite file of something else; nothing was changed. Give another path")
+        raise StoreError(
+            f"{path} is a SQLite file but not a conversations-hub store; nothing was changed. Give another path"
+        )
     if tables and version > VERSION:
         raise StoreError(
             f"{path} was written by a newer version of conversations-hub (layout {version}, here {VERSION}):"
             " upgrade conversations-hub"
         )
     if tables and version < VERSION and not (writes and version == VERSION - 1):
-        advice = f": run `conversations-hub sync --store {path}` once, which brings it up to date" if version else ""
+        advice = f": run `conversations-hub sync --store {path}` once to upgrade it" if version else ""
         raise StoreError(
             f"{path} was written by an older version of conversations-hub (layout {version}, here {VERSION}){advice}"
         )
     for name, definition in connection.execute("SELECT name, sql FROM sqlite_master").fetchall():
-        # A view could go on for ever. The statement is what SQLite goes by, whatever the file calls it.
+        # A view could run forever. SQLite goes by the statement, not by the type that the file claims.
         if name in NAMES and not definition.startswith(NAMES[name]):
-            raise StoreError(f"{path} was made by no sync: {name} is no table of ours")
+            raise StoreError(f"{path} was not made by a sync: {name} is not one of our tables")
 
 
 def has_index(connection: sqlite3.Connection) -> bool:

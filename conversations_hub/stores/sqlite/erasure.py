@@ -1,6 +1,6 @@
-"""Erasing: conversations out of a store, for good, and with a receipt.
+"""Erase conversations from a SQLite store, permanently.
 
-What is erased stands nowhere in the file any more, no sync brings it back, and nothing that is kept tells who it was.
+Afterwards they are nowhere in the file, no sync brings them back, and nothing that is kept identifies the person.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ __all__ = ["Plan", "clean", "digest_of", "erase", "named", "older"]
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What is to be erased."""
+    """The conversations to erase."""
 
     keys: dict[int, str]
-    """The refs of the conversations, by key."""
+    """Their refs, by key."""
     mentioned: tuple[str, ...] = ()
 
     def receipt(self, store: Path, erased_at: datetime | None, recordings: Sequence[str] = ()) -> Receipt:
-        """Return what to tell of it, before it is done or after."""
+        """Return the receipt; `erased_at` is None before the erasure, else an aware instant."""
         return Receipt(
             store=str(store),
             erased_at=erased_at,
@@ -39,7 +39,7 @@ class Plan(msgspec.Struct, frozen=True):
         )
 
 
-_TOLD: Final = (
+_METADATA: Final = (
     "title",
     "summary",
     "metadata",
@@ -53,7 +53,7 @@ _TOLD: Final = (
 
 
 def named(connection: sqlite3.Connection, refs: Sequence[str], person: Person | None) -> Plan:
-    """Choose conversations by ref, and all of a person: where the person takes part, or the data about it says so."""
+    """Choose conversations by ref, and those in which a person takes part or whose metadata mentions the person."""
     keys: dict[int, str] = {}
     for ref in map(Ref.parse, refs):
         target = ref.target
@@ -64,7 +64,7 @@ def named(connection: sqlite3.Connection, refs: Sequence[str], person: Person | 
             )
         )
         if len(rows) > 1:
-            raise InvalidRefError(f"{target.provider} has that id in several accounts: say which")
+            raise InvalidRefError(f"several {target.provider} accounts have this id: write provider/account:id")
         keys |= rows
     if person is not None:
         connection.create_function("is_in", 1, person.is_in, deterministic=True)
@@ -74,13 +74,13 @@ def named(connection: sqlite3.Connection, refs: Sequence[str], person: Person | 
             " WHERE is_participant(participant_id) OR is_in(participant_id) OR is_in(name) OR is_in(phone)"
         )
         keys |= connection.execute(
-            f"SELECT key, ref FROM conversations WHERE {' OR '.join(f'is_in({name})' for name in _TOLD)}"
+            f"SELECT key, ref FROM conversations WHERE {' OR '.join(f'is_in({name})' for name in _METADATA)}"
         )
     return Plan(keys, tuple(_mentions(connection, keys)) if person is not None else ())
 
 
 def older(connection: sqlite3.Connection, than: datetime) -> Plan:
-    """Choose conversations that were before an instant; those without any are left."""
+    """Choose conversations from before an aware instant; those without an instant stay."""
     question = "SELECT key, ref FROM conversations WHERE at < ? AND at <> ''"
     return Plan(dict(connection.execute(question, (instant_text(than),)).fetchall()))
 
@@ -94,9 +94,9 @@ def _mentions(connection: sqlite3.Connection, besides: dict[int, str]) -> Iterat
 
 
 def erase(connection: sqlite3.Connection, keys: Mapping[int, str], now: datetime, revision: int) -> None:
-    """Delete conversations, and note that they are not to come back; in a transaction of the caller's.
+    """Delete conversations, and note that they must not come back; call it in a transaction.
 
-    Until `clean` was called their bytes stand in the file.
+    Their bytes stay in the file until `clean` is called.
     """
     for key in keys:
         provider, account, id = connection.execute(
@@ -105,19 +105,19 @@ def erase(connection: sqlite3.Connection, keys: Mapping[int, str], now: datetime
         digest = digest_of(connection, f"{provider}/{account}", id)
         connection.execute("INSERT OR IGNORE INTO erased VALUES (?, ?, ?)", (digest, instant_text(now), revision))
         connection.execute("DELETE FROM conversations WHERE key = ?", (key,))
-    for table in ("turns", "participants", "recordings", "remembered", "measures"):  # whatever others left behind
+    for table in ("turns", "participants", "recordings", "remembered", "measures"):  # also what other tools left behind
         connection.execute(f"DELETE FROM {table} WHERE conversation NOT IN (SELECT key FROM conversations)")
     connection.execute("INSERT OR REPLACE INTO store VALUES ('unclean', 1)")
 
 
 def digest_of(connection: sqlite3.Connection, account: str, id: str) -> bytes:
-    """Return the tombstone of a conversation, with the store's own salt."""
+    """Return the tombstone of a conversation, with the store's salt."""
     (salt,) = connection.execute("SELECT value FROM store WHERE name = 'salt'").fetchone()
     return tombstone(salt, account, id)
 
 
 def clean(connection: sqlite3.Connection, *, with_index: bool) -> None:
-    """Write the file anew, without what was deleted; the index keeps words of it until it is merged."""
+    """Rewrite the file without what was deleted; the index keeps deleted words until it is merged."""
     if with_index:
         connection.execute("INSERT INTO turns_text (turns_text) VALUES ('optimize')")
     connection.execute("VACUUM")

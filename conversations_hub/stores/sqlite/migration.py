@@ -1,4 +1,4 @@
-"""From the first layout of a store to this one, in one transaction: a kill leaves the one or the other."""
+"""Migrate a store from the first layout to this one, in one transaction: a kill leaves one or the other."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ __all__ = ["migrate", "steps"]
 _ROW: Final = ", ".join(("key", *CONVERSATION))
 _SAID: Final = ", ".join(("key", "conversation", "position", *TURN))
 
-# What others deleted with other tools left its parts behind, for nothing took those with it then. A table is made
-# under another name and renamed once the old one is gone: so what refers to it goes on to do so.
+# In the first layout, conversations deleted with other tools left their parts behind. A table is created under another
+# name and renamed once the old one is gone, so that references to it stay valid.
 _STEPS: Final = f"""
 DROP TRIGGER IF EXISTS turns_removed;
 DROP TRIGGER IF EXISTS turns_changed;
@@ -60,9 +60,9 @@ INSERT INTO turns_text (turns_text) VALUES ('rebuild');
 
 
 def migrate(connection: sqlite3.Connection, *, with_index: bool) -> None:
-    """Bring a store of the first layout to this one, while foreign keys are off. An error changes nothing."""
+    """Migrate a store of the first layout to this one, with foreign keys off. An error changes nothing."""
     connection.create_function("timestamp_text", 1, timestamp_text, deterministic=True)
-    connection.create_function("first_layout", 1, _of_first_layout, deterministic=True)
+    connection.create_function("first_layout", 1, _mark_first_layout, deterministic=True)
     connection.create_function("indexed", 1, indexed, deterministic=True)
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -75,12 +75,12 @@ def migrate(connection: sqlite3.Connection, *, with_index: bool) -> None:
         raise
 
 
-def _of_first_layout(fingerprint: bytes) -> bytes:
+def _mark_first_layout(fingerprint: bytes) -> bytes:
     return FIRST_LAYOUT + fingerprint
 
 
 def steps(*, with_index: bool) -> Iterator[str]:
-    """Yield the statements of a migration; one that makes a trigger is one."""
+    """Yield the statements of a migration; one that creates a trigger stays whole."""
     statement = ""
     for line in (_STEPS + (_INDEX if with_index else "")).splitlines():
         statement += f"{line}\n"

@@ -1,7 +1,7 @@
-"""What somebody looks for: words, as people write them into a search box, and where a text holds them.
+"""Search queries, as people type them into a search box, and where they match in a text.
 
-All words must be there. `OR` between two makes one of them enough, `NOT` or a dash before one leaves out what holds
-it, `"in quotes"` words count as they follow each other, and a star behind a word finds all that begin so.
+All words must match. `OR` between two words makes one of them enough, `NOT` or a dash before a word leaves out texts
+that contain it, `"quoted words"` must follow each other, and a star after a word matches all words that start with it.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from .words import is_character, paired, tokens
 __all__ = ["Query", "Term", "parsed", "snippet"]
 
 _MOST_WORDS: Final = 200
-# A quote opens a phrase where a word may begin; inside one it is a sign like others, as in Hebrew.
+# A quote opens a phrase only at the start of a word; inside a word it is an ordinary character, as in Hebrew.
 _PART: Final = re.compile(r'(-?)(?:"([^"]*)"?(\*?)|(\S+?)(\*?)(?=\s|$))')
 _QUOTES: Final = str.maketrans(dict.fromkeys("“”„«»", '"'))
 
 _SHOWN: Final = 140  # characters of a snippet
-_BEFORE: Final = 40  # of them before what was found
-_LOOKED_AT: Final = 100_000  # characters of a turn, so that a snippet is made in a bounded time
-_MOST_FINDS: Final = 1000  # in a turn
+_BEFORE: Final = 40  # of these before the match
+_LOOKED_AT: Final = 100_000  # characters of a turn searched for a snippet, which bounds its time
+_MOST_FINDS: Final = 1000  # per word of a query, in a turn
 
 
 class _Said:
-    """The words of a text, and where each of them stands: many are looked for in one text."""
+    """The words of a text, with an index of their positions: many words are looked up in one text."""
 
     def __init__(self, text: str) -> None:
         self.words = list(tokens(text))
@@ -40,7 +40,7 @@ class _Said:
             self.places[word].append(at)
 
     def beginning(self, word: str) -> list[int]:
-        """Return where those stand that begin like a word."""
+        """Return the positions of the words that start with a prefix."""
         return sorted(at for other, places in self.places.items() if other.startswith(word) for at in places)
 
 
@@ -48,22 +48,22 @@ class Term(msgspec.Struct, frozen=True):
     """A word, or several that follow each other."""
 
     said: str
-    """As it was asked for."""
+    """As typed."""
     words: tuple[str, ...]
-    """As they are compared."""
+    """As compared."""
     is_prefix: bool = False
-    """Whether the last may go on."""
+    """Whether the last word may continue."""
 
     def expression(self) -> str:
-        """Return it as FTS5 looks for it in what was indexed."""
+        """Return the term as an FTS5 expression over the indexed text."""
         pairs, is_prefix = paired(self.words), self.is_prefix
-        if is_character(self.words[-1]):  # in the index it may stand with any other
+        if is_character(self.words[-1]):  # in the index it may be paired with any other
             is_prefix = len(pairs) == 1 or not is_character(self.words[-2])
             pairs = pairs if is_prefix else pairs[:-1]
         return f'"{" ".join(pairs)}"{"*" * is_prefix}'
 
     def found(self, said: _Said) -> Iterator[tuple[int, int]]:
-        """Yield from where to where it stands among words."""
+        """Yield the start and end of each match in the text."""
         *before, last = self.words
         for at in said.beginning(last) if self.is_prefix else said.places.get(last, ()):
             first = at - len(before)
@@ -72,44 +72,44 @@ class Term(msgspec.Struct, frozen=True):
 
 
 class Query(msgspec.Struct, frozen=True):
-    """What is looked for."""
+    """A parsed search query; false if it has no words to find."""
 
     wanted: tuple[tuple[Term, ...], ...]
-    """Of each of these, one must be there."""
+    """Of each group, at least one term must match."""
     unwanted: tuple[Term, ...] = ()
-    """None of these may be there."""
+    """None of these terms may match."""
 
     def __bool__(self) -> bool:
         return bool(self.wanted)
 
     def parts(self) -> list[str]:
-        """Return an FTS5 expression for each of `wanted`."""
+        """Return an FTS5 expression for each group of `wanted`."""
         return [_any(terms) for terms in self.wanted]
 
     def expression(self) -> str:
-        """Return it as an FTS5 expression."""
+        """Return the query as an FTS5 expression."""
         wanted = " AND ".join(f"({part})" for part in self.parts())
         return f"({wanted}) NOT ({_any(self.unwanted)})" if self.unwanted else wanted
 
     def holds(self, text: str) -> bool:
-        """Whether it is true of a text."""
+        """Whether a text matches the query."""
         said = _Said(text)
-        return all(_stands(terms, said) for terms in self.wanted) and not _stands(self.unwanted, said)
+        return all(_matches(terms, said) for terms in self.wanted) and not _matches(self.unwanted, said)
 
 
 def _any(terms: Sequence[Term]) -> str:
     return " OR ".join(term.expression() for term in terms)
 
 
-def _stands(terms: Sequence[Term], said: _Said) -> bool:
+def _matches(terms: Sequence[Term], said: _Said) -> bool:
     return any(True for term in terms for _ in term.found(said))
 
 
 def parsed(asked: str) -> Query:
-    """Return what somebody looks for; nothing where there is no word in it.
+    """Parse a search query; the result is false if there is no word to find.
 
     Raises:
-        InvalidRefError: These are more words than can be looked for at once.
+        InvalidRefError: too many words for one search.
     """
     wanted: list[list[Term]] = []
     unwanted: list[Term] = []
@@ -131,12 +131,12 @@ def parsed(asked: str) -> Query:
             wanted.append([term])
         is_other = is_unwanted = False
     if sum(len(term.words) for terms in [*wanted, unwanted] for term in terms) > _MOST_WORDS:
-        raise InvalidRefError(f"at most {_MOST_WORDS} words can be looked for at once")
+        raise InvalidRefError(f"too many words: a search takes at most {_MOST_WORDS}")
     return Query(tuple(dict.fromkeys(map(tuple, wanted))), tuple(dict.fromkeys(unwanted)))
 
 
 def snippet(text: str, query: Query) -> str:
-    """Return what was said around what was found, which stands in brackets; of a long text, where most of it stands."""
+    """Return the text around the matches, which are in brackets; of a long text, the part with the most of them."""
     said = _Said(text[:_LOOKED_AT])
     terms = dict.fromkeys(term for terms in query.wanted for term in terms)
     finds = sorted(
@@ -159,7 +159,7 @@ def snippet(text: str, query: Query) -> str:
 
 
 def _best(finds: Sequence[tuple[int, int, int]]) -> int:
-    """Return where the place begins that shows the most of what was looked for."""
+    """Return the start of the part that shows the most terms of the query."""
     best = most = ahead = 0
     near: Counter[int] = Counter()
     for start, _, number in finds:

@@ -1,4 +1,4 @@
-"""What is in a store: conversations by name and by filter, and turns by what was said in them."""
+"""Read a SQLite store: conversations by ref and by filter, and turns by their words."""
 
 from __future__ import annotations
 
@@ -38,14 +38,13 @@ __all__ = ["SQLiteReader"]
 
 T = TypeVar("T")
 
-_AT_A_TIME: Final = 100  # conversations read together
-_MOST_HINTS: Final = 20  # words that are counted where nothing is found
+_MOST_HINTS: Final = 20  # words that are counted one by one if nothing is found
 
 
 class SQLiteReader:
-    """A store's file, to read from; any number of readers may do so while a sync writes. To be closed, or `with`.
+    """Reads a store's file, also while a sync writes; any number of readers may. Close it, or use it with `with`.
 
-    It reads at once and waits for the disk: in an event loop call it through `asyncio.to_thread`.
+    Its methods block while they wait for the disk: in an event loop, call them through `asyncio.to_thread`.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -63,7 +62,7 @@ class SQLiteReader:
         if is_indexed:
             self._source, self._match, self._order = _INDEXED, "turns_text MATCH ?", "turns_text.rank"
         else:
-            # In builds of SQLite that have no index: slowly, and the newest first.
+            # Builds of SQLite without full-text search: slow, and newest first.
             self._source, self._match, self._order = _UNINDEXED, "holds(turns.text, ?)", "at DESC, turns.key"
             self._connection.create_function("holds", 2, self._holds)
 
@@ -76,7 +75,7 @@ class SQLiteReader:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Release the file."""
         self._connection.close()
 
     def erase(
@@ -87,17 +86,17 @@ class SQLiteReader:
         dry_run: bool = False,
         now: datetime | None = None,
     ) -> Receipt:
-        """Take conversations out for good: those named, and all of a person; with `dry_run` only say which.
+        """Erase the named conversations and all of a person, permanently; with `dry_run` only return which.
 
-        They are gone from the tables, the search index and the bytes of the file, which is written anew, and no sync
-        brings them back. With `recordings`, the folder that `sync --recordings` filled, their files are removed too.
-        Whoever reads meanwhile must have ended; copies and backups are yours to look after.
+        They are removed from the tables, the search index and the bytes of the file, which is rewritten, and no sync
+        brings them back. With `recordings`, the folder filled by `sync --recordings`, their files are removed too.
+        Other readers must be closed first. Copies and backups are not touched: erasing them is up to you.
 
         Raises:
-            StoreError: a sync is at work on the store, somebody reads it, or there is no room to write it anew.
+            StoreError: a sync is running on the store, another reader is open, or there is no room to rewrite it.
             InvalidRefError: a malformed ref, or one that several accounts have.
         """
-        return self._erased(partial(named, refs=refs, person=person), recordings, dry_run=dry_run, now=now)
+        return self._erase(partial(named, refs=refs, person=person), recordings, dry_run=dry_run, now=now)
 
     def prune(
         self,
@@ -107,11 +106,11 @@ class SQLiteReader:
         dry_run: bool = False,
         now: datetime | None = None,
     ) -> Receipt:
-        """Take out, as `erase` does, what was before an instant; what has none stays."""
+        """Erase, as `erase` does, the conversations from before an aware instant; those without one stay."""
         check_span(before, None)
-        return self._erased(partial(older, than=before), recordings, dry_run=dry_run, now=now)
+        return self._erase(partial(older, than=before), recordings, dry_run=dry_run, now=now)
 
-    def _erased(
+    def _erase(
         self,
         choose: Callable[[sqlite3.Connection], Plan],
         recordings: str | Path | None,
@@ -122,7 +121,7 @@ class SQLiteReader:
         if dry_run:
             with using(self.path):
                 return choose(self._connection).receipt(self.path, None)
-        self._connection.close()  # the file is written anew
+        self._connection.close()  # the file is rewritten
         try:
             with using(self.path), closing(Writer(self.path, {})) as writer:
                 folder = None if recordings is None else Path(recordings)
@@ -131,14 +130,14 @@ class SQLiteReader:
             self._open()
 
     def accounts(self) -> list[str]:
-        """Return the accounts there are, as "provider/account"."""
+        """Return the accounts in the store, as "provider/account"."""
         found = set(self._ask("SELECT account FROM accounts", (), _text))
         for provider in self._each(_NEXT_PROVIDER):
             found.update(f"{provider}/{account}" for account in self._each(_NEXT_ACCOUNT, provider))
         return sorted(found)
 
     def _each(self, question: str, *values: str) -> Iterator[str]:
-        """Yield each value there is, asked for by the one before it: DISTINCT may read all that lie between."""
+        """Yield each distinct value, by a query for the next one: DISTINCT may read all rows between them."""
         last: str | None = ""
         while last is not None:
             [last] = self._ask(question, (*values, last), _text_or_none)
@@ -146,21 +145,24 @@ class SQLiteReader:
                 yield last
 
     def status(self) -> StoreStatus:
-        """Return how the store stands, account by account."""
+        """Return the status of the store, account by account."""
         with using(self.path):
             return status(partial(self._ask, make=tuple))
 
     def get(self, ref: str) -> Conversation:
-        """Return one conversation; raise `NotFoundError` where it is not there."""
+        """Return one conversation.
+
+        Raises:
+            NotFoundError: the store does not have it.
+            InvalidRefError: a malformed ref, or one that several accounts have.
+        """
         parsed = Ref.parse(ref)
         target = parsed.target
-        # In no order: an index that has one would be read until the id turns up.
+        # Not sorted: SQLite would read the index that is sorted until the id turns up.
         rows = self._rows(_equal(provider=target.provider, account=target.account, id=parsed.id), limit=2)
         found = [self._whole(row) for row in rows]
         if len(found) > 1:
-            raise InvalidRefError(
-                f"{target.provider} has that id in several accounts: say which, as provider/account:id"
-            )
+            raise InvalidRefError(f"several {target.provider} accounts have this id: write provider/account:id")
         if not found:
             raise NotFoundError("no such conversation in the store", provider=target.provider, account=target.account)
         return found[0]
@@ -174,13 +176,13 @@ class SQLiteReader:
         agent: str | None = None,
         limit: int | None = None,
     ) -> Iterator[Conversation]:
-        """Yield conversations, the newest first; one without an instant lies in every span, as in `hub.list`."""
+        """Yield conversations, newest first; one without an instant lies in every span, as in `hub.list`."""
         wanted = Filters.of(targets, since, until, status=status, agent=agent)
         condition = _all(_before(until), _equal(status=wanted.status, agent_id=agent))
         spans: list[_Condition] = [("", [])]
-        if since is not None:  # two questions: one for both would read all that lies between
+        if since is not None:  # two queries: a single one would read everything between them
             spans = [("at >= ?", [instant_text(since)]), ("at = ''", [])]
-        # And one for each target: no index has those of several in one order.
+        # And one for each target: no index sorts those of several targets together.
         owners = [_is_of(target) for target in wanted.targets] or [("", [])]
         found = (self._newest_first([_all(one, condition, span) for one in owners], limit) for span in spans)
         return islice(chain.from_iterable(found), limit)
@@ -188,9 +190,10 @@ class SQLiteReader:
     def recordings(
         self, *targets: str, since: datetime | None = None, until: datetime | None = None
     ) -> Iterator[tuple[Recording, int, datetime | None]]:
-        """Yield the recordings of those conversations, the newest first.
+        """Yield the recordings of the matching conversations, newest first.
 
-        Each comes with its position in its conversation, and with when that was made, else when it started.
+        Each comes with its position in its conversation, and with when the conversation was created, else when it
+        started, UTC.
         """
         where, values = _narrowed(Filters.of(targets, since, until))
         return self._ask(
@@ -216,23 +219,23 @@ class SQLiteReader:
         limit: int = 20,
         offset: int = 0,
     ) -> Found:
-        """Return the turns in which all the words were said, the best match first, from the one at `offset`.
+        """Return the turns that contain all the words, best match first, starting at `offset`.
 
-        Words count in any form of case and accent; `"in quotes"` they count as they follow each other, and with a star
-        at the end as a beginning: `refund*`. `OR` between two makes one of them enough, `NOT` or a dash before one
-        leaves out the turns in which it stands.
+        Words match in any case, with or without accents. `"quoted words"` must follow each other, and a star at the end
+        matches all words that start like this: `refund*`. `OR` between two words makes one of them enough; `NOT` or a
+        dash before a word leaves out the turns that contain it.
 
-        With `anywhere` the words may stand in different turns of one conversation, each turn that has one of them is a
-        hit, and what is left out are conversations. The other filters are those of `hub.list`, `status` and `agent`
-        among them; `role` is of who said the words.
+        With `anywhere` the words may be in different turns of one conversation, each turn with one of them is a hit,
+        and `NOT` leaves out whole conversations. `since`, `until`, `status` and `agent` filter as in `hub.list`; `role`
+        is the role of the speaker.
 
         Raises:
-            InvalidRefError: These are more words than can be looked for at once.
+            InvalidRefError: a malformed argument, or too many words for one search.
         """
         wanted = Filters.of(targets, since, until, status=status, agent=agent, role=role)
         query = parsed(words)
         if not query:
-            hint = "there are only words to leave out" if query.unwanted else "there is no word to find"
+            hint = "the query only leaves words out: add one to find" if query.unwanted else "the query has no words"
             return Found(hits=[], total=0, hint=hint)
         narrowed = _all(_narrowed(wanted), _equal(role=wanted.role, status=wanted.status, agent_id=agent))
         asked = _all(self._anywhere(query, wanted.role) if anywhere else self._said(query), narrowed)
@@ -243,7 +246,7 @@ class SQLiteReader:
         return Found(hits=hits, total=total, hint=None if total else self._hint(query, narrowed, anywhere=anywhere))
 
     def _said(self, query: Query) -> _Condition:
-        """Return the condition that a turn says it."""
+        """Return the condition that a turn matches."""
         expression = query.expression()
         self._asked[expression] = query
         return self._match, [expression]
@@ -252,7 +255,7 @@ class SQLiteReader:
         return self._asked[expression].holds(text)
 
     def _anywhere(self, query: Query, role: Role | None) -> _Condition:
-        """Return the condition that a turn says some of it, in a conversation that says all of it."""
+        """Return the condition that a turn contains some of the words, in a conversation that contains all of them."""
         conditions = [self._said(Query((tuple(term for terms in query.wanted for term in terms),)))]
         for terms, is_in in [*((terms, "IN") for terms in query.wanted), (query.unwanted, "NOT IN")]:
             if terms:
@@ -263,7 +266,7 @@ class SQLiteReader:
 
     def _count(self, condition: _Condition) -> int:
         where, values = condition
-        # The index alone counts what is not narrowed, without a look at each turn.
+        # Without filters the index alone can count, without reading each turn.
         source = " FROM turns_text" if where == "turns_text MATCH ?" else self._source
         [count] = self._ask(f"SELECT count(*){source} WHERE {where}", values, itemgetter(0))
         return int(count)
@@ -272,13 +275,13 @@ class SQLiteReader:
         terms = [term for terms in query.wanted for term in terms][:_MOST_HINTS]
         alone = {term.said: self._count(_all(self._said(Query(((term,),))), narrowed)) for term in terms}
         if len(alone) == 1 and not query.unwanted:
-            return f"nobody said {terms[0].said}"
+            return f"no matches for {terms[0].said}"
         each = ", ".join(f"{said} in {count or 'no'} turn{'s' * (count != 1)}" for said, count in alone.items())
-        further = "" if anywhere or not all(alone.values()) else "; they may stand in different turns of a conversation"
-        return f"nobody said all of that in one {'conversation' if anywhere else 'turn'}. By itself: {each}{further}"
+        further = "" if anywhere or not all(alone.values()) else "; they may be in different turns of a conversation"
+        return f"no {'conversation' if anywhere else 'turn'} matches all of that. Separately: {each}{further}"
 
     def _newest_first(self, conditions: Sequence[_Condition], limit: int | None) -> Iterator[Conversation]:
-        """Yield what meets one of the conditions, once each."""
+        """Yield the conversations that meet one of the conditions, each once."""
         found = [self._rows(condition, limit, "ORDER BY at DESC, key DESC") for condition in conditions]
         for _, alike in groupby(merge(*found, key=_AGE, reverse=True), key=_AGE):
             yield self._whole(next(alike))
@@ -298,7 +301,7 @@ class SQLiteReader:
         return [_finite(row) for row in self._connection.execute(question, (key,)).fetchall()]
 
     def _ask(self, question: str, values: Sequence[Any], make: Callable[[Sequence[Any]], T]) -> Iterator[T]:
-        """Yield what is made of each row. Whatever is wrong with one is a `StoreError`."""
+        """Yield the result of `make` for each row; raise `StoreError` for anything wrong with one."""
         with using(self.path):
             for row in self._connection.execute(question, values):
                 yield make(_finite(row))
@@ -316,25 +319,25 @@ _INDEXED: Final = (
     " JOIN conversations ON conversations.key = turns.conversation"
 )
 
-_Condition = tuple[str, list[Any]]  # of a statement, and the values for its marks
+_Condition = tuple[str, list[Any]]  # in SQL, and the values of its placeholders
 
 
 def _all(*conditions: _Condition) -> _Condition:
-    told = [where for where, _ in conditions if where]
-    return " AND ".join(told), [value for _, values in conditions for value in values]
+    parts = [where for where, _ in conditions if where]
+    return " AND ".join(parts), [value for _, values in conditions for value in values]
 
 
 def _equal(**columns: str | None) -> _Condition:
-    told = {name: str(value) for name, value in columns.items() if value is not None}
-    return " AND ".join(f"{name} = ?" for name in told), list(told.values())
+    given = {name: str(value) for name, value in columns.items() if value is not None}
+    return " AND ".join(f"{name} = ?" for name in given), list(given.values())
 
 
 def _narrowed(wanted: Filters) -> _Condition:
-    """Return the condition of targets and span."""
+    """Return the condition for targets and span."""
     named = [_is_of(target) for target in wanted.targets]
     owners = f"({' OR '.join(where for where, _ in named)})" if named else ""
     since: _Condition = ("", [])
-    if wanted.since is not None:  # like `hub.list`: what has no instant is in every span
+    if wanted.since is not None:  # as in `hub.list`, one without an instant is in every span
         since = ("(at >= ? OR at = '')", [instant_text(wanted.since)])
     return _all((owners, [value for _, values in named for value in values]), since, _before(wanted.until))
 
@@ -361,11 +364,11 @@ def _is_of(target: Target) -> _Condition:
     return " AND ".join(conditions), values
 
 
-# what a row is read as; `UNREADABLE` where it holds something else
+# how rows are read; invalid values raise one of `UNREADABLE`
 
 
 def _finite(row: Sequence[Any]) -> Sequence[Any]:
-    if inf in row or -inf in row:  # SQLite holds such numbers, JSON has no word for them
+    if inf in row or -inf in row:  # SQLite can hold infinity, JSON cannot
         raise ValueError
     return row
 
@@ -381,7 +384,7 @@ def _text_or_none(row: Sequence[Any]) -> str | None:
 
 
 def _aged(row: Sequence[Any]) -> Sequence[Any]:
-    """Return a row that begins with what conversations are sorted by."""
+    """Return a row, after checking the values that conversations are sorted by."""
     msgspec.convert(row[:2], tuple[str, int])
     return row
 

@@ -1,4 +1,4 @@
-"""The questions that tell how a SQLite store stands; each is answered from an index."""
+"""The queries for the status of a SQLite store; each is answered from an index."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ QUESTIONS: Final = {
 
 
 def status(ask: Ask) -> StoreStatus:
-    """Return how a store stands, given what answers questions about it."""
+    """Return the status of a store; `ask` runs a query on it and raises `StoreError` if that fails."""
 
     def by_account(name: str) -> dict[str, Sequence[Any]]:
         return {msgspec.convert(account, str): facts for account, *facts in ask(QUESTIONS[name], ())}
@@ -51,8 +51,8 @@ def status(ask: Ask) -> StoreStatus:
     def one(account: str) -> AccountStatus:
         conversations, restricted = there.get(account, (0, 0))
         failing_now, failing_since = failing.get(account, (0, None))
-        [told] = progress.get(account, ("{}",))
-        went = msgspec.json.decode(told, type=Checkpoint)
+        [stored] = progress.get(account, ("{}",))
+        went = msgspec.json.decode(stored, type=Checkpoint)
         return AccountStatus(
             where=account,
             conversations=conversations,

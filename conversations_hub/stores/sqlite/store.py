@@ -1,4 +1,4 @@
-"""The SQLite store: one file that any SQLite tool opens, with full-text search over what was said."""
+"""The SQLite store: one file that any SQLite tool opens, with full-text search over all transcripts."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ T = TypeVar("T")
 
 
 class SQLiteStore:
-    """A store in one SQLite file. It works in a thread of its own, so that the event loop never waits for the disk.
+    """A store in one SQLite file. It works in its own thread, so that the event loop never waits for the disk.
 
-    Write-ahead logging lets others read while it writes. A commit survives the death of the process; after a loss of
-    power the last ones may be gone, each whole.
+    Write-ahead logging lets others read while it writes. A commit survives the death of the process; after a power
+    loss the last commits may be missing, but none is partial.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -41,7 +41,7 @@ class SQLiteStore:
         return SQLiteReader(self.path)
 
     async def open(self, terms: Mapping[str, str]) -> None:
-        """See `Store.open`. Any run may go on where another stopped, if it redacts and keeps the same."""
+        """See `Store.open`. Any run may resume another one, if it redacts and keeps raw payloads alike."""
         await self._do(partial(self._take, terms))
 
     def _take(self, terms: Mapping[str, str]) -> None:
@@ -62,8 +62,8 @@ class SQLiteStore:
     async def commit(self, account: str, entries: Sequence[Entry], progress: Checkpoint) -> Written:
         """See `Store.commit`."""
         writer = self._open_writer()
-        if writer.has_failed:  # whoever goes on after that would note a place that was never reached
-            raise StoreError(f"{self.path}: a commit failed; open it again")
+        if writer.has_failed:  # a later commit would store a checkpoint that was never reached
+            raise StoreError(f"{self.path}: a commit failed. Open the store again")
         return await self._do(partial(writer.commit, account, entries, progress))
 
     async def vanished(self, account: str, listed: Collection[str], now: datetime) -> Sequence[str]:
@@ -71,13 +71,13 @@ class SQLiteStore:
         return await self._do(partial(self._open_writer().vanished, account, frozenset(listed), now))
 
     async def finish(self, unreadable: Mapping[str, int] | None = None) -> None:
-        """See `Store.finish`. There is nothing to complete: what was committed is there."""
+        """See `Store.finish`. There is nothing to complete: every commit already is."""
 
     async def close(self) -> None:
         """See `Store.close`."""
-        await self._thread.end(partial(_told, self.path, self._let_go))
+        await self._thread.end(partial(_run, self.path, self._release))
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.close()
@@ -88,9 +88,9 @@ class SQLiteStore:
         return self._writer
 
     async def _do(self, work: Callable[[], T]) -> T:
-        return await self._thread.do(partial(_told, self.path, work))
+        return await self._thread.do(partial(_run, self.path, work))
 
 
-def _told(path: Path, work: Callable[[], T]) -> T:
+def _run(path: Path, work: Callable[[], T]) -> T:
     with using(path):
         return work()

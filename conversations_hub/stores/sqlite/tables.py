@@ -1,6 +1,6 @@
-"""The tables of a store, and what of a conversation stands in which column.
+"""The tables of a store, and how conversations map to their columns.
 
-Instants are ISO 8601 texts in UTC that sort as they follow each other; what has parts of its own is JSON.
+Instants are ISO 8601 texts in UTC that sort in order of time; nested values are JSON.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
+from math import isfinite
 from typing import Any, Final
 from zlib import compress
 
@@ -45,7 +47,7 @@ __all__ = [
     "turn_columns",
 ]
 
-APPLICATION: Final = 0x436F6E76  # "Conv", where https://www.sqlite.org/fileformat2.html#application_id stands
+APPLICATION: Final = 0x436F6E76  # "Conv": https://www.sqlite.org/fileformat2.html#application_id
 VERSION: Final = 2
 
 CONVERSATION: Final = (
@@ -143,7 +145,7 @@ MEASURES: Final = (
 
 CONVERSATIONS: Final = """
 CREATE TABLE conversations (
-    key INTEGER PRIMARY KEY AUTOINCREMENT, -- never given out again, whatever others delete
+    key INTEGER PRIMARY KEY AUTOINCREMENT, -- never reused, even if other tools delete rows
     ref TEXT GENERATED ALWAYS AS (
         provider || CASE account WHEN 'default' THEN '' ELSE '/' || account END || ':' || id
     ) VIRTUAL,
@@ -159,9 +161,9 @@ CREATE TABLE conversations (
     cost TEXT, cost_unit TEXT, language TEXT,
     tags TEXT, metadata TEXT, links TEXT, related_ids TEXT, estimated TEXT, issues TEXT,
     raw BLOB,
-    vanished_at TEXT, -- when a list that was walked whole showed it no longer
-    told TEXT, -- what webhooks told of it, as JSON; nothing fills it yet
-    revision INTEGER NOT NULL DEFAULT 0, -- of the store, when this was last written
+    vanished_at TEXT, -- when a completely walked list no longer showed it
+    told TEXT, -- what webhooks said about it, as JSON; not filled yet
+    revision INTEGER NOT NULL DEFAULT 0, -- revision of the store when this row was last written
     UNIQUE (provider, account, id)
 );
 """
@@ -198,26 +200,26 @@ CREATE TABLE accounts (
 """
 
 BOOKKEEPING: Final = f"""
--- What a sync remembers of each conversation, to tell whether it must be fetched or written again.
+-- What a sync remembers of each conversation, to decide whether to fetch or write it again.
 CREATE TABLE remembered (
     conversation INTEGER PRIMARY KEY REFERENCES conversations (key),
     row_print BLOB NOT NULL, content_print BLOB NOT NULL, settles_at TEXT, failing_since TEXT, listed BLOB
 );
 CREATE INDEX remembered_unsettled ON remembered (conversation) WHERE settles_at IS NOT NULL;
 CREATE INDEX remembered_failing ON remembered (conversation) WHERE failing_since IS NOT NULL;
--- What was erased, so that no sync brings it back: a digest of its ref, with the store's own salt.
+-- Erased conversations, so that no sync brings them back: a digest of each ref with the store's salt.
 CREATE TABLE erased (
     digest BLOB PRIMARY KEY,
     erased_at TEXT NOT NULL,
     revision INTEGER NOT NULL
 ) WITHOUT ROWID;
--- One value for each name: `made`, how the store was made; `salt`; `revision`, which grows with every write.
+-- Values by name: `made`, the options of the store; `salt`; `revision`, which grows with every write.
 CREATE TABLE store (
     name TEXT PRIMARY KEY,
     value NOT NULL
 ) WITHOUT ROWID;
 INSERT INTO store VALUES ('revision', 0), ('salt', randomblob(16));
--- What was measured of each conversation; nothing fills it yet.
+-- Metrics of each conversation; not filled yet.
 CREATE TABLE measures (
     conversation INTEGER PRIMARY KEY REFERENCES conversations (key),
     version INTEGER NOT NULL, content_print BLOB NOT NULL,
@@ -242,7 +244,7 @@ CREATE INDEX conversations_without_transcript ON conversations (provider, accoun
     WHERE transcript_state IN ('pending', 'not_loaded');
 CREATE INDEX conversations_vanished ON conversations (provider, account) WHERE vanished_at IS NOT NULL;
 CREATE INDEX conversations_by_revision ON conversations (revision);
--- Whoever deletes a conversation deletes all of it, with any tool.
+-- Deleting a conversation, with any tool, deletes all its parts.
 CREATE TRIGGER conversations_removed AFTER DELETE ON conversations BEGIN
     DELETE FROM turns WHERE conversation = old.key;
     DELETE FROM participants WHERE conversation = old.key;
@@ -266,13 +268,13 @@ CREATE VIEW pending AS
 """
 
 TABLES: Final = CONVERSATIONS + TURNS + PARTS + BOOKKEEPING + INDEXES + VIEWS
-"""All of a new store but its search index."""
+"""Everything in a new store except its search index."""
 
-# The index holds no text of its own. What is added is indexed by whoever adds it, all at once, for a trigger takes
-# three times as long; what is removed or changed, by triggers, whoever does it: in SQL alone, so that any tool may.
+# The index keeps no text. A commit indexes all its new turns at once, because a trigger takes three times as long;
+# triggers in plain SQL index what is removed or changed, so that any tool may do that.
 # https://www.sqlite.org/fts5.html#external_content_tables
-# Where SQLite finds other words in a text than people do, it gets to read `folded` in its place (see `words`).
-# Datasette finds the index of a table by what the comment says.
+# If SQLite finds other words in a text than people do, it indexes the text in `folded` instead (see `words`).
+# Datasette finds the index of a table by the comment in its definition.
 TEXT_SEARCH: Final = f"""
 CREATE TABLE folded (
     turn INTEGER PRIMARY KEY,
@@ -301,17 +303,17 @@ NAMES: Final = {
     name: "CREATE VIRTUAL TABLE turns_text USING fts5" if name == "turns_text" else "CREATE TABLE"
     for name in re.findall(r"^CREATE (?:VIRTUAL )?TABLE (\w+)", TABLES + TEXT_SEARCH, re.MULTILINE)
 }
-"""The tables of a store, and how the statement begins that defines each."""
+"""The tables of a store, each with the start of the statement that defines it."""
 
 ADD_FOLDED: Final = "INSERT INTO folded (turn, text) VALUES (?, ?)"
-"""To be done before the turns are indexed."""
+"""Execute this before indexing the turns."""
 
 INDEX_TURNS: Final = "INSERT INTO turns_text (rowid, text) SELECT key, text FROM turns_words WHERE key > ?"
 """Indexes all turns with a key above one."""
 
 
 def folded_rows(texts: Iterable[str], first: int) -> Iterator[tuple[int, str]]:
-    """Yield the rows of `folded` for the texts of turns that follow each other, from the first's key."""
+    """Yield the rows of `folded` for the texts of consecutive turns, of which `first` is the first key."""
     for key, text in enumerate(map(indexed, texts), first):
         if text is not None:
             yield key, text
@@ -319,28 +321,39 @@ def folded_rows(texts: Iterable[str], first: int) -> Iterator[tuple[int, str]]:
 
 _encoder = msgspec.json.Encoder()
 _MICROSECONDS: Final = 6  # digits
+_BEYOND: Final = datetime(9000, 1, 1, tzinfo=UTC).timestamp()
 
 
 def instant_text(moment: datetime | None) -> str | None:
-    """Return an instant as text of one length, so that texts sort as instants do."""
+    """Return an aware instant as text in UTC of fixed length, so that texts sort in order of time."""
     if moment is None:
         return None
     return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def timestamp_text(seconds: float | None) -> str | None:
-    """Return a Unix time as text, with more than six digits where it takes them to be the same number again."""
+    """Return a Unix time as text in UTC, with more than six decimals if it needs them to be read back exactly.
+
+    A number that is too early or too late to be one of our instants is returned as a number in text.
+    """
     if seconds is None:
         return None
+    if not 0 <= seconds < _BEYOND:
+        return repr(seconds)
     moment = datetime.fromtimestamp(seconds, UTC)
-    text = instant_text(moment)
-    if moment.timestamp() == seconds or seconds < 0:
-        return text
+    if moment.timestamp() == seconds:
+        return instant_text(moment)
     whole = datetime.fromtimestamp(int(seconds), UTC).replace(tzinfo=None).isoformat()
-    return f"{whole}.{repr(seconds).partition('.')[2]}Z"
+    digits = f"{Decimal(repr(seconds)):f}".partition(".")[2]  # never 1e-07
+    return f"{whole}.{digits}Z"
 
 
 def _timestamp_of(text: str) -> float:
+    if "T" not in text:
+        seconds = float(text)
+        if not isfinite(seconds):
+            raise ValueError
+        return seconds
     digits = text[20:-1]
     if len(digits) <= _MICROSECONDS:
         return instant_of(text).timestamp()
@@ -400,7 +413,7 @@ def _is_public(turn: TranscriptTurn) -> bool:
 
 
 def turn_columns(turns: Sequence[TranscriptTurn]) -> dict[str, list[Any]]:
-    """Return the columns of turns by their names in `TURN`, but for those in which nothing stands."""
+    """Return the columns of turns by their names in `TURN`, without empty ones."""
     columns: dict[str, list[Any]] = {
         "role": [turn.role.value for turn in turns],
         "text": [turn.text for turn in turns],
@@ -418,7 +431,7 @@ def turn_columns(turns: Sequence[TranscriptTurn]) -> dict[str, list[Any]]:
         "visibility": [turn.visibility.value for turn in turns] if not all(map(_is_public, turns)) else [],
         "provider_id": [turn.provider_id for turn in turns],
     }
-    # To hand SQLite a None takes longer than to hand it a word.
+    # Passing a None to SQLite takes longer than passing a text.
     return {name: values for name, values in columns.items() if values.count(None) < len(values)}
 
 
@@ -441,9 +454,9 @@ def conversation_of(
     participants: Sequence[Sequence[Any]],
     recordings: Sequence[Sequence[Any]],
 ) -> Conversation:
-    """Return the conversation that the columns hold, each in the order of its names above.
+    """Return the conversation in these columns, which are in the order of the names above.
 
-    Raises one of `UNREADABLE` where they hold something else.
+    Raises one of `UNREADABLE` for values that are not those of a conversation.
     """
     found: dict[str, Any] = dict(zip(CONVERSATION, row, strict=True))
     for name in _JSON & found.keys():
@@ -455,21 +468,21 @@ def conversation_of(
     amount, unit, count, raw = (found.pop(name) for name in ("cost", "cost_unit", "turns", "raw"))
     for name in _INSTANTS:
         found[name] = found[name] and instant_of(found[name])
-    told = msgspec.convert({name: value for name, value in found.items() if value is not None}, Conversation)
-    if len(told.ref) > _LONGEST_REF:
+    one = msgspec.convert({name: value for name, value in found.items() if value is not None}, Conversation)
+    if len(one.ref) > _LONGEST_REF:
         raise ValueError
     cost = None if amount is None else msgspec.convert({"amount": amount, "unit": unit}, Cost)
     if cost is not None and not cost.amount.is_finite():
         raise ValueError
     is_analysed = any(value is not None for value in analysis.values())
     return msgspec.structs.replace(
-        told,
+        one,
         agent=msgspec.convert(agent, Agent) if any(agent.values()) else None,
         analysis=msgspec.convert(analysis, Analysis) if is_analysed else None,
         cost=cost,
         transcript=None if count is None else tuple(_turn(place, turn) for place, turn in enumerate(turns)),
         participants=tuple(map(_participant, participants)),
-        recordings=tuple(recording_of(told.ref, recording) for recording in recordings),
+        recordings=tuple(recording_of(one.ref, recording) for recording in recordings),
         raw=None if raw is None else decompress(raw),
     )
 
@@ -480,7 +493,7 @@ _JSON: Final = frozenset(
 )
 
 
-_LONGEST_REF: Final = 2_000  # characters; it stands beside every turn of an export, and no id of ours has 600
+_LONGEST_REF: Final = 2_000  # characters; every turn of an export repeats the ref, and no known id has 600
 _INSTANTS: Final = ("created_at", "started_at", "ended_at", "updated_at")
 
 
@@ -489,14 +502,14 @@ def _parsed(text: str | None) -> Any:
 
 
 def _turn(position: int, row: Sequence[Any]) -> TranscriptTurn:
-    told = {name: value for name, value in zip(TURN, row, strict=True) if value is not None}
-    for name in _JSON & told.keys():
-        told[name] = _parsed(told[name])
-    if "interrupted" in told:
-        told["interrupted"] = bool(told["interrupted"])
-    if "timestamp" in told:
-        told["timestamp"] = _timestamp_of(told["timestamp"])
-    return msgspec.convert(told | {"index": position}, TranscriptTurn)
+    members = {name: value for name, value in zip(TURN, row, strict=True) if value is not None}
+    for name in _JSON & members.keys():
+        members[name] = _parsed(members[name])
+    if "interrupted" in members:
+        members["interrupted"] = bool(members["interrupted"])
+    if "timestamp" in members:
+        members["timestamp"] = _timestamp_of(members["timestamp"])
+    return msgspec.convert(members | {"index": position}, TranscriptTurn)
 
 
 def _participant(row: Sequence[Any]) -> Participant:
@@ -505,8 +518,8 @@ def _participant(row: Sequence[Any]) -> Participant:
 
 
 def recording_of(ref: str, row: Sequence[Any]) -> Recording:
-    """Return the recording that the columns hold, in the order of `RECORDING`."""
-    told = {name: value for name, value in zip(RECORDING, row, strict=True) if value is not None}
-    if "expires_at" in told:
-        told["expires_at"] = instant_of(told["expires_at"])
-    return msgspec.convert(told | {"ref": ref}, Recording)
+    """Return the recording in these columns, which are in the order of `RECORDING`."""
+    members = {name: value for name, value in zip(RECORDING, row, strict=True) if value is not None}
+    if "expires_at" in members:
+        members["expires_at"] = instant_of(members["expires_at"])
+    return msgspec.convert(members | {"ref": ref}, Recording)

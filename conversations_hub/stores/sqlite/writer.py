@@ -1,4 +1,4 @@
-"""What writes a store: a commit at a time, as the next revision, or not at all."""
+"""Write a SQLite store: each commit becomes the next revision, or nothing."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ from .tables import (
 
 __all__ = ["Writer"]
 
-_MOST_VALUES = 500  # in one statement; old builds of SQLite take 999
+_MOST_VALUES = 500  # in one statement; old builds of SQLite accept 999
 
 
 class Writer:
-    """The one that writes a store, while it has its lock; `made` is what a run says of how it redacts."""
+    """Writes a store while it holds its lock; `made` are the run's values for the options in `MADE`."""
 
     def __init__(self, path: Path, made: Mapping[str, str]) -> None:
         self._path = path = own_path(path)
@@ -61,12 +61,12 @@ class Writer:
             if made:
                 self._check_made(path, made)
             if self._connection.execute("SELECT 1 FROM store WHERE name = 'unclean'").fetchone():
-                clean(self._connection, with_index=self._has_index)  # an erasure was stopped
+                clean(self._connection, with_index=self._has_index)  # an erasure was interrupted
             held.pop_all()
 
     def _prepare(self) -> None:
         execute = self._connection.execute
-        # These three take a twelfth off the time that writing takes.
+        # These three save a twelfth of the time for writing.
         execute("PRAGMA page_size = 8192")
         execute("PRAGMA cache_size = -65536")  # KiB
         execute("PRAGMA wal_autocheckpoint = 4000")  # pages
@@ -87,11 +87,11 @@ class Writer:
         before = {} if row is None else msgspec.json.decode(row[0], type=dict[str, str])
         check_made(path, before, made)
         if row is None:
-            told = msgspec.json.encode(made).decode()
-            self._connection.execute("INSERT INTO store VALUES ('made', ?)", (told,))
+            text = msgspec.json.encode(made).decode()
+            self._connection.execute("INSERT INTO store VALUES ('made', ?)", (text,))
 
     def close(self) -> None:
-        """Let go of the file and the lock."""
+        """Release the file and the lock."""
         try:
             self._tidy_up()
             self._connection.close()
@@ -99,8 +99,8 @@ class Writer:
             self._lock.release()
 
     def _tidy_up(self) -> None:
-        """Leave one plain file, which can be read where nothing can be written, and what the planner wants to know."""
-        with suppress(sqlite3.OperationalError):  # somebody is reading
+        """Leave a single file, which can be read in a read-only folder, and statistics for the query planner."""
+        with suppress(sqlite3.OperationalError):  # a reader is open
             self._connection.execute("PRAGMA optimize")
             self._connection.execute("PRAGMA journal_mode = DELETE")
 
@@ -118,7 +118,7 @@ class Writer:
         return found | dict.fromkeys(self._erased(account, [id for id in ids if id not in found]), ERASED)
 
     def _erased(self, account: str, ids: Sequence[str]) -> list[str]:
-        """Return those that were erased."""
+        """Return the ids that were erased."""
         execute = self._connection.execute
         if not ids or execute("SELECT 1 FROM erased LIMIT 1").fetchone() is None:
             return []
@@ -126,7 +126,7 @@ class Writer:
         return [id for id in ids if execute(is_there, (digest_of(self._connection, account, id),)).fetchone()]
 
     def erase(self, choose: Callable[[sqlite3.Connection], Plan], recordings: Path | None, now: datetime) -> Receipt:
-        """Erase what is chosen. A kill before the end leaves all of it or nothing; the next one to write cleans up."""
+        """Erase what is chosen. A kill before the end erases all of it or nothing; the next writer cleans up."""
         chosen = choose(self._connection)
         files = remove_recordings(recordings, [*chosen.keys.values()]) if recordings is not None else []
         if chosen.keys:
@@ -171,7 +171,7 @@ class Writer:
 
     @contextmanager
     def _writing(self) -> Generator[int]:
-        """Write all or nothing, as the next revision of the store."""
+        """Write all or nothing, as the next revision of the store, which is yielded."""
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
         try:
@@ -187,7 +187,7 @@ class Writer:
 
     def commit(self, account: str, entries: Sequence[Entry], progress: Checkpoint) -> Written:
         """See `Store.commit`."""
-        keys, contents = self._there(account, [entry.conversation.id for entry in entries])
+        keys, contents = self._find(account, [entry.conversation.id for entry in entries])
         known = [entry for entry in entries if entry.conversation.id in keys]
         new = [entry for entry in entries if entry.conversation.id not in keys]
         erased = self._erased(account, [entry.conversation.id for entry in new])
@@ -202,14 +202,14 @@ class Writer:
             self._connection.executemany(
                 _REMEMBER, [(keys[entry.conversation.id], *_remembered(entry.kept)) for entry in known + new]
             )
-            told = msgspec.json.encode(progress).decode()
-            self._connection.execute("INSERT OR REPLACE INTO accounts VALUES (?, ?)", (account, told))
+            text = msgspec.json.encode(progress).decode()
+            self._connection.execute("INSERT OR REPLACE INTO accounts VALUES (?, ?)", (account, text))
         return Written(len(new), len(updated), len(known) - len(updated))
 
-    def _there(self, account: str, ids: Sequence[str]) -> tuple[dict[str, int], dict[str, bytes | None]]:
-        """Return the keys of those that are there, and the fingerprints of their content, by id.
+    def _find(self, account: str, ids: Sequence[str]) -> tuple[dict[str, int], dict[str, bytes | None]]:
+        """Return the keys and the content fingerprints of those that are in the store, by id.
 
-        There is no fingerprint where others deleted what is remembered of a conversation.
+        A fingerprint is None if another tool deleted what is remembered of the conversation.
         """
         provider, _, name = account.partition("/")
         keys: dict[str, int] = {}
@@ -226,14 +226,14 @@ class Writer:
         return keys, contents
 
     def _insert(self, entry: Entry, revision: int) -> int:
-        """Add a conversation, and return its key; its parts are to follow."""
+        """Add a conversation without its parts, and return its key."""
         row = (*conversation_row(entry.conversation), revision)
-        told = {name: value for name, value in zip((*CONVERSATION, "revision"), row, strict=True) if value is not None}
-        added = self._connection.execute(_insert_into("conversations", tuple(told)), tuple(told.values()))
+        given = {name: value for name, value in zip((*CONVERSATION, "revision"), row, strict=True) if value is not None}
+        added = self._connection.execute(_insert_into("conversations", tuple(given)), tuple(given.values()))
         return cast("int", added.lastrowid)
 
     def _clear(self, key: int, entry: Entry, revision: int) -> None:
-        """Change a conversation to what it is now; its parts are to follow."""
+        """Update a conversation, and delete its old parts."""
         for table in ("turns", "participants", "recordings"):
             self._connection.execute(f"DELETE FROM {table} WHERE conversation = ?", (key,))
         self._connection.execute(_UPDATE, (*conversation_row(entry.conversation), revision, key))
@@ -245,7 +245,7 @@ class Writer:
             self._connection.executemany(_ADD_PARTICIPANT, participant_rows(key, conversation))
             self._connection.executemany(_ADD_RECORDING, recording_rows(key, conversation))
         if self._has_index:
-            # SQLite numbers what is added from the largest key on.
+            # SQLite numbers new rows from the largest key on.
             said = (turn.text for _, one in conversations for turn in one.transcript or ())
             self._connection.executemany(ADD_FOLDED, folded_rows(said, last + 1))
             self._connection.execute(INDEX_TURNS, (last,))

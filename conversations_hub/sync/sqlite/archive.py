@@ -1,4 +1,4 @@
-"""Moved to `conversations_hub.stores.sqlite.reader`; this place goes with 0.3."""
+"""Moved to `conversations_hub.stores.sqlite.reader`; this alias is removed in 0.3."""
 
 from __future__ import annotations
 

@@ -13,28 +13,31 @@ import msgspec
 
 from ...reading.json import decode, decode_at
 from ...reading.lifecycle import concluded
+from ...reading.money import cost
 from ...reading.offsets import LAG, followed, rebased
+from ...reading.participants import Participants, Speakers, unknown_speaker
 from ...reading.plain_text import utterances
 from ...reading.values import (
     AnyJson,
+    Id,
     Issues,
-    Participants,
-    amount,
     drop_if_before,
+    ids_of,
     in_seconds,
     instant,
     json_text,
+    members_of,
     noted,
     per_second_of,
     text,
-    unknown_speaker,
+    text_at,
+    unless_empty,
 )
 from ...schema import (
     Agent,
     Analysis,
     Channel,
     Conversation,
-    Cost,
     Direction,
     EndReason,
     Issue,
@@ -44,16 +47,13 @@ from ...schema import (
     RecordingAccess,
     Role,
     Status,
-    ToolCall,
-    ToolResult,
     TranscriptState,
     TranscriptTurn,
     Word,
 )
-from . import payload
-from .payload import Artifact, Call, Heard, Message, call_decoder, messages_decoder
-
-__all__ = ["collected_in", "cost_of", "normalize", "outputs_of", "summary_in"]
+from . import _payload as payload
+from ._messages import tool_call_of, tool_result_of
+from ._payload import Artifact, Call, Heard, Message, call_decoder, messages_decoder
 
 # https://docs.vapi.ai/api-reference/calls/get
 _STATUSES = {
@@ -66,7 +66,6 @@ _STATUSES = {
     "not-found": Status.FAILED,
     "deletion-failed": Status.ENDED,
 }
-_FINISHED = {Status.ENDED, Status.FAILED, Status.NO_ANSWER, Status.CANCELLED}
 
 _TYPES = {
     "inboundPhoneCall": (Channel.PHONE, Direction.INBOUND),
@@ -75,8 +74,7 @@ _TYPES = {
     "vapi.websocketCall": (Channel.WEB, Direction.UNKNOWN),
 }
 
-# Each with the position of its participant: the agent is the first, the customer the second.
-_SPEAKERS: dict[str | None, tuple[Role, int | None]] = {
+_SPEAKERS: Speakers = {
     "user": (Role.USER, 1),
     "bot": (Role.ASSISTANT, 0),
     "assistant": (Role.ASSISTANT, 0),
@@ -86,7 +84,7 @@ _SPEAKERS: dict[str | None, tuple[Role, int | None]] = {
 }
 _TOOL = Role.TOOL
 
-# There are more than six hundred, and more with every release: each is known by how it begins.
+# There are more than six hundred, and more with every release: they are matched by prefix.
 # https://docs.vapi.ai/calls/call-ended-reason
 _END_REASONS = {
     "customer-ended-call": (Status.ENDED, EndReason.CUSTOMER_ENDED),
@@ -97,7 +95,7 @@ _END_REASONS = {
     "assistant-request-returned-forwarding-phone-number": (Status.ENDED, EndReason.TRANSFERRED),
     "call.ringing.hook-executed-transfer": (Status.ENDED, EndReason.TRANSFERRED),
     "call.ending.hook-executed-transfer": (Status.ENDED, EndReason.TRANSFERRED),
-    # Of the one it was handed to: the call itself was held.
+    # These are about the person it was forwarded to: the call itself took place.
     "call.forwarding.operator-busy": (Status.ENDED, EndReason.BUSY),
     "call.forwarding.no-answer": (Status.ENDED, EndReason.NO_ANSWER),
     "silence-timed-out": (Status.ENDED, EndReason.SILENCE),
@@ -129,7 +127,7 @@ _CONNECTED = {
 }
 _TROUBLE = re.compile("error|fail")
 
-# What an evaluation says depends on its rubric; these alone are verdicts.
+# The values of an evaluation depend on its rubric; only these are verdicts.
 # https://docs.vapi.ai/assistants/call-analysis
 _VERDICTS = {"true": True, "pass": True, "false": False, "fail": False}
 
@@ -151,7 +149,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
     duration = spanned if duration is None else duration
 
     agent = _agent(sent, artifact)
-    participants = _participants(sent, agent)
+    participants = parties(agent, sent.phone_number, sent.customer_id, sent.customer)
     place, messages = _messages(sent, artifact, issues)
     parsed = _parsed(sent, artifact, messages or ())
     if parsed:
@@ -169,7 +167,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         title=text(sent.name),
         channel=channel,
         direction=direction,
-        agent=agent if agent != _NOBODY else None,
+        agent=unless_empty(agent),
         participants=tuple(participants),
         created_at=instant(sent.created_at, "createdAt", issues),
         started_at=started_at,
@@ -185,7 +183,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         summary=_summary(sent, outputs),
         analysis=_analysis(sent, outputs),
         recordings=_recordings(sent, artifact, issues),
-        cost=cost_of(sent.cost, issues),
+        cost=cost(sent.cost, "cost", issues),
         metadata=_metadata(sent, artifact, has_messages=transcript is not None),
         related_ids=_related_ids(sent),
         estimated=tuple(dict.fromkeys(estimated)),
@@ -218,12 +216,9 @@ def _ending(reason: str) -> tuple[Status, EndReason]:
     return (Status.FAILED, EndReason.ERROR) if _TROUBLE.search(reason) else (Status.ENDED, EndReason.UNKNOWN)
 
 
-_NOBODY, _NO_JUDGEMENT = Agent(), Analysis()
-
-
 def _agent(sent: Call, artifact: Artifact) -> Agent:
     id = text(sent.assistant_id)
-    # The call of a squad names no assistant: then it is the one that was active last.
+    # The call of a squad names no assistant: it is the one that was active last.
     activations = artifact.assistant_activations or ()
     active = [one for one in activations if one and (id is None or id == text(one.assistant_id))]
     last = active[-1] if active else payload.Activation()
@@ -234,37 +229,34 @@ def _agent(sent: Call, artifact: Artifact) -> Agent:
     )
 
 
-def _participants(sent: Call, agent: Agent) -> Participants:
-    line = sent.phone_number or payload.PhoneNumber()
-    customer = sent.customer or payload.Customer()
-    phone = text(line.number) or text(line.twilio_phone_number)
-    return Participants(
-        [
-            Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, name=agent.name, phone=phone),
-            Participant(
-                kind=ParticipantKind.CUSTOMER,
-                id=text(sent.customer_id) or text(customer.external_id),
-                name=text(customer.name),
-                phone=text(customer.number),
-            ),
-        ]
+def parties(
+    agent: Agent, line: payload.PhoneNumber | None, id: Id | None, customer: payload.Customer | None
+) -> Participants:
+    """Return the participants of a call or session."""
+    line, customer = line or payload.PhoneNumber(), customer or payload.Customer()
+    return Participants.of(
+        agent,
+        agent_phone=text(line.number) or text(line.twilio_phone_number),
+        customer_id=text(id) or text(customer.external_id),
+        customer_name=text(customer.name),
+        customer_phone=text(customer.number),
     )
 
 
 def _transcript_state(
     transcript: tuple[TranscriptTurn, ...] | None, status: Status, *, was_connected: bool
 ) -> TranscriptState:
-    if status not in _FINISHED:
-        return TranscriptState.PENDING  # what is there of a running call is never all
+    if not status.is_finished:
+        return TranscriptState.PENDING  # that of a running call is incomplete
     if transcript is not None:
         return TranscriptState.AVAILABLE
-    # It comes seconds after the end. Where the organization keeps no data it never does, and nothing tells.
+    # It arrives seconds after the end. If the organization keeps no data, it never does, and nothing says so.
     is_late = was_connected and status in {Status.ENDED, Status.FAILED}
     return TranscriptState.PENDING if is_late else TranscriptState.UNAVAILABLE
 
 
 def _messages(sent: Call, artifact: Artifact, issues: list[Issue]) -> tuple[str, Sequence[Message | None] | None]:
-    """Return the messages, and where they stand."""
+    """Return the place of the messages, and the messages."""
     if artifact.messages or not sent.messages:
         return "artifact.messages", artifact.messages
     return "messages", decode_at("messages", sent.messages, messages_decoder, issues)
@@ -274,7 +266,7 @@ _SPEECH = {"user", "bot", "assistant"}
 
 
 def _parsed(sent: Call, artifact: Artifact, messages: Sequence[Message | None]) -> list[Message]:
-    """Return what was said according to the plain text, where none of the messages is speech."""
+    """Return the messages in the plain-text transcript, if none of the others is speech."""
     plain = artifact.transcript or sent.transcript
     if not plain or any(one is not None and one.role in _SPEECH and one.message for one in messages):
         return []
@@ -294,7 +286,7 @@ def _turns(
     estimated: list[str],
 ) -> tuple[TranscriptTurn, ...]:
     turns: list[TranscriptTurn] = []
-    # Of several assistants, one that is not named may be any.
+    # With several assistants, a message without a name may be from any of them.
     unnamed = 0 if len(artifact.assistant_activations or ()) < 2 else None
     _in_milliseconds(messages)
     replies, interrupted = _exchanges(messages)
@@ -324,10 +316,10 @@ def _turns(
                 timestamp=time / 1000 if time else None,
                 participant=participant,
                 interrupted=(position in interrupted or None) if interrupted else None,
-                # Without a source it is a placeholder.
+                # Without a source, the value is a placeholder.
                 confidence=entry.confidence if entry.confidence_source else None,
-                tool_calls=tuple(map(_tool_call, filter(None, entry.tool_calls))) if entry.tool_calls else (),
-                tool_result=_tool_result(entry) if role is _TOOL else None,
+                tool_calls=tuple(map(tool_call_of, filter(None, entry.tool_calls))) if entry.tool_calls else (),
+                tool_result=tool_result_of(entry.tool_call_id, entry.result) if role is _TOOL else None,
                 words=_words(entry, estimated) if entry.metadata else (),
                 metrics=(metrics.get(position) or None) if metrics else None,
             )
@@ -340,7 +332,7 @@ def _turns(
 
 
 def _participant(entry: Message, role: Role, position: int | None, participants: Participants) -> int | None:
-    """Return the position of somebody who is named: an assistant, or one of several customers."""
+    """Return the position of a named speaker: an assistant, or one of several customers."""
     agent, id, name = participants[0], text(entry.assistant_id), entry.assistant_name or None
     if role is Role.ASSISTANT:
         if id == agent.id if id and agent.id else name is not None and name == agent.name:
@@ -353,7 +345,7 @@ def _participant(entry: Message, role: Role, position: int | None, participants:
 
 
 def _in_milliseconds(messages: Sequence[Message | None]) -> None:
-    """Make milliseconds, in place, of instants that can only be seconds."""
+    """Convert instants that can only be seconds to milliseconds, in place."""
     first = next((entry.time for entry in messages if entry is not None and entry.time), None)
     if first is None or (factor := 1000 / per_second_of(first, 1000)) == 1:
         return
@@ -362,11 +354,11 @@ def _in_milliseconds(messages: Sequence[Message | None]) -> None:
         entry.end_time = entry.end_time and entry.end_time * factor
 
 
-_NOTICEABLE = 200  # milliseconds; a shorter overlap is how words are cut apart
+_NOTICEABLE = 200  # milliseconds; a shorter overlap is inaccurate segmentation
 
 
 def _exchanges(messages: Sequence[Message | None]) -> tuple[list[int], set[int]]:
-    """Return the positions where the agent begins a reply, and of those entries that the customer talked over."""
+    """Return the positions of the messages that begin a reply, and of those that the customer interrupted."""
     replies: list[int] = []
     talked_over: set[int] = set()
     was_asked = is_due = False
@@ -395,14 +387,13 @@ _AGENT = {"bot", "assistant"}
 
 
 def _metrics(artifact: Artifact, replies: Sequence[int]) -> Mapping[int, dict[str, float]]:
-    """Return the latencies by the position of the reply; none where their number is not that of the replies."""
-    sent = artifact.performance_metrics
-    listed = sent.get("turnLatencies") if isinstance(sent, dict) else None
+    """Return the latencies by the position of the reply; none if their number differs from that of the replies."""
+    listed = members_of(artifact.performance_metrics).get("turnLatencies")
     latencies: list[AnyJson] = listed if isinstance(listed, list) else []
     if len(latencies) != len(replies):
         return {}
     # https://docs.vapi.ai/api-reference/calls/get
-    # Milliseconds. A greeting, which nobody waited for, has none.
+    # Milliseconds. The greeting has no latency.
     return {
         position: {name: span / 1000 for name, span in latency.items() if type(span) in _NUMBERS}
         for position, latency in zip(replies, latencies, strict=True)
@@ -417,10 +408,10 @@ _LONGEST_SPEECH = 120.0  # seconds
 
 
 def _stated_lengths(messages: Sequence[Message | None]) -> Mapping[int, float]:
-    """Return the lengths that messages tell, in seconds, by position.
+    """Return the lengths of messages, in seconds, by position.
 
-    They are documented in seconds and were sent in milliseconds: a message whose end is told as well decides, or that
-    the next one begins before.
+    The documentation says seconds, and milliseconds were seen. The unit is that of a message whose end is known;
+    without one, a length must fit before the next message.
     """
     unit = next(filter(None, map(_unit_of_duration, messages)), None)
     lengths: dict[int, float] = {}
@@ -440,14 +431,14 @@ def _stated_lengths(messages: Sequence[Message | None]) -> Mapping[int, float]:
 
 
 def _unit_of_duration(entry: Message | None) -> float | None:
-    """Return the unit in which a message tells its length, where its instants tell it too."""
+    """Return the unit of a message's length, if its instants show it."""
     if entry is None or not (entry.duration and entry.time and entry.end_time):
         return None
     spoken = (entry.end_time - entry.time) / 1000
     return next((unit for unit in (1.0, 0.001) if abs(entry.duration * unit - spoken) <= max(0.2, spoken / 10)), None)
 
 
-_UNLIKELY = 30  # times as late as it can be in seconds: then it is in milliseconds
+_UNLIKELY = 30  # times as late as a time in seconds could be: then it is in milliseconds
 _EPOCH = 1e11  # more milliseconds than any call has
 
 
@@ -456,7 +447,7 @@ def _words(entry: Message, estimated: list[str]) -> tuple[Word, ...]:
     sent = [one for one in heard or () if one and one.word]
     if not sent:
         return ()
-    # They have been timed in seconds and in milliseconds from the start of the call, and in Unix milliseconds.
+    # Seen are seconds and milliseconds from the start of the call, and Unix milliseconds.
     begin, last = entry.seconds_from_start or 0.0, sent[-1].end or sent[-1].start or 0.0
     spoken = entry.end_time - entry.time if entry.time and entry.end_time else entry.duration or 0.0
     unit = 1000.0 if last > _UNLIKELY * max(begin + spoken / 1000, 1.0) else 1.0
@@ -469,7 +460,7 @@ def _words(entry: Message, estimated: list[str]) -> tuple[Word, ...]:
         duration = None
         if start is not None and end is not None and end >= start:
             span = end - start
-            # Whole milliseconds leave nothing to round, and rounding takes as long as all else here.
+            # Whole milliseconds need no rounding, which takes as long as the rest of this function.
             duration = span / unit if span.is_integer() else round(span / unit, 6)
         words.append(
             Word(
@@ -479,27 +470,17 @@ def _words(entry: Message, estimated: list[str]) -> tuple[Word, ...]:
                 confidence=one.confidence,
             )
         )
-    # What ends before its message begins is counted from where the message begins itself.
+    # Words that end before their message begins are timed from the start of the message.
     if last > _EPOCH or last / unit >= begin - LAG:
         return tuple(words)
     estimated += ["transcript.words"] if "transcript.words" not in estimated else []
     return followed(tuple(words), begin)
 
 
-def _tool_call(sent: payload.SentToolCall) -> ToolCall:
-    function = sent.function or payload.Function()
-    return ToolCall(id=text(sent.id), name=function.name, arguments=json_text(function.arguments))
-
-
-def _tool_result(sent: Message) -> ToolResult:
-    return ToolResult(call_id=text(sent.tool_call_id), content=json_text(sent.result))
-
-
 def outputs_of(sent: AnyJson) -> list[tuple[str, str, Any]]:
-    """Return structured outputs: id, name, result."""
+    """Return the structured outputs as (id, name, result)."""
     found: list[tuple[str, str, Any]] = []
-    outputs: dict[str, AnyJson] = sent if isinstance(sent, dict) else {}
-    for id, output in outputs.items():
+    for id, output in members_of(sent).items():
         if isinstance(output, dict):
             name = output.get("name")
             found.append((id, (name if isinstance(name, str) and name else id), output.get("result")))
@@ -513,7 +494,7 @@ def _summary(sent: Call, outputs: Sequence[tuple[str, str, Any]]) -> str | None:
 
 
 def summary_in(outputs: Sequence[tuple[str, str, Any]]) -> str | None:
-    """Return the structured output that is called a summary."""
+    """Return the structured output that has "summary" in its name."""
     named = (result for _, name, result in outputs if "summary" in name.lower() and isinstance(result, str))
     return next(named, None)
 
@@ -535,16 +516,12 @@ def _analysis(sent: Call, outputs: Sequence[tuple[str, str, Any]]) -> Analysis |
     verdict = _verdict(sent)
     success = _VERDICTS.get(verdict)
     score = _SCORE.fullmatch(verdict) if success is None else None
-    analysis = Analysis(
-        success=success,
-        scores={"successEvaluation": float(score[1])} if score else None,
-        collected=collected or None,
-    )
-    return analysis if analysis != _NO_JUDGEMENT else None
+    scores = {"successEvaluation": float(score[1])} if score else None
+    return unless_empty(Analysis(success=success, scores=scores, collected=collected or None))
 
 
 def collected_in(outputs: Sequence[tuple[str, str, Any]], others: Mapping[str, Any]) -> dict[str, Any]:
-    """Return structured outputs by name, beside others; by id where a name is taken."""
+    """Return the structured outputs by name, added to others; by id if a name is taken."""
     collected = {**others}
     for id, name, result in outputs:
         collected[id if name in collected else name] = result
@@ -563,8 +540,8 @@ def _recordings(sent: Call, artifact: Artifact, issues: list[Issue]) -> tuple[Re
         ("video", held.video_url or artifact.video_recording_url, artifact.presigned_video_url),
     )
     # https://docs.vapi.ai/assistants/retrieve-call-artifacts
-    # The first are of private files. What leads to them is a path for the account's key, at any time, and for a while
-    # the second, which is another in every answer.
+    # The plain URLs are those of private files. These can be read by a path with the account's key at any time, and by
+    # the presigned URLs, which differ in every answer, for a while.
     expires_at = instant(artifact.presigned_urls_expires_at, "artifact.presignedUrlsExpiresAt", issues)
     call = f"/call/{quote(str(sent.id), safe='')}"
     found: list[Recording] = []
@@ -574,14 +551,6 @@ def _recordings(sent: Call, artifact: Artifact, issues: list[Issue]) -> tuple[Re
         if signed:
             found.append(Recording(location=signed, access=RecordingAccess.SIGNED_URL, expires_at=expires_at))
     return tuple(found)
-
-
-def cost_of(sent: msgspec.Raw, issues: list[Issue]) -> Cost | None:
-    """Return the `cost` of a body, every digit of it."""
-    if bytes(sent) in {b"", b"null"}:
-        return None
-    found = amount(sent, "cost", issues)
-    return None if found is None else Cost(amount=found, unit="USD")
 
 
 _IDS_OF_THE_LINE = (
@@ -596,15 +565,15 @@ _IDS_OF_THE_LINE = (
 
 
 def _related_ids(sent: Call) -> dict[str, str]:
-    line = sent.transport if isinstance(sent.transport, dict) else {}
-    named = {
-        "squadId": sent.squad_id,
-        "workflowId": sent.workflow_id,
-        "campaignId": sent.campaign_id,
-        "phoneCallProviderId": sent.phone_call_provider_id,
-        **{name: id for name in _IDS_OF_THE_LINE if isinstance(id := line.get(name), str)},
-    }
-    return {name: str(id) for name, id in named.items() if id is not None and id != ""}
+    return ids_of(
+        {
+            "squadId": sent.squad_id,
+            "workflowId": sent.workflow_id,
+            "campaignId": sent.campaign_id,
+            "phoneCallProviderId": sent.phone_call_provider_id,
+            **{name: text_at(sent.transport, name) for name in _IDS_OF_THE_LINE},
+        }
+    )
 
 
 def _metadata(sent: Call, artifact: Artifact, *, has_messages: bool) -> dict[str, Any]:
@@ -642,5 +611,5 @@ def _metadata(sent: Call, artifact: Artifact, *, has_messages: bool) -> dict[str
         "videoRecordingStartDelaySeconds": artifact.video_recording_start_delay_seconds,
         "transcript": None if has_messages else artifact.transcript or sent.transcript,
     }
-    # What is 0 or False says something, what is empty does not.
+    # Unlike empty values, 0 and False say something.
     return {name: value for name, value in told.items() if value or value == 0}

@@ -1,4 +1,4 @@
-"""What it means: rows, conversations and failed calls become the one `Conversation`."""
+"""Rows, complete conversations and failed calls of ElevenLabs as conversations."""
 
 from __future__ import annotations
 
@@ -9,43 +9,45 @@ from urllib.parse import quote
 
 import msgspec
 
-from ...reading.json import decode, try_decode
-from ...reading.lifecycle import concluded, may_still_come
+from ...reading.json import decode, try_decode_any
+from ...reading.lifecycle import concluded, is_too_early
+from ...reading.money import cost
+from ...reading.participants import Participants
 from ...reading.plain_text import utterances
 from ...reading.values import (
+    ABSENT,
+    DIRECTIONS,
     AnyJson,
     Id,
-    Instant,
     Issues,
     add_seconds,
-    amount,
     drop_if_before,
+    ids_of,
     instant,
+    members_of,
     noted,
     number,
     text,
+    text_at,
+    unless_empty,
+    without_empty,
 )
 from ...schema import (
     Agent,
     Analysis,
     Channel,
     Conversation,
-    Cost,
     Direction,
     EndReason,
     Issue,
-    Participant,
-    ParticipantKind,
     Recording,
     RecordingAccess,
     Status,
     TranscriptState,
     TranscriptTurn,
 )
-from . import payload
-from .transcript import Cast, turns
-
-__all__ = ["STATUSES", "normalize"]
+from . import _payload as payload
+from ._transcript import index_of_agent, is_handed_over, turns
 
 # what it means
 
@@ -56,8 +58,6 @@ STATUSES = {
     "done": Status.ENDED,
     "failed": Status.FAILED,
 }
-_OVER = {Status.PROCESSING, Status.ENDED, Status.FAILED, Status.NO_ANSWER}
-_FINISHED = _OVER - {Status.PROCESSING}
 _IN_VAIN = {Status.FAILED, Status.NO_ANSWER}
 _NOT_YET = {Status.QUEUED, Status.RINGING}
 
@@ -68,7 +68,7 @@ _FAILURES = {
 }
 _FAILED = (Status.FAILED, EndReason.UNKNOWN)
 
-# What became of a call as the telephone network has it; "answered" says no more than the rest does.
+# The result of a call in the telephone network; "answered" adds nothing to the other members.
 # https://elevenlabs.io/docs/api-reference/conversations/get
 _Result = tuple[Status, EndReason]
 _CALL_RESULTS: dict[str, _Result] = {
@@ -78,7 +78,7 @@ _CALL_RESULTS: dict[str, _Result] = {
     "voicemail": (Status.ENDED, EndReason.VOICEMAIL),
 }
 
-# Free text that no document lists: these words come from customers' own records, here in lower case.
+# Undocumented free text: these words are from customers' own records, in lower case.
 _END_REASONS = {
     "voicemail_detection tool": EndReason.VOICEMAIL,
     "end_call tool": EndReason.AGENT_ENDED,
@@ -90,7 +90,6 @@ _END_REASONS = {
     "generation failed": EndReason.ERROR,
 }
 
-_DIRECTIONS = {"inbound": Direction.INBOUND, "outbound": Direction.OUTBOUND, "unknown": Direction.UNKNOWN}
 _VERDICTS = {"success": True, "failure": False}
 
 # https://elevenlabs.io/docs/api-reference/conversations/list
@@ -117,10 +116,10 @@ _SOURCES = {
 }
 
 
-def normalize(body: bytes | msgspec.Raw, *, is_over: bool = False, present: Instant = None) -> Conversation:
-    """Read a conversation as ElevenLabs sends it: a row of a list, a whole one, or a call that could not be placed.
+def normalize(body: bytes | msgspec.Raw, *, is_over: bool = False, present: datetime | None = None) -> Conversation:
+    """Read a conversation as ElevenLabs sends it: a row of a list, a complete one, or a call that could not be placed.
 
-    With `is_over` it has ended, where its status is none that anybody knows; `present` is when ElevenLabs sent it.
+    With `is_over`, one with an unknown status has ended; `present` is when ElevenLabs sent it.
     """
     issues = Issues()
     sent = decode(body, payload.conversation, issues)
@@ -132,29 +131,29 @@ def normalize(body: bytes | msgspec.Raw, *, is_over: bool = False, present: Inst
 
     line = told.line
     channel, is_channel_told = _channel(sent, told)
-    direction = _DIRECTIONS.get(line.direction or sent.direction or "", Direction.UNKNOWN)
+    direction = DIRECTIONS.get(line.direction or sent.direction or "", Direction.UNKNOWN)
     is_opened = direction is Direction.UNKNOWN and line.opening_message is not None
     direction = Direction.OUTBOUND if is_opened else direction
     result = _CALL_RESULTS.get(line.call_result or "")
     status, is_concluded = _status(sent, told, result, direction, is_over=is_over)
     agent = Agent(id=text(sent.agent_id), name=text(sent.agent_name), version=text(sent.version_id))
-    cast = _cast(sent, line, agent)
+    participants = _participants(sent, line, agent)
 
     place = "metadata." if sent.metadata else ""
     created_at = instant(told.start_time_unix_secs, f"{place}start_time_unix_secs", issues)
     accepted_at = instant(told.accepted_time_unix_secs, f"{place}accepted_time_unix_secs", issues)
     accepted_at = drop_if_before(accepted_at, created_at, f"{place}accepted_time_unix_secs", issues)
     started_at = accepted_at or (created_at if _has_begun(status, told) else None)
-    has_ended = status in _OVER
+    has_ended = status.is_finished or status is Status.PROCESSING
     duration = told.call_duration_secs if has_ended or told.call_duration_secs else None  # 0 while it runs
     ended_at = add_seconds(started_at, duration, f"{place}call_duration_secs", issues) if has_ended else None
 
     estimated: list[str] = []
-    found = _turns(sent, cast, (accepted_at, created_at), estimated, issues)
-    is_early = not found and bool(duration) and may_still_come(ended_at, instant(present, "", []))
+    found = _turns(sent, participants, (accepted_at, created_at), estimated, issues)
+    is_early = is_too_early(found, duration, ended_at, present)
     transcript, transcript_state = _transcript(sent, told, status, found, is_early=is_early)
-    is_handed_over = has_ended and cast.is_handed_over
-    last_words = text(sent.failure_reason) or text(told.termination_reason) or payload.word(told.error, "reason")
+    was_handed_over = has_ended and is_handed_over(participants)
+    last_words = text(sent.failure_reason) or text(told.termination_reason) or text_at(told.error, "reason")
     if has_ended and result and not last_words:
         last_words = line.call_result
     derived = {
@@ -163,7 +162,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_over: bool = False, present: Inst
         "direction": is_opened,
         "created_at": created_at is not None,
         "ended_at": ended_at is not None,
-        "end_reason": is_handed_over,
+        "end_reason": was_handed_over,
     }
     return Conversation(
         provider="elevenlabs",
@@ -173,14 +172,14 @@ def normalize(body: bytes | msgspec.Raw, *, is_over: bool = False, present: Inst
         title=text(judged.call_summary_title),
         channel=channel,
         direction=direction,
-        agent=agent if agent != _NOBODY else None,
-        participants=tuple(cast.all),
+        agent=unless_empty(agent),
+        participants=tuple(participants),
         created_at=created_at,
         started_at=started_at,
         ended_at=ended_at,
         duration=duration,
         end_reason=EndReason.TRANSFERRED
-        if is_handed_over
+        if was_handed_over
         else _end_reason(sent, told, result if has_ended else None, status, last_words),
         provider_end_reason=last_words,
         transcript=transcript,
@@ -188,7 +187,10 @@ def normalize(body: bytes | msgspec.Raw, *, is_over: bool = False, present: Inst
         summary=text(judged.transcript_summary),
         analysis=_analysis(sent, judged),
         recordings=(_recording(str(sent.conversation_id)),) if sent.has_audio else (),
-        cost=_cost(told, place, issues),
+        # `cost` is not money: it counts credits.
+        # https://elevenlabs.io/docs/api-reference/conversations/get
+        cost=cost(told.cost_fiat, f"{place}cost_fiat", issues)
+        or cost(told.cost, f"{place}cost", issues, unit="credits"),
         language=text(told.main_language),
         tags=tuple([str(tag) for tag in sent.tag_ids or () if tag is not None]),
         metadata=_metadata(sent, told, line, judged, issues),
@@ -201,7 +203,7 @@ def normalize(body: bytes | msgspec.Raw, *, is_over: bool = False, present: Inst
 
 
 def _channel(sent: payload.Conversation, told: payload.Metadata) -> tuple[Channel, bool]:
-    """Return the medium, and whether ElevenLabs tells it."""
+    """Return the channel, and whether ElevenLabs says it."""
     if told.phone_call:
         return Channel.PHONE, True
     if told.sms:
@@ -210,7 +212,7 @@ def _channel(sent: payload.Conversation, told: payload.Metadata) -> tuple[Channe
         return Channel.CHAT, True
     if found := _SOURCES.get(told.conversation_initiation_source or ""):
         return found, True
-    if sent.direction or sent.failure_reason:  # calls alone have one, or are placed at all
+    if sent.direction or sent.failure_reason:  # only calls have a direction, or can fail to be placed
         return Channel.PHONE, False
     return Channel.UNKNOWN if sent.transcript is msgspec.UNSET else Channel.WEB, False
 
@@ -218,7 +220,7 @@ def _channel(sent: payload.Conversation, told: payload.Metadata) -> tuple[Channe
 def _status(
     sent: payload.Conversation, told: payload.Metadata, result: _Result | None, direction: Direction, *, is_over: bool
 ) -> tuple[Status, bool]:
-    """Return the status, and whether that it ended is our conclusion."""
+    """Return the status, and whether it was concluded from other members."""
     if sent.failure_reason:
         return _FAILURES.get(sent.failure_reason, _FAILED)[0], False
     status = STATUSES.get(sent.status or "", Status.UNKNOWN)
@@ -227,49 +229,45 @@ def _status(
         signs = (is_over, told.termination_reason, told.error, has_length, sent.analysis, result)
         known = concluded(status, sent.status, *signs)
         return _with_result(known, result), known is not status
-    if status in _FINISHED:
+    if status.is_finished:
         return _with_result(status, result), False
     return Status.RINGING if status is Status.QUEUED and direction is Direction.OUTBOUND else status, False
 
 
 def _with_result(status: Status, result: _Result | None) -> Status:
-    """Return the status of what is over; one that nobody answered is no mere end, and a voicemail no failure less."""
-    return result[0] if result and result[0] is not Status.ENDED and status in _FINISHED else status
+    """Return the status, refined by the result of a call: an unanswered one did not just end, a voicemail may fail."""
+    return result[0] if result and result[0] is not Status.ENDED and status.is_finished else status
 
 
-def _cast(sent: payload.Conversation, line: payload.Line, agent: Agent) -> Cast:
+def _participants(sent: payload.Conversation, line: payload.Line, agent: Agent) -> Participants:
     recipient = line.recipient or payload.Recipient()
-    cast = Cast(
-        Participant(
-            kind=ParticipantKind.AI_AGENT,
-            id=agent.id,
-            name=agent.name,
-            phone=text(line.agent_number) or text(line.agent_phone_number),
-        ),
-        Participant(
-            kind=ParticipantKind.CUSTOMER,
-            id=text(sent.user_id) or text(sent.client.user_id) or text(line.whatsapp_user_id) or text(recipient.bsuid),
-            phone=text(line.external_number) or text(line.sms_user_phone_number) or text(recipient.phone),
-        ),
+    participants = Participants.of(
+        agent,
+        agent_phone=text(line.agent_number) or text(line.agent_phone_number),
+        customer_id=text(sent.user_id)
+        or text(sent.client.user_id)
+        or text(line.whatsapp_user_id)
+        or text(recipient.bsuid),
+        customer_phone=text(line.external_number) or text(line.sms_user_phone_number) or text(recipient.phone),
     )
     for visited in filter(None, sent.visited_agents or ()):
-        cast.agent(visited.agent_id)
-    return cast
+        index_of_agent(visited.agent_id, participants)
+    return participants
 
 
 def _turns(
     sent: payload.Conversation,
-    cast: Cast,
+    participants: Participants,
     began: Sequence[datetime | None],
     estimated: list[str],
     issues: list[Issue],
 ) -> tuple[TranscriptTurn, ...]:
     if not isinstance(sent.transcript, str):
-        return turns(sent.entries, cast, began, estimated, issues)
+        return turns(sent.entries, participants, began, estimated, issues)
     told = utterances(sent.transcript, agent="agent", user="user")
     parsed = [payload.Turn(role=who, message=said) for who, said in told]
     estimated += ["transcript"] * bool(parsed)
-    return turns(parsed, cast, began, estimated, issues)
+    return turns(parsed, participants, began, estimated, issues)
 
 
 def _transcript(
@@ -284,20 +282,20 @@ def _transcript(
         return None, TranscriptState.NOT_LOADED
     if not found and _is_forgotten(told):
         return None, TranscriptState.UNAVAILABLE
-    if status not in _FINISHED:
-        return found or None, TranscriptState.PENDING  # what is there may be a part
+    if not status.is_finished:
+        return found or None, TranscriptState.PENDING  # the turns may be incomplete
     if status is Status.ENDED and is_early:
-        return None, TranscriptState.PENDING  # it took its time, so what was said may be still to come
-    # One that ended well and has no turns is one in which nobody said anything.
+        return None, TranscriptState.PENDING  # it took time, so its turns may still come
+    # If it ended well without turns, nothing was said.
     if found or (sent.transcript is not None and status is Status.ENDED):
         return found, TranscriptState.AVAILABLE
     return None, TranscriptState.UNAVAILABLE
 
 
 def _is_forgotten(told: payload.Metadata) -> bool:
-    """Whether what was said was deleted, or never kept."""
+    """Whether the transcript was deleted, or never stored."""
     # https://elevenlabs.io/docs/eleven-agents/customization/privacy/retention
-    deleted_at = payload.members(told.deletion_settings).get("deleted_transcript_at_time_unix_secs")
+    deleted_at = members_of(told.deletion_settings).get("deleted_transcript_at_time_unix_secs")
     features = told.features_usage or payload.Features()
     return bool(deleted_at is not None or features.pii_zrm_workspace or features.pii_zrm_agent)
 
@@ -327,28 +325,26 @@ def _end_reason(
 
 
 def _analysis(sent: payload.Conversation, judged: payload.Analysis) -> Analysis | None:
-    mood = payload.members(sent.sentiment_analysis)
-    criteria = payload.members(judged.evaluation_criteria_results)
+    mood = members_of(sent.sentiment_analysis)
+    criteria = members_of(judged.evaluation_criteria_results)
     marks: dict[str, Any] = {"call_success_score": judged.call_success_score, **mood}
     for name, result in criteria.items():
-        marks[name] = payload.members(result).get("score")
+        marks[name] = members_of(result).get("score")
     scores = {name: score for name, mark in marks.items() if mark is not None and (score := number(mark)) is not None}
     gathered = judged.data_collection_results
     collected = {
-        # Now and then a bare value stands where it should be wrapped.
-        name: payload.members(result).get("value", result)
-        for name, result in payload.members(gathered).items()
+        # Now and then the value is not wrapped in an object.
+        name: members_of(result).get("value", result)
+        for name, result in members_of(gathered).items()
     }
-    analysis = Analysis(
-        success=_VERDICTS.get(judged.call_successful or ""),
-        sentiment=payload.word(mood, "overall_label"),
-        scores=scores or None,
-        collected=collected if isinstance(gathered, dict) else None,
+    return unless_empty(
+        Analysis(
+            success=_VERDICTS.get(judged.call_successful or ""),
+            sentiment=text_at(mood, "overall_label"),
+            scores=scores or None,
+            collected=collected if isinstance(gathered, dict) else None,
+        )
     )
-    return analysis if analysis != _NO_JUDGEMENT else None
-
-
-_NOBODY, _NO_JUDGEMENT = Agent(), Analysis()
 
 
 def _recording(id: str) -> Recording:
@@ -357,23 +353,11 @@ def _recording(id: str) -> Recording:
     return Recording(location=location, access=RecordingAccess.PROVIDER_KEY, media_type="audio/mpeg")
 
 
-def _cost(told: payload.Metadata, place: str, issues: list[Issue]) -> Cost | None:
-    # `cost` is no money: it counts credits.
-    # https://elevenlabs.io/docs/api-reference/conversations/get
-    for unit, name, sent in (("USD", "cost_fiat", told.cost_fiat), ("credits", "cost", told.cost)):
-        if sent in payload.ABSENT:
-            continue
-        found = amount(sent, f"{place}{name}", issues)
-        if found is not None:
-            return Cost(amount=found, unit=unit)
-    return None
-
-
 def _credits(told: payload.Metadata, issues: list[Issue]) -> AnyJson:
-    """Return the credits where the cost is in money."""
-    if told.cost_fiat in payload.ABSENT or told.cost in payload.ABSENT:
+    """Return the credits, if the cost is in money."""
+    if told.cost_fiat in ABSENT or told.cost in ABSENT:
         return None
-    found = try_decode(told.cost, payload.anything)
+    found: AnyJson = try_decode_any(told.cost)
     if found is None:
         issues.append(Issue("metadata.cost", "not a number"))
     return found
@@ -397,7 +381,7 @@ def _metadata(
         "carrier": line.type,
         "phone_number_id": line.phone_number_id or line.whatsapp_phone_number_id,
         "sip_headers": line.sip_header_dynamic_variables,
-        "direction": None if (sent.direction or "unknown") in _DIRECTIONS else sent.direction,
+        "direction": None if sent.direction in DIRECTIONS else sent.direction,
         "message_count": sent.message_count,
         "user_message_count": sent.user_message_count,
         "agent_message_count": sent.agent_message_count,
@@ -422,7 +406,7 @@ def _metadata(
         "conversation_config_override": sent.client.conversation_config_override,
         "files": _files(sent),
     }
-    return {name: value for name, value in found.items() if value is not None and value != ""}
+    return without_empty(found)
 
 
 def _files(sent: payload.Conversation) -> list[dict[str, Any]] | None:
@@ -430,7 +414,7 @@ def _files(sent: payload.Conversation) -> list[dict[str, Any]] | None:
         {"position": position, **msgspec.to_builtins(file)}
         for position, entry in enumerate(sent.entries)
         if entry is not None and (entry.file_input is not None or entry.file_inputs is not None)
-        # The one is the first of the others, which older conversations lack.
+        # The former is the first of the latter, which older conversations lack.
         for file in entry.file_inputs or [entry.file_input]
         if file is not None
     ]
@@ -438,21 +422,21 @@ def _files(sent: payload.Conversation) -> list[dict[str, Any]] | None:
 
 
 def _links(told: payload.Metadata) -> dict[str, str]:
-    link = payload.word(told.async_metadata, "external_link")
-    return {payload.word(told.async_metadata, "external_system") or "external": link} if link else {}
+    link = text_at(told.async_metadata, "external_link")
+    return {text_at(told.async_metadata, "external_system") or "external": link} if link else {}
 
 
 def _related_ids(told: payload.Metadata, line: payload.Line) -> dict[str, str]:
     batch = told.batch_call or payload.Batch()
     found: dict[str, Id | None] = {
-        "call_sid": line.call_sid or payload.word(told.body, "CallSid") or payload.word(told.body, "call_sid"),
+        "call_sid": line.call_sid or text_at(told.body, "CallSid") or text_at(told.body, "call_sid"),
         "call_id": line.call_id,
         "stream_sid": line.stream_sid,
         "batch_call": batch.batch_call_id,
         "batch_call_recipient": batch.batch_call_recipient_id,
     }
     if told.async_metadata:
-        platform = payload.members(told.async_metadata).get("platform_metadata")
-        found["integration_trigger"] = payload.word(told.async_metadata, "integration_trigger_id")
-        found |= {"ticket": payload.word(platform, "ticket_id"), "thread": payload.word(platform, "thread_id")}
-    return {name: str(id) for name, id in found.items() if id}
+        platform = members_of(told.async_metadata).get("platform_metadata")
+        found["integration_trigger"] = text_at(told.async_metadata, "integration_trigger_id")
+        found |= {"ticket": text_at(platform, "ticket_id"), "thread": text_at(platform, "thread_id")}
+    return ids_of(found)

@@ -1,4 +1,4 @@
-"""What Bland AI sends: calls, their transcripts, deliveries and refusals."""
+"""What Bland AI sends: calls, their transcripts, and deliveries."""
 
 from __future__ import annotations
 
@@ -8,32 +8,11 @@ import msgspec
 
 from ...reading.values import AnyJson, Id, Instant, Number, Seconds
 
-__all__ = [
-    "CALL",
-    "CORRECTION",
-    "CREATED",
-    "DELIVERY",
-    "LEFT_TO_RAW",
-    "PAGE",
-    "REFUSAL",
-    "SECRET_FIELDS",
-    "Call",
-    "CallAndCorrection",
-    "Created",
-    "Delivery",
-    "Leg",
-    "Refusal",
-    "Row",
-    "Segment",
-    "Told",
-    "tags_in",
-]
-
 # what Bland sends
 
 
 class Row(msgspec.Struct, gc=False):
-    """What was noted while the call ran; `created_at` is when the agent began or the user had ended."""
+    """A turn noted during the call; `created_at` is when the agent began to speak or the user had finished."""
 
     id: Id | None = None
     created_at: str | None = None
@@ -42,7 +21,7 @@ class Row(msgspec.Struct, gc=False):
 
 
 class Segment(msgspec.Struct, gc=False):
-    """What was transcribed from the recording; seconds from the start of the call, or of what followed a transfer."""
+    """A turn transcribed from the recording; seconds from the start of the call, or of the part after a transfer."""
 
     start: Seconds | None = None
     end: Seconds | None = None
@@ -60,21 +39,17 @@ class Leg(msgspec.Struct):
 
 
 class WarmTransfer(msgspec.Struct):
-    """Calls to humans, until one took over."""
-
     state: str | None = None
     proxy_agent_calls: list[Leg | None] | None = None
 
 
 class Citation(msgspec.Struct):
-    """A value found in the conversation."""
-
     variable_name: str | None = None
     value: Any = None
 
 
 class Told(msgspec.Struct):
-    """What has no field of ours; the durations among it are in minutes."""
+    """Members that no field of a conversation has a place for; the durations among them are in minutes."""
 
     queue_status: str | None = None
     completed: bool | None = None
@@ -104,7 +79,7 @@ class Told(msgspec.Struct):
 
 
 class Call(Told):
-    """A call, in a list, alone, or in a delivery."""
+    """A call: a row of a list, the answer of `get`, or a delivery."""
 
     call_id: Id | None = None
     c_id: Id | None = None
@@ -139,35 +114,33 @@ class Call(Told):
 
 
 class Correction(msgspec.Struct):
-    """The transcript made anew from the recording."""
+    """The transcript that is made from the recording."""
 
     corrected: list[Segment | None] | None = None
 
 
 class CallAndCorrection(msgspec.Struct):
-    """What `raw` is where both were asked for."""
+    """`raw`, if both were requested."""
 
     call: Call
     corrected: Correction
 
 
 class Page(msgspec.Struct):
-    """A page of calls, and how many there are on all pages."""
+    """A page of calls; the count is that of all pages."""
 
     calls: list[msgspec.Raw] | None = None
     total_count: float | None = None
 
 
 class Created(msgspec.Struct):
-    """A call that was queued."""
-
     call_id: Id
     status: str | None = None
     batch_id: Id | None = None
 
 
 class Delivery(msgspec.Struct):
-    """What tells the kinds of deliveries apart: only those of a running call have a category."""
+    """The members that distinguish deliveries; only those about a running call have a category."""
 
     call_id: Id | None = None
     conversation_id: Id | None = None
@@ -182,47 +155,37 @@ class Delivery(msgspec.Struct):
     visitor_id: Id | None = None
 
 
-class Refusal(msgspec.Struct):
-    """All members in which some refusal has its words."""
-
-    status: AnyJson = None
-    message: AnyJson = None
-    errors: AnyJson = None
-    error: AnyJson = None
-
-
 CALL = msgspec.json.Decoder(Call, strict=False)
 CORRECTION = msgspec.json.Decoder(Correction, strict=False)
 PAGE = msgspec.json.Decoder(Page, strict=False)
 CREATED = msgspec.json.Decoder(Created, strict=False)
 DELIVERY = msgspec.json.Decoder(Delivery, strict=False)
-REFUSAL = msgspec.json.Decoder(Refusal, strict=False)
 
-# A call repeats what its request said: headers for the customer's own servers, the key to the customer's Twilio.
+# A call repeats its request, with headers for the customer's own servers and the key to the customer's Twilio.
 # https://docs.bland.ai/api-v1/post/calls
 SECRET_FIELDS = frozenset(
     {"Authorization", "api_key", "authorization", "encrypted_key", "headers", "password", "token"}
 )
 
 LEFT_TO_RAW = {
-    "*c_id": "the call's id once more",
-    "*call_length": "in minutes; the duration has it in seconds",
-    "*concatenated_transcript": "the turns say it",
+    "*c_id": "the call's id again",
+    "*call_length": "in minutes; the duration is in seconds",
+    "*concatenated_transcript": "the transcript again",
     "*recording_url": "it may need Twilio's credentials; the recording's address at Bland does not",
     "*transcripts[].status": "always null",
-    "*transcripts[].transcript_id": "rows are told apart by their id",
-    "*citations[].*": "where a value was said, and its type; the value itself is collected",
-    "*speaker": "a number; speaker_label is the word for it",
+    "*transcripts[].transcript_id": "rows are distinguished by their id",
+    "*citations[].*": "the place and type of a value; the value itself is collected",
+    "*speaker": "a number; speaker_label is the word",
     "corrected.aligned*": "deprecated: the same without confidence",
     "corrected.original*": "the rows of the call, in no order",
-    "corrected.status": "of the request, not of the call",
-    "corrected.message": "of the request, not of the call",
-    "message": "of the request to start, not of the call",
+    "corrected.status": "about the request, not the call",
+    "corrected.message": "about the request, not the call",
+    "message": "about the request to start, not the call",
 }
 
 
 def tags_in(sent: list[AnyJson] | None) -> tuple[str, ...]:
-    """Return the names of tags, which are texts, or objects with a name and a colour."""
+    """Return the names of tags, which are text, or objects with a name and a colour."""
     # https://docs.bland.ai/api-v1/get/sms-conversations
     names = (tag.get("name") if isinstance(tag, dict) else tag for tag in sent or ())
     return tuple(name for name in names if isinstance(name, str) and name)

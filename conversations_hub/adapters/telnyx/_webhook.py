@@ -1,4 +1,4 @@
-"""What Telnyx delivers by itself."""
+"""Telnyx's webhooks."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ import msgspec
 
 from ...events import Event, EventKind
 from ...reading.json import decode
-from ...reading.values import Issues, instant, text
+from ...reading.values import Issues, instant, members_of, text
 from ...schema import Analysis, Conversation, Issue
-from . import payload
-from .conversation import UNFINISHED, Ending, call_ids, collected, read, word
-from .payload import Envelope, Insights, Meta, Page, Payload, Row, Whole
-
-__all__ = ["events"]
+from . import _payload as payload
+from ._conversation import UNFINISHED, Ending, call_ids, collected, read, word
+from ._payload import Envelope, Insights, Meta, Page, Payload, Row, Whole
 
 _delivery = msgspec.json.Decoder(payload.Delivery, strict=False)
 _payload: msgspec.json.Decoder[Payload | None] = msgspec.json.Decoder(Payload | None, strict=False)
@@ -37,9 +35,9 @@ _KINDS = {
 
 
 def events(body: bytes) -> Sequence[Event]:
-    """Read a webhook: one event. Most events of a call name the call, but not the conversation held in it.
+    """Read a webhook: one event. Most events about a call name the call, but not its conversation.
 
-    Those say which call it was, and what was found out about it.
+    Such an event has the ids of the call, and what was found out about it.
     """
     issues: list[Issue] = []
     delivery = decode(body, _delivery, issues)
@@ -49,7 +47,7 @@ def events(body: bytes) -> Sequence[Event]:
     if kind is EventKind.ANALYSIS_READY and about.status in UNFINISHED:
         kind = EventKind.UPDATED
     id = text(about.conversation_id)
-    # Deliveries come more than once and in any order.
+    # Deliveries may be repeated, and arrive in any order.
     # https://developers.telnyx.com/development/api-fundamentals/webhooks/receiving-webhooks
     event_id = (
         text(sent.id) or text(about.request_id) or (f"{id}:{sent.event_type}" if id and sent.event_type else None)
@@ -78,7 +76,7 @@ def _related_ids(members: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _run(about: Payload) -> list[Insights]:
-    """Return the insights that an event brings, as `get` has them."""
+    """Return the insights in an event, as `get` returns them."""
     if about.results is None:
         return []
     return [Insights(about.request_id, about.status, None, about.insight_group_id, about.results)]
@@ -87,12 +85,12 @@ def _run(about: Payload) -> list[Insights]:
 def _told_by(
     body: bytes, id: str, delivery: payload.Delivery, about: Payload, members: Mapping[str, Any]
 ) -> Conversation:
-    """Return the conversation as far as one event tells of it."""
+    """Return what one event says about its conversation."""
     issues = Issues()
     sent = delivery.data or delivery
     present = instant(sent.occurred_at, "data.occurred_at" if delivery.data else "occurred_at", issues)
     told = {name: value for name, value in members.items() if name not in Payload.__struct_fields__}
-    attached = about.metadata if isinstance(about.metadata, dict) else {}
+    attached = members_of(about.metadata)
     row = Row(id=id, metadata={**told, **attached})
     insights, ending = None, None
     match sent.event_type:

@@ -1,6 +1,6 @@
-"""What Ultravox sends: calls, their messages, pages of both; what is left of it to `raw`, and why.
+"""What Ultravox sends: calls, their messages, and pages of both.
 
-A member that holds its default may be left out: an empty text, an offset of zero.
+A member that has its default may be missing: an empty text, an offset of zero.
 """
 
 # what Ultravox sends
@@ -13,50 +13,28 @@ import msgspec
 
 from ...reading.values import AnyJson, Id, Instant
 
-__all__ = [
-    "LEFT_TO_RAW",
-    "SECRET_FIELDS",
-    "Agent",
-    "Call",
-    "Created",
-    "Delivery",
-    "Facts",
-    "Line",
-    "Medium",
-    "Message",
-    "Outgoing",
-    "Page",
-    "SipDetails",
-    "Timespan",
-    "Whole",
-]
-
 T = TypeVar("T")
 
 
 class Agent(msgspec.Struct, rename="camel"):
-    """Who holds a call."""
-
     agent_id: Id | None = None
     name: str | None = None
 
 
 class Outgoing(msgspec.Struct):
-    """Whom Ultravox itself dials."""
+    """A call that Ultravox itself dials."""
 
     to: str | None = None
     caller: str | None = msgspec.field(default=None, name="from")
 
 
 class Line(msgspec.Struct):
-    """How a call is connected over one medium."""
-
     outgoing: Outgoing | None = None
     incoming: AnyJson = None
 
 
 class Medium(msgspec.Struct, rename="camel"):
-    """The media there are; a call has one."""
+    """The media; a call has one of them."""
 
     web_rtc: Line | None = None
     server_web_socket: Line | None = None
@@ -68,14 +46,12 @@ class Medium(msgspec.Struct, rename="camel"):
 
 
 class SipDetails(msgspec.Struct, rename="camel"):
-    """What the telephone network tells of a call."""
-
     billed_duration: AnyJson = None
     termination_reason: str | None = None
 
 
 class Facts(msgspec.Struct, rename="camel", kw_only=True):
-    """The part of a call that is kept as it is, for there is no field for any of it."""
+    """Members that no field of a conversation has a place for."""
 
     model: AnyJson = None
     voice: AnyJson = None
@@ -94,7 +70,7 @@ class Facts(msgspec.Struct, rename="camel", kw_only=True):
 
 
 class Call(Facts, rename="camel", kw_only=True):
-    """One call; never its messages."""
+    """A call, without its messages."""
 
     call_id: Id
     created: Instant = None
@@ -113,14 +89,14 @@ class Call(Facts, rename="camel", kw_only=True):
 
 
 class Timespan(msgspec.Struct, gc=False):
-    """From when to when, as in "12.345s"."""
+    """Start and end, as in "12.345s"."""
 
     start: str | None = None
     end: str | None = None
 
 
 class Message(msgspec.Struct, rename="camel", gc=False):
-    """What somebody said, or a tool was asked or answered."""
+    """Words that were said, the call of a tool, or its answer."""
 
     role: str | None = None
     text: str | None = None
@@ -136,27 +112,25 @@ class Message(msgspec.Struct, rename="camel", gc=False):
 
 
 class Page(msgspec.Struct, Generic[T]):
-    """A page of anything; its total was seen to be 0 above a page of rows."""
+    """A page; its total is not read, since it was seen to be 0 on a page with rows."""
 
     results: list[T]
     next: AnyJson = None
 
 
 class Created(msgspec.Struct, rename="camel"):
-    """What only somebody who started a call needs of it."""
+    """The join URL of a new call."""
 
     join_url: str | None = None
 
 
 class Delivery(msgspec.Struct):
-    """What a webhook delivers."""
-
     call: msgspec.Raw
     event: str | None = None
 
 
 class Whole(msgspec.Struct):
-    """What `raw` holds of a call that was got, or delivered."""
+    """`raw` of a call from `get` or from a webhook."""
 
     call: Call
     messages: list[Page[Message | None]] = []
@@ -170,16 +144,16 @@ _SETTINGS = (
     "*medium.sip.outgoing.username", "*timeExceededMessage", "*transcriptOptional", "*vadSettings*", "*voiceOverrides*",
 )  # fmt: skip
 LEFT_TO_RAW = {
-    **dict.fromkeys(_SETTINGS, "how the call was set up, not what happened in it; credentials among it"),
-    "*joinUrl": "whoever has it may join: `start` hands it out",
-    "*systemPrompt": "it stands in the transcript, where there is one",
-    "messages[].results[].medium": "whether it was spoken or written; most often the call's own medium",
-    **dict.fromkeys(("messages[].next", "messages[].previous", "messages[].total"), "where the page stands"),
+    **dict.fromkeys(_SETTINGS, "the configuration of the call, with credentials"),
+    "*joinUrl": "anyone with it may join: `start` returns it",
+    "*systemPrompt": "part of the transcript, if there is one",
+    "messages[].results[].medium": "spoken or written; most often the call's own medium",
+    **dict.fromkeys(("messages[].next", "messages[].previous", "messages[].total"), "about the page"),
 }
 
 SECRET_FIELDS = frozenset(
     {
-        "additionalParams",  # of a carrier's request, its SIP password among them
+        "additionalParams",  # parameters of a carrier's request, including its SIP password
         "dataConnectionConfig",
         "experimentalSettings",
         "headers",

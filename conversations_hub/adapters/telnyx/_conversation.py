@@ -1,4 +1,4 @@
-"""What a conversation of Telnyx means."""
+"""Telnyx's conversations as ours."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from urllib.parse import quote
 import msgspec
 
 from ...reading.json import decode, try_decode
+from ...reading.participants import Participants, Speakers, unknown_speaker
 from ...reading.values import (
     AnyJson,
     Instant,
     Issues,
-    Participants,
     drop_if_before,
     in_seconds,
     instant,
     json_text,
+    members_of,
     noted,
     text,
     timestamp,
-    unknown_speaker,
+    unless_empty,
     utc_timestamp,
 )
 from ...schema import (
@@ -47,17 +48,15 @@ from ...schema import (
     TranscriptState,
     TranscriptTurn,
 )
-from . import payload
-from .payload import Envelope, Insights, Message, Page, Row, Whole
-
-__all__ = ["UNFINISHED", "Ending", "call_ids", "collected", "normalize", "read", "word"]
+from . import _payload as payload
+from ._payload import Envelope, Insights, Message, Page, Row, Whole
 
 _row = msgspec.json.Decoder(Row, strict=False)
 _document = msgspec.json.Decoder()
 
 # what it means
 
-# An open set: https://developers.telnyx.com/api-reference/conversations/list-conversations
+# More may be added: https://developers.telnyx.com/api-reference/conversations/list-conversations
 _CHANNELS = {
     "phone_call": Channel.PHONE,
     "voice": Channel.PHONE,
@@ -75,13 +74,12 @@ _CALL_IDS = ("call_session_id", "call_control_id", "call_leg_id")
 
 # https://developers.telnyx.com/api-reference/conversations/get-insights-for-a-conversation
 UNFINISHED = {"pending", "in_progress"}
-"""The words for insights that are still being made."""
+"""The statuses of insights that are not ready yet."""
 
 # https://developers.telnyx.com/api-reference/callbacks/call-conversation-ended
 _END_REASONS = {"customer_disconnect": EndReason.CUSTOMER_ENDED}
 
-# Each with the position of its participant: the agent is the first, the customer the second.
-_SPEAKERS: dict[str | None, tuple[Role, int | None]] = {
+_SPEAKERS: Speakers = {
     "user": (Role.USER, 1),
     "assistant": (Role.ASSISTANT, 0),
     "tool": (Role.TOOL, None),
@@ -89,7 +87,7 @@ _SPEAKERS: dict[str | None, tuple[Role, int | None]] = {
     "developer": (Role.SYSTEM, None),
 }
 
-_SILENCE = timedelta(hours=1)  # longer than anybody pauses in a call
+_SILENCE = timedelta(hours=1)  # longer than any pause in a call
 
 _TEXT = (str, int)
 _PHONE_NUMBER = re.compile(r"\+?[0-9]{3,15}")
@@ -97,7 +95,7 @@ _NUMBERS = {int, float}
 
 
 class Ending(msgspec.Struct, frozen=True):
-    """How it ended, which only a webhook tells."""
+    """How a conversation ended, which only a webhook says."""
 
     at: datetime | None
     duration: float | None
@@ -108,7 +106,7 @@ _UNTOLD = Ending(None, None, None)
 
 
 def normalize(body: bytes | msgspec.Raw, *, present: datetime | None = None) -> Conversation:
-    """Read a conversation without its messages, as lists hold it; `present` is when Telnyx told of it."""
+    """Read a conversation without its messages, as a list has it; `present` is when Telnyx sent it."""
     issues = Issues()
     sent = decode(body, _row, issues)
     return read(Whole(Envelope(sent)), bytes(body), present, issues)
@@ -123,9 +121,9 @@ def read(
     ending: Ending | None = None,
     place: str = "",
 ) -> Conversation:
-    """Read a conversation as far as there are answers about it; `place` is where it stands in `raw`."""
+    """Read a conversation from the answers about it; `place` is the place of the first in `raw`."""
     sent = whole.conversation.data
-    attached: dict[str, Any] = sent.metadata if isinstance(sent.metadata, dict) else {}
+    attached = members_of(sent.metadata)
     channel_word = word(attached, "telnyx_conversation_channel") or word(attached, "calling_party_type")
     channel = _channel(channel_word or "")
     is_thread = channel in _THREADS
@@ -149,7 +147,8 @@ def read(
         duration = between if told.duration is None else in_seconds(told.duration, 1.0, between)
 
     direction = _direction(attached)
-    participants = _participants(attached)
+    agent = Agent(id=word(attached, "assistant_id"), version=word(attached, "assistant_version_id"))
+    participants = _participants(attached, agent)
     counted: set[str] = set()
     began = created_at.timestamp() if created_at else inf
     messages = None if whole.messages is None else _joined(whole.messages)
@@ -161,7 +160,6 @@ def read(
     is_cut = messages is not None and len(messages) < int(there_are or 0)
     results = collected(insights)
     recordings = () if is_thread or status is Status.IN_PROGRESS else _recordings(attached)
-    agent_id, version = participants[0].id, word(attached, "assistant_version_id")
 
     derived = {
         "status": status is not Status.UNKNOWN and not ending,
@@ -178,7 +176,7 @@ def read(
         title=text(sent.name),
         channel=channel,
         direction=direction,
-        agent=Agent(id=agent_id, version=version) if agent_id or version else None,
+        agent=unless_empty(agent),
         participants=tuple(participants),
         created_at=created_at,
         started_at=created_at,
@@ -201,12 +199,12 @@ def read(
 
 
 def _channel(word: str) -> Channel:
-    # Every carrier of messages has a word of its own: whatsapp_chat, and whichever comes next.
+    # Every messaging service has its own word, such as whatsapp_chat.
     return _CHANNELS.get(word) or (Channel.CHAT if word.endswith("_chat") else Channel.UNKNOWN)
 
 
 def word(sent: Mapping[str, Any], name: str) -> str | None:
-    """Return a text or number among what was attached."""
+    """Return a text or number from the attached metadata."""
     value = sent.get(name)
     return text(value) if isinstance(value, _TEXT) else None
 
@@ -224,7 +222,7 @@ def _transcript_state(
 ) -> TranscriptState:
     if turns is None:
         return TranscriptState.NOT_LOADED
-    # Until its insights are there, the last words of a call may not be.
+    # Until a call has insights, its last words may be missing.
     is_running = not is_thread and (status is Status.IN_PROGRESS or status is Status.PROCESSING)
     if is_running or (not turns and status is Status.UNKNOWN):
         return TranscriptState.PENDING
@@ -242,16 +240,13 @@ def _direction(attached: Mapping[str, Any]) -> Direction:
     return Direction.OUTBOUND if word(attached, "to") == customer else Direction.UNKNOWN
 
 
-def _participants(attached: Mapping[str, Any]) -> Participants:
+def _participants(attached: Mapping[str, Any], agent: Agent) -> Participants:
     ours, theirs = word(attached, "telnyx_agent_target"), word(attached, "telnyx_end_user_target")
     number = _phone_number(theirs)
-    participants = Participants(
-        [
-            Participant(kind=ParticipantKind.AI_AGENT, id=word(attached, "assistant_id"), phone=_phone_number(ours)),
-            Participant(kind=ParticipantKind.CUSTOMER, id=None if number else theirs, phone=number),
-        ]
+    participants = Participants.of(
+        agent, agent_phone=_phone_number(ours), customer_id=None if number else theirs, customer_phone=number
     )
-    # Set while a person has taken over from the assistant.
+    # It is set while a person has taken over from the assistant.
     # https://developers.telnyx.com/api-reference/conversations/update-conversation-metadata
     if "ai_disabled" in attached and str(attached["ai_disabled"]).lower() == "true":
         participants.append(Participant(kind=ParticipantKind.HUMAN_AGENT))
@@ -269,7 +264,7 @@ def _joined(pages: Sequence[Page[Message]]) -> list[Message | None]:
         before: dict[Instant, list[Message]] = {}
         for one in filter(None, joined[-len(page.data) :]):
             before.setdefault(one.created_at, []).append(one)
-        told: dict[Instant, set[bytes]] = {}  # written out only where two were stored at once
+        told: dict[Instant, set[bytes]] = {}  # encoded only if two were stored at once
         for message in page.data:
             at = None if message is None else message.created_at
             if message is None or at is None or at not in before:
@@ -293,13 +288,13 @@ def _turns(
     counted: set[str],
     unread: _Unread,
 ) -> tuple[TranscriptTurn, ...]:
-    """Return the turns, the first first; `counted` receives the names of what was not told but counted."""
+    """Return the turns in chronological order; `counted` receives the names of the fields that were derived."""
     turns: list[TranscriptTurn] = []
     unanswered: OrderedDict[str, None] = OrderedDict()
     for message in _from_the_start(messages):
         if message is None:
             continue
-        # `created_at` is when it was stored, which need not be when it was said.
+        # `created_at` is when it was stored, which may be later than when it was said.
         # https://developers.telnyx.com/api-reference/conversations/get-conversation-messages
         moment = _moment(message, "sent_at", message.sent_at, unread)
         if moment is None and message.created_at is not None:
@@ -318,7 +313,7 @@ def _turns(
                 index=len(turns),
                 role=role,
                 text=said,
-                # In whole microseconds: what is left of large floats further on is noise.
+                # In whole microseconds: further digits of large floats are noise.
                 start=None if moment is None or moment < began else round((moment - began) * 1e6) / 1e6,
                 timestamp=moment,
                 participant=participant,
@@ -333,9 +328,9 @@ def _turns(
 
 
 def _from_the_start(messages: Sequence[Message | None]) -> Iterable[Message | None]:
-    """Return messages, the first first: no order is promised, and in practice the last is first.
+    """Return messages in chronological order: no order is documented, and in practice the last is first.
 
-    They are turned round, never sorted: what was stored and what was sent lie on two clocks.
+    They are reversed, never sorted, since instants of storing and of sending are from two clocks.
     """
     first, last = _first_moment(messages), _first_moment(reversed(messages))
     if first and last and first > last:
@@ -350,11 +345,11 @@ def _first_moment(messages: Iterable[Message | None]) -> float | None:
     return None
 
 
-_Unread = dict[int, list[Issue]]  # by the identity of the message, below which their places lie
+_Unread = dict[int, list[Issue]]  # by the identity of the message; places are relative to it
 
 
 def _in_their_pages(pages: Sequence[Page[Message]], unread: _Unread) -> list[Issue]:
-    """Return what could not be read of the messages, and which are null, by their places in the answers."""
+    """Return the issues of the messages, and those that are null, with their places in the answers."""
     issues = Issues()
     for number, page in enumerate(pages):
         for position, one in enumerate(page.data):
@@ -365,7 +360,7 @@ def _in_their_pages(pages: Sequence[Page[Message]], unread: _Unread) -> list[Iss
 
 
 def _moment(message: Message, name: str, value: Instant, unread: _Unread) -> float | None:
-    """Read an instant as `timestamp` does, at half the cost: every message has one."""
+    """Read an instant as `timestamp` does, in half the time, since every message has one."""
     if isinstance(value, str) and (told := utc_timestamp(value)) is not None:
         return told
     issues: list[Issue] = []
@@ -381,7 +376,7 @@ def _tool_call(sent: payload.ToolCall) -> ToolCall:
 
 
 def _tool_result(message: Message, unanswered: OrderedDict[str, None], counted: set[str]) -> ToolResult:
-    """Read what a tool answered: to the call it names, else to the first that has no answer yet."""
+    """Read the answer of a tool: to the call that it names, else to the first call without an answer."""
     named = word(message.metadata, "tool_call_id") if isinstance(message.metadata, dict) else None
     call_id = text(message.tool_call_id) or named
     if call_id is None and unanswered:
@@ -393,7 +388,7 @@ def _tool_result(message: Message, unanswered: OrderedDict[str, None], counted: 
 
 
 def _metrics(attached: AnyJson) -> dict[str, float] | None:
-    """Return what is told in milliseconds, in seconds."""
+    """Return the members that are in milliseconds, in seconds."""
     if not isinstance(attached, dict):
         return None
     spans: dict[str, float] = {}
@@ -404,12 +399,12 @@ def _metrics(attached: AnyJson) -> dict[str, float] | None:
 
 
 def call_ids(told: Mapping[str, Any]) -> dict[str, str]:
-    """Return the ids of the call that a conversation was held in."""
+    """Return the ids of the conversation's call."""
     return {name: id for name in _CALL_IDS if (id := word(told, name))}
 
 
 def collected(insights: Sequence[Insights]) -> dict[str, AnyJson]:
-    """Return the results by the ids of their insights; of several runs the latest counts."""
+    """Return the results by the ids of their insights; the latest run counts."""
     return {
         str(one.insight_id): _opened(one.result)
         for run in sorted(insights, key=lambda run: run.created_at or "")
@@ -419,20 +414,20 @@ def collected(insights: Sequence[Insights]) -> dict[str, AnyJson]:
 
 
 def _opened(result: AnyJson) -> AnyJson:
-    """Return an object or list that came as JSON in a text."""
+    """Return a result, decoded if it is an object or list as JSON text."""
     if isinstance(result, str) and result[:1] in {"{", "["}:
         return try_decode(result, _document) or result
     return result
 
 
 def _summary(results: Mapping[str, AnyJson]) -> str | None:
-    # Only a result with a schema names what it holds.
+    # Only results with a schema have names.
     named = (result.get("summary") for result in results.values() if isinstance(result, dict))
     return next((summary for summary in named if isinstance(summary, str) and summary), None)
 
 
 def _recordings(attached: Mapping[str, Any]) -> tuple[Recording, ...]:
-    # What is listed there are URLs for ten minutes, so they are best asked for when they are used.
+    # The URLs listed there are valid for ten minutes, so they are requested only when used.
     # https://developers.telnyx.com/api-reference/call-recordings/list-all-call-recordings
     for name in ("call_session_id", "call_control_id"):
         if id := word(attached, name):

@@ -1,4 +1,4 @@
-"""Vapi's sessions: GET /session, complete. A session holds all that is written in its chats, on the web or by SMS."""
+"""Vapi's sessions: GET /session, complete lists. A session holds all messages of its chats, on the web or by SMS."""
 
 from __future__ import annotations
 
@@ -13,29 +13,24 @@ from ...adapter import Query, RawPage, Resource
 from ...errors import InvalidRefError
 from ...reading.json import decode
 from ...reading.lifecycle import concluded
+from ...reading.money import cost
 from ...reading.offsets import rebased
 from ...reading.refusals import read_or_raise
-from ...reading.values import AnyJson, Id, Instant, Issues, Participants, Seconds, instant, noted, text
+from ...reading.values import AnyJson, Id, Instant, Issues, Seconds, ids_of, instant, noted, text, unless_empty
 from ...schema import (
     Agent,
     Analysis,
     Channel,
     Conversation,
-    Participant,
-    ParticipantKind,
     Status,
     TranscriptState,
     TranscriptTurn,
 )
 from ...wire import Flow, Request
-from . import payload
-from .conversation import collected_in, cost_of, outputs_of, summary_in
-from .messages import LEFT_TO_RAW, Message, turns
-from .pages import PAGE_SIZE, by_creation, page_of, rows_of_results
-from .payload import Assistant, Customer, Overrides, PhoneNumber
-from .refusal import words
-
-__all__ = ["SESSIONS", "delete", "get", "list_page", "normalize"]
+from ._conversation import collected_in, outputs_of, parties, summary_in
+from ._messages import LEFT_TO_RAW, Message, turns
+from ._pages import PAGE_SIZE, by_creation, page_of, rows_of_results
+from ._payload import Assistant, Customer, Overrides, PhoneNumber
 
 # what Vapi sends
 
@@ -70,15 +65,15 @@ class _Session(msgspec.Struct, rename="camel"):
 
 _session = msgspec.json.Decoder(_Session, strict=False)
 
-_SET_UP = "how the session was set up, not what became of it"
+_SET_UP = "the configuration of the session"
 _LEFT_TO_RAW = {
     "assistant.*": _SET_UP,
     "assistantOverrides.*": _SET_UP,
     "customer.*": _SET_UP,
     "phoneNumber.*": _SET_UP,
     "squad*": _SET_UP,
-    "costs*": "the cost by part, each with the configuration it was run up by",
-    "artifact.*": "made of calls; of a session there are structured outputs alone",
+    "costs*": "the cost by component, each with its configuration",
+    "artifact.*": "for calls; a session only has structured outputs",
     **{f"messages[].{member}": why for member, why in LEFT_TO_RAW.items()},
 }
 
@@ -96,9 +91,9 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
     # https://docs.vapi.ai/chat/sms-chat
     is_texted = sent.phone_number_id is not None or sent.phone_number is not None
     agent = Agent(id=text(sent.assistant_id), name=text(sent.assistant.name) if sent.assistant else None)
-    participants = _participants(sent, agent)
+    participants = parties(agent, sent.phone_number, sent.customer_id, sent.customer)
     written = tuple(turns(sent.messages or (), "messages", participants, issues))
-    moved = rebased(written)  # where each chat counts from its own begin
+    moved = rebased(written)  # if each chat counts from its own start
     written = moved or written
     artifact = sent.artifact or _Artifact()
     outputs = outputs_of(artifact.structured_outputs)
@@ -114,7 +109,7 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         provider_status=sent.status,
         title=text(sent.name),
         channel=Channel.SMS if is_texted else Channel.CHAT,
-        agent=agent if agent.id or agent.name else None,
+        agent=unless_empty(agent),
         participants=tuple(participants),
         created_at=instant(sent.created_at, "createdAt", issues),
         updated_at=instant(sent.updated_at, "updatedAt", issues),
@@ -122,40 +117,19 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
         transcript_state=_transcript_state(written, status),
         summary=summary_in(outputs),
         analysis=Analysis(collected=collected_in(outputs, {})) if outputs else None,
-        cost=cost_of(sent.cost, issues),
+        cost=cost(sent.cost, "cost", issues),
         metadata=_metadata(sent, artifact),
-        related_ids={"squadId": str(sent.squad_id)} if text(sent.squad_id) else {},
+        related_ids=ids_of({"squadId": sent.squad_id}),
         estimated=tuple(compress(derived, derived.values())),
         issues=noted(issues),
         raw=bytes(body),
     )
 
 
-def _participants(sent: _Session, agent: Agent) -> Participants:
-    line = sent.phone_number or payload.PhoneNumber()
-    customer = sent.customer or payload.Customer()
-    return Participants(
-        [
-            Participant(
-                kind=ParticipantKind.AI_AGENT,
-                id=agent.id,
-                name=agent.name,
-                phone=text(line.number) or text(line.twilio_phone_number),
-            ),
-            Participant(
-                kind=ParticipantKind.CUSTOMER,
-                id=text(sent.customer_id) or text(customer.external_id),
-                name=text(customer.name),
-                phone=text(customer.number),
-            ),
-        ]
-    )
-
-
 def _transcript_state(written: tuple[TranscriptTurn, ...], status: Status) -> TranscriptState:
     if status is not Status.ENDED:
-        return TranscriptState.PENDING  # somebody may still write
-    # Nobody wrote; or the organization keeps no data, and nothing tells.
+        return TranscriptState.PENDING  # more messages may come
+    # There were no messages, or the organization keeps no data; nothing says which.
     return TranscriptState.AVAILABLE if written else TranscriptState.UNAVAILABLE
 
 
@@ -187,13 +161,13 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a session."""
     # https://docs.vapi.ai/api-reference/sessions/get
     reply = yield Request("GET", "/session/{id}", ids={"id": id})
-    return read_or_raise(reply, normalize, words)
+    return read_or_raise(reply, normalize)
 
 
 def delete(_account: Account, id: str, options: Mapping[str, Any]) -> Flow[None]:
-    """Delete a session; what becomes of its chats is not documented."""
+    """Delete a session; what happens to its chats is not documented."""
     if options:
-        raise InvalidRefError("a session is deleted whole: there are no options")
+        raise InvalidRefError("deleting a session takes no options")
     # https://docs.vapi.ai/api-reference/sessions/delete
     yield Request("DELETE", "/session/{id}", ids={"id": id}, json=False)
 

@@ -1,4 +1,4 @@
-"""What ElevenLabs sends: the members that are read, and why the others are not."""
+"""What ElevenLabs sends; and for each member that is not read, the reason."""
 
 from __future__ import annotations
 
@@ -9,53 +9,18 @@ import msgspec
 
 from ...reading.values import AnyJson, Id, Instant, Seconds
 
-__all__ = [
-    "ABSENT",
-    "LEFT_TO_RAW",
-    "Analysis",
-    "Begun",
-    "Conversation",
-    "Detail",
-    "Line",
-    "Metadata",
-    "Metric",
-    "Outcome",
-    "Page",
-    "Parts",
-    "Refusal",
-    "ToolCall",
-    "ToolResult",
-    "Turn",
-    "TurnMetrics",
-    "analysis",
-    "begun",
-    "conversation",
-    "delivery",
-    "members",
-    "metadata",
-    "named",
-    "outcome",
-    "page",
-    "refusal",
-    "word",
-]
-
 # what ElevenLabs sends
 
 _Milliseconds = Annotated[float, msgspec.Meta(gt=0, lt=1e14)]
 
 
 class ToolCall(msgspec.Struct, gc=False):
-    """A tool the agent called."""
-
     request_id: Id | None = None
     tool_name: str | None = None
     params_as_json: Any = None
 
 
 class ToolResult(msgspec.Struct, gc=False):
-    """What a tool answered."""
-
     request_id: Id | None = None
     type: str | None = None
     result_value: Any = None
@@ -67,7 +32,7 @@ class ToolResult(msgspec.Struct, gc=False):
 
 
 class Outcome(msgspec.Struct):
-    """The `result` of a tool of the platform itself; a workflow's holds those of the tools it called."""
+    """The `result` of one of the platform's own tools; that of a workflow holds the results of the tools it called."""
 
     result_type: str | None = None
     transfer_number: Id | None = None
@@ -75,43 +40,31 @@ class Outcome(msgspec.Struct):
 
 
 class Step(msgspec.Struct):
-    """One step of a workflow."""
-
     results: list[StepResult | None] | None = None
 
 
 class StepResult(msgspec.Struct):
-    """What a tool answered to a workflow."""
-
     result: Outcome | None = None
 
 
 class Speaker(msgspec.Struct, gc=False):
-    """An agent that took part."""
-
     agent_id: Id | None = None
 
 
 class Part(msgspec.Struct, gc=False):
-    """What one of several voices said."""
-
     text: str | None = None
 
 
 class Parts(msgspec.Struct, gc=False):
-    """A turn in several voices."""
-
     parts: list[Part | None] | None = None
 
 
 class Retrieval(msgspec.Struct, gc=False):
-    """What was looked up before a turn."""
-
     rag_latency_secs: Seconds | None = None
 
 
 class File(msgspec.Struct, gc=False, omit_defaults=True):
-    """A file the customer sent."""
+    """A file that the customer sent."""
 
     file_id: Id | None = None
     original_filename: str | None = None
@@ -119,21 +72,17 @@ class File(msgspec.Struct, gc=False, omit_defaults=True):
 
 
 class Metric(msgspec.Struct, gc=False):
-    """How long something took."""
-
     elapsed_time: Seconds | None = None
 
 
 class TurnMetrics(msgspec.Struct, gc=False):
-    """What was measured of a turn."""
-
     metrics: dict[str, Metric | list[Any] | str | float | bool | None] | None = None
     convai_llm_service_ttfb: Metric | None = None
     convai_llm_service_ttf_sentence: Metric | None = None
 
     @property
     def flat(self) -> tuple[tuple[str, Metric | None], ...]:
-        """The measurements as the documentation shows them: without the level `metrics` of the specification."""
+        """The measurements as the documentation shows them: not below `metrics`, where the specification has them."""
         # https://elevenlabs.io/docs/eleven-agents/workflows/post-call-webhooks
         return (
             ("convai_llm_service_ttfb", self.convai_llm_service_ttfb),
@@ -142,7 +91,7 @@ class TurnMetrics(msgspec.Struct, gc=False):
 
 
 class Turn(msgspec.Struct, gc=False):
-    """An entry of the transcript; its members in the order in which they come, so that each is found at once."""
+    """An entry of the transcript. The members are in the order in which they are sent, which decodes fastest."""
 
     role: str | None = None
     agent_metadata: Speaker | None = None
@@ -164,14 +113,14 @@ class Turn(msgspec.Struct, gc=False):
 
 
 class Recipient(msgspec.Struct):
-    """Whom the company wrote to on WhatsApp, which need not know their number."""
+    """The recipient of a WhatsApp message, whose number may be unknown."""
 
     phone: Id | None = None
     bsuid: Id | None = None
 
 
 class Line(msgspec.Struct):
-    """What connects agent and customer: a phone call, SMS or WhatsApp, each with names of its own."""
+    """A phone call, SMS or WhatsApp; each has member names of its own."""
 
     type: str | None = None
     direction: str | None = None
@@ -196,22 +145,20 @@ _NO_LINE = Line()
 
 
 class Batch(msgspec.Struct):
-    """The batch of calls that a call belongs to."""
-
     batch_call_id: Id | None = None
     batch_call_recipient_id: Id | None = None
     campaign: AnyJson = None
 
 
 class Features(msgspec.Struct):
-    """Whether anything is kept at all."""
+    """Whether the conversation is stored at all."""
 
     pii_zrm_workspace: bool | None = None
     pii_zrm_agent: bool | None = None
 
 
 class Metadata(msgspec.Struct):
-    """The `metadata` of a conversation; in a row its members stand with all others."""
+    """The `metadata` of a conversation; a row has these members on its top level."""
 
     start_time_unix_secs: Instant = None
     accepted_time_unix_secs: Instant = None
@@ -225,7 +172,7 @@ class Metadata(msgspec.Struct):
     sms: Line | None = None
     whatsapp: Line | None = None
     batch_call: Batch | None = None
-    # As they were sent, to the last digit.
+    # Undecoded, to keep every digit.
     cost: msgspec.Raw = msgspec.Raw()
     cost_fiat: msgspec.Raw = msgspec.Raw()
     deletion_settings: AnyJson = None
@@ -237,18 +184,18 @@ class Metadata(msgspec.Struct):
     initiator_id: Id | None = None
     timezone: str | None = None
     queue_wait_secs: AnyJson = None
-    # Of a call that could not be placed: who says so, and what.
+    # Of a call that could not be placed: the carrier and its answer.
     type: str | None = None
     body: AnyJson = None
 
     @property
     def line(self) -> Line:
-        """What connects the two."""
+        """The phone call, SMS or WhatsApp; empty if there is none."""
         return self.phone_call or self.sms or self.whatsapp or _NO_LINE
 
 
 class Analysis(msgspec.Struct):
-    """The `analysis` of a conversation; in a row its members stand with all others."""
+    """The `analysis` of a conversation; a row has these members on its top level."""
 
     call_successful: str | None = None
     call_success_score: AnyJson = None
@@ -260,8 +207,6 @@ class Analysis(msgspec.Struct):
 
 
 class ClientData(msgspec.Struct):
-    """What the session was opened with."""
-
     user_id: Id | None = None
     dynamic_variables: AnyJson = None
     conversation_config_override: AnyJson = None
@@ -302,18 +247,16 @@ class Conversation(msgspec.Struct):
 
     @property
     def entries(self) -> Sequence[Turn | None]:
-        """What the transcript holds, where it is a list, as it should be."""
+        """The entries of the transcript, if it is a list, as documented."""
         return self.transcript if isinstance(self.transcript, list) else ()
 
     @property
     def client(self) -> ClientData:
-        """What the session was opened with."""
+        """The data that the session was opened with."""
         return self.conversation_initiation_client_data or _NO_CLIENT
 
 
 class Page(msgspec.Struct):
-    """A page of a list."""
-
     conversations: list[msgspec.Raw]
     next_cursor: Id | None = None
     has_more: bool | None = None
@@ -331,38 +274,15 @@ class Begun(msgspec.Struct):
 
 
 class Delivery(msgspec.Struct):
-    """What a webhook delivers."""
-
     data: msgspec.Raw
     type: str | None = None
     event_timestamp: Instant = None
 
 
 class Named(msgspec.Struct):
-    """Which conversation it is about; what a workspace is told beside need be about none."""
+    """The conversation that an event is about; some events of a workspace are about none."""
 
     conversation_id: Id | None = None
-
-
-class Complaint(msgspec.Struct):
-    """What is wrong with one part of a request."""
-
-    loc: list[str | int] = []
-    msg: str = ""
-
-
-class Detail(msgspec.Struct):
-    """Why a request was refused."""
-
-    code: AnyJson = None
-    status: AnyJson = None
-    message: AnyJson = None
-
-
-class Refusal(msgspec.Struct):
-    """An answer to what was refused."""
-
-    detail: Detail | list[Complaint] | str | None = None
 
 
 conversation = msgspec.json.Decoder(Conversation, strict=False)
@@ -373,84 +293,68 @@ page = msgspec.json.Decoder(Page, strict=False)
 begun = msgspec.json.Decoder(Begun, strict=False)
 delivery = msgspec.json.Decoder(Delivery, strict=False)
 named = msgspec.json.Decoder(Named, strict=False)
-refusal = msgspec.json.Decoder(Refusal, strict=False)
-anything: msgspec.json.Decoder[AnyJson] = msgspec.json.Decoder(AnyJson)
-
-ABSENT = (msgspec.Raw(), msgspec.Raw(b"null"))
-
-
-def members(sent: AnyJson) -> dict[str, Any]:
-    """Return the members of what should be an object."""
-    return sent if isinstance(sent, dict) else {}
-
-
-def word(sent: AnyJson, name: str) -> str | None:
-    """Return a member that should be text."""
-    value = members(sent).get(name)
-    return value if isinstance(value, str) and value else None
-
 
 LEFT_TO_RAW = {
-    "has_*_audio": "parts of the recording; the whole is the one to read",
+    "has_*_audio": "about parts of the recording; has_audio is read",
     "otlp_traces*": "the same conversation as a trace, on request",
     "visited_agents[].branch_id": "a variant of that agent",
-    "conversation_initiation_client_data.branch_id": "the conversation's own says it",
+    "conversation_initiation_client_data.branch_id": "the conversation has the same member",
     "conversation_initiation_client_data.custom_llm_extra_body*": "for the customer's own model; may hold its key",
-    "conversation_initiation_client_data.environment": "the conversation's own says it",
-    "conversation_initiation_client_data.procedure_ids*": "how the session was set up",
-    "conversation_initiation_client_data.source_info*": "the metadata say where it came from",
-    "conversation_initiation_client_data.starting_workflow_node_id": "how the session was set up",
+    "conversation_initiation_client_data.environment": "the conversation has the same member",
+    "conversation_initiation_client_data.procedure_ids*": "the configuration of the session",
+    "conversation_initiation_client_data.source_info*": "the metadata has the source",
+    "conversation_initiation_client_data.starting_workflow_node_id": "the configuration of the session",
     "metadata.agent_*_from": "how the agent was made",
-    "metadata.charging*": "how the costs are made up",
-    "metadata.conversation_initiation_source_version": "of the software it came from",
-    "metadata.eleven_assistant*": "the platform's own assistant",
-    "metadata.features_usage.*": "what the agent could do; the transcript shows what it did",
-    "metadata.rag_usage*": "the turns say what was looked up",
-    "metadata.voice_rewards*": "what the voice's owner earns",
+    "metadata.charging*": "the breakdown of the cost",
+    "metadata.conversation_initiation_source_version": "the version of the client software",
+    "metadata.eleven_assistant*": "about the platform's own assistant",
+    "metadata.features_usage.*": "the abilities of the agent; the transcript shows which it used",
+    "metadata.rag_usage*": "the metrics of the turns have it",
+    "metadata.voice_rewards*": "the earnings of the voice's owner",
     "metadata.whatsapp.awaiting_first_user_message": "the transcript shows it",
-    "analysis.data_collection_results.*.data_collection_id": "the key says it",
-    "analysis.data_collection_results.*.json_schema*": "what the value was to be",
-    "analysis.data_collection_results.*.rationale": "why the value is what it is",
-    "analysis.*_results_list*": "the same results once more",
+    "analysis.data_collection_results.*.data_collection_id": "the same as the key",
+    "analysis.data_collection_results.*.json_schema*": "the schema of the value",
+    "analysis.data_collection_results.*.rationale": "the explanation of the value",
+    "analysis.*_results_list*": "the same results again",
     "transcript[].agent_metadata.branch_id": "a variant of that agent",
     "transcript[].agent_metadata.version_id": "a variant of that agent",
-    "transcript[].agent_metadata.workflow_node_id": "where in the agent's workflow",
-    "transcript[].contextual_update_info.*": "which of the application's notes it was",
-    "transcript[].conversation_turn_metrics.convai_asr_provider": "which service was measured",
-    "transcript[].conversation_turn_metrics.convai_tts_cascade": "which service was measured",
-    "transcript[].conversation_turn_metrics.convai_tts_model": "which service was measured",
-    "transcript[].feedback*": "on a single turn; the metadata hold how many there are",
-    "transcript[].conversation_turn_metrics.voice_id": "which service was measured",
-    "transcript[].file_input*.file_url": "whoever has it may read the file",
-    "transcript[].ignored_as_backchannel": "it was said all the same",
-    "transcript[].llm_*": "models, tokens and prices; the cost is told as a whole",
-    "transcript[].multivoice_message.parts[].time_in_call_secs": "when within the turn",
-    "transcript[].multivoice_message.parts[].voice_label": "in which voice",
-    "transcript[].original_message": "what would have been said without the interruption",
+    "transcript[].agent_metadata.workflow_node_id": "a step of the agent's workflow",
+    "transcript[].contextual_update_info.*": "the id of the application's note",
+    "transcript[].conversation_turn_metrics.convai_asr_provider": "the service that was measured",
+    "transcript[].conversation_turn_metrics.convai_tts_cascade": "the service that was measured",
+    "transcript[].conversation_turn_metrics.convai_tts_model": "the service that was measured",
+    "transcript[].feedback*": "feedback on a single turn; the metadata has the counts",
+    "transcript[].conversation_turn_metrics.voice_id": "the service that was measured",
+    "transcript[].file_input*.file_url": "anyone with this URL may read the file",
+    "transcript[].ignored_as_backchannel": "the words were spoken all the same",
+    "transcript[].llm_*": "models, tokens and prices; the cost is that of the conversation",
+    "transcript[].multivoice_message.parts[].time_in_call_secs": "the time within the turn",
+    "transcript[].multivoice_message.parts[].voice_label": "the name of the voice",
+    "transcript[].original_message": "the words that an interruption cut off",
     "transcript[].producing_llm": "the model",
-    "transcript[].rag_retrieval_info.chunks*": "what was looked up",
-    "transcript[].rag_retrieval_info.embedding_model": "what was looked up",
-    "transcript[].rag_retrieval_info.retrieval_query": "what was looked up",
-    "transcript[].rag_retrieval_info.used_chunk_ids*": "what was looked up",
-    "transcript[].reasoned": "how the words came about",
-    "transcript[].reasoning*": "how the words came about",
-    "transcript[].source_*": "whether it was spoken or typed",
-    "transcript[].tool_calls[].tool_details*": "the customer's own server and the keys to it; the arguments again",
-    "transcript[].tool_calls[].tool_has_been_called": "its result says it",
-    "transcript[].tool_calls[].tool_id": "its configuration; the name tells which it was",
-    "transcript[].tool_calls[].type": "where the tool runs",
-    "transcript[].tool_results[].credential_id": "which connection served it",
-    "transcript[].tool_results[].dynamic_variable_updates*": "what it changed for the tools to come",
-    "transcript[].tool_results[].error_type": "the class of an error that the result tells",
-    "transcript[].tool_results[].integration_*": "which connection served it",
-    "transcript[].tool_results[].raw_error_message": "the same error, where the result tells one",
+    "transcript[].rag_retrieval_info.chunks*": "the documents that were looked up",
+    "transcript[].rag_retrieval_info.embedding_model": "the documents that were looked up",
+    "transcript[].rag_retrieval_info.retrieval_query": "the documents that were looked up",
+    "transcript[].rag_retrieval_info.used_chunk_ids*": "the documents that were looked up",
+    "transcript[].reasoned": "the reasoning behind the words",
+    "transcript[].reasoning*": "the reasoning behind the words",
+    "transcript[].source_*": "spoken or typed",
+    "transcript[].tool_calls[].tool_details*": "the customer's own server with its keys; the arguments again",
+    "transcript[].tool_calls[].tool_has_been_called": "the result shows it",
+    "transcript[].tool_calls[].tool_id": "the id of the tool's configuration; the name identifies it",
+    "transcript[].tool_calls[].type": "the place where the tool runs",
+    "transcript[].tool_results[].credential_id": "the connection that was used",
+    "transcript[].tool_results[].dynamic_variable_updates*": "variables for later tools",
+    "transcript[].tool_results[].error_type": "the class of the error in the result",
+    "transcript[].tool_results[].integration_*": "the connection that was used",
+    "transcript[].tool_results[].raw_error_message": "the same error as in the result, if that has one",
     "transcript[].tool_results[].result.*": "the text of the result, parsed",
-    "transcript[].tool_results[].procedure*": "in which procedure of the agent's",
-    "transcript[].tool_results[].*workflow_node*": "where in the agent's workflow",
-    "transcript[].tool_results[].tool_id": "its configuration; the name tells which it was",
-    "transcript[].tool_results[].tool_has_been_called": "where it was not, the result is an error",
-    "transcript[].tool_results[].tool_name": "its call says it",
-    "transcript[].tool_results[].type": "where the tool runs",
-    "transcript[].triggered_guardrails*": "why words were held back",
-    "transcript[].used_static_kb_document_ids*": "what was looked up",
+    "transcript[].tool_results[].procedure*": "a procedure of the agent",
+    "transcript[].tool_results[].*workflow_node*": "a step of the agent's workflow",
+    "transcript[].tool_results[].tool_id": "the id of the tool's configuration; the name identifies it",
+    "transcript[].tool_results[].tool_has_been_called": "if it was not called, the result is an error",
+    "transcript[].tool_results[].tool_name": "its call has it",
+    "transcript[].tool_results[].type": "the place where the tool runs",
+    "transcript[].triggered_guardrails*": "the reason why words were withheld",
+    "transcript[].used_static_kb_document_ids*": "the documents that were looked up",
 }

@@ -1,4 +1,4 @@
-"""What Telnyx sends: a conversation, its messages and its insights are three resources, all but the first in pages."""
+"""What Telnyx sends: a conversation, its messages and its insights are three resources; the last two have pages."""
 
 from __future__ import annotations
 
@@ -8,36 +8,13 @@ import msgspec
 
 from ...reading.values import AnyJson, Id, Instant, Seconds
 
-__all__ = [
-    "Delivery",
-    "Enclosed",
-    "Envelope",
-    "Event",
-    "Function",
-    "Insights",
-    "ListPage",
-    "Message",
-    "Meta",
-    "Page",
-    "Payload",
-    "Recorded",
-    "Refusal",
-    "Reply",
-    "Result",
-    "Row",
-    "Rows",
-    "Stamp",
-    "ToolCall",
-    "Whole",
-]
-
 T = TypeVar("T")
 
 _Count = Annotated[float, msgspec.Meta(ge=0, lt=1e9)]
 
 
 class Row(msgspec.Struct):
-    """A conversation, as lists hold it."""
+    """A conversation as a list has it."""
 
     id: Id
     name: Id | None = None
@@ -47,28 +24,20 @@ class Row(msgspec.Struct):
 
 
 class Envelope(msgspec.Struct):
-    """One conversation, asked for by its id."""
-
     data: Row
 
 
 class Function(msgspec.Struct):
-    """What a tool call calls."""
-
     name: str | None = None
     arguments: AnyJson = None
 
 
 class ToolCall(msgspec.Struct):
-    """One call of a tool."""
-
     id: Id | None = None
     function: Function | None = None
 
 
 class Message(msgspec.Struct, gc=False):
-    """One message."""
-
     role: str | None = None
     text: str | None = None
     created_at: Instant = None
@@ -79,8 +48,6 @@ class Message(msgspec.Struct, gc=False):
 
 
 class Result(msgspec.Struct):
-    """What one insight came to."""
-
     insight_id: Id | None = None
     result: AnyJson = None
 
@@ -96,21 +63,19 @@ class Insights(msgspec.Struct):
 
 
 class Meta(msgspec.Struct):
-    """How far the pages go."""
-
     total_pages: _Count | None = None
     total_results: _Count | None = None
 
 
 class Page(msgspec.Struct, Generic[T]):
-    """One page of messages or insights."""
+    """A page of messages or insights."""
 
     data: list[T | None]
     meta: Meta
 
 
 class ListPage(msgspec.Struct):
-    """The same, not looked into."""
+    """A page whose rows are not decoded."""
 
     data: list[msgspec.Raw]
     meta: Meta
@@ -126,8 +91,6 @@ class _Recording(msgspec.Struct):
 
 
 class Recorded(msgspec.Struct):
-    """The recordings of a call."""
-
     data: list[_Recording]
 
 
@@ -140,19 +103,17 @@ class Whole(msgspec.Struct):
 
     @property
     def runs(self) -> list[Insights]:
-        """All runs of insights there were."""
+        """All runs of insights."""
         return [run for page in self.insights or () for run in page.data if run is not None]
 
 
 class Rows(msgspec.Struct):
-    """One page of the list; it does not say whether there are more."""
+    """A page of the list; it does not say whether there are more."""
 
     data: list[msgspec.Raw]
 
 
 class Stamp(msgspec.Struct):
-    """What the walk needs of a row."""
-
     id: Id | None = None
     created_at: Instant = None
 
@@ -164,13 +125,11 @@ class Enclosed(msgspec.Struct):
 
 
 class Reply(msgspec.Struct):
-    """What an assistant answers."""
-
     content: str | None
 
 
 class Payload(msgspec.Struct):
-    """What an event is about; its other members are told as they are."""
+    """The members of an event that are read; the others are kept as they are."""
 
     conversation_id: Id | None = None
     duration_sec: Seconds | None = None
@@ -183,8 +142,6 @@ class Payload(msgspec.Struct):
 
 
 class Event(msgspec.Struct):
-    """One event."""
-
     event_type: str | None = None
     id: Id | None = None
     occurred_at: Instant = None
@@ -192,29 +149,16 @@ class Event(msgspec.Struct):
 
 
 class Delivery(Event):
-    """A webhook's body: an event, with or without an envelope."""
+    """The body of a webhook: an event, with or without an envelope."""
 
     data: Event | None = None
 
 
-class _Source(msgspec.Struct):
-    pointer: str | None = None
-
-
 class _Error(msgspec.Struct):
     code: Id | None = None
-    title: str | None = None
-    detail: str | None = None
-    source: _Source | None = None
-
-
-class _Complaint(msgspec.Struct):
-    loc: list[str | int] = []
-    msg: str = ""
 
 
 class Refusal(msgspec.Struct):
-    """A refusal: the platform's list of errors, or the detail of the service behind the assistants."""
+    """The platform's refusals have codes; those of the service behind the assistants have none."""
 
     errors: list[_Error] | None = None
-    detail: str | list[_Complaint] | None = None

@@ -1,4 +1,4 @@
-"""Ultravox's calls, messages and deliveries as ours. A call has no status: what has happened to it so far tells."""
+"""Ultravox's calls, messages and deliveries as ours. A call has no status: its other members show it."""
 
 # what it means
 
@@ -17,17 +17,21 @@ import msgspec
 from ...events import Event, EventKind
 from ...reading.json import decode, try_decode
 from ...reading.offsets import LAG
+from ...reading.participants import Participants, Speakers, unknown_speaker
 from ...reading.values import (
     AnyJson,
     Issues,
-    Participants,
     Seconds,
     drop_if_before,
     enclosed,
+    ids_of,
     instant,
+    members_of,
     noted,
     text,
-    unknown_speaker,
+    text_at,
+    unless_empty,
+    without_empty,
 )
 from ...schema import (
     Agent,
@@ -36,8 +40,6 @@ from ...schema import (
     Direction,
     EndReason,
     Issue,
-    Participant,
-    ParticipantKind,
     Recording,
     RecordingAccess,
     Role,
@@ -47,10 +49,8 @@ from ...schema import (
     TranscriptState,
     TranscriptTurn,
 )
-from . import payload
-from .payload import Call, Message
-
-__all__ = ["Messages", "events", "normalize", "text_at", "with_messages"]
+from . import _payload as payload
+from ._payload import Call, Message
 
 Messages = Sequence[Message | None]
 
@@ -68,7 +68,7 @@ _END_REASONS = {
     "connection_error": (Status.FAILED, EndReason.ERROR),
     "system_error": (Status.FAILED, EndReason.ERROR),
 }
-# What became of a call that nobody joined, where the telephone network knows more.
+# More precise outcomes of a call that was not joined, from the telephone network.
 _SIP_ENDINGS = {
     "SIP_TERMINATION_BUSY": (Status.NO_ANSWER, EndReason.BUSY),
     "SIP_TERMINATION_TIMEOUT": (Status.NO_ANSWER, EndReason.NO_ANSWER),
@@ -78,9 +78,8 @@ _SIP_ENDINGS = {
     "SIP_TERMINATION_INVALID_NUMBER": (Status.FAILED, EndReason.ERROR),
 }
 _WAITING = (Status.QUEUED, Status.RINGING)
-_FINISHED = (Status.ENDED, Status.FAILED, Status.NO_ANSWER, Status.CANCELLED)
 
-# The medium `serverWebSocket` is none of these: it leads to the customer's own server.
+# The medium `serverWebSocket` is missing: it leads to the customer's own server.
 _CHANNELS = {
     "webRtc": Channel.WEB,
     "twilio": Channel.PHONE,
@@ -90,10 +89,9 @@ _CHANNELS = {
     "sip": Channel.PHONE,
 }
 
-# Each with the position of its participant: the agent is the first, the customer the second.
 _TOOL_CALL = "MESSAGE_ROLE_TOOL_CALL"
 _TOOL_RESULT = "MESSAGE_ROLE_TOOL_RESULT"
-_SPEAKERS: dict[str | None, tuple[Role, int | None]] = {
+_SPEAKERS: Speakers = {
     "MESSAGE_ROLE_USER": (Role.USER, 1),
     "MESSAGE_ROLE_AGENT": (Role.ASSISTANT, 0),
     _TOOL_CALL: (Role.ASSISTANT, 0),
@@ -103,14 +101,14 @@ _SPEAKERS: dict[str | None, tuple[Role, int | None]] = {
 
 
 def normalize(body: bytes | msgspec.Raw, *, present: datetime | None = None) -> Conversation:
-    """Read a call as Ultravox sends it, in a list or alone; `present` is when Ultravox told of it."""
+    """Read a call as Ultravox sends it, in a list or alone; `present` is when it was sent."""
     return with_messages(body, None, [], present=present)
 
 
 def with_messages(
     body: bytes | msgspec.Raw, pages: Sequence[Messages] | None, unread: list[Issue], *, present: datetime | None
 ) -> Conversation:
-    """Read a call, and the messages that were asked for apart; what could not be read of those is in `unread`."""
+    """Read a call and the pages of its messages; `unread` has the issues of these pages."""
     issues = Issues()
     sent = decode(body, _call, issues)
     messages = None if pages is None else [message for page in pages for message in page]
@@ -123,26 +121,23 @@ def with_messages(
         status = Status.NO_ANSWER
     joined_at = instant(sent.joined, "joined", issues)
     ended_at = drop_if_before(instant(sent.ended, "ended", issues), joined_at or created_at, "ended", issues)
-    # What is billed is rounded up, so it is no length.
+    # The billed duration is rounded up, so it is not used.
     duration = (ended_at - joined_at).total_seconds() if joined_at and ended_at else None
     if sent.end_reason == "timeout":
-        # One word stands for both: the call was as long as it may be, or the customer was silent for too long.
+        # The word has two meanings: the call reached its maximum, or the customer was silent for too long.
         longest = _seconds(sent.max_duration, "maxDuration", issues)
         if duration is not None and longest is not None and duration < longest:
             end_reason = EndReason.SILENCE
 
-    agent = sent.agent or payload.Agent()
-    agent_id, agent_name = text(agent.agent_id) or text(sent.agent_id), text(agent.name)
+    held_by = sent.agent or payload.Agent()
+    agent = Agent(id=text(held_by.agent_id) or text(sent.agent_id), name=text(held_by.name))
     # https://docs.ultravox.ai/telephony/sip
     caller_id, uri, name = (text_at(sent.request_context, "ultravox", "sip", told) for told in _TOLD_OF_CALLERS)
     called, calling = (outgoing.to, outgoing.caller) if outgoing else (caller_id, None)
-    participants = Participants(
-        [
-            Participant(kind=ParticipantKind.AI_AGENT, id=agent_id, name=agent_name, phone=calling or None),
-            Participant(kind=ParticipantKind.CUSTOMER, id=uri, name=name, phone=called or None),
-        ]
+    participants = Participants.of(
+        agent, agent_phone=calling or None, customer_id=uri, customer_name=name, customer_phone=called or None
     )
-    # A carrier's medium that does not dial says nothing: it serves calls either way.
+    # The medium alone does not show the direction: carriers serve both.
     is_incoming = (line and line.incoming is not None) or uri or caller_id
     misfits = Issues()
     transcript, transcript_state = _transcript(sent, status, messages, participants, misfits)
@@ -154,7 +149,7 @@ def with_messages(
         status=status,
         channel=_CHANNELS.get(medium or "", Channel.UNKNOWN),
         direction=Direction.OUTBOUND if outgoing else Direction.INBOUND if is_incoming else Direction.UNKNOWN,
-        agent=Agent(id=agent_id, name=agent_name) if agent_id or agent_name else None,
+        agent=unless_empty(agent),
         participants=tuple(participants),
         created_at=created_at,
         started_at=joined_at,
@@ -165,7 +160,7 @@ def with_messages(
         transcript=transcript,
         transcript_state=transcript_state,
         summary=sent.summary or sent.short_summary or None,
-        recordings=(_recording(id),) if status in _FINISHED and sent.joined else (),
+        recordings=(_recording(id),) if status.is_finished and sent.joined else (),
         language=sent.language_hint or None,
         metadata=_metadata(sent, medium, messages or ()),
         related_ids=_related_ids(sent.metadata),
@@ -178,7 +173,7 @@ def with_messages(
 def _joined(
     pages: Sequence[Messages], of_call: list[Issue], of_pages: list[Issue], of_messages: list[Issue]
 ) -> list[Issue]:
-    """Return all issues with the places that they have in `raw`; those of messages are numbered through all pages."""
+    """Return all issues with their places in `raw`; those of messages have positions across all pages."""
     if not (of_call or of_pages or of_messages):
         return []
     begins = [0, *accumulate(map(len, pages))]
@@ -199,18 +194,11 @@ def _joined(
 _TOLD_OF_CALLERS = ("caller_id", "from_uri", "from_display_name")
 
 
-def text_at(sent: AnyJson, *path: str) -> str | None:
-    """Return the text at a path, None where there is no such thing."""
-    for name in path:
-        sent = sent.get(name) if isinstance(sent, dict) else None
-    return sent if isinstance(sent, str) and sent else None
-
-
 _MEDIA = {field.name: field.encode_name for field in msgspec.structs.fields(payload.Medium)}
 
 
 def _connected(sent: Call) -> tuple[str | None, payload.Line | None]:
-    """Return the one medium of a call, by name."""
+    """Return the medium of a call, with its name."""
     if sent.medium:
         for name, medium in _MEDIA.items():
             line: payload.Line | None = getattr(sent.medium, name)
@@ -223,13 +211,13 @@ _UNSETTLED = (None, "BILLING_STATUS_UNSPECIFIED", "BILLING_STATUS_PENDING")
 
 
 def _is_settled(sent: Call) -> bool:
-    """Whether something was made of a call that is made of none that runs."""
+    """Whether a call has members that exist only after its end."""
     return bool(sent.summary or sent.short_summary) or sent.billing_status not in _UNSETTLED
 
 
 def _outcome(sent: Call, *, is_dialled: bool) -> tuple[Status, EndReason | None]:
     if not (sent.ended or sent.end_reason or _is_settled(sent)):
-        # Ultravox itself dials some; the others wait for somebody to join.
+        # Ultravox itself dials some; the others wait to be joined.
         return (Status.IN_PROGRESS if sent.joined else Status.RINGING if is_dialled else Status.QUEUED), None
     word = sent.sip_details and sent.sip_details.termination_reason
     if word in _SIP_ENDINGS and not sent.joined:
@@ -240,7 +228,7 @@ def _outcome(sent: Call, *, is_dialled: bool) -> tuple[Status, EndReason | None]
 _SLACK = 600.0
 
 
-# A call that nobody joins ends with its join timeout: one that still waits long after it was forgotten.
+# A call that is not joined ends at its join timeout; one that still waits long after that will not start.
 # https://docs.ultravox.ai/webhooks/available-webhooks
 def _is_stale(created_at: datetime | None, waits: float | None, present: datetime | None) -> bool:
     if created_at is None or present is None:
@@ -266,13 +254,13 @@ def _transcript(
     if None in messages:
         issues.extend(Issue(str(position), "null") for position, message in enumerate(messages) if message is None)
     turns = _turns(messages, sent.system_prompt, participants, issues)
-    if status not in _FINISHED:
+    if not status.is_finished:
         return turns or None, TranscriptState.PENDING
     if turns:
         return turns, TranscriptState.AVAILABLE
     if not sent.joined:
         return None, TranscriptState.UNAVAILABLE
-    # Nothing was said, or the call was read before its messages were there: once it is billed, they are.
+    # Nothing was said, or the messages are not there yet: they are once the call is billed.
     # https://docs.ultravox.ai/webhooks/available-webhooks
     is_early = sent.billing_status == "BILLING_STATUS_PENDING"
     return (None, TranscriptState.PENDING) if is_early else ((), TranscriptState.AVAILABLE)
@@ -281,7 +269,7 @@ def _transcript(
 def _turns(
     messages: Messages, prompt: str | None, participants: Participants, issues: list[Issue]
 ) -> tuple[TranscriptTurn, ...]:
-    """Return the turns in the provider's order, which their times may contradict."""
+    """Return the turns in the provider's order, even if their times contradict it."""
     turns: list[TranscriptTurn] = []
     last_stage = next((message.call_stage_id for message in reversed(messages) if message), None)
     for message, (heard_from, heard_to, passed_from, passed_to) in zip(
@@ -290,11 +278,11 @@ def _turns(
         if message is None:
             continue
         start, finish = passed_from, passed_to
-        # The clock of the recording lags behind that of the call; where it does not, the call's has started again.
+        # The clock of the recording lags behind that of the call; if it does not, the call's clock has restarted.
         if start is not None and heard_from is not None and heard_from - start > LAG:
             start, finish = heard_from, heard_to
         stage, word = message.call_stage_id, message.role
-        # The prompt that a call tells is that of its last stage.
+        # The prompt of a call is that of its last stage.
         # https://docs.ultravox.ai/agents/call-stages
         if prompt and stage == last_stage:
             turns.append(TranscriptTurn(index=len(turns), role=Role.SYSTEM, text=prompt))
@@ -316,9 +304,9 @@ def _turns(
                 participant=participant,
                 tool_calls=calls,
                 tool_result=result,
-                # Where it is in the recording, which follows the audio that was heard.
+                # Its place in the recording, which follows the clock of the audio.
                 metrics=None if heard_from is None or heard_to is None else {_FROM: heard_from, _TO: heard_to},
-                # Where the provider keeps it, and its audio.
+                # The id of the message and of its audio.
                 provider_id=None if stage is None else f"{stage}/{message.call_stage_message_index or 0}",
             )
         )
@@ -330,11 +318,11 @@ _NEVER = payload.Timespan("null", "null")
 
 
 def _offsets(messages: Messages, issues: list[Issue]) -> Iterable[tuple[float | None, ...]]:
-    """Return when each message began and ended, by two clocks that drift apart: audio heard, then time passed.
+    """Return start and end of each message by two clocks that drift apart: of the audio, and of the call.
 
-    All are read at once, as JSON: one by one they would cost more than everything else.
+    All are decoded at once, as JSON: one by one, that would take longer than everything else.
     """
-    # A start of zero may be left out; older calls lack the second clock.
+    # A start of zero may be missing; older calls lack the second clock.
     sent = [
         "null,null,null,null"
         if message is None
@@ -371,7 +359,7 @@ def _tool_result(message: Message) -> ToolResult:
 
 
 def _recording(id: str) -> Recording:
-    # Whatever `recordingEnabled` says: recordings were found of calls where it was false. None at all is a 404.
+    # Whatever `recordingEnabled` says: calls with false had recordings. Without a recording this is a 404.
     # https://github.com/fixie-ai/ultravox/issues/308
     location = f"/api/calls/{quote(id, safe='')}/recording"
     return Recording(location=location, access=RecordingAccess.PROVIDER_KEY, media_type="audio/wav")
@@ -381,7 +369,7 @@ _KEPT = {field.name: f"ultravox.{field.encode_name}" for field in msgspec.struct
 
 
 def _metadata(sent: Call, medium: str | None, messages: Messages) -> dict[str, Any]:
-    """Return the customer's own metadata; what else is told stands under the prefix that no customer may use.
+    """Return the customer's own metadata, and other members under the prefix that no customer may use.
 
     https://docs.ultravox.ai/api-reference/calls/calls-post
     """
@@ -392,20 +380,20 @@ def _metadata(sent: Call, medium: str | None, messages: Messages) -> dict[str, A
         told["ultravox.sipDetails.terminationReason"] = sent.sip_details.termination_reason
     if sent.summary:
         told["ultravox.shortSummary"] = sent.short_summary
-    attached = sent.metadata if isinstance(sent.metadata, dict) else {}
-    if attached is not sent.metadata:
+    attached = members_of(sent.metadata)
+    if not isinstance(sent.metadata, dict):
         told["ultravox.metadata"] = sent.metadata
     if messages:
-        # One agent hands over to another by a change of stage.
+        # An agent hands over to another by a change of stage.
         stages = dict.fromkeys([one.call_stage_id for one in messages if one])
         told["ultravox.stages"] = [stage for stage in stages if stage]
         more = [_beside(one) for one in messages if one and (one.error_details or one.call_state or one.metadata)]
         told["ultravox.messages"] = more or None
-    return attached | {key: value for key, value in told.items() if value is not None and value != ""}
+    return attached | without_empty(told)
 
 
 def _beside(message: Message) -> AnyJson:
-    """Return what a message holds and a turn has no field for, and which message it is."""
+    """Return the members of a message that a turn has no field for, and the id of the message."""
     told = {
         "callStageId": message.call_stage_id,
         "callStageMessageIndex": message.call_stage_message_index or 0,
@@ -414,18 +402,16 @@ def _beside(message: Message) -> AnyJson:
         "callState": message.call_state,
         "metadata": message.metadata,
     }
-    return {name: value for name, value in told.items() if value is not None and value != ""}
+    return without_empty(told)
 
 
-# What the vendor itself attaches to the calls of a carrier: `ultravox.plivo.call_id`.
+# The vendor attaches these to the calls of a carrier: `ultravox.plivo.call_id`.
 _ELSEWHERE = re.compile(r"ultravox\.(?P<name>\w+\.(call|stream)_id)")
 
 
 def _related_ids(metadata: AnyJson) -> dict[str, str]:
-    if not metadata or not isinstance(metadata, dict):
-        return {}
-    found = ((_ELSEWHERE.fullmatch(key), value) for key, value in metadata.items())
-    return {key["name"]: value for key, value in found if key and isinstance(value, str) and value}
+    found = ((_ELSEWHERE.fullmatch(key), value) for key, value in members_of(metadata).items())
+    return ids_of({key["name"]: value for key, value in found if key and isinstance(value, str)})
 
 
 # https://docs.ultravox.ai/webhooks/available-webhooks
@@ -438,7 +424,7 @@ _EVENT_KINDS = {
 
 
 def events(body: bytes) -> Sequence[Event]:
-    """Read a delivery: what happened to a call, and the call itself, never its messages."""
+    """Read a delivery: an event and the call, without its messages."""
     sent = decode(body, _delivery, [])
     call = enclosed(normalize(sent.call), "call", body)
     moments = {"call.started": call.created_at, "call.joined": call.started_at, "call.ended": call.ended_at}

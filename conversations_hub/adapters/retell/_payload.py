@@ -1,4 +1,4 @@
-"""What Retell sends: calls and chats, one kind of record in two vocabularies, `call_…` and `chat_…`."""
+"""What Retell sends: calls and chats, the same record with members named `call_…` or `chat_…`."""
 
 # what Retell sends
 
@@ -10,28 +10,12 @@ import msgspec
 
 from ...reading.values import AnyJson, Id, Instant, Seconds
 
-__all__ = [
-    "LEFT_TO_RAW",
-    "SECRETS",
-    "Analysis",
-    "Call",
-    "Created",
-    "Delivery",
-    "Item",
-    "Page",
-    "Refusal",
-    "Remarks",
-    "Reply",
-    "Telephony",
-    "Word",
-]
-
 Milliseconds = Annotated[float, msgspec.Meta(ge=0, lt=1e13)]
 _AnyUnit = Annotated[float, msgspec.Meta(ge=0, lt=2.0**63)]
 
 
 class Word(msgspec.Struct, gc=False):
-    """One word of an utterance, in seconds of the audio."""
+    """A word; the seconds are those of the audio."""
 
     word: str | None = None
     start: Seconds | None = None
@@ -39,13 +23,11 @@ class Word(msgspec.Struct, gc=False):
 
 
 class Remarks(msgspec.Struct, gc=False):
-    """What Retell remarks on an utterance."""
-
     is_backchannel: bool | None = None
 
 
 class Item(msgspec.Struct, gc=False):
-    """An entry of a transcript; which members it has, its role decides."""
+    """An entry of a transcript; its role decides which members it has."""
 
     role: str | None = None
     content: str | None = None
@@ -69,7 +51,7 @@ class Item(msgspec.Struct, gc=False):
 
 
 class Analysis(msgspec.Struct):
-    """What Retell thinks of a call or chat, some time after it."""
+    """The analysis of a call or chat, which arrives some time after the end."""
 
     call_summary: str | None = None
     chat_summary: str | None = None
@@ -81,14 +63,10 @@ class Analysis(msgspec.Struct):
 
 
 class Telephony(msgspec.Struct):
-    """What a call is to the carrier."""
-
     twilio_call_sid: str | None = None
 
 
 class Call(msgspec.Struct):
-    """A call or a chat."""
-
     call_id: Id | None = None
     chat_id: Id | None = None
     call_type: str | None = None
@@ -111,10 +89,10 @@ class Call(msgspec.Struct):
     transfer_end_timestamp: AnyJson = None
     transcript_with_tool_calls: list[Item | None] | None = None
     message_with_tool_calls: list[Item | None] | None = None
-    # They repeat the first or take its place, so they are decoded only where it is missing.
+    # They repeat the first or replace it, so they are decoded only if it is missing.
     scrubbed_transcript_with_tool_calls: msgspec.Raw = msgspec.Raw()
     transcript_object: msgspec.Raw = msgspec.Raw()
-    # What integrations did before and after, kept beside the transcript.
+    # Tools that integrations used before and after, separate from the transcript.
     pre_session_transcript_with_tool_calls: msgspec.Raw = msgspec.Raw()
     pre_session_message_with_tool_calls: msgspec.Raw = msgspec.Raw()
     scrubbed_pre_session_transcript_with_tool_calls: msgspec.Raw = msgspec.Raw()
@@ -157,22 +135,16 @@ class Created(msgspec.Struct):
 
 
 class Page(msgspec.Struct):
-    """A page of a list."""
-
     items: list[msgspec.Raw] | None = None
     has_more: bool | None = None
     pagination_key: Id | None = None
 
 
 class Reply(msgspec.Struct):
-    """What an agent answered in a chat."""
-
     messages: list[Item | None]
 
 
 class Delivery(msgspec.Struct):
-    """What a webhook delivers."""
-
     event: str | None = None
     event_timestamp: Instant = None
     call: msgspec.Raw = msgspec.Raw()
@@ -181,21 +153,15 @@ class Delivery(msgspec.Struct):
     transfer_option: AnyJson = None
 
 
-class Refusal(msgspec.Struct):
-    """Why it did not do what was asked."""
-
-    message: AnyJson = None
-
-
-# A token joins a web call, a credential its relays; SIP headers may hold whatever the customer's telephony asks for.
+# A token opens a web call, a credential its relays; SIP headers may hold credentials for the customer's telephony.
 SECRETS = frozenset({"access_token", "credential", "custom_sip_headers"})
 
 LEFT_TO_RAW = {
     "custom_sip_headers*": "they may hold credentials",
-    "*_with_tool_calls[].type": "what kind of tool it was; its name says more",
-    "*_with_tool_calls[].metadata.*": "which answer of which model it was",
-    "transcript_with_tool_calls[].thought_signature": "it means something to the model alone",
+    "*_with_tool_calls[].type": "the kind of tool; its name says more",
+    "*_with_tool_calls[].metadata.*": "the id of the model's response",
+    "transcript_with_tool_calls[].thought_signature": "only the model can read it",
     "transcript_with_tool_calls[].multimedia*": "a turn has no place for attachments",
-    "message_with_tool_calls[].thought_signature": "it means something to the model alone",
+    "message_with_tool_calls[].thought_signature": "only the model can read it",
     "message_with_tool_calls[].multimedia*": "a turn has no place for attachments",
 }

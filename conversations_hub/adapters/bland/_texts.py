@@ -1,6 +1,6 @@
 """Bland's text conversations, by SMS, RCS, WhatsApp or iMessage: GET /v1/sms/conversations, by page, oldest first.
 
-Only `get` brings the messages. It is a part of the larger plans; to others it is refused, or empty.
+Only `get` returns the messages. The API belongs to the larger plans; for others it is refused, or empty.
 """
 
 from __future__ import annotations
@@ -16,19 +16,21 @@ from ...account import Account
 from ...adapter import Query, RawPage, Resource
 from ...errors import InvalidRefError, PaginationError, PayloadError
 from ...reading.json import decode
+from ...reading.paging import read_numbers
+from ...reading.participants import Participants, Speakers, unknown_speaker
 from ...reading.refusals import read_or_raise
 from ...reading.values import (
     AnyJson,
     Id,
     Instant,
     Issues,
-    Participants,
     drop_if_before,
     instant,
     noted,
     text,
     timestamp,
-    unknown_speaker,
+    unless_empty,
+    without_empty,
 )
 from ...schema import (
     Agent,
@@ -47,10 +49,8 @@ from ...schema import (
     Visibility,
 )
 from ...wire import Flow, Request
-from .payload import tags_in
-from .refusal import words
-
-__all__ = ["TEXTS", "delete", "get", "list_page", "normalize"]
+from ._payload import tags_in
+from ._refusal import words
 
 # what Bland sends
 
@@ -65,7 +65,7 @@ class _Message(msgspec.Struct, gc=False):
 
 
 class _Told(msgspec.Struct):
-    """What has no field of ours."""
+    """Members that no field of a conversation has a place for."""
 
     user_id: Id | None = None
     inbound_id: Id | None = None
@@ -124,27 +124,25 @@ _whole = msgspec.json.Decoder(_Whole, strict=False)
 _page = msgspec.json.Decoder(_Page, strict=False)
 
 _LEFT_TO_RAW = {
-    "last_message": "the turns say it, which `get` brings",
-    "errors": "of the request; null where it went well",
-    "*messages[].from": "the sender's number; who it is, sender says",
-    "*messages[].to": "the number of the other one",
-    "*messages[].attachments*": "what is no text has no place in a turn",
-    "*messages[].app_card*": "what is no text has no place in a turn",
-    "*messages[].status": "where it was delivered; what was not is told beside the turns",
-    "*disposition_logs[].*": "which outcome was looked for, and how; what was found is collected",
+    "last_message": "part of the transcript, which `get` returns",
+    "errors": "about the request; null if it succeeded",
+    "*messages[].from": "the sender's number; sender says who it is",
+    "*messages[].to": "the recipient's number",
+    "*messages[].attachments*": "a turn has a place for text only",
+    "*messages[].app_card*": "a turn has a place for text only",
+    "*messages[].status": "the state of delivery; undelivered messages are in the metadata",
+    "*disposition_logs[].*": "how an outcome was looked for; the outcome itself is collected",
 }
 
 # what it means
 
 # https://docs.bland.ai/api-v1/get/sms-conversations-id
 _CHANNELS = {"sms": Channel.SMS, "rcs": Channel.SMS, "whatsapp": Channel.CHAT, "imessage": Channel.CHAT}
-_SPEAKERS: dict[str | None, tuple[Role, int]] = {"USER": (Role.USER, 1), "AGENT": (Role.ASSISTANT, 0)}
+_SPEAKERS: Speakers = {"USER": (Role.USER, 1), "AGENT": (Role.ASSISTANT, 0)}
 
-# Where the agent writes first, this stands before it as if the user had written it.
+# If the agent writes first, this precedes it, with the user as its sender.
 _CONNECTED = "<Call Connected>"
 _UNDELIVERED = {"failed", "undelivered"}
-
-_NOTHING: tuple[Any, ...] = (None, "")
 
 
 def normalize(body: bytes | msgspec.Raw) -> Conversation:
@@ -157,25 +155,20 @@ def _got(body: bytes) -> Conversation:
     issues = Issues()
     sent = decode(body, _whole, issues).data
     if sent is None:
-        raise PayloadError("the answer holds no conversation")
+        raise PayloadError("the answer has no conversation")
     return _conversation(sent, "data.", body, issues, is_whole=True)
 
 
 def _conversation(sent: _Text, place: str, raw: bytes, issues: list[Issue], *, is_whole: bool) -> Conversation:
     id = text(sent.id)
     if id is None:
-        raise PayloadError("the answer holds no id of a conversation")
+        raise PayloadError("the answer has no id of a conversation")
     created_at = instant(sent.created_at, f"{place}created_at", issues)
     timed_out_at = instant(sent.timed_out_at, f"{place}timed_out_at", issues)
     timed_out_at = drop_if_before(timed_out_at, created_at, f"{place}timed_out_at", issues)
     status = Status.ENDED if timed_out_at else _STATUSES.get(sent.is_active, Status.UNKNOWN)
     agent = Agent(id=text(sent.curr_pathway_id) or text(sent.pathway_id), version=text(sent.curr_pathway_version))
-    participants = Participants(
-        [
-            Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, phone=text(sent.agent_number)),
-            Participant(kind=ParticipantKind.CUSTOMER, phone=text(sent.user_number)),
-        ]
-    )
+    participants = Participants.of(agent, agent_phone=text(sent.agent_number), customer_phone=text(sent.user_number))
     turns = tuple(_turns(sent.messages or (), f"{place}messages", participants, issues))
     direction = _direction(turns)
     derived = {"direction": direction is not Direction.UNKNOWN}
@@ -185,7 +178,7 @@ def _conversation(sent: _Text, place: str, raw: bytes, issues: list[Issue], *, i
         status=status,
         channel=_CHANNELS.get(sent.effective_channel or "", Channel.UNKNOWN),
         direction=direction,
-        agent=agent if agent.id or agent.version else None,
+        agent=unless_empty(agent),
         participants=tuple(participants),
         created_at=created_at,
         ended_at=timed_out_at,
@@ -239,7 +232,7 @@ def _speaker(entry: _Message, participants: Participants) -> tuple[Role, int | N
 
 
 def _direction(turns: Sequence[TranscriptTurn]) -> Direction:
-    """Return who wrote first; the calls of Bland say it, its texts do not."""
+    """Return the direction by who wrote first: unlike calls, texts do not say it."""
     first = next((turn.role for turn in turns if turn.role is not Role.SYSTEM), None)
     if first is Role.USER:
         return Direction.INBOUND
@@ -250,66 +243,66 @@ def _transcript_state(turns: Sequence[TranscriptTurn], status: Status, *, is_who
     if not is_whole:
         return TranscriptState.NOT_LOADED
     if status is not Status.ENDED:
-        return TranscriptState.PENDING  # somebody may still write
-    return TranscriptState.AVAILABLE if turns else TranscriptState.UNAVAILABLE  # all messages may be deleted
+        return TranscriptState.PENDING  # more messages may come
+    return TranscriptState.AVAILABLE if turns else TranscriptState.UNAVAILABLE  # the messages may have been deleted
 
 
 def _analysis(sent: _Text) -> Analysis | None:
     collected: dict[str, Any] = {}
     logs: list[AnyJson] = sent.disposition_logs if isinstance(sent.disposition_logs, list) else []
-    for log in reversed(logs):  # the newest come first, and count
+    for log in reversed(logs):  # newest first, and the newest counts
         result = log.get("result") if isinstance(log, dict) else None
         collected |= result if isinstance(result, dict) else {}
     cited = sent.citation_variables
     collected |= cited if isinstance(cited, dict) else {"citation_variables": cited}
     collected["disposition_tag"] = sent.disposition_tag
-    found = {name: value for name, value in collected.items() if value not in _NOTHING}
-    return Analysis(collected=found) if found else None
+    return unless_empty(Analysis(collected=without_empty(collected) or None))
 
 
 def _metadata(sent: _Text) -> dict[str, Any]:
     found = {name: getattr(sent, name) for name in _Told.__struct_fields__}
-    # Under a key of its own: the names in it are the customer's.
+    # Under its own key, since the customer chooses the names in it.
     found["custom"] = sent.metadata
     found["undelivered"] = [
         {"id": entry.id, "status": entry.status, "error_code": entry.error_code}
         for entry in sent.messages or ()
         if entry is not None and (entry.status in _UNDELIVERED or entry.error_code is not None)
     ] or None
-    return {name: value for name, value in found.items() if value not in _NOTHING}
+    return without_empty(found)
 
 
 # how to ask
 
-# More than the 25 of the default are granted; how many at most is not documented.
+# The default is 25; the maximum is not documented.
 # https://docs.bland.ai/api-v1/get/sms-conversations
 _PAGE_SIZE = 100
+_CURSOR = re.compile(r"([1-9][0-9]{0,8})(?::[1-9][0-9]{0,2})?")  # until 0.3 with a page size after it
 
 
 def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
-    """List a page; a cursor is "page:page size". `options` may hold more `filters`, as a list."""
-    page, size = _read_cursor(cursor) if cursor else (1, min(query.page_size or _PAGE_SIZE, _PAGE_SIZE))
+    """List a page; a cursor is the number of a page. `options` may hold more `filters`, as a list."""
+    (page,) = read_numbers(cursor, _CURSOR, "Bland", "the number of a page") if cursor else (1,)
     asked: dict[str, Any] = {
-        # What comes in meanwhile moves nothing where the oldest come first.
+        # With the oldest first, new rows do not move the others.
         "sortBy": "created_at",
         "sortDir": "desc" if query.newest_first else "asc",
         **query.options,
         "filters": _filters(query),
         "page": page,
-        "pageSize": size,
+        "pageSize": min(query.page_size or _PAGE_SIZE, _PAGE_SIZE),
     }
     reply = yield Request("GET", "/v1/sms/conversations", asked)
     rows, told = read_or_raise(reply, _rows, words)
     if told.current_page is not None and told.current_page != page:
-        raise PaginationError(f"page {page} was asked for, and page {told.current_page:.0f} came")
+        raise PaginationError(f"page {page} was requested, but page {told.current_page:.0f} was returned")
     is_last = not rows if told.total_pages is None else page >= told.total_pages
-    return RawPage(rows=rows, normalize=normalize, cursor=None if is_last else f"{page + 1}:{size}")
+    return RawPage(rows=rows, normalize=normalize, cursor=None if is_last else str(page + 1))
 
 
 def _filters(query: Query) -> str | None:
     others = query.options.get("filters", [])
     if not isinstance(others, list):
-        raise InvalidRefError("filters is a list: of objects with field, operator and value")
+        raise InvalidRefError("filters must be a list of objects with field, operator and value")
     bounds = (("gte", query.since), ("lt", query.until))
     window = [
         {"field": "created_at", "operator": operator, "value": moment.isoformat()}
@@ -322,31 +315,21 @@ def _filters(query: Query) -> str | None:
 def _rows(body: bytes) -> tuple[list[msgspec.Raw], _Pagination]:
     page = decode(body, _page, [])
     if page.data is None:
-        raise PayloadError("the answer holds no list of conversations")
+        raise PayloadError("the answer has no list of conversations")
     return page.data, (page.extra.pagination if page.extra else None) or _Pagination()
 
 
-_CURSOR = re.compile(r"(?P<page>[1-9][0-9]{0,8}):(?P<size>[1-9][0-9]{0,2})")
-
-
-def _read_cursor(cursor: str) -> tuple[int, int]:
-    read = _CURSOR.fullmatch(cursor)
-    if read is None:
-        raise InvalidRefError("not a cursor of Bland's text conversations: it reads page:page size")
-    return int(read["page"]), int(read["size"])
-
-
 def get(_account: Account, id: str) -> Flow[Conversation]:
-    """Get a text conversation with its messages; those that were deleted are left out."""
+    """Get a text conversation with its messages; deleted ones are missing."""
     # https://docs.bland.ai/api-v1/get/sms-conversations-id
     reply = yield Request("GET", "/v1/sms/conversations/{id}", ids={"id": id})
     return read_or_raise(reply, _got, words)
 
 
 def delete(_account: Account, id: str, options: Mapping[str, Any]) -> Flow[None]:
-    """Delete a text conversation with all its messages and what was made of them."""
+    """Delete a text conversation with all its messages and analyses."""
     if options:
-        raise InvalidRefError("a text conversation is deleted whole: there are no options")
+        raise InvalidRefError("deleting a text conversation takes no options")
     # https://docs.bland.ai/api-v1/delete/sms-conversations
     yield Request("DELETE", "/v1/sms/conversations/{id}", ids={"id": id}, json=False)
 

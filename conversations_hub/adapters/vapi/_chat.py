@@ -1,4 +1,4 @@
-"""Vapi's chats: GET /chat, complete. A chat is what somebody wrote and the reply to it; a session may hold several."""
+"""Vapi's chats: GET /chat, complete lists. A chat is a customer's message and the reply; a session may hold several."""
 
 from __future__ import annotations
 
@@ -11,27 +11,23 @@ from ...account import Account
 from ...adapter import Query, RawPage, Resource
 from ...errors import InvalidRefError
 from ...reading.json import decode
+from ...reading.money import cost
+from ...reading.participants import Participants
 from ...reading.refusals import read_or_raise
-from ...reading.values import AnyJson, Id, Instant, Issues, Participants, instant, noted, text
+from ...reading.values import AnyJson, Id, Instant, Issues, ids_of, instant, noted, text, unless_empty
 from ...schema import (
     Agent,
     Channel,
     Conversation,
     Issue,
-    Participant,
-    ParticipantKind,
     Status,
     TranscriptState,
     TranscriptTurn,
 )
 from ...wire import Flow, Request
-from .conversation import cost_of
-from .messages import LEFT_TO_RAW, Message, turns
-from .pages import PAGE_SIZE, by_creation, page_of, rows_of_results
-from .payload import Assistant, Overrides
-from .refusal import words
-
-__all__ = ["CHATS", "delete", "get", "list_page", "normalize"]
+from ._messages import LEFT_TO_RAW, Message, turns
+from ._pages import PAGE_SIZE, by_creation, page_of, rows_of_results
+from ._payload import Assistant, Overrides
 
 # what Vapi sends
 
@@ -57,14 +53,14 @@ class _Chat(msgspec.Struct, rename="camel"):
 
 _chat = msgspec.json.Decoder(_Chat, strict=False)
 
-_SET_UP = "how the chat was set up, not what became of it"
+_SET_UP = "the configuration of the chat"
 _LEFT_TO_RAW = {
     "assistant.*": _SET_UP,
     "assistantOverrides.*": _SET_UP,
     "squad*": _SET_UP,
     "stream": "how the reply was sent",
-    "costs*": "the cost by part, each with the configuration it was run up by",
-    "messages[].*": "what was written in the chats before, and what is in input once more",
+    "costs*": "the cost by component, each with its configuration",
+    "messages[].*": "messages of earlier chats, and those of input again",
     **{f"{place}[].{member}": why for place in ("input", "output") for member, why in LEFT_TO_RAW.items()},
 }
 
@@ -76,29 +72,24 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
     issues = Issues()
     sent = decode(body, _chat, issues)
     agent = Agent(id=text(sent.assistant_id), name=text(sent.assistant.name) if sent.assistant else None)
-    participants = Participants(
-        [
-            Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, name=agent.name),
-            Participant(kind=ParticipantKind.CUSTOMER),
-        ]
-    )
+    participants = Participants.of(agent)
     asked = _asked(sent, participants, issues)
     reply = turns(sent.output or (), "output", participants, issues, first=len(asked))
     derived = {"status": bool(reply), "transcript": sent.input is None and _has_history(sent)}
     return Conversation(
         provider="vapi",
         id=str(sent.id),
-        # Nothing tells the status. What has no reply is being answered, or failed.
+        # There is no status. A chat without a reply is still being answered, or failed.
         status=Status.ENDED if reply else Status.UNKNOWN,
         title=text(sent.name),
         channel=Channel.CHAT,
-        agent=agent if agent.id or agent.name else None,
+        agent=unless_empty(agent),
         participants=tuple(participants),
         created_at=instant(sent.created_at, "createdAt", issues),
         updated_at=instant(sent.updated_at, "updatedAt", issues),
         transcript=(*asked, *reply) or None,
         transcript_state=_transcript_state(asked, reply),
-        cost=cost_of(sent.cost, issues),
+        cost=cost(sent.cost, "cost", issues),
         metadata=_metadata(sent),
         related_ids=_related_ids(sent),
         estimated=tuple(name for name, is_derived in derived.items() if is_derived),
@@ -108,9 +99,9 @@ def normalize(body: bytes | msgspec.Raw) -> Conversation:
 
 
 def _asked(sent: _Chat, participants: Participants, issues: list[Issue]) -> list[TranscriptTurn]:
-    """Return what was written for this reply, and nothing of what stands in the chats before."""
+    """Return what the customer wrote for this reply, without the messages of earlier chats."""
     # https://docs.vapi.ai/chat/non-streaming
-    # The specification has it in `input`; where that is not told, it is the end of all that the reply is based on.
+    # The specification has it in `input`; without that, it is at the end of the messages that the reply is based on.
     if sent.input is not None:
         asked = sent.input if isinstance(sent.input, list | Message) else Message(role="user", content=sent.input)
         return turns(asked if isinstance(asked, list) else [asked], "input", participants, issues)
@@ -126,7 +117,7 @@ def _has_history(sent: _Chat) -> bool:
 
 
 def _end_of_replies(messages: Sequence[Message | None]) -> int:
-    """Return the position behind the last message that is not the customer's."""
+    """Return the position after the last message that is not the customer's."""
     others = (place for place, one in enumerate(messages, start=1) if one is not None and one.role != "user")
     return max(others, default=0)
 
@@ -134,7 +125,7 @@ def _end_of_replies(messages: Sequence[Message | None]) -> int:
 def _transcript_state(asked: Sequence[TranscriptTurn], reply: Sequence[TranscriptTurn]) -> TranscriptState:
     if reply:
         return TranscriptState.AVAILABLE
-    # Where the organization keeps no data, there is not even what was asked.
+    # If the organization keeps no data, the input is missing too.
     return TranscriptState.PENDING if asked else TranscriptState.UNAVAILABLE
 
 
@@ -145,8 +136,7 @@ def _metadata(sent: _Chat) -> dict[str, Any]:
 
 
 def _related_ids(sent: _Chat) -> dict[str, str]:
-    named = {"sessionId": sent.session_id, "previousChatId": sent.previous_chat_id, "squadId": sent.squad_id}
-    return {name: str(id) for name, id in named.items() if id is not None and id != ""}
+    return ids_of({"sessionId": sent.session_id, "previousChatId": sent.previous_chat_id, "squadId": sent.squad_id})
 
 
 # how to ask
@@ -162,13 +152,13 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a chat."""
     # https://docs.vapi.ai/api-reference/chats/get
     reply = yield Request("GET", "/chat/{id}", ids={"id": id})
-    return read_or_raise(reply, normalize, words)
+    return read_or_raise(reply, normalize)
 
 
 def delete(_account: Account, id: str, options: Mapping[str, Any]) -> Flow[None]:
     """Delete a chat; the session it belongs to stays."""
     if options:
-        raise InvalidRefError("a chat is deleted whole and by itself: there are no options")
+        raise InvalidRefError("deleting a chat takes no options")
     # https://docs.vapi.ai/api-reference/chats/delete
     yield Request("DELETE", "/chat/{id}", ids={"id": id}, json=False)
 

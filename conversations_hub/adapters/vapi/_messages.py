@@ -1,4 +1,4 @@
-"""What is written in Vapi's chats and sessions: messages as OpenAI has them, mostly without instants."""
+"""The messages of Vapi's chats and sessions: those of OpenAI, mostly without instants."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import Annotated
 
 import msgspec
 
-from ...reading.values import AnyJson, Id, Participants, Seconds, json_text, per_second_of, text, unknown_speaker
+from ...reading.participants import Participants, Speakers, unknown_speaker
+from ...reading.values import AnyJson, Id, Seconds, json_text, per_second_of, text
 from ...schema import Issue, Participant, ParticipantKind, Role, ToolCall, ToolResult, TranscriptTurn
-from .payload import Function, SentToolCall
-
-__all__ = ["LEFT_TO_RAW", "Message", "turns"]
+from ._payload import Function, SentToolCall
 
 # what Vapi sends
 
@@ -19,7 +18,7 @@ _Milliseconds = Annotated[float, msgspec.Meta(gt=0, lt=1e14)]
 
 
 class Message(msgspec.Struct, gc=False):
-    """One message, of a person, an assistant, a tool, or the prompt; the last three as they stand in calls."""
+    """A message of a person, an assistant or a tool, or the prompt; the last three members are those of calls."""
 
     role: str | None = None
     content: AnyJson = None
@@ -33,22 +32,21 @@ class Message(msgspec.Struct, gc=False):
 
 
 LEFT_TO_RAW = {
-    "endTime": "none of what is written has a length",
-    "duration": "none of what is written has a length",
-    "speakerLabel": "of who is heard",
-    "metadata*": "of the model or of what transcribed, not of what was said",
-    "isFiltered": "what the security filter took out",
-    "detectedThreats*": "what the security filter took out",
-    "originalMessage": "what the security filter took out",
+    "endTime": "written messages have no length",
+    "duration": "written messages have no length",
+    "speakerLabel": "only voices have one",
+    "metadata*": "about the model or the transcriber, not about the message",
+    "isFiltered": "about the security filter",
+    "detectedThreats*": "about the security filter",
+    "originalMessage": "about the security filter",
     "tool_calls[].type": "always a function",
-    "content[].*": "the text is read; a picture, for one, is none",
+    "content[].*": "only text is read, not pictures and the like",
 }
-"""What of a message is not read, and why."""
+"""Members of a message that are not read, each with the reason."""
 
 # what it means
 
-# Each with the position of its participant: the agent is the first, the customer the second.
-_SPEAKERS: dict[str | None, tuple[Role, int | None]] = {
+_SPEAKERS: Speakers = {
     "user": (Role.USER, 1),
     "assistant": (Role.ASSISTANT, 0),
     "bot": (Role.ASSISTANT, 0),
@@ -68,9 +66,9 @@ def turns(
     begin: int = 0,
     first: int = 0,
 ) -> list[TranscriptTurn]:
-    """Read messages that stand at a place of the body; the first participant is the agent, the second the customer.
+    """Read the messages at a place of the body.
 
-    `begin` is the position of the first message that is read, `first` the index of its turn.
+    `begin` is the position of the first message to read, `first` the index of its turn.
     """
     found: list[TranscriptTurn] = []
     for position, entry in enumerate(messages[begin:], start=begin):
@@ -81,45 +79,46 @@ def turns(
         if entry.name and role in _KINDS:
             participant = _named(entry.name, _KINDS[role], participants)
         is_answer = role is Role.TOOL
+        said = entry.content if entry.content is not None else entry.message
         found.append(
             TranscriptTurn(
                 index=first + len(found),
                 role=role,
-                text="" if is_answer else _words(entry),
+                text="" if is_answer else _words(said, entry.refusal),
                 start=entry.seconds_from_start,
                 timestamp=entry.time / per_second_of(entry.time, 1000) if entry.time else None,
                 participant=participant,
-                tool_calls=tuple(map(_tool_call, filter(None, entry.tool_calls))) if entry.tool_calls else (),
-                tool_result=_tool_result(entry) if is_answer else None,
+                tool_calls=tuple(map(tool_call_of, filter(None, entry.tool_calls))) if entry.tool_calls else (),
+                tool_result=tool_result_of(entry.tool_call_id, said) if is_answer else None,
             )
         )
     return found
 
 
 def _named(name: str, kind: ParticipantKind, participants: Participants) -> int:
-    """Return the position of who is named, whatever else is known of them."""
-    # Of those two more may be known, and everybody else was added here.
+    """Return the position of a participant of that name, whatever else is known of them."""
+    # Only the first two may have more than a name; the others were added here.
     for position, known in enumerate(participants[:2]):
         if known.kind is kind and known.name == name:
             return position
     return participants.index_of(Participant(kind=kind, name=name))
 
 
-def _words(entry: Message) -> str:
-    said = entry.content if entry.content is not None else entry.message
+def _words(said: AnyJson, refusal: str | None) -> str:
     parts = map(_text_of, said if isinstance(said, list) else [said])
-    return "\n".join(filter(None, (*parts, entry.refusal)))
+    return "\n".join(filter(None, (*parts, refusal)))
 
 
 def _text_of(part: AnyJson) -> str | None:
     return json_text(part.get("text") if isinstance(part, dict) else part)
 
 
-def _tool_call(sent: SentToolCall) -> ToolCall:
+def tool_call_of(sent: SentToolCall) -> ToolCall:
+    """Read the call of a tool."""
     function = sent.function or Function()
     return ToolCall(id=text(sent.id), name=function.name, arguments=json_text(function.arguments))
 
 
-def _tool_result(entry: Message) -> ToolResult:
-    content = entry.content if entry.content is not None else entry.message
-    return ToolResult(call_id=text(entry.tool_call_id), content=json_text(content))
+def tool_result_of(id: Id | None, content: AnyJson) -> ToolResult:
+    """Read the answer of a tool."""
+    return ToolResult(call_id=text(id), content=json_text(content))

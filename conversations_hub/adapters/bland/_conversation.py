@@ -1,4 +1,4 @@
-"""What it means: a call of Bland AI as a conversation."""
+"""The calls of Bland AI as conversations."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ import msgspec
 from ...errors import PayloadError
 from ...reading.json import decode
 from ...reading.lifecycle import concluded
+from ...reading.money import cost
+from ...reading.participants import Participants, unknown_speaker
 from ...reading.plain_text import utterances
 from ...reading.values import (
-    AnyJson,
     Issues,
-    Participants,
     add_seconds,
-    amount,
     drop_if_before,
     in_seconds,
     instant,
@@ -28,14 +27,15 @@ from ...reading.values import (
     noted,
     seconds,
     text,
-    unknown_speaker,
+    text_at,
+    unless_empty,
+    without_empty,
 )
 from ...schema import (
     Agent,
     Analysis,
     Channel,
     Conversation,
-    Cost,
     Direction,
     EndReason,
     Issue,
@@ -49,9 +49,7 @@ from ...schema import (
     TranscriptTurn,
     Visibility,
 )
-from .payload import CALL, CORRECTION, Call, Leg, Row, Segment, Told, tags_in
-
-__all__ = ["normalize"]
+from ._payload import CALL, CORRECTION, Call, Leg, Row, Segment, Told, tags_in
 
 # what it means
 
@@ -75,7 +73,7 @@ _QUEUE_STATUSES = {
     "pre_queue_error": Status.FAILED,
     "queue_error": Status.FAILED,
     "call_error": Status.FAILED,
-    "complete_error": Status.ENDED,  # the call was over by then; a webhook failed, for one
+    "complete_error": Status.ENDED,  # the call itself was over; a webhook may have failed
 }
 _RUNNING = {Status.QUEUED, Status.IN_PROGRESS}
 _HELD = {Status.IN_PROGRESS, Status.ENDED}
@@ -86,7 +84,6 @@ _UNHELD = {
 }
 _HUNG_UP_BY = {"USER": EndReason.CUSTOMER_ENDED, "ASSISTANT": EndReason.AGENT_ENDED}
 
-# Each with the position of its participant: the agent is the first, the other party the second.
 _Speaker = tuple[Role, int | None, Visibility]
 _SPEAKERS: dict[str | None, _Speaker] = {
     "user": (Role.USER, 1, Visibility.PUBLIC),
@@ -95,21 +92,20 @@ _SPEAKERS: dict[str | None, _Speaker] = {
     "agent-action": (Role.SYSTEM, None, Visibility.INTERNAL),
 }
 
-_NOTHING: tuple[Any, ...] = (None, "")
-
 
 def normalize(
     body: bytes | msgspec.Raw, *, is_whole: bool = False, is_delivered: bool = False, correction: bytes | None = None
 ) -> Conversation:
-    """Read a call: a row of a list or, with `is_whole`, all that Bland has of it; and its transcript made anew.
+    """Read a call: a row of a list or, with `is_whole`, a complete one.
 
-    With `is_delivered` it is over, and may leave out what `get` brings.
+    With `is_delivered` the call is over, and may lack members that `get` returns. `correction` is the answer with its
+    corrected transcript.
     """
     issues = Issues()
     sent = decode(body, CALL, issues)
     id = text(sent.call_id) or text(sent.c_id)
     if id is None:
-        raise PayloadError("the answer holds no id of a call")
+        raise PayloadError("the answer has no id of a call")
     if correction is not None:
         sent.corrected_transcript = _corrected(correction, issues)
     status, is_concluded = _status(sent, is_over=is_delivered)
@@ -119,7 +115,7 @@ def normalize(
 
     created_at = instant(sent.created_at, "created_at", issues)
     connected_at = instant(sent.started_at, "started_at", issues)
-    # Not of a row, which may not tell a call that was held from one that was not.
+    # Not for a row, which may not say whether the call took place.
     started_at = connected_at or (created_at if is_whole and status in _HELD else None)
     end_at = instant(sent.end_at, "end_at", issues)
     duration = _duration(sent, (end_at - started_at).total_seconds() if started_at and end_at else None, issues)
@@ -144,7 +140,7 @@ def normalize(
         provider_status=sent.status or sent.queue_status or None,
         channel=Channel.PHONE,
         direction=_direction(sent),
-        agent=agent if agent.id or agent.version else None,
+        agent=unless_empty(agent),
         participants=tuple(participants),
         created_at=created_at,
         started_at=started_at,
@@ -157,8 +153,8 @@ def normalize(
         summary=sent.summary or None,
         analysis=_analysis(sent),
         recordings=_recordings(sent, id, issues),
-        cost=_cost(sent.price, issues),
-        language=_language(sent.variables),
+        cost=cost(sent.price, "price", issues),
+        language=text_at(sent.variables, "language"),
         tags=tags_in(sent.pathway_tags),
         metadata=_metadata(sent, turns),
         related_ids=_related_ids(legs) if legs else {},
@@ -173,7 +169,7 @@ _CORRECTED = "corrected_transcript"
 
 
 def _corrected(correction: bytes, issues: list[Issue]) -> list[Segment | None] | None:
-    """Return the transcript made anew, as if it stood in the call, where deliveries have it."""
+    """Return the corrected transcript, to be put into the call, where deliveries have it."""
     misfits: list[Issue] = []
     corrected = decode(correction, CORRECTION, misfits).corrected
     issues += [Issue(misfit.place.replace("corrected", _CORRECTED, 1), misfit.reason) for misfit in misfits]
@@ -181,7 +177,7 @@ def _corrected(correction: bytes, issues: list[Issue]) -> list[Segment | None] |
 
 
 def _beside(call: Conversation, correction: bytes) -> Conversation:
-    """Return a call with both answers as its raw, and its issues where they stand there."""
+    """Return a call with both answers as its raw, and with the places of its issues in there."""
     raw = msgspec.json.encode({"call": msgspec.Raw(call.raw or b"null"), "corrected": msgspec.Raw(correction)})
     issues: list[Issue] = []
     for issue in call.issues:
@@ -192,9 +188,9 @@ def _beside(call: Conversation, correction: bytes) -> Conversation:
 
 
 def _status(sent: Call, *, is_over: bool) -> tuple[Status, bool]:
-    """Return the status, and whether that it ended is our conclusion."""
+    """Return the status, and whether it was concluded from other members."""
     told = _told_status(sent)
-    # A length is told of what is over; beside a word nobody knows it may be that of another thing.
+    # A call has a length once it is over; but beside an unknown status the length may mean something else.
     has_length = not sent.status and sent.corrected_duration not in _NO_LENGTH
     status = concluded(told, sent.status, is_over, sent.call_ended_by, has_length)
     return status, status is not told
@@ -207,7 +203,7 @@ def _told_status(sent: Call) -> Status:
     if sent.status in _STATUSES:
         return _STATUSES[sent.status]
     status = _QUEUE_STATUSES.get(sent.queue_status or "", Status.UNKNOWN)
-    # Where they differ, `completed` is the newer one.
+    # If they differ, `completed` is newer.
     # https://docs.bland.ai/api-v1/get/calls-id
     if sent.completed and status is not Status.FAILED:
         status = Status.ENDED
@@ -217,7 +213,7 @@ def _told_status(sent: Call) -> Status:
 
 
 def _ending(sent: Call, status: Status, took_over: Sequence[str]) -> tuple[EndReason | None, str | None]:
-    # An error message alone is no failure: calls that went well may have one.
+    # An error message alone is not a failure: successful calls may have one.
     # https://docs.bland.ai/tutorials/post-call-webhooks
     if status in _UNHELD:
         reason = EndReason.BUSY if sent.status == "busy" else _UNHELD[status]
@@ -235,7 +231,7 @@ def _ending(sent: Call, status: Status, took_over: Sequence[str]) -> tuple[EndRe
 
 
 def _duration(sent: Call, between: float | None, issues: list[Issue]) -> float | None:
-    """Return the length as told; `between` is what lies between start and end, where the end may be a mere limit."""
+    """Return the length as sent; `between` is the time from start to end, and the end may only be a limit."""
     span = seconds(sent.corrected_duration, "corrected_duration", issues)
     if span is not None:
         return span
@@ -244,12 +240,12 @@ def _duration(sent: Call, between: float | None, issues: list[Issue]) -> float |
     return None if minutes is None else in_seconds(minutes, 60.0, between)
 
 
-# Seconds by which the end as sent may differ from the one we count, as `started_at` may be when it began to ring.
+# Seconds by which the end may differ from start plus length, since `started_at` may be when it began to ring.
 _EARLIEST, _LATEST = -2.0, 60.0
 
 
 def _ended_at(status: Status, sent: datetime | None, counted: datetime | None) -> datetime | None:
-    """Return the end as sent; but before the end, and where it lies far off, that is when the longest call ends."""
+    """Return the end as sent, unless it is far off: before the actual end, it is when the longest call would end."""
     # https://docs.bland.ai/api-v1/get/calls-id
     if status in _RUNNING or status is Status.UNKNOWN:
         return None
@@ -268,14 +264,9 @@ def _participants(sent: Call, agent: Agent, took_over: Sequence[str]) -> Partici
     agents = customers = None
     if sent.inbound is not None:
         agents, customers = (sent.to, sent.from_) if sent.inbound else (sent.from_, sent.to)
-    # The call to a human who is to take over is a call of its own.
-    other = ParticipantKind.HUMAN_AGENT if sent.is_proxy_agent_call else ParticipantKind.CUSTOMER
-    participants = Participants(
-        [
-            Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, phone=text(agents)),
-            Participant(kind=other, phone=text(customers)),
-        ]
-    )
+    participants = Participants.of(agent, agent_phone=text(agents), customer_phone=text(customers))
+    if sent.is_proxy_agent_call:  # the call to a human who is to take over is separate
+        participants[1] = Participant(kind=ParticipantKind.HUMAN_AGENT, phone=text(customers))
     for phone in took_over:
         participants.index_of(Participant(kind=ParticipantKind.HUMAN_AGENT, phone=phone))
     return participants
@@ -298,7 +289,7 @@ def _related_ids(legs: Sequence[Leg]) -> dict[str, str]:
 
 
 def _rows(sent: Call) -> tuple[Sequence[Row | None], bool]:
-    """Return what was noted while the call ran, and whether plain text had to do."""
+    """Return the rows of the transcript, and whether they were parsed from plain text."""
     noted = sent.transcripts
     plain = noted if isinstance(noted, str) else sent.concatenated_transcript
     rows = noted if isinstance(noted, list) else []
@@ -321,7 +312,7 @@ def _turns(
 ) -> list[TranscriptTurn]:
     turns: list[TranscriptTurn] = []
     if sent.corrected_transcript:
-        # It differs from the rows in number, order and words, so the two are never laid upon each other.
+        # It differs from the rows in number, order and words, so the two are never combined.
         turns += _heard(sent.corrected_transcript, _CORRECTED, participants, issues)
     elif rows:
         turns += _noted(rows, started_at, participants, issues)
@@ -334,7 +325,7 @@ def _turns(
 def _noted(
     rows: Sequence[Row | None], started_at: datetime | None, participants: Participants, issues: list[Issue]
 ) -> list[TranscriptTurn]:
-    """Return what was noted while the call ran."""
+    """Return the turns that were noted during the call."""
     turns: list[TranscriptTurn] = []
     speakers = _speakers(participants)
     for said_at, row in _in_order(rows, issues):
@@ -363,7 +354,7 @@ def _noted(
 
 
 def _in_order(rows: Sequence[Row | None], issues: list[Issue]) -> Iterable[tuple[datetime | None, Row]]:
-    """Return rows and their instants as they followed each other: they need not be sent so."""
+    """Return the rows with their instants in chronological order, in which they may not be sent."""
     noted = [row for row in rows if row is not None]
     if len(noted) < len(rows):
         issues.extend(Issue(f"transcripts[{position}]", "null") for position, row in enumerate(rows) if row is None)
@@ -394,7 +385,7 @@ def _heard(
     first: int = 0,
     offset: float = 0.0,
 ) -> list[TranscriptTurn]:
-    """Return what was transcribed from the recording; `offset` is where in the call its clock began."""
+    """Return the turns that were transcribed from the recording; `offset` is where it starts, in seconds."""
     turns: list[TranscriptTurn] = []
     speakers = _speakers(participants)
     for position, segment in enumerate(segments):
@@ -419,7 +410,7 @@ def _heard(
 
 
 def _speakers(participants: Sequence[Participant]) -> Mapping[str | None, _Speaker]:
-    """Return who speaks by Bland's word; in the call to a human who is to take over, that is the other party."""
+    """Return the speakers by Bland's word; in the call to a human who is to take over, the user is that human."""
     # https://docs.bland.ai/api-v1/get/calls-corrected-transcript
     is_to_a_human = participants[1].kind is ParticipantKind.HUMAN_AGENT
     return {**_SPEAKERS, "user": (Role.HUMAN_AGENT, 1, Visibility.PUBLIC)} if is_to_a_human else _SPEAKERS
@@ -433,9 +424,9 @@ def _transcript_state(
     if not is_whole:
         return TranscriptState.NOT_LOADED
     if is_delivered and sent.transcripts is None and status not in _UNHELD:
-        return TranscriptState.PENDING  # not every delivery has it
-    # A call that ended a moment ago has neither length nor price; one that has them and no words was a silent one.
-    is_settled = sent.corrected_duration is not None or _is_told(sent.price)
+        return TranscriptState.PENDING  # some deliveries lack it
+    # A call that has just ended has neither length nor price; one with either and without words was silent.
+    is_settled = sent.corrected_duration is not None or bytes(sent.price) not in {b"", b"null", b'""'}
     is_over = status in _UNHELD or (status is Status.ENDED and is_settled)
     return TranscriptState.UNAVAILABLE if is_over else TranscriptState.PENDING
 
@@ -450,8 +441,7 @@ def _analysis(sent: Call) -> Analysis | None:
     for name, value in (("analysis", sent.analysis), ("dispositions", sent.dispositions), ("citations", cited)):
         collected |= value if isinstance(value, dict) else {name: value}
     collected["disposition_tag"] = sent.disposition_tag
-    found = {name: value for name, value in collected.items() if value not in _NOTHING}
-    return Analysis(collected=found) if found else None
+    return unless_empty(Analysis(collected=without_empty(collected) or None))
 
 
 def _recordings(sent: Call, id: str, issues: list[Issue]) -> tuple[Recording, ...]:
@@ -463,27 +453,11 @@ def _recordings(sent: Call, id: str, issues: list[Issue]) -> tuple[Recording, ..
     return (Recording(location=location, access=RecordingAccess.PROVIDER_KEY, expires_at=expires_at),)
 
 
-def _is_told(sent: msgspec.Raw) -> bool:
-    return bytes(sent) not in {b"", b"null", b'""'}
-
-
-def _cost(sent: msgspec.Raw, issues: list[Issue]) -> Cost | None:
-    if not _is_told(sent):
-        return None
-    found = amount(sent, "price", issues)
-    return None if found is None else Cost(amount=found, unit="USD")
-
-
-def _language(variables: AnyJson) -> str | None:
-    language = variables.get("language") if isinstance(variables, dict) else None
-    return language if isinstance(language, str) and language else None
-
-
 def _metadata(sent: Call, turns: tuple[TranscriptTurn, ...]) -> dict[str, Any]:
     found = {name: getattr(sent, name) for name in Told.__struct_fields__}
-    # Under a key of its own: the names in it are the customer's.
+    # Under its own key, since the customer chooses the names in it.
     found["custom"] = sent.metadata
-    if sent.inbound is None:  # then nobody says whose number is whose
+    if sent.inbound is None:  # then it is unknown which number is whose
         found |= {"from": sent.from_, "to": sent.to}
     if sent.warm_transfer_call:
         found["warm_transfer_call"] = msgspec.to_builtins(sent.warm_transfer_call)
@@ -491,4 +465,4 @@ def _metadata(sent: Call, turns: tuple[TranscriptTurn, ...]) -> dict[str, Any]:
         found["live_transcript"] = msgspec.to_builtins(sent.transcripts)
     if sent.post_transfer_transcript and not (turns and sent.transfer_offset_seconds is not None):
         found["post_transfer_transcript"] = msgspec.to_builtins(sent.post_transfer_transcript)
-    return {name: value for name, value in found.items() if value not in _NOTHING}
+    return without_empty(found)

@@ -1,4 +1,4 @@
-"""What Retell delivers by itself: each event with the call or chat as it was then."""
+"""Retell's webhooks: each event has the call or chat as it was then."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ import msgspec
 from ...errors import PayloadError
 from ...events import Event, EventKind, Webhook
 from ...reading.json import decode
-from ...reading.values import enclosed, instant
+from ...reading.values import ABSENT, enclosed, instant, without_empty
 from ...schema import Conversation
 from ...signing.webhooks import hmac_signed
-from . import payload
-from .conversation import normalize
-
-__all__ = ["WEBHOOK", "events"]
+from . import _payload as payload
+from ._conversation import normalize
 
 _delivery = msgspec.json.Decoder(payload.Delivery, strict=False)
 
@@ -33,24 +31,23 @@ _KINDS = {
     "chat_ended": EventKind.ENDED,
     "chat_analyzed": EventKind.ANALYSIS_READY,
 }
-_NOTHING = (msgspec.Raw(), msgspec.Raw(b"null"))
 
 
 def events(body: bytes) -> Sequence[Event]:
-    """Read a delivery: one event; of a kind nobody knows, it may be about no conversation."""
+    """Read a delivery: one event; one of an unknown kind may name no conversation."""
     sent = decode(body, _delivery, [])
     kind = _KINDS.get(sent.event or "", EventKind.OTHER)
     occurred_at = instant(sent.event_timestamp, "event_timestamp", [], per_second=1000)
     about = (("call", sent.call, None), ("chat", sent.chat, "chats"))
-    place, told, resource = next((one for one in about if one[1] not in _NOTHING), ("", None, None))
+    place, told, resource = next((one for one in about if one[1] not in ABSENT), ("", None, None))
     if told is None:
         if kind is not EventKind.OTHER:
-            raise PayloadError("the delivery holds neither a call nor a chat")
+            raise PayloadError("the delivery has neither a call nor a chat")
         return (Event(provider="retell", kind=kind, provider_kind=sent.event, occurred_at=occurred_at),)
-    # The documentation's own sample of a call that has ended says that it is registered.
+    # In the documentation's own example, a call that has ended is still `registered`.
     # https://docs.retellai.com/features/webhook-overview
     is_over = kind in {EventKind.ENDED, EventKind.ANALYSIS_READY}
-    record = normalize(told, is_whole=True, is_over=is_over, is_delivered=True, present=sent.event_timestamp)
+    record = normalize(told, is_whole=True, is_over=is_over, is_delivered=True, present=occurred_at)
     conversation = enclosed(record, place, body)
     return (
         Event(
@@ -68,11 +65,11 @@ def events(body: bytes) -> Sequence[Event]:
 
 def _metadata(sent: payload.Delivery, conversation: Conversation) -> dict[str, object]:
     hand_off = {"transfer_destination": sent.transfer_destination, "transfer_option": sent.transfer_option}
-    return {**conversation.metadata, **{name: value for name, value in hand_off.items() if value is not None}}
+    return {**conversation.metadata, **without_empty(hand_off)}
 
 
 def _id(event: str | None, conversation: Conversation) -> str | None:
-    # Nothing tells one update of a transcript from the next; a call may be transferred more than once.
+    # Nothing distinguishes updates of a transcript; a call may be transferred more than once.
     # https://docs.retellai.com/features/webhook-overview
     if not event or event == "transcript_updated":
         return None
@@ -81,8 +78,7 @@ def _id(event: str | None, conversation: Conversation) -> str | None:
     return f"{conversation.id}:{event}{when}"
 
 
-# The secret is the API key that the console marks with a webhook badge; what it signs are body and time, one after
-# the other.
+# The secret is the API key that the console marks with a webhook badge; it signs the body followed by the time.
 # https://docs.retellai.com/features/secure-webhook
 WEBHOOK = Webhook(
     events=events,

@@ -1,4 +1,4 @@
-"""Vapi's JSON: calls, what was said in them, and what else became of them."""
+"""The calls that Vapi sends, with transcript and artifacts."""
 
 # what Vapi sends
 
@@ -10,35 +10,13 @@ import msgspec
 
 from ...reading.values import AnyJson, Id, Instant, Seconds
 
-__all__ = [
-    "LEFT_TO_RAW",
-    "SECRETS",
-    "Activation",
-    "Analysis",
-    "Artifact",
-    "Assistant",
-    "Call",
-    "Customer",
-    "Function",
-    "Heard",
-    "HeardWord",
-    "Message",
-    "MonoRecording",
-    "Overrides",
-    "PhoneNumber",
-    "RecordingUrls",
-    "SentToolCall",
-    "call_decoder",
-    "messages_decoder",
-]
-
 _Named = dict[str, AnyJson] | list[Any] | str | float | bool | None
 _Milliseconds = Annotated[float, msgspec.Meta(gt=0, lt=1e14)]
 _AnyUnit = Annotated[float, msgspec.Meta(ge=0, lt=1e14)]
 
 
 class HeardWord(msgspec.Struct, gc=False):
-    """A word as the transcriber heard it; only the size of its times tells their unit."""
+    """A word as the transcriber heard it; only the size of its times shows their unit."""
 
     word: str | None = None
     punctuated_word: str | None = None
@@ -49,27 +27,21 @@ class HeardWord(msgspec.Struct, gc=False):
 
 
 class Heard(msgspec.Struct, rename="camel", gc=False):
-    """What the transcriber says of a message."""
-
     word_level_confidence: list[HeardWord | None] | None = None
 
 
 class Function(msgspec.Struct, gc=False):
-    """A tool's name, and what it was called with."""
-
     name: str | None = None
     arguments: AnyJson = None
 
 
 class SentToolCall(msgspec.Struct, gc=False):
-    """One call of a tool."""
-
     id: Id | None = None
     function: Function | None = None
 
 
 class Message(msgspec.Struct, rename="camel", gc=False):
-    """One entry of the transcript, its instants in Unix milliseconds."""
+    """An entry of the transcript; its instants are Unix milliseconds."""
 
     role: str | None = None
     message: str | None = None
@@ -89,15 +61,13 @@ class Message(msgspec.Struct, rename="camel", gc=False):
 
 
 class MonoRecording(msgspec.Struct, rename="camel"):
-    """Recordings of one channel."""
-
     combined_url: str | None = None
     assistant_url: str | None = None
     customer_url: str | None = None
 
 
 class RecordingUrls(msgspec.Struct, rename="camel"):
-    """Which recordings there are; the addresses are of private files."""
+    """The recordings; their addresses are those of private files."""
 
     stereo_url: str | None = None
     video_url: str | None = None
@@ -114,7 +84,7 @@ class Activation(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 class Artifact(msgspec.Struct, rename="camel"):
-    """What was made of a call; much of it comes some seconds after the end."""
+    """The results of a call; many of them arrive some seconds after the end."""
 
     messages: list[Message | None] | None = None
     transcript: str | None = None
@@ -140,8 +110,6 @@ class Artifact(msgspec.Struct, rename="camel"):
 
 
 class Analysis(msgspec.Struct, rename="camel"):
-    """What Vapi makes of what was said."""
-
     summary: str | None = None
     structured_data: AnyJson = None
     structured_data_multi: AnyJson = None
@@ -149,15 +117,13 @@ class Analysis(msgspec.Struct, rename="camel"):
 
 
 class TranscriptPlan(msgspec.Struct, rename="camel"):
-    """How speakers are called in the transcript as plain text."""
+    """The names of the speakers in the plain-text transcript."""
 
     assistant_name: str | None = None
     user_name: str | None = None
 
 
 class ArtifactPlan(msgspec.Struct, rename="camel"):
-    """What is to be made of a call."""
-
     transcript_plan: TranscriptPlan | list[Any] | str | float | bool | None = None
 
 
@@ -165,7 +131,7 @@ MaybeArtifactPlan = ArtifactPlan | list[Any] | str | float | bool | None
 
 
 class Assistant(msgspec.Struct, rename="camel"):
-    """An assistant given with the call instead of by its id."""
+    """An assistant that is sent with the call instead of by its id."""
 
     name: str | None = None
     metadata: AnyJson = None
@@ -173,32 +139,30 @@ class Assistant(msgspec.Struct, rename="camel"):
 
 
 class Overrides(msgspec.Struct, rename="camel", omit_defaults=True):
-    """What the customer attached to the call, among all that may be set otherwise for it."""
+    """Settings of the assistant that differ for this call; those that the customer attached are read."""
 
     variable_values: AnyJson = None
     metadata: AnyJson = None
 
 
 MaybeOverrides = Overrides | list[Any] | str | float | bool | None
-"""Set in so many places that one of another form must not cost the call."""
+"""Settings that are repeated in many places: one of another form must not make a call unreadable."""
 
 
 class Squad(msgspec.Struct, rename="camel", omit_defaults=True):
-    """Assistants that hand over to each other, given with the call instead of by their id."""
+    """Assistants that hand over to each other, sent with the call instead of by their id."""
 
     members_overrides: MaybeOverrides = None
 
 
 class PhoneNumber(msgspec.Struct, rename="camel"):
-    """The agent's number, where it was given with the call instead of by its id."""
+    """The agent's number, if it is sent with the call instead of by its id."""
 
     number: str | None = None
     twilio_phone_number: str | None = None
 
 
 class Customer(msgspec.Struct, rename="camel", omit_defaults=True):
-    """Who called or was called."""
-
     number: str | None = None
     name: str | None = None
     sip_uri: str | None = None
@@ -210,8 +174,6 @@ class Customer(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 class Call(msgspec.Struct, rename="camel"):
-    """A call, whole or as far as it went."""
-
     id: Id
     org_id: Id | None = None
     type: str | None = None
@@ -222,7 +184,7 @@ class Call(msgspec.Struct, rename="camel"):
     updated_at: Instant = None
     started_at: Instant = None
     ended_at: Instant = None
-    # In no specification; reports and exports have them.
+    # Not in the specification; reports and exports have them.
     duration_seconds: Seconds | None = None
     duration_ms: Seconds | None = None
     duration_minutes: Seconds | None = None
@@ -256,7 +218,7 @@ class Call(msgspec.Struct, rename="camel"):
     analysis: Analysis | None = None
     artifact: Artifact | None = None
     artifact_plan: MaybeArtifactPlan = None
-    # As it was before there were artifacts. The messages still come twice, so these are read only where they must be.
+    # From before there were artifacts. The messages are still sent twice, so these are decoded only if needed.
     messages: msgspec.Raw = msgspec.Raw()
     transcript: str | None = None
     summary: str | None = None
@@ -268,7 +230,7 @@ call_decoder = msgspec.json.Decoder(Call, strict=False)
 messages_decoder = msgspec.json.Decoder(list[Message | None] | None, strict=False)
 
 # https://docs.vapi.ai/api-reference/calls/get
-# A call repeats the configuration it was held with, down to the keys of others' services.
+# A call repeats its configuration, including the keys of other services.
 SECRETS = frozenset(
     (
         *("accessKeyId", "accessToken", "apiKey", "apiSecret", "authPassword", "authToken", "authUsername"),
@@ -281,11 +243,11 @@ SECRETS = frozenset(
     )
 )
 
-_SET_UP = "how the call was set up, not what became of it"
-_PRIVATE = "the address of a private file, to which the recording's path leads"
-_FAULTS = "for finding faults, with Vapi's own tools"
-_TWICE = "what was said, once more"
-_FILTERED = "what the security filter took out"
+_SET_UP = "the configuration of the call"
+_PRIVATE = "the address of a private file; the recording has a path to it"
+_FAULTS = "for debugging with Vapi's own tools"
+_TWICE = "the transcript again"
+_FILTERED = "about the security filter"
 LEFT_TO_RAW = {
     "artifactPlan.*": _SET_UP,
     "assistant.*": _SET_UP,
@@ -297,10 +259,10 @@ LEFT_TO_RAW = {
     "workflow": _SET_UP,
     "workflow.*": _SET_UP,
     "workflowOverrides.*": _SET_UP,
-    "monitor*": "addresses that let anybody listen in and interfere",
-    "webCall*Url": "the way into a running call",
-    "webCallSipUri": "the way into a running call",
-    "costs*": "the cost by part, each with the configuration it was run up by; costBreakdown has the sums",
+    "monitor*": "addresses that let anyone listen in and interfere",
+    "webCall*Url": "lets anyone join the running call",
+    "webCallSipUri": "lets anyone join the running call",
+    "costs*": "the cost by component, each with its configuration; costBreakdown has the sums",
     "recordingUrl": _PRIVATE,
     "stereoRecordingUrl": _PRIVATE,
     "artifact.*ecordingUrl": _PRIVATE,
@@ -311,13 +273,13 @@ LEFT_TO_RAW = {
     "artifact.transcript": _TWICE,
     "artifact.messagesOpenAIFormatted*": _TWICE,
     "artifact.nodes*": _TWICE,
-    "artifact.messages[].source": "which part of Vapi spoke",
+    "artifact.messages[].source": "the component of Vapi that spoke",
     "artifact.messages[].isFiltered": _FILTERED,
     "artifact.messages[].detectedThreats*": _FILTERED,
     "artifact.messages[].originalMessage": _FILTERED,
-    "artifact.messages[].confidenceSource": "who computed the confidence",
-    "artifact.messages[].metadata.*": "what else is known of the transcriber, or of a tool's answer",
-    "artifact.messages[].name": "the call that was answered says it",
-    "artifact.messages[].warnings*": "of the size of an answer",
+    "artifact.messages[].confidenceSource": "the source of the confidence",
+    "artifact.messages[].metadata.*": "more about the transcriber, or about a tool's answer",
+    "artifact.messages[].name": "the tool call has it",
+    "artifact.messages[].warnings*": "about the size of an answer",
     "artifact.messages[].toolCalls[].type": "always a function",
 }

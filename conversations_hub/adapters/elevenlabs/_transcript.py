@@ -1,4 +1,4 @@
-"""What was said, by whom, with which tools."""
+"""The transcript of a conversation: its turns, their speakers and tools."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import msgspec
 
 from ...reading.json import try_decode
 from ...reading.offsets import rebased
-from ...reading.values import Id, Participants, json_text, text, unknown_speaker
+from ...reading.participants import Participants, Speakers, unknown_speaker
+from ...reading.values import ABSENT, Id, json_text, text
 from ...schema import (
     Issue,
     Participant,
@@ -20,62 +21,48 @@ from ...schema import (
     TranscriptTurn,
     Visibility,
 )
-from . import payload
-from .payload import Metric
+from . import _payload as payload
+from ._payload import Metric
 
-__all__ = ["Cast", "turns"]
-
-
-# Each with the position of its participant: the agent is the first, the customer the second.
-_SPEAKERS: dict[str | None, tuple[Role, int | None]] = {"user": (Role.USER, 1), "agent": (Role.ASSISTANT, 0)}
+_SPEAKERS: Speakers = {"user": (Role.USER, 1), "agent": (Role.ASSISTANT, 0)}
 
 _BUILT_IN = {"system", "workflow"}
 
 
-class Cast:
-    """Who took part, in order: the agent, the customer, then whoever turns up."""
+def index_of_agent(id: Id | None, participants: Participants) -> int:
+    """Return the position of an agent, by default that of the first; a new one is added."""
+    if id is None or str(id) == participants[0].id:
+        return 0
+    return participants.index_of(Participant(kind=ParticipantKind.AI_AGENT, id=str(id)))
 
-    def __init__(self, agent: Participant, customer: Participant) -> None:
-        self.all = Participants([agent, customer])
-        self.main_agent = agent.id
-        self.is_handed_over = False
-        self._agents: dict[Id | None, int] = {agent.id: 0}
 
-    def agent(self, id: Id | None) -> int:
-        """Return the position of an agent; one that is new joins."""
-        if id is None:
-            return 0
-        if id not in self._agents:
-            self._agents[id] = self.all.index_of(Participant(kind=ParticipantKind.AI_AGENT, id=str(id)))
-        return self._agents[id]
+def is_handed_over(participants: Participants) -> bool:
+    """Whether the call was transferred to a person's phone."""
+    return any(one.kind is ParticipantKind.HUMAN_AGENT and one.phone for one in participants)
 
-    def other(self, role: Role, position: int | None, entry: payload.Turn) -> int | None:
-        """Return the position of another agent, or of one of several customers; others keep their own."""
-        if role is Role.ASSISTANT:
-            return self.agent(entry.agent_metadata.agent_id if entry.agent_metadata else None)
-        if role is Role.USER and entry.user_identifier and str(entry.user_identifier) != self.all[1].id:
-            return self.all.index_of(Participant(kind=ParticipantKind.CUSTOMER, id=str(entry.user_identifier)))
-        return position
 
-    def take_over(self, phone: str) -> None:
-        """Add the person a call was handed to."""
-        self.all.index_of(Participant(kind=ParticipantKind.HUMAN_AGENT, phone=phone))
-        self.is_handed_over = True
+def _another(role: Role, position: int | None, entry: payload.Turn, participants: Participants) -> int | None:
+    """Return the position of the agent or customer that an entry names; other speakers keep theirs."""
+    if role is Role.ASSISTANT:
+        return index_of_agent(entry.agent_metadata.agent_id if entry.agent_metadata else None, participants)
+    if role is Role.USER and entry.user_identifier and str(entry.user_identifier) != participants[1].id:
+        return participants.index_of(Participant(kind=ParticipantKind.CUSTOMER, id=str(entry.user_identifier)))
+    return position
 
 
 def turns(
     entries: Sequence[payload.Turn | None],
-    cast: Cast,
+    participants: Participants,
     began: Sequence[datetime | None],
     estimated: list[str],
     issues: list[Issue],
 ) -> tuple[TranscriptTurn, ...]:
-    """Return the turns of a transcript; who is new among those who speak joins the cast.
+    """Return the turns of a transcript; new speakers join the participants.
 
-    `began` are the instants from which the offsets may be counted.
+    `began` has the instants that the offsets may be relative to.
     """
     found: list[TranscriptTurn] = []
-    main_agent = cast.main_agent
+    main_agent = participants[0].id
     zero = _zero(entries, began)
     moment: float | None = None
     for position, entry in enumerate(entries):
@@ -89,10 +76,10 @@ def turns(
         if is_noted and (note := _note(len(found), entry, start, moment)):
             found.append(note)
             continue
-        role, participant = _SPEAKERS.get(entry.role) or unknown_speaker(entry.role, cast.all)
+        role, participant = _SPEAKERS.get(entry.role) or unknown_speaker(entry.role, participants)
         speaker = entry.agent_metadata
         if entry.user_identifier or (speaker is not None and speaker.agent_id != main_agent):
-            participant = cast.other(role, participant, entry)
+            participant = _another(role, participant, entry, participants)
         calls, results = entry.tool_calls, entry.tool_results
         said = entry.message or (_voices(entry.multivoice_message) if entry.multivoice_message else "")
         tool_calls = tuple(map(_tool_call, filter(None, calls))) if calls else ()
@@ -111,7 +98,7 @@ def turns(
                     provider_id=None if entry.id is None else str(entry.id),
                 )
             )
-        # An entry may hold what several tools answered; a turn holds one answer.
+        # An entry may hold the answers of several tools; a turn holds one.
         for result in filter(None, results) if results else ():
             latency = result.tool_latency_secs
             found.append(
@@ -125,7 +112,7 @@ def turns(
                 )
             )
             for phone in _transfers(_outcome(result)):
-                cast.take_over(phone)
+                participants.index_of(Participant(kind=ParticipantKind.HUMAN_AGENT, phone=phone))
     if zero is None:
         return tuple(found)
     estimated.append("transcript.start")
@@ -133,20 +120,20 @@ def turns(
 
 
 def _zero(entries: Sequence[payload.Turn | None], began: Sequence[datetime | None]) -> float | None:
-    """Return when the offsets began, in Unix seconds: one of these instants where the first turn agrees.
+    """Return the instant of offset zero, in Unix seconds: one of those given, if the first turn agrees with it.
 
-    None where turns have no instants; older conversations have none at all.
+    None if turns have no instants, as in older conversations.
     """
     first = next((one for one in entries if one is not None), None)
     if first is None or first.created_at_unix_ms is None or first.time_in_call_secs is None:
         return None
     zero = first.created_at_unix_ms / 1000 - first.time_in_call_secs
-    # Both are told in whole seconds, cut off.
+    # Both are in whole seconds, rounded down.
     return next((at for one in began if one and 0 <= zero - (at := one.timestamp()) < 2), zero)
 
 
 def _finer(entry: payload.Turn, zero: float) -> tuple[float | None, float | None]:
-    """Return where a turn lies by its instant, unless that is another second than the one told; and the instant."""
+    """Return the start of a turn by its instant, unless it is in another second than its offset; and the instant."""
     told, made = entry.time_in_call_secs, entry.created_at_unix_ms
     if made is None:
         return told, None
@@ -156,7 +143,7 @@ def _finer(entry: payload.Turn, zero: float) -> tuple[float | None, float | None
 
 
 def _note(index: int, entry: payload.Turn, start: float | None, moment: float | None) -> TranscriptTurn | None:
-    """Return what an application told the agent, or what happened meanwhile; None where somebody says or does more."""
+    """Return the note of an application or an event of the platform; None for an entry that has more than that."""
     words = entry.message
     if not entry.contextual_update_info:
         if words or entry.tool_calls or entry.tool_results:
@@ -183,7 +170,7 @@ def _tool_call(sent: payload.ToolCall) -> ToolCall:
 
 def _tool_result(sent: payload.ToolResult) -> ToolResult:
     content = json_text(sent.result_value) or sent.raw_error_message
-    if not content and sent.result not in payload.ABSENT:
+    if not content and sent.result not in ABSENT:
         content = msgspec.json.format(bytes(sent.result), indent=-1).decode()
     is_error = True if sent.is_blocked else sent.is_error
     return ToolResult(call_id=text(sent.request_id), content=content, is_error=is_error)
@@ -192,13 +179,13 @@ def _tool_result(sent: payload.ToolResult) -> ToolResult:
 def _outcome(sent: payload.ToolResult) -> payload.Outcome | None:
     if sent.type not in _BUILT_IN:
         return None
-    answer = (json_text(sent.result_value) or "") if sent.result in payload.ABSENT else bytes(sent.result)
+    answer = (json_text(sent.result_value) or "") if sent.result in ABSENT else bytes(sent.result)
     return try_decode(answer, payload.outcome)
 
 
 # https://elevenlabs.io/docs/eleven-agents/customization/tools/system-tools/transfer-to-human
 def _transfers(outcome: payload.Outcome | None) -> Iterator[str]:
-    """Yield the numbers a call was handed to, by the tool itself or by a workflow."""
+    """Yield the numbers that a call was transferred to, by the tool itself or by a workflow."""
     if outcome is None:
         return
     kind = outcome.result_type or ""

@@ -13,21 +13,24 @@ import msgspec
 
 from ...errors import PayloadError
 from ...reading.json import decode, decode_at
-from ...reading.lifecycle import concluded, may_still_come
+from ...reading.lifecycle import concluded, is_too_early
+from ...reading.money import cost
+from ...reading.participants import Participants, unknown_speaker
 from ...reading.plain_text import utterances
 from ...reading.values import (
-    Instant,
+    DIRECTIONS,
     Issues,
-    Participants,
-    amount,
     drop_if_before,
+    ids_of,
     in_seconds,
     instant,
+    members_of,
     noted,
     per_second_of,
     signed_url_expiry,
     text,
-    unknown_speaker,
+    unless_empty,
+    without_empty,
 )
 from ...schema import (
     Agent,
@@ -51,9 +54,7 @@ from ...schema import (
     Visibility,
     Word,
 )
-from . import payload
-
-__all__ = ["normalize", "turns"]
+from . import _payload as payload
 
 _call = msgspec.json.Decoder(payload.Call, strict=False)
 _items = msgspec.json.Decoder(list[payload.Item | None] | None, strict=False)
@@ -66,14 +67,12 @@ _STATUSES = {
     "not_connected": Status.FAILED,
     "error": Status.FAILED,
 }
-_OVER = {Status.ENDED, Status.FAILED, Status.NO_ANSWER, Status.CANCELLED}
 _CHANNELS = {
     "phone_call": Channel.PHONE,
     "web_call": Channel.WEB,
     "api_chat": Channel.CHAT,
     "sms_chat": Channel.SMS,
 }
-_DIRECTIONS = {"inbound": Direction.INBOUND, "outbound": Direction.OUTBOUND}
 
 # https://docs.retellai.com/reliability/debug-call-disconnect
 _END_REASONS = {
@@ -111,14 +110,13 @@ _END_REASONS = {
 }
 
 _NEVER_HELD = {EndReason.NO_ANSWER, EndReason.BUSY, EndReason.ERROR}
-# What became of a call that its status says no more of than that it failed.
+# The status of a failed call, by its end reason.
 _UNHELD: dict[EndReason | None, Status] = {
     EndReason.NO_ANSWER: Status.NO_ANSWER,
     EndReason.BUSY: Status.NO_ANSWER,
     EndReason.API_ENDED: Status.CANCELLED,
 }
 
-# Each with the position of its participant: the agent is the first, the customer the second.
 _SPEAKERS: dict[str | None, tuple[Role, int | None, Visibility]] = {
     "agent": (Role.ASSISTANT, 0, Visibility.PUBLIC),
     "user": (Role.USER, 1, Visibility.PUBLIC),
@@ -128,7 +126,7 @@ _SPEAKERS: dict[str | None, tuple[Role, int | None, Visibility]] = {
     "node_transition": (Role.SYSTEM, None, Visibility.INTERNAL),
     "state_transition": (Role.SYSTEM, None, Visibility.INTERNAL),
     "injected": (Role.SYSTEM, None, Visibility.INTERNAL),
-    "sms": (Role.SYSTEM, None, Visibility.PUBLIC),  # whose it is, is not said
+    "sms": (Role.SYSTEM, None, Visibility.PUBLIC),  # the sender is not said
 }
 _STEP = (
     "former_node_id",
@@ -140,7 +138,7 @@ _STEP = (
     "new_state_name",
 )
 
-# The mix of all parties, each on a channel of its own, and both again without personal data.
+# All parties mixed, each on its own channel, and both again without personal data.
 _RECORDINGS = [
     "recording_url",
     "recording_multi_channel_url",
@@ -148,7 +146,7 @@ _RECORDINGS = [
     "scrubbed_recording_multi_channel_url",
 ]
 
-# What has no field, under Retell's own names.
+# Members without a field, kept under Retell's own names.
 _KEPT = (
     "call_type",
     "chat_type",
@@ -177,18 +175,18 @@ def normalize(
     is_whole: bool = False,
     is_over: bool = False,
     is_delivered: bool = False,
-    present: Instant = None,
+    present: datetime | None = None,
 ) -> Conversation:
-    """Read a call or chat: a row of a list or, with `is_whole`, all that Retell has of it.
+    """Read a call or chat: a row of a list or, with `is_whole`, a complete one.
 
-    With `is_over` it has ended, whatever its status says; with `is_delivered` it may leave out what `get` brings.
+    With `is_over` it has ended, whatever its status says; with `is_delivered` it may lack members that `get` returns.
     `present` is when Retell sent it.
     """
     issues = Issues()
     sent = decode(body, _call, issues)
     id = text(sent.call_id) or text(sent.chat_id)
     if id is None:
-        raise PayloadError("the answer holds no id of a call or chat")
+        raise PayloadError("the answer has no id of a call or chat")
     status, end_reason, is_assumed = _outcome(sent, is_over=is_over)
 
     started_at = instant(sent.start_timestamp, "start_timestamp", issues, per_second=1000)
@@ -198,11 +196,11 @@ def normalize(
     duration = spanned if sent.duration_ms is None else in_seconds(sent.duration_ms, 0.001, spanned)
 
     agent = Agent(id=text(sent.agent_id), name=text(sent.agent_name), version=_version(sent))
-    direction = _DIRECTIONS.get(sent.direction or "", Direction.UNKNOWN)
+    direction = DIRECTIONS.get(sent.direction or "", Direction.UNKNOWN)
     participants = _participants(sent, agent, direction)
     backchannels: list[int] = []
     transcript, is_parsed = _transcript(sent, started_at, participants, backchannels, issues)
-    is_early = not transcript and bool(duration) and may_still_come(ended_at, instant(present, "", [], per_second=1000))
+    is_early = is_too_early(transcript, duration, ended_at, present)
 
     has_words = any(turn.words for turn in transcript or ())
     derived = {
@@ -223,7 +221,7 @@ def normalize(
         provider_status=sent.call_status or sent.chat_status,
         channel=_CHANNELS.get(sent.call_type or sent.chat_type or "", Channel.UNKNOWN),
         direction=direction,
-        agent=agent if agent.id or agent.name or agent.version else None,
+        agent=unless_empty(agent),
         participants=tuple(participants),
         started_at=started_at,
         ended_at=ended_at,
@@ -241,8 +239,8 @@ def normalize(
         metadata=_metadata(sent, analysis, direction, list(recorded))
         | ({"backchannels": backchannels} if backchannels else {})
         | ({} if transcript else _integrations(sent)),
-        links={name: url for name, url in links.items() if url},
-        related_ids={"twilio": carrier} if carrier else {},
+        links=without_empty(links),
+        related_ids=ids_of({"twilio": carrier}),
         estimated=tuple(compress(derived, derived.values())),
         issues=noted(issues),
         raw=bytes(body),
@@ -250,7 +248,7 @@ def normalize(
 
 
 def _outcome(sent: payload.Call, *, is_over: bool) -> tuple[Status, EndReason | None, bool]:
-    """Return the status, why it ended, and whether that it ended is our conclusion."""
+    """Return the status, the end reason, and whether the status was concluded from other members."""
     word = sent.call_status or sent.chat_status
     told = status = _STATUSES.get(word or "", Status.UNKNOWN)
     end_reason = _end_reason(sent.disconnection_reason)
@@ -258,7 +256,7 @@ def _outcome(sent: payload.Call, *, is_over: bool) -> tuple[Status, EndReason | 
     status = concluded(status, word, end_reason, sent.end_timestamp, sent.duration_ms, analysis)
     if status is not told and end_reason in _NEVER_HELD:
         status = Status.FAILED
-    if is_over and status not in _OVER:
+    if is_over and not status.is_finished:
         status = Status.ENDED
     is_assumed = status is not told
     return _UNHELD.get(end_reason, status) if status is Status.FAILED else status, end_reason, is_assumed
@@ -267,7 +265,7 @@ def _outcome(sent: payload.Call, *, is_over: bool) -> tuple[Status, EndReason | 
 def _end_reason(word: str | None) -> EndReason | None:
     if not word:
         return None
-    # New ones come every few months, and errors are named alike.
+    # New ones are added every few months; errors have a common prefix.
     return _END_REASONS.get(word) or (EndReason.ERROR if word.startswith("error_") else EndReason.UNKNOWN)
 
 
@@ -281,20 +279,11 @@ def _participants(sent: payload.Call, agent: Agent, direction: Direction) -> Par
         ours, theirs = sent.to_number, sent.from_number
     elif direction is Direction.OUTBOUND:
         ours, theirs = sent.from_number, sent.to_number
-    participants = Participants(
-        [
-            Participant(kind=ParticipantKind.AI_AGENT, id=agent.id, name=agent.name, phone=text(ours)),
-            Participant(kind=ParticipantKind.CUSTOMER, phone=text(theirs)),
-        ]
-    )
-    if sent.transfer_destination:
-        participants.append(_target(sent.transfer_destination))
+    participants = Participants.of(agent, agent_phone=text(ours), customer_phone=text(theirs))
+    if target := sent.transfer_destination:  # it may be a SIP address
+        phone = target if target.startswith("+") else None
+        participants.append(Participant(kind=ParticipantKind.HUMAN_AGENT, phone=phone))
     return participants
-
-
-def _target(destination: str) -> Participant:
-    """Return whom the call was transferred to; a SIP address is no phone number."""
-    return Participant(kind=ParticipantKind.HUMAN_AGENT, phone=destination if destination.startswith("+") else None)
 
 
 def _transcript_state(
@@ -308,13 +297,13 @@ def _transcript_state(
 ) -> TranscriptState:
     if transcript is None and not is_whole:
         return TranscriptState.NOT_LOADED
-    if status not in _OVER:
+    if not status.is_finished:
         return TranscriptState.PENDING
     if transcript is not None:
         return TranscriptState.PENDING if is_early else TranscriptState.AVAILABLE
     was_held = status is Status.ENDED or bool(sent.duration_ms)
     is_withheld = sent.data_storage_setting == "basic_attributes_only" or sent.opt_out_sensitive_data_storage
-    # It is made from the transcript, so none comes after it; but not every delivery has both.
+    # The analysis is made from the transcript, so none comes later; but a delivery may lack either.
     is_analyzed = (sent.call_analysis is not None or sent.chat_analysis is not None) and not is_delivered
     is_late = was_held and not is_withheld and not is_analyzed
     return TranscriptState.PENDING if is_late else TranscriptState.UNAVAILABLE
@@ -330,7 +319,7 @@ def _transcript(
     backchannels: list[int],
     issues: list[Issue],
 ) -> tuple[tuple[TranscriptTurn, ...] | None, bool]:
-    """Return the turns from the fullest of the places that may hold them, and whether plain text had to do."""
+    """Return the turns from the fullest of the lists that may hold them, and whether plain text was parsed."""
     place, items = _fullest(sent, issues)
     parsed: list[payload.Item] = []
     if sent.transcript and not any(item is not None and item.role in _SPEECH and item.content for item in items):
@@ -353,7 +342,7 @@ def _transcript(
     return found, bool(parsed)
 
 
-# Tools of integrations, used before a session and after it; without personal data where that is all that was kept.
+# Tools that integrations used before and after a session; without personal data if only that was kept.
 _BEFORE, _AFTER = (
     tuple(
         f"{kept}{when}_session_{what}_with_tool_calls"
@@ -365,7 +354,7 @@ _BEFORE, _AFTER = (
 
 
 def _integrations(sent: payload.Call) -> dict[str, Any]:
-    """Return what integrations did beside a session of which nothing else is told."""
+    """Return the tools that integrations used around a session without a transcript."""
     held = {name: getattr(sent, name) for name in _BESIDE}
     return {name: msgspec.json.decode(raw) for name, raw in held.items() if raw and bytes(raw) not in {b"null", b"[]"}}
 
@@ -389,7 +378,7 @@ def _fullest(sent: payload.Call, issues: list[Issue]) -> _Part:
     return "transcript", ()
 
 
-# The fullest first; those after the first two are decoded only where they must be.
+# The fullest first; those after the first two are decoded only if needed.
 _TRANSCRIPTS = (
     "transcript_with_tool_calls",
     "message_with_tool_calls",
@@ -409,10 +398,9 @@ def turns(
     participants: Participants,
     backchannels: list[int],
 ) -> tuple[TranscriptTurn, ...]:
-    """Read the entries of a transcript, but for nulls.
+    """Read the entries of a transcript, except nulls.
 
-    Others who speak are added to the participants, and the positions of turns that only show that somebody listens to
-    the backchannels.
+    New speakers are added to `participants`, and the positions of turns that only acknowledge to `backchannels`.
     """
     found: list[TranscriptTurn] = []
     began = None if started_at is None else started_at.timestamp()
@@ -466,7 +454,7 @@ def _timed(sent: Sequence[payload.Word | None]) -> tuple[Word, ...]:
     words: list[Word] = []
     for word in sent:
         if word is not None:
-            # Not rounded, which would take longer than all else that is done for a word.
+            # Not rounded: that would take longer than the rest of the work for a word.
             start, end = word.start, word.end
             duration = None if start is None or end is None or end < start else end - start
             words.append(Word(text=word.word or "", start=start, duration=duration))
@@ -474,7 +462,7 @@ def _timed(sent: Sequence[payload.Word | None]) -> tuple[Word, ...]:
 
 
 def _span(words: Sequence[payload.Word | None]) -> tuple[float | None, float | None]:
-    """Return start and duration of what was said in these words."""
+    """Return start and duration of the utterance."""
     first, last = words[0], words[-1]
     start, end = first.start if first else None, last.end if last else None
     return start, None if start is None or end is None or end < start else end - start
@@ -486,7 +474,7 @@ def _tool_result(item: payload.Item) -> ToolResult:
 
 
 def _unsaid(item: payload.Item) -> str:
-    """Return what happened without words: a key that was pressed, or the JSON of a step in the agent's flow."""
+    """Return the text of an entry without words: a key that was pressed, or a step in the agent's flow as JSON."""
     if item.digit is not None:
         return str(item.digit)
     step = {name: value for name in _STEP if (value := getattr(item, name)) is not None}
@@ -495,12 +483,13 @@ def _unsaid(item: payload.Item) -> str:
 
 def _analysis(sent: payload.Analysis) -> Analysis | None:
     collected = sent.custom_analysis_data
-    analysis = Analysis(
-        success=sent.chat_successful if sent.call_successful is None else sent.call_successful,
-        sentiment=None if sent.user_sentiment == "Unknown" else text(sent.user_sentiment),
-        collected=collected if isinstance(collected, dict) else None,
+    return unless_empty(
+        Analysis(
+            success=sent.chat_successful if sent.call_successful is None else sent.call_successful,
+            sentiment=None if sent.user_sentiment == "Unknown" else text(sent.user_sentiment),
+            collected=collected if isinstance(collected, dict) else None,
+        )
     )
-    return analysis if analysis != Analysis() else None
 
 
 def _recorded(sent: payload.Call) -> dict[str, str]:
@@ -513,11 +502,7 @@ def _recording(name: str, url: str, issues: list[Issue]) -> Recording:
 
 def _cost(sent: payload.Call, issues: list[Issue]) -> Cost | None:
     place, held = ("chat_cost", sent.chat_cost) if sent.call_cost is None else ("call_cost", sent.call_cost)
-    cents = held.get("combined_cost") if isinstance(held, dict) else None
-    if cents is None:
-        return None
-    found = amount(cents, f"{place}.combined_cost", issues)
-    return None if found is None else Cost(amount=found / 100, unit="USD")
+    return cost(members_of(held).get("combined_cost"), f"{place}.combined_cost", issues, per_unit=100)
 
 
 def _metadata(
@@ -530,5 +515,5 @@ def _metadata(
     if direction is Direction.UNKNOWN:
         told |= {name: getattr(sent, name) for name in ("direction", "from_number", "to_number")}
     if recorded != _RECORDINGS[:1]:
-        told["recordings"] = recorded  # which is which
+        told["recordings"] = recorded  # in the order of `Conversation.recordings`
     return {name: value for name, value in told.items() if value not in _NOTHING}
