@@ -58,7 +58,7 @@ coverage: set-up
 	$(DEV) $(PYTEST) --cov --cov-branch --cov-fail-under=95
 
 reliability: set-up
-	$(DEV) $(PYTEST) --reliability --deselect tests/test_reliability_page.py
+	$(DEV) $(PYTEST) --reliability --deselect tests/docs/test_reliability_page.py
 
 newest: RESOLUTION := highest
 lowest: RESOLUTION := lowest-direct
@@ -72,7 +72,7 @@ nightly: set-up
 	$(DEV) -m pytest -q -m nightly
 
 web: .venv-web/made
-	$(WEB) -m pytest -q tests/test_web.py
+	$(WEB) -m pytest -q tests/docs/test_embedding_page.py
 
 outside: .venv-outside/made
 	$(OUTSIDE) -m pytest -q -m outside -s

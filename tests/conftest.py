@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from .cases import PAGE, cases_of, cases_table, filled, profiles_table
-from .virtual_time import WiredLoop
+# Before the first import from there, so that its failed assertions show their values, as those of tests do.
+pytest.register_assert_rewrite("tests.support")
 
-FIXTURES = Path(__file__).parent / "fixtures"
+from .support.fault_cases import PAGE, cases_of, cases_table, filled, profiles_table  # noqa: E402
+from .support.virtual_time import WiredLoop  # noqa: E402
 
 _MEMORY = Path("/dev/shm")  # noqa: S108  (pytest makes a folder of its own there)
 _ENOUGH = 2**29  # bytes; a run leaves some forty million, and pytest keeps three runs

@@ -5,14 +5,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import traceback
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from ssl import PROTOCOL_TLS_SERVER, SSLContext
 from typing import Any
 
 import pytest
-import trustme
 
 from conversations_hub import Account, Hub
 from conversations_hub.errors import ConfigurationError, TransportError
@@ -20,35 +16,11 @@ from conversations_hub.hub import proxies_in
 from conversations_hub.proxy import Proxy, ProxyChoice, route
 from conversations_hub.schema import Recording, RecordingAccess
 
-from .clock import FakeClock
-from .hosts import keeping, media
-from .server import Answer, Asked, Scripted, answer, serving
-from .test_hub import details
-
-NAME = "api.inside.example"
-PASSWORD = "a-word-nobody-sees"
-CERTIFICATES = trustme.CA()
-
-
-@asynccontextmanager
-async def proxying(*answers: Answer, tunnels: Answer = None) -> AsyncGenerator[Scripted]:
-    """Serve answers as a proxy that is every host; `tunnels` is what it says to CONNECT in place of making one."""
-    context = SSLContext(PROTOCOL_TLS_SERVER)
-    with CERTIFICATES.issue_cert(NAME, "media.example.com").private_key_and_cert_chain_pem.tempfile() as path:
-        context.load_cert_chain(path)
-    left = list(answers)
-
-    async def handle(asked: Asked, writer: asyncio.StreamWriter) -> Answer:
-        if asked.method != "CONNECT":
-            return left.pop(0) if len(left) > 1 else left[0]
-        if tunnels is not None:
-            return tunnels
-        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
-        await writer.start_tls(context)
-        return b""
-
-    async with serving(handle) as server:
-        yield server
+from .support.clock import FakeClock
+from .support.proxy import CERTIFICATES, NAME, PASSWORD, proxying, seen
+from .support.public_hosts import keeping, media
+from .support.server import answer, serving
+from .support.tavus_server import details
 
 
 @pytest.fixture
@@ -67,10 +39,6 @@ def asking(
 
 def with_password(proxy: str) -> str:
     return proxy.replace("http://", f"http://ada:{PASSWORD}@")
-
-
-def seen(server: Scripted) -> list[tuple[str, str]]:
-    return [(asked.method, asked.target.partition("?")[0]) for asked in server.asked]
 
 
 # a name that only the proxy knows

@@ -11,30 +11,27 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from importlib.metadata import Distribution
-from inspect import signature
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from conversations_hub import Hub
 from conversations_hub.adapters import BUILTIN, available, load, usable
-from conversations_hub.cli import cli
 from conversations_hub.errors import AuthError, ConfigurationError, PartialError, PayloadError
 from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.sync import sync
 from conversations_hub.sync.plan import plan
 from conversations_hub.webhooks import verify
 
-from .faults.test_frames import shown
-from .server import Asked, answer, serving
-from .test_adding_a_provider import CALL, PAGE
-from .test_hub import Tavus, until_it_fails
+from .support.acme import CALL, PAGE
+from .support.command_line import run
+from .support.frames import shown
+from .support.iterators import until_it_fails
+from .support.server import Asked, answer, serving
+from .support.tavus_server import Tavus
 
 EXAMPLE: str = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)[0]
-NO_ACCOUNTS: dict[str, str | None] = {f"{provider.upper()}_API_KEY": None for provider in BUILTIN}
-
 Publish = Callable[..., None]
 
 
@@ -75,14 +72,9 @@ async def _environ() -> AsyncGenerator[dict[str, str]]:
         }
 
 
-SEPARATE: dict[str, Any] = {"mix_stderr": False} if "mix_stderr" in signature(CliRunner).parameters else {}
-
-
 async def _run(*arguments: str, environ: dict[str, str] | None = None) -> Result:
     """Run a command in a thread, so that what it asks is answered."""
-    return await asyncio.to_thread(
-        CliRunner(**SEPARATE).invoke, cli, arguments, env={**NO_ACCOUNTS, "COLUMNS": "100", **(environ or {})}
-    )
+    return await asyncio.to_thread(run, *arguments, environ=environ)
 
 
 # what works

@@ -14,7 +14,7 @@ import pytest
 from conversations_hub import Hub
 from conversations_hub.testing import Simulator
 
-ROOT = Path(__file__).parent.parent
+from .support.paths import ROOT
 
 TESTS = """
 import asyncio

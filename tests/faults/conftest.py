@@ -27,7 +27,7 @@ from conversations_hub.signing import header
 from conversations_hub.transport import Clock, Lane
 from conversations_hub.wire import Flow, Request, Response
 
-from ..clock import FakeClock
+from ..support.clock import FakeClock
 
 CANARY = "canary/key+0123456789=="
 _AT_LAST = 10.0  # seconds; only what stays is waited for as long

@@ -20,8 +20,8 @@ from conversations_hub.errors import HubError, OutageError, PayloadError, Transp
 from conversations_hub.hub import Page, Walk
 from conversations_hub.schema import Issue, Role, Status
 
-from ..server import Asked, answer, serving
-from ..test_hub import row
+from ..support.server import Asked, answer, serving
+from ..support.tavus_server import row
 from .conftest import Fault, ask
 
 OK = answer({"fine": True})

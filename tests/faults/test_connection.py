@@ -8,8 +8,8 @@ import select
 import socket
 import struct
 import tracemalloc
-from collections.abc import AsyncGenerator, Generator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from ssl import PROTOCOL_TLS_SERVER, SSLContext, create_default_context
 
@@ -22,8 +22,8 @@ from conversations_hub.errors import PayloadError, TransportError
 from conversations_hub.signals import RetryScheduled
 from conversations_hub.wire import field
 
-from ..server import Answer, Asked, Handler, Scripted, answer, serving
-from ..virtual_time import WiredLoop
+from ..support.server import Answer, Asked, Handler, Scripted, answer, black_hole, serving
+from ..support.virtual_time import WiredLoop
 from .conftest import Fault, ask
 
 OK = answer({"fine": True})
@@ -35,20 +35,6 @@ async def test_f001_a_refused_connection_is_tried_as_often_as_the_profile_says(f
     error = await fault.failure(ask(await fault.lane(nobody)))
     assert isinstance(error, TransportError)
     assert (error.attempts, len(fault.time.slept)) == (3, 2)
-
-
-@contextmanager
-def black_hole() -> Generator[str]:
-    """Listen with a line so short that the next connection is neither taken nor refused."""
-    with ExitStack() as stack:
-        listening = stack.enter_context(socket.socket())
-        listening.bind(("127.0.0.1", 0))
-        listening.listen(0)
-        for _ in range(3):
-            waiting = stack.enter_context(socket.socket())
-            waiting.setblocking(False)  # noqa: FBT003
-            waiting.connect_ex(listening.getsockname())
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
 async def test_f003_a_connection_nobody_takes_ends_at_the_limit_for_connecting(fault: Fault, loop: WiredLoop) -> None:

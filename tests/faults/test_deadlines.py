@@ -39,11 +39,11 @@ from conversations_hub.transport import Clock
 from conversations_hub.transport.threads import Threads
 from conversations_hub.wire import Flow, Request
 
-from ..server import Asked, Handler, answer, serving
-from ..test_hub import Tavus, details, until_it_fails
-from ..virtual_time import WiredLoop
+from ..support.iterators import until_it_fails
+from ..support.server import Asked, Handler, answer, black_hole, serving
+from ..support.tavus_server import Tavus, details
+from ..support.virtual_time import WiredLoop
 from .conftest import CANARY, Fault, ask, asking
-from .test_connection import black_hole
 
 OK = answer({"fine": True})
 DOWN = answer({"message": "down"}, 500)

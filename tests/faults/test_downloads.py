@@ -14,8 +14,8 @@ from conversations_hub.errors import PayloadError, TransportError, UnsafeURLErro
 from conversations_hub.policy import PROFILES
 from conversations_hub.schema import Recording, RecordingAccess
 
-from ..hosts import PUBLIC, Hosts, hosts, keeping, kept, media
-from ..server import Answer, Asked, Handler, serving
+from ..support.public_hosts import PUBLIC, Hosts, hosts, keeping, kept, media
+from ..support.server import Answer, Asked, Handler, serving
 from .conftest import CANARY, Fault
 
 BEFORE, AFTER = (bytes(range(start, start + 100)) * 30_000 for start in (0, 100))

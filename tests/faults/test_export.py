@@ -16,19 +16,19 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 
 from conversations_hub.errors import StoreError
-from conversations_hub.files.atomic import FileOps
 from conversations_hub.stores.jsonl import JSONLStore
 from conversations_hub.stores.store import Checkpoint, Entry
 
-from ..exporting import ACCOUNT, LONG, TERMS, Page, entry, export, export_long, one, page
-from ..test_jsonl_store import FINISHED, contents, names, said
-from ..warm import Warm
+from ..support.disk import Disk, Killed
+from ..support.entries import ACCOUNT, entry
+from ..support.exporting import LONG, TERMS, Page, export, export_long, one, page
+from ..support.jsonl import FINISHED, contents, names, said
+from ..support.warm import Warm
 
 # The first run ends after two pages; the second one goes on with what it finished. Both see conversations change.
 PAGES: Sequence[Page] = [
@@ -38,57 +38,6 @@ PAGES: Sequence[Page] = [
     page(3),
 ]
 FIRST = PAGES[:2]
-
-
-class Killed(BaseException):
-    """Stands for a process that ends there and then."""
-
-
-class Disk:
-    """The real files, though nobody waits for the disk; the call with a number, of some kinds, can go wrong."""
-
-    def __init__(
-        self, wrong: BaseException | None = None, *, at: int = -1, kinds: Sequence[str] = FileOps.__struct_fields__
-    ) -> None:
-        self.calls = 0
-        self.all_calls: list[str] = []
-        self._wrong = wrong
-        self._at = at
-        self._kinds = kinds
-        self._synced: dict[int, int] = {}
-        real: dict[str, Callable[..., Any]] = {name: getattr(FileOps(), name) for name in FileOps.__struct_fields__}
-        real |= {"open": self._open, "fsync": self._sync, "fdatasync": self._sync}
-        self.files = FileOps(**{name: self._watched(name, call) for name, call in real.items()})
-
-    def _open(self, path: Path, flags: int, mode: int) -> int:
-        file = os.open(path, flags, mode)
-        self._sync(file)
-        return file
-
-    def _sync(self, file: int) -> None:
-        found = os.fstat(file)
-        self._synced[found.st_ino] = found.st_size
-
-    def _watched(self, kind: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        def watched(*arguments: Any) -> Any:
-            self.all_calls.append(kind)
-            if kind in self._kinds:
-                self.calls += 1
-                if self.calls - 1 == self._at and self._wrong is not None:
-                    if kind == "write":
-                        file, data = arguments
-                        call(file, data[: len(data) // 2])
-                    raise self._wrong
-            return call(*arguments)
-
-        return watched
-
-    def lose_power(self, *paths: Path) -> None:
-        """Take from files what nobody waited for."""
-        for path in paths:
-            if path.exists():
-                found = path.stat()
-                os.truncate(path, min(found.st_size, self._synced.get(found.st_ino, found.st_size)))
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterable, Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from conversations_hub.errors import (
     InvalidRefError,
     OutageError,
     PaginationError,
-    PartialError,
     PayloadError,
     RejectedError,
     TransportError,
@@ -32,35 +31,13 @@ from conversations_hub.schema import Recording, RecordingAccess
 from conversations_hub.secret import Secret
 from conversations_hub.wire import Request
 
-from ..hosts import hosts, media
-from ..server import Answer, Asked, Handler, answer, serving
-from ..virtual_time import WiredLoop
+from ..support.frames import shown
+from ..support.public_hosts import hosts, media
+from ..support.server import Answer, Asked, Handler, answer, serving
+from ..support.virtual_time import WiredLoop
 from .conftest import CANARY, Fault, ask
 
 SAID = "words-that-somebody-said"
-TESTS = Path(__file__).parent.parent
-
-
-def shown(error: BaseException, seen: set[int] | None = None) -> Iterator[str]:
-    """Yield every variable of every frame behind an error, but for those of the tests, and of all it is linked with."""
-    seen = set() if seen is None else seen
-    if id(error) in seen:
-        return
-    seen.add(id(error))
-    traceback = error.__traceback__
-    while traceback is not None:
-        code = traceback.tb_frame.f_code
-        if TESTS not in Path(code.co_filename).parents:
-            yield from (
-                f"{code.co_qualname}: {name} = {value!r}" for name, value in traceback.tb_frame.f_locals.items()
-            )
-        traceback = traceback.tb_next
-    linked: list[BaseException | None] = [error.__cause__, error.__context__]
-    if isinstance(error, PartialError):
-        linked += error.errors.values()
-    for each in linked:
-        if each is not None:
-            yield from shown(each, seen)
 
 
 def check(error: BaseException) -> None:

@@ -20,8 +20,9 @@ from conversations_hub.hub.walk import ListOptions, Walk
 from conversations_hub.reading.json import decode
 from conversations_hub.wire import Flow, Request
 
-from ..server import Answer, Asked, Handler, Scripted, answer, serving
-from ..test_hub import START, Tavus, ids, row, until_it_fails
+from ..support.iterators import ids, until_it_fails
+from ..support.server import Answer, Asked, Handler, Scripted, answer, serving
+from ..support.tavus_server import START, Tavus, row
 from .conftest import CANARY, Fault
 
 

@@ -20,9 +20,9 @@ from conversations_hub.reading.refusals import provider_error
 from conversations_hub.signals import AttemptEnded, BreakerChanged, RetryScheduled, Waited
 from conversations_hub.wire import Request, Response
 
-from ..clock import FakeClock
-from ..server import Answer, Asked, answer, serving
-from ..virtual_time import WiredLoop
+from ..support.clock import FakeClock
+from ..support.server import Answer, Asked, answer, serving
+from ..support.virtual_time import WiredLoop
 from .conftest import Fault, ask
 
 OK = answer({"fine": True})

@@ -28,7 +28,7 @@ from conversations_hub.errors import ConfigurationError, InvalidRefError, Payloa
 from conversations_hub.transport import Lane
 from conversations_hub.wire import Request
 
-from ..server import answer, serving
+from ..support.server import answer, serving
 from .conftest import CANARY, Fault, ask
 
 _BASIC = base64.b64encode(f"user:{CANARY}".encode()).decode()

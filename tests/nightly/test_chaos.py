@@ -20,7 +20,7 @@ from conversations_hub.testing import Faults, Simulator
 from conversations_hub.transport import Clock
 
 from ..faults.conftest import CANARY, Fault
-from ..test_end_to_end import NOW, Present
+from ..support.clock import NOW, ManualClock
 from .conftest import Tell
 from .toxics import behind_toxics
 
@@ -108,7 +108,7 @@ async def test_f116_out_of_any_chaos_comes_what_the_providers_have(
 ) -> None:
     end = time.monotonic() + chaos_seconds
     seed = 0
-    async with Simulator(conversations=CONVERSATIONS, now=NOW, clock=Present()) as simulator:
+    async with Simulator(conversations=CONVERSATIONS, now=NOW, clock=ManualClock()) as simulator:
         truth = await _truth(simulator)
         while time.monotonic() < end:
             seed += 1

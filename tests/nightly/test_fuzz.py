@@ -8,7 +8,7 @@ import pytest
 
 from conversations_hub.adapters import BUILTIN
 
-from ..fuzz import fuzz
+from ..support.fuzz import fuzz
 
 
 @pytest.mark.nightly

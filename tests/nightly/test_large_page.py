@@ -16,7 +16,7 @@ import pytest
 
 from conversations_hub import Account, Hub
 
-from ..test_hub import START, row
+from ..support.tavus_server import START, row
 from .conftest import Tell
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(600)]

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from ..test_gate_model import GateModel
-from ..test_paging_model import Scenario, run, scenarios
+from ..support.gate_model import GateModel
+from ..support.paging_model import Scenario, run, scenarios
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(1800)]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ..killing import killed_often, rows_in, served
+from ..support.crash import killed_often, rows_in, served
 
 pytestmark = pytest.mark.nightly
 

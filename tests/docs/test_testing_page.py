@@ -1,0 +1,55 @@
+"""What docs/testing.md says is what happens."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conversations_hub.testing import Fault
+
+from ..support.paths import DOCS
+
+PAGE = (DOCS / "testing.md").read_text()
+PYTHON: list[str] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+TESTS = [example for example in PYTHON if "def test_" in example]
+EXAMPLES = [example for example in PYTHON if example not in TESTS]
+
+
+def test_the_tests_pass_as_they_stand_there(tmp_path: Path) -> None:
+    [tests] = TESTS
+    (tmp_path / "test_mine.py").write_text(tests)
+    # By its module, whatever is installed here.
+    plugin = ("-p", "no:conversations_hub", "-p", "conversations_hub.pytest_plugin", "-p", "no:cacheprovider")
+    loops = ("-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function")
+    command = (sys.executable, "-m", "pytest", "-q", "-c", "/dev/null", *plugin, *loops, str(tmp_path))
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{tests.count('def test_')} passed" in done.stdout
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+async def test_an_example_runs(example: str) -> None:
+    told: list[str] = []
+
+    def tell(*words: object) -> None:
+        told.append(" ".join(map(str, words)))
+
+    names: dict[str, object] = {"print": tell}
+    ran = eval(compile(example, "testing.md", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), names)  # noqa: S307  (our own)
+    if inspect.isawaitable(ran):
+        await ran
+    assert told
+    if "Faults" in example:
+        assert told == ["100 True"]
+    if "find_order" in example:
+        assert "It comes on Tuesday." in told[0]
+
+
+def test_every_fault_is_named_there() -> None:
+    assert re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE) == [fault.value for fault in Fault]

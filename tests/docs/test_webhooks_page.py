@@ -1,0 +1,60 @@
+"""What docs/webhooks.md says is what happens."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from conversations_hub.adapters import BUILTIN, load
+from conversations_hub.signing.delivery import Received
+from conversations_hub.testing import Simulator
+from conversations_hub.testing.simulator.webhooks import Sent
+
+from ..support.paths import DOCS
+
+PAGE = (DOCS / "webhooks.md").read_text()
+[EXAMPLE] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+
+
+def _delivered(provider: str) -> tuple[str, Sent]:
+    simulator = Simulator(conversations=20, providers=[provider])
+    world = simulator.worlds[provider]
+    sent = next(one for truth in world.newest() for one in simulator.delivered(provider, world.id(truth)))
+    return simulator.secret(provider), sent
+
+
+async def test_the_example_receives_what_was_signed_and_nothing_else() -> None:
+    told: list[tuple[object, ...]] = []
+
+    def tell(*words: object) -> None:
+        told.append(words)
+
+    secret, sent = _delivered("elevenlabs")
+    names: dict[str, Any] = {"secrets": ["another-secret-of-this-endpoint", secret], "print": tell}
+    exec(compile(EXAMPLE, "webhooks.md", "exec"), names)  # noqa: S102  (our own page)
+    application = web.Application()
+    application.router.add_post("/", names["receive"])
+    async with TestServer(application) as server, aiohttp.ClientSession() as session:
+        for body, status in ((sent.body, 200), (sent.body + b" ", 401)):
+            async with session.post(server.make_url("/"), data=body, headers=sent.headers) as answer:
+                assert answer.status == status
+    [(id, _, _)] = told
+    assert id
+
+
+def test_the_table_of_those_who_sign_is_what_the_adapters_hold() -> None:
+    lines: list[str] = []
+    for provider in sorted(BUILTIN):
+        webhook = load(provider).webhook
+        if webhook is None or webhook.scheme is None:
+            continue
+        _, sent = _delivered(provider)
+        headers = {name.lower(): value for name, value in sent.headers.items()}
+        claim = webhook.scheme.claim(Received(headers=headers, body=sent.body))
+        seconds = "no time sent" if claim.sent_at is None else f"{webhook.scheme.tolerance:g}"
+        lines.append(f"| {provider} | {webhook.scheme.name} | {seconds} |")
+    assert lines == re.findall(r"^\| [a-z]+ \| (?:HMAC|Ed25519|shared).*$", PAGE, re.MULTILINE)

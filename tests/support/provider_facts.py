@@ -1,0 +1,769 @@
+"""What each provider reports of a simulated conversation: the facts that it leaves out or reports differently."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+from unittest.mock import ANY
+
+from conversations_hub import Conversation
+from conversations_hub.events import EventKind
+from conversations_hub.schema import Channel, Direction, EndReason, Role, Status, TranscriptState
+from conversations_hub.testing.simulator.truth import Phase, ToolUse, Truth, Turn
+
+from .clock import NOW
+
+__all__ = ["FACTS", "Case", "ProviderFacts", "Spoken"]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A conversation as the hub read it, and the truth at that moment."""
+
+    read: Conversation
+    truth: Truth
+    present: float
+    """Unix seconds."""
+    turns: tuple[Turn, ...]
+    """Everything said and done so far."""
+
+    @property
+    def phase(self) -> Phase:
+        return self.truth.phase(self.present)
+
+    @property
+    def ending(self) -> EndReason | None:
+        """Why it ended; None while it has not."""
+        return self.truth.ending if self.truth.ended <= self.present else None
+
+    @property
+    def is_over(self) -> bool:
+        return self.ending is not None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether somebody took part, or will."""
+        return self.truth.answered is not None
+
+    @property
+    def was_held(self) -> bool:
+        return self.is_held and self.is_over
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether somebody took part and the transcript is written."""
+        return self.is_held and self.phase is Phase.SETTLED
+
+    @property
+    def is_phone(self) -> bool:
+        return self.truth.channel is Channel.PHONE
+
+    @property
+    def is_audio(self) -> bool:
+        return self.truth.channel in {Channel.PHONE, Channel.WEB}
+
+    @property
+    def is_dialled(self) -> bool:
+        return self.is_phone and self.truth.direction is Direction.OUTBOUND
+
+    def bits(self, place: int, mask: int = 1) -> int:
+        """Return the bits by which the simulator chooses among a provider's shapes."""
+        return self.truth.variant >> place & mask
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A turn in which somebody speaks, with the turns before and after it."""
+
+    case: Case
+    turn: Turn
+    before: Turn | None
+    after: Turn | None
+
+    @property
+    def began(self) -> float:
+        """Unix seconds."""
+        return (self.case.truth.answered or 0.0) + self.turn.start
+
+
+Fact = Callable[[Case], object]
+TurnFact = Callable[[Spoken], object]
+"""Returns the value that the provider reports. None: it reports nothing; `ANY`: it reports some value."""
+
+# The value of a missing fact, where that is not None.
+_MISSING = {
+    "channel": Channel.UNKNOWN,
+    "direction": Direction.UNKNOWN,
+    "has_recording": False,
+    "has_human_agent": False,
+}
+
+_PHASES = {Phase.QUEUED: Status.QUEUED, Phase.RINGING: Status.RINGING, Phase.LIVE: Status.IN_PROGRESS}
+_ENDS = {EndReason.NO_ANSWER: Status.NO_ANSWER, EndReason.CANCELLED: Status.CANCELLED, EndReason.ERROR: Status.FAILED}
+
+
+def _status(case: Case) -> Status:
+    return _PHASES.get(case.phase) or _ENDS.get(case.truth.ending, Status.ENDED)
+
+
+def _state(case: Case) -> TranscriptState:
+    if case.is_settled:
+        return TranscriptState.AVAILABLE
+    return TranscriptState.PENDING if case.is_held or not case.is_over else TranscriptState.UNAVAILABLE
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProviderFacts:
+    """What one provider reports. The defaults report everything; a row names the differences."""
+
+    missing: Collection[str] = ()
+    """Names of the facts that the provider never reports."""
+    precision: float = 0.002
+    """Seconds by which instants and spans may differ."""
+
+    # of a conversation
+    status: Fact = _status
+    end_reason: Fact = lambda case: case.ending
+    channel: Fact = lambda case: case.truth.channel
+    direction: Fact = lambda case: case.truth.direction
+    agent: Fact = lambda case: case.truth.scenario.agent
+    phone: Fact = lambda case: case.truth.phone if case.is_phone else None
+    created_at: Fact = lambda case: case.truth.created
+    started_at: Fact = lambda case: case.truth.answered if (case.truth.answered or 0.0) <= case.present else None
+    ended_at: Fact = lambda case: case.truth.ended if case.was_held else None
+    duration: Fact = lambda case: case.truth.duration if case.was_held else None
+    title: Fact = lambda case: case.truth.title
+    summary: Fact = lambda case: case.truth.summary if case.is_settled else None
+    success: Fact = lambda case: case.truth.success if case.is_settled else None
+    order: Fact = lambda case: case.truth.facts["order"] if case.is_settled else None
+    """The value collected under this name."""
+    cost: Fact = lambda case: ANY if case.is_settled else None
+    has_recording: Fact = lambda case: case.is_settled
+    has_human_agent: Fact = lambda case: case.ending is EndReason.TRANSFERRED
+    state: Fact = _state
+    """`transcript_state`."""
+
+    # of its turns
+    heard: Callable[[Case], Sequence[Turn]] = lambda case: case.turns if case.is_settled else ()
+    """The turns reported so far."""
+    text: TurnFact = lambda spoken: spoken.turn.text
+    start: TurnFact = lambda spoken: spoken.turn.start
+    timestamp: TurnFact = lambda spoken: spoken.began
+    length: TurnFact = lambda spoken: spoken.turn.duration
+    interrupted: TurnFact = lambda spoken: spoken.turn.interrupted
+    latency: TurnFact = lambda spoken: spoken.turn.latency or None
+    latency_name: str = ""
+    """The name of the metric."""
+
+    # of its tools
+    has_tools: bool = True
+    is_error: Callable[[ToolUse], object] = lambda tool: tool.is_error
+    own_tools: Collection[str] = ()
+    """Names of the provider's built-in tools."""
+
+    # of its webhook
+    deliveries: Mapping[str, tuple[EventKind, tuple[str, ...]]] = field(default_factory=dict[str, Any])
+    """By the provider's name of the event: our kind, and the fields of the conversation that agree with `get`."""
+    delivers_in_order: bool = True
+    signs_body: bool = True
+    """Whether the signature covers the body."""
+
+    def expected(self, fact: str, about: Any) -> object:
+        """Return the value that the provider reports for a fact."""
+        return _MISSING.get(fact) if fact in self.missing else getattr(self, fact)(about)
+
+
+# shared by several providers
+
+
+def _statuses(ends: Mapping[EndReason, Status], **phases: Status) -> Fact:
+    """Report other statuses in some phases, by name, and after some ends."""
+    named = _PHASES | {Phase[name.upper()]: status for name, status in phases.items()}
+    return lambda case: named.get(case.phase) or ends.get(case.truth.ending, Status.ENDED)
+
+
+def _reasons(others: Mapping[EndReason, EndReason | None]) -> Fact:
+    """Report some end reasons as others, or not at all."""
+    return lambda case: others.get(case.ending, case.ending) if case.ending else None
+
+
+def _phone_or_web(case: Case) -> Channel:
+    return Channel.PHONE if case.is_phone else Channel.WEB
+
+
+def _direction_of_calls(case: Case) -> Direction:
+    return case.truth.direction if case.is_phone else Direction.UNKNOWN
+
+
+def _exactly(amount: float, places: int) -> Decimal:
+    return Decimal(str(round(amount, places)))
+
+
+def _end(case: Case) -> float | None:
+    """Report the end even if nobody took part."""
+    return case.truth.ended if case.is_over else None
+
+
+# Tavus: https://docs.tavus.io/api-reference/conversations/get-conversation
+
+
+def _tavus_created(case: Case) -> float | None:
+    return case.truth.created if case.truth.variant % 40 else None  # dates may be empty
+
+
+def _tavus_started(case: Case) -> float | None:
+    """Report when the face joined, which it does even if nobody comes; before that, when the room was created."""
+    has_joined = (case.truth.answered or 0.0) <= case.present
+    if not has_joined or (case.ending is EndReason.ERROR and not case.is_held):
+        return _tavus_created(case)
+    return case.truth.answered or case.truth.created + 4.0
+
+
+def _tavus_duration(case: Case) -> float | None:
+    if not case.is_over or (case.ending is EndReason.ERROR and not case.is_held):
+        return None
+    return case.truth.ended - (case.truth.answered or case.truth.created + 4.0)
+
+
+def _tavus_state(case: Case) -> TranscriptState:
+    return TranscriptState.PENDING if case.ending is EndReason.CANCELLED else _state(case)
+
+
+def _tavus_timed(fact: TurnFact) -> TurnFact:
+    return lambda spoken: fact(spoken) if spoken.case.bits(4, 3) else None
+
+
+_TAVUS = ProviderFacts(
+    missing=(
+        *("agent", "cost", "direction", "has_human_agent", "interrupted", "is_error", "latency"),
+        *("order", "phone", "success", "summary"),
+    ),
+    status=_statuses(
+        {EndReason.NO_ANSWER: Status.NO_ANSWER, EndReason.ERROR: Status.FAILED},
+        ringing=Status.QUEUED,
+    ),
+    end_reason=_reasons(
+        {
+            EndReason.AGENT_ENDED: EndReason.CUSTOMER_ENDED,
+            EndReason.TRANSFERRED: EndReason.API_ENDED,
+            EndReason.CANCELLED: EndReason.API_ENDED,
+        }
+    ),
+    channel=lambda _: Channel.VIDEO,
+    created_at=_tavus_created,
+    started_at=_tavus_started,
+    ended_at=_end,
+    duration=_tavus_duration,
+    has_recording=lambda case: case.is_settled and bool(case.bits(9)),
+    state=_tavus_state,
+    start=_tavus_timed(lambda spoken: spoken.turn.start),
+    timestamp=_tavus_timed(lambda spoken: spoken.began),
+    length=_tavus_timed(lambda spoken: spoken.turn.duration),
+    deliveries={
+        "system.pal_joined": (EventKind.STARTED, ("started_at",)),
+        "system.replica_joined": (EventKind.STARTED, ("started_at",)),
+        "system.shutdown": (EventKind.ENDED, ("status", "ended_at", "end_reason", "provider_end_reason")),
+        "application.transcription_ready": (EventKind.TRANSCRIPT_READY, ("transcript", "transcript_state")),
+        "application.recording_ready": (EventKind.RECORDING_READY, ()),
+        "application.perception_analysis": (EventKind.ANALYSIS_READY, ()),
+        "application.perception_unavailable": (EventKind.OTHER, ()),
+        "application.post_call_action_executed": (EventKind.OTHER, ()),
+    },
+    delivers_in_order=False,
+)
+
+
+# AnyReach: https://docs.anyreach.ai/conversations/statuses
+
+
+def _anyreach_is_forgotten(case: Case) -> bool:
+    """Whether it is a web session that nobody started, which stays queued forever."""
+    return case.truth.channel is Channel.WEB and case.ending is EndReason.NO_ANSWER
+
+
+def _anyreach_is_written(case: Case) -> bool:
+    """Whether the transcript is complete; a chat needs no transcription."""
+    return case.is_settled or (case.was_held and case.truth.channel is Channel.CHAT)
+
+
+def _anyreach_status(case: Case) -> Status:
+    is_waiting = case.phase is Phase.RINGING and not case.is_phone
+    return Status.QUEUED if is_waiting or _anyreach_is_forgotten(case) else _status(case)
+
+
+def _anyreach_end_reason(case: Case) -> EndReason | None:
+    is_silent = case.ending in {EndReason.CUSTOMER_ENDED, EndReason.AGENT_ENDED, EndReason.MAX_DURATION}
+    return None if is_silent or _anyreach_is_forgotten(case) else case.ending
+
+
+def _anyreach_started(case: Case) -> float | None:
+    has_talked = _anyreach_status(case) in {Status.IN_PROGRESS, Status.ENDED, Status.FAILED}
+    return case.truth.created if has_talked else None
+
+
+def _anyreach_duration(case: Case) -> int | None:
+    return int(case.truth.ended - case.truth.created) if case.is_over else None
+
+
+def _anyreach_ended(case: Case) -> float | None:
+    started, duration = _anyreach_started(case), _anyreach_duration(case)
+    return None if started is None or duration is None else started + duration
+
+
+def _anyreach_state(case: Case) -> TranscriptState:
+    if _anyreach_is_written(case):
+        return TranscriptState.AVAILABLE
+    return TranscriptState.PENDING if _anyreach_is_forgotten(case) else _state(case)
+
+
+def _anyreach_heard(case: Case) -> Sequence[Turn]:
+    """Report the turns of a running conversation too, some seconds late."""
+    if case.phase is not Phase.LIVE:
+        return case.turns if _anyreach_is_written(case) else ()
+    lag = 0.0 if case.truth.channel is Channel.CHAT else 10.0
+    return [turn for turn in case.turns if turn.start <= case.present - (case.truth.answered or 0.0) - lag]
+
+
+def _anyreach_full(fact: TurnFact) -> TurnFact:
+    return lambda spoken: fact(spoken) if spoken.case.bits(1, 3) else None
+
+
+_ANYREACH = ProviderFacts(
+    missing=("cost", "has_human_agent", "length", "order", "start", "success", "title"),
+    status=_anyreach_status,
+    end_reason=_anyreach_end_reason,
+    started_at=_anyreach_started,
+    ended_at=_anyreach_ended,
+    duration=_anyreach_duration,
+    summary=lambda case: case.truth.summary if _anyreach_is_written(case) else None,
+    has_recording=lambda case: case.is_settled and case.is_audio,
+    state=_anyreach_state,
+    heard=_anyreach_heard,
+    interrupted=_anyreach_full(lambda spoken: spoken.turn.interrupted),
+    latency=_anyreach_full(lambda spoken: spoken.turn.latency or None),
+    latency_name="e2e_latency",
+    deliveries={"pre_call": (EventKind.STARTED, ()), "post_call": (EventKind.TRANSCRIPT_READY, ())},
+)
+
+
+# Voiceable: https://docs.voiceable.dev/api-reference/conversations/get-conversation
+# A conversation has one of two shapes: the documented one, or the one that the provider's own front end reads.
+
+
+def _is_documented(case: Case) -> bool:
+    return bool(case.bits(0))
+
+
+def _voiceable_status(case: Case) -> Status:
+    if case.phase is Phase.SETTLED:
+        return Status.ENDED if case.is_held else Status.FAILED
+    return {**_PHASES, Phase.RINGING: Status.QUEUED, Phase.PROCESSING: Status.PROCESSING}[case.phase]
+
+
+def _voiceable_started(case: Case) -> int | None:
+    return int(case.truth.created) if _is_documented(case) or not case.bits(4, 3) else None
+
+
+def _voiceable_duration(case: Case) -> int | None:
+    if not case.is_over:
+        return None if _is_documented(case) else 0
+    return round(case.truth.duration)
+
+
+def _voiceable_ended(case: Case) -> int | None:
+    started, duration = _voiceable_started(case), _voiceable_duration(case)
+    return None if not case.is_over or started is None or duration is None else started + duration
+
+
+def _voiceable_success(case: Case) -> bool | None:
+    if _is_documented(case) or case.phase is not Phase.SETTLED:
+        return None
+    # An outcome counts a conversation without a verdict as a success.
+    return case.truth.success is not False if case.is_held and case.bits(3) else case.truth.success
+
+
+def _voiceable_cost(case: Case) -> Decimal | None:
+    cents = round(case.truth.duration / 60 * 12)
+    return Decimal(cents) / 100 if case.is_settled and not _is_documented(case) else None
+
+
+def _voiceable_start(spoken: Spoken) -> int:
+    from_record = int(spoken.began) - int(spoken.case.truth.created)
+    return from_record if _is_documented(spoken.case) else int(spoken.turn.start)
+
+
+_VOICEABLE = ProviderFacts(
+    missing=("end_reason", "has_human_agent", "interrupted", "latency", "length", "order", "phone", "title"),
+    status=_voiceable_status,
+    channel=lambda case: Channel.PHONE if case.is_phone and not _is_documented(case) else Channel.UNKNOWN,
+    direction=lambda case: Direction.UNKNOWN if _is_documented(case) else _direction_of_calls(case),
+    created_at=lambda case: int(case.truth.created) if _is_documented(case) else None,
+    started_at=_voiceable_started,
+    ended_at=_voiceable_ended,
+    duration=_voiceable_duration,
+    success=_voiceable_success,
+    cost=_voiceable_cost,
+    has_recording=lambda case: case.phase is Phase.SETTLED,
+    start=_voiceable_start,
+    timestamp=lambda spoken: int(spoken.began) if _is_documented(spoken.case) else None,
+    has_tools=False,
+)
+
+
+# Vapi: https://docs.vapi.ai/api-reference/calls/get
+
+
+def _vapi_is_barged_in(spoken: Spoken) -> bool:
+    return spoken.turn.interrupted and spoken.after is not None and spoken.after.role is Role.USER
+
+
+def _vapi_length(spoken: Spoken) -> float:
+    """Report a longer turn if the agent is interrupted: it keeps speaking for a moment."""
+    if spoken.after is not None and _vapi_is_barged_in(spoken):
+        return spoken.after.start + 0.6 - spoken.turn.start
+    return spoken.turn.duration
+
+
+def _vapi_latency(spoken: Spoken) -> float | None:
+    """Report the latency of replies only."""
+    return spoken.turn.latency if spoken.before and spoken.before.role is Role.USER else None
+
+
+_VAPI = ProviderFacts(
+    missing=("has_human_agent", "is_error"),
+    channel=_phone_or_web,
+    direction=_direction_of_calls,
+    agent=lambda case: case.truth.scenario.agent if case.is_settled or case.bits(0) else None,
+    ended_at=_end,
+    title=lambda case: case.truth.title[:40] if case.bits(1) else None,
+    cost=lambda case: _exactly(0.01 + 0.0021 * case.truth.duration, 4) if case.phase is Phase.SETTLED else 0,
+    has_recording=lambda case: case.is_settled and bool(case.bits(3)),
+    length=_vapi_length,
+    interrupted=lambda spoken: _vapi_is_barged_in(spoken) or None,
+    latency=_vapi_latency,
+    latency_name="turnLatency",
+    deliveries={
+        "status-update": (ANY, ()),
+        "tool-calls": (EventKind.OTHER, ()),
+        "end-of-call-report": (
+            EventKind.TRANSCRIPT_READY,
+            ("status", "end_reason", "transcript", "transcript_state", "summary", "analysis", "cost", "agent"),
+        ),
+    },
+    signs_body=False,
+)
+
+
+# Bland: https://docs.bland.ai/api-v1/get/calls-id
+
+
+def _bland_is_busy(case: Case) -> bool:
+    return case.ending is EndReason.NO_ANSWER and case.truth.variant % 4 == 0
+
+
+def _bland_status(case: Case) -> object:
+    return Status.FAILED if _bland_is_busy(case) else _statuses(_ENDS, ringing=Status.QUEUED)(case)
+
+
+def _bland_end_reason(case: Case) -> object:
+    return EndReason.BUSY if _bland_is_busy(case) else _reasons({EndReason.MAX_DURATION: None})(case)
+
+
+def _bland_duration(case: Case) -> float | None:
+    length = round(case.truth.duration) if case.is_settled else case.truth.duration
+    return length if case.is_over else None
+
+
+def _bland_ended(case: Case) -> float | None:
+    """Report the end, or the time limit; in the second case the adapter counts the end from the length."""
+    duration = _bland_duration(case)
+    if case.truth.answered is None or duration is None:
+        return None
+    return case.truth.ended if case.bits(2, 3) else case.truth.answered + duration
+
+
+def _bland_noted(spoken: Spoken) -> float:
+    """Report when the agent starts to speak, and when the user stops."""
+    return spoken.turn.start + (spoken.turn.duration if spoken.turn.role is Role.USER else 0.0)
+
+
+_BLAND = ProviderFacts(
+    missing=("agent", "interrupted", "latency", "length", "success", "title"),
+    precision=0.004,  # before it is settled, the length is in minutes with four decimals
+    status=_bland_status,
+    end_reason=_bland_end_reason,
+    channel=lambda _: Channel.PHONE,
+    phone=lambda case: case.truth.phone,
+    ended_at=_bland_ended,
+    duration=_bland_duration,
+    order=lambda case: case.truth.facts["order"] if case.is_settled and not case.bits(6, 3) else None,
+    cost=lambda case: _exactly(case.truth.duration / 60 * 0.09, 4) if case.phase is Phase.SETTLED else None,
+    has_recording=lambda case: case.is_settled and bool(case.bits(4, 3)),
+    heard=lambda case: case.turns if case.is_settled or case.phase is Phase.LIVE else (),
+    start=_bland_noted,
+    timestamp=lambda spoken: (spoken.case.truth.answered or 0.0) + _bland_noted(spoken),
+    has_tools=False,
+    deliveries={
+        "call": (EventKind.UPDATED, ()),
+        "post_call": (
+            ANY,
+            ("status", "end_reason", "started_at", "ended_at", "duration", "transcript", "summary", "cost"),
+        ),
+        "citations": (EventKind.ANALYSIS_READY, ("analysis",)),
+    },
+)
+
+
+# ElevenLabs: https://elevenlabs.io/docs/api-reference/conversations/get
+
+
+def _elevenlabs_status(case: Case) -> Status:
+    if case.phase in {Phase.QUEUED, Phase.RINGING}:
+        return Status.RINGING if case.is_dialled else Status.QUEUED
+    if case.phase is Phase.SETTLED:
+        return Status.ENDED if case.is_held and case.ending is not EndReason.ERROR else Status.FAILED
+    return {Phase.LIVE: Status.IN_PROGRESS, Phase.PROCESSING: Status.PROCESSING}[case.phase]
+
+
+def _elevenlabs_started(case: Case) -> int | None:
+    answered = case.truth.answered
+    return int(answered) if answered is not None and answered <= case.present else None
+
+
+def _elevenlabs_ended(case: Case) -> int | None:
+    started = _elevenlabs_started(case)
+    return started + int(case.truth.duration) if case.is_over and started is not None else None
+
+
+_ELEVENLABS = ProviderFacts(
+    missing=("length", "timestamp"),
+    status=_elevenlabs_status,
+    end_reason=lambda case: case.ending if case.is_held or case.ending is EndReason.ERROR else None,
+    channel=lambda case: Channel.CHAT if case.truth.channel is Channel.EMAIL else case.truth.channel,
+    direction=_direction_of_calls,
+    created_at=lambda case: int(case.truth.created),
+    started_at=_elevenlabs_started,
+    ended_at=_elevenlabs_ended,
+    duration=lambda case: int(case.truth.duration) if case.is_over else None,
+    title=lambda case: case.truth.title if case.is_settled else None,
+    success=lambda case: case.truth.success if case.phase is Phase.SETTLED else None,
+    cost=lambda case: ANY if case.phase is Phase.SETTLED else None,
+    has_recording=lambda case: case.is_settled and case.is_audio,
+    heard=lambda case: case.turns,
+    start=lambda spoken: int(spoken.turn.start),
+    latency_name="convai_llm_service_ttf_sentence",
+    own_tools=("transfer_to_number",),
+    deliveries={
+        "post_call_transcription": (
+            EventKind.TRANSCRIPT_READY,
+            ("status", "end_reason", "duration", "transcript", "transcript_state", "summary", "title", "cost"),
+        ),
+        "post_call_audio": (EventKind.RECORDING_READY, ()),
+        "call_initiation_failure": (EventKind.ENDED, ()),
+    },
+)
+
+
+# Retell: https://docs.retellai.com/api-references/get-call
+
+_RETELL_KEEPS = {106: "everything_except_pii", 107: "basic_attributes_only"}
+"""By agent, for calls older than an hour."""
+
+
+def _retell_keeps(case: Case) -> str:
+    is_recent = case.truth.created > NOW.timestamp() - 3600.0
+    return "everything" if is_recent else _RETELL_KEEPS.get(case.truth.scenario.number, "everything")
+
+
+def _retell_is_kept(case: Case) -> bool:
+    return case.is_settled and _retell_keeps(case) != "basic_attributes_only"
+
+
+def _retell_state(case: Case) -> TranscriptState:
+    is_withheld = case.is_settled and not _retell_is_kept(case)
+    return TranscriptState.UNAVAILABLE if is_withheld else _state(case)
+
+
+def _retell_text(spoken: Spoken) -> str:
+    is_scrubbed = _retell_keeps(spoken.case) == "everything_except_pii"
+    name = spoken.case.truth.facts["name"]
+    return spoken.turn.text.replace(name, "[PERSON_NAME]") if is_scrubbed else spoken.turn.text
+
+
+def _retell_success(case: Case) -> bool | None:
+    if case.is_over and not case.is_held:
+        return False
+    return case.truth.success if case.is_settled else None
+
+
+def _retell_cost(case: Case) -> Decimal | None:
+    cents = (7.0, 4.0, 1.5) if case.is_phone else (7.0, 4.0)
+    costs = [_exactly(case.truth.duration / 60 * each, 3) for each in cents]
+    return sum(costs, Decimal()) / 100 if case.was_held else None
+
+
+def _retell_by_words(fact: TurnFact) -> TurnFact:
+    return lambda spoken: fact(spoken) if spoken.case.bits(4, 7) else None
+
+
+_RETELL = ProviderFacts(
+    missing=("created_at", "interrupted", "latency", "timestamp", "title"),
+    status=_statuses(_ENDS, ringing=Status.QUEUED),
+    end_reason=_reasons({EndReason.CANCELLED: EndReason.API_ENDED}),
+    channel=_phone_or_web,
+    direction=_direction_of_calls,
+    duration=lambda case: case.truth.duration if case.is_over else None,
+    success=_retell_success,
+    order=lambda case: case.truth.facts["order"] if case.is_settled and case.bits(0) else None,
+    cost=_retell_cost,
+    has_recording=_retell_is_kept,
+    state=_retell_state,
+    heard=lambda case: case.turns if _retell_is_kept(case) else (),
+    text=_retell_text,
+    start=_retell_by_words(lambda spoken: spoken.turn.start),
+    length=_retell_by_words(lambda spoken: spoken.turn.duration),
+    deliveries={
+        "call_started": (EventKind.STARTED, ("started_at", "agent")),
+        "call_ended": (EventKind.ENDED, ("status", "end_reason", "started_at", "ended_at", "duration", "transcript")),
+        "call_analyzed": (
+            EventKind.ANALYSIS_READY,
+            ("status", "end_reason", "transcript", "transcript_state", "summary", "analysis", "cost"),
+        ),
+    },
+)
+
+
+# Telnyx: https://developers.telnyx.com/api-reference/conversations/list-conversations
+
+
+def _telnyx_has_insights(case: Case) -> bool:
+    return case.truth.scenario.number != 107 and (case.is_audio or bool(case.bits(6)))
+
+
+def _telnyx_last(case: Case) -> float:
+    """Return when the last message was stored."""
+    if case.truth.answered is None or not case.turns:
+        return case.truth.created
+    return case.truth.answered + case.turns[-1].start + 0.4
+
+
+def _telnyx_status(case: Case) -> Status:
+    """Report that a call is over by its insights or after an hour of silence; a thread is never over."""
+    if not case.is_audio:
+        return Status.IN_PROGRESS
+    if case.is_over and _telnyx_has_insights(case):
+        return Status.PROCESSING if case.phase is Phase.PROCESSING else Status.ENDED
+    return Status.ENDED if case.present - _telnyx_last(case) > 3600.0 else Status.IN_PROGRESS
+
+
+def _telnyx_ended(case: Case) -> float | None:
+    return None if _telnyx_status(case) is Status.IN_PROGRESS else _telnyx_last(case)
+
+
+def _telnyx_duration(case: Case) -> float | None:
+    ended = _telnyx_ended(case)
+    return None if ended is None else ended - case.truth.created
+
+
+def _telnyx_state(case: Case) -> TranscriptState:
+    if case.is_audio and _telnyx_status(case) is not Status.ENDED:
+        return TranscriptState.PENDING
+    return TranscriptState.UNAVAILABLE if case.is_audio and not case.turns else TranscriptState.AVAILABLE
+
+
+_TELNYX = ProviderFacts(
+    missing=("agent", "cost", "end_reason", "interrupted", "is_error", "length", "order", "success"),
+    status=_telnyx_status,
+    channel=lambda case: Channel.SMS if case.truth.channel is Channel.EMAIL else case.truth.channel,
+    direction=_direction_of_calls,
+    phone=lambda case: None if case.truth.channel is Channel.WEB else case.truth.phone,
+    started_at=lambda case: case.truth.created,
+    ended_at=_telnyx_ended,
+    duration=_telnyx_duration,
+    title=lambda case: None if case.bits(0) else case.truth.title,
+    summary=lambda case: case.truth.summary if case.is_settled and _telnyx_has_insights(case) else None,
+    has_recording=lambda case: _telnyx_status(case) is not Status.IN_PROGRESS,
+    has_human_agent=lambda case: case.ending is EndReason.TRANSFERRED and not case.is_audio,
+    state=_telnyx_state,
+    heard=lambda case: case.turns,
+    start=lambda spoken: spoken.began - spoken.case.truth.created,
+    latency=lambda spoken: (spoken.turn.latency or None) if spoken.case.is_audio else None,
+    latency_name="end_user_perceived_latency",
+    deliveries={
+        "call.initiated": (EventKind.UPDATED, ()),
+        "call.answered": (EventKind.UPDATED, ()),
+        "call.conversation.created": (EventKind.STARTED, ()),
+        "call.conversation.ended": (EventKind.ENDED, ("status",)),
+        "call.hangup": (EventKind.ENDED, ()),
+        "call.recording.saved": (EventKind.RECORDING_READY, ()),
+        "call.conversation_insights.generated": (EventKind.ANALYSIS_READY, ()),
+        "conversation_insight_result": (EventKind.ANALYSIS_READY, ("agent", "summary", "analysis")),
+    },
+)
+
+
+# Ultravox: https://docs.ultravox.ai/api-reference/calls/calls-get
+
+
+def _ultravox_is_sip(case: Case) -> bool:
+    """Whether it came by SIP, the only medium that reports what the telephone network knows."""
+    return case.is_phone and (case.truth.ending is EndReason.CANCELLED or case.bits(2, 3) == 3)
+
+
+def _ultravox_status(case: Case) -> Status:
+    if case.phase in {Phase.QUEUED, Phase.RINGING}:
+        return Status.RINGING if case.is_dialled else Status.QUEUED
+    is_missed = case.ending is EndReason.CANCELLED and not case.is_phone
+    return Status.NO_ANSWER if is_missed else _status(case)
+
+
+def _ultravox_end_reason(case: Case) -> object:
+    missed = EndReason.CANCELLED if case.is_phone else EndReason.NO_ANSWER
+    return _reasons({EndReason.TRANSFERRED: EndReason.AGENT_ENDED, EndReason.CANCELLED: missed})(case)
+
+
+def _ultravox_direction(case: Case) -> Direction:
+    return case.truth.direction if case.is_dialled or _ultravox_is_sip(case) else Direction.UNKNOWN
+
+
+def _ultravox_phone(case: Case) -> str | None:
+    if case.is_dialled and _ultravox_is_sip(case):
+        return f"sip:{case.truth.phone}@sip.example.com"
+    return case.truth.phone if case.is_dialled or _ultravox_is_sip(case) else None
+
+
+_ULTRAVOX_ENDED = ("status", "end_reason", "started_at", "ended_at", "duration", "summary")
+
+_ULTRAVOX = ProviderFacts(
+    missing=("cost", "has_human_agent", "interrupted", "latency", "order", "success", "timestamp", "title"),
+    precision=1e-5,
+    status=_ultravox_status,
+    end_reason=_ultravox_end_reason,
+    channel=lambda case: Channel.UNKNOWN if case.truth.channel is Channel.CHAT else _phone_or_web(case),
+    direction=_ultravox_direction,
+    phone=_ultravox_phone,
+    ended_at=_end,
+    has_recording=lambda case: case.was_held,
+    is_error=lambda tool: tool.is_error or None,
+    deliveries={
+        "call.started": (EventKind.STARTED, ("created_at", "agent")),
+        "call.joined": (EventKind.UPDATED, ("started_at", "agent")),
+        "call.ended": (EventKind.ENDED, _ULTRAVOX_ENDED),
+        "call.billed": (EventKind.UPDATED, _ULTRAVOX_ENDED),
+    },
+)
+
+
+FACTS: Mapping[str, ProviderFacts] = {
+    "tavus": _TAVUS,
+    "anyreach": _ANYREACH,
+    "voiceable": _VOICEABLE,
+    "vapi": _VAPI,
+    "bland": _BLAND,
+    "elevenlabs": _ELEVENLABS,
+    "retell": _RETELL,
+    "telnyx": _TELNYX,
+    "ultravox": _ULTRAVOX,
+}

@@ -1,0 +1,171 @@
+"""A row that is nested too deeply costs neither the rows beside it nor its account; nor do brackets that are said."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conversations_hub.adapter import RawPage
+from conversations_hub.adapters import BUILTIN, load
+from conversations_hub.errors import PayloadError
+from conversations_hub.nesting import TOO_DEEP
+from conversations_hub.reading.json import Json, well_formed
+from conversations_hub.stores.sqlite import SQLiteStore
+from conversations_hub.sync import sync
+from conversations_hub.testing import Case, account_of, cases_in, drive
+from conversations_hub.wire import Response
+
+from .support.clock import at
+from .support.growth import ratio, steps
+from .support.iterators import ids
+from .support.paths import FIXTURES
+from .support.server import answer
+from .support.sqlite import stored
+from .support.tavus_server import AFTER, Tavus, row, tavus
+
+LISTS = [
+    pytest.param(provider, case, id=f"{provider}-{name}")
+    for provider in BUILTIN
+    for name, case in cases_in(FIXTURES / provider).items()
+    if case.operation == "list"
+]
+DEPTHS = [101, 975, 100_000]
+
+
+def deep(depth: int) -> bytes:
+    return b'{"one":[' * (depth // 2) + b'"]"' + b"]}" * (depth // 2)
+
+
+def page(provider: str, case: Case, body: bytes) -> RawPage:
+    adapter = load(provider)
+    resource, _ = case.resource(adapter)
+    assert resource.list_page is not None
+    flow = resource.list_page(account_of(FIXTURES / provider, adapter), case.query, None)
+    return drive(flow, Response(200, case.answers[0].headers, body)).result
+
+
+def is_read(listing: RawPage, row: Any) -> bool:
+    try:
+        return bool(listing.normalize(row).id)
+    except PayloadError:
+        return False
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize(("provider", "case"), LISTS)
+def test_a_deep_row_costs_no_other(provider: str, case: Case, depth: int) -> None:
+    body = case.answers[0].body
+    rows = page(provider, case, body).rows
+    for number, one in enumerate(rows):
+        sent = bytes(one)
+        assert body.count(sent) == 1
+        deeper = sent[:-1] + b', "unheard_of": ' + deep(depth) + b"}"
+        found, was_mended = well_formed(body.replace(sent, deeper), is_list=True)
+        assert was_mended
+        assert found == body.replace(sent, TOO_DEEP)
+        listing = page(provider, case, found)
+        assert len(listing.rows) == len(rows)
+        assert [is_read(listing, row) for row in listing.rows] == [at != number for at in range(len(rows))]
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+async def test_a_deep_row_is_told_as_one_that_nobody_could_read(depth: int) -> None:
+    provider = Tavus(0)
+    rows = [json.dumps(row(number)).encode() for number in range(3)]
+    rows[1] = rows[1][:-1] + b', "properties": ' + deep(depth) + b"}"
+    provider.special["page 1"] = answer(b'{"data": [%s], "total_count": 3}' % b", ".join(rows))
+    async with tavus(provider) as (hub, _):
+        walk = hub.list("tavus")
+        [found] = [page async for page in walk.pages()]
+    assert ids(list(found.items)) == ["c0", "c2"]
+    assert [issue.place for issue in found.rejected] == ["page 1, row 1"]
+    assert found.rejected[0].reason == "it is nested too deeply"
+    assert not walk.report.complete
+
+
+async def test_a_deep_row_stops_no_sync(tmp_path: Path) -> None:
+    provider = Tavus(0)
+    rows = [json.dumps(row(number)).encode() for number in range(3)]
+    rows[1] = rows[1][:-1] + b', "properties": ' + deep(975) + b"}"
+    provider.special["page 1"] = answer(b'{"data": [%s], "total_count": 3}' % b", ".join(rows))
+    async with tavus(provider, ("default", "eu")) as (hub, _):
+        report = await sync(hub, SQLiteStore(tmp_path / "c.db"), clock=at(AFTER))
+    assert [one.error for one in report.accounts] == [None, None]
+    assert [one.bad for one in report.accounts] == [1, 1]
+    assert len(stored(tmp_path / "c.db")) == 4
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize("is_list", [False, True])
+def test_what_is_deep_and_no_row_is_refused(depth: int, is_list: bool) -> None:  # noqa: FBT001
+    body = b'{"one":' * depth + b"1" + b"}" * depth
+    with pytest.raises(PayloadError, match="nested too deeply"):
+        well_formed(body, is_list=is_list)
+
+
+def test_a_cut_list_with_a_deep_row_is_refused() -> None:
+    with pytest.raises(PayloadError):
+        well_formed(b'{"data": [{"a": ' + deep(5000)[:-1], is_list=True)
+
+
+def test_several_deep_rows_in_several_lists_are_each_replaced() -> None:
+    body = b'{"a": [[%s], {"b": %s}, 1], "c": {"d": [2, %s]}}' % ((deep(300),) * 3)
+    found, _ = well_formed(body, is_list=True)
+    assert found == b'{"a": [%s, %s, 1], "c": {"d": [2, %s]}}' % ((TOO_DEEP,) * 3)
+
+
+def depth_of(value: Json) -> int:
+    if not isinstance(value, dict | list):
+        return 0
+    inner = value.values() if isinstance(value, dict) else value
+    return 1 + max(map(depth_of, inner), default=0)
+
+
+SAID = st.text(alphabet='[]{}"\\\n a', max_size=40)
+DOCUMENTS = st.recursive(
+    SAID | st.none(), lambda inner: st.lists(inner, max_size=4) | st.dictionaries(SAID, inner, max_size=4)
+)
+
+
+@given(DOCUMENTS, st.integers(90, 110), SAID)
+def test_levels_are_counted_and_what_is_said_is_not(document: Json, levels: int, said: str) -> None:
+    value: Json = document
+    for number in range(levels):
+        value = [said, value] if number % 2 else {said: value}
+    body = json.dumps(value).encode()
+    if depth_of(value) <= 100:
+        assert well_formed(body) == (body, False)
+    else:
+        with pytest.raises(PayloadError, match="nested too deeply"):
+            well_formed(body)
+
+
+def test_what_is_escaped_at_the_edge_of_a_piece_is_no_end_of_a_text() -> None:
+    for before in range(16 * 1024 - 8, 16 * 1024 + 8):
+        text = "x" * before + '\\\\"' + "[" * 200
+        body = json.dumps([text, text, [[text]]]).encode()
+        assert well_formed(body) == (body, False)
+
+
+def test_very_many_brackets_that_are_said_are_no_levels() -> None:
+    body = json.dumps(["[" * 5000, {"]": "{" * 5000}]).encode()
+    assert well_formed(body) == (body, False)
+
+
+def test_rows_are_looked_for_in_step_with_the_size() -> None:
+    def work(rows: int) -> int:
+        body = b"[%s]" % b",".join([deep(300)] * rows)
+        return steps(lambda: well_formed(body, is_list=True))
+
+    assert ratio(work(rows) for rows in (50, 100, 200)) < 2.5
+
+
+def test_a_text_without_end_behind_a_deep_row_is_looked_through_once() -> None:
+    body = b"[" + deep(5000) + b', "' + b'\\"[' * 2**19  # once for each quote, nobody would wait for it
+    with pytest.raises(PayloadError):
+        well_formed(body[: 2**20], is_list=True)
