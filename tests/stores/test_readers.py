@@ -185,8 +185,20 @@ async def test_a_sync_looks_again_at_what_came_by_another_way(tmp_path: Path) ->
     assert kept["c1"].row_hash == b""
 
 
-INSTANTS = [-1.5, 0.0, 5e-324, 1e-07, 1.5e-05, 1e-06, 0.1, 0.30000000000000004, 1_793_700_000.84]
-INSTANTS += [222_000_000_000.125, 253_402_300_800.0, 1e300]  # of the years 9004 and 10000, and of none
+INSTANTS = [
+    -1.5,
+    0.0,
+    5e-324,
+    1e-07,
+    1.5e-05,
+    1e-06,
+    0.1,
+    0.30000000000000004,
+    1_793_700_000.84,
+    222_000_000_000.125,
+    253_402_300_800.0,
+    1e300,  # of the years 9004 and 10000, and of none
+]
 
 
 @pytest.mark.parametrize("url", KINDS)

@@ -12,8 +12,8 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from multiprocessing import Pipe
-from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -44,10 +44,16 @@ def served(conversations: int, latency: float = 0.0) -> Generator[dict[str, str]
         yield os.environ | {name: value for name, value in told.items() if name.lower().startswith(PROVIDERS)}
 
 
+class Writable(Protocol):
+    """The end of a pipe."""
+
+    def fileno(self) -> int: ...
+
+
 class Steps:
     """The steps of a process that counts them, and is killed at the last one."""
 
-    def __init__(self, counting: Connection, last: int) -> None:
+    def __init__(self, counting: Writable, last: int) -> None:
         self._counting = counting
         self._left = last
 
