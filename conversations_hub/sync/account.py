@@ -330,11 +330,12 @@ class AccountSync:
         else:
             # A conversation that was given up is fetched again when its row changes.
             is_retried = settles_at is not None or row_print is not None
-            seen = before.row_hash if is_retried else fingerprint(self._redacted_row(row))
+            shown = self._redacted_row(row)  # it is written only where another tool has removed it meanwhile
+            seen = before.row_hash if is_retried else fingerprint(shown)
             if settles_at is not None:
                 self._looked_at.add(row.id)
             kept = msgspec.structs.replace(before, row_hash=seen, recheck_until=settles_at, failing_since=failing_since)
-            self._batch.append(Entry(row, kept))
+            self._batch.append(Entry(shown, kept))
         await self._commit_if_due()
 
     async def _stage_version(

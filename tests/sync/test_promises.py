@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +21,7 @@ from conversations_hub.stores.jsonl import JSONLStore
 from conversations_hub.stores.sqlite import SQLiteStore, connection
 from conversations_hub.stores.sqlite.reader import SQLiteReader
 from conversations_hub.stores.sqlite.tables import CONVERSATION
+from conversations_hub.stores.store import Checkpoint, Entry, Written
 from conversations_hub.sync import Store, SyncReport, sync
 from conversations_hub.sync.plan import plan
 
@@ -30,6 +31,7 @@ from ..support.server import Answer, Asked, answer, serving
 from ..support.sqlite import stored
 from ..support.tavus_server import AFTER, START, Tavus, details, row, scripted
 
+FOREVER = timedelta(days=3650)
 Make = Callable[[Path], Store]
 Read = Callable[[Path], dict[str, Conversation]]
 
@@ -437,6 +439,26 @@ async def test_a_redacted_store_stays_redacted(make: Make, read: Read, tmp_path:
         assert (await sync(hub, make(tmp_path / "c"), redact=PersonalData(), clock=at(AFTER))).complete
         await plan(hub, make(tmp_path / "c"), clock=at(AFTER))
     assert "[phone]" in read(tmp_path / "c")["tavus:c3"].text
+
+
+async def test_no_store_is_handed_what_was_not_redacted(tmp_path: Path) -> None:
+    handed: list[Entry] = []
+
+    class Watched(SQLiteStore):
+        async def commit(self, account: str, entries: Sequence[Entry], progress: Checkpoint) -> Written:
+            handed.extend(entries)
+            return await super().commit(account, entries, progress)
+
+    provider = Tavus(1)
+    provider.rows[0]["conversation_name"] = "Call +1 555 010 2030"
+    async with scripted(provider) as (hub, _):
+        await sync(hub, Watched(tmp_path / "c.db"), redact=PersonalData(), clock=at(AFTER))
+        provider.rows[0]["status"] = "active"
+        provider.special["c0"] = answer({"message": "bad gateway"}, 501)
+        report = await sync(hub, Watched(tmp_path / "c.db"), redact=PersonalData(), lookback=FOREVER, clock=at(AFTER))
+    assert report.accounts[0].failed == 1
+    assert len(handed) == 2
+    assert {entry.conversation.title for entry in handed} == {"Call [phone]"}
 
 
 @STORES
