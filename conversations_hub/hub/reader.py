@@ -42,7 +42,7 @@ class DecodedPage(NamedTuple):
     warning: str | None
 
     def rejected_of(self, unreadable: int) -> tuple[Issue, ...]:
-        """Return the issues of the last `unreadable` rows that could not be read."""
+        """Return the last `unreadable` issues, those of rows that could not be read."""
         return tuple(self.rejected[-unreadable:]) if unreadable else ()
 
 

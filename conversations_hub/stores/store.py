@@ -86,7 +86,7 @@ class StoredVersion(msgspec.Struct, frozen=True):
     list_row: bytes | None = None
     """The list row as JSON, kept until it is settled: what only the row says must be there for the next merge, too."""
     failing_since: datetime | None = None
-    """When fetching its details first failed, UTC, if it still fails; if it is settled, they were given up."""
+    """When its details first failed to load, UTC; None if they loaded. Without `recheck_until` they are given up."""
     is_erased: bool = False
     """Whether it was erased: it is not in the store, and must not come back."""
 
