@@ -83,7 +83,7 @@ class Gate:
         Raises `CircuitOpenError` if the provider was down a moment ago, and `DeadlineError` or `RateLimitError` if the
         wait would not end in time.
         """
-        return self.enter_at_once() or await self._stand_in_line(deadline, parks=parks)
+        return self.enter_at_once() or await self.stand_in_line(deadline, parks=parks)
 
     def enter_at_once(self) -> Ticket | None:
         """Return a ticket for a request that need not wait, as most need not; None: it has to wait, with `enter`."""
@@ -96,7 +96,8 @@ class Gate:
         self._places.release()
         return None
 
-    async def _stand_in_line(self, deadline: float, *, parks: bool) -> Ticket:
+    async def stand_in_line(self, deadline: float, *, parks: bool) -> Ticket:
+        """Wait until a request may go, after `enter_at_once` returned None; otherwise as `enter`."""
         while True:
             await self._pass_breaker(deadline, parks=parks)
             await self._take_place(deadline)

@@ -165,15 +165,9 @@ class Lane:
         """Attempt what a flow cannot do, as often as a flow's request; raise the same errors as `run`."""
         exchange = OperationRun(operation, profile, self.clock.monotonic())
         try:
-            try:
-                found = await attempt(exchange)
-            except HubError as error:
-                return await self._retry(partial(attempt, exchange), exchange, bare(error))
-            self._budget.give_back(None)
+            return await self._try(partial(attempt, exchange), exchange, is_safe=True)
         except (HubError, asyncio.CancelledError) as error:
             failure = bare(error)
-        else:
-            return found
         raise self._complete(failure, exchange)
 
     async def _drive(self, flow: Flow[T], exchange: OperationRun) -> T:
@@ -194,29 +188,28 @@ class Lane:
                 if isinstance(request, _Result):
                     return request.value
                 try:
-                    answer = await self._answer(request, exchange)
+                    attempt = partial(self._attempt, request, exchange)
+                    answer = await self._try(attempt, exchange, is_safe=request.is_safe)
                 except HubError as error:
                     answer = error
                 continue
             raise PayloadError(f"the adapter could not read the response: {name_of(bug)}")
 
-    async def _answer(self, request: Request, exchange: OperationRun) -> Response:
+    async def _try(self, attempt: Callable[[], Awaitable[T]], exchange: OperationRun, *, is_safe: bool) -> T:
         exchange.attempts = 0
         try:
-            response = await self._attempt(request, exchange)
+            found = await attempt()
         except HubError as error:
             failure = error
         else:
             self._budget.give_back(None)
-            return response
-        return await self._retry(partial(self._attempt, request, exchange), exchange, failure, is_safe=request.is_safe)
-
-    async def _retry(
-        self, attempt: Callable[[], Awaitable[T]], exchange: OperationRun, failure: HubError, *, is_safe: bool = True
-    ) -> T:
-        """Retry after a first failure as the policy says, or raise the failure; it costs more than an attempt."""
+            return found
         if not (failure.retryable and is_safe) or isinstance(failure, CircuitOpenError):
             raise failure
+        return await self._retry(attempt, exchange, failure)
+
+    async def _retry(self, attempt: Callable[[], Awaitable[T]], exchange: OperationRun, failure: HubError) -> T:
+        """Retry after a first failure as the policy says; it costs more than an attempt."""
         failures = [failure]
         last_cost: int | None = None
 
@@ -286,11 +279,11 @@ class Lane:
         session, _ = self._open()
         url = target(request, self.base_url)
         gate, connections = self._gate, self._connections
-        ticket = gate.enter_at_once() or await gate.enter(exchange.deadline, parks=exchange.profile.parks)
+        ticket = gate.enter_at_once() or await gate.stand_in_line(exchange.deadline, parks=exchange.profile.parks)
         failure: HubError
         try:
             if not connections.take_at_once():
-                await self._take_connection(exchange)
+                await self._wait_for_connection(exchange)
             try:
                 response = await self._send(session, url, request, exchange)
             finally:
@@ -349,15 +342,14 @@ class Lane:
     @asynccontextmanager
     async def connection(self, exchange: OperationRun) -> AsyncGenerator[None]:
         """Hold one of the hub's connections, for a request outside flows, when the account's turn has come."""
-        await self._take_connection(exchange)
+        if not self._connections.take_at_once():
+            await self._wait_for_connection(exchange)
         try:
             yield
         finally:
             self._connections.give_back()
 
-    async def _take_connection(self, exchange: OperationRun) -> None:
-        if self._connections.take_at_once():
-            return
+    async def _wait_for_connection(self, exchange: OperationRun) -> None:
         began = self.clock.monotonic()
         await self._connections.take(self._where, exchange.deadline - began)
         self.tell(Waited, seconds=self.clock.monotonic() - began, reason="connection")
