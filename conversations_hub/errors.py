@@ -390,7 +390,7 @@ _BY_STATUS: dict[int, type[ProviderError]] = {
 }
 
 
-def ends_account(error: HubError | None) -> bool:
+def ends_account(error: HubError) -> bool:
     """Whether an error ends all work on its account: the key was refused.
 
     A missing permission does not: it may concern one conversation only.

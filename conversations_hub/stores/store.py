@@ -66,6 +66,10 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     high_watermark: Instant | None = msgspec.field(default=None, name="newest")
     """The instant of the newest conversation listed so far, UTC."""
 
+    def between_windows(self, covered: Window | None) -> Checkpoint:
+        """Return the checkpoint after a window is walked, or given up: what is covered, and no window in progress."""
+        return Checkpoint(covered=covered, high_watermark=self.high_watermark)
+
     @property
     def confirmed(self) -> Window | None:
         """The covered span up to the newest conversation: beyond it, a wrong clock may have claimed too much."""

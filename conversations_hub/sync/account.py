@@ -117,16 +117,12 @@ class AccountSync:
         self._progress = await self._store.progress(self._where)
         while not await self._walk_all():
             self._narrows = False
-            self._progress = self._between_windows(self._progress.covered)
+            self._progress = self._progress.between_windows(self._progress.covered)
         await self._recheck()
-
-    def _between_windows(self, covered: Window | None) -> Checkpoint:
-        return Checkpoint(covered=covered, high_watermark=self._progress.high_watermark)
 
     async def _walk_all(self) -> bool:
         """Walk the windows that are left; return False if the provider's time filter leaves conversations out."""
-        lookback = self._adapter.lookback if self._options.lookback is None else self._options.lookback
-        left = left_to_walk(self._progress, self._options, lookback, narrows=self._narrows)
+        left = left_to_walk(self._progress, self._options, self._adapter, narrows=self._narrows)
         self._reach = left.reach
         if left.resumed is not None:
             self._progress = msgspec.structs.replace(self._progress, in_progress=left.resumed)
@@ -142,7 +138,7 @@ class AccountSync:
         before = self._report.counts
         if self._progress.in_progress != window or self._options.again:
             self._progress = msgspec.structs.replace(
-                self._between_windows(self._progress.covered),
+                self._progress.between_windows(self._progress.covered),
                 in_progress=window,
                 is_last=window.until == self._options.until,
             )
@@ -157,7 +153,7 @@ class AccountSync:
                 break
             self._progress = msgspec.structs.replace(self._progress, cursor=None, passes=passes, new=0)
         self._report.is_verified &= found_nothing
-        self._progress = self._between_windows(join(self._progress.covered, window))
+        self._progress = self._progress.between_windows(join(self._progress.covered, window))
         await self._commit()
         self._report.walked(window, before)
         if is_whole:

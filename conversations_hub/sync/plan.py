@@ -282,7 +282,7 @@ class _Planner:
             progress = Checkpoint() if self._store is None else await self._store.progress(self.where)
             if not await self._walk_all(progress):
                 self._narrows = False
-                await self._walk_all(Checkpoint(covered=progress.covered, high_watermark=progress.high_watermark))
+                await self._walk_all(progress.between_windows(progress.covered))
             self._samples = await self._fetch_samples()
         except (HubClosedError, StoreError):
             raise
@@ -297,8 +297,7 @@ class _Planner:
         if self._store is not None:
             unsettled = await self._store.unsettled(self.where)
             self._unlisted = {id for id, kept in unsettled.items() if kept.list_row and self._can_get(id)}
-        lookback = self._adapter.lookback if self._options.lookback is None else self._options.lookback
-        left = left_to_walk(progress, self._options, lookback, narrows=self._narrows)
+        left = left_to_walk(progress, self._options, self._adapter, narrows=self._narrows)
         walked: Window | None = None
         for window in left.windows:
             is_resumed = window is left.resumed

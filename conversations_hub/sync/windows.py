@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from itertools import chain
 from typing import NamedTuple
 
+from ..adapter import Adapter
 from ..instants import earlier
 from ..stores.store import Checkpoint, Window
 from .options import SyncOptions
@@ -28,12 +29,12 @@ class Left(NamedTuple):
     """The span that holds all windows."""
 
 
-def left_to_walk(progress: Checkpoint, options: SyncOptions, lookback: timedelta, *, narrows: bool) -> Left:
+def left_to_walk(progress: Checkpoint, options: SyncOptions, adapter: Adapter, *, narrows: bool) -> Left:
     """Return what a run has to walk, given the account's checkpoint.
 
-    `narrows` says whether the provider narrows its lists by time, `lookback` how late a conversation may turn up or
-    change in them.
+    `narrows` says whether the provider's lists are narrowed by time.
     """
+    lookback = adapter.lookback if options.lookback is None else options.lookback
     covered, walking, wanted = progress.confirmed, progress.in_progress, options.window
     step = STEP if narrows else None
     if options.again:

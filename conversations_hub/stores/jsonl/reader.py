@@ -191,8 +191,7 @@ class JSONLReader:
         check_span(before, None)
 
         def is_older(_: Name, line: bytes) -> bool:
-            dated = _dated.decode(line)
-            at = dated.created_at or dated.started_at
+            at = _dated.decode(line).at
             return at is not None and at < before
 
         with self._opened() as data:
@@ -242,6 +241,10 @@ class _Dated(msgspec.Struct):
     created_at: Instant | None = None
     started_at: Instant | None = None
 
+    @property
+    def at(self) -> datetime | None:
+        return self.created_at or self.started_at
+
 
 class _AgentId(msgspec.Struct):
     id: str | None = None
@@ -255,10 +258,6 @@ class _Row(_Dated, kw_only=True):
     id: str
     status: Status = Status.UNKNOWN
     agent: _AgentId | None = None
-
-    @property
-    def at(self) -> datetime | None:
-        return self.created_at or self.started_at
 
     def is_among(self, wanted: Filters) -> bool:
         at = self.at

@@ -1,4 +1,4 @@
-"""A connection that bounds the work of each statement by the size of the file, whoever made the file."""
+"""A connection that bounds the work of each statement by the size of the file."""
 
 from __future__ import annotations
 
