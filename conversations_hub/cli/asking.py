@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterator
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 from rich.text import Text
 
@@ -12,7 +14,9 @@ from .accounts import Accounts
 from .progress import Progress
 from .waits import Waits
 
-__all__ = ["Asking", "asking"]
+__all__ = ["Asking", "ask", "asking"]
+
+T = TypeVar("T")
 
 
 class Asking:
@@ -50,3 +54,13 @@ async def asking(
         asked = Asking(hub, waits, progress)
         with progress.watching(asked):
             yield asked
+
+
+def ask(accounts: Accounts, call: Callable[[Hub], Awaitable[T]]) -> T:
+    """Return the result of one call to a hub of the accounts, and show what it waits for."""
+
+    async def run() -> T:
+        async with asking(accounts) as asked:
+            return await call(asked.hub)
+
+    return asyncio.run(run())

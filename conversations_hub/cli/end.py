@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import click
 import msgspec
 
 from .accounts import Accounts
-from .asking import asking
+from .asking import ask
 from .confirming import confirm
 from .terminal import escaped, write_json
 
@@ -18,13 +16,8 @@ __all__ = ["run"]
 def run(ref: str, *, yes: bool, accounts: Accounts, as_json: bool) -> None:
     """End a conversation."""
     confirm(f"End {ref}?", yes=yes)
-    asyncio.run(_end(ref, accounts))
+    ask(accounts, lambda hub: hub.end(ref))
     if as_json:
         write_json(msgspec.json.encode({"ref": ref, "outcome": "ended"}))
     else:
         click.echo(f"{escaped(ref)}: ended", err=True)
-
-
-async def _end(ref: str, accounts: Accounts) -> None:
-    async with asking(accounts) as asked:
-        await asked.hub.end(ref)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import click
 import msgspec
 
-from ..adapter import Started
 from .accounts import Accounts
-from .asking import asking
+from .asking import ask
 from .confirming import confirm
 from .terminal import escaped, write_json
 
@@ -32,7 +30,7 @@ def run(
     """Start a conversation, and write its ref and how to join it."""
     wanted = _read(options)
     confirm(f"Start a conversation with {target}{f', calling {to}' if to else ''}?", yes=yes)
-    started = asyncio.run(_start(target, agent, to, wanted, accounts))
+    started = ask(accounts, lambda hub: hub.start(target, agent=agent, to=to, provider_options=wanted))
     facts = {"ref": started.conversation.ref, "join_url": started.join_url}
     if with_token:
         facts["token"] = started.token.reveal() if started.token is not None else None
@@ -42,13 +40,6 @@ def run(
     for name, value in facts.items():
         if value is not None:
             click.echo(f"{name.replace('_', ' ')}: {escaped(value)}")
-
-
-async def _start(
-    target: str, agent: str | None, to: str | None, options: Mapping[str, Any], accounts: Accounts
-) -> Started:
-    async with asking(accounts) as asked:
-        return await asked.hub.start(target, agent=agent, to=to, provider_options=options)
 
 
 def _read(options: Sequence[str]) -> dict[str, Any]:
