@@ -157,7 +157,7 @@ async def test_a_sync_does_what_its_plan_says(
     store = SQLiteStore(tmp_path / "c.db")
     then = NOW - timedelta(days=9)
     since = NOW - timedelta(days=30)
-    async with simulated(*ONE_FOR_EACH, conversations=60) as (hub, simulator):
+    async with simulated(*ONE_FOR_EACH, conversations=25) as (hub, simulator):
         if not is_first:
             await sync(hub, store, since=since, until=then, redact=redact, clock=at(then))
             erase_two(store.path)

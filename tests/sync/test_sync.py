@@ -334,7 +334,7 @@ def every(seconds: float) -> Clock:
 @pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("commits", [1, 3, 8, 21])
 async def test_a_run_goes_on_where_the_last_one_was_struck(commits: int, tmp_path: Path, *, is_done: bool) -> None:
-    async with simulated("tavus", "elevenlabs", "vapi", conversations=40) as (hub, _):
+    async with simulated("tavus", "elevenlabs", "vapi", conversations=20) as (hub, _):
         undisturbed = await sync(hub, SQLiteStore(tmp_path / "undisturbed.db"), clock=every(0.3))
         path, struck, report = tmp_path / "c.db", 0, SyncReport()
         while not report.complete:
