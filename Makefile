@@ -12,7 +12,7 @@ PYTEST := -m pytest -n auto -q
 # Extras are kept, or pip before 23.3 looks for their newest release and refuses it for want of a hash.
 LOCK := --universal --generate-hashes --no-strip-extras --no-header --no-annotate --upgrade
 
-.PHONY: help demo test check lint types layers coverage reliability web outside nightly newest lowest matrix \
+.PHONY: help demo test check lint types layers coverage reference reliability web outside nightly newest lowest matrix \
 	bench bench-smoke lock locks fresh-demo dist clean set-up-demo set-up
 
 help:
@@ -25,6 +25,7 @@ help:
 	@echo "make nightly      run the tests that take minutes"
 	@echo "make web          try conversations as answers of FastAPI, Starlette and Litestar"
 	@echo "make outside      try the adapters against the providers' specifications and SDKs (needs Node.js)"
+	@echo "make reference    write every public name and its words to docs/reference.md"
 	@echo "make reliability  run the tests and write how the fault cases ended to docs/reliability.md"
 	@echo "make bench        measure against what one would use instead; ten minutes at most, best on a quiet machine"
 	@echo "make bench-smoke  only see that every benchmark runs"
@@ -38,7 +39,7 @@ demo: set-up-demo
 	@echo; echo "In this folder, conversations-hub is $(DEMO) -m conversations_hub"
 
 test: set-up
-	@echo "Running the tests: about a minute and a half on two quiet cores."
+	@echo "Running the tests: two to three minutes on two quiet cores."
 	$(DEV) $(PYTEST)
 
 check: lint types layers coverage bench-smoke locks fresh-demo dist
@@ -50,12 +51,18 @@ lint: set-up
 types: set-up
 	$(DEV) -m mypy
 	$(DEV) -m basedpyright
+	@# Whether the types of every public name are complete, as somebody who installed the package sees them.
+	cd .venv && PYTHONPATH="$(CURDIR):$$(bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
+		bin/python -m basedpyright --verifytypes conversations_hub --ignoreexternal
 
 layers: set-up
 	.venv/bin/lint-imports
 
 coverage: set-up
 	$(DEV) $(PYTEST) --cov --cov-branch --cov-fail-under=95
+
+reference: set-up
+	$(DEV) -m tests.support.reference
 
 reliability: set-up
 	$(DEV) $(PYTEST) --reliability --deselect tests/docs/test_reliability_page.py

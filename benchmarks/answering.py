@@ -155,12 +155,12 @@ def _moulded(conversations: int, turns: int, language: str = "English") -> _Answ
 
 def _remembering(conversations: int, *providers: str) -> _Answer:
     # The other kind needs none of this, and is begun ten times in a run.
-    from conversations_hub.testing.simulator.world import Call, Simulated, World  # noqa: PLC0415
+    from conversations_hub.testing.simulator._world import Call, Simulated, World  # noqa: PLC0415
 
     now = time.time()
     simulated: dict[str, tuple[Simulated, World]] = {}
     for name in providers:
-        provider: Simulated = import_module(f"conversations_hub.testing.simulator.{name}").SIMULATED
+        provider: Simulated = import_module(f"conversations_hub.testing.simulator._{name}").SIMULATED
         world = provider.world(name, conversations=conversations, now=now, clock=time.monotonic)
         simulated[name] = provider, world
     remembered: dict[bytes, bytes] = {}

@@ -36,18 +36,19 @@ from stall import LONGEST_STALL, Gaps, hub_of, ticking
 from store import Speech, conversations, latin_word
 
 from conversations_hub import Account, Conversation, Hub
+from conversations_hub._cli.stored import opened
+from conversations_hub._transport import Connections
 from conversations_hub.adapters import load
-from conversations_hub.cli.stored import opened
 from conversations_hub.schema import Status
 from conversations_hub.signals import PageRead, Signal
-from conversations_hub.stores.fingerprint import fingerprint
+from conversations_hub.stores import Store
+from conversations_hub.stores._fingerprint import fingerprint
+from conversations_hub.stores._reader import StoreReader
+from conversations_hub.stores._store import Checkpoint, Entry, StoredVersion
+from conversations_hub.stores._url import StoreURL
 from conversations_hub.stores.jsonl import JSONLStore
-from conversations_hub.stores.reader import StoreReader
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.stores.store import Checkpoint, Entry, StoredVersion
-from conversations_hub.stores.url import StoreURL
-from conversations_hub.sync import Store, SyncReport, sync
-from conversations_hub.transport import Connections
+from conversations_hub.sync import SyncReport, sync
 
 TURNS = 10  # of a conversation
 FEW = 40  # conversations, however many there are

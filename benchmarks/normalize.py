@@ -30,9 +30,9 @@ from conversations_hub.account import Account
 from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.schema import Channel, Conversation, EndReason
 from conversations_hub.testing import drive
-from conversations_hub.testing.simulator.corpus import Corpus
-from conversations_hub.testing.simulator.truth import Truth, Turn
-from conversations_hub.testing.simulator.world import Call, Simulated, World
+from conversations_hub.testing.simulator._corpus import Corpus
+from conversations_hub.testing.simulator._truth import Truth, Turn
+from conversations_hub.testing.simulator._world import Call, Simulated, World
 from conversations_hub.wire import Flow, Request, Response, target
 
 TURNS = 40
@@ -103,7 +103,7 @@ class Sent(msgspec.Struct, frozen=True):
 
 def conversations(provider: str, length: int, shapes: int) -> Iterator[Sent]:
     """Yield conversations of so many turns."""
-    simulated: Simulated = import_module(f"conversations_hub.testing.simulator.{provider}").SIMULATED
+    simulated: Simulated = import_module(f"conversations_hub.testing.simulator._{provider}").SIMULATED
     adapter, account = load(provider), Account(provider, key=simulated.api_key, settings=simulated.settings)
     world = World(_Calls(provider, simulated.prefix, shapes, length), lambda: 0.0)
 

@@ -27,10 +27,10 @@ from process import held
 
 from conversations_hub import Account, Conversation, Hub, TranscriptTurn
 from conversations_hub.schema import Agent, Participant, ParticipantKind, Role, Status, TranscriptState
-from conversations_hub.stores.fingerprint import fingerprint
+from conversations_hub.stores._fingerprint import fingerprint
+from conversations_hub.stores._store import Checkpoint, Entry, StoredVersion
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.stores.sqlite.reader import SQLiteReader
-from conversations_hub.stores.store import Checkpoint, Entry, StoredVersion
+from conversations_hub.stores.sqlite._reader import SQLiteReader
 from conversations_hub.sync import sync
 
 TURNS = 40

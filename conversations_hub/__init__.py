@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .version import __version__
 else:
     _HOMES = {
-        "Account": "adapter",
+        "Account": "account",
         "Conversation": "schema",
         "Hub": "hub",
         "PROFILES": "policy",

@@ -12,7 +12,7 @@ _EXTRA = {"click", "rich"}
 def main() -> int:
     """Run the command line and return its exit code."""
     try:
-        from .cli import cli  # noqa: PLC0415  (click comes with the extra)
+        from ._cli import cli  # noqa: PLC0415  (click comes with the extra)
 
         cli(prog_name="conversations-hub")
     except KeyboardInterrupt:

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from urllib.parse import urlsplit
 
+from ._frames import bared
+from ._proxy import ProxyChoice, Route, route
 from .errors import (
     ConfigurationError,
 )
-from .frames import bared
-from .proxy import ProxyChoice, Route, route
 from .secret import Secret
 
 __all__ = ["Account", "wrong_with_base_url"]
@@ -54,16 +54,18 @@ class Account:
             raise ConfigurationError(
                 f"no key: pass it as key=…, or set {provider.upper()}_API_KEY and use Hub.from_env()", provider=provider
             )
-        self.provider = provider
-        self.name = name
-        self.key = key if isinstance(key, Secret) else Secret(key, f"key of {provider}/{name}")
-        self.base_url = None if base_url is None else _check_base_url(base_url, provider, allow_insecure=allow_insecure)
+        self.provider: str = provider
+        self.name: str = name
+        self.key: Secret = key if isinstance(key, Secret) else Secret(key, f"key of {provider}/{name}")
+        self.base_url: str | None = (
+            None if base_url is None else _check_base_url(base_url, provider, allow_insecure=allow_insecure)
+        )
         self.settings: Mapping[str, Secret] = {
             setting: value if isinstance(value, Secret) else Secret(value, f"{setting} of {provider}/{name}")
             for setting, value in (settings or {}).items()
         }
         self.route: Route | None = None if proxy is None else route(proxy)
-        self.ca_file = None if ca_file is None else os.fspath(ca_file)
+        self.ca_file: str | None = None if ca_file is None else os.fspath(ca_file)
 
     def __repr__(self) -> str:
         return f"Account({self.provider}/{self.name})"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from ._moved import moved
 
 __all__: list[str] = []
 
-__getattr__ = moved(
+__getattr__: Callable[[str], Any] = moved(
     __name__,
     "conversations_hub.reading.values",
     {

@@ -309,7 +309,7 @@ class WebhookError(HubError):
     """A webhook delivery that is refused; `status` is the HTTP status to answer it with."""
 
     kind = "webhook"
-    http_status = 400
+    http_status: int = 400
     title = "The delivery is refused"
 
     def __init__(self, reason: str, *, status: int | None = None, **facts: Any) -> None:
@@ -344,9 +344,9 @@ class PartialError(HubError):
     def __init__(self, errors: Mapping[str, HubError], *, operation: str = "list") -> None:
         failures = "; ".join(f"{where}: {type(error).__name__}: {error.reason}" for where, error in errors.items())
         super().__init__(f"{len(errors)} failed: {failures}", operation=operation)
-        self.errors = dict(errors)
+        self.errors: dict[str, HubError] = dict(errors)
         """The errors, by "provider/account"."""
-        self.retryable = all(error.retryable for error in errors.values())
+        self.retryable: bool = all(error.retryable for error in errors.values())
 
 
 def problem(error: HubError) -> dict[str, Any]:

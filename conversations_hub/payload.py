@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from ._moved import moved
 
 __all__: list[str] = []
 
-__getattr__ = moved(
+__getattr__: Callable[[str], Any] = moved(
     __name__, "conversations_hub.reading.json", {"decoded_or_none": "conversations_hub.reading.json:try_decode"}
 )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 from urllib.parse import quote
 
+from ._frames import bared
 from .errors import ConfigurationError
-from .frames import bared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -16,15 +16,15 @@ from math import inf
 
 import msgspec
 
+from ._frames import bared
+from ._scrub import without_secrets, without_secrets_in_analysis
 from .adapter import Adapter
 from .adapters import load
 from .errors import ConfigurationError, HubError, UnsupportedError, WebhookError
 from .events import Event, EventKind, Webhook
-from .frames import bared
 from .reading.json import well_formed
-from .scrub import without_secrets, without_secrets_in_analysis
 from .secret import Secret
-from .signing.delivery import Body, Headers, Received, header_pairs, viewed
+from .signing._delivery import Body, Headers, Received, header_pairs, viewed
 from .signing.webhooks import TOLERANCE, Claim, Scheme
 from .wire import check_id
 

@@ -15,9 +15,9 @@ import msgspec
 
 from .errors import InvalidRefError, PaginationError
 
-__all__ = ["Flow", "Request", "Response", "check_id", "field", "is_below", "target", "wrong_with_id"]
+__all__ = ["Flow", "QueryValue", "Request", "Response", "check_id", "field", "is_below", "target", "wrong_with_id"]
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 QueryValue = str | float | Sequence[str | float] | None
 
@@ -67,8 +67,8 @@ class Response(msgspec.Struct, frozen=True):
         return f"Response({self.status}, {len(self.body)} bytes)"
 
 
-Flow = Generator[Request, Response, T]
-"""A generator that talks to a provider and returns a `T`."""
+Flow = Generator[Request, Response, _T]
+"""A generator that talks to a provider and returns a value."""
 
 
 def field(headers: Mapping[str, str], name: str) -> str:

@@ -10,19 +10,17 @@ import msgspec
 import pytest
 
 from conversations_hub import Conversation, Hub
+from conversations_hub._instants import earlier, later
+from conversations_hub._transport.download import Download
 from conversations_hub.adapters import tavus as tavus_adapter
 from conversations_hub.errors import HubError, InvalidRefError, PartialError
-from conversations_hub.hub.walk import ListOptions
-from conversations_hub.instants import earlier, later
+from conversations_hub.hub._walk import ListOptions
 from conversations_hub.schema import Recording, RecordingAccess
+from conversations_hub.stores._store import Checkpoint, Entry, Window, Written
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.stores.store import Checkpoint, Entry, Window, Written
-from conversations_hub.sync import sync
-from conversations_hub.sync import windows as windows_module
-from conversations_hub.sync.plan import plan
-from conversations_hub.sync.recordings import download_recordings
-from conversations_hub.sync.windows import STEP, windows
-from conversations_hub.transport.download import Download
+from conversations_hub.sync import _windows as windows_module
+from conversations_hub.sync import download_recordings, plan, sync
+from conversations_hub.sync._windows import STEP, windows
 
 from .support.clock import at
 from .support.iterators import ids, until_it_fails

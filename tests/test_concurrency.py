@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from conversations_hub.concurrency import run_all
+from conversations_hub._concurrency import run_all
 
 
 async def test_no_more_run_than_are_to_at_once() -> None:

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conversations_hub._nesting import TOO_DEEP
 from conversations_hub.adapter import RawPage
 from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.errors import PayloadError
-from conversations_hub.nesting import TOO_DEEP
 from conversations_hub.reading.json import Json, well_formed
 from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.sync import sync

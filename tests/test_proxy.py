@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from conversations_hub import Account, Hub
+from conversations_hub._proxy import Proxy, ProxyChoice, route
 from conversations_hub.errors import ConfigurationError, TransportError
 from conversations_hub.hub import proxies_in
-from conversations_hub.proxy import Proxy, ProxyChoice, route
 from conversations_hub.schema import Recording, RecordingAccess
 
 from .support.clock import FakeClock

@@ -20,8 +20,7 @@ from conversations_hub import Hub
 from conversations_hub.adapters import BUILTIN, available, load, usable
 from conversations_hub.errors import AuthError, ConfigurationError, PartialError, PayloadError
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.sync import sync
-from conversations_hub.sync.plan import plan
+from conversations_hub.sync import plan, sync
 from conversations_hub.webhooks import verify
 
 from .support.acme import CALL, PAGE

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from conversations_hub._refs import Ref, Target
 from conversations_hub.errors import InvalidRefError
-from conversations_hub.refs import Ref, Target
 
 
 @pytest.mark.parametrize(

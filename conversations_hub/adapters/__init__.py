@@ -28,7 +28,7 @@ BUILTIN = (
 
 def available() -> tuple[str, ...]:
     """Return the names of all providers: the built-in ones first, then those that other packages publish."""
-    from ..published import entries  # noqa: PLC0415  (21 ms, and the table alone needs none of it)
+    from .._published import entries  # noqa: PLC0415  (21 ms, and the table alone needs none of it)
 
     return (*BUILTIN, *sorted(entries().keys() - set(BUILTIN)))
 
@@ -43,7 +43,7 @@ def load(name: str) -> Adapter:
     if name in BUILTIN:
         adapter: Adapter = import_module(f".{name}", __name__).ADAPTER
         return adapter
-    from ..published import entries, loaded  # noqa: PLC0415  (only for names of other packages)
+    from .._published import entries, loaded  # noqa: PLC0415  (only for names of other packages)
 
     published = entries().get(name)
     if not published:
@@ -62,6 +62,6 @@ def usable(name: str) -> Adapter:
         raise
     except ConfigurationError as error:
         reason = error.reason
-    from ..published import broken  # noqa: PLC0415
+    from .._published import broken  # noqa: PLC0415
 
     return broken(name, reason)

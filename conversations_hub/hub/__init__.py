@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from ..transport import Limiter
-from .from_env import proxies_in
-from .hub import Hub, Outcome, ProfileName
-from .page import Page
-from .recordings import Download
-from .report import AccountReport, Report
-from .walk import Walk
+from .._transport import Clock, Limiter
+from ._from_env import proxies_in
+from ._hub import Hub, Outcome, ProfileName
+from ._page import Page
+from ._recordings import Download
+from ._report import AccountReport, Report
+from ._walk import Walk
 
 __all__ = [
     "AccountReport",
+    "Clock",
     "Download",
     "Hub",
     "Limiter",

@@ -5,27 +5,8 @@ Only the transport acts on them.
 
 from __future__ import annotations
 
-from . import polling
-from .backoff import Backoff
-from .breaker import Breaker, Ticket, is_impatience
-from .budget import RetryBudget
-from .headers import Quota, quota, retry_after, sent_at
-from .profile import PROFILES, Profile, profile_named
-from .rate import RateLimit
+from ._backoff import Backoff
+from ._headers import Quota, quota, retry_after, sent_at
+from ._profile import PROFILES, Profile
 
-__all__ = [
-    "PROFILES",
-    "Backoff",
-    "Breaker",
-    "Profile",
-    "Quota",
-    "RateLimit",
-    "RetryBudget",
-    "Ticket",
-    "is_impatience",
-    "polling",
-    "profile_named",
-    "quota",
-    "retry_after",
-    "sent_at",
-]
+__all__ = ["PROFILES", "Backoff", "Profile", "Quota", "quota", "retry_after", "sent_at"]

@@ -13,8 +13,8 @@ from typing import Annotated, Any, NamedTuple, TypeAlias, TypeVar, Union, get_ar
 
 import msgspec
 
+from .._nesting import is_too_deep, without_deep_rows
 from ..errors import PayloadError
-from ..nesting import is_too_deep, without_deep_rows
 from ..schema import Issue
 
 __all__ = [
@@ -29,7 +29,7 @@ __all__ = [
     "well_formed",
 ]
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | float | bool | None"
 """A JSON document, untyped; `float` includes int."""
@@ -156,7 +156,7 @@ def _kind_of(body: bytes) -> str:
     return f"other text, {len(body)} bytes"
 
 
-def decode(body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T], issues: list[Issue] | None = None) -> T:
+def decode(body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[_T], issues: list[Issue] | None = None) -> _T:
     """Decode a well-formed body or record.
 
     With `issues`, a single value that does not fit (text for a number, 1e400, an object for a date) becomes null and is
@@ -172,7 +172,7 @@ def decode(body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T], issues: 
     raise misfit.as_error()
 
 
-def decode_at(place: str, body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T], issues: list[Issue]) -> T:
+def decode_at(place: str, body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[_T], issues: list[Issue]) -> _T:
     """Decode one member of a body as `decode` does, or null if it is absent; issues are noted below `place`."""
     misfits: list[Issue] = []
     found = decode(body or b"null", decoder, misfits)
@@ -182,7 +182,7 @@ def decode_at(place: str, body: bytes | msgspec.Raw, decoder: msgspec.json.Decod
     return found
 
 
-def try_decode(body: bytes | str | msgspec.Raw, decoder: msgspec.json.Decoder[T]) -> T | None:
+def try_decode(body: bytes | str | msgspec.Raw, decoder: msgspec.json.Decoder[_T]) -> _T | None:
     """Decode what may not be JSON at all, such as the body of an error response; None if it cannot be read."""
     try:
         return decoder.decode(body)
@@ -248,7 +248,7 @@ _RECORD = {"object", "object | null"}
 _IN_A_LIST = re.compile(r"\[\d+\]$")
 
 
-def _decode_without_misfits(body: bytes, decoder: msgspec.json.Decoder[T], issues: list[Issue]) -> T:
+def _decode_without_misfits(body: bytes, decoder: msgspec.json.Decoder[_T], issues: list[Issue]) -> _T:
     remover = _MisfitRemover(strict=decoder.strict)
     document = remover.clean(untyped(body), decoder.type, "$")
     for found in remover.misfits:

@@ -17,7 +17,7 @@ from .values import Id
 
 __all__ = ["Position", "Stamp", "advance", "invalid_cursor", "read_json", "read_numbers", "read_position", "stamps_of"]
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 def invalid_cursor(provider: str, expected: str) -> InvalidRefError:
@@ -36,7 +36,7 @@ def read_numbers(cursor: str, pattern: re.Pattern[str], provider: str, expected:
 _OLD_PAGE_SIZE = re.compile(r"^\[[0-9]+,")
 
 
-def read_json(cursor: str, decoder: msgspec.json.Decoder[T], provider: str, expected: str) -> T:
+def read_json(cursor: str, decoder: msgspec.json.Decoder[_T], provider: str, expected: str) -> _T:
     """Decode a cursor that is a JSON array; raise `InvalidRefError` if it does not fit."""
     found = try_decode(_OLD_PAGE_SIZE.sub("[", cursor), decoder)
     if found is None:
@@ -75,12 +75,12 @@ class Stamp(msgspec.Struct):
     created_at: str | None = None
 
 
-def stamps_of(rows: Sequence[msgspec.Raw], decoder: msgspec.json.Decoder[T]) -> list[T]:
+def stamps_of(rows: Sequence[msgspec.Raw], decoder: msgspec.json.Decoder[_T]) -> list[_T]:
     """Read the stamp of each row; it is empty for an unreadable row, which the hub reports."""
     return [_stamp_of(row, decoder) for row in rows]
 
 
-def _stamp_of(row: msgspec.Raw, decoder: msgspec.json.Decoder[T]) -> T:
+def _stamp_of(row: msgspec.Raw, decoder: msgspec.json.Decoder[_T]) -> _T:
     try:
         return decode(row, decoder, [])
     except PayloadError:

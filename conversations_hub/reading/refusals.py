@@ -18,7 +18,7 @@ from .values import AnyJson, members_of, text_at
 
 __all__ = ["by_status", "one_line", "provider_error", "read_or_raise", "words_of"]
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 def one_line(words: str, most: int = 200) -> str:
@@ -76,8 +76,8 @@ def by_status(response: Response) -> HubError:
 
 
 def read_or_raise(
-    response: Response, read: Callable[[bytes], T], words: Callable[[Response], str | None] = words_of
-) -> T:
+    response: Response, read: Callable[[bytes], _T], words: Callable[[Response], str | None] = words_of
+) -> _T:
     """Read a 2xx answer; one that is an error under HTTP 200 is raised as a refusal."""
     try:
         return read(response.body)

@@ -49,7 +49,7 @@ __all__ = [
     "without_empty",
 ]
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 AnyJson = dict[str, Any] | list[Any] | str | int | float | bool | None
 """A value that a provider does not specify: any JSON is read."""
@@ -213,7 +213,7 @@ def text(value: str | int | None) -> str | None:
     return str(value)
 
 
-def unless_empty(value: T) -> T | None:
+def unless_empty(value: _T) -> _T | None:
     """Return a record that says something; None for one that is as empty as a new one."""
     return None if value == type(value)() else value
 

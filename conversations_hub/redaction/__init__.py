@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .personal_data import PersonalData
-from .redactors import Redact
+from ._personal_data import PersonalData
+from ._redactors import Redact
 
 __all__ = ["PersonalData", "Redact"]

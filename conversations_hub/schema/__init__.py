@@ -182,7 +182,7 @@ class _Struct(msgspec.Struct, frozen=True):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: object, handler: Any) -> dict[str, Any]:
-        from .pydantic_schema import core_schema  # noqa: PLC0415  (only for those who use pydantic)
+        from ._pydantic_schema import core_schema  # noqa: PLC0415  (only for those who use pydantic)
 
         return core_schema(cls, cls._members(), handler.generate_schema)
 
@@ -468,7 +468,7 @@ class Conversation(_Struct, frozen=True, kw_only=True):
         )
 
     def _json(self) -> bytes:
-        from .document import document  # noqa: PLC0415  (it imports this module)
+        from ._document import document  # noqa: PLC0415  (it imports this module)
 
         return document(self)
 
@@ -484,7 +484,7 @@ class Conversation(_Struct, frozen=True, kw_only=True):
         Characters that could control a terminal are escaped. `tools` includes tool calls and their results, `times`
         the time at which each turn began.
         """
-        from .rendering import rendered  # noqa: PLC0415  (it imports this module)
+        from ._rendering import rendered  # noqa: PLC0415  (it imports this module)
 
         return rendered(self, tools=tools, times=times)
 

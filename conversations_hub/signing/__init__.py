@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .requests import bearer, header
+from ._requests import bearer, header
 
 __all__ = ["bearer", "header"]

@@ -16,14 +16,17 @@ from typing import Literal
 import msgspec
 
 from ..errors import ConfigurationError
-from .delivery import Received
+from ._delivery import Received
 
 __all__ = [
     "STANDARD_WEBHOOKS",
     "TOLERANCE",
     "Claim",
+    "Digest",
+    "Encoding",
     "Received",
     "Scheme",
+    "TimeForm",
     "ed25519_signed",
     "hmac_signed",
     "shared_secret",

@@ -14,18 +14,32 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .insert import put
-    from .reader import ReadableStore, StoreReader
-    from .store import Store
-    from .url import StoreURL, open_store
+    from ._erasure import Person, Receipt
+    from ._insert import put
+    from ._reader import Found, Hit, ReadableStore, StoreReader
+    from ._status import AccountStatus, StoreStatus
+    from ._store import Checkpoint, Entry, Missing, Store, StoredVersion, Window, Written
+    from ._url import StoreURL, open_store
 else:  # imported on first use, so that naming a store costs nothing else
     _HOMES = {
-        "ReadableStore": "reader",
-        "Store": "store",
-        "StoreReader": "reader",
-        "StoreURL": "url",
-        "open_store": "url",
-        "put": "insert",
+        "AccountStatus": "_status",
+        "Checkpoint": "_store",
+        "Entry": "_store",
+        "Found": "_reader",
+        "Hit": "_reader",
+        "Missing": "_store",
+        "Person": "_erasure",
+        "ReadableStore": "_reader",
+        "Receipt": "_erasure",
+        "Store": "_store",
+        "StoreReader": "_reader",
+        "StoreStatus": "_status",
+        "StoreURL": "_url",
+        "StoredVersion": "_store",
+        "Window": "_store",
+        "Written": "_store",
+        "open_store": "_url",
+        "put": "_insert",
     }
 
     def __getattr__(name: str) -> object:
@@ -36,4 +50,23 @@ else:  # imported on first use, so that naming a store costs nothing else
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-__all__ = ["ReadableStore", "Store", "StoreReader", "StoreURL", "open_store", "put"]
+__all__ = [
+    "AccountStatus",
+    "Checkpoint",
+    "Entry",
+    "Found",
+    "Hit",
+    "Missing",
+    "Person",
+    "ReadableStore",
+    "Receipt",
+    "Store",
+    "StoreReader",
+    "StoreStatus",
+    "StoreURL",
+    "StoredVersion",
+    "Window",
+    "Written",
+    "open_store",
+    "put",
+]

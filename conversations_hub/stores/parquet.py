@@ -16,16 +16,16 @@ from typing import Any, Final
 
 import msgspec
 
+from .._files.atomic import atomic_replace, ensure_absent
 from ..errors import ConfigurationError, StoreError
-from ..files.atomic import atomic_replace, ensure_absent
 from ..schema import Conversation
-from .erasure import Receipt
+from ._erasure import Receipt
 from .sqlite import SQLiteStore
-from .sqlite.erasure import Plan
-from .sqlite.reader import SQLiteReader
-from .sqlite.tables import CONVERSATION, TURN, conversation_row, turn_columns
+from .sqlite._erasure import Plan
+from .sqlite._reader import SQLiteReader
+from .sqlite._tables import CONVERSATION, TURN, conversation_row, turn_columns
 
-__all__ = ["ParquetStore", "export_parquet"]
+__all__ = ["ParquetReader", "ParquetStore", "export_parquet"]
 
 _TABLES: Final = {
     "conversations": ("ref", *(name for name in CONVERSATION if name != "raw"), "participants", "recordings"),
@@ -100,7 +100,7 @@ class ParquetStore(SQLiteStore):
     """A store in a folder: `conversations.db`, a SQLite store, and both Parquet tables, rewritten by every sync."""
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
+        self.folder: Path = Path(folder)
         super().__init__(self.folder / "conversations.db")
         self._is_closed = False
 

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from .._moved import moved
-from ..redaction import Redact
-from ..stores.store import Checkpoint, Entry, Missing, Store, StoredVersion, Window, Written
-from .report import AccountSyncReport, SyncReport, Walked
-from .run import sync
+from ._plan import AccountPlan, Failure, Sample, plan
+from ._recordings import RecordingsReport, download_recordings
+from ._report import AccountSyncReport, SyncReport, Walked
+from ._run import sync
 
 __all__ = [
+    "AccountPlan",
     "AccountSyncReport",
-    "Checkpoint",
-    "Entry",
-    "Missing",
-    "Redact",
-    "Store",
-    "StoredVersion",
+    "Failure",
+    "RecordingsReport",
+    "Sample",
     "SyncReport",
     "Walked",
-    "Window",
-    "Written",
+    "download_recordings",
+    "plan",
     "sync",
 ]
 
@@ -29,7 +27,12 @@ if not TYPE_CHECKING:  # removed in 0.3
         __name__,
         names={
             "AccountSync": "conversations_hub.sync:AccountSyncReport",
-            "Kept": "conversations_hub.sync:StoredVersion",
-            "Progress": "conversations_hub.sync:Checkpoint",
+            "Kept": "conversations_hub.stores:StoredVersion",
+            "Progress": "conversations_hub.stores:Checkpoint",
+            "Redact": "conversations_hub.redaction:Redact",
+            **{
+                name: f"conversations_hub.stores:{name}"
+                for name in ("Checkpoint", "Entry", "Missing", "Store", "StoredVersion", "Window", "Written")
+            },
         },
     )

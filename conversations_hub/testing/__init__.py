@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .flows import Driven, WrongNumberOfAnswers, drive
-from .members import unknown_members, unseen_members
-from .mutants import Mutant, hostile_mutant, mutants
-from .replay import Case, Replayed, account_of, cases_in, delivered, read_exchange, replay, walk
+from ._flows import Driven, WrongNumberOfAnswers, drive
+from ._members import unknown_members, unseen_members
+from ._mutants import Mutant, hostile_mutant, mutants
+from ._replay import Case, Replayed, account_of, cases_in, delivered, read_exchange, replay, walk
 
 if TYPE_CHECKING:
     from .simulator import Fault, Faults, Simulator

@@ -20,8 +20,8 @@ from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.errors import WebhookError
 from conversations_hub.events import Event
 from conversations_hub.schema import Channel, EndReason, ParticipantKind, Role, TranscriptTurn
-from conversations_hub.testing.simulator.truth import Phase, ToolUse, Turn
-from conversations_hub.testing.simulator.world import Delivery, Simulated, World
+from conversations_hub.testing.simulator._truth import Phase, ToolUse, Turn
+from conversations_hub.testing.simulator._world import Delivery, Simulated, World
 from conversations_hub.webhooks import verify
 
 from ..support.clock import ManualClock
@@ -228,7 +228,7 @@ def test_tool_calls_and_results_match_the_tools_used(provider: str) -> None:
 @pytest.mark.parametrize("provider", [provider for provider in BUILTIN if load(provider).webhook is not None])
 def test_deliveries_are_verified_and_agree_with_get(provider: str) -> None:
     facts, found = FACTS[provider], walked(provider)
-    simulator: Simulated = import_module(f"conversations_hub.testing.simulator.{provider}").SIMULATED
+    simulator: Simulated = import_module(f"conversations_hub.testing.simulator._{provider}").SIMULATED
     assert simulator.deliveries is not None
     kinds: set[str] = set()
     ids: list[str] = []

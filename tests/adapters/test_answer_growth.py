@@ -17,17 +17,17 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from conversations_hub._transport import Clock, Lane
 from conversations_hub.adapter import Adapter
 from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.adapters.telnyx._payload import Message
 from conversations_hub.errors import HubError
-from conversations_hub.hub.reader import ResourceReader
+from conversations_hub.hub._reader import ResourceReader
 from conversations_hub.policy import PROFILES
 from conversations_hub.reading.json import Json
 from conversations_hub.schema import Conversation, Participant
 from conversations_hub.testing import Case, account_of, cases_in, replay
-from conversations_hub.testing.flows import WrongNumberOfAnswers
-from conversations_hub.transport import Clock, Lane
+from conversations_hub.testing._flows import WrongNumberOfAnswers
 from conversations_hub.webhooks import verify
 from conversations_hub.wire import Response
 

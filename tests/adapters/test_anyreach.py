@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from conversations_hub import errors
+from conversations_hub._scrub.members import scrubbed
 from conversations_hub.account import Account
 from conversations_hub.adapter import Query, RawPage, Start
 from conversations_hub.adapters.anyreach import ADAPTER, end, get, list_page, normalize, refusal, send, start
@@ -30,7 +31,6 @@ from conversations_hub.schema import (
     ToolResult,
     TranscriptState,
 )
-from conversations_hub.scrub.members import scrubbed
 from conversations_hub.testing import Driven, drive, mutants, read_exchange
 from conversations_hub.wire import Request, Response
 

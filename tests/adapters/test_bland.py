@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from conversations_hub._scrub import without_secrets
 from conversations_hub.account import Account
 from conversations_hub.adapter import Query, RawPage, Start
 from conversations_hub.adapters.bland import (
@@ -63,7 +64,6 @@ from conversations_hub.schema import (
     TranscriptTurn,
     Visibility,
 )
-from conversations_hub.scrub import without_secrets
 from conversations_hub.testing import Driven, cases_in, drive, mutants
 from conversations_hub.webhooks import verify
 from conversations_hub.wire import Response, target

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import msgspec
 import pytest
 
+from conversations_hub._scrub.members import scrubbed
 from conversations_hub.account import Account
 from conversations_hub.adapter import Adapter, Feature, Filter, Query, Resource
 from conversations_hub.adapters import BUILTIN, load
@@ -28,8 +29,7 @@ from conversations_hub.errors import (
 from conversations_hub.events import Event
 from conversations_hub.reading.json import Json, untyped, well_formed
 from conversations_hub.schema import Conversation, Status
-from conversations_hub.scrub.members import scrubbed
-from conversations_hub.signing.delivery import Received
+from conversations_hub.signing._delivery import Received
 from conversations_hub.testing import (
     Case,
     Mutant,
@@ -43,7 +43,7 @@ from conversations_hub.testing import (
     unknown_members,
     walk,
 )
-from conversations_hub.testing.members import left_to_raw
+from conversations_hub.testing._members import left_to_raw
 from conversations_hub.wire import Request, Response, target
 
 from ..support.paths import FIXTURES

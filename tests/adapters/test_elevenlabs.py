@@ -13,6 +13,9 @@ import msgspec
 import pytest
 
 from conversations_hub import webhooks
+from conversations_hub._merging import merge
+from conversations_hub._scrub import without_secrets
+from conversations_hub._scrub.members import scrubbed
 from conversations_hub.account import Account
 from conversations_hub.adapter import Query, RawPage, Start, Started
 from conversations_hub.adapters.elevenlabs import ADAPTER, delete, events, get, list_page, normalize, refusal, start
@@ -30,7 +33,6 @@ from conversations_hub.errors import (
     WebhookError,
 )
 from conversations_hub.events import Event, EventKind
-from conversations_hub.merging import merge
 from conversations_hub.schema import (
     Channel,
     Conversation,
@@ -45,11 +47,9 @@ from conversations_hub.schema import (
     TranscriptTurn,
     Visibility,
 )
-from conversations_hub.scrub import without_secrets
-from conversations_hub.scrub.members import scrubbed
 from conversations_hub.testing import Driven, Simulator, cases_in, drive
-from conversations_hub.testing.simulator.elevenlabs import SIMULATED
-from conversations_hub.testing.simulator.world import Call, World
+from conversations_hub.testing.simulator._elevenlabs import SIMULATED
+from conversations_hub.testing.simulator._world import Call, World
 from conversations_hub.wire import Response, target
 
 from ..support.clock import ManualClock

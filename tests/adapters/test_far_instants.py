@@ -10,17 +10,17 @@ from datetime import timedelta
 
 import pytest
 
+from conversations_hub._transport import Clock, Lane
 from conversations_hub.adapter import Adapter, RawPage
 from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.errors import PaginationError
-from conversations_hub.formats.csv import write_csv
-from conversations_hub.hub.reader import ResourceReader
+from conversations_hub.formats._csv import write_csv
+from conversations_hub.hub._reader import ResourceReader
 from conversations_hub.policy import PROFILES
 from conversations_hub.reading.json import Json
 from conversations_hub.schema import Conversation
-from conversations_hub.stores.sqlite.tables import instant_text, timestamp_text
+from conversations_hub.stores.sqlite._tables import instant_text, timestamp_text
 from conversations_hub.testing import Case, account_of, cases_in, drive, replay
-from conversations_hub.transport import Clock, Lane
 from conversations_hub.webhooks import verify
 from conversations_hub.wire import Response
 

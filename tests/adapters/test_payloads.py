@@ -12,9 +12,9 @@ from aiohttp import ClientResponse
 from aioresponses import aioresponses
 
 from conversations_hub import Account, Hub, errors
+from conversations_hub._scrub import without_secrets
 from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.reading.lifecycle import as_got
-from conversations_hub.scrub import without_secrets
 from conversations_hub.testing import account_of, cases_in, replay
 from conversations_hub.wire import target
 

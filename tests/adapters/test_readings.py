@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from conversations_hub._scrub import without_secrets
 from conversations_hub.account import Account
 from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.events import Event
 from conversations_hub.reading.plain_text import utterances
 from conversations_hub.schema import Conversation, ParticipantKind, Role, Status, TranscriptState, TranscriptTurn
-from conversations_hub.scrub import without_secrets
 from conversations_hub.testing import drive
 from conversations_hub.wire import Response
 

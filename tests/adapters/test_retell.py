@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from conversations_hub import Account, Conversation, errors
+from conversations_hub._scrub.members import scrubbed
 from conversations_hub.adapter import Query, RawPage, Start, Started
 from conversations_hub.adapters.retell import (
     ADAPTER,
@@ -46,10 +47,9 @@ from conversations_hub.schema import (
     Visibility,
     Word,
 )
-from conversations_hub.scrub.members import scrubbed
 from conversations_hub.testing import Driven, Simulator, cases_in, drive
-from conversations_hub.testing.simulator.retell import SIMULATED
-from conversations_hub.testing.simulator.world import Call
+from conversations_hub.testing.simulator._retell import SIMULATED
+from conversations_hub.testing.simulator._world import Call
 from conversations_hub.webhooks import verify
 from conversations_hub.wire import Flow, Response, target
 

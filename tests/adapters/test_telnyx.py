@@ -12,11 +12,12 @@ import msgspec
 import pytest
 
 from conversations_hub import Conversation, errors
+from conversations_hub._scrub.members import scrubbed
 from conversations_hub.account import Account
 from conversations_hub.adapter import Query, RawPage, Start
 from conversations_hub.adapters.telnyx import ADAPTER, events, get, list_page, normalize, refusal, send, start
 from conversations_hub.events import Event, EventKind
-from conversations_hub.policy.headers import quota
+from conversations_hub.policy._headers import quota
 from conversations_hub.schema import (
     Channel,
     Direction,
@@ -30,12 +31,11 @@ from conversations_hub.schema import (
     TranscriptState,
     TranscriptTurn,
 )
-from conversations_hub.scrub.members import scrubbed
 from conversations_hub.signing.webhooks import STANDARD_WEBHOOKS
 from conversations_hub.testing import Driven, Simulator, cases_in, drive
-from conversations_hub.testing.simulator.telnyx import SIMULATED
-from conversations_hub.testing.simulator.truth import Truth
-from conversations_hub.testing.simulator.world import Call, World
+from conversations_hub.testing.simulator._telnyx import SIMULATED
+from conversations_hub.testing.simulator._truth import Truth
+from conversations_hub.testing.simulator._world import Call, World
 from conversations_hub.webhooks import verify
 from conversations_hub.wire import Response, target
 

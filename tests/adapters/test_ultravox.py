@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from conversations_hub import Account, Conversation, errors
+from conversations_hub._scrub.members import scrubbed
 from conversations_hub.adapter import Query, RawPage, Start, Started
 from conversations_hub.adapters.ultravox import (
     ADAPTER,
@@ -36,10 +37,9 @@ from conversations_hub.schema import (
     TranscriptState,
     TranscriptTurn,
 )
-from conversations_hub.scrub.members import scrubbed
 from conversations_hub.testing import Driven, Simulator, cases_in, drive
-from conversations_hub.testing.simulator.ultravox import SIMULATED
-from conversations_hub.testing.simulator.world import Call
+from conversations_hub.testing.simulator._ultravox import SIMULATED
+from conversations_hub.testing.simulator._world import Call
 from conversations_hub.webhooks import verify
 from conversations_hub.wire import Response, target
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from conversations_hub import Conversation, errors
+from conversations_hub._scrub import without_secrets
 from conversations_hub.account import Account
 from conversations_hub.adapter import Query, RawPage, Resource, Start
 from conversations_hub.adapters.vapi import (
@@ -45,12 +46,11 @@ from conversations_hub.schema import (
     TranscriptTurn,
     Word,
 )
-from conversations_hub.scrub import without_secrets
 from conversations_hub.signing.webhooks import Scheme, hmac_signed, shared_secret
 from conversations_hub.testing import Driven, Simulator, cases_in, drive
-from conversations_hub.testing.simulator.truth import Phase, Truth
-from conversations_hub.testing.simulator.vapi import SIMULATED
-from conversations_hub.testing.simulator.world import Call, World
+from conversations_hub.testing.simulator._truth import Phase, Truth
+from conversations_hub.testing.simulator._vapi import SIMULATED
+from conversations_hub.testing.simulator._world import Call, World
 from conversations_hub.webhooks import verify
 from conversations_hub.wire import Response, target
 

@@ -27,11 +27,11 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from conversations_hub._cli import cli, simulate
+from conversations_hub._cli.parameters import instant
+from conversations_hub._cli.render import ConversationTable, render
+from conversations_hub._cli.terminal import escaped, escaped_lines, write_json
 from conversations_hub.adapters import BUILTIN, load
-from conversations_hub.cli import cli, simulate
-from conversations_hub.cli.parameters import instant
-from conversations_hub.cli.render import ConversationTable, render
-from conversations_hub.cli.terminal import escaped, escaped_lines, write_json
 from conversations_hub.errors import OutageError
 from conversations_hub.hub import Hub
 from conversations_hub.schema import (
@@ -55,7 +55,7 @@ from conversations_hub.schema import (
     TranscriptTurn,
     Visibility,
 )
-from conversations_hub.schema.document import document
+from conversations_hub.schema._document import document
 from conversations_hub.testing import Faults, Simulator
 
 from ..support.command_line import NO_ACCOUNTS, NO_TERMINAL, run

@@ -14,16 +14,16 @@ import pytest
 from click.testing import CliRunner
 
 from conversations_hub import Account, Hub
+from conversations_hub._cli import cli
+from conversations_hub._cli.doctor_checks import Diagnosis, Finding, check_account
+from conversations_hub._transport import Clock, Lane
 from conversations_hub.adapter import Adapter, Resource
 from conversations_hub.adapters import BUILTIN, load
-from conversations_hub.cli import cli
-from conversations_hub.cli.doctor_checks import Diagnosis, Finding, check_account
-from conversations_hub.hub.from_env import accounts_in
-from conversations_hub.hub.unusable import Unusable
+from conversations_hub.hub._from_env import accounts_in
+from conversations_hub.hub._unusable import Unusable
 from conversations_hub.reading.json import Json
 from conversations_hub.signing import bearer
 from conversations_hub.testing import Faults, Simulator, unknown_members
-from conversations_hub.transport import Clock, Lane
 
 from ..support.clock import FakeClock
 from ..support.server import Answer, Asked, Scripted, answer, serving
@@ -229,7 +229,7 @@ def test_the_command_writes_what_was_found(monkeypatch: pytest.MonkeyPatch) -> N
     async def canned(_lane: Lane) -> Diagnosis:
         return diagnosis
 
-    monkeypatch.setattr("conversations_hub.cli.doctor.check_account", canned)
+    monkeypatch.setattr("conversations_hub._cli.doctor.check_account", canned)
     environ = {f"{provider.upper()}_API_KEY": None for provider in BUILTIN} | {"TAVUS_API_KEY": KEY}
     shown = CliRunner().invoke(cli, ["doctor", "tavus"], env=environ)
     assert shown.exit_code == 1
@@ -276,7 +276,7 @@ async def test_what_one_kind_has_is_unknown_in_another(monkeypatch: pytest.Monke
     def of_both(_provider: str) -> Adapter:
         return adapter
 
-    monkeypatch.setattr("conversations_hub.hub.hub.usable", of_both)
+    monkeypatch.setattr("conversations_hub.hub._hub.usable", of_both)
     async with _examining(_listed({**ROW, "subject": "Hello"}), _listed({**ROW, "subject": "Hello"})) as (found, _):
         pass
     assert found["unknown members"].found == ("subject", "status", "created_at")

@@ -10,10 +10,10 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from conversations_hub.cli import cli
+from conversations_hub._cli import cli
 from conversations_hub.schema import Participant, ParticipantKind
-from conversations_hub.stores.sqlite.reader import SQLiteReader
-from conversations_hub.stores.store import Checkpoint
+from conversations_hub.stores._store import Checkpoint
+from conversations_hub.stores.sqlite._reader import SQLiteReader
 
 from ..support.entries import ACCOUNT, entry, said
 from ..support.persons import called

@@ -13,10 +13,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from conversations_hub import Hub
-from conversations_hub.cli import cli, sync
+from conversations_hub._cli import cli, sync
+from conversations_hub._files.lock import Lock
 from conversations_hub.errors import ConfigurationError, InvalidRefError, OutageError, StoreError
-from conversations_hub.files.lock import Lock
-from conversations_hub.sync import AccountSyncReport, Store, SyncReport
+from conversations_hub.stores import Store
+from conversations_hub.sync import AccountSyncReport, SyncReport
 
 Run = Callable[..., Awaitable[SyncReport]]
 

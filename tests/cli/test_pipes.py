@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from conversations_hub.cli import cli
-from conversations_hub.stores.sqlite.reader import SQLiteReader
+from conversations_hub._cli import cli
+from conversations_hub.stores.sqlite._reader import SQLiteReader
 
 from ..support.entries import said
 from ..support.sqlite import kept_in

@@ -10,15 +10,14 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from conversations_hub._cli.outcome import show_outcome
+from conversations_hub._cli.pace import Pace
+from conversations_hub._cli.progress import WatchedRecordings, WatchedSync, fitting
+from conversations_hub._cli.waits import Waits
 from conversations_hub.adapters import BUILTIN
-from conversations_hub.cli.outcome import show_outcome
-from conversations_hub.cli.pace import Pace
-from conversations_hub.cli.progress import WatchedRecordings, WatchedSync, fitting
-from conversations_hub.cli.waits import Waits
 from conversations_hub.errors import TransportError
 from conversations_hub.signals import AttemptEnded, BreakerChanged, PageRead, RetryScheduled, Signal
-from conversations_hub.sync import AccountSyncReport, SyncReport
-from conversations_hub.sync.recordings import RecordingsReport
+from conversations_hub.sync import AccountSyncReport, RecordingsReport, SyncReport
 
 LOST = "no connection to api.tavus.io"
 

@@ -13,11 +13,11 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from conversations_hub.cli import cli
-from conversations_hub.cli.parameters import store_url
+from conversations_hub._cli import cli
+from conversations_hub._cli.parameters import store_url
 from conversations_hub.errors import StoreError
-from conversations_hub.stores.sqlite.reader import SQLiteReader
-from conversations_hub.stores.url import StoreURL
+from conversations_hub.stores._url import StoreURL
+from conversations_hub.stores.sqlite._reader import SQLiteReader
 
 from ..support.entries import said
 from ..support.sqlite import kept_in

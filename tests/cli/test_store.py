@@ -16,7 +16,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from conversations_hub.cli import cli
+from conversations_hub._cli import cli
 from conversations_hub.schema import Conversation
 from conversations_hub.testing.simulator import Fault, Faults, Simulator
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from conversations_hub.cli import cli
-from conversations_hub.cli.accounts import Accounts
+from conversations_hub._cli import cli
+from conversations_hub._cli.accounts import Accounts
 from conversations_hub.testing import Simulator
 
 
@@ -34,7 +34,7 @@ def test_what_is_run_takes_the_options_that_are_declared(name: str) -> None:
     of_accounts = {"config", *Accounts._fields}
     if "config" in declared:
         declared = declared - of_accounts | {"accounts"}
-    taken = inspect.signature(import_module(f"conversations_hub.cli.{name}").run).parameters
+    taken = inspect.signature(import_module(f"conversations_hub._cli.{name}").run).parameters
     named = {name for name, one in taken.items() if one.kind is not inspect.Parameter.VAR_KEYWORD}
     assert named <= declared
     is_open = len(named) < len(taken)
@@ -79,7 +79,7 @@ def test_nothing_is_done_where_nobody_confirms_it(simulator: Simulator, argument
 
 @pytest.mark.parametrize(("typed", "code"), [("y\n", 0), ("n\n", 1), ("", 1)])
 def test_a_person_is_asked(simulator: Simulator, monkeypatch: pytest.MonkeyPatch, typed: str, code: int) -> None:
-    monkeypatch.setattr("conversations_hub.cli.confirming._can_ask", lambda: True)
+    monkeypatch.setattr("conversations_hub._cli.confirming._can_ask", lambda: True)
     ref = f"tavus:{simulator.worlds['tavus'].corpus.id(1)}"
     answered = run("delete", ref, typed=typed)
     assert answered.exit_code == code

@@ -15,13 +15,14 @@ from typing import Any
 import pytest
 from rich.text import Text
 
-from conversations_hub.cli import doctor, get
-from conversations_hub.cli import list as list_command
-from conversations_hub.cli import plan as plan_command
-from conversations_hub.cli.accounts import Accounts
-from conversations_hub.cli.asking import asking
-from conversations_hub.cli.delete import delete_at_providers
-from conversations_hub.cli.progress import Progress
+from conversations_hub._cli import doctor, get
+from conversations_hub._cli import list as list_command
+from conversations_hub._cli import plan as plan_command
+from conversations_hub._cli.accounts import Accounts
+from conversations_hub._cli.asking import asking
+from conversations_hub._cli.delete import delete_at_providers
+from conversations_hub._cli.progress import Progress
+from conversations_hub._transport import Clock
 from conversations_hub.errors import OutageError
 from conversations_hub.signals import (
     AttemptEnded,
@@ -32,9 +33,8 @@ from conversations_hub.signals import (
     Waited,
     in_words,
 )
-from conversations_hub.stores.url import StoreURL
+from conversations_hub.stores._url import StoreURL
 from conversations_hub.testing import Simulator
-from conversations_hub.transport import Clock
 
 from ..support.clock import FakeClock
 from ..support.command_line import NO_ACCOUNTS, NO_TERMINAL, run
@@ -110,7 +110,7 @@ def wait_until_it_shows(words: str, monkeypatch: pytest.MonkeyPatch, stderr: io.
             await asyncio.sleep(0)
 
     monkeypatch.setattr(sys, "stderr", stderr)
-    monkeypatch.setattr("conversations_hub.hub.hub.Clock", lambda: Clock(sleep=sleep))
+    monkeypatch.setattr("conversations_hub.hub._hub.Clock", lambda: Clock(sleep=sleep))
     return waits
 
 
@@ -118,7 +118,7 @@ def wait_until_it_shows(words: str, monkeypatch: pytest.MonkeyPatch, stderr: io.
 def test_on_a_terminal_it_says_what_is_waited_for(
     command: Callable[[Simulator], None], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("conversations_hub.cli.progress._SHOW_EVERY", 0.0)
+    monkeypatch.setattr("conversations_hub._cli.progress._SHOW_EVERY", 0.0)
     stderr = Terminal()
     waits = wait_until_it_shows(DOWN, monkeypatch, stderr)
     simulator.script("tavus", [503])
@@ -132,7 +132,7 @@ def test_on_a_terminal_it_says_what_is_waited_for(
 def test_elsewhere_it_says_so_in_lines(
     command: Callable[[Simulator], None], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("conversations_hub.cli.progress._WRITE_EVERY", 0.0)
+    monkeypatch.setattr("conversations_hub._cli.progress._WRITE_EVERY", 0.0)
     stderr = io.StringIO()
     wait_until_it_shows(DOWN, monkeypatch, stderr)
     simulator.script("tavus", [503])
@@ -145,7 +145,7 @@ def test_elsewhere_it_says_so_in_lines(
 def test_on_a_terminal_it_says_what_it_is_at(
     command: Callable[[Simulator], None], doing: str, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("conversations_hub.cli.progress._SHOW_EVERY", 0.0)
+    monkeypatch.setattr("conversations_hub._cli.progress._SHOW_EVERY", 0.0)
     stderr = Terminal()
     monkeypatch.setattr(sys, "stderr", stderr)
     command(simulator)
@@ -156,7 +156,7 @@ def test_on_a_terminal_it_says_what_it_is_at(
 def test_what_is_over_at_once_needs_no_word(
     command: Callable[[Simulator], None], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("conversations_hub.cli.progress._SHOW_EVERY", 1e9)
+    monkeypatch.setattr("conversations_hub._cli.progress._SHOW_EVERY", 1e9)
     stderr = Terminal()
     monkeypatch.setattr(sys, "stderr", stderr)
     command(simulator)
@@ -174,7 +174,7 @@ class Watched:
 async def test_lines_of_output_are_not_written_into_what_is_shown_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
     stderr = Terminal()
     monkeypatch.setattr(sys, "stderr", stderr)
-    monkeypatch.setattr("conversations_hub.cli.progress._SHOW_EVERY", 0.0)
+    monkeypatch.setattr("conversations_hub._cli.progress._SHOW_EVERY", 0.0)
     monkeypatch.setenv("TERM", "xterm")
     progress = Progress()
     with progress.watching(Watched()):
@@ -187,7 +187,7 @@ async def test_lines_of_output_are_not_written_into_what_is_shown_in_place(monke
 
 
 async def test_who_is_done_is_not_said_to_wait(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("conversations_hub.hub.hub.Clock", lambda: FakeClock().clock)
+    monkeypatch.setattr("conversations_hub.hub._hub.Clock", lambda: FakeClock().clock)
     simulator.script("tavus", [503] * 9)
     async with asking(Accounts()) as asked:
         with pytest.raises(OutageError):

@@ -47,8 +47,8 @@ def test_every_path_and_name_exists() -> None:
 
 
 def test_a_path_or_name_that_does_not_exist_is_found() -> None:
-    page = "`hub/walk.py:Walk.pages`, `hub/walk.py:Walk.leap`, `hub/nowhere.py`, `policy/`, `nowhere/`, `Page`"
-    assert list(_missing(page)) == ["hub/walk.py:Walk.leap", "hub/nowhere.py", "nowhere/"]
+    page = "`hub/_walk.py:Walk.pages`, `hub/_walk.py:Walk.leap`, `hub/nowhere.py`, `policy/`, `nowhere/`, `Page`"
+    assert list(_missing(page)) == ["hub/_walk.py:Walk.leap", "hub/nowhere.py", "nowhere/"]
 
 
 def test_the_layers_are_those_that_are_checked() -> None:

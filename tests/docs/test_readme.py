@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 from click.testing import CliRunner
 
+from conversations_hub._cli import cli
 from conversations_hub.adapters import BUILTIN
-from conversations_hub.cli import cli
 from conversations_hub.testing import Simulator
 
 from ..support.paths import ROOT

@@ -10,9 +10,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from conversations_hub.adapters import BUILTIN, load
-from conversations_hub.signing.delivery import Received
+from conversations_hub.signing._delivery import Received
 from conversations_hub.testing import Simulator
-from conversations_hub.testing.simulator.webhooks import Sent
+from conversations_hub.testing.simulator._webhooks import Sent
 
 from ..support.paths import DOCS
 

@@ -19,12 +19,12 @@ from urllib.parse import quote
 import pytest
 
 from conversations_hub import Account, Hub
+from conversations_hub._transport import Clock, Lane
 from conversations_hub.adapter import Adapter
 from conversations_hub.errors import HubError
 from conversations_hub.policy import PROFILES, Profile
 from conversations_hub.signals import AttemptEnded, Signal
 from conversations_hub.signing import header
-from conversations_hub.transport import Clock, Lane
 from conversations_hub.wire import Flow, Request, Response
 
 from ..support.clock import FakeClock

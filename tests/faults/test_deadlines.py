@@ -17,6 +17,8 @@ import msgspec
 import pytest
 
 from conversations_hub import Account, Hub
+from conversations_hub._transport import Clock
+from conversations_hub._transport.threads import Threads
 from conversations_hub.adapter import Query, RawPage
 from conversations_hub.adapters import tavus
 from conversations_hub.errors import (
@@ -32,11 +34,9 @@ from conversations_hub.errors import (
     TransportError,
 )
 from conversations_hub.policy import PROFILES, Profile
-from conversations_hub.policy.backoff import Backoff
+from conversations_hub.policy._backoff import Backoff
 from conversations_hub.schema import Recording, RecordingAccess
 from conversations_hub.signals import BreakerChanged
-from conversations_hub.transport import Clock
-from conversations_hub.transport.threads import Threads
 from conversations_hub.wire import Flow, Request
 
 from ..support.iterators import until_it_fails
@@ -444,7 +444,7 @@ import conversations_hub
 
 ours = ["conversations_hub", *(
     module.name for module in pkgutil.walk_packages(conversations_hub.__path__, "conversations_hub.")
-    if not module.name.startswith(("conversations_hub.cli", "conversations_hub.__main__"))  # a program may look around
+    if not module.name.startswith(("conversations_hub._cli", "conversations_hub.__main__"))  # a program may look around
 )]
 
 def load():

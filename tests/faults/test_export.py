@@ -21,8 +21,8 @@ import msgspec
 import pytest
 
 from conversations_hub.errors import StoreError
+from conversations_hub.stores._store import Checkpoint, Entry
 from conversations_hub.stores.jsonl import JSONLStore
-from conversations_hub.stores.store import Checkpoint, Entry
 
 from ..support.disk import Disk, Killed
 from ..support.entries import ACCOUNT, entry

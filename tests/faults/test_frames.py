@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from conversations_hub import Account, Hub
+from conversations_hub._proxy import Proxy
 from conversations_hub.errors import (
     AuthError,
     ConfigurationError,
@@ -25,8 +26,7 @@ from conversations_hub.errors import (
     TransportError,
 )
 from conversations_hub.hub import proxies_in
-from conversations_hub.hub.cursor import Place
-from conversations_hub.proxy import Proxy
+from conversations_hub.hub._cursor import Place
 from conversations_hub.schema import Recording, RecordingAccess
 from conversations_hub.secret import Secret
 from conversations_hub.wire import Request

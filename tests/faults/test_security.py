@@ -22,10 +22,10 @@ import pytest
 from click.testing import CliRunner
 
 from conversations_hub import Hub
+from conversations_hub._cli import cli
+from conversations_hub._transport import Lane
 from conversations_hub.account import Account
-from conversations_hub.cli import cli
 from conversations_hub.errors import ConfigurationError, InvalidRefError, PayloadError, RejectedError, problem
-from conversations_hub.transport import Lane
 from conversations_hub.wire import Request
 
 from ..support.server import answer, serving

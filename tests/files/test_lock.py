@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from conversations_hub.files.lock import flock
+from conversations_hub._files.lock import flock
 
 _WITHOUT_POSIX = """
 import asyncio, os, pkgutil, sys
@@ -24,7 +24,7 @@ for module in pkgutil.walk_packages(conversations_hub.__path__, "conversations_h
 from conversations_hub.errors import StoreError
 from conversations_hub.stores.jsonl import JSONLStore
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.files.partial import PartialFile
+from conversations_hub._files.partial import PartialFile
 
 async def opened(store):
     await store.open({})

@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from conversations_hub.cli import cli
+from conversations_hub._cli import cli
+from conversations_hub._files.opening import make_folder
+from conversations_hub._files.partial import PartialFile
 from conversations_hub.errors import ConfigurationError, StoreError
-from conversations_hub.files.opening import make_folder
-from conversations_hub.files.partial import PartialFile
-from conversations_hub.hub.from_file import configured
+from conversations_hub.hub._from_file import configured
+from conversations_hub.stores._store import Checkpoint
 from conversations_hub.stores.jsonl import JSONLStore
-from conversations_hub.stores.jsonl.reader import JSONLReader
+from conversations_hub.stores.jsonl._reader import JSONLReader
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.stores.sqlite.reader import SQLiteReader
-from conversations_hub.stores.store import Checkpoint
+from conversations_hub.stores.sqlite._reader import SQLiteReader
 
 from ..support.entries import ACCOUNT, entry, said
 from ..support.exporting import export, one, page

@@ -26,14 +26,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conversations_hub._cli import export
+from conversations_hub._files import atomic
+from conversations_hub._files.atomic import FileOps
 from conversations_hub.adapters import BUILTIN
-from conversations_hub.cli import export
 from conversations_hub.errors import ConfigurationError, StoreError
-from conversations_hub.files import atomic
-from conversations_hub.files.atomic import FileOps
-from conversations_hub.formats import csv as sheets
-from conversations_hub.formats.csv import COLUMNS, Rows, write_csv
-from conversations_hub.formats.export import export_csv, export_jsonl
+from conversations_hub.formats import _csv as sheets
+from conversations_hub.formats._csv import COLUMNS, Rows, write_csv
+from conversations_hub.formats._export import export_csv, export_jsonl
 from conversations_hub.schema import (
     Agent,
     Analysis,
@@ -45,10 +45,10 @@ from conversations_hub.schema import (
     ToolCall,
     TranscriptTurn,
 )
+from conversations_hub.stores._store import Checkpoint
+from conversations_hub.stores._url import StoreURL
 from conversations_hub.stores.parquet import ParquetStore, export_parquet
-from conversations_hub.stores.sqlite.reader import SQLiteReader
-from conversations_hub.stores.store import Checkpoint
-from conversations_hub.stores.url import StoreURL
+from conversations_hub.stores.sqlite._reader import SQLiteReader
 
 from ..support.clock import NOW
 from ..support.entries import ACCOUNT, entry, said

@@ -19,7 +19,7 @@ from conversations_hub import Account, Hub, errors
 from conversations_hub.adapter import Query
 from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.hub import Page
-from conversations_hub.hub.cursor import Place, digests
+from conversations_hub.hub._cursor import Place, digests
 from conversations_hub.signals import AttemptEnded, PageRead, Signal
 from conversations_hub.testing import Simulator
 

@@ -18,11 +18,11 @@ import trustme
 from yarl import URL
 
 from conversations_hub import Account, Hub
+from conversations_hub._files.trusted import read_trusted
 from conversations_hub.errors import ConfigurationError, PartialError
-from conversations_hub.files.trusted import read_trusted
 from conversations_hub.hub import proxies_in
-from conversations_hub.hub.from_file import configured
-from conversations_hub.hub.unusable import Unusable
+from conversations_hub.hub._from_file import configured
+from conversations_hub.hub._unusable import Unusable
 from conversations_hub.policy import PROFILES
 from conversations_hub.schema import Recording, RecordingAccess
 from conversations_hub.testing import Simulator
@@ -274,7 +274,7 @@ def test_a_file_that_others_could_write_decides_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: _Elsewhere, said: str | None
 ) -> None:
     path = _written(tmp_path, NAMED)
-    monkeypatch.setattr("conversations_hub.files.trusted.os", system)
+    monkeypatch.setattr("conversations_hub._files.trusted.os", system)
     if said is None:
         assert len(_accounts(path)) == 1
     else:
@@ -298,7 +298,7 @@ def test_a_group_may_read_a_key_where_it_was_mounted_for_that_group(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: _Elsewhere, *, is_taken: bool
 ) -> None:
     _key_file(tmp_path)
-    monkeypatch.setattr("conversations_hub.files.trusted.os", system)
+    monkeypatch.setattr("conversations_hub._files.trusted.os", system)
     for path in (tmp_path / "keys/tavus-eu", _written(tmp_path, "")):
         path.write_text(f"{TAVUS}key = '{KEY}'")
         file = None

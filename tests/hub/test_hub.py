@@ -14,10 +14,10 @@ import msgspec
 import pytest
 
 from conversations_hub import Account, Conversation, Hub, errors
+from conversations_hub._merging import merge
 from conversations_hub.adapter import Query
 from conversations_hub.adapters import tavus as tavus_adapter
-from conversations_hub.hub.cursor import Place, digests
-from conversations_hub.merging import merge
+from conversations_hub.hub._cursor import Place, digests
 from conversations_hub.policy import PROFILES
 from conversations_hub.schema import Agent, Analysis, Recording, RecordingAccess, Status, TranscriptState
 

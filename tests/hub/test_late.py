@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversations_hub import PROFILES, Account, Conversation, Hub, errors
-from conversations_hub.policy import polling
+from conversations_hub.policy import _polling
 from conversations_hub.schema import TranscriptState
 from conversations_hub.signals import Signal, Waited
 
@@ -54,13 +54,13 @@ def ready_after(seconds: float) -> Script:
 
 
 def test_asking_again_takes_ever_longer_up_to_fifteen_seconds() -> None:
-    assert [polling.pause(asked, 0.5) for asked in range(1, 8)] == [1, 2, 4, 8, 15, 15, 15]
+    assert [_polling.pause(asked, 0.5) for asked in range(1, 8)] == [1, 2, 4, 8, 15, 15, 15]
 
 
 @given(st.integers(min_value=1, max_value=10**6), st.floats(min_value=0, max_value=1, exclude_max=True))
 def test_a_roll_spreads_it_by_a_fifth(asked: int, roll: float) -> None:
-    middle = polling.pause(asked, 0.5)
-    assert 0.8 * middle <= polling.pause(asked, roll) <= 1.2 * middle
+    middle = _polling.pause(asked, 0.5)
+    assert 0.8 * middle <= _polling.pause(asked, roll) <= 1.2 * middle
 
 
 # waiting

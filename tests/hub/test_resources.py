@@ -21,9 +21,8 @@ from conversations_hub.schema import Status, TranscriptState, TranscriptTurn
 from conversations_hub.signing import bearer
 from conversations_hub.stores.jsonl import JSONLStore
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.stores.sqlite.reader import SQLiteReader
-from conversations_hub.sync import sync
-from conversations_hub.sync.plan import plan
+from conversations_hub.stores.sqlite._reader import SQLiteReader
+from conversations_hub.sync import plan, sync
 from conversations_hub.wire import Flow, Request
 
 from ..support.server import Answer, Asked, answer, serving

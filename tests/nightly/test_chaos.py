@@ -12,12 +12,12 @@ from random import Random
 import pytest
 
 from conversations_hub import Conversation, Hub
+from conversations_hub._transport import Clock
 from conversations_hub.adapters import BUILTIN
 from conversations_hub.errors import HubError
 from conversations_hub.policy import PROFILES
 from conversations_hub.schema import TranscriptState
 from conversations_hub.testing import Faults, Simulator
-from conversations_hub.transport import Clock
 
 from ..faults.conftest import CANARY, Fault
 from ..support.clock import NOW, ManualClock

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from conversations_hub.adapter import Adapter, Coverage, Resource
 from conversations_hub.adapters import load
 from conversations_hub.reading.json import Json
-from conversations_hub.testing.members import landings
+from conversations_hub.testing._members import landings
 
 from .documents import FOLDER, Specification
 

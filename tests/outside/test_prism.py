@@ -15,11 +15,11 @@ from uuid import UUID
 import pytest
 
 from conversations_hub import Account, Conversation, Hub
+from conversations_hub._transport import Clock, Lane
 from conversations_hub.adapter import Query
 from conversations_hub.adapters import load
 from conversations_hub.errors import HubError, PaginationError, PayloadError
 from conversations_hub.policy import PROFILES
-from conversations_hub.transport import Clock, Lane
 
 from .coverage import SPECIFIED
 from .documents import FOLDER

@@ -27,7 +27,7 @@ from conversations_hub.errors import (
     TransportError,
     UnsupportedError,
 )
-from conversations_hub.policy import Breaker, Ticket, is_impatience
+from conversations_hub.policy._breaker import Breaker, Ticket, is_impatience
 
 DOWN = OutageError("down", status=500)
 MIDDLE = 0.5  # the roll that neither shortens nor lengthens

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from conversations_hub.errors import HubError, OutageError, PayloadError, RateLimitError, TransportError
-from conversations_hub.policy import RetryBudget
+from conversations_hub.policy._budget import RetryBudget
 
 TRANSIENT = OutageError("down", status=503)
 THROTTLE = RateLimitError("slow", status=429)

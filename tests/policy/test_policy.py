@@ -23,7 +23,8 @@ from conversations_hub.errors import (
     RejectedError,
     TransportError,
 )
-from conversations_hub.policy import PROFILES, Backoff, Profile, Quota, profile_named, quota, retry_after, sent_at
+from conversations_hub.policy import PROFILES, Backoff, Profile, Quota, quota, retry_after, sent_at
+from conversations_hub.policy._profile import profile_named
 
 QUICK = Backoff(transient_base=0.25, cap=5.0, longest_retry_after=10.0)
 ALMOST_ONE = 1 - 2**-53

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversations_hub.policy import RateLimit, quota, retry_after
+from conversations_hub.policy import quota, retry_after
+from conversations_hub.policy._rate import RateLimit
 
 # a provider in virtual time
 

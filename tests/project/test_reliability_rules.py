@@ -12,7 +12,7 @@ import conversations_hub
 
 PACKAGE = Path(conversations_hub.__file__).parent
 # The simulator plays the provider and the command line the person: both have a clock of their own.
-FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if not {"simulator", "cli"} & set(path.parts)]
+FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if not {"simulator", "_cli"} & set(path.parts)]
 
 # They take a cancellation for a failure, and run the call again.
 _FORBIDDEN_NAMES = {

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conversations_hub._scrub.members import scrubbed
+from conversations_hub._transport.compression import decompress
 from conversations_hub.errors import HubError, PayloadError, TransportError
 from conversations_hub.reading.json import decode, well_formed
 from conversations_hub.reading.values import Id, Instant, Number, Seconds, UnixSeconds
 from conversations_hub.schema import Issue
-from conversations_hub.scrub.members import scrubbed
-from conversations_hub.transport.compression import decompress
 
 T = TypeVar("T")
 

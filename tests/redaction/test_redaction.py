@@ -16,8 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import conversations_hub.redaction._personal_data as personal_data
 from conversations_hub.errors import ConfigurationError
-from conversations_hub.redaction import PersonalData, personal_data
+from conversations_hub.redaction import PersonalData
 from conversations_hub.schema import (
     Analysis,
     Conversation,

@@ -9,8 +9,8 @@ import unicodedata
 import pytest
 
 from conversations_hub import Conversation, TranscriptTurn
-from conversations_hub.cli import terminal
-from conversations_hub.cli.terminal import escaped, write_json
+from conversations_hub._cli import terminal
+from conversations_hub._cli.terminal import escaped, write_json
 from conversations_hub.schema import Role
 
 ALL = [chr(point) for point in range(sys.maxunicode + 1)]

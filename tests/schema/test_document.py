@@ -9,11 +9,11 @@ import msgspec
 import pytest
 
 from conversations_hub.adapters import BUILTIN
-from conversations_hub.formats.export import write_jsonl
+from conversations_hub.formats._export import write_jsonl
 from conversations_hub.schema import Conversation
-from conversations_hub.schema.document import document
+from conversations_hub.schema._document import document
+from conversations_hub.stores._store import Checkpoint
 from conversations_hub.stores.jsonl import JSONLStore
-from conversations_hub.stores.store import Checkpoint
 
 from ..support.entries import ACCOUNT, entry, said
 from ..support.recorded import recorded

@@ -25,7 +25,7 @@ from conversations_hub.schema import (
     Visibility,
     Word,
 )
-from conversations_hub.schema.document import document
+from conversations_hub.schema._document import document
 
 from ..support.full_conversation import FULL, TURN
 

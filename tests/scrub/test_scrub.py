@@ -6,13 +6,13 @@ import json
 from typing import Any
 
 from conversations_hub import Account, Conversation
+from conversations_hub._scrub import without_secrets, without_secrets_in_analysis, without_secrets_in_turn
+from conversations_hub._transport import Clock, Lane
 from conversations_hub.adapter import Adapter
-from conversations_hub.hub.reader import ResourceReader
+from conversations_hub.hub._reader import ResourceReader
 from conversations_hub.policy import PROFILES
 from conversations_hub.schema import Analysis, ToolCall, ToolResult, TranscriptTurn
-from conversations_hub.scrub import without_secrets, without_secrets_in_analysis, without_secrets_in_turn
 from conversations_hub.signing import bearer
-from conversations_hub.transport import Clock, Lane
 from conversations_hub.wire import Flow
 
 NAMES = frozenset({"token", "held__*"})

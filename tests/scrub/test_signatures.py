@@ -15,20 +15,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversations_hub import Account, Conversation, Hub
-from conversations_hub.cli import cli
-from conversations_hub.formats.export import export_jsonl
+from conversations_hub._cli import cli
+from conversations_hub._scrub.signatures import is_unsigned, without_signatures
+from conversations_hub.formats._export import export_jsonl
 from conversations_hub.redaction import PersonalData
 from conversations_hub.schema import (
     Analysis,
     Recording,
     RecordingAccess,
 )
-from conversations_hub.scrub.signatures import is_unsigned, without_signatures
-from conversations_hub.stores.fingerprint import fingerprint
+from conversations_hub.stores._fingerprint import fingerprint
+from conversations_hub.stores._store import Store
 from conversations_hub.stores.jsonl import JSONLStore
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.stores.sqlite.reader import SQLiteReader
-from conversations_hub.stores.store import Store
+from conversations_hub.stores.sqlite._reader import SQLiteReader
 from conversations_hub.sync import sync
 
 from ..support.server import answer, serving

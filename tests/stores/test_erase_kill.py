@@ -11,10 +11,10 @@ import msgspec
 import pytest
 
 from conversations_hub.schema import Conversation
-from conversations_hub.stores.erasure import Person
-from conversations_hub.stores.jsonl.reader import JSONLReader
+from conversations_hub.stores._erasure import Person
+from conversations_hub.stores.jsonl._reader import JSONLReader
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.stores.sqlite.reader import SQLiteReader
+from conversations_hub.stores.sqlite._reader import SQLiteReader
 
 from ..support.crash import killed_after
 from ..support.entries import entry

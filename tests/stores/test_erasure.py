@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from conversations_hub._files.recordings import name_of
 from conversations_hub.errors import InvalidRefError, StoreError
-from conversations_hub.files.recordings import name_of
 from conversations_hub.schema import (
     Analysis,
     Recording,
@@ -23,9 +23,9 @@ from conversations_hub.schema import (
     ToolCall,
     TranscriptTurn,
 )
-from conversations_hub.stores.erasure import Person, is_mentioned, takes_part
+from conversations_hub.stores._erasure import Person, is_mentioned, takes_part
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.stores.sqlite.reader import SQLiteReader
+from conversations_hub.stores.sqlite._reader import SQLiteReader
 from conversations_hub.sync import sync
 
 from ..support.clock import NOW, at

@@ -20,8 +20,8 @@ import msgspec
 import pytest
 
 from conversations_hub.errors import HubError, StoreError
-from conversations_hub.formats.csv import write_csv
-from conversations_hub.formats.export import write_jsonl
+from conversations_hub.formats._csv import write_csv
+from conversations_hub.formats._export import write_jsonl
 from conversations_hub.redaction import PersonalData
 from conversations_hub.schema import (
     Agent,
@@ -37,15 +37,15 @@ from conversations_hub.schema import (
     TranscriptTurn,
     Word,
 )
-from conversations_hub.stores.erasure import Person
-from conversations_hub.stores.fingerprint import fingerprint
+from conversations_hub.stores._erasure import Person
+from conversations_hub.stores._fingerprint import fingerprint
+from conversations_hub.stores._store import Checkpoint, Entry, Store, StoredVersion, Window
+from conversations_hub.stores._untrusted import LARGEST, decompress, json_value
 from conversations_hub.stores.jsonl import JSONLStore
-from conversations_hub.stores.jsonl.data import Data
-from conversations_hub.stores.jsonl.reader import JSONLReader
-from conversations_hub.stores.sqlite import SQLiteStore, bounded
-from conversations_hub.stores.sqlite.reader import SQLiteReader
-from conversations_hub.stores.store import Checkpoint, Entry, Store, StoredVersion, Window
-from conversations_hub.stores.untrusted import LARGEST, decompress, json_value
+from conversations_hub.stores.jsonl._data import Data
+from conversations_hub.stores.jsonl._reader import JSONLReader
+from conversations_hub.stores.sqlite import SQLiteStore, _bounded
+from conversations_hub.stores.sqlite._reader import SQLiteReader
 
 from ..support.clock import NOW
 from ..support.entries import ACCOUNT
@@ -265,8 +265,8 @@ async def test_what_would_never_end_is_ended(database: Path, monkeypatch: pytest
             f"CREATE VIEW turns_words AS SELECT i AS key, '' AS text FROM ({every})",  # noqa: S608
         ):
             connection.execute(statement)
-    monkeypatch.setattr(bounded, "_LEAST", 100_000)
-    monkeypatch.setattr(bounded, "_STEP", 10_000)
+    monkeypatch.setattr(_bounded, "_LEAST", 100_000)
+    monkeypatch.setattr(_bounded, "_STEP", 10_000)
     look(database)
     store = SQLiteStore(database)
     await store.open({})
@@ -398,7 +398,7 @@ def test_whatever_a_line_says_it_is_read_or_refused_in_words(lines: Path, monkey
 
 
 def test_a_line_without_end_is_refused_in_bounded_memory(lines: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("conversations_hub.stores.untrusted.LARGEST", 2**20)
+    monkeypatch.setattr("conversations_hub.stores._untrusted.LARGEST", 2**20)
     journal = lines.with_name(f"{lines.name}.journal")
     endless = b"x" * 2**25
     packed = lines.suffix == ".gz"

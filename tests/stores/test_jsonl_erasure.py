@@ -13,14 +13,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from conversations_hub._files.atomic import FileOps
 from conversations_hub.errors import InvalidRefError, StoreError
-from conversations_hub.files.atomic import FileOps
 from conversations_hub.schema import Conversation
-from conversations_hub.stores.erasure import Person
+from conversations_hub.stores._erasure import Person
+from conversations_hub.stores._store import Checkpoint, Entry
 from conversations_hub.stores.jsonl import JSONLStore
-from conversations_hub.stores.jsonl.journal import Committed, Journal
-from conversations_hub.stores.jsonl.reader import JSONLReader
-from conversations_hub.stores.store import Checkpoint, Entry
+from conversations_hub.stores.jsonl._journal import Committed, Journal
+from conversations_hub.stores.jsonl._reader import JSONLReader
 from conversations_hub.sync import sync
 
 from ..support.clock import NOW, at

@@ -17,13 +17,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from conversations_hub._files.atomic import FileOps
 from conversations_hub.adapters import BUILTIN
 from conversations_hub.errors import StoreError
-from conversations_hub.files.atomic import FileOps
 from conversations_hub.schema import Conversation
-from conversations_hub.stores.fingerprint import fingerprint
+from conversations_hub.stores._fingerprint import fingerprint
+from conversations_hub.stores._store import Checkpoint, Entry, Store, StoredVersion, Window, Written
 from conversations_hub.stores.jsonl import JSONLStore
-from conversations_hub.stores.store import Checkpoint, Entry, Store, StoredVersion, Window, Written
 
 from ..support.clock import NOW
 from ..support.entries import ACCOUNT, entry

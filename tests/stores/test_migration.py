@@ -13,8 +13,8 @@ import pytest
 from conversations_hub.adapters import BUILTIN
 from conversations_hub.errors import StoreError
 from conversations_hub.schema import Conversation
-from conversations_hub.stores.sqlite import SQLiteStore, migration
-from conversations_hub.stores.sqlite.reader import SQLiteReader
+from conversations_hub.stores.sqlite import SQLiteStore, _migration
+from conversations_hub.stores.sqlite._reader import SQLiteReader
 from conversations_hub.sync import sync
 
 from ..support.clock import at
@@ -84,7 +84,7 @@ async def test_what_was_settled_is_not_fetched_again(tmp_path: Path) -> None:
 async def test_killed_before_any_statement_it_is_as_it_was(tmp_path: Path) -> None:
     conversations = _everything()[::7]
     first_layout(tmp_path / "c.db", conversations)
-    steps = len(list(migration.steps(with_index=True)))
+    steps = len(list(_migration.steps(with_index=True)))
     assert steps > 30
     for step in range(steps + 1):
         with Warm(killed_before, str(tmp_path / "c.db"), step) as migrating:

@@ -15,9 +15,9 @@ import msgspec
 import pytest
 
 from conversations_hub.schema import Conversation, Status
+from conversations_hub.stores._store import Checkpoint
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.stores.sqlite.reader import SQLiteReader
-from conversations_hub.stores.store import Checkpoint
+from conversations_hub.stores.sqlite._reader import SQLiteReader
 
 from ..support.clock import NOW
 from ..support.entries import entry, said

@@ -13,14 +13,14 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from conversations_hub.cli import cli
+from conversations_hub._cli import cli
 from conversations_hub.errors import InvalidRefError, StoreError
 from conversations_hub.schema import Agent, Conversation, Role, Status, TranscriptState, TranscriptTurn
-from conversations_hub.stores.fingerprint import fingerprint
-from conversations_hub.stores.sqlite import SQLiteStore, bounded
-from conversations_hub.stores.sqlite.query import parsed, snippet
-from conversations_hub.stores.sqlite.reader import SQLiteReader
-from conversations_hub.stores.store import Checkpoint, Entry, StoredVersion
+from conversations_hub.stores._fingerprint import fingerprint
+from conversations_hub.stores._store import Checkpoint, Entry, StoredVersion
+from conversations_hub.stores.sqlite import SQLiteStore, _bounded
+from conversations_hub.stores.sqlite._query import parsed, snippet
+from conversations_hub.stores.sqlite._reader import SQLiteReader
 
 from ..support.growth import ratio, steps
 
@@ -60,7 +60,7 @@ def path(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
         return False
 
     if request.param == "without":
-        monkeypatch.setattr("conversations_hub.stores.sqlite.writer.has_text_search", no_index)
+        monkeypatch.setattr("conversations_hub.stores.sqlite._writer.has_text_search", no_index)
     return tmp_path / "c.db"
 
 
@@ -250,10 +250,10 @@ def test_a_snippet_costs_in_step_with_the_turn(words: str, piece: str) -> None:
 
 async def test_a_search_that_goes_on_and_on_is_ended_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     await keep(tmp_path / "c.db", *(said(*["a b c"] * 50, id=f"c{number}") for number in range(20)))
-    monkeypatch.setattr(bounded, "_STEP", 100)
-    monkeypatch.setattr(bounded, "_PER_BYTE", 0)
+    monkeypatch.setattr(_bounded, "_STEP", 100)
+    monkeypatch.setattr(_bounded, "_PER_BYTE", 0)
     with SQLiteReader(tmp_path / "c.db") as archive:
-        monkeypatch.setattr(bounded, "_LEAST", 5_000)
+        monkeypatch.setattr(_bounded, "_LEAST", 5_000)
         with pytest.raises(StoreError, match="takes more work than a store of its size should"):
             archive.search("a OR b OR c", anywhere=True)
         assert len(list(archive.conversations(limit=1))) == 1
@@ -279,4 +279,4 @@ async def test_what_reads_all_of_a_store_takes_much_less_work_than_it_may(tmp_pa
         ):
             taken = 0
             read()
-            assert taken < bounded._PER_BYTE * path.stat().st_size / 20, taken  # pyright: ignore[reportPrivateUsage]
+            assert taken < _bounded._PER_BYTE * path.stat().st_size / 20, taken  # pyright: ignore[reportPrivateUsage]

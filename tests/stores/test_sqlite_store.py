@@ -22,11 +22,11 @@ from conversations_hub.schema import (
     RecordingAccess,
     Status,
 )
-from conversations_hub.stores.fingerprint import fingerprint
+from conversations_hub.stores._fingerprint import fingerprint
+from conversations_hub.stores._store import Checkpoint, StoredVersion, Window, Written
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.stores.sqlite.connection import connect
-from conversations_hub.stores.sqlite.reader import SQLiteReader
-from conversations_hub.stores.store import Checkpoint, StoredVersion, Window, Written
+from conversations_hub.stores.sqlite._connection import connect
+from conversations_hub.stores.sqlite._reader import SQLiteReader
 
 from ..support.clock import NOW
 from ..support.entries import ACCOUNT, entry, said
@@ -191,7 +191,7 @@ async def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path, monkeypatch
         connection.execute("PRAGMA max_page_count = 1")  # no more than there are
         return connection
 
-    monkeypatch.setattr("conversations_hub.stores.sqlite.writer.connect", on_a_full_disk)
+    monkeypatch.setattr("conversations_hub.stores.sqlite._writer.connect", on_a_full_disk)
     async with opened(path) as store:
         with pytest.raises(StoreError, match="full"):
             await store.commit(ACCOUNT, [entry(said("x" * 100_000, id="c2"))], Checkpoint(passes=1))
@@ -286,7 +286,7 @@ async def test_without_an_index_search_still_finds(tmp_path: Path, monkeypatch: 
     def no_index(_connection: sqlite3.Connection) -> bool:
         return False
 
-    monkeypatch.setattr("conversations_hub.stores.sqlite.writer.has_text_search", no_index)
+    monkeypatch.setattr("conversations_hub.stores.sqlite._writer.has_text_search", no_index)
     await kept_in(tmp_path / "c.db", said("I want 100 % of it.", "A refund."), said("Nothing.", id="c2"))
     with SQLiteReader(tmp_path / "c.db") as archive:
         assert [hit.position for hit in archive.search("REFUND").hits] == [1]

@@ -12,16 +12,16 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from conversations_hub.cli import cli
+from conversations_hub._cli import cli
 from conversations_hub.schema import Conversation, TranscriptState
-from conversations_hub.stores.fingerprint import fingerprint
+from conversations_hub.stores._fingerprint import fingerprint
+from conversations_hub.stores._status import AccountStatus, StoreStatus
+from conversations_hub.stores._store import Checkpoint, Entry, Store, StoredVersion, Window
 from conversations_hub.stores.jsonl import JSONLStore
-from conversations_hub.stores.jsonl.reader import JSONLReader
+from conversations_hub.stores.jsonl._reader import JSONLReader
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.stores.sqlite.reader import SQLiteReader
-from conversations_hub.stores.sqlite.status import QUESTIONS
-from conversations_hub.stores.status import AccountStatus, StoreStatus
-from conversations_hub.stores.store import Checkpoint, Entry, Store, StoredVersion, Window
+from conversations_hub.stores.sqlite._reader import SQLiteReader
+from conversations_hub.stores.sqlite._status import QUESTIONS
 
 from ..support.clock import NOW
 from ..support.entries import said

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from conversations_hub.stores.thread import Thread
+from conversations_hub.stores._thread import Thread
 
 
 async def test_a_failure_that_nobody_waits_for_any_longer_is_noticed() -> None:

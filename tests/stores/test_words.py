@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conversations_hub.errors import InvalidRefError
-from conversations_hub.stores.sqlite.query import parsed, snippet
-from conversations_hub.stores.sqlite.words import TOKENIZER, indexed, is_character, tokens
+from conversations_hub.stores.sqlite._query import parsed, snippet
+from conversations_hub.stores.sqlite._words import TOKENIZER, indexed, is_character, tokens
 
 
 class Index:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from conversations_hub.transport import Clock
+from conversations_hub._transport import Clock
 
 __all__ = ["NOW", "FakeClock", "ManualClock", "at"]
 

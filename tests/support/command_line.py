@@ -7,8 +7,8 @@ from typing import Any
 
 from click.testing import CliRunner, Result
 
+from conversations_hub._cli import cli
 from conversations_hub.adapters import BUILTIN, load
-from conversations_hub.cli import cli
 
 __all__ = ["NO_ACCOUNTS", "NO_TERMINAL", "SEPARATE", "run"]
 

@@ -18,7 +18,7 @@ from typing import Protocol
 import msgspec
 
 from conversations_hub import Conversation
-from conversations_hub.stores.fingerprint import fingerprint
+from conversations_hub.stores._fingerprint import fingerprint
 
 from .warm import Warm, command_line
 

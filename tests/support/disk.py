@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from conversations_hub.files.atomic import FileOps
+from conversations_hub._files.atomic import FileOps
 
 __all__ = ["Disk", "Killed"]
 

@@ -7,8 +7,8 @@ from datetime import datetime
 import msgspec
 
 from conversations_hub.schema import Conversation, Role, Status, TranscriptState, TranscriptTurn
-from conversations_hub.stores.fingerprint import fingerprint
-from conversations_hub.stores.store import Entry, StoredVersion
+from conversations_hub.stores._fingerprint import fingerprint
+from conversations_hub.stores._store import Entry, StoredVersion
 
 from .clock import NOW
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from conversations_hub.files.atomic import FileOps
-from conversations_hub.stores.erasure import Person
-from conversations_hub.stores.jsonl.reader import JSONLReader
-from conversations_hub.stores.sqlite.connection import connect as connection_to
-from conversations_hub.stores.sqlite.reader import SQLiteReader
-from conversations_hub.stores.sqlite.writer import Writer
+from conversations_hub._files.atomic import FileOps
+from conversations_hub.stores._erasure import Person
+from conversations_hub.stores.jsonl._reader import JSONLReader
+from conversations_hub.stores.sqlite._connection import connect as connection_to
+from conversations_hub.stores.sqlite._reader import SQLiteReader
+from conversations_hub.stores.sqlite._writer import Writer
 
 from .crash import Steps
 
@@ -69,7 +69,7 @@ def erased_in_steps(path: str, number: str, steps: Steps) -> None:
 
     files = FileOps(**{name: counted(getattr(FileOps(), name)) for name in FileOps.__struct_fields__})
     person = Person(phone=number)
-    with patch("conversations_hub.stores.sqlite.writer.connect", connected):
+    with patch("conversations_hub.stores.sqlite._writer.connect", connected):
         if path.endswith(".jsonl"):
             JSONLReader(path, files=files).erase(person=person)
         else:

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from conversations_hub.files.atomic import FileOps
+from conversations_hub._files.atomic import FileOps
 from conversations_hub.schema import Conversation, TranscriptTurn
+from conversations_hub.stores._store import Checkpoint, Entry
 from conversations_hub.stores.jsonl import JSONLStore
-from conversations_hub.stores.store import Checkpoint, Entry
 
 from .entries import ACCOUNT, entry
 

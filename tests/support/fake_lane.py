@@ -11,12 +11,12 @@ from unittest.mock import patch
 import aiohttp
 from yarl import URL
 
+from conversations_hub._transport import Clock, Lane
+from conversations_hub._transport.pool import WAITING, under_way
 from conversations_hub.account import Account
 from conversations_hub.adapter import Adapter
 from conversations_hub.policy import Profile
 from conversations_hub.signals import Signal
-from conversations_hub.transport import Clock, Lane
-from conversations_hub.transport.pool import WAITING, under_way
 from conversations_hub.wire import Response
 
 __all__ = ["FakeLane", "Provider", "fake_lanes"]
@@ -95,5 +95,5 @@ def fake_lanes(provider: Provider) -> Generator[None]:
             _, closing = super()._open()
             return cast("aiohttp.ClientSession", _Session(provider)), closing
 
-    with patch("conversations_hub.hub.hub.Lane", Wireless):
+    with patch("conversations_hub.hub._hub.Lane", Wireless):
         yield

@@ -11,8 +11,9 @@ from pathlib import Path
 import msgspec
 
 from conversations_hub.schema import Conversation
-from conversations_hub.stores.fingerprint import content_of
-from conversations_hub.stores.sqlite.tables import (
+from conversations_hub.stores._fingerprint import content_of
+from conversations_hub.stores._store import Checkpoint, Window
+from conversations_hub.stores.sqlite._tables import (
     CONVERSATION,
     PARTICIPANT,
     RECORDING,
@@ -21,7 +22,6 @@ from conversations_hub.stores.sqlite.tables import (
     recording_rows,
     turn_columns,
 )
-from conversations_hub.stores.store import Checkpoint, Window
 
 from .tavus_server import AFTER
 

@@ -21,27 +21,28 @@ from rich.console import Console
 from yarl import URL
 
 from conversations_hub import Conversation, Hub
+from conversations_hub._cli import cli
+from conversations_hub._cli.render import ConversationTable, render
+from conversations_hub._merging import merge
+from conversations_hub._scrub.signatures import without_signatures
 from conversations_hub.adapter import Adapter
 from conversations_hub.adapters import load
-from conversations_hub.cli import cli
-from conversations_hub.cli.render import ConversationTable, render
 from conversations_hub.errors import HubError, problem
 from conversations_hub.events import Event
-from conversations_hub.formats.csv import write_csv
-from conversations_hub.formats.export import export_csv, export_jsonl, write_jsonl
-from conversations_hub.merging import merge
+from conversations_hub.formats._csv import write_csv
+from conversations_hub.formats._export import export_csv, export_jsonl, write_jsonl
 from conversations_hub.policy import PROFILES
 from conversations_hub.reading.json import Json
 from conversations_hub.redaction import PersonalData
-from conversations_hub.schema.document import document
-from conversations_hub.scrub.signatures import without_signatures
-from conversations_hub.stores.fingerprint import fingerprint, is_print_of
+from conversations_hub.schema._document import document
+from conversations_hub.stores import Checkpoint, Entry, Store, StoredVersion
+from conversations_hub.stores._fingerprint import fingerprint, is_print_of
 from conversations_hub.stores.jsonl import JSONLStore
-from conversations_hub.stores.jsonl.reader import JSONLReader
+from conversations_hub.stores.jsonl._reader import JSONLReader
 from conversations_hub.stores.parquet import export_parquet
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.stores.sqlite.reader import SQLiteReader
-from conversations_hub.sync import Checkpoint, Entry, Store, StoredVersion, sync
+from conversations_hub.stores.sqlite._reader import SQLiteReader
+from conversations_hub.sync import sync
 from conversations_hub.testing import Case, account_of, cases_in, hostile_mutant, replay
 from conversations_hub.webhooks import verify
 from conversations_hub.wire import Response

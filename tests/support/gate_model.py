@@ -20,12 +20,13 @@ from hypothesis.stateful import (
 )
 from yarl import URL
 
+from conversations_hub._transport import Clock
 from conversations_hub.adapter import Adapter
 from conversations_hub.errors import HubError, RateLimitError
-from conversations_hub.policy import PROFILES, RetryBudget
+from conversations_hub.policy import PROFILES
+from conversations_hub.policy._budget import RetryBudget
 from conversations_hub.signals import BreakerChanged, RetryScheduled, Signal
 from conversations_hub.signing import header
-from conversations_hub.transport import Clock
 from conversations_hub.wire import Flow, Request, Response
 
 from .clock import NOW

@@ -10,18 +10,18 @@ from contextlib import closing
 from itertools import islice
 from unittest.mock import patch
 
-from conversations_hub.stores.sqlite import migration
+from conversations_hub.stores.sqlite import _migration
 
 __all__ = ["killed_before"]
 
 
 def killed_before(path: str, step: int) -> None:
     """Migrate a store, and kill this process before that statement."""
-    steps = migration.steps
+    steps = _migration.steps
 
     def until(*, with_index: bool) -> Iterator[str]:
         yield from islice(steps(with_index=with_index), step)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    with patch.object(migration, "steps", until), closing(sqlite3.connect(path, isolation_level=None)) as database:
-        migration.migrate(database, with_index=True)
+    with patch.object(_migration, "steps", until), closing(sqlite3.connect(path, isolation_level=None)) as database:
+        _migration.migrate(database, with_index=True)

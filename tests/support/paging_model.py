@@ -13,18 +13,18 @@ from hypothesis import event
 from hypothesis import strategies as st
 from yarl import URL
 
+from conversations_hub._concurrency import TaskPool
+from conversations_hub._transport import Clock
 from conversations_hub.adapter import Query
 from conversations_hub.adapters import load
-from conversations_hub.concurrency import TaskPool
 from conversations_hub.errors import HubError, PaginationError
-from conversations_hub.hub.cursor import Place
-from conversations_hub.hub.reader import Lists, ResourceReader
-from conversations_hub.hub.report import AccountReport
-from conversations_hub.hub.walk import ListOptions, Walk
+from conversations_hub.hub._cursor import Place
+from conversations_hub.hub._reader import Lists, ResourceReader
+from conversations_hub.hub._report import AccountReport
+from conversations_hub.hub._walk import ListOptions, Walk
 from conversations_hub.policy import PROFILES
 from conversations_hub.schema import Status
 from conversations_hub.signals import PageRead, Signal
-from conversations_hub.transport import Clock
 from conversations_hub.wire import Response
 
 from .clock import NOW

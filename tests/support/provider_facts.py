@@ -11,7 +11,7 @@ from unittest.mock import ANY
 from conversations_hub import Conversation
 from conversations_hub.events import EventKind
 from conversations_hub.schema import Channel, Direction, EndReason, Role, Status, TranscriptState
-from conversations_hub.testing.simulator.truth import Phase, ToolUse, Truth, Turn
+from conversations_hub.testing.simulator._truth import Phase, ToolUse, Truth, Turn
 
 from .clock import NOW
 

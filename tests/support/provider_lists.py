@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
 
-from conversations_hub.testing.simulator.world import Call
+from conversations_hub.testing.simulator._world import Call
 
 __all__ = ["LISTS", "OTHERS", "DocumentedList"]
 

@@ -59,7 +59,7 @@ class Hosts:
 def keeping(provider: str, *known: str) -> Generator[None]:
     """Let hubs that are made meanwhile know where this provider keeps its recordings."""
     adapter = msgspec.structs.replace(load(provider), recording_hosts=known)
-    with patch("conversations_hub.hub.hub.usable", return_value=adapter):
+    with patch("conversations_hub.hub._hub.usable", return_value=adapter):
         yield
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from conversations_hub.adapters import load
 from conversations_hub.schema import Conversation
-from conversations_hub.testing.replay import account_of, cases_in, replay
+from conversations_hub.testing._replay import account_of, cases_in, replay
 
 from .paths import FIXTURES
 

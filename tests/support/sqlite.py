@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from conversations_hub.schema import Conversation
+from conversations_hub.stores._store import Checkpoint, Written
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.stores.sqlite.reader import SQLiteReader
-from conversations_hub.stores.store import Checkpoint, Written
+from conversations_hub.stores.sqlite._reader import SQLiteReader
 
 from .entries import ACCOUNT, entry
 

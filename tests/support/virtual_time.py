@@ -10,7 +10,7 @@ from concurrent.futures import Executor
 from datetime import timedelta
 from typing import Any, TypeVar, TypeVarTuple, Unpack
 
-from conversations_hub.transport import Clock
+from conversations_hub._transport import Clock
 
 from .clock import NOW
 

@@ -10,10 +10,11 @@ import pytest
 
 from conversations_hub import Account, Hub
 from conversations_hub.errors import StoreError
+from conversations_hub.stores import Store
+from conversations_hub.stores._thread import Thread
 from conversations_hub.stores.jsonl import JSONLStore
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.stores.thread import Thread
-from conversations_hub.sync import Store, sync
+from conversations_hub.sync import sync
 
 from ..support.server import serving
 from ..support.tavus_server import Tavus

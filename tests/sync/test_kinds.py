@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from conversations_hub import Hub, errors
+from conversations_hub._transport import Clock
 from conversations_hub.schema import Role, TranscriptTurn
 from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.sync import sync
 from conversations_hub.testing import Faults, Simulator
-from conversations_hub.testing.simulator.truth import Turn
-from conversations_hub.transport import Clock
+from conversations_hub.testing.simulator._truth import Turn
 
 from ..support.sqlite import stored
 

@@ -15,22 +15,22 @@ import msgspec
 import pytest
 
 from conversations_hub import Account, Conversation, Hub
+from conversations_hub._cli import plan as plan_command
+from conversations_hub._cli.accounts import Accounts
+from conversations_hub._transport import Clock
 from conversations_hub.adapters import BUILTIN, load
-from conversations_hub.cli import plan as plan_command
-from conversations_hub.cli.accounts import Accounts
 from conversations_hub.errors import ConfigurationError, HubClosedError, InvalidRefError, StoreError
-from conversations_hub.redaction import PersonalData
+from conversations_hub.redaction import PersonalData, Redact
 from conversations_hub.schema import TranscriptState
+from conversations_hub.stores._store import Checkpoint, Entry, Window, Written
+from conversations_hub.stores._url import StoreURL
 from conversations_hub.stores.jsonl import JSONLStore
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.stores.sqlite.reader import SQLiteReader
-from conversations_hub.stores.store import Checkpoint, Entry, Window, Written
-from conversations_hub.stores.url import StoreURL
-from conversations_hub.sync import Redact, sync
-from conversations_hub.sync.plan import AccountPlan, Failure, Sample, plan
-from conversations_hub.sync.sample import Sampler
+from conversations_hub.stores.sqlite._reader import SQLiteReader
+from conversations_hub.sync import AccountPlan, plan, sync
+from conversations_hub.sync._plan import Failure, Sample
+from conversations_hub.sync._sample import Sampler
 from conversations_hub.testing import Faults, Simulator
-from conversations_hub.transport import Clock
 
 from ..support.clock import NOW, FakeClock, ManualClock, at
 from ..support.server import Answer, Asked, answer, serving

@@ -17,13 +17,13 @@ from conversations_hub import Account, Conversation, Hub
 from conversations_hub.errors import InvalidRefError, StoreError
 from conversations_hub.redaction import PersonalData
 from conversations_hub.schema import TranscriptState
+from conversations_hub.stores import Store
+from conversations_hub.stores._store import Checkpoint, Entry, Written
 from conversations_hub.stores.jsonl import JSONLStore
-from conversations_hub.stores.sqlite import SQLiteStore, connection
-from conversations_hub.stores.sqlite.reader import SQLiteReader
-from conversations_hub.stores.sqlite.tables import CONVERSATION
-from conversations_hub.stores.store import Checkpoint, Entry, Written
-from conversations_hub.sync import Store, SyncReport, sync
-from conversations_hub.sync.plan import plan
+from conversations_hub.stores.sqlite import SQLiteStore, _connection
+from conversations_hub.stores.sqlite._reader import SQLiteReader
+from conversations_hub.stores.sqlite._tables import CONVERSATION
+from conversations_hub.sync import SyncReport, plan, sync
 
 from ..support.clock import NOW, FakeClock, at
 from ..support.jsonl import in_lines
@@ -495,14 +495,14 @@ async def test_a_finished_store_is_one_plain_file_that_needs_no_place_to_write(
     with closing(sqlite3.connect(path)) as database:  # as a sync leaves it that was killed
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    opened = connection._opened  # pyright: ignore[reportPrivateUsage]
+    opened = _connection._opened  # pyright: ignore[reportPrivateUsage]
 
     def where_nothing_can_be_written(path: Path, options: str) -> sqlite3.Connection:
         if "immutable" in options:
             return opened(path, options)
         raise sqlite3.OperationalError("unable to open database file")
 
-    monkeypatch.setattr(connection, "_opened", where_nothing_can_be_written)
+    monkeypatch.setattr(_connection, "_opened", where_nothing_can_be_written)
     with SQLiteReader(path) as archive:
         assert len(list(archive.conversations())) == 5
         assert archive.search("number").total == 5

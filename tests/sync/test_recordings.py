@@ -11,20 +11,19 @@ import msgspec
 import pytest
 
 from conversations_hub import Account, Hub
+from conversations_hub._files.partial import PartialFile
+from conversations_hub._files.recordings import name_of
+from conversations_hub._reporting import tell
+from conversations_hub._scrub.signatures import without_signatures
+from conversations_hub._transport import Clock
 from conversations_hub.errors import PayloadError, StoreError, TransportError
-from conversations_hub.files.partial import PartialFile
-from conversations_hub.files.recordings import name_of
-from conversations_hub.reporting import tell
 from conversations_hub.schema import Recording, RecordingAccess
-from conversations_hub.scrub.signatures import without_signatures
-from conversations_hub.stores.erasure import remove_recordings
+from conversations_hub.stores._erasure import remove_recordings
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.stores.sqlite.reader import SQLiteReader
-from conversations_hub.sync import sync
-from conversations_hub.sync.recordings import RecordingsReport, download_recordings
-from conversations_hub.sync.report import AccountSyncReport
+from conversations_hub.stores.sqlite._reader import SQLiteReader
+from conversations_hub.sync import RecordingsReport, download_recordings, sync
+from conversations_hub.sync._report import AccountSyncReport
 from conversations_hub.testing import Simulator
-from conversations_hub.transport import Clock
 
 from ..support.clock import FakeClock
 from ..support.public_hosts import hosts, keeping, media

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from conversations_hub import Conversation
-from conversations_hub.concurrency import run_all
+from conversations_hub._concurrency import run_all
 from conversations_hub.errors import StoreError
 from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.sync import sync

@@ -14,17 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversations_hub import Account, Conversation, Hub
+from conversations_hub._scrub.signatures import without_signatures
+from conversations_hub._transport import Clock
 from conversations_hub.adapters import BUILTIN
 from conversations_hub.errors import AuthError, ConfigurationError, InvalidRefError, StoreError
 from conversations_hub.schema import TranscriptState
-from conversations_hub.scrub.signatures import without_signatures
+from conversations_hub.stores import Store
+from conversations_hub.stores._store import Checkpoint, Entry, Window, Written
 from conversations_hub.stores.jsonl import JSONLStore
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.stores.store import Checkpoint, Entry, Window, Written
-from conversations_hub.sync import Store, SyncReport, sync
-from conversations_hub.sync.windows import STEP, join, windows
+from conversations_hub.sync import SyncReport, sync
+from conversations_hub.sync._windows import STEP, join, windows
 from conversations_hub.testing import Faults
-from conversations_hub.transport import Clock
 
 from ..support.clock import NOW, FakeClock, ManualClock, at
 from ..support.jsonl import in_lines

@@ -13,7 +13,7 @@ import pytest
 
 from conversations_hub import Account, Hub
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.sync import account, change, sync
+from conversations_hub.sync import _account, _change, sync
 
 from ..support.clock import at
 from ..support.server import Answer, Asked, answer, serving
@@ -45,7 +45,7 @@ async def test_a_long_conversation_is_digested_once_and_in_a_thread(
 
         return watch
 
-    for module, name in ((account, "fingerprint"), (change, "is_print_of")):
+    for module, name in ((_account, "fingerprint"), (_change, "is_print_of")):
         monkeypatch.setattr(module, name, watched(getattr(module, name)))
     async with (
         serving(calls) as server,

@@ -14,7 +14,6 @@ from conversations_hub import Hub
 from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.events import Event, EventKind
 from conversations_hub.testing import Faults, Simulator
-from conversations_hub.testing.simulator import webhooks
 from conversations_hub.webhooks import verify
 
 DELIVERING = [provider for provider in BUILTIN if load(provider).webhook is not None]
@@ -99,7 +98,7 @@ async def test_every_event_is_delivered_verified_and_true(provider: str) -> None
 
 
 async def test_a_receiver_that_is_away_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhooks, "_TRIED_AGAIN_AFTER", (0.0,))
+    monkeypatch.setattr("conversations_hub.testing.simulator._webhooks._TRIED_AGAIN_AFTER", (0.0,))
     async with _delivering("tavus", refusing=1) as (simulator, receiver):
         assert simulator.deliveries is not None
         accepted = simulator.deliveries.accepted

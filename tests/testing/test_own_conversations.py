@@ -14,8 +14,8 @@ from conversations_hub import Conversation, Hub, TranscriptTurn
 from conversations_hub.adapters import BUILTIN
 from conversations_hub.schema import Role, Status, ToolCall, ToolResult, TranscriptState
 from conversations_hub.testing import Simulator
-from conversations_hub.testing.simulator.corpus import Corpus
-from conversations_hub.testing.simulator.world import World
+from conversations_hub.testing.simulator._corpus import Corpus
+from conversations_hub.testing.simulator._world import World
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 

@@ -23,10 +23,10 @@ import pytest
 from conversations_hub.adapters import BUILTIN
 from conversations_hub.schema import Channel, Role
 from conversations_hub.testing import Faults, Simulator
-from conversations_hub.testing.simulator.corpus import Corpus
-from conversations_hub.testing.simulator.faults import Bucket, Fault
-from conversations_hub.testing.simulator.truth import Phase, Truth
-from conversations_hub.testing.simulator.world import Call, Simulated
+from conversations_hub.testing.simulator._corpus import Corpus
+from conversations_hub.testing.simulator._faults import Bucket, Fault
+from conversations_hub.testing.simulator._truth import Phase, Truth
+from conversations_hub.testing.simulator._world import Call, Simulated
 from conversations_hub.wire import Response
 
 from ..support.clock import ManualClock
@@ -47,7 +47,7 @@ def simulator(clock: ManualClock) -> Simulator:
 
 
 def simulated(provider: str) -> Simulated:
-    value: Simulated = import_module(f"conversations_hub.testing.simulator.{provider}").SIMULATED
+    value: Simulated = import_module(f"conversations_hub.testing.simulator._{provider}").SIMULATED
     return value
 
 
@@ -1003,7 +1003,7 @@ async def test_closing_leaves_nothing_behind_though_clients_still_wait(
     faults: Faults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Whoever waited for a client would now do so for ever.
-    monkeypatch.setattr("conversations_hub.testing.simulator.server._GRACE", 1e9)
+    monkeypatch.setattr("conversations_hub.testing.simulator._server._GRACE", 1e9)
     before = asyncio.all_tasks()
     async with aiohttp.ClientSession() as session:
         async with Simulator(conversations=5, now=NOW, faults=faults) as running:

@@ -17,9 +17,9 @@ import pytest
 from conversations_hub.adapters import BUILTIN
 from conversations_hub.schema import Role
 from conversations_hub.testing import Faults, Simulator
-from conversations_hub.testing.simulator.corpus import Corpus
-from conversations_hub.testing.simulator.truth import Truth
-from conversations_hub.testing.simulator.world import Call, Simulated, World
+from conversations_hub.testing.simulator._corpus import Corpus
+from conversations_hub.testing.simulator._truth import Truth
+from conversations_hub.testing.simulator._world import Call, Simulated, World
 from conversations_hub.wire import Response
 
 from ..support.clock import ManualClock
@@ -42,7 +42,7 @@ def simulator(clock: ManualClock) -> Simulator:
 
 
 def simulated(provider: str) -> Simulated:
-    value: Simulated = import_module(f"conversations_hub.testing.simulator.{provider}").SIMULATED
+    value: Simulated = import_module(f"conversations_hub.testing.simulator._{provider}").SIMULATED
     return value
 
 

@@ -17,10 +17,11 @@ import pytest
 from aiohttp.client_reqrep import ConnectionKey
 
 from conversations_hub import Account, Hub, errors
-from conversations_hub.policy import PROFILES, Breaker
+from conversations_hub._transport.connections import Connections
+from conversations_hub._transport.failures import failure_of
+from conversations_hub.policy import PROFILES
+from conversations_hub.policy._breaker import Breaker
 from conversations_hub.signals import BreakerChanged, RetryScheduled, Signal, Waited
-from conversations_hub.transport.connections import Connections
-from conversations_hub.transport.failures import failure_of
 
 from ..support.server import Answer, Asked, Scripted, answer, serving
 

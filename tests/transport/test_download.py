@@ -18,6 +18,8 @@ import msgspec
 import pytest
 
 from conversations_hub import Account, Hub
+from conversations_hub._files.partial import PartialFile
+from conversations_hub._transport.guard import is_public
 from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.errors import (
     AuthError,
@@ -34,13 +36,11 @@ from conversations_hub.errors import (
     UnsafeURLError,
     UnsupportedError,
 )
-from conversations_hub.files.partial import PartialFile
 from conversations_hub.hub import Download
 from conversations_hub.policy import PROFILES
 from conversations_hub.schema import Recording, RecordingAccess
 from conversations_hub.signals import AttemptEnded
 from conversations_hub.testing import Simulator
-from conversations_hub.transport.guard import is_public
 
 from ..support.clock import NOW, FakeClock
 from ..support.public_hosts import hosts, keeping, kept, media
@@ -447,7 +447,7 @@ async def test_what_ends_under_way_leaves_only_what_can_be_gone_on_with(how: str
 _KILLED = """
 import os, sys
 from pathlib import Path
-from conversations_hub.files import partial
+from conversations_hub._files import partial
 partial._KEPT_EVERY = 4 * 1024 * 1024
 part = partial.PartialFile(Path(sys.argv[1]), "c1", overwrite=False)
 part.begin('"1"')
@@ -503,7 +503,7 @@ async def test_a_part_of_the_rest_is_gone_on_with_too(tmp_path: Path) -> None:
 
 
 async def test_a_large_one_is_whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("conversations_hub.files.partial._KEPT_EVERY", 2 * 1024 * 1024)
+    monkeypatch.setattr("conversations_hub._files.partial._KEPT_EVERY", 2 * 1024 * 1024)
     body = bytes(range(250)) * 20_000
     async with serving(media(body, headers={"ETag": '"1"'})) as server, hub_at(server.url) as hub:
         done = await hub.download(AT_PROVIDER, tmp_path / "a")

@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from conversations_hub import Account, Conversation, Hub, scrub
+from conversations_hub import Account, Conversation, Hub, _scrub
+from conversations_hub._scrub.members import scrubbed
+from conversations_hub._transport import ReadBudget
 from conversations_hub.adapter import Query, RawPage
 from conversations_hub.adapters import tavus
-from conversations_hub.scrub.members import scrubbed
-from conversations_hub.transport import ReadBudget
 from conversations_hub.wire import Flow
 
 from ..support.server import answer, serving
@@ -169,7 +169,7 @@ async def test_the_raw_of_a_long_answer_is_scrubbed_in_a_thread(monkeypatch: pyt
         threads.append(threading.current_thread())
         return scrubbed(body, secret_fields)
 
-    monkeypatch.setattr(scrub, "scrubbed", watched)
+    monkeypatch.setattr(_scrub, "scrubbed", watched)
     async with (
         serving(answer(long_row()), answer(details(1))) as server,
         Hub([Account("tavus", key="key", base_url=server.url)], keep_raw=True) as hub,

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from yarl import URL
 
+from conversations_hub._transport import Clock, Lane, Limiter
 from conversations_hub.account import Account
 from conversations_hub.adapter import Adapter
 from conversations_hub.errors import (
@@ -23,7 +24,6 @@ from conversations_hub.errors import (
 from conversations_hub.policy import PROFILES, Profile
 from conversations_hub.signals import AttemptEnded, BreakerChanged, RetryScheduled, Signal, Waited
 from conversations_hub.signing import header
-from conversations_hub.transport import Clock, Lane, Limiter
 from conversations_hub.wire import Flow, Request, Response
 
 from ..support.clock import FakeClock

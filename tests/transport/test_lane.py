@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from conversations_hub._transport import Clock, Counts, Lane
 from conversations_hub.account import Account
 from conversations_hub.adapter import Adapter
 from conversations_hub.errors import (
@@ -30,7 +31,6 @@ from conversations_hub.errors import (
 )
 from conversations_hub.policy import PROFILES, Profile
 from conversations_hub.signing import header
-from conversations_hub.transport import Clock, Counts, Lane
 from conversations_hub.wire import Flow, Request, Response
 
 from ..support.clock import FakeClock

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from conversations_hub import Account, Hub
+from conversations_hub._files.partial import PartialFile
+from conversations_hub._transport.threads import Threads
 from conversations_hub.errors import LocalLimitError
-from conversations_hub.files.partial import PartialFile
 from conversations_hub.schema import Recording, RecordingAccess
-from conversations_hub.transport.threads import Threads
 
 from ..support.public_hosts import media
 from ..support.server import Scripted, answer, serving

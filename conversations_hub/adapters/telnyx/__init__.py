@@ -41,7 +41,7 @@ from ._webhook import events
 
 __all__ = ["ADAPTER", "delete", "events", "get", "list_page", "normalize", "recording", "refusal", "send", "start"]
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 _envelope = msgspec.json.Decoder(Envelope, strict=False)
 _whole = msgspec.json.Decoder(Whole, strict=False)
@@ -131,7 +131,7 @@ def _iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _read(reply: Response, decoder: msgspec.json.Decoder[T]) -> T:
+def _read(reply: Response, decoder: msgspec.json.Decoder[_T]) -> _T:
     return read_or_raise(reply, lambda body: decode(body, decoder, []))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from .store import JSONLStore
+from ._reader import JSONLReader
+from ._store import JSONLStore
 
-__all__ = ["JSONLStore"]
+__all__ = ["JSONLReader", "JSONLStore"]

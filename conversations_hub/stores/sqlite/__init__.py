@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from .store import SQLiteStore
+from ._reader import SQLiteReader
+from ._store import SQLiteStore
 
-__all__ = ["SQLiteStore"]
+__all__ = ["SQLiteReader", "SQLiteStore"]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from ..._moved import moved
 
 __all__: list[str] = []
 
-__getattr__ = moved(__name__, "conversations_hub.stores.sqlite")
+__getattr__: Callable[[str], Any] = moved(__name__, "conversations_hub.stores.sqlite")

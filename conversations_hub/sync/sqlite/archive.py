@@ -1,9 +1,12 @@
-"""Moved to `conversations_hub.stores.sqlite.reader`; this alias is removed in 0.3."""
+"""`Archive` is `conversations_hub.stores.sqlite.SQLiteReader`; this alias is removed in 0.3."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 from ..._moved import moved
 
 __all__: list[str] = []
 
-__getattr__ = moved(__name__, names={"Archive": "conversations_hub.stores.sqlite.reader:SQLiteReader"})
+__getattr__: Callable[[str], Any] = moved(__name__, names={"Archive": "conversations_hub.stores.sqlite:SQLiteReader"})

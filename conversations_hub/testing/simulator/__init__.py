@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .faults import Fault, Faults
-from .server import Simulator
+from ._faults import Fault, Faults
+from ._server import Simulator
+from ._webhooks import Deliveries
 
-__all__ = ["Fault", "Faults", "Simulator"]
+__all__ = ["Deliveries", "Fault", "Faults", "Simulator"]

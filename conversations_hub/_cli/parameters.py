@@ -1,0 +1,96 @@
+"""Parse the values of options: instants, spans, numbers, proxies and stores."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import reduce
+from math import isfinite
+from typing import Any
+
+import click
+
+from ..errors import ConfigurationError
+from ..stores._url import StoreURL
+
+__all__ = ["Count", "Number", "instant", "options_of", "proxy", "span", "store_url"]
+
+_SPAN = re.compile(r"(?P<number>[0-9]{1,9})(?P<unit>[smhdw])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def instant(text: str) -> datetime:
+    """Parse `2026-11-20`, `2026-11-20T09:30+01:00`, or `90d`, `12h`, `30m` before now; UTC without a zone."""
+    try:
+        if _SPAN.fullmatch(text):
+            return datetime.now(UTC) - span(text)
+        found = datetime.fromisoformat(text)
+    except (ValueError, OverflowError, click.BadParameter):
+        raise click.BadParameter(
+            f"invalid date or time {text!a}: use 2026-11-20, 2026-11-20T09:30Z, 90d, 12h or 30m"
+        ) from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def span(text: str) -> timedelta:
+    """Parse `2d`, `12h`, `90m`, `45s` or `1w`."""
+    found = _SPAN.fullmatch(text)
+    try:
+        if found:
+            return timedelta(**{_UNITS[found["unit"]]: int(found["number"])})
+    except OverflowError:
+        pass
+    raise click.BadParameter(f"invalid span {text!a}: use 2d, 12h or 90m")
+
+
+class Number(click.FloatRange):
+    """A finite number: click accepts `nan` in every range, and `inf` would wait forever."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Parse the number."""
+        number = super().convert(value, param, ctx)
+        if not isfinite(number):
+            self.fail(f"{value} is not a finite number", param, ctx)
+        return number
+
+
+class Count(click.IntRange):
+    """A count, limited to the largest integer of SQLite, which is more than any store holds."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Parse the count."""
+        count: int = super().convert(value, param, ctx)
+        return min(count, 2**63 - 1)
+
+
+def proxy(text: str) -> str:
+    """Parse the URL of a proxy; refuse a password, which the process list and the shell's history would show."""
+    from .._proxy import Proxy  # noqa: PLC0415
+
+    try:
+        Proxy(text)
+    except ConfigurationError as error:
+        raise click.BadParameter(error.reason) from None
+    if "@" in text:
+        raise click.BadParameter(
+            "other users of this machine could read the password: write proxy = … into the file of --config, or set"
+            " HTTPS_PROXY and give --proxy-from-env"
+        )
+    return text
+
+
+def store_url(text: str) -> StoreURL:
+    """Parse a store URL; refuse a probable mistake, which would create a file of that name."""
+    try:
+        return StoreURL.parse(text)
+    except ConfigurationError as error:
+        raise click.BadParameter(error.reason) from None
+
+
+_Declaration = Callable[..., None]
+
+
+def options_of(*options: Callable[[_Declaration], _Declaration]) -> Callable[[_Declaration], _Declaration]:
+    """Return one decorator that adds several options, in this order."""
+    return lambda declaration: reduce(lambda command, option: option(command), reversed(options), declaration)

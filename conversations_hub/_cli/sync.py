@@ -1,0 +1,215 @@
+"""`sync`: bring a store up to date, once or again and again, and show the result."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import shlex
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Literal
+
+import click
+import msgspec
+
+from ..errors import ConfigurationError, InvalidRefError
+from ..hub import Hub
+from ..redaction import Redact
+from ..schema._rendering import span
+from ..stores._url import StoreURL
+from ..sync import RecordingsReport, SyncReport, download_recordings, sync
+from .accounts import Accounts
+from .outcome import show_outcome
+from .progress import Progress, WatchedRecordings, WatchedSync
+from .sentences import sentence
+from .stopping import until_stopped
+from .terminal import escaped, write_json
+from .waits import Waits
+
+__all__ = ["pause", "redactors", "run", "since_kept"]
+
+pause = asyncio.sleep
+_EVERY = 60.0  # seconds between runs
+
+
+def run(
+    targets: tuple[str, ...],
+    *,
+    store: StoreURL,
+    since: datetime | None,
+    until: datetime | None,
+    lookback: timedelta | None,
+    again: bool,
+    redact: bool,
+    no_verify: bool,
+    keep: timedelta | None,
+    follow: bool,
+    every: float | None,
+    raw: bool,
+    recordings: Path | None,
+    any_host: bool,
+    accounts: Accounts,
+    as_json: bool,
+) -> bool:
+    """Bring the store up to date, and return whether it is complete; with `follow`, again and again until stopped.
+
+    Whatever ends a run early, the result until then is shown.
+    """
+    if every is not None and not follow:
+        raise click.UsageError("--every needs --follow")
+    if any_host and recordings is None:
+        raise click.UsageError("--any-host needs --recordings")
+    wanted = _Wanted(
+        targets=targets,
+        store=store,
+        accounts=accounts,
+        since=since,
+        until=until,
+        verify=not no_verify,
+        keep=keep,
+        lookback=lookback,
+        again=again,
+        redact=redact,
+        raw=raw,
+        recordings=recordings,
+        any_host=any_host,
+        every=(every or _EVERY) if follow else None,
+        as_json=as_json,
+    )
+    return wanted.run()
+
+
+def redactors() -> Sequence[Redact]:
+    """Return the redactors of `--redact`; new ones for each run, because they count."""
+    from ..redaction import PersonalData  # noqa: PLC0415
+
+    return (PersonalData(),)
+
+
+def since_kept(since: datetime | None, keep: timedelta | None) -> datetime | None:
+    """Return the start of the span if conversations older than `keep` are not fetched, UTC."""
+    instants = [instant for instant in (since, _oldest(keep)) if instant is not None]
+    return max(instants, default=None)
+
+
+def _oldest(keep: timedelta | None) -> datetime | None:
+    return None if keep is None else datetime.now(UTC) - keep
+
+
+class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """The options of a sync."""
+
+    targets: tuple[str, ...]
+    store: StoreURL
+    accounts: Accounts
+    since: datetime | None
+    until: datetime | None
+    verify: bool
+    keep: timedelta | None
+    """Older conversations are erased."""
+    lookback: timedelta | None
+    again: bool
+    redact: bool
+    raw: bool
+    recordings: Path | None
+    any_host: bool
+    every: float | None
+    """Seconds between runs; None: one run."""
+    as_json: bool
+
+    def run(self) -> bool:
+        """Run once, or until stopped."""
+        progress = Progress()
+        work = self._once(progress) if self.every is None else self._follow(progress, self.every)
+        return until_stopped(work, progress.say)
+
+    async def _follow(self, progress: Progress, every: float) -> bool:
+        """Run until stopped; only a usage error in the first run, or a closed output, ends it."""
+        for number in count():
+            try:
+                await self._once(progress, is_first=not number)
+            except Exception as error:
+                is_usage = isinstance(error, ConfigurationError | InvalidRefError | click.ClickException)
+                has_no_reader = isinstance(error, OSError) and error.errno == errno.EPIPE
+                if has_no_reader or (is_usage and not number):
+                    raise
+                progress.say(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC: {sentence(error)}; next run in {every:g} s")
+            await pause(every)
+        raise AssertionError("unreachable")
+
+    async def _once(self, progress: Progress, *, is_first: bool = True) -> bool:
+        report, waits, began = SyncReport(), Waits(), time.monotonic()
+        files: RecordingsReport | None = None
+        end: _End = "stopped"
+        try:
+            async with self.accounts.opened(profile="bulk", keep_raw=self.raw, on_signal=waits.hear) as hub:
+                with progress.watching(WatchedSync(report, waits)):
+                    await sync(
+                        hub,
+                        self.store.open(),
+                        *self.targets,
+                        since=since_kept(self.since, self.keep),
+                        until=self.until,
+                        verify=self.verify,
+                        lookback=self.lookback,
+                        again=self.again and is_first,
+                        redact=redactors() if self.redact else (),  # new ones for each run, because they count
+                        report=report,
+                    )
+                if self.recordings is not None:
+                    files = RecordingsReport()
+                    with progress.watching(WatchedRecordings(files, waits)):
+                        await self._download(hub, self.recordings, files)
+            if (oldest := _oldest(self.keep)) is not None:
+                await asyncio.to_thread(self._prune, oldest)
+            is_complete = report.complete and (files is None or files.complete)
+            end = "complete" if is_complete else "incomplete"
+        except Exception:
+            end = "failed"
+            raise
+        finally:
+            if any(account.elapsed for account in report.accounts):
+                self._show(report, files, end, time.monotonic() - began)
+        return is_complete
+
+    def _prune(self, before: datetime) -> None:
+        with self.store.open().reader() as reader:
+            reader.prune(before, recordings=self.recordings)
+
+    async def _download(self, hub: Hub, folder: Path, files: RecordingsReport) -> None:
+        with self.store.open().reader() as reader:
+            accounts = hub.accounts(*self.targets) if self.targets else reader.accounts()
+            there = [reader.recordings(where, since=self.since, until=self.until) for where in accounts]
+            await download_recordings(hub, there, folder, allow_any_public_host=self.any_host, report=files)
+
+    def _show(self, report: SyncReport, files: RecordingsReport | None, end: _End, seconds: float) -> None:
+        """Write the result, the store, the time it took, and what to do next."""
+        if self.as_json:
+            result = report.to_dict() | ({} if files is None else {"recordings": files})
+            write_json(msgspec.json.encode(result | {"end": end}))
+        else:
+            show_outcome(report, files)
+        said = f"{escaped(str(self.store))}: {_ENDS[end]} after {span(seconds)}; {self._advice(end)}"
+        click.echo(said, err=self.as_json)
+
+    def _advice(self, end: _End) -> str:
+        if end == "stopped":
+            return "run the same command again to resume"
+        if self.every is not None:
+            return f"next run in {self.every:g} s"
+        if end != "complete":
+            return "what is committed stays; run the same command again to fetch what is missing"
+        given = "" if str(self.store) == "conversations.db" else f" --store {shlex.quote(str(self.store))}"
+        return f"conversations-hub {'status' if self.store.kind == 'jsonl' else 'search WORDS'}{given}"
+
+
+_End = Literal["complete", "incomplete", "failed", "stopped"]
+_ENDS: Mapping[_End, str] = {
+    "complete": "up to date",
+    "incomplete": "not complete",
+    "failed": "failed",
+    "stopped": "stopped",
+}

@@ -1,0 +1,415 @@
+"""Read a SQLite store: conversations by ref and by filter, and turns by their words."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from functools import partial
+from heapq import merge
+from itertools import chain, groupby, islice
+from math import inf
+from operator import itemgetter
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+import msgspec
+
+from ..._instants import check_span
+from ..._refs import Ref, Target
+from ...adapters import load
+from ...errors import InvalidRefError, NotFoundError
+from ...schema import Conversation, Recording, Role, Status
+from .._erasure import Person, Receipt
+from .._filters import Filters
+from .._reader import Found, Hit
+from .._status import StoreStatus
+from .._untrusted import instant_of
+from ._connection import connect, has_index, using
+from ._erasure import Plan, named, older
+from ._query import Query, parsed, snippet
+from ._status import status
+from ._tables import CONVERSATION, PARTICIPANT, RECORDING, TURN, conversation_of, instant_text, recording_of
+from ._writer import Writer
+
+__all__ = ["SQLiteReader"]
+
+T = TypeVar("T")
+
+_MOST_HINTS: Final = 20  # words that are counted one by one if nothing is found
+
+
+class SQLiteReader:
+    """Reads a store's file, also while a sync writes; any number of readers may. Close it, or use it with `with`.
+
+    Its methods block while they wait for the disk: in an event loop, call them through `asyncio.to_thread`.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path: Path = Path(path)
+        self._asked: dict[str, Query] = {}
+        self._open()
+
+    def _open(self) -> None:
+        self._connection = connect(self.path)
+        try:
+            is_indexed = has_index(self._connection)
+        except BaseException:
+            self._connection.close()
+            raise
+        if is_indexed:
+            self._source, self._match, self._order = _INDEXED, "turns_text MATCH ?", "turns_text.rank"
+        else:
+            # Builds of SQLite without full-text search: slow, and newest first.
+            self._source, self._match, self._order = _UNINDEXED, "holds(turns.text, ?)", "at DESC, turns.key"
+            self._connection.create_function("holds", 2, self._holds)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the file."""
+        self._connection.close()
+
+    def erase(
+        self,
+        *refs: str,
+        person: Person | None = None,
+        recordings: str | Path | None = None,
+        dry_run: bool = False,
+        now: datetime | None = None,
+    ) -> Receipt:
+        """Erase the named conversations and all of a person, permanently; with `dry_run` only return which.
+
+        They are removed from the tables, the search index and the bytes of the file, which is rewritten, and no sync
+        brings them back. With `recordings`, the folder filled by `sync --recordings`, their files are removed too.
+        Other readers must be closed first. Copies and backups are not touched: erasing them is up to you.
+
+        Raises:
+            StoreError: a sync is running on the store, another reader is open, or there is no room to rewrite it.
+            InvalidRefError: a malformed ref, or one that several accounts have.
+        """
+        return self._erase(partial(named, refs=refs, person=person), recordings, dry_run=dry_run, now=now)
+
+    def prune(
+        self,
+        before: datetime,
+        *,
+        recordings: str | Path | None = None,
+        dry_run: bool = False,
+        now: datetime | None = None,
+    ) -> Receipt:
+        """Erase, as `erase` does, the conversations from before an aware instant; those without one stay."""
+        check_span(before, None)
+        return self._erase(partial(older, than=before), recordings, dry_run=dry_run, now=now)
+
+    def _erase(
+        self,
+        choose: Callable[[sqlite3.Connection], Plan],
+        recordings: str | Path | None,
+        *,
+        dry_run: bool,
+        now: datetime | None,
+    ) -> Receipt:
+        if dry_run:
+            with using(self.path):
+                return choose(self._connection).receipt(self.path, None)
+        self._connection.close()  # the file is rewritten
+        try:
+            with using(self.path), closing(Writer(self.path, {})) as writer:
+                folder = None if recordings is None else Path(recordings)
+                return writer.erase(choose, folder, now or datetime.now(UTC))
+        finally:
+            self._open()
+
+    def accounts(self) -> list[str]:
+        """Return the accounts in the store, as "provider/account"."""
+        found = set(self._ask("SELECT account FROM accounts", (), _text))
+        for provider in self._each(_NEXT_PROVIDER):
+            found.update(f"{provider}/{account}" for account in self._each(_NEXT_ACCOUNT, provider))
+        return sorted(found)
+
+    def _each(self, question: str, *values: str) -> Iterator[str]:
+        """Yield each distinct value, by a query for the next one: DISTINCT may read all rows between them."""
+        last: str | None = ""
+        while last is not None:
+            [last] = self._ask(question, (*values, last), _text_or_none)
+            if last is not None:
+                yield last
+
+    def status(self) -> StoreStatus:
+        """Return the status of the store, account by account."""
+        with using(self.path):
+            return status(partial(self._ask, make=tuple))
+
+    def get(self, ref: str) -> Conversation:
+        """Return one conversation.
+
+        Raises:
+            NotFoundError: the store does not have it.
+            InvalidRefError: a malformed ref, or one that several accounts have.
+        """
+        parsed = Ref.parse(ref)
+        target = parsed.target
+        # Not sorted: SQLite would read the index that is sorted until the id turns up.
+        rows = self._rows(_equal(provider=target.provider, account=target.account, id=parsed.id), limit=2)
+        found = [self._whole(row) for row in rows]
+        if len(found) > 1:
+            raise InvalidRefError(f"several {target.provider} accounts have this id: write provider/account:id")
+        if not found:
+            raise NotFoundError("no such conversation in the store", provider=target.provider, account=target.account)
+        return found[0]
+
+    def conversations(
+        self,
+        *targets: str,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        status: Status | str | None = None,
+        agent: str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Conversation]:
+        """Yield conversations, newest first; one without an instant lies in every span, as in `hub.list`."""
+        wanted = Filters.of(targets, since, until, status=status, agent=agent)
+        condition = _all(_before(until), _equal(status=wanted.status, agent_id=agent))
+        spans: list[_Condition] = [("", [])]
+        if since is not None:  # two queries: a single one would read everything between them
+            spans = [("at >= ?", [instant_text(since)]), ("at = ''", [])]
+        # And one for each target: no index sorts those of several targets together.
+        owners = [_is_of(target) for target in wanted.targets] or [("", [])]
+        found = (self._newest_first([_all(one, condition, span) for one in owners], limit) for span in spans)
+        return islice(chain.from_iterable(found), limit)
+
+    def recordings(
+        self, *targets: str, since: datetime | None = None, until: datetime | None = None
+    ) -> Iterator[tuple[Recording, int, datetime | None]]:
+        """Yield the recordings of the matching conversations, newest first.
+
+        Each comes with its position in its conversation, and with when the conversation was created, else when it
+        started, UTC.
+        """
+        where, values = _narrowed(Filters.of(targets, since, until))
+        return self._ask(
+            "SELECT provider, account, id, at, position,"
+            f" {', '.join(f'recordings.{name}' for name in RECORDING)}"
+            " FROM recordings JOIN conversations ON conversations.key = recordings.conversation"
+            f" WHERE {where or '1'}"
+            " ORDER BY at DESC, conversation, position",
+            values,
+            _recording,
+        )
+
+    def search(
+        self,
+        words: str,
+        *targets: str,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        role: Role | str | None = None,
+        status: Status | str | None = None,
+        agent: str | None = None,
+        anywhere: bool = False,
+        limit: int = 20,
+        offset: int = 0,
+    ) -> Found:
+        """Return the turns that contain all the words, best match first, starting at `offset`.
+
+        Words match in any case, with or without accents. `"quoted words"` must follow each other, and a star at the end
+        matches all words that start like this: `refund*`. `OR` between two words makes one of them enough; `NOT` or a
+        dash before a word leaves out the turns that contain it.
+
+        With `anywhere` the words may be in different turns of one conversation, each turn with one of them is a hit,
+        and `NOT` leaves out whole conversations. `since`, `until`, `status` and `agent` filter as in `hub.list`; `role`
+        is the role of the speaker.
+
+        Raises:
+            InvalidRefError: a malformed argument, or too many words for one search.
+        """
+        wanted = Filters.of(targets, since, until, status=status, agent=agent, role=role)
+        query = parsed(words)
+        if not query:
+            hint = "the query only leaves words out: add one to find" if query.unwanted else "the query has no words"
+            return Found(hits=[], total=0, hint=hint)
+        narrowed = _all(_narrowed(wanted), _equal(role=wanted.role, status=wanted.status, agent_id=agent))
+        asked = _all(self._anywhere(query, wanted.role) if anywhere else self._said(query), narrowed)
+        where, values = asked
+        question = f"SELECT {_FOUND}, turns.text{self._source} WHERE {where} ORDER BY {self._order} LIMIT ? OFFSET ?"
+        hits = list(self._ask(question, (*values, limit, offset), partial(_hit, query)))
+        total = offset + len(hits) if 0 < len(hits) < limit else self._count(asked)
+        return Found(hits=hits, total=total, hint=None if total else self._hint(query, narrowed, anywhere=anywhere))
+
+    def _said(self, query: Query) -> _Condition:
+        """Return the condition that a turn matches."""
+        expression = query.expression()
+        self._asked[expression] = query
+        return self._match, [expression]
+
+    def _holds(self, text: str, expression: str) -> bool:
+        return self._asked[expression].holds(text)
+
+    def _anywhere(self, query: Query, role: Role | None) -> _Condition:
+        """Return the condition that a turn contains some of the words, in a conversation that contains all of them."""
+        conditions = [self._said(Query((tuple(term for terms in query.wanted for term in terms),)))]
+        for terms, is_in in [*((terms, "IN") for terms in query.wanted), (query.unwanted, "NOT IN")]:
+            if terms:
+                where, values = _all(self._said(Query((terms,))), _equal(role=role))
+                said_in = f"SELECT turns.conversation{self._source} WHERE {where}"
+                conditions.append((f"turns.conversation {is_in} ({said_in})", values))
+        return _all(*conditions)
+
+    def _count(self, condition: _Condition) -> int:
+        where, values = condition
+        # Without filters the index alone can count, without reading each turn.
+        source = " FROM turns_text" if where == "turns_text MATCH ?" else self._source
+        [count] = self._ask(f"SELECT count(*){source} WHERE {where}", values, itemgetter(0))
+        return int(count)
+
+    def _hint(self, query: Query, narrowed: _Condition, *, anywhere: bool) -> str:
+        terms = [term for terms in query.wanted for term in terms][:_MOST_HINTS]
+        alone = {term.said: self._count(_all(self._said(Query(((term,),))), narrowed)) for term in terms}
+        if len(alone) == 1 and not query.unwanted:
+            return f"no matches for {terms[0].said}"
+        each = ", ".join(f"{said} in {count or 'no'} turn{'s' * (count != 1)}" for said, count in alone.items())
+        further = "" if anywhere or not all(alone.values()) else "; they may be in different turns of a conversation"
+        return f"no {'conversation' if anywhere else 'turn'} matches all of that. Separately: {each}{further}"
+
+    def _newest_first(self, conditions: Sequence[_Condition], limit: int | None) -> Iterator[Conversation]:
+        """Yield the conversations that meet one of the conditions, each once."""
+        found = [self._rows(condition, limit, "ORDER BY at DESC, key DESC") for condition in conditions]
+        for _, alike in groupby(merge(*found, key=_AGE, reverse=True), key=_AGE):
+            yield self._whole(next(alike))
+
+    def _rows(self, condition: _Condition, limit: int | None, order: str = "") -> Iterator[Sequence[Any]]:
+        where, values = condition
+        question = f"SELECT {_ROW} FROM conversations WHERE {where or '1'} {order} LIMIT ?"
+        return self._ask(question, (*values, -1 if limit is None else limit), _aged)
+
+    def _whole(self, row: Sequence[Any]) -> Conversation:
+        _, key, *columns = row
+        with using(self.path):
+            return conversation_of(columns, *(self._parts(table, names, key) for table, names in _PARTS))
+
+    def _parts(self, table: str, names: Sequence[str], key: int) -> list[Sequence[Any]]:
+        question = f"SELECT {', '.join(names)} FROM {table} WHERE conversation = ? ORDER BY position"
+        return [_finite(row) for row in self._connection.execute(question, (key,)).fetchall()]
+
+    def _ask(self, question: str, values: Sequence[Any], make: Callable[[Sequence[Any]], T]) -> Iterator[T]:
+        """Yield the result of `make` for each row; raise `StoreError` for anything wrong with one."""
+        with using(self.path):
+            for row in self._connection.execute(question, values):
+                yield make(_finite(row))
+
+
+_NEXT_PROVIDER: Final = "SELECT min(provider) FROM conversations WHERE provider > ?"
+_NEXT_ACCOUNT: Final = "SELECT min(account) FROM conversations WHERE provider = ? AND account > ?"
+_ROW: Final = ", ".join(("at", "key", *CONVERSATION))
+_AGE: Final = itemgetter(0, 1)  # of a row
+_PARTS: Final = (("turns", TURN), ("participants", PARTICIPANT), ("recordings", RECORDING))
+_FOUND: Final = "provider, account, id, at, title, turns.position, role, start"
+_UNINDEXED: Final = " FROM turns JOIN conversations ON conversations.key = turns.conversation"
+_INDEXED: Final = (
+    " FROM turns_text JOIN turns ON turns.key = turns_text.rowid"
+    " JOIN conversations ON conversations.key = turns.conversation"
+)
+
+_Condition = tuple[str, list[Any]]  # in SQL, and the values of its placeholders
+
+
+def _all(*conditions: _Condition) -> _Condition:
+    parts = [where for where, _ in conditions if where]
+    return " AND ".join(parts), [value for _, values in conditions for value in values]
+
+
+def _equal(**columns: str | None) -> _Condition:
+    given = {name: str(value) for name, value in columns.items() if value is not None}
+    return " AND ".join(f"{name} = ?" for name in given), list(given.values())
+
+
+def _narrowed(wanted: Filters) -> _Condition:
+    """Return the condition for targets and span."""
+    named = [_is_of(target) for target in wanted.targets]
+    owners = f"({' OR '.join(where for where, _ in named)})" if named else ""
+    since: _Condition = ("", [])
+    if wanted.since is not None:  # as in `hub.list`, one without an instant is in every span
+        since = ("(at >= ? OR at = '')", [instant_text(wanted.since)])
+    return _all((owners, [value for _, values in named for value in values]), since, _before(wanted.until))
+
+
+def _before(until: datetime | None) -> _Condition:
+    return ("", []) if until is None else ("at < ?", [instant_text(until)])
+
+
+def _is_of(target: Target) -> _Condition:
+    conditions: list[str] = ["provider = ?"]
+    values: list[Any] = [target.provider]
+    if target.account is not None:
+        conditions.append("account = ?")
+        values.append(target.account)
+    if target.resource is not None:
+        adapter = load(target.provider)
+        if target.resource == adapter.main:
+            prefixes = [prefix for name in adapter.resources for prefix in adapter.id_prefixes(name)]
+            conditions += ["substr(id, 1, ?) <> ?"] * len(prefixes)
+        else:
+            prefixes = [*adapter.id_prefixes(target.resource)]
+            conditions.append(f"({' OR '.join(['substr(id, 1, ?) = ?'] * len(prefixes))})")
+        values += [part for prefix in prefixes for part in (len(prefix), prefix)]
+    return " AND ".join(conditions), values
+
+
+# how rows are read; invalid values raise one of `UNREADABLE`
+
+
+def _finite(row: Sequence[Any]) -> Sequence[Any]:
+    if inf in row or -inf in row:  # SQLite can hold infinity, JSON cannot
+        raise ValueError
+    return row
+
+
+def _text(row: Sequence[Any]) -> str:
+    [text] = row
+    return msgspec.convert(text, str)
+
+
+def _text_or_none(row: Sequence[Any]) -> str | None:
+    [text] = row
+    return msgspec.convert(text, str | None)
+
+
+def _aged(row: Sequence[Any]) -> Sequence[Any]:
+    """Return a row, after checking the values that conversations are sorted by."""
+    msgspec.convert(row[:2], tuple[str, int])
+    return row
+
+
+def _recording(row: Sequence[Any]) -> tuple[Recording, int, datetime | None]:
+    provider, account, id, made_at, position, *columns = row
+    at = instant_of(made_at) if made_at else None
+    return recording_of(_ref(provider, account, id), columns), msgspec.convert(position, int), at
+
+
+def _hit(query: Query, row: Sequence[Any]) -> Hit:
+    provider, account, id, created_at, title, position, role, start, text = row
+    return msgspec.convert(
+        {
+            "ref": _ref(provider, account, id),
+            "created_at": created_at or None,
+            "title": title,
+            "position": position,
+            "role": role,
+            "start": start,
+            "snippet": snippet(text, query),
+        },
+        Hit,
+    )
+
+
+def _ref(provider: str, account: str, id: str) -> str:
+    return f"{provider}:{id}" if account == "default" else f"{provider}/{account}:{id}"

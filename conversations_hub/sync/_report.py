@@ -1,0 +1,217 @@
+"""The report of a sync, account by account: what was written, what is still to come, and what is missing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Final, Literal
+
+import msgspec
+
+from .._reporting import MAX_REPORTED
+from ..errors import HubError
+from ..schema import Issue
+from ..stores._store import Window, Written
+
+__all__ = ["COUNTED", "AccountSyncReport", "Reasons", "Stage", "SyncReport", "Walked"]
+
+
+Stage = Literal["asking", "listing", "verifying", "looking again"]
+"""Waiting for the first answer, walking a list, walking it again, or fetching unsettled conversations again."""
+
+
+_MOST_REASONS: Final = 20
+
+
+class Reasons(Counter[str]):
+    """Errors counted by reason; after the first twenty reasons, the others are counted by kind."""
+
+    def note(self, error: HubError) -> None:
+        """Count an error."""
+        kind = type(error).__name__
+        reason = f"{kind}: {error.reason}"
+        self[reason if reason in self or len(self) < _MOST_REASONS else f"{kind}, for other reasons"] += 1
+
+
+class Walked(msgspec.Struct, frozen=True, kw_only=True):
+    """The counts of `AccountSyncReport` for one window. Unsettled conversations fetched again belong to no window."""
+
+    window: Window
+    listed: int
+    fetched: int
+    new: int
+    updated: int
+    unchanged: int
+    pending: int
+    restricted: int
+    missing: int
+    bad: int
+    failed: int
+    given_up: int
+
+
+COUNTED: Final = tuple(name for name in Walked.__struct_fields__ if name != "window")
+
+
+class AccountSyncReport:
+    """The sync of one account. Numbers count conversations."""
+
+    def __init__(self, where: str) -> None:
+        self.where: str = where
+        """"provider/account"."""
+        self.windows: list[Walked] = []
+        """The windows walked to their end, each with its counts."""
+        self.listed: int = 0
+        """Rows the provider sent in the first pass over each window."""
+        self.fetched: int = 0
+        """Fetched one by one."""
+        self.new: int = 0
+        self.updated: int = 0
+        """Stored before, and now with different content."""
+        self.unchanged: int = 0
+        self.share: float | None = None
+        """Share of the requested span that is walked, from 0 to 1; None if unknown."""
+        self.stage: Stage = "asking"
+        """What the sync is doing now."""
+        self.seen: int = 0
+        """Rows the provider sent in the current pass."""
+        self.pending: int = 0
+        """Written, and fetched again by the next run: still running, or the transcript or analysis may still come."""
+        self.restricted: int = 0
+        """Written without a transcript, because the provider does not show it."""
+        self.missing: int = 0
+        """Listed or stored before, but gone when fetched."""
+        self.bad: int = 0
+        """Rows that could not be read."""
+        self.rejected: list[Issue] = []
+        """Where these rows were and why they could not be read, for the first hundred at most."""
+        self.failed: int = 0
+        """Written without details, because fetching them failed; the next run tries again."""
+        self.given_up: int = 0
+        """Written without details, because fetching them failed for as long as `patience`; no longer retried."""
+        self.not_loaded: list[str] = []
+        """The refs of those that failed or were given up, the first hundred at most."""
+        self.vanished: list[str] = []
+        """The refs of stored conversations no longer in the provider's list, if that was walked completely."""
+        self.failures: Counter[str] = Counter()
+        """Errors by class."""
+        self.warnings: dict[str, None] = {}
+        """What the provider's lists may leave out."""
+        self.unlisted: dict[str, None] = {}
+        """What the account has but no list shows, in words; none of it is in the store."""
+        self.is_verified: bool = True
+        """Whether another pass over each window found nothing new."""
+        self.ended: bool = False
+        """Whether everything was walked."""
+        self.error: HubError | None = None
+        """What ended the sync early."""
+        self.elapsed: float = 0.0
+        """Seconds."""
+
+    def begin(self, stage: Stage) -> None:
+        """Note that a stage begins."""
+        self.stage, self.seen = stage, 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether the store has everything the provider has, as far as can be known."""
+        return self.ended and not (self.error or self.bad or self.failed or self.warnings)
+
+    @property
+    def written(self) -> int:
+        """New or updated."""
+        return self.new + self.updated
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The counts so far, by name."""
+        return {name: getattr(self, name) for name in COUNTED}
+
+    def note_failure(self, ref: str, error: HubError, *, is_final: bool, is_gone: bool) -> None:
+        """Count a conversation whose details could not be fetched."""
+        if is_gone and is_final:
+            self.missing += 1
+        elif is_gone:
+            self.pending += 1
+        else:
+            self.given_up += is_final
+            self.failed += not is_final
+            self.failures[type(error).__name__] += 1
+            self.not_loaded += [ref][: MAX_REPORTED - len(self.not_loaded)]
+
+    def walked(self, window: Window, before: dict[str, int]) -> None:
+        """Note that a window was walked to its end; `before` holds the counts at its start."""
+        brought = {name: count - before[name] for name, count in self.counts.items()}
+        self.windows.append(Walked(window=window, **brought))
+
+    def count(self, written: Written) -> None:
+        """Add the result of a commit."""
+        self.new += written.new
+        self.updated += written.updated
+        self.unchanged += written.unchanged
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON values."""
+        passing = {"error", "stage", "seen"}
+        values = {name: value for name, value in vars(self).items() if name not in passing} | {
+            "unlisted": [*self.unlisted],
+            "warnings": [*self.warnings],
+        }
+        error = None if self.error is None else {"kind": type(self.error).__name__, "reason": self.error.reason}
+        found: dict[str, Any] = msgspec.to_builtins(values | {"error": error, "complete": self.complete})
+        return found
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why something is missing, one line per reason."""
+        failures = self.failures - Counter([] if self.error is None else [type(self.error).__name__])
+        found = [f"{count:,} not fetched: {kind}" for kind, count in failures.most_common()]
+        found += (f"not listed: {what}" for what in self.unlisted)
+        found += self.warnings
+        if self.error is not None:
+            found.append(f"{type(self.error).__name__}: {self.error.reason}")
+        return found
+
+    def __str__(self) -> str:
+        facts = [f"{self.new} new", f"{self.updated} updated", f"{self.unchanged} unchanged"]
+        for number, what in (
+            (self.pending, "pending"),
+            (self.restricted, "restricted"),
+            (self.missing, "missing"),
+            (self.bad, "bad"),
+            (self.failed, "failed"),
+            (self.given_up, "given up"),
+            (len(self.vanished), "vanished at the provider"),
+        ):
+            if number:
+                facts.append(f"{number} {what}")
+        facts += self.reasons
+        end = "complete" if self.complete else "incomplete"
+        return f"{self.where}: {end}, {', '.join(facts)}, {self.elapsed:.1f} s"
+
+
+class SyncReport:
+    """A sync of one or more accounts; `print` shows one line per account."""
+
+    def __init__(self) -> None:
+        self.accounts: list[AccountSyncReport] = []
+        self.redacted: Counter[str] = Counter()
+        """How many values the redactors removed, by kind, if they count."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every account is complete."""
+        return bool(self.accounts) and all(account.complete for account in self.accounts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON values."""
+        accounts = [account.to_dict() for account in self.accounts]
+        return {"complete": self.complete, "accounts": accounts, "redacted": dict(self.redacted)}
+
+    def __str__(self) -> str:
+        lines = [*map(str, self.accounts)]
+        if self.redacted:
+            lines.append("redacted: " + ", ".join(f"{count} {what}" for what, count in self.redacted.most_common()))
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<SyncReport: {len(self.accounts)} accounts, {'complete' if self.complete else 'incomplete'}>"
