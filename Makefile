@@ -105,7 +105,7 @@ locks: set-up
 fresh-demo:
 	@.ci/fresh-demo
 
-dist:
+dist: set-up
 	@.ci/dist
 
 .venv-web/made .venv-outside/made .venv-bench/made: .venv-%/made: pyproject.toml

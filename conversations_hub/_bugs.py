@@ -1,12 +1,16 @@
-"""Unforeseen exceptions, as errors that show their place and nothing that they hold."""
+"""Unforeseen exceptions, of adapters and of our own, as errors that show their place and nothing that they hold."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from .errors import HubError, PayloadError
+import msgspec
 
-__all__ = ["bug_of", "name_of", "surprise"]
+from .errors import HubError, PayloadError
+from .schema import Conversation
+
+__all__ = ["bug_of", "name_of", "read_row", "surprise"]
 
 
 def bug_of(bug: Exception) -> PayloadError:
@@ -23,6 +27,17 @@ def name_of(bug: Exception) -> str:
     file = Path(code.co_filename).name if code else ""
     where = f" at {code.co_name}, line {traceback.tb_lineno} of {file}" if code and traceback else ""
     return f"{type(bug).__name__}{where}"
+
+
+def read_row(read: Callable[[msgspec.Raw], Conversation], row: msgspec.Raw) -> Conversation:
+    """Read a row of a list; raise `PayloadError` if it cannot be read, whatever the adapter raises."""
+    try:
+        return read(row)
+    except HubError:
+        raise
+    except Exception as bug:  # noqa: BLE001  (one bad row must not fail the others)
+        reason = f"the adapter could not read the row: {name_of(bug)}"
+    raise PayloadError(reason)
 
 
 def surprise(bug: Exception, where: str) -> HubError:

@@ -17,7 +17,8 @@ from math import inf
 import msgspec
 
 from ._frames import bared
-from ._scrub import without_secrets, without_secrets_in_analysis
+from ._scrub import without_secrets_in_analysis
+from ._stamp import stamp
 from .adapter import Adapter
 from .adapters import load
 from .errors import ConfigurationError, HubError, UnsupportedError, WebhookError
@@ -223,18 +224,13 @@ def _fields(form: Iterable[tuple[str, str]]) -> bytes:
 
 
 def _own(event: Event, adapter: Adapter, signed: Scheme | None) -> Event:
-    def own(id: str) -> str:
-        return adapter.id_for_all(event.resource or adapter.main, check_id(id))
-
-    conversation = event.conversation
-    if conversation is not None:
-        conversation = msgspec.structs.replace(conversation, provider=adapter.name, id=own(conversation.id))
-        conversation = without_secrets(conversation, adapter.secret_fields)
+    resource = event.resource or adapter.main
+    id, conversation = event.conversation_id, event.conversation
     return msgspec.structs.replace(
         event,
         provider=adapter.name,
-        conversation_id=None if event.conversation_id is None else own(event.conversation_id),
-        conversation=conversation,
+        conversation_id=None if id is None else adapter.id_for_all(resource, check_id(id)),
+        conversation=None if conversation is None else stamp(conversation, adapter, resource),
         analysis=event.analysis and without_secrets_in_analysis(event.analysis, adapter.secret_fields),
         verified=signed is not None,
         signed_members=signed.signed_members if signed else None,

@@ -13,11 +13,11 @@ from typing import Final, Literal, TypeVar
 
 import msgspec
 
+from .._bugs import read_row
 from .._transport import Counts, Lane
 from ..account import Account
 from ..adapter import Query, RawPage, Resource
 from ..errors import AuthError, ConfigurationError, ForbiddenError, HubError, NotFoundError, ProviderError
-from ..hub._reader import read_row
 from ..policy import quota, sent_at
 from ..reading.json import Json, untyped
 from ..reading.refusals import one_line

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
 
-from .._bugs import name_of
+from .._bugs import read_row
 from .._merging import merge, without_details
 from .._nesting import TOO_DEEP
 from .._reporting import MAX_REPORTED
-from .._scrub import without_secrets, without_secrets_in_turn
+from .._scrub import without_secrets_in_turn
+from .._stamp import stamp
 from .._transport import Counts, Lane
 from ..adapter import Query, RawPage, Resource, Start, Started
 from ..errors import HubClosedError, HubError, PayloadError, UnsupportedError, ends_account
 from ..policy import Profile
 from ..reading.json import LARGE
 from ..reading.lifecycle import as_got
-from ..reading.values import is_believable
 from ..schema import Conversation, Issue, TranscriptState, TranscriptTurn
-from ..wire import Flow, wrong_with_id
+from ..wire import Flow
 from ._report import AccountReport
 
-__all__ = ["DecodedPage", "Lists", "ResourceReader", "read_row"]
+__all__ = ["DecodedPage", "Lists", "ResourceReader"]
 
 # A row of a few bytes becomes a conversation of hundreds, so rows far beyond the requested number are not read.
 _TIMES_ASKED = 10
@@ -108,28 +107,9 @@ class ResourceReader:
         return without_secrets_in_turn(turn, self.lane.adapter.secret_fields)
 
     def stamp(self, conversation: Conversation) -> Conversation:
-        """Stamp a conversation with its provider and account, its recordings with its ref; scrub it, or drop its raw.
-
-        Raises `PayloadError` for an invalid id, by which the conversation could not be requested, and for an instant
-        that has no time zone or is out of range.
-        """
-        wrong = wrong_with_id(conversation.id)
-        if wrong:
-            raise PayloadError(f"the conversation's id {wrong}")
-        if not _has_good_instants(conversation):
-            raise PayloadError("the adapter has a bug: an instant without a time zone, or not from 1970 to 8999")
-        owned = msgspec.structs.replace(
-            conversation,
-            provider=self.lane.account.provider,
-            id=self.lane.adapter.id_for_all(self.name, conversation.id),
-            account=self.lane.account.name,
-            raw=conversation.raw if self._keep_raw else None,
-        )
-        owned = without_secrets(owned, self.lane.adapter.secret_fields)
-        if not owned.recordings:
-            return owned
-        recordings = tuple(msgspec.structs.replace(recording, ref=owned.ref) for recording in owned.recordings)
-        return msgspec.structs.replace(owned, recordings=recordings)
+        """Return a conversation of this resource as the caller gets it; raise `PayloadError` as `stamp` does."""
+        account = self.lane.account.name
+        return stamp(conversation, self.lane.adapter, self.name, account=account, keep_raw=self._keep_raw)
 
     async def rows(
         self, query: Query, cursor: str | None, report: AccountReport, profile: Profile | None = None
@@ -221,13 +201,6 @@ class Lists(NamedTuple):
         return self._replace(readers=self.readers[:1], is_whole=False)
 
 
-def _has_good_instants(one: Conversation) -> bool:
-    for instant in (one.created_at, one.started_at, one.ended_at, one.updated_at):
-        if instant is not None and (instant.tzinfo is None or not is_believable(instant)):
-            return False
-    return True
-
-
 def _most_rows(asked: int | None, usual: int | None) -> int:
     # Some providers never send fewer than their usual number.
     return _TIMES_ASKED * max(asked or 0, usual or 0) or _MOST_UNASKED
@@ -238,14 +211,3 @@ def _check_page(flow: Flow[Any]) -> Flow[RawPage]:
     if isinstance(listing, RawPage):
         return listing
     raise PayloadError(f"the adapter has a bug: its list is a {type(listing).__name__}")
-
-
-def read_row(read: Callable[[msgspec.Raw], Conversation], row: msgspec.Raw) -> Conversation:
-    """Read a row of a list; raise `PayloadError` if it cannot be read, whatever the adapter raises."""
-    try:
-        return read(row)
-    except HubError:
-        raise
-    except Exception as bug:  # noqa: BLE001  (one bad row must not fail the others)
-        reason = f"the adapter could not read the row: {name_of(bug)}"
-    raise PayloadError(reason)

@@ -16,6 +16,7 @@ from conversations_hub import webhooks
 from conversations_hub._merging import merge
 from conversations_hub._scrub import without_secrets
 from conversations_hub._scrub.members import scrubbed
+from conversations_hub._stamp import stamp
 from conversations_hub.account import Account
 from conversations_hub.adapter import Query, RawPage, Start, Started
 from conversations_hub.adapters.elevenlabs import ADAPTER, delete, events, get, list_page, normalize, refusal, start
@@ -878,7 +879,7 @@ def test_neither_old_nor_future_deliveries_are_believed(late: float) -> None:
 def test_a_delivered_conversation_is_read_as_get_reads_it() -> None:
     body = json.loads(CASES["get.conv_phone"].answers[0].body)
     [event] = delivered({"type": "post_call_transcription", "event_timestamp": 1767601960, "data": body})
-    got = without_secrets(fixture("get.conv_phone"), ADAPTER.secret_fields)
+    got = stamp(fixture("get.conv_phone"), ADAPTER, ADAPTER.main)
 
     assert event.kind is EventKind.TRANSCRIPT_READY
     assert event.conversation is not None

@@ -1,0 +1,51 @@
+"""Makes an adapter's conversation the caller's: checked, named for its account, and without secrets."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ._scrub import without_secrets
+from .adapter import Adapter
+from .errors import PayloadError
+from .reading.values import is_believable
+from .schema import Conversation
+from .wire import wrong_with_id
+
+__all__ = ["stamp"]
+
+
+def stamp(
+    conversation: Conversation, adapter: Adapter, resource: str, *, account: str | None = None, keep_raw: bool = True
+) -> Conversation:
+    """Return a conversation of an adapter's resource with its provider, its account, its id and refs, and no secret.
+
+    `account` is the name of the hub's account; None if it is not known, and then `conversation.account` stays.
+
+    Raises:
+        PayloadError: an invalid id, by which the conversation could not be requested, or an instant that has no time
+            zone or is out of range.
+    """
+    wrong = wrong_with_id(conversation.id)
+    if wrong:
+        raise PayloadError(f"the conversation's id {wrong}")
+    if not _has_good_instants(conversation):
+        raise PayloadError("the adapter has a bug: an instant without a time zone, or not from 1970 to 8999")
+    stamped = msgspec.structs.replace(
+        conversation,
+        provider=adapter.name,
+        id=adapter.id_for_all(resource, conversation.id),
+        account=conversation.account if account is None else account,
+        raw=conversation.raw if keep_raw else None,
+    )
+    stamped = without_secrets(stamped, adapter.secret_fields)
+    if not stamped.recordings:
+        return stamped
+    recordings = tuple(msgspec.structs.replace(recording, ref=stamped.ref) for recording in stamped.recordings)
+    return msgspec.structs.replace(stamped, recordings=recordings)
+
+
+def _has_good_instants(one: Conversation) -> bool:
+    for instant in (one.created_at, one.started_at, one.ended_at, one.updated_at):
+        if instant is not None and (instant.tzinfo is None or not is_believable(instant)):
+            return False
+    return True
