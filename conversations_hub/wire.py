@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
@@ -39,6 +39,8 @@ class Request(msgspec.Struct, frozen=True):
     """Whether it may be sent twice; None: GET and HEAD may."""
     json: bool = True
     """Whether a 2xx body must be JSON; False if it may be empty."""
+    reads: msgspec.json.Decoder[Any] | None = None
+    """The decoder that the flow uses on the whole of a 2xx body: the transport then checks and decodes it in one."""
 
     @property
     def is_safe(self) -> bool:

@@ -39,7 +39,7 @@ from ..errors import (
 from ..policy import Profile, retry_after
 from ..policy._breaker import Ticket, is_impatience
 from ..policy._budget import RetryBudget
-from ..reading.json import LARGE, is_utf8, well_formed
+from ..reading.json import LARGE, decoded_body, is_utf8, well_formed
 from ..reading.refusals import one_line
 from ..signals import AttemptEnded, RetryScheduled, Signal, Waited, in_words
 from ..wire import Flow, Request, Response, field, target
@@ -366,6 +366,10 @@ class Lane:
             raise self.refusal(response)
         if not request.json:
             return response
+        if request.reads is not None and is_text is None:
+            decoded = decoded_body(response.body, request.reads)
+            if decoded is not None:
+                return Response(response.status, response.headers, decoded)
         body, was_mended = well_formed(response.body, is_text=is_text, is_list=exchange.operation == "list")
         if not was_mended:
             return response

@@ -437,7 +437,7 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPa
     asked: dict[str, str | int | None] = {name: json_text(value) for name, value in query.options.items()}
     asked |= without_empty(told)
     # https://docs.anyreach.ai/api-reference/conversations/list-conversations
-    reply = yield Request("GET", "/core/conversations", asked)
+    reply = yield Request("GET", "/core/conversations", asked, reads=_page)
     rows = read_or_raise(reply, _rows)
     stamps = stamps_of(rows, _stamp)
     # The server may return fewer rows than requested.
@@ -465,7 +465,7 @@ def _lies_before(created_at: str, moment: datetime) -> bool:
 def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a conversation, as completely as the key's role allows."""
     # https://docs.anyreach.ai/api-reference/conversations/get-a-conversation
-    reply = yield Request("GET", "/core/conversations/{id}", ids={"id": id})
+    reply = yield Request("GET", "/core/conversations/{id}", ids={"id": id}, reads=_conversation)
     return read_or_raise(reply, partial(normalize, present=sent_at(reply.headers)))
 
 

@@ -527,7 +527,7 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPa
     status = "ended" if query.status in _ENDED else "active" if query.status in _RUNNING else None
     # https://docs.tavus.io/api-reference/conversations/get-conversations
     asked = {"limit": query.page_size or _LARGEST_PAGE, "page": page} | ({"status": status} if status else {})
-    reply = yield Request("GET", "/v2/conversations", {**query.options, **asked})
+    reply = yield Request("GET", "/v2/conversations", {**query.options, **asked}, reads=_page)
     rows, total = read_or_raise(reply, _rows)
     seen += len(rows)
     # A short page is not the end: the server may return fewer rows than requested.
@@ -555,7 +555,7 @@ def _rows(body: bytes) -> tuple[list[msgspec.Raw], float | None]:
 def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a conversation with its events."""
     # https://docs.tavus.io/api-reference/conversations/get-conversation
-    reply = yield Request("GET", "/v2/conversations/{id}", {"verbose": "true"}, {"id": id})
+    reply = yield Request("GET", "/v2/conversations/{id}", {"verbose": "true"}, {"id": id}, reads=_conversation)
     return read_or_raise(reply, normalize)
 
 

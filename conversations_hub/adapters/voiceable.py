@@ -412,9 +412,9 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPa
         "page_size": size,
         "cursor": cursor or None,
     }
-    asked = without_empty(filters)
+    asked = {"summary_mode": "include", **query.options, **without_empty(filters)}
     # https://docs.voiceable.dev/api-reference/conversations/list-conversations
-    reply = yield Request("GET", "/conversations", {"summary_mode": "include", **query.options, **asked})
+    reply = yield Request("GET", "/conversations", asked, reads=_answer)
     answer = _opened(reply)
     listed = decode(answer.data, _rows)
     rows = _first_list(listed)
@@ -449,7 +449,7 @@ def _first_list(listed: list[msgspec.Raw] | _Rows | None) -> list[msgspec.Raw]:
 def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a conversation with its transcript."""
     # https://docs.voiceable.dev/api-reference/conversations/get-conversation
-    reply = yield Request("GET", "/conversations/{id}", ids={"id": id})
+    reply = yield Request("GET", "/conversations/{id}", ids={"id": id}, reads=_answer)
     return enclosed(normalize(_opened(reply).data, is_whole=True, present=sent_at(reply.headers)), "data", reply.body)
 
 

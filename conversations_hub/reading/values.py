@@ -359,7 +359,7 @@ def noted(issues: list[Issue]) -> tuple[Issue, ...]:
 def enclosed(conversation: Conversation, under: str, body: bytes) -> Conversation:
     """Return a conversation that was read from one member of a body with `raw` and issues of the whole body."""
     issues = tuple([Issue(f"{under}.{issue.place}", issue.reason) for issue in conversation.issues])
-    return msgspec.structs.replace(conversation, raw=body, issues=issues)
+    return msgspec.structs.replace(conversation, raw=bytes(body), issues=issues)
 
 
 def signed_url_expiry(url: str, place: str, issues: list[Issue]) -> datetime | None:

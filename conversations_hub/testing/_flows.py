@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from ..reading.json import well_formed
+from ..reading.json import decoded_body, well_formed
 from ..wire import Flow, Request, Response
 
 __all__ = ["Driven", "WrongNumberOfAnswers", "drive"]
@@ -50,5 +50,7 @@ def _answer(flow: Flow[T], request: Request, answer: Response | Exception) -> Re
     if isinstance(answer, Exception):
         return flow.throw(answer)
     if answer.ok and request.json:
-        answer = Response(answer.status, answer.headers, well_formed(answer.body)[0])
+        decoded = None if request.reads is None else decoded_body(answer.body, request.reads)
+        body = well_formed(answer.body)[0] if decoded is None else decoded
+        answer = Response(answer.status, answer.headers, body)
     return flow.send(answer)

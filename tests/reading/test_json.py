@@ -7,7 +7,7 @@ import json
 import tracemalloc
 import zlib
 from collections.abc import Callable
-from typing import Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 import msgspec
 import pytest
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from conversations_hub._scrub.members import scrubbed
 from conversations_hub._transport.compression import decompress
 from conversations_hub.errors import HubError, PayloadError, TransportError
-from conversations_hub.reading.json import decode, well_formed
+from conversations_hub.reading.json import decode, decoded_body, well_formed
 from conversations_hub.reading.values import Id, Instant, Number, Seconds, UnixSeconds
 from conversations_hub.schema import Issue
 
@@ -381,6 +381,37 @@ def bodies(draw: st.DrawFn) -> bytes:
     body = json.dumps(draw(documents)).encode()
     at = draw(st.integers(min_value=0, max_value=len(body)))
     return body[:at] + draw(st.binary(max_size=3)) + (body[at:] if draw(st.booleans()) else b"")
+
+
+@given(bodies() | st.binary(max_size=30))
+def test_what_is_decoded_and_checked_in_one_is_what_both_say(body: bytes) -> None:
+    untyped: msgspec.json.Decoder[object] = msgspec.json.Decoder()
+    decoders: list[msgspec.json.Decoder[Any]] = [call, msgspec.json.Decoder(dict[str, msgspec.Raw])]
+    for decoder in decoders:
+        found = decoded_body(body, decoder)
+        if found is not None:
+            assert well_formed(body) == (body, False)
+            assert found == body
+            assert decode(found, decoder) is decode(found, decoder)
+            assert msgspec.json.encode(decode(found, decoder)) == msgspec.json.encode(decoder.decode(body))
+            assert decode(found, untyped) == decode(body, untyped)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"skipped": "\\ud800"}',
+        b'{"skipped": "\xff"}',
+        b'{"skipped": NaN}',
+        b'\xef\xbb\xbf{"id": "a"}',
+        b'{"id": "a"',
+        b'{"skipped": ' + b"[" * 101 + b"]" * 101 + b"}",
+        b'{"skipped": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"id": {}}',
+    ],
+)
+def test_what_may_have_to_be_mended_or_refused_is_not_decoded_at_once(body: bytes) -> None:
+    assert decoded_body(body, call) is None
 
 
 @given(bodies() | st.binary(max_size=30))

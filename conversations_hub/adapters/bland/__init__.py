@@ -30,6 +30,7 @@ from ...signing.webhooks import hmac_signed
 from ...wire import Flow, Request
 from ._conversation import normalize
 from ._payload import (
+    CALL,
     CREATED,
     DELIVERY,
     LEFT_TO_RAW,
@@ -143,7 +144,7 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPa
     ordered = {"ascending": not query.newest_first, "sort_by": "created_at"}
     asked = {**ordered, **query.options, **without_empty(told)}
     # https://docs.bland.ai/api-v1/get/calls
-    reply = yield Request("GET", "/v1/calls", asked)
+    reply = yield Request("GET", "/v1/calls", asked, reads=PAGE)
     rows, total = read_or_raise(reply, _rows, words)
     seen = index + len(rows)
     # Older answers have no total: then a page that is not full is the last.
@@ -166,7 +167,7 @@ def _rows(body: bytes) -> tuple[list[msgspec.Raw], float | None]:
 def get(account: Account, id: str) -> Flow[Conversation]:
     """Get a call with its transcript; a corrected one takes a while, so only the account's setting requests it."""
     # https://docs.bland.ai/api-v1/get/calls-id
-    reply = yield Request("GET", "/v1/calls/{id}", ids={"id": id})
+    reply = yield Request("GET", "/v1/calls/{id}", ids={"id": id}, reads=CALL)
     conversation = read_or_raise(reply, partial(normalize, is_whole=True), words)
     wanted = account.settings.get("transcript")
     if wanted is None or wanted.reveal() != "corrected" or not conversation.recordings:

@@ -192,7 +192,7 @@ def _conversation(sent: _Text, place: str, raw: bytes, issues: list[Issue], *, i
         metadata=_metadata(sent),
         estimated=tuple(compress(derived, derived.values())),
         issues=noted(issues),
-        raw=raw,
+        raw=bytes(raw),
     )
 
 
@@ -291,7 +291,7 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPa
         "page": page,
         "pageSize": min(query.page_size or _PAGE_SIZE, _PAGE_SIZE),
     }
-    reply = yield Request("GET", "/v1/sms/conversations", asked)
+    reply = yield Request("GET", "/v1/sms/conversations", asked, reads=_page)
     rows, told = read_or_raise(reply, _rows, words)
     if told.current_page is not None and told.current_page != page:
         raise PaginationError(f"page {page} was requested, but page {told.current_page:.0f} was returned")
@@ -322,7 +322,7 @@ def _rows(body: bytes) -> tuple[list[msgspec.Raw], _Pagination]:
 def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a text conversation with its messages; deleted ones are missing."""
     # https://docs.bland.ai/api-v1/get/sms-conversations-id
-    reply = yield Request("GET", "/v1/sms/conversations/{id}", ids={"id": id})
+    reply = yield Request("GET", "/v1/sms/conversations/{id}", ids={"id": id}, reads=_whole)
     return read_or_raise(reply, _got, words)
 
 

@@ -39,7 +39,19 @@ from ...signing import header
 from ...signing.webhooks import hmac_signed
 from ...wire import Flow, Request, Response
 from ._conversation import STATUSES, normalize
-from ._payload import BEGUN, DELIVERY, LEFT_TO_RAW, NAMED, PAGE, Begun, Metadata, Page, SentAnalysis, SentConversation
+from ._payload import (
+    BEGUN,
+    CONVERSATION,
+    DELIVERY,
+    LEFT_TO_RAW,
+    NAMED,
+    PAGE,
+    Begun,
+    Metadata,
+    Page,
+    SentAnalysis,
+    SentConversation,
+)
 
 __all__ = ["ADAPTER", "delete", "events", "get", "list_page", "normalize", "refusal", "start"]
 
@@ -95,9 +107,9 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPa
         "call_start_before_unix": math.ceil(query.until.timestamp()) if query.until else None,
         "exclude_statuses": _all_but(query.status) if query.status else None,
     }
-    asked = without_empty(filters)
     # Without this, rows have no summaries.
-    reply = yield Request("GET", "/v1/convai/conversations", {"summary_mode": "include", **query.options, **asked})
+    asked = {"summary_mode": "include", **query.options, **without_empty(filters)}
+    reply = yield Request("GET", "/v1/convai/conversations", asked, reads=PAGE)
     page = read_or_raise(reply, _read_page)
     following = text(page.next_cursor)
     if page.has_more and following is None:
@@ -121,7 +133,7 @@ def _read_page(body: bytes) -> Page:
 def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a conversation with its transcript."""
     # https://elevenlabs.io/docs/api-reference/conversations/get
-    reply = yield Request("GET", "/v1/convai/conversations/{id}", ids={"id": id})
+    reply = yield Request("GET", "/v1/convai/conversations/{id}", ids={"id": id}, reads=CONVERSATION)
     return read_or_raise(reply, partial(normalize, present=sent_at(reply.headers)))
 
 

@@ -25,7 +25,7 @@ from ...schema import Conversation, Role, Status, TranscriptTurn
 from ...secret import Secret
 from ...signing import bearer
 from ...wire import Flow, Request, Response
-from ._conversation import normalize, turns
+from ._conversation import CALL, normalize, turns
 from ._payload import LEFT_TO_RAW, SECRETS, Call, Created, Page, Reply
 from ._webhook import WEBHOOK, events
 
@@ -94,7 +94,7 @@ def _page_of(what: str, query: Query, key: str | None) -> Flow[RawPage]:
         asked["pagination_key"] = key
     # A search that is a POST, and safe to repeat.
     # https://docs.retellai.com/api-references/list-calls
-    reply = yield Request("POST", f"/v3/list-{what}", body=msgspec.json.encode(asked), safe=True)
+    reply = yield Request("POST", f"/v3/list-{what}", body=msgspec.json.encode(asked), safe=True, reads=_page)
     rows, following = read_or_raise(reply, _rows)
     if following is not None and following == key:
         raise PaginationError("the provider's list runs in a circle: it names this page as the next one")
@@ -143,14 +143,14 @@ def _rows(body: bytes) -> tuple[list[msgspec.Raw], str | None]:
 def get_call(_account: Account, id: str) -> Flow[Conversation]:
     """Get a call with its transcript."""
     # https://docs.retellai.com/api-references/get-call
-    reply = yield Request("GET", "/v2/get-call/{id}", ids={"id": id})
+    reply = yield Request("GET", "/v2/get-call/{id}", ids={"id": id}, reads=CALL)
     return read_or_raise(reply, partial(normalize, is_whole=True, present=sent_at(reply.headers)))
 
 
 def get_chat(_account: Account, id: str) -> Flow[Conversation]:
     """Get a chat with its transcript."""
     # https://docs.retellai.com/api-references/get-chat
-    reply = yield Request("GET", "/get-chat/{id}", ids={"id": id})
+    reply = yield Request("GET", "/get-chat/{id}", ids={"id": id}, reads=CALL)
     return read_or_raise(reply, partial(normalize, is_whole=True, present=sent_at(reply.headers)))
 
 

@@ -56,7 +56,7 @@ from ...schema import (
 )
 from ._payload import Call, Item, Remarks, SentAnalysis, SentWord
 
-_call = msgspec.json.Decoder(Call, strict=False)
+CALL = msgspec.json.Decoder(Call, strict=False)
 _items = msgspec.json.Decoder(list[Item | None] | None, strict=False)
 
 # https://docs.retellai.com/api-references/get-call
@@ -183,7 +183,7 @@ def normalize(
     `present` is when Retell sent it.
     """
     issues = Issues()
-    sent = decode(body, _call, issues)
+    sent = decode(body, CALL, issues)
     id = text(sent.call_id) or text(sent.chat_id)
     if id is None:
         raise PayloadError("the answer has no id of a call or chat")

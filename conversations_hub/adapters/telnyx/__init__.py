@@ -94,7 +94,7 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPa
     }
     asked = {**query.options, **{name: value for name, value in told.items() if value}}
     # https://developers.telnyx.com/api-reference/conversations/list-conversations
-    reply = yield Request("GET", "/ai/conversations", asked)
+    reply = yield Request("GET", "/ai/conversations", asked, reads=_rows)
     rows = _read(reply, _rows).data
     stamps = [(text(stamp.id), instant(stamp.created_at, "created_at", [])) for stamp in stamps_of(rows, _stamp)]
     # A short page is not the end, as the maximum is not documented: the end is a page without new rows.
@@ -140,7 +140,7 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     ids = {"id": id}
     issues = Issues()
     # https://developers.telnyx.com/api-reference/conversations/get-a-specific-ai-conversation-by-id
-    reply = yield Request("GET", "/ai/conversations/{id}", ids=ids)
+    reply = yield Request("GET", "/ai/conversations/{id}", ids=ids, reads=_envelope)
     _read(reply, _envelope)
     # https://developers.telnyx.com/api-reference/conversations/get-conversation-messages
     messages = yield from _pages("/ai/conversations/{id}/messages", ids, {"page[size]": _LARGEST_PAGE})
@@ -162,7 +162,7 @@ def _pages(path: str, ids: Mapping[str, str], query: Mapping[str, int]) -> Flow[
     seen = 0
     while True:
         number = len(bodies) + 1
-        reply = yield Request("GET", path, {**query, "page[number]": number if bodies else None}, ids)
+        reply = yield Request("GET", path, {**query, "page[number]": number if bodies else None}, ids, reads=_page)
         page = _read(reply, _page)
         is_again = bool(bodies) and reply.body == bytes(bodies[-1])
         bodies.append(msgspec.Raw(reply.body))

@@ -23,7 +23,7 @@ from ...schema import Conversation, Issue
 from ...signing import header
 from ...signing.webhooks import hmac_signed
 from ...wire import Flow, Request, Response
-from ._conversation import events, normalize, with_messages
+from ._conversation import CALL, events, normalize, with_messages
 from ._payload import LEFT_TO_RAW, SECRET_FIELDS, Call, Created, Message, Page, Whole
 
 __all__ = ["ADAPTER", "delete", "end", "events", "get", "list_page", "normalize", "refusal", "start"]
@@ -45,7 +45,7 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPa
     if cursor:
         [asked["cursor"]] = parse_qs(cursor).get("cursor", [cursor])  # until 0.3 a cursor may be the next page's query
     # https://docs.ultravox.ai/api-reference/calls/calls-list
-    reply = yield Request("GET", "/api/calls", asked)
+    reply = yield Request("GET", "/api/calls", asked, reads=_calls)
     page = decode(reply.body, _calls, [])
     return RawPage(
         rows=page.results,
@@ -85,7 +85,7 @@ def _cursor_in(next_page: AnyJson) -> str | None:
 def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a call with its messages."""
     # https://docs.ultravox.ai/api-reference/calls/calls-get
-    call = yield Request("GET", "/api/calls/{id}", ids={"id": id})
+    call = yield Request("GET", "/api/calls/{id}", ids={"id": id}, reads=CALL)
     # The default mode leaves out all stages but the last, and adds messages of earlier calls.
     # https://docs.ultravox.ai/api-reference/calls/calls-messages-list
     asked: _Asked = {"mode": "in_call", "pageSize": _PAGE_SIZE}
@@ -94,7 +94,7 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     issues = Issues()
     seen: set[Any] = set()
     while True:
-        reply = yield Request("GET", "/api/calls/{id}/messages", asked, {"id": id})
+        reply = yield Request("GET", "/api/calls/{id}/messages", asked, {"id": id}, reads=_messages)
         misfits: list[Issue] = []
         page = decode(reply.body, _messages, misfits)
         issues += [Issue(f"messages[{len(pages)}].{misfit.place}", misfit.reason) for misfit in misfits]

@@ -53,7 +53,7 @@ from ._payload import Call, Delivery, Facts, Line, Medium, Message, SentAgent, T
 
 Messages = Sequence[Message | None]
 
-_call = msgspec.json.Decoder(Call, strict=False)
+CALL = msgspec.json.Decoder(Call, strict=False)
 _delivery = msgspec.json.Decoder(Delivery, strict=False)
 _span = msgspec.json.Decoder(Seconds)
 _spans: msgspec.json.Decoder[list[Seconds | None]] = msgspec.json.Decoder(list[Seconds | None])
@@ -109,7 +109,7 @@ def with_messages(
 ) -> Conversation:
     """Read a call and the pages of its messages; `unread` has the issues of these pages."""
     issues = Issues()
-    sent = decode(body, _call, issues)
+    sent = decode(body, CALL, issues)
     messages = None if pages is None else [message for page in pages for message in page]
     medium, line = _connected(sent)
     outgoing = line and line.outgoing

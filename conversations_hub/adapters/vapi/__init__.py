@@ -29,8 +29,8 @@ from ...wire import Flow, Request, Response
 from ._chat import CHATS
 from ._chat import normalize as normalize_chat
 from ._conversation import normalize
-from ._pages import PAGE_SIZE, page_of, rows_of_array
-from ._payload import LEFT_TO_RAW, SECRETS, Call
+from ._pages import ARRAY, PAGE_SIZE, page_of
+from ._payload import LEFT_TO_RAW, SECRETS, Call, call_decoder
 from ._session import SESSIONS
 from ._session import normalize as normalize_session
 
@@ -68,13 +68,13 @@ _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
     """List a page of calls."""
     # https://docs.vapi.ai/api-reference/calls/list
-    return (yield from page_of("/call", rows_of_array, normalize, query, cursor))
+    return (yield from page_of("/call", ARRAY, normalize, query, cursor))
 
 
 def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a call."""
     # https://docs.vapi.ai/api-reference/calls/get
-    reply = yield Request("GET", "/call/{id}", ids={"id": id})
+    reply = yield Request("GET", "/call/{id}", ids={"id": id}, reads=call_decoder)
     return read_or_raise(reply, normalize)
 
 

@@ -26,7 +26,7 @@ from ...schema import (
 )
 from ...wire import Flow, Request
 from ._messages import LEFT_TO_RAW, Message, turns
-from ._pages import PAGE_SIZE, by_creation, page_of, rows_of_results
+from ._pages import PAGE_SIZE, RESULTS, by_creation, page_of
 from ._payload import Assistant, Overrides
 
 # what Vapi sends
@@ -145,13 +145,13 @@ def _related_ids(sent: _Chat) -> dict[str, str]:
 def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
     """List a page of chats."""
     # https://docs.vapi.ai/api-reference/chats/list
-    return (yield from page_of("/chat", rows_of_results, normalize, by_creation(query), cursor))
+    return (yield from page_of("/chat", RESULTS, normalize, by_creation(query), cursor))
 
 
 def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a chat."""
     # https://docs.vapi.ai/api-reference/chats/get
-    reply = yield Request("GET", "/chat/{id}", ids={"id": id})
+    reply = yield Request("GET", "/chat/{id}", ids={"id": id}, reads=_chat)
     return read_or_raise(reply, normalize)
 
 

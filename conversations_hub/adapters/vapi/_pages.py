@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -24,8 +25,15 @@ PAGE_SIZE = 100
 _LARGEST_PAGE = 1000
 
 Normalize = Callable[[msgspec.Raw], Conversation]
-ReadRows = Callable[[bytes], tuple[list[msgspec.Raw], bool | None]]
-"""Reads the rows of a page, and whether there is more; None: it does not say."""
+
+
+class Rows(NamedTuple):
+    """How the rows of a page are read."""
+
+    decoder: msgspec.json.Decoder[Any]
+    read: Callable[[bytes], tuple[list[msgspec.Raw], bool | None]]
+
+    """Returns the rows of a page, and whether there is more; None: it does not say."""
 
 
 class _Stamp(Stamp):
@@ -46,7 +54,7 @@ _results = msgspec.json.Decoder(_Results, strict=False)
 _stamp = msgspec.json.Decoder(_Stamp, strict=False)
 
 
-def page_of(path: str, read: ReadRows, normalize: Normalize, query: Query, cursor: str | None) -> Flow[RawPage]:
+def page_of(path: str, listed: Rows, normalize: Normalize, query: Query, cursor: str | None) -> Flow[RawPage]:
     """List a page; a cursor is a `Position`."""
     position = read_position(cursor, "Vapi")
     limit = min((query.page_size or PAGE_SIZE) + len(position.seen), _LARGEST_PAGE)
@@ -57,8 +65,8 @@ def page_of(path: str, read: ReadRows, normalize: Normalize, query: Query, curso
         "createdAtGe": _iso(query.since),
         "assistantId": query.agent,
     }
-    reply = yield Request("GET", path, {**query.options, **without_empty(told)})
-    rows, has_more = read_or_raise(reply, read)
+    reply = yield Request("GET", path, {**query.options, **without_empty(told)}, reads=listed.decoder)
+    rows, has_more = read_or_raise(reply, listed.read)
     stamps = stamps_of(rows, _stamp)
     fresh, following = advance(rows, stamps, position, limit, has_more=has_more)
     first = next((stamp.created_at for stamp in stamps if stamp.id is not None and stamp.created_at), "")
@@ -72,17 +80,21 @@ def by_creation(query: Query) -> Query:
     return msgspec.structs.replace(query, options={**query.options, "sortBy": "createdAt", "sortOrder": "DESC"})
 
 
-def rows_of_array(body: bytes) -> tuple[list[msgspec.Raw], bool | None]:
-    """Read the rows of a bare array, which does not say whether there is more."""
+def _rows_of_array(body: bytes) -> tuple[list[msgspec.Raw], bool | None]:
     return decode(body, _array), None
 
 
-def rows_of_results(body: bytes) -> tuple[list[msgspec.Raw], bool | None]:
-    """Read the rows of a page that may say whether there is more."""
+def _rows_of_results(body: bytes) -> tuple[list[msgspec.Raw], bool | None]:
     page = decode(body, _results, [])
     if page.results is None:
         raise PayloadError("the answer has no list of results")
     return page.results, page.metadata.has_next_page if page.metadata else None
+
+
+ARRAY = Rows(_array, _rows_of_array)
+"""A bare array, which does not say whether there is more."""
+RESULTS = Rows(_results, _rows_of_results)
+"""A page that may say whether there is more."""
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -29,7 +29,7 @@ from ...schema import (
 from ...wire import Flow, Request
 from ._conversation import collected_in, outputs_of, parties, summary_in
 from ._messages import LEFT_TO_RAW, Message, turns
-from ._pages import PAGE_SIZE, by_creation, page_of, rows_of_results
+from ._pages import PAGE_SIZE, RESULTS, by_creation, page_of
 from ._payload import Assistant, Customer, Overrides, PhoneNumber
 
 # what Vapi sends
@@ -154,13 +154,13 @@ def _metadata(sent: _Session, artifact: _Artifact) -> dict[str, Any]:
 def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
     """List a page of sessions."""
     # https://docs.vapi.ai/api-reference/sessions/list
-    return (yield from page_of("/session", rows_of_results, normalize, by_creation(query), cursor))
+    return (yield from page_of("/session", RESULTS, normalize, by_creation(query), cursor))
 
 
 def get(_account: Account, id: str) -> Flow[Conversation]:
     """Get a session."""
     # https://docs.vapi.ai/api-reference/sessions/get
-    reply = yield Request("GET", "/session/{id}", ids={"id": id})
+    reply = yield Request("GET", "/session/{id}", ids={"id": id}, reads=_session)
     return read_or_raise(reply, normalize)
 
 
