@@ -7,7 +7,7 @@ else. A failed exchange is thrown into the flow at its `yield`.
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
@@ -141,9 +141,10 @@ def target(request: Request, base_url: str) -> str:
         return request.path
     path = request.path
     if request.ids:
-        path = path.format_map({name: _quote(check_id(id)) for name, id in request.ids.items()})
+        ids = request.ids.items()
+        path = path.format_map({name: id if _PLAIN_ID.fullmatch(id) else _quote(check_id(id)) for name, id in ids})
     try:
-        query = "&".join(_pairs(request.query))
+        query = "&".join(filter(None, map(_pair, request.query, request.query.values())))
     except UnicodeEncodeError:
         query = None  # raised below, so that the error does not hold the text
     if query is None:
@@ -171,18 +172,18 @@ def is_below(url: str, base_url: str) -> bool:
     return not any(step.partition(";")[0] in {".", ".."} for step in steps)
 
 
-def _pairs(query: Mapping[str, QueryValue]) -> Iterator[str]:
-    for name, value in query.items():
-        if isinstance(value, str):
-            yield f"{_quote(name)}={_quote(value)}"
-        elif value is not None:
-            for one in (value,) if isinstance(value, int | float) else value:
-                text = str(one).lower() if isinstance(one, bool) else str(one)
-                yield f"{_quote(name)}={_quote(text)}"
+def _pair(name: str, value: QueryValue) -> str:
+    """Return a name with its value, or with each of a list; nothing for None and an empty list."""
+    if isinstance(value, bool):
+        return f"{_quote(name)}={str(value).lower()}"
+    if isinstance(value, str | int | float):
+        return f"{_quote(name)}={_quote(str(value))}"
+    return "&".join([_pair(name, one) for one in value or ()])
 
 
 def _quote(text: str) -> str:
-    return text if _PLAIN.fullmatch(text) else quote(text, safe="")
+    is_plain = (text.isascii() and text.isalnum()) or _PLAIN.fullmatch(text)
+    return text if is_plain else quote(text, safe="")
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None, bool] | None:
