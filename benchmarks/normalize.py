@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -89,22 +89,25 @@ def measure(sent: Sequence[Sent], rounds: int) -> tuple[float, float, float]:
     return mine, hand, json_alone
 
 
-def against_models(provider: str, sent: Sequence[Sent], rounds: int) -> Iterator[Figure]:
-    """Yield how we compare to what the provider's SDK makes of the same bytes; nothing where it is not installed."""
-    if provider not in SDK_MODELS or find_spec(provider) is None:
-        return
-    reader, types, name = SDK_MODELS[provider]
+def modelled(sent: Sent) -> list[Any]:
+    """Read it as its provider's SDK does."""
+    reader, types, name = SDK_MODELS[sent.provider]
     construct, model = import_module(reader).construct_type, getattr(import_module(types), name)
+    value_name = "value" if sent.provider == "retell" else "object_"
+    return [construct(**{value_name: value}, type_=model) for value in loaded(sent)]
 
-    def read(one: Sent) -> Callable[[], list[Any]]:
-        if provider == "retell":
-            return lambda: [construct(value=value, type_=model) for value in loaded(one)]
-        return lambda: [construct(object_=value, type_=model) for value in loaded(one)]
 
-    models, mine = [read(one) for one in sent], [partial(ours, one) for one in sent]
+def has_models(provider: str) -> bool:
+    """Return whether there is an SDK of a provider, and is installed."""
+    return provider in SDK_MODELS and find_spec(provider) is not None
+
+
+def against_models(provider: str, sent: Sequence[Sent], rounds: int) -> Figure:
+    """Return how we compare to what the provider's SDK makes of the same bytes."""
+    models, mine = ([partial(read, one) for one in sent] for read in (modelled, ours))
     less = median(spent(models, 1) / spent(mine, 20) for _round in range(rounds))
     what = f"{provider}, turns: {TURNS}"
-    yield Figure(what=what, against=f"models of the {provider} SDK", value=less, unit="× less")  # noqa: RUF001
+    return Figure(what=what, against=f"models of the {provider} SDK", value=less, unit="× less")  # noqa: RUF001
 
 
 def main() -> None:
@@ -119,8 +122,8 @@ def main() -> None:
             for one in sent:
                 check(one)
             mine[length], hand, json_alone = measure(sent, rounds)
-            if length == TURNS:
-                figures += against_models(provider, sent, min(rounds, 5))
+            if length == TURNS and has_models(provider):
+                figures.append(against_models(provider, sent, min(rounds, 5)))
             what, value = f"{provider}, turns: {length}", mine[length] / hand
             figures.append(Figure(what=what, against=AGAINST, value=value, at_most=MOST_OF_HAND, at_best=MOONSHOT))
             size = sum(len(answer.body) for one in sent for answer in one.answers) / len(sent)
