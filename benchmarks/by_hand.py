@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -40,14 +40,14 @@ _ROLES = {
 }
 
 
-class Read(NamedTuple):
+class Read(msgspec.Struct, frozen=True):
     """A row of a list: its id, and its turns where the list has them."""
 
     id: str
     turns: Turns | None = None
 
 
-class Reader(NamedTuple):
+class Reader(msgspec.Struct, frozen=True):
     """How to read a provider."""
 
     decode: Callable[[Sequence[bytes]], Any]

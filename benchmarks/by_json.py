@@ -119,7 +119,8 @@ def _vapi(answers: Sequence[Any]) -> Turns:
     sent = answers[0]
     for one in (sent.get("artifact") or sent)["messages"]:
         time, start = one["time"], one["secondsFromStart"]
-        heard = (one.get("metadata") or {}).get("wordLevelConfidence")
+        attached: Sent = one.get("metadata") or {}
+        heard = attached.get("wordLevelConfidence")
         result = None
         if one["role"] == "tool_call_result":
             result = ToolResult(call_id=one["toolCallId"], content=one["result"])

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mappi
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, NamedTuple
+from typing import Any
 
 import aiohttp
 import msgspec
@@ -37,7 +37,7 @@ class Served(msgspec.Struct, frozen=True):
     targets: dict[str, list[str]]
 
 
-class Client(NamedTuple):
+class Client(msgspec.Struct, frozen=True):
     """How to fetch conversations by their ids, and how to read what was said in what it brings."""
 
     fetch: Callable[[Iterable[str], Take], Awaitable[None]]
