@@ -2,8 +2,8 @@
 
     python benchmarks/count.py [KIND …] [--against REV] [--fail-above PERCENT] [--smoke]
 
-Instructions hardly depend on what else the machine does: most agree within 0.2 % from run to run, where processor time
-differs by ten percent. `valgrind` counts those of the client alone, without the kernel's; the providers answer from another
+Instructions hardly depend on what else the machine does: most agree within 0.2 % from run to run, while seconds
+differ by 10 %. `valgrind` counts those of the client alone, without the kernel's; the providers answer from another
 process, and always the same. What stands in the table is what one more conversation costs: an operation is run with
 few conversations and with many, and the difference is divided.
 
