@@ -13,7 +13,7 @@ PYTEST := -m pytest -n auto -q
 LOCK := --universal --generate-hashes --no-strip-extras --no-header --no-annotate --upgrade
 
 .PHONY: help demo test check lint types layers coverage reference reliability web outside nightly newest lowest matrix \
-	bench bench-smoke lock locks fresh-demo dist clean set-up-demo set-up
+	bench bench-smoke bench-count bench-compare lock locks fresh-demo dist clean set-up-demo set-up
 
 help:
 	@echo "make demo         watch conversations of every provider arrive, from a simulator on this machine"
@@ -29,6 +29,9 @@ help:
 	@echo "make reliability  run the tests and write how the fault cases ended to docs/reliability.md"
 	@echo "make bench        measure against what one would use instead; ten minutes at most, best on a quiet machine"
 	@echo "make bench-smoke  only see that every benchmark runs"
+	@echo "make bench-count  count the instructions of the hottest operations (needs valgrind)"
+	@echo "make bench-compare REV=main"
+	@echo "                  say what moved since a revision, or since the last release with REV=release"
 	@echo "make lock         write requirements.txt and requirements-dev.txt anew, with the newest releases"
 	@echo "make locks        see that old and new versions of pip can install both"
 	@echo "make dist         build the wheel and the sdist, and run the demo from each in an empty environment"
@@ -93,6 +96,13 @@ bench: .venv-bench/made
 
 bench-smoke: set-up
 	$(DEV) benchmarks/run.py --smoke
+
+bench-count: set-up
+	$(DEV) benchmarks/count.py $(KINDS)
+
+bench-compare: set-up
+	$(DEV) benchmarks/count.py $(KINDS) --against $(or $(REV),$(error say REV=… to compare with)) \
+		$(if $(FAIL_ABOVE),--fail-above $(FAIL_ABOVE))
 
 lock:
 	.ci/uv pip compile $(LOCK) --extra cli -o requirements.txt pyproject.toml

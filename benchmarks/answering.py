@@ -2,9 +2,10 @@
 
     python benchmarks/answering.py tavus CONVERSATIONS TURNS [LANGUAGE]
     python benchmarks/answering.py simulator CONVERSATIONS PROVIDER …
+    python benchmarks/answering.py calls CONVERSATIONS TURNS PROVIDER …
 
-The first makes every conversation of one mould, and counts what it is asked. The second answers as the simulator does,
-and remembers: what is asked again costs it nothing. Both print their URL.
+The first makes every conversation of one mould, and counts what it is asked. The others answer as the simulator does,
+the last with conversations of one length, and remember: what is asked again costs them nothing. All print their URL.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from email.utils import formatdate
-from importlib import import_module
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
+
+if TYPE_CHECKING:
+    from conversations_hub.testing.simulator._world import Simulated, World
 
 __all__ = ["CHANGED", "COUNTED", "REMEMBERED", "SENTENCES", "answering", "conversation_id", "mould"]
 
@@ -30,7 +33,7 @@ COUNTED = "/counted"
 """Where the first tells how many pages and details it was asked for, and how many connections were open at most."""
 
 REMEMBERED = "/remembered"
-"""Where the second tells what it was asked, as a list of method, target and body, in order."""
+"""Where the others tell what they were asked, as a list of method, target and body, in order."""
 
 SENTENCES = {
     "English": "The order has not arrived yet; could you please check where it is, and tell me when to expect it?",
@@ -153,16 +156,30 @@ def _moulded(conversations: int, turns: int, language: str = "English") -> _Answ
 # the simulator
 
 
-def _remembering(conversations: int, *providers: str) -> _Answer:
-    # The other kind needs none of this, and is begun ten times in a run.
-    from conversations_hub.testing.simulator._world import Call, Simulated, World  # noqa: PLC0415
+def _simulated(conversations: int, *providers: str) -> _Answer:
+    # The first kind needs none of this, and is begun ten times in a run.
+    from calls import simulated  # noqa: PLC0415
 
     now = time.time()
-    simulated: dict[str, tuple[Simulated, World]] = {}
-    for name in providers:
-        provider: Simulated = import_module(f"conversations_hub.testing.simulator._{name}").SIMULATED
-        world = provider.world(name, conversations=conversations, now=now, clock=time.monotonic)
-        simulated[name] = provider, world
+    known = {name: simulated(name) for name in providers}
+    return _remembering(
+        {
+            name: (one, one.world(name, conversations=conversations, now=now, clock=time.monotonic))
+            for name, one in known.items()
+        },
+        now,
+    )
+
+
+def _calls(conversations: int, turns: int, *providers: str) -> _Answer:
+    from calls import NOW, simulated, world_of  # noqa: PLC0415
+
+    return _remembering({name: (simulated(name), world_of(name, conversations, turns)) for name in providers}, NOW)
+
+
+def _remembering(simulated: Mapping[str, tuple[Simulated, World]], now: float) -> _Answer:
+    from conversations_hub.testing.simulator._world import Call  # noqa: PLC0415
+
     remembered: dict[bytes, bytes] = {}
     asked: list[tuple[str, str, str]] = []
 
@@ -193,12 +210,14 @@ async def _serve(answer: _Answer) -> None:
 
 
 def main(kind: str, conversations: str, *more: str) -> None:
-    """Serve one of the two."""
+    """Serve one of the three."""
+    count = int(conversations)
     if kind == "simulator":
-        asyncio.run(_serve(_remembering(int(conversations), *more)))
+        answer = _simulated(count, *more)
     else:
-        turns, *language = more
-        asyncio.run(_serve(_moulded(int(conversations), int(turns), *language)))
+        turns, *rest = more
+        answer = (_calls if kind == "calls" else _moulded)(count, int(turns), *rest)
+    asyncio.run(_serve(answer))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,9 @@ from typing import Any
 from measured import RESULTS
 
 NAMES = {"tavus": "Tavus", "elevenlabs": "ElevenLabs", "retell": "Retell", "vapi": "Vapi"}
+"""Of nine providers: the first, and those with an SDK to compare with."""
 CLIENTS = {
+    "by hand": "by hand",
     "floor": "aiohttp + msgspec",
     "hub": "conversations_hub",
     "aiohttp + json": "aiohttp + json",

@@ -14,9 +14,10 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Figure", "is_smoke", "keep"]
+__all__ = ["RESULTS", "Figure", "circumstances", "is_smoke", "keep", "publish"]
 
 RESULTS = Path(__file__).parent / "results"
+_README = Path(__file__).parent / "README.md"
 _PACKAGES = (
     "conversations-hub",
     "aiohttp",
@@ -37,15 +38,17 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     value: float
     unit: str = "×"  # noqa: RUF001  (times, not the letter)
     at_most: float | None = None
-    """The goal; None where there is none."""
+    """What it must be; None where there is no such goal."""
     at_least: float | None = None
+    at_best: float | None = None
+    """The moonshot: at most this."""
 
     @property
-    def goal(self) -> str:
-        """The goal, for people."""
-        if self.at_most is not None:
-            return f"≤ {self.at_most:g}"
-        return f"≥ {self.at_least:g}" if self.at_least is not None else ""
+    def goals(self) -> tuple[str, str]:
+        """What it must be and the moonshot, each with whether it is met; empty where there is none."""
+        must = [f"{sign} {goal:g}" for sign, goal in (("≤", self.at_most), ("≥", self.at_least)) if goal is not None]
+        moonshot = "" if self.at_best is None else f"≤ {self.at_best:g} {_mark(self.value <= self.at_best)}"
+        return f"{', '.join(must)} {_mark(self.is_met)}" if must else "", moonshot
 
     @property
     def is_met(self) -> bool:
@@ -53,6 +56,10 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
         return (self.at_most is None or self.value <= self.at_most) and (
             self.at_least is None or self.value >= self.at_least
         )
+
+
+def _mark(is_met: bool) -> str:  # noqa: FBT001
+    return "✓" if is_met else "✗"
 
 
 def is_smoke() -> bool:
@@ -63,9 +70,9 @@ def is_smoke() -> bool:
 def keep(name: str, figures: Sequence[Figure], details: Any = None) -> None:
     """Print figures, and write them to `results/<name>.json` unless this is a smoke run."""
     for figure in figures:
-        mark = " " if not figure.goal else "✓" if figure.is_met else "✗"
-        goal = f"  goal {figure.goal}" if figure.goal else ""
-        print(f"{mark} {figure.what:<44} {figure.value:>9.2f} {figure.unit:<3} against {figure.against}{goal}")
+        must, moonshot = figure.goals
+        goals = (f"  must {must}" if must else "") + (f"  moonshot {moonshot}" if moonshot else "")
+        print(f"  {figure.what:<44} {figure.value:>9.2f} {figure.unit:<3} against {figure.against}{goals}")
     if is_smoke():
         return
     RESULTS.mkdir(exist_ok=True)
@@ -75,10 +82,28 @@ def keep(name: str, figures: Sequence[Figure], details: Any = None) -> None:
         "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
         "python": platform.python_version(),
         "packages": {package: found for package in _PACKAGES if (found := _version(package))},
-        "figures": [{**msgspec.to_builtins(figure), "is_met": figure.is_met} for figure in figures],
+        "figures": figures,
         "details": details,
     }
-    (RESULTS / f"{name}.json").write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+    written = json.dumps(msgspec.to_builtins(told), indent=1, ensure_ascii=False)
+    (RESULTS / f"{name}.json").write_text(written + "\n")
+
+
+def circumstances(result: dict[str, Any]) -> str:
+    """Return where and with what a result that was kept was measured."""
+    machine = result["machine"]
+    packages = ", ".join(f"{name} {version}" for name, version in result["packages"].items())
+    where = f"{machine['system']} {machine['processor']}, {machine['cores']} cores, Python {result['python']}"
+    return f"Measured {result['measured']} on {where}, with {packages}."
+
+
+def publish(part: str, lines: str) -> None:
+    """Put a table into README.md, in place of the last one."""
+    begin, end = f"<!-- {part} -->\n", f"<!-- /{part} -->\n"
+    before, _, rest = _README.read_text().partition(begin)
+    _, found, after = rest.partition(end)
+    assert found, f"{_README} has no place for {part}"
+    _README.write_text(f"{before}{begin}{lines}\n{end}{after}")
 
 
 def _version(package: str) -> str | None:

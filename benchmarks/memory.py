@@ -1,30 +1,40 @@
-"""How much the memory in use grows while very many conversations are streamed and none is kept. It needs Linux.
+"""How much memory conversations take: while very many are streamed and none is kept, and where they are kept.
 
     python benchmarks/memory.py [CONVERSATIONS] [--smoke]
 
-Told is what the process holds once all have come, beyond what it held when a tenth had. Each stream has a process of
-its own, and so has the provider. A list remembers the ids it has brought, so that none comes twice.
+Of a stream, told is what the process holds once all have come, beyond what it held when a tenth had; it needs Linux.
+Each stream has a process of its own, and so has the provider. A list remembers the ids it has brought, so that none
+comes twice. Of what is kept, told is what Python allocated for 1,000 conversations, beside the same as `json.loads`
+brings them and, where it is installed, as the provider's SDK does.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+import tracemalloc
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import aclosing
 from multiprocessing import get_context
 
 import msgspec
 from answering import SENTENCES, answering, conversation_id
+from calls import Sent
+from calls import conversations as sent_by
 from measured import Figure, is_smoke, keep
+from normalize import SHAPES, has_models, loaded, modelled, ours
 from process import held
 
 from conversations_hub import Account, Conversation, Hub
+from conversations_hub.adapters import BUILTIN
 
 CONVERSATIONS = 200_000
 TURNS = 40
+KEPT = 104
+"""What is read of every provider, and told as if it were a thousand; each shape as often."""
 MOST = {"get_many": 10.0, "list": 30.0}  # MB, for so many
 
 _SAMPLES = 100
@@ -87,8 +97,41 @@ def streamed(name: str, url: str, conversations: int) -> Streamed:
     return asyncio.run(stream(name, url, conversations))
 
 
+READ: Mapping[str, Callable[[Sent], object]] = {"hub": ours, "dicts": loaded, "SDK": modelled}
+"""How conversations are read that are kept."""
+
+
+def kept(provider: str, name: str, conversations: int) -> float:
+    """Return the MB that a thousand conversations take, by so many."""
+    sent = list(sent_by(provider, SHAPES, TURNS))
+    for one in sent:
+        READ[name](one)  # imports and caches
+    gc.collect()
+    tracemalloc.start()
+    conversations_held = [READ[name](sent[number % SHAPES]) for number in range(conversations)]
+    gc.collect()
+    taken, _ = tracemalloc.get_traced_memory()
+    assert len(conversations_held) == conversations
+    return taken / 1e6 / conversations * 1000
+
+
+def figures_of_kept(conversations: int) -> Iterator[Figure]:
+    """Yield what conversations take that are kept, of every provider."""
+    for provider in ("tavus",) if is_smoke() else BUILTIN:
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as processes:
+            names = [name for name in READ if name != "SDK" or has_models(provider)]
+            asked = {name: processes.submit(kept, provider, name, conversations) for name in names}
+            took = {name: process.result() for name, process in asked.items()}
+        mine = took["hub"]
+        what = f"1,000 kept conversations, {provider}"
+        yield Figure(what=what, against=f"{took['dicts']:.1f} MB as dicts", value=mine, unit="MB")
+        if "SDK" in took:
+            less = took["SDK"] / mine
+            yield Figure(what=what, against=f"models of the {provider} SDK", value=less, unit="× less")  # noqa: RUF001
+
+
 def main() -> None:
-    """Measure both."""
+    """Measure all of it."""
     conversations = 1_000 if is_smoke() else CONVERSATIONS
     conversations = next((int(word) for word in sys.argv[1:] if word.isdigit()), conversations)
     assert conversations >= _SAMPLES
@@ -103,6 +146,7 @@ def main() -> None:
         what, against = f"{name}, {conversations:,} conversations", f"{went.held[9]:.0f} MB after a tenth of them"
         figures.append(Figure(what=what, against=against, value=went.growth, unit="MB", at_most=most))
         print(f"  {name}: {went.seconds:.0f} s; at most {went.most:.1f} MB above the first tenth")
+    figures += figures_of_kept(8 if is_smoke() else KEPT)
     keep("memory", figures, msgspec.to_builtins(details))
 
 

@@ -1,4 +1,4 @@
-"""From bytes to a `Conversation`, against `json.loads` of the same bytes, for every provider and three lengths.
+"""From bytes to a `Conversation`, against `json.loads` and a loop by hand to the same turns, for every provider.
 
 Where a vendor's SDK is installed, also against the models it makes of them, at the middle length.
 
@@ -14,34 +14,30 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
-from itertools import chain, islice
 from statistics import median
 from typing import Any
 
-import msgspec
+from by_hand import told
+from by_json import TURNS as TURNS_OF
+from calls import Sent, conversations
 from measured import Figure, is_smoke, keep
 
-from conversations_hub.account import Account
-from conversations_hub.adapters import BUILTIN, load
-from conversations_hub.schema import Channel, Conversation, EndReason
+from conversations_hub.adapters import BUILTIN
+from conversations_hub.schema import Conversation, TranscriptTurn
 from conversations_hub.testing import drive
-from conversations_hub.testing.simulator._corpus import Corpus
-from conversations_hub.testing.simulator._truth import Truth, Turn
-from conversations_hub.testing.simulator._world import Call, Simulated, World
-from conversations_hub.wire import Flow, Request, Response, target
 
 TURNS = 40
 LENGTHS = (1, TURNS, 1000)
 SHAPES = 8
 """How many conversations of each length are read, each in another of the shapes that the provider may choose."""
 
-MOST_OF_JSON = {1: 1.0, 40: 0.5, 1000: 0.5}
+MOST_OF_HAND, MOONSHOT = 1.0, 0.7
 MOST_GROWTH = 1.3
+AGAINST = "json.loads and a loop by hand"
 
 SDK_MODELS = {
     "elevenlabs": ("elevenlabs.core.unchecked_base_model", "elevenlabs.types", "GetConversationResponseModel"),
@@ -50,99 +46,29 @@ SDK_MODELS = {
 }
 """Where the SDKs have the function that they read an answer with, and the model they read it into."""
 
-_NOW = 1_793_700_000.0
-_SLOT = 6.0  # seconds from turn to turn
-_LONG_AGO = 86_400.0
-_ORIGIN = "http://localhost"
 _ROUND = 0.02  # seconds; what takes less is done several times
 
 
-class _Calls(Corpus):
-    """Calls of one length, long over; what is said in them is what is said in the corpus, one after the other."""
-
-    def __init__(self, provider: str, prefix: str, size: int, length: int) -> None:
-        super().__init__(provider, prefix=prefix, size=size, seed=0, now=_NOW)
-        self._length = length
-
-    def created(self, index: int) -> float:
-        return _NOW - _LONG_AGO - (self.size - index) * self._length * _SLOT
-
-    def truth(self, index: int) -> Truth:
-        call = self.fresh(index, self.created(index))
-        answered = call.created + 2
-        ended = answered + self._length * _SLOT
-        call = replace(call, channel=Channel.PHONE, planned=ended - answered, answered=answered, ended=ended)
-        return replace(call, ending=EndReason.CUSTOMER_ENDED)
-
-    def turns(self, truth: Truth) -> tuple[Turn, ...]:
-        others = (self.fresh(number, truth.created) for number in range(truth.index, sys.maxsize))
-        told = chain.from_iterable(map(super().turns, others))
-        return tuple(_at(place, turn) for place, turn in enumerate(islice(told, self._length)))
+def ours(sent: Sent) -> Conversation:
+    """Read a conversation as the hub does."""
+    return drive(sent.get(), *sent.answers).result
 
 
-def _at(place: int, turn: Turn) -> Turn:
-    tool = replace(turn.tool, call_id=f"call_{place}") if turn.tool else None
-    return replace(turn, start=place * _SLOT, duration=min(turn.duration, 0.9 * _SLOT), tool=tool)
+def loaded(sent: Sent) -> list[Any]:
+    """Read it as JSON, and no more."""
+    return [json.loads(answer.body) for answer in sent.answers]
 
 
-class Sent(msgspec.Struct, frozen=True):
-    """One conversation as its provider sent it, and what was said."""
-
-    get: Callable[[], Flow[Conversation]]
-    answers: list[Response]
-    said: list[str]
-
-    def ours(self) -> Conversation:
-        """Read it as the hub does."""
-        return drive(self.get(), *self.answers).result
-
-    def theirs(self) -> list[Any]:
-        """Read it as JSON, and no more."""
-        return [json.loads(answer.body) for answer in self.answers]
-
-
-def conversations(provider: str, length: int, shapes: int) -> Iterator[Sent]:
-    """Yield conversations of so many turns."""
-    simulated: Simulated = import_module(f"conversations_hub.testing.simulator._{provider}").SIMULATED
-    adapter, account = load(provider), Account(provider, key=simulated.api_key, settings=simulated.settings)
-    world = World(_Calls(provider, simulated.prefix, shapes, length), lambda: 0.0)
-
-    def answer(request: Request) -> Response:
-        signed = adapter.sign(request, account, datetime.now(UTC))
-        headers = {name.lower(): value for name, value in signed.headers.items()}
-        below = target(signed, _ORIGIN).removeprefix(_ORIGIN)
-        return simulated.answer(Call(signed.method, below, headers, signed.body or b""), world)
-
-    assert adapter.get is not None
-    for truth in world.newest():
-        get = _getter(adapter.get, account, world.id(truth))
-        said = [turn.text for turn in world.turns(truth) if turn.text]
-        yield Sent(get, list(_answers(get(), answer)), said)
-
-
-def _getter(
-    get: Callable[[Account, str], Flow[Conversation]], account: Account, id: str
-) -> Callable[[], Flow[Conversation]]:
-    return lambda: get(account, id)
-
-
-def _answers(flow: Flow[Conversation], answer: Callable[[Request], Response]) -> Iterator[Response]:
-    try:
-        request = next(flow)
-        while True:
-            response = answer(request)
-            yield response
-            request = flow.send(response)
-    except StopIteration:
-        return
+def by_hand(sent: Sent) -> list[TranscriptTurn]:
+    """Read its turns, as somebody would who asks one provider only."""
+    return TURNS_OF[sent.provider](loaded(sent))
 
 
 def check(sent: Sent) -> None:
     """Assert that both bring all that was said, and nothing else that anybody said."""
-    spoken = [turn.text for turn in sent.ours().transcript or () if turn.role in {"user", "assistant"} and turn.text]
-    assert spoken == sent.said
-    as_json = json.dumps(sent.theirs(), ensure_ascii=False)
-    assert all(json.dumps(text, ensure_ascii=False) in as_json for text in set(sent.said))
+    turns = ours(sent).transcript or ()
+    assert [turn.text for turn in turns if turn.role in {"user", "assistant"} and turn.text] == sent.said
+    assert told(turns) == told(by_hand(sent)), f"another transcript of {sent.provider}:{sent.id} by hand"
 
 
 def spent(reading: Sequence[Callable[[], object]], times: int) -> float:
@@ -154,31 +80,34 @@ def spent(reading: Sequence[Callable[[], object]], times: int) -> float:
     return (time.process_time() - began) / times / len(reading)
 
 
-def measure(sent: Sequence[Sent], rounds: int) -> tuple[float, float]:
-    """Return the seconds that one conversation takes us, and `json.loads`; in turn, so that both have the same luck."""
-    ours, theirs = [one.ours for one in sent], [one.theirs for one in sent]
-    once = spent(ours, 1) * len(sent)
-    times = max(1, int(_ROUND / once))
-    pairs = [(spent(ours, times), spent(theirs, times)) for _round in range(rounds)]
-    return median(pair[0] for pair in pairs), median(pair[1] for pair in pairs)
+def measure(sent: Sequence[Sent], rounds: int) -> tuple[float, float, float]:
+    """Return the seconds that one takes us, a loop by hand, and `json.loads`; in turn, so that all have equal luck."""
+    readings = [[partial(read, one) for one in sent] for read in (ours, by_hand, loaded)]
+    times = max(1, int(_ROUND / (spent(readings[0], 1) * len(sent))))
+    found = [[spent(reading, times) for reading in readings] for _round in range(rounds)]
+    mine, hand, json_alone = map(median, zip(*found, strict=True))
+    return mine, hand, json_alone
 
 
-def against_models(provider: str, sent: Sequence[Sent], rounds: int) -> Iterator[Figure]:
-    """Yield how we compare to what the provider's SDK makes of the same bytes; nothing where it is not installed."""
-    if provider not in SDK_MODELS or find_spec(provider) is None:
-        return
-    reader, types, name = SDK_MODELS[provider]
+def modelled(sent: Sent) -> list[Any]:
+    """Read it as its provider's SDK does."""
+    reader, types, name = SDK_MODELS[sent.provider]
     construct, model = import_module(reader).construct_type, getattr(import_module(types), name)
+    value_name = "value" if sent.provider == "retell" else "object_"
+    return [construct(**{value_name: value}, type_=model) for value in loaded(sent)]
 
-    def read(one: Sent) -> Callable[[], list[Any]]:
-        if provider == "retell":
-            return lambda: [construct(value=value, type_=model) for value in one.theirs()]
-        return lambda: [construct(object_=value, type_=model) for value in one.theirs()]
 
-    models, ours = [read(one) for one in sent], [one.ours for one in sent]
-    less = median(spent(models, 1) / spent(ours, 20) for _round in range(rounds))
+def has_models(provider: str) -> bool:
+    """Return whether there is an SDK of a provider, and is installed."""
+    return provider in SDK_MODELS and find_spec(provider) is not None
+
+
+def against_models(provider: str, sent: Sequence[Sent], rounds: int) -> Figure:
+    """Return how we compare to what the provider's SDK makes of the same bytes."""
+    models, mine = ([partial(read, one) for one in sent] for read in (modelled, ours))
+    less = median(spent(models, 1) / spent(mine, 20) for _round in range(rounds))
     what = f"{provider}, turns: {TURNS}"
-    yield Figure(what=what, against=f"models of the {provider} SDK", value=less, unit="× less")  # noqa: RUF001
+    return Figure(what=what, against=f"models of the {provider} SDK", value=less, unit="× less")  # noqa: RUF001
 
 
 def main() -> None:
@@ -187,20 +116,21 @@ def main() -> None:
     figures: list[Figure] = []
     details: dict[str, dict[str, Any]] = {}
     for provider in BUILTIN:
-        ours: dict[int, float] = {}
+        mine: dict[int, float] = {}
         for length in LENGTHS:
-            sent = list(conversations(provider, length, 2 if is_smoke() else SHAPES))
+            sent = list(conversations(provider, 2 if is_smoke() else SHAPES, length))
             for one in sent:
                 check(one)
-            ours[length], theirs = measure(sent, rounds)
-            if length == TURNS:
-                figures += against_models(provider, sent, min(rounds, 5))
-            what, most = f"{provider}, turns: {length}", MOST_OF_JSON[length]
-            figures.append(Figure(what=what, against="json.loads", value=ours[length] / theirs, at_most=most))
+            mine[length], hand, json_alone = measure(sent, rounds)
+            if length == TURNS and has_models(provider):
+                figures.append(against_models(provider, sent, min(rounds, 5)))
+            what, value = f"{provider}, turns: {length}", mine[length] / hand
+            figures.append(Figure(what=what, against=AGAINST, value=value, at_most=MOST_OF_HAND, at_best=MOONSHOT))
             size = sum(len(answer.body) for one in sent for answer in one.answers) / len(sent)
-            details[what] = {"bytes": size, "microseconds": 1e6 * ours[length], "json.loads": 1e6 * theirs}
+            microseconds = {"hub": mine[length], "by hand": hand, "json.loads": json_alone}
+            details[what] = {"bytes": size, **{name: 1e6 * seconds for name, seconds in microseconds.items()}}
         short, long = LENGTHS[1:]
-        growth = ours[long] / ours[short] / (long / short)
+        growth = mine[long] / mine[short] / (long / short)
         what, against = f"{provider}, growth from {short} to {long} turns", "growth in step with the turns"
         figures.append(Figure(what=what, against=against, value=growth, at_most=MOST_GROWTH))
     keep("normalize", figures, {"rounds": rounds, "by length": details})

@@ -16,17 +16,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from measured import RESULTS, is_smoke
+import msgspec
+from measured import RESULTS, Figure, circumstances, is_smoke, publish
 
 SCRIPTS = ("normalize", "fetch", "walk", "memory", "stall", "limits", "start")
 LONG = ("store", "growth")
 """What there is no room for here: each is run by itself, and here only to see that it works."""
+COUNTED = "count"
+"""What has a table of its own."""
 LONGEST = 600.0
 """Seconds for all of them."""
 
 HERE = Path(__file__).parent
-README = HERE / "README.md"
-BEGIN, END = "<!-- benchmarks -->\n", "<!-- /benchmarks -->\n"
 
 
 def passed(name: str, until: float) -> bool:
@@ -47,42 +48,21 @@ def table() -> Iterator[str]:
     """Yield the lines of what was found, in Markdown."""
     files = [file for name in SCRIPTS + LONG if (file := RESULTS / f"{name}.json").exists()]
     found: list[dict[str, Any]] = [json.loads(file.read_text()) for file in files]
-    yield from dict.fromkeys(_circumstances(result) for result in found)
+    yield from dict.fromkeys(map(circumstances, found))
     yield ""
-    yield "| what | against | measured | goal | met |"
-    yield "| --- | --- | --: | --: | :-: |"
+    yield "| what | against | measured | must | moonshot |"
+    yield "| --- | --- | --: | --: | --: |"
     for result in found:
-        for figure in result["figures"]:
-            yield _row(figure)
-
-
-def _circumstances(result: dict[str, Any]) -> str:
-    machine = result["machine"]
-    packages = ", ".join(f"{name} {version}" for name, version in result["packages"].items())
-    where = f"{machine['system']} {machine['processor']}, {machine['cores']} cores, Python {result['python']}"
-    return f"Measured {result['measured']} on {where}, with {packages}."
-
-
-def _row(figure: dict[str, Any]) -> str:
-    value, least, most = figure["value"], figure["at_least"], figure["at_most"]
-    measured = f"{value:.{0 if value >= 100 else 1 if value >= 10 else 2}f} {figure['unit']}"
-    goals = [f"{sign} {goal:g}" for sign, goal in (("≤", most), ("≥", least)) if goal is not None]
-    met = "" if not goals else "✓" if figure["is_met"] else "✗"
-    return f"| {figure['what']} | {figure['against']} | {measured} | {', '.join(goals)} | {met} |"
-
-
-def publish(lines: str) -> None:
-    """Put the table into README.md, in place of the last one."""
-    before, _, rest = README.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
-    assert end, f"{README} has no place for the table"
-    README.write_text(f"{before}{BEGIN}{lines}\n{end}{after}")
+        for figure in msgspec.convert(result["figures"], list[Figure]):
+            value = figure.value
+            measured = f"{value:.{0 if value >= 100 else 1 if value >= 10 else 2}f} {figure.unit}"
+            yield f"| {' | '.join([figure.what, figure.against, measured, *figure.goals])} |"
 
 
 def main() -> None:
     """Run those that are there."""
     began = time.monotonic()
-    scripts = SCRIPTS + LONG if is_smoke() else SCRIPTS
+    scripts = (*SCRIPTS, *LONG, COUNTED) if is_smoke() else SCRIPTS
     present = [name for name in scripts if (HERE / f"{name}.py").exists()]
     failed = [name for name in present if not passed(name, began + LONGEST)]
     print(f"\n{len(present) - len(failed)} of {len(present)} benchmarks ran, in {time.monotonic() - began:.0f} s")
@@ -91,7 +71,7 @@ def main() -> None:
     else:
         lines = "\n".join(table())
         print(f"\n{lines}")
-        publish(lines)
+        publish("benchmarks", lines)
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
 
