@@ -132,11 +132,13 @@ DOCUMENTS = st.recursive(
 )
 
 
-@given(DOCUMENTS, st.integers(90, 110), SAID)
-def test_levels_are_counted_and_what_is_said_is_not(document: Json, levels: int, said: str) -> None:
+@given(DOCUMENTS, st.integers(90, 110), SAID, st.sampled_from([0, 50, 300, 70_000]))
+def test_levels_are_counted_and_what_is_said_is_not(document: Json, levels: int, said: str, beside: int) -> None:
     value: Json = document
     for number in range(levels):
         value = [said, value] if number % 2 else {said: value}
+    rows: list[Json] = [{} for _ in range(min(beside, 300))]
+    value = [rows, "{" * beside, value]
     body = json.dumps(value).encode()
     if depth_of(value) <= 100:
         assert well_formed(body) == (body, False)
