@@ -45,7 +45,6 @@ __all__ = [
     "text_at",
     "timestamp",
     "unless_empty",
-    "utc_timestamp",
     "without_empty",
 ]
 
@@ -141,25 +140,21 @@ def is_believable(moment: datetime) -> bool:
 
 def timestamp(value: Instant, place: str, issues: list[Issue]) -> float | None:
     """Read an instant as Unix seconds, from the same forms as `instant`."""
-    if isinstance(value, str):
-        parsed = utc_timestamp(value)
-        if parsed is not None:  # the usual form, and every turn may have one
-            return parsed
-    elif value is None:
+    if value is None:
         return None
+    # The usual forms, and every turn may have one.
+    if isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            pass
+        else:
+            if moment.tzinfo is UTC and _FIRST_YEAR <= moment.year < _BEYOND:
+                return moment.timestamp()
     elif 0 < value < _SECONDS_BELOW:
         return float(value)
     found = instant(value, place, issues)
     return None if found is None else found.timestamp()
-
-
-def utc_timestamp(value: str) -> float | None:
-    """Read ISO 8601 text in UTC as Unix seconds; None for every other form, and for an invalid instant."""
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return moment.timestamp() if moment.tzinfo is UTC and _FIRST_YEAR <= moment.year < _BEYOND else None
 
 
 def seconds(value: Number, place: str, issues: list[Issue]) -> float | None:
@@ -379,7 +374,8 @@ def signed_url_expiry(url: str, place: str, issues: list[Issue]) -> datetime | N
     told: dict[str, str] = {}
     for pair in asked.split("&"):  # `parse_qsl` would decode the signature too, which takes most of the time
         name, _, value = pair.partition("=")
-        name = unquote_plus(name)
+        if "%" in name or "+" in name:
+            name = unquote_plus(name)
         if value and name in _EXPIRY:
             told[name] = unquote_plus(value)
     signed_at = instant(told.get("X-Amz-Date"), place, issues)
