@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from itertools import accumulate
 
+import msgspec
+
 __all__ = ["TOO_DEEP", "is_too_deep", "without_deep_rows"]
 
 TOO_DEEP = b'"a row that was nested too deeply"'
@@ -13,6 +15,12 @@ TOO_DEEP = b'"a row that was nested too deeply"'
 _MOST_LEVELS = 100  # of a response, and of a row with the levels around it; no provider comes near
 _PIECE = 16 * 1024  # bytes; a larger piece is memory-mapped each time, which takes longer than reading it
 
+_SMALL = 64 * 1024  # bytes; of a larger one, copies are memory-mapped as well
+_MOST_LAID_OUT = 64 * 1024 * 1024  # bytes, if all lines were as deep as there are opening brackets; most are not
+
+_any = msgspec.json.Decoder(msgspec.Raw)
+_INDENTED = b"\n" + b" " * _MOST_LEVELS
+
 # Braces become brackets, and everything else except quotes is removed.
 _AS_BRACKETS = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b'{}[]"'))
@@ -20,10 +28,26 @@ _USUAL_LEVELS = 8
 _REST_OF_ESCAPE = re.compile(rb"(?:(?<=\\)\\*[^\\])?", re.DOTALL)
 
 
-def is_too_deep(body: bytes) -> bool:
-    """Whether well-formed JSON is nested too deeply; computed without recursion, in less memory than the body."""
-    if len(body) <= _PIECE and _opens_few(body):
-        return False
+def is_too_deep(body: bytes, *, is_json: bool = False) -> bool:
+    """Whether JSON is nested too deeply; raises `MsgspecError` if it is not JSON, and `RecursionError`.
+
+    With `is_json` it was decoded before, and is not read again without need.
+    """
+    may_be_deep = True
+    if len(body) <= _SMALL:
+        # Those in strings included; a replacement finds single bytes much faster than `count`.
+        opened = len(body) - len(body.replace(b"[", b"").replace(b"{", b""))
+        if _MOST_LEVELS < opened <= _MOST_LAID_OUT // len(body):
+            # This reads as a decoder does, and writes each value on a line of its own, indented by its level.
+            return _INDENTED in msgspec.json.format(body, indent=1) and _counts_too_many(body)
+        may_be_deep = opened > _MOST_LEVELS
+    if not is_json:
+        _any.decode(body)
+    return may_be_deep and _counts_too_many(body)
+
+
+def _counts_too_many(body: bytes) -> bool:
+    """Count the levels of well-formed JSON, without recursion and in less memory than the body."""
     left, passed = _brackets(body), 0
     while left and passed < _USUAL_LEVELS:  # each pass removes the innermost level, much faster than counting
         if passed + len(left) // 2 <= _MOST_LEVELS:
@@ -31,12 +55,6 @@ def is_too_deep(body: bytes) -> bool:
         left, passed = left.replace(b"[]", b""), passed + 1
     steps = map(ord("\\").__sub__, left)  # its code point is between the two: "[" gives 1, and "]" gives -1
     return passed + max(accumulate(steps), default=0) > _MOST_LEVELS
-
-
-def _opens_few(body: bytes) -> bool:
-    """Whether a body has fewer opening brackets, including those in strings, than levels are allowed; a cheap check."""
-    objects = len(body.split(b"{", _MOST_LEVELS)) - 1
-    return objects < _MOST_LEVELS and objects + len(body.split(b"[", _MOST_LEVELS)) <= _MOST_LEVELS
 
 
 def _brackets(body: bytes) -> bytes:

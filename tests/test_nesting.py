@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversations_hub._nesting import TOO_DEEP
+from conversations_hub._nesting import TOO_DEEP, is_too_deep
 from conversations_hub.adapter import RawPage
 from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.errors import PayloadError
@@ -132,11 +132,13 @@ DOCUMENTS = st.recursive(
 )
 
 
-@given(DOCUMENTS, st.integers(90, 110), SAID)
-def test_levels_are_counted_and_what_is_said_is_not(document: Json, levels: int, said: str) -> None:
+@given(DOCUMENTS, st.integers(90, 110), SAID, st.sampled_from([0, 50, 300, 70_000]))
+def test_levels_are_counted_and_what_is_said_is_not(document: Json, levels: int, said: str, beside: int) -> None:
     value: Json = document
     for number in range(levels):
         value = [said, value] if number % 2 else {said: value}
+    rows: list[Json] = [{} for _ in range(min(beside, 300))]
+    value = [rows, "{" * beside, value]
     body = json.dumps(value).encode()
     if depth_of(value) <= 100:
         assert well_formed(body) == (body, False)
@@ -163,6 +165,17 @@ def test_rows_are_looked_for_in_step_with_the_size() -> None:
         return steps(lambda: well_formed(body, is_list=True))
 
     assert ratio(work(rows) for rows in (50, 100, 200)) < 2.5
+
+
+@pytest.mark.parametrize("row", [b'{"a":1},', b"[[[[]]]],", b'"[[[[",', b'"\\\\[",', b'{"a":{"b":[1,{"c":2}]}},'])
+def test_levels_are_counted_in_step_with_the_size(row: bytes) -> None:
+    def counted(number: int) -> int:
+        body = b"[" + (row * number)[:-1] + b"]"
+        assert not is_too_deep(body)
+        return steps(lambda: is_too_deep(body))
+
+    assert ratio(map(counted, (40_000, 80_000, 160_000))) < 2.2
+    assert max(map(counted, (10, 100, 500))) < 200
 
 
 def test_a_text_without_end_behind_a_deep_row_is_looked_through_once() -> None:

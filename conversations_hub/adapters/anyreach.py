@@ -198,7 +198,7 @@ _LISTS = ("items", "messages", "transcript", "turns", "history")
 _NOT_YET = (*ABSENT, msgspec.Raw(b"{}"))
 
 # A latency is less than a day; an instant in Unix seconds, which may be among the metrics, is more.
-_NUMBERS = {int, float}
+_NUMBERS = (int, float)
 _DAY = 86_400
 
 _PHONE_NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
@@ -315,9 +315,13 @@ def _turns(
             continue
         content = item.text if item.content is None else item.content
         said = content if isinstance(content, str) else _said(content, unread)
-        is_call = item.is_call
-        is_result = item.output is not None or (item.call_id is not None and not is_call)
-        speaker = "assistant" if is_call else "tool" if is_result else item.role
+        speaker, result = item.role, None
+        calls: tuple[ToolCall, ...] = ()
+        if item.call_id is not None or item.output is not None or item.is_call:
+            speaker = "assistant" if item.is_call else "tool"
+            calls = (_tool_call(item),) if item.is_call else ()
+            if item.output is not None or not item.is_call:
+                said, result = "", _tool_result(item, said)
         if speaker is None and not said:
             unread.append(Issue("", "has neither words, a call nor a speaker"))
         else:
@@ -327,13 +331,13 @@ def _turns(
                 TranscriptTurn(
                     index=len(turns),
                     role=role,
-                    text="" if is_result else said,
+                    text=said,
                     timestamp=timestamp(stamp, "", unread),
                     participant=participant,
                     interrupted=item.interrupted,
                     provider_id=text(item.id),
-                    tool_calls=(_tool_call(item),) if is_call else (),
-                    tool_result=_tool_result(item, said) if is_result else None,
+                    tool_calls=calls,
+                    tool_result=result,
                     metrics=_metrics(item.metrics) if item.metrics else None,
                 )
             )
@@ -344,6 +348,8 @@ def _turns(
 
 
 def _said(content: AnyJson, unread: list[Issue]) -> str:
+    if isinstance(content, list) and len(content) == 1 and isinstance(content[0], str):  # the usual form
+        return content[0]
     lines: list[str] = []
     for part in content if isinstance(content, list) else (content,):
         line = part if isinstance(part, str) else _words_in(part)
@@ -371,11 +377,7 @@ def _tool_result(item: _Item, said: str) -> ToolResult:
 def _metrics(sent: AnyJson) -> dict[str, float] | None:
     if not isinstance(sent, dict):
         return None
-    found: dict[str, float] = {}
-    for name, span in sent.items():
-        if type(span) in _NUMBERS and 0 <= span < _DAY:
-            found[name] = float(span)
-    return found or None
+    return {name: float(span) for name, span in sent.items() if type(span) in _NUMBERS and 0 <= span < _DAY} or None
 
 
 def _recordings(url: str | None, issues: list[Issue]) -> tuple[Recording, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from codecs import getincrementaldecoder
+from codecs import utf_8_decode
 from collections.abc import Mapping
 from functools import cache
 from types import UnionType
@@ -39,7 +39,6 @@ Json: TypeAlias = "dict[str, Json] | list[Json] | str | float | bool | None"
 LARGE = 1024 * 1024
 """Bytes; work on a larger body takes so long that other tasks must get their turn in between."""
 
-_any = msgspec.json.Decoder(msgspec.Raw)
 _MENDABLE = 4 * 1024 * 1024  # decoded untyped, a body takes thirty times its size
 
 
@@ -59,9 +58,10 @@ def well_formed(body: bytes, *, is_text: bool | None = None, is_list: bool = Fal
     found: bytes | None = body
     was_mended = False
     try:
-        if not _is_well_formed(body, is_text=is_text):
+        is_deep = _is_too_deep(body, is_text=is_text)
+        if is_deep is None:
             found, was_mended = _mend(body), True
-        is_deep = found is not None and is_too_deep(found)
+            is_deep = found is not None and is_too_deep(found)
     except RecursionError:
         is_deep = True
     if is_deep:
@@ -74,12 +74,13 @@ def well_formed(body: bytes, *, is_text: bool | None = None, is_list: bool = Fal
     return found, was_mended
 
 
-def _is_well_formed(body: bytes, *, is_text: bool | None) -> bool:
+def _is_too_deep(body: bytes, *, is_text: bool | None) -> bool | None:
+    """Whether a body is nested too deeply; None if it is not well-formed."""
     try:
-        _any.decode(body)
+        is_deep = is_too_deep(body)
     except msgspec.MsgspecError:
-        return False
-    return is_utf8(body) if is_text is None else is_text
+        return None
+    return is_deep if (is_utf8(body) if is_text is None else is_text) else None
 
 
 _PIECE = 16 * 1024  # bytes; a larger piece is memory-mapped each time, which takes longer than reading it
@@ -89,11 +90,11 @@ def is_utf8(body: bytes) -> bool:
     """Whether a body is UTF-8; decoded in pieces, because as one string it would take several times its size."""
     if body.isascii():
         return True
-    decoder = getincrementaldecoder("utf-8")()
+    begin = 0
     try:
-        for begin in range(0, len(body), _PIECE):
-            decoder.decode(body[begin : begin + _PIECE])
-        decoder.decode(b"", final=True)
+        while begin < len(body):
+            end = begin + _PIECE
+            begin += utf_8_decode(body[begin:end], "strict", end >= len(body))[1]
     except UnicodeDecodeError:
         return False
     return True
@@ -165,21 +166,16 @@ class DecodedBody(bytes):
     decoded: Any
 
 
-_MOST_COPIED = 256 * 1024  # bytes
-
-
 def decoded_body(body: bytes, decoder: msgspec.json.Decoder[Any]) -> DecodedBody | None:
-    """Decode a body and see in the same pass that it is well-formed; None if it may not be, does not fit, or is large.
+    """Decode a body and see in the same pass that it is well-formed; None if it may not be, or does not fit.
 
     What the decoder skips it reads as carefully as `well_formed` does, so an ordinary body is read once and not twice.
     """
-    if len(body) > _MOST_COPIED:
-        return None
     try:
         decoded = decoder.decode(body)
     except _UNREADABLE:
         return None
-    if not is_utf8(body) or is_too_deep(body):
+    if not is_utf8(body) or is_too_deep(body, is_json=True):
         return None
     made = DecodedBody(body)
     made.decoder, made.decoded = decoder, decoded

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Annotated, Any, TypeVar
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import unquote_plus, urlsplit
 
 import msgspec
 
@@ -45,7 +45,6 @@ __all__ = [
     "text_at",
     "timestamp",
     "unless_empty",
-    "utc_timestamp",
     "without_empty",
 ]
 
@@ -111,15 +110,13 @@ def instant(
     """
     if value is None:
         return None
-    if isinstance(value, str) and value.endswith(
-        ("Z", "+00:00")
-    ):  # the usual form; this path takes a sixth of the time
+    if isinstance(value, str) and (value[-1:] == "Z" or value[-6:] == "+00:00"):  # the usual forms
         try:
             moment = datetime.fromisoformat(value)
         except ValueError:
             pass
         else:
-            if is_believable(moment):
+            if _FIRST_YEAR <= moment.year < _BEYOND:
                 return moment
     found: datetime | None = None
     try:
@@ -130,7 +127,7 @@ def instant(
             found = datetime.fromtimestamp(_epoch(value, per_second), UTC)
     except (ValueError, OverflowError, OSError):
         pass
-    if found is None or not is_believable(found):
+    if found is None or not _FIRST_YEAR <= found.year < _BEYOND:
         issues.append(Issue(place, "empty" if value == "" else "not a date"))
         return None
     return found
@@ -143,23 +140,21 @@ def is_believable(moment: datetime) -> bool:
 
 def timestamp(value: Instant, place: str, issues: list[Issue]) -> float | None:
     """Read an instant as Unix seconds, from the same forms as `instant`."""
+    if value is None:
+        return None
+    # The usual forms, and every turn may have one.
     if isinstance(value, str):
-        parsed = utc_timestamp(value)
-        if parsed is not None:  # the usual form, and every turn may have one
-            return parsed
-    elif value is None or (isinstance(value, float) and 0 < value < _SECONDS_BELOW):
-        return value
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            pass
+        else:
+            if moment.tzinfo is UTC and _FIRST_YEAR <= moment.year < _BEYOND:
+                return moment.timestamp()
+    elif 0 < value < _SECONDS_BELOW:
+        return float(value)
     found = instant(value, place, issues)
     return None if found is None else found.timestamp()
-
-
-def utc_timestamp(value: str) -> float | None:
-    """Read ISO 8601 text in UTC as Unix seconds; None for every other form, and for an invalid instant."""
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return moment.timestamp() if moment.tzinfo is UTC and is_believable(moment) else None
 
 
 def seconds(value: Number, place: str, issues: list[Issue]) -> float | None:
@@ -264,6 +259,9 @@ def _join_zone(zone: re.Match[str]) -> str:
 
 def _epoch(value: str | float, per_second: int | None) -> float:
     number = float(value)
+    usual = number / (per_second or 1)
+    if _EARLIEST <= usual < _SECONDS_BELOW:
+        return usual
     if not 0 < number < _SECONDS_BELOW * 1e9:
         raise ValueError
     return number / (per_second_of(number, per_second) if per_second else _by_range(number))
@@ -290,6 +288,8 @@ def _by_range(number: float) -> float:
 
 
 def _clock(value: str) -> float:
+    if value.isascii() and value.isdigit():  # the usual form
+        return float(value)
     if not _CLOCK.fullmatch(value.strip()):
         raise ValueError
     total = 0.0
@@ -311,7 +311,7 @@ def add_seconds(moment: datetime | None, span: float | None, place: str, issues:
         end = moment + timedelta(seconds=span)
     except OverflowError:
         end = None
-    if end is None or not is_believable(end):
+    if end is None or not _FIRST_YEAR <= end.year < _BEYOND:
         issues.append(Issue(place, "ends after the last possible date"))
         return None
     return end
@@ -371,9 +371,18 @@ def signed_url_expiry(url: str, place: str, issues: list[Issue]) -> datetime | N
         return None
     if not asked:
         return None
-    query = dict(parse_qsl(asked))
-    signed_at = instant(query.get("X-Amz-Date"), place, issues)
-    lifetime = seconds(query.get("X-Amz-Expires"), place, issues)
+    told: dict[str, str] = {}
+    for pair in asked.split("&"):  # `parse_qsl` would decode the signature too, which takes most of the time
+        name, _, value = pair.partition("=")
+        if "%" in name or "+" in name:
+            name = unquote_plus(name)
+        if value and name in _EXPIRY:
+            told[name] = unquote_plus(value)
+    signed_at = instant(told.get("X-Amz-Date"), place, issues)
+    lifetime = seconds(told.get("X-Amz-Expires"), place, issues)
     return add_seconds(signed_at, lifetime, place, issues) or instant(
-        query.get("Expires") or query.get("se"), place, issues
+        told.get("Expires") or told.get("se"), place, issues
     )
+
+
+_EXPIRY = {"X-Amz-Date", "X-Amz-Expires", "Expires", "se"}

@@ -91,6 +91,25 @@ def test_a_secret_is_found_however_deep_it_lies() -> None:
     assert found == {"token": "***"}
 
 
+def test_a_name_that_is_escaped_is_a_name_in_raw_too() -> None:
+    sent = rb'{"a": [{"\u0074oken": "canary"}], "b": {"hel\u0064__x": "canary"}, "c": "\u00e9\u0026"}'
+    assert (
+        without_secrets(whole(raw=sent), NAMES).raw == '{"a":[{"token":"***"}],"b":{"held__x":"***"},"c":"é&"}'.encode()
+    )
+    for bare in (rb'{"a": "\u0074okens", "b": {"\u0074okens": 1}}', rb'{"a": "\u00e9\u0026"}'):
+        assert without_secrets(whole(raw=bare), NAMES).raw is bare
+
+
+def test_parts_of_raw_that_hold_no_secret_stay_as_they_were_sent() -> None:
+    sent = (
+        rb'{"a": {"b": [1.10,  1e400]}, "c": [{"token": "canary", "d": null}, {"token": null}], "e": "{\"token\": 1}"}'
+    )
+    clean = rb'{"a":{"b": [1.10,  1e400]},"c":[{"token":"***","d":null},{"token":null}],"e":"{\"token\":\"***\"}"}'
+    assert without_secrets(whole(raw=sent), NAMES).raw == clean
+    bare = b'{"a": [{"token": null}, {"token": "***"}], "b": "the \\"token\\" is a word"}'
+    assert without_secrets(whole(raw=bare), NAMES).raw is bare
+
+
 async def test_what_an_agent_answers_is_starred_too() -> None:
     def send(_account: Account, _id: str, _text: str) -> Flow[TranscriptTurn]:
         return TranscriptTurn(index=0, tool_calls=(ToolCall(arguments='{"token":"canary"}'),))

@@ -72,7 +72,7 @@ def cost(work: Callable[[], object]) -> int:
 
     def profile(frame: FrameType, event: str, called: Any) -> None:
         nonlocal decoded
-        if event == "c_call" and called.__name__ == "decode":
+        if event == "c_call" and called.__name__ in {"decode", "json_format"}:
             held = [value for value in frame.f_locals.values() if isinstance(value, bytes | msgspec.Raw)]
             decoded += max((memoryview(value).nbytes for value in held), default=0)
 

@@ -36,7 +36,20 @@ from ...signing import bearer
 from ...signing.webhooks import ed25519_signed
 from ...wire import Flow, Request, Response
 from ._conversation import normalize, read, word
-from ._payload import Enclosed, Envelope, ListPage, Recorded, Refusal, Reply, Row, Rows, Stamp, Whole
+from ._payload import (
+    Enclosed,
+    Envelope,
+    Insights,
+    Message,
+    Page,
+    Recorded,
+    Refusal,
+    Reply,
+    Row,
+    Rows,
+    Stamp,
+    Whole,
+)
 from ._webhook import events
 
 __all__ = ["ADAPTER", "delete", "events", "get", "list_page", "normalize", "recording", "refusal", "send", "start"]
@@ -44,8 +57,8 @@ __all__ = ["ADAPTER", "delete", "events", "get", "list_page", "normalize", "reco
 _T = TypeVar("_T")
 
 _envelope = msgspec.json.Decoder(Envelope, strict=False)
-_whole = msgspec.json.Decoder(Whole, strict=False)
-_page = msgspec.json.Decoder(ListPage, strict=False)
+_messages = msgspec.json.Decoder(Page[Message], strict=False)
+_insights = msgspec.json.Decoder(Page[Insights], strict=False)
 _rows = msgspec.json.Decoder(Rows)
 _stamp = msgspec.json.Decoder(Stamp, strict=False)
 _enclosed = msgspec.json.Decoder(Enclosed)
@@ -141,39 +154,57 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     issues = Issues()
     # https://developers.telnyx.com/api-reference/conversations/get-a-specific-ai-conversation-by-id
     reply = yield Request("GET", "/ai/conversations/{id}", ids=ids, reads=_envelope)
-    _read(reply, _envelope)
+    whole = Whole(_part(reply, _envelope, "conversation", issues))
+    parts: dict[str, Any] = {"conversation": msgspec.Raw(reply.body)}
     # https://developers.telnyx.com/api-reference/conversations/get-conversation-messages
-    messages = yield from _pages("/ai/conversations/{id}/messages", ids, {"page[size]": _LARGEST_PAGE})
-    parts = {"conversation": msgspec.Raw(reply.body), "messages": messages}
+    messages = _pages("/ai/conversations/{id}/messages", ids, {"page[size]": _LARGEST_PAGE}, _messages, "messages")
+    parts["messages"], whole.messages, misfits = yield from messages
+    issues += misfits
     try:
         # https://developers.telnyx.com/api-reference/conversations/get-insights-for-a-conversation
-        parts["insights"] = yield from _pages("/ai/conversations/{id}/conversations-insights", ids, {})
+        insights = _pages("/ai/conversations/{id}/conversations-insights", ids, {}, _insights, "insights")
+        parts["insights"], whole.insights, misfits = yield from insights
+        issues += misfits
     except (ForbiddenError, NotFoundError, RejectedError) as error:
         issues.append(Issue("insights", f"could not be loaded: {type(error).__name__}"))
     raw = msgspec.json.encode(parts)
-    whole = decode(raw, _whole, issues)
     # With insights it is over, whatever the time.
     present = None if whole.runs else sent_at(reply.headers)
     return read(whole, raw, present, issues, place="conversation.data.")
 
 
-def _pages(path: str, ids: Mapping[str, str], query: Mapping[str, int]) -> Flow[list[msgspec.Raw]]:
+def _part(reply: Response, decoder: msgspec.json.Decoder[_T], place: str, issues: list[Issue]) -> _T:
+    """Read one of the answers about a conversation; `place` is its place in `raw`."""
+    misfits: list[Issue] = []
+    found = read_or_raise(reply, lambda body: decode(body, decoder, misfits))
+    issues += [Issue(f"{place}.{misfit.place}", misfit.reason) for misfit in misfits]
+    return found
+
+
+def _pages(
+    path: str, ids: Mapping[str, str], query: Mapping[str, int], decoder: msgspec.json.Decoder[Page[_T]], place: str
+) -> Flow[tuple[list[msgspec.Raw], list[Page[_T]], list[Issue]]]:
+    """Get all pages: their bodies, what is in them, and what could not be read."""
     bodies: list[msgspec.Raw] = []
+    pages: list[Page[_T]] = []
+    issues = Issues()
     seen = 0
     while True:
         number = len(bodies) + 1
-        reply = yield Request("GET", path, {**query, "page[number]": number if bodies else None}, ids, reads=_page)
-        page = _read(reply, _page)
+        asked = {**query, "page[number]": number if bodies else None}
+        reply = yield Request("GET", path, asked, ids, reads=decoder)
+        page = _part(reply, decoder, f"{place}[{len(bodies)}]", issues)
         is_again = bool(bodies) and reply.body == bytes(bodies[-1])
         bodies.append(msgspec.Raw(reply.body))
+        pages.append(page)
         seen += len(page.data)
         if _is_last(page, number, seen):
-            return bodies
+            return bodies, pages, issues
         if not page.data or is_again:
             raise PaginationError(f"page {number} has no new rows, although the provider names more pages")
 
 
-def _is_last(page: ListPage, number: int, seen: int) -> bool:
+def _is_last(page: Page[Any], number: int, seen: int) -> bool:
     if page.meta.total_pages is not None:
         return number >= int(page.meta.total_pages)
     if page.meta.total_results is not None:

@@ -27,7 +27,6 @@ from ...reading.values import (
     text,
     timestamp,
     unless_empty,
-    utc_timestamp,
 )
 from ...schema import (
     Agent,
@@ -90,7 +89,7 @@ _SILENCE = timedelta(hours=1)  # longer than any pause in a call
 
 _TEXT = (str, int)
 _PHONE_NUMBER = re.compile(r"\+?[0-9]{3,15}")
-_NUMBERS = {int, float}
+_NUMBERS = (int, float)
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -260,6 +259,9 @@ def _joined(pages: Sequence[Page[Message]]) -> list[Message | None]:
     """Join pages; a thread that grows while it is read pushes the end of one page to the start of the next."""
     joined: list[Message | None] = []
     for page in pages:
+        if not joined:
+            joined += page.data
+            continue
         before: dict[Instant, list[Message]] = {}
         for one in filter(None, joined[-len(page.data) :]):
             before.setdefault(one.created_at, []).append(one)
@@ -290,15 +292,18 @@ def _turns(
     """Return the turns in chronological order; `counted` receives the names of the fields that were derived."""
     turns: list[TranscriptTurn] = []
     unanswered: OrderedDict[str, None] = OrderedDict()
+    misfits: list[Issue] = []
     for message in _from_the_start(messages):
         if message is None:
             continue
         # `created_at` is when it was stored, which may be later than when it was said.
         # https://developers.telnyx.com/api-reference/conversations/get-conversation-messages
-        moment = _moment(message, "sent_at", message.sent_at, unread)
+        moment = timestamp(message.sent_at, "sent_at", misfits)
         if moment is None and message.created_at is not None:
-            moment = _moment(message, "created_at", message.created_at, unread)
+            moment = timestamp(message.created_at, "created_at", misfits)
             counted.add("transcript.timestamp")
+        if misfits:
+            unread[id(message)], misfits = misfits, []
         role, participant = _SPEAKERS.get(message.role) or unknown_speaker(message.role, participants)
         said, result = message.text or "", None
         calls: tuple[ToolCall, ...] = ()
@@ -339,7 +344,7 @@ def _from_the_start(messages: Sequence[Message | None]) -> Iterable[Message | No
 
 def _first_moment(messages: Iterable[Message | None]) -> float | None:
     for message in messages:
-        if message is not None and (at := _moment(message, "", message.sent_at or message.created_at, {})):
+        if message is not None and (at := timestamp(message.sent_at or message.created_at, "", [])):
             return at
     return None
 
@@ -356,17 +361,6 @@ def _in_their_pages(pages: Sequence[Page[Message]], unread: _Unread) -> list[Iss
             of_it = [Issue(f"{place}.{issue.place}", issue.reason) for issue in unread.get(id(one), ())]
             issues.extend([Issue(place, "null")] if one is None else of_it)
     return issues
-
-
-def _moment(message: Message, name: str, value: Instant, unread: _Unread) -> float | None:
-    """Read an instant as `timestamp` does, in half the time, since every message has one."""
-    if isinstance(value, str) and (told := utc_timestamp(value)) is not None:
-        return told
-    issues: list[Issue] = []
-    seconds = timestamp(value, name, issues)
-    if issues:
-        unread.setdefault(id(message), []).extend(issues)
-    return seconds
 
 
 def _tool_call(sent: SentToolCall) -> ToolCall:
@@ -390,11 +384,11 @@ def _metrics(attached: AnyJson) -> dict[str, float] | None:
     """Return the members that are in milliseconds, in seconds."""
     if not isinstance(attached, dict):
         return None
-    spans: dict[str, float] = {}
-    for name, span in attached.items():
-        if name.endswith("_ms") and type(span) in _NUMBERS and 0 <= span < 1e9:
-            spans[name[:-3]] = span / 1000
-    return spans or None
+    return {
+        name[:-3]: span / 1000
+        for name, span in attached.items()
+        if name[-3:] == "_ms" and type(span) in _NUMBERS and 0 <= span < 1e9
+    } or None
 
 
 def call_ids(told: Mapping[str, Any]) -> dict[str, str]:

@@ -74,13 +74,6 @@ class Page(msgspec.Struct, Generic[T]):
     meta: Meta
 
 
-class ListPage(msgspec.Struct):
-    """A page whose rows are not decoded."""
-
-    data: list[msgspec.Raw]
-    meta: Meta
-
-
 class _Urls(msgspec.Struct):
     mp3: str | None = None
     wav: str | None = None

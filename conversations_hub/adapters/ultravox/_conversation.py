@@ -270,12 +270,11 @@ def _turns(
 ) -> tuple[TranscriptTurn, ...]:
     """Return the turns in the provider's order, even if their times contradict it."""
     turns: list[TranscriptTurn] = []
-    last_stage = next((message.call_stage_id for message in reversed(messages) if message), None)
-    for message, (heard_from, heard_to, passed_from, passed_to) in zip(
-        messages, _offsets(messages, issues), strict=True
-    ):
-        if message is None:
-            continue
+    places = [place for place, message in enumerate(messages) if message is not None]
+    there = [message for message in messages if message is not None]
+    last_stage = there[-1].call_stage_id if there else None
+    offsets = _offsets(there, places, issues)
+    for message, (heard_from, heard_to, passed_from, passed_to) in zip(there, offsets, strict=True):
         start, finish = passed_from, passed_to
         # The clock of the recording lags behind that of the call; if it does not, the call's clock has restarted.
         if start is not None and heard_from is not None and heard_from - start > LAG:
@@ -316,23 +315,23 @@ _FROM, _TO = "timespan.start", "timespan.end"
 _NEVER = Timespan("null", "null")
 
 
-def _offsets(messages: Messages, issues: list[Issue]) -> Iterable[tuple[float | None, ...]]:
+def _offsets(
+    messages: Sequence[Message], places: Sequence[int], issues: list[Issue]
+) -> Iterable[tuple[float | None, ...]]:
     """Return start and end of each message by two clocks that drift apart: of the audio, and of the call.
 
     All are decoded at once, as JSON: one by one, that would take longer than everything else.
     """
     # A start of zero may be missing; older calls lack the second clock.
     sent = [
-        "null,null,null,null"
-        if message is None
-        else f"{heard.start or 0},{heard.end or 'null'},{passed.start or 0},{passed.end or 'null'}"
+        f"{heard.start or 0},{heard.end or 'null'},{passed.start or 0},{passed.end or 'null'}"
         for message in messages
-        for heard in [(message and message.timespan) or _NEVER]
-        for passed in [(message and message.wall_clock_timespan) or heard]
+        for heard in [message.timespan or _NEVER]
+        for passed in [message.wall_clock_timespan or heard]
     ]
     read = _numbers(",".join(sent), 4 * len(sent))
     if read is None:
-        read = [offset for position, ends in enumerate(sent) for offset in _four(ends, str(position), issues)]
+        read = [offset for place, ends in zip(places, sent, strict=True) for offset in _four(ends, str(place), issues)]
     return zip(*[iter(read)] * 4, strict=True)
 
 
