@@ -162,8 +162,12 @@ def _kind_of(body: bytes) -> str:
 class DecodedBody(bytes):
     """A well-formed body with what its decoder made of it, which `decode` returns to whoever asks for the same."""
 
+    original: bytes
     decoder: msgspec.json.Decoder[Any]
     decoded: Any
+
+    def __bytes__(self) -> bytes:
+        return self.original
 
 
 def decoded_body(body: bytes, decoder: msgspec.json.Decoder[Any]) -> DecodedBody | None:
@@ -178,7 +182,7 @@ def decoded_body(body: bytes, decoder: msgspec.json.Decoder[Any]) -> DecodedBody
     if not is_utf8(body) or is_too_deep(body, is_json=True):
         return None
     made = DecodedBody(body)
-    made.decoder, made.decoded = decoder, decoded
+    made.original, made.decoder, made.decoded = body, decoder, decoded
     return made
 
 
