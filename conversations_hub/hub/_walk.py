@@ -149,7 +149,7 @@ class Walk:
                 taken = 0
                 # Only details of what is delivered are requested; if an account fails, others take its places.
                 rows = _some(found, left)
-                async with aclosing(self._tasks.ordered(rows, self._details, self._width_of_all)) as brought:
+                async with aclosing(self._tasks.ordered(_singly(rows), self._details, self._width_of_all)) as brought:
                     async for head, conversation in brought:
                         taken += 1
                         if conversation is not None:
@@ -169,7 +169,7 @@ class Walk:
         ):
             async for head, sheet, items in sheets:
                 page = sheet.cut_to(min(items, left)).page()
-                given = _each([(head, row) for row in page.items])
+                given = _each([[(head, row) for row in page.items]])
                 async with aclosing(self._tasks.ordered(given, self._details, self._width_of_all)) as brought:
                     whole = tuple([conversation async for _, conversation in brought if conversation is not None])
                 if len(whole) < len(page.items):
@@ -303,8 +303,8 @@ class Walk:
             return
         # One page ahead, so that details never have to wait for the list.
         listed = partial(_hand_over, partial(self._list_sheets, account, report))
-        rows = _rows_of(self._tasks.merge([listed], 1))
-        async with aclosing(rows), aclosing(self._tasks.ordered(rows, hydrate, self._width)) as hydrated:
+        pages = _items_of(self._tasks.merge([listed], 1))
+        async with aclosing(pages), aclosing(self._tasks.ordered(pages, hydrate, self._width)) as hydrated:
             async for conversation in hydrated:
                 yield conversation
 
@@ -315,7 +315,7 @@ class Walk:
                 if hydrate is None:
                     yield sheet
                     continue
-                async with aclosing(self._tasks.ordered(_each(sheet.items), hydrate, self._width)) as hydrated:
+                async with aclosing(self._tasks.ordered(_each([sheet.items]), hydrate, self._width)) as hydrated:
                     items = tuple([conversation async for conversation in hydrated])
                 yield msgspec.structs.replace(sheet, items=items)
 
@@ -482,6 +482,12 @@ async def _rows_of(sheets: AsyncGenerator[Sheet]) -> AsyncGenerator[Conversation
                 yield row
 
 
+async def _items_of(sheets: AsyncGenerator[Sheet]) -> AsyncGenerator[Sequence[Conversation]]:
+    async with aclosing(sheets):
+        async for sheet in sheets:
+            yield sheet.items
+
+
 async def _some(items: AsyncGenerator[T], most: int) -> AsyncGenerator[T]:
     """Yield at most `most` items; the rest stays in the source."""
     for _ in range(most):
@@ -491,14 +497,19 @@ async def _some(items: AsyncGenerator[T], most: int) -> AsyncGenerator[T]:
         yield item
 
 
+async def _singly(items: AsyncGenerator[T]) -> AsyncGenerator[Sequence[T]]:
+    async for item in items:
+        yield (item,)
+
+
 async def _nothing() -> AsyncGenerator[Any]:
     return
     yield
 
 
-async def _each(rows: Sequence[T]) -> AsyncGenerator[T]:
-    for row in rows:
-        yield row
+async def _each(items: Sequence[T]) -> AsyncGenerator[T]:
+    for item in items:
+        yield item
 
 
 async def _hand_over(walk: Callable[[], AsyncGenerator[T]], put: Put[T]) -> None:
