@@ -25,13 +25,13 @@ class SeenIds:
 
     def add(self, id: str) -> bool:
         """Add an id, and return whether it is new."""
-        mark = _mark_of(id)
-        place = _place_of(mark, self._table)
-        if self._table[place]:
+        mark, table = _mark_of(id), self._table
+        place = _place_of(mark, table)
+        if table[place]:
             return False
-        self._table[place] = mark
+        table[place] = mark
         self._count += 1
-        if 3 * self._count > 2 * len(self._table):
+        if 3 * self._count > 2 * len(table):
             self._grow()
         return True
 

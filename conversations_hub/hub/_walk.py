@@ -124,12 +124,14 @@ class Walk:
 
     async def _conversations(self) -> AsyncGenerator[Conversation]:
         left = self._plan.limit
-        async with aclosing(self._over_accounts(self._conversations_of, _ROOM)) as found:
-            async for report, conversation in found:
-                report.count(conversation)
-                yield conversation
-                if left is not None and (left := left - 1) == 0:
-                    return
+        room = _ROOM if self._plan.transcripts else 0
+        async with aclosing(self._over_accounts(self._conversations_of, room)) as found:
+            async for report, conversations in found:
+                for conversation in conversations:
+                    report.count(conversation)
+                    yield conversation
+                    if left is not None and (left := left - 1) == 0:
+                        return
 
     async def _pages(self) -> AsyncGenerator[Page]:
         left = self._plan.limit
@@ -294,19 +296,21 @@ class Walk:
         if self._plan.on_error is not None:
             self._plan.on_error(error)
 
-    async def _conversations_of(self, account: Lists, report: AccountReport) -> AsyncGenerator[Conversation]:
+    async def _conversations_of(self, account: Lists, report: AccountReport) -> AsyncGenerator[Sequence[Conversation]]:
+        """Yield an account's conversations: page by page, or one by one if some have to wait for their details."""
         hydrate = self._hydration(account, report)
         if hydrate is None:
-            async with aclosing(_rows_of(self._list_sheets(account, report))) as rows:
-                async for row in rows:
-                    yield row
+            async with aclosing(self._list_sheets(account, report)) as sheets:
+                async for sheet in sheets:
+                    for items in zip(sheet.items) if self._plan.transcripts else (sheet.items,):
+                        yield items
             return
         # One page ahead, so that details never have to wait for the list.
         listed = partial(_hand_over, partial(self._list_sheets, account, report))
         pages = _items_of(self._tasks.merge([listed], 1))
         async with aclosing(pages), aclosing(self._tasks.ordered(pages, hydrate, self._width)) as hydrated:
             async for conversation in hydrated:
-                yield conversation
+                yield (conversation,)
 
     async def _sheets_of(self, account: Lists, report: AccountReport) -> AsyncGenerator[Sheet]:
         hydrate = self._hydration(account, report)
@@ -473,13 +477,6 @@ class Walk:
                 if guard.found_nothing_new:
                     report.lists_unverified.discard(reader.name)
                 return
-
-
-async def _rows_of(sheets: AsyncGenerator[Sheet]) -> AsyncGenerator[Conversation]:
-    async with aclosing(sheets):
-        async for sheet in sheets:
-            for row in sheet.items:
-                yield row
 
 
 async def _items_of(sheets: AsyncGenerator[Sheet]) -> AsyncGenerator[Sequence[Conversation]]:
