@@ -17,7 +17,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import closing, suppress
+from contextlib import aclosing, closing, suppress
 from functools import partial
 from itertools import groupby, islice
 from math import ceil
@@ -319,11 +319,16 @@ def long_conversation(turns: int) -> list[Cost | Bound]:
 # many accounts
 
 
+def hub_of_many(url: str, accounts: int) -> Hub:
+    """Make a hub of so many accounts."""
+    named = [Account("tavus", key="key", name=f"a{number}", base_url=url) for number in range(accounts)]
+    return Hub(named, profile="bulk")
+
+
 async def walk_all(url: str, accounts: int) -> None:
     """List all accounts with transcripts."""
-    named = [Account("tavus", key="key", name=f"a{number}", base_url=url) for number in range(accounts)]
     delivered = 0
-    async with Hub(named, profile="bulk") as hub:
+    async with hub_of_many(url, accounts) as hub:
         walk = hub.list(transcripts=True)
         async for _ in walk:
             delivered += 1
@@ -331,16 +336,37 @@ async def walk_all(url: str, accounts: int) -> None:
     assert delivered == accounts * OF_AN_ACCOUNT
 
 
+async def list_first(url: str, accounts: int) -> float:
+    """List until the first conversation comes, and return the seconds of processor time for each account walked."""
+    worked = time.process_time()
+    async with hub_of_many(url, accounts) as hub, aclosing(aiter(hub.list(transcripts=True))) as found:
+        await anext(found)
+        return (time.process_time() - worked) / min(accounts, hub.accounts_at_once)
+
+
+async def get_from_each(url: str, accounts: int) -> float:
+    """Get a conversation of each account in turn, and return the seconds of processor time that one takes."""
+    async with hub_of_many(url, accounts) as hub:
+        worked = time.process_time()
+        for number in range(accounts):
+            await hub.get(f"tavus/a{number}:{conversation_id(0)}")
+        return (time.process_time() - worked) / accounts
+
+
 def many_accounts(accounts: int) -> list[Cost | Bound]:
-    """Measure a walk over so many accounts."""
+    """Measure a walk over so many accounts, its beginning, and a conversation of each."""
     with answering("tavus", OF_AN_ACCOUNT, TURNS) as url:
         worked = time.process_time()
         asyncio.run(walk_all(url, accounts))
         spent = time.process_time() - worked
         counted = asked(url)
+        begun = asyncio.run(list_first(url, accounts))
+        got = asyncio.run(get_from_each(url, accounts))
     requests = (counted["pages"] + counted["details"]) / accounts
     return [
         Cost("list with transcripts, an account", 1e6 * spent / accounts, "µs"),
+        Cost("list with transcripts, the first one, an account at a time", 1e6 * begun, "µs"),
+        Cost("get, an account's first", 1e6 * got, "µs"),
         Bound("list with transcripts, an account", requests, "requests", 1 + OF_AN_ACCOUNT),
         Bound("list with transcripts, open at most", counted["connections"], "connections", Connections().most),
     ]

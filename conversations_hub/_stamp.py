@@ -45,7 +45,11 @@ def stamp(
 
 
 def _has_good_instants(one: Conversation) -> bool:
+    checked = None
     for instant in (one.created_at, one.started_at, one.ended_at, one.updated_at):
-        if instant is not None and (instant.tzinfo is None or not is_believable(instant)):
+        if instant is None or instant is checked:  # where a provider tells only one, it often stands for another
+            continue
+        if instant.tzinfo is None or not is_believable(instant):
             return False
+        checked = instant
     return True

@@ -6,7 +6,7 @@ This is a limit of our own: a request that waits for it was not sent yet, and sa
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import OrderedDict, deque
 from contextlib import suppress
 from typing import Final
 
@@ -34,9 +34,12 @@ class Connections:
             raise ConfigurationError("connections must be 1 or more")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._taken = 0
-        self._lines: dict[str, deque[asyncio.Future[None]]] = {}  # the account whose turn is next is first
+        # Plain dictionaries whose first entries are removed take ever longer to find the first.
+        self._lines: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+        """By account; the one whose turn is next is first."""
         self._open = 0
-        self._resting: dict[ResponseHandler, None] = {}  # the one that has been idle longest is first
+        self._resting: OrderedDict[ResponseHandler, None] = OrderedDict()
+        """The one that has been idle longest is first."""
 
     def own_loop(self) -> asyncio.AbstractEventLoop:
         """Return the event loop they belong to, which is the first that asks; raise `HubClosedError` in any other."""
@@ -95,9 +98,10 @@ class Connections:
         while self._lines:
             account, line = next(iter(self._lines.items()))
             waiter = line.popleft()
-            del self._lines[account]
             if line:
-                self._lines[account] = line
+                self._lines.move_to_end(account)
+            else:
+                del self._lines[account]
             if not waiter.done():
                 waiter.set_result(None)
                 return
@@ -107,8 +111,7 @@ class Connections:
         """Make room for a new connection, and count it; call `opened` or `failed` afterwards."""
         self._open += 1
         while self._open > self.most and self._resting:
-            longest = next(iter(self._resting))
-            del self._resting[longest]
+            longest, _ = self._resting.popitem(last=False)
             closed = longest.closed
             longest.abort()
             if closed is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache, partial
@@ -100,6 +101,8 @@ class Hub:
         proxy = route(proxy)  # from here on no frame holds a password
         self._profile = profile_named(profile)
         self._readers: dict[Target, dict[str, ResourceReader]] = {}
+        self._accounts: defaultdict[str, list[Target]] = defaultdict(list)
+        """By provider."""
         self._readers_by_name: dict[str, Mapping[str, ResourceReader]] = {}
         """By the part of a ref before the colon, for the refs used so far."""
         self.keep_raw = keep_raw
@@ -135,6 +138,7 @@ class Hub:
                 limiter=limiter,
                 on_signal=on_signal,
             )
+            self._accounts[where.provider].append(where)
             self._readers[where] = {
                 name: ResourceReader(lane, resource, name, keep_raw=keep_raw)
                 for name, resource in {lane.adapter.main: lane.adapter, **lane.adapter.resources}.items()
@@ -243,7 +247,7 @@ class Hub:
     @property
     def providers(self) -> frozenset[str]:
         """The providers for which this hub has an account."""
-        return frozenset(where.provider for where in self._readers)
+        return frozenset(self._accounts)
 
     def lanes(self, *targets: str) -> tuple[Lane, ...]:
         """Return the lanes of accounts, chosen as in `accounts`, for callers that run flows of their own."""
@@ -572,14 +576,14 @@ class Hub:
         if target.account is not None:
             return self._readers[self._account(target._replace(resource=None), accounts)]
         default = Target(target.provider, "default")
-        if len(accounts) > 1 and default not in accounts:
+        if len(accounts) > 1 and default not in self._readers:
             choices = ", ".join(f"{target.provider}/{where.account}" for where in accounts)
             raise InvalidRefError(f"{target.provider} has several accounts: choose from {choices}")
-        return self._readers[default if default in accounts else accounts[0]]
+        return self._readers[default if default in self._readers else accounts[0]]
 
     def _accounts_of(self, provider: str) -> Sequence[Target]:
-        accounts = [where for where in self._readers if where.provider == provider]
-        if not accounts:
+        accounts = self._accounts.get(provider)
+        if accounts is None:
             load(provider)  # raises if the provider is unknown, which is another mistake than a missing key
             raise UnknownAccountError(
                 f"no account: set {provider.upper()}_API_KEY and use Hub.from_env(),"
@@ -589,7 +593,7 @@ class Hub:
         return accounts
 
     def _account(self, target: Target, accounts: Sequence[Target]) -> Target:
-        if target not in accounts:
+        if target not in self._readers:
             choices = ", ".join(f"{target.provider}/{where.account}" for where in accounts)
             raise UnknownAccountError(
                 f"no account {target.account!r}: this hub has {choices}", provider=target.provider

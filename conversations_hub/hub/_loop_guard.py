@@ -9,6 +9,7 @@ from ..errors import NotFoundError, PaginationError
 from ..schema import Conversation
 from ._cursor import Place, digest, split
 from ._reader import DecodedPage
+from ._seen_ids import SeenIds
 
 __all__ = ["LoopGuard"]
 
@@ -26,7 +27,7 @@ class LoopGuard:
     """Distinguishes a walk that advances from one that loops, over all its passes and the walks that it continues."""
 
     def __init__(self, place: Place, *, counted: bool) -> None:
-        self._ids: set[str] = set()
+        self._ids = SeenIds()
         self._place = place
         self._marks = frozenset(split(place.marks))
         self._counted = counted
@@ -42,7 +43,7 @@ class LoopGuard:
         self._trail = deque(split(trail), _LONGEST_TRAIL)
         self._came_from = frozenset(self._trail)
         # A further pass meets the rows of earlier ones again, so those do not show whether it advances.
-        self._seen_in_this = self._ids if self.is_first_pass else set[str]()
+        self._seen_in_this = self._ids if self.is_first_pass else SeenIds()
         self._searches = 0
         self._searched: set[str] = set()
         self._is_there = not self._place.passed or self._passes > 0
@@ -121,14 +122,13 @@ class LoopGuard:
         """Return the rows that were not seen before, each once."""
         self._moved_on = any(row.id not in self._seen_in_this and not self._is_marked(row) for row in rows)
         if self._seen_in_this is not self._ids:
-            self._seen_in_this.update(row.id for row in rows)
+            for row in rows:
+                self._seen_in_this.add(row.id)
         new: list[Conversation] = []
         behind = self._passed_among(rows)
         for position, row in enumerate(rows):
-            if row.id not in self._ids:
-                self._ids.add(row.id)
-                if position >= behind and not self._is_marked(row):
-                    new.append(row)
+            if self._ids.add(row.id) and position >= behind and not self._is_marked(row):
+                new.append(row)
         self._new += len(new)
         return new
 

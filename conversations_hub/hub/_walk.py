@@ -124,12 +124,14 @@ class Walk:
 
     async def _conversations(self) -> AsyncGenerator[Conversation]:
         left = self._plan.limit
-        async with aclosing(self._over_accounts(self._conversations_of, _ROOM)) as found:
-            async for report, conversation in found:
-                report.count(conversation)
-                yield conversation
-                if left is not None and (left := left - 1) == 0:
-                    return
+        room = _ROOM if self._plan.transcripts else 0
+        async with aclosing(self._over_accounts(self._conversations_of, room)) as found:
+            async for report, conversations in found:
+                for conversation in conversations:
+                    report.count(conversation)
+                    yield conversation
+                    if left is not None and (left := left - 1) == 0:
+                        return
 
     async def _pages(self) -> AsyncGenerator[Page]:
         left = self._plan.limit
@@ -149,7 +151,7 @@ class Walk:
                 taken = 0
                 # Only details of what is delivered are requested; if an account fails, others take its places.
                 rows = _some(found, left)
-                async with aclosing(self._tasks.ordered(rows, self._details, self._width_of_all)) as brought:
+                async with aclosing(self._tasks.ordered(_singly(rows), self._details, self._width_of_all)) as brought:
                     async for head, conversation in brought:
                         taken += 1
                         if conversation is not None:
@@ -169,7 +171,7 @@ class Walk:
         ):
             async for head, sheet, items in sheets:
                 page = sheet.cut_to(min(items, left)).page()
-                given = _each([(head, row) for row in page.items])
+                given = _each([[(head, row) for row in page.items]])
                 async with aclosing(self._tasks.ordered(given, self._details, self._width_of_all)) as brought:
                     whole = tuple([conversation async for _, conversation in brought if conversation is not None])
                 if len(whole) < len(page.items):
@@ -294,19 +296,21 @@ class Walk:
         if self._plan.on_error is not None:
             self._plan.on_error(error)
 
-    async def _conversations_of(self, account: Lists, report: AccountReport) -> AsyncGenerator[Conversation]:
+    async def _conversations_of(self, account: Lists, report: AccountReport) -> AsyncGenerator[Sequence[Conversation]]:
+        """Yield an account's conversations: page by page, or one by one if some have to wait for their details."""
         hydrate = self._hydration(account, report)
         if hydrate is None:
-            async with aclosing(_rows_of(self._list_sheets(account, report))) as rows:
-                async for row in rows:
-                    yield row
+            async with aclosing(self._list_sheets(account, report)) as sheets:
+                async for sheet in sheets:
+                    for items in zip(sheet.items) if self._plan.transcripts else (sheet.items,):
+                        yield items
             return
         # One page ahead, so that details never have to wait for the list.
         listed = partial(_hand_over, partial(self._list_sheets, account, report))
-        rows = _rows_of(self._tasks.merge([listed], 1))
-        async with aclosing(rows), aclosing(self._tasks.ordered(rows, hydrate, self._width)) as hydrated:
+        pages = _items_of(self._tasks.merge([listed], 1))
+        async with aclosing(pages), aclosing(self._tasks.ordered(pages, hydrate, self._width)) as hydrated:
             async for conversation in hydrated:
-                yield conversation
+                yield (conversation,)
 
     async def _sheets_of(self, account: Lists, report: AccountReport) -> AsyncGenerator[Sheet]:
         hydrate = self._hydration(account, report)
@@ -315,7 +319,7 @@ class Walk:
                 if hydrate is None:
                     yield sheet
                     continue
-                async with aclosing(self._tasks.ordered(_each(sheet.items), hydrate, self._width)) as hydrated:
+                async with aclosing(self._tasks.ordered(_each([sheet.items]), hydrate, self._width)) as hydrated:
                     items = tuple([conversation async for conversation in hydrated])
                 yield msgspec.structs.replace(sheet, items=items)
 
@@ -475,11 +479,10 @@ class Walk:
                 return
 
 
-async def _rows_of(sheets: AsyncGenerator[Sheet]) -> AsyncGenerator[Conversation]:
+async def _items_of(sheets: AsyncGenerator[Sheet]) -> AsyncGenerator[Sequence[Conversation]]:
     async with aclosing(sheets):
         async for sheet in sheets:
-            for row in sheet.items:
-                yield row
+            yield sheet.items
 
 
 async def _some(items: AsyncGenerator[T], most: int) -> AsyncGenerator[T]:
@@ -491,14 +494,19 @@ async def _some(items: AsyncGenerator[T], most: int) -> AsyncGenerator[T]:
         yield item
 
 
+async def _singly(items: AsyncGenerator[T]) -> AsyncGenerator[Sequence[T]]:
+    async for item in items:
+        yield (item,)
+
+
 async def _nothing() -> AsyncGenerator[Any]:
     return
     yield
 
 
-async def _each(rows: Sequence[T]) -> AsyncGenerator[T]:
-    for row in rows:
-        yield row
+async def _each(items: Sequence[T]) -> AsyncGenerator[T]:
+    for item in items:
+        yield item
 
 
 async def _hand_over(walk: Callable[[], AsyncGenerator[T]], put: Put[T]) -> None:
