@@ -70,6 +70,8 @@ class AccountSync:
         self._narrows = self._adapter.narrows_by_time
         self._progress = Checkpoint()
         self._batch: list[Entry] = []
+        self._in_flight: list[Entry] = []  # those of the commit that is running
+        self._committing: asyncio.Task[None] | None = None
         self._committed_at = clock.monotonic()
         self._looked_at: set[str] = set()  # ids that this run need not fetch again
         self._walked: list[Window] = []  # windows that this run walked from beginning to end
@@ -98,6 +100,7 @@ class AccountSync:
             self._note_error(surprise(bug, self._where))
         finally:
             self._report.elapsed = self._clock.monotonic() - began
+            await self._end_commit()
 
     async def _update_or_fail(self) -> None:
         try:
@@ -218,7 +221,7 @@ class AccountSync:
             report.listed += len(rows) + len(page.rejected)
             report.bad += len(page.rejected)
             report.rejected += page.rejected[: MAX_REPORTED - len(report.rejected)]
-        waiting = {entry.conversation.id for entry in self._batch}
+        waiting = {entry.conversation.id for entry in (*self._in_flight, *self._batch)}
         kept = await self._store.kept(self._where, [row.id for row in rows])
         wanted = [
             (row, kept.get(row.id)) for row in rows if row.id not in waiting and await self._is_to_fetch(row, kept)
@@ -369,19 +372,41 @@ class AccountSync:
         return settles_at if settles_at > now else None
 
     async def _commit_if_due(self) -> None:
+        """Begin a commit if one is due; conversations are fetched meanwhile, until the next is due."""
+        if self._committing is not None and self._committing.done():
+            await self._end_commit()
         is_late = self._clock.monotonic() - self._committed_at >= _COMMIT_EVERY
         if is_late or len(self._batch) >= _LARGEST_COMMIT:
-            await self._commit()
+            await self._end_commit()
+            self._begin_commit()
 
     async def _commit(self) -> None:
-        batch, self._batch = self._batch, []
-        try:
-            written = await self._store.commit(self._where, batch, self._progress)
-        except asyncio.CancelledError:
-            self._batch = batch  # the commit may not have started; entries already written are not written twice
-            raise
-        self._report.count(written)
+        """Commit all that is staged, and return when it is written."""
+        await self._end_commit()
+        self._begin_commit()
+        await self._end_commit()
+
+    def _begin_commit(self) -> None:
+        self._in_flight, self._batch = self._batch, []
         self._committed_at = self._clock.monotonic()
+        self._committing = asyncio.create_task(self._write(self._in_flight, self._progress))
+
+    async def _write(self, entries: Sequence[Entry], progress: Checkpoint) -> None:
+        self._report.count(await self._store.commit(self._where, entries, progress))
+
+    async def _end_commit(self) -> None:
+        """Wait for the commit that is running, if there is one, and raise its error."""
+        running, self._committing = self._committing, None
+        if running is None:
+            return
+        try:
+            await running
+        except asyncio.CancelledError:
+            # It may not have started; entries already written are not written twice.
+            self._batch = self._in_flight + self._batch
+            raise
+        finally:
+            self._in_flight = []
 
 
 async def _read_ahead(pages: AsyncGenerator[Page]) -> AsyncGenerator[Page]:

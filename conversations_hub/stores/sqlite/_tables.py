@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from math import isfinite
 from typing import Any, Final
 from zlib import compress
@@ -328,7 +329,12 @@ def instant_text(moment: datetime | None) -> str | None:
     """Return an aware instant as text in UTC of fixed length, so that texts sort in order of time."""
     if moment is None:
         return None
-    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+    return f"{moment.astimezone(UTC).isoformat(timespec='microseconds').removesuffix('+00:00')}Z"
+
+
+@lru_cache
+def _minute_text(minute: int) -> str:
+    return datetime.fromtimestamp(minute * 60, UTC).isoformat(timespec="minutes").removesuffix("+00:00")
 
 
 def timestamp_text(seconds: float | None) -> str | None:
@@ -340,9 +346,12 @@ def timestamp_text(seconds: float | None) -> str | None:
         return None
     if not 0 <= seconds < _BEYOND:
         return repr(seconds)
-    moment = datetime.fromtimestamp(seconds, UTC)
-    if moment.timestamp() == seconds:
-        return instant_text(moment)
+    microseconds = round(seconds * 1_000_000)
+    if microseconds / 1_000_000 == seconds:
+        # The turns of a conversation share few minutes, and a `datetime` for each takes twice as long.
+        seconds_in_all, fraction = divmod(microseconds, 1_000_000)
+        minute, second = divmod(seconds_in_all, 60)
+        return f"{_minute_text(minute)}:{second:02}.{fraction:06}Z"
     whole = datetime.fromtimestamp(int(seconds), UTC).replace(tzinfo=None).isoformat()
     digits = f"{Decimal(repr(seconds)):f}".partition(".")[2]  # never 1e-07
     return f"{whole}.{digits}Z"
