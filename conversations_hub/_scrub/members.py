@@ -13,7 +13,7 @@ import msgspec
 from ..errors import PayloadError
 from ..reading.json import untyped
 
-__all__ = ["scrubbed", "starred"]
+__all__ = ["may_be_in", "scrubbed", "starred"]
 
 T = TypeVar("T")
 
@@ -67,15 +67,19 @@ _NOTHING: Final = (msgspec.Raw(b"null"), _STARRED)
 _ESCAPED: Final = re.compile(rb"\\u00(?:2d|3[0-9]|[46][1-9a-f]|[57][0-9a]|5f)", re.IGNORECASE)
 
 
+def may_be_in(body: bytes, names: Collection[str]) -> bool:
+    """Whether a JSON body may have a secret member; if it has none, nothing that was read in it has one."""
+    if not names:
+        return False
+    return _secrets(frozenset(names)).may_be_in(body) or (b"\\u" in body and _ESCAPED.search(body) is not None)
+
+
 def scrubbed(body: bytes, names: Collection[str]) -> bytes:
     """Return a JSON body with secret members replaced as in `starred`; the same object if it has none."""
-    if not names:
+    if not may_be_in(body, names):
         return body
     secrets = _secrets(frozenset(names))
-    has_escapes = b"\\u" in body
-    if not secrets.may_be_in(body) and not (has_escapes and _ESCAPED.search(body)):
-        return body
-    if not has_escapes:
+    if b"\\u" not in body:
         with suppress(RecursionError):  # then the next line says what is wrong
             clean, has_secrets = _opened(body, secrets)
             return clean if has_secrets else body
