@@ -182,7 +182,11 @@ def growth_at(adapter: Adapter, place: Place, kind: str) -> float | None:
 @pytest.fixture(autouse=True)
 def _any_depth(monkeypatch: pytest.MonkeyPatch) -> None:
     """Levels are counted in one way in a small body and in another in a larger one; `test_nesting` has the growth."""
-    monkeypatch.setattr("conversations_hub.reading.json.is_too_deep", lambda _body, **_options: False)
+
+    def is_too_deep(_body: bytes, **_options: bool) -> bool:
+        return False
+
+    monkeypatch.setattr("conversations_hub.reading.json.is_too_deep", is_too_deep)
 
 
 @pytest.fixture(autouse=True)
