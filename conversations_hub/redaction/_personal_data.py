@@ -287,14 +287,18 @@ class PersonalData:
         plain, places = _unescape(text)
         plain = _simplify(plain)
         finds: list[_Find] = []
-        for look, last_resort in _LOOKS:
-            # Again, because the text next to a match may be one without it.
-            for again in (*repeat(look, _MOST_ROUNDS), last_resort):
-                found = list(again(plain))
-                if not found:
-                    break
-                plain = _mask(plain, found)
-                finds += found
+        # Again, because the text next to a match may be one without it, to the same look or to an earlier one.
+        for _ in range(_MOST_ROUNDS):
+            known = len(finds)
+            for look, last_resort in _LOOKS:
+                for again in (*repeat(look, _MOST_ROUNDS), last_resort):
+                    found = list(again(plain))
+                    if not found:
+                        break
+                    plain = _mask(plain, found)
+                    finds += found
+            if len(finds) == known:
+                break
         if places:
             finds = [(places[start], places[end], kind) for start, end, kind in finds]
         return sorted(find for find in finds if find[2] not in self._keep)

@@ -326,6 +326,17 @@ def test_it_is_gone_whatever_stands_around_it(before: str, secret: str, after: s
     assert secret not in _said(f"{before} {secret} {after}")
 
 
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        ("plus 000000. at 0 dot aa", "plus [number][email]"),
+        ("dot 123456.x at example dot com", "dot [number][email]"),
+    ],
+)
+def test_what_is_an_address_only_beside_a_number_that_is_gone_is_removed_too(text: str, redacted: str) -> None:
+    assert _said(text) == redacted
+
+
 @given(st.lists(_PIECES).map("".join))
 @settings(deadline=None)
 def test_to_redact_twice_is_to_redact_once(text: str) -> None:
