@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ._scrub import may_be_in, without_secrets
+from ._scrub import without_secrets
 from .adapter import Adapter
 from .errors import PayloadError
 from .reading.values import is_believable
@@ -37,8 +37,7 @@ def stamp(
         account=conversation.account if account is None else account,
         raw=conversation.raw if keep_raw else None,
     )
-    if conversation.raw is None or may_be_in(conversation.raw, adapter.secret_fields):
-        stamped = without_secrets(stamped, adapter.secret_fields)
+    stamped = without_secrets(stamped, adapter.secret_fields)
     if not stamped.recordings:
         return stamped
     recordings = tuple(msgspec.structs.replace(recording, ref=stamped.ref) for recording in stamped.recordings)

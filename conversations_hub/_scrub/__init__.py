@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from ..schema import Analysis, Conversation, TranscriptTurn
-from .members import may_be_in, scrubbed, starred
+from .members import scrubbed, starred
 
-__all__ = ["may_be_in", "without_secrets", "without_secrets_in_analysis", "without_secrets_in_turn"]
+__all__ = ["without_secrets", "without_secrets_in_analysis", "without_secrets_in_turn"]
 
 
 def without_secrets(conversation: Conversation, names: Collection[str]) -> Conversation:

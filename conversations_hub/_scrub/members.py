@@ -13,12 +13,11 @@ import msgspec
 from ..errors import PayloadError
 from ..reading.json import untyped
 
-__all__ = ["may_be_in", "scrubbed", "starred"]
+__all__ = ["scrubbed", "starred"]
 
 T = TypeVar("T")
 
 _STARS: Final = "***"
-_FEW: Final = 3
 _LONG: Final = 128  # bytes for each name; in a shorter body, a look for all names at once takes less
 
 
@@ -66,18 +65,6 @@ _STARRED: Final = msgspec.Raw(f'"{_STARS}"'.encode())
 _NOTHING: Final = (msgspec.Raw(b"null"), _STARRED)
 # A letter, digit, hyphen or underscore that is escaped, as it need not be: it may be part of a name.
 _ESCAPED: Final = re.compile(rb"\\u00(?:2d|3[0-9]|[46][1-9a-f]|[57][0-9a]|5f)", re.IGNORECASE)
-
-
-def may_be_in(body: bytes, names: Collection[str]) -> bool:
-    """Whether a JSON body may have a secret member; if it has none, nothing that was read in it has one.
-
-    Where there are many names, it may always: to look for each takes longer than to walk what was read.
-    """
-    if not names:
-        return False
-    if len(names) > _FEW:
-        return True
-    return _secrets(frozenset(names)).may_be_in(body) or (b"\\u" in body and _ESCAPED.search(body) is not None)
 
 
 def scrubbed(body: bytes, names: Collection[str]) -> bytes:

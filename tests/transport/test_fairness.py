@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from conversations_hub import Account, Conversation, Hub, _stamp
-from conversations_hub._scrub.members import may_be_in
+from conversations_hub import Account, Conversation, Hub, _scrub
+from conversations_hub._scrub.members import scrubbed
 from conversations_hub._transport import ReadBudget
 from conversations_hub.adapter import Query, RawPage
 from conversations_hub.adapters import tavus
@@ -162,14 +162,14 @@ async def test_a_long_row_of_a_list_is_read_in_a_thread(monkeypatch: pytest.Monk
     assert walk.report.accounts[0].unreadable == 1
 
 
-async def test_secrets_in_a_long_answer_are_looked_for_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_raw_of_a_long_answer_is_scrubbed_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     threads: list[threading.Thread] = []
 
-    def watched(body: bytes, secret_fields: Collection[str]) -> bool:
+    def watched(body: bytes, secret_fields: Collection[str]) -> bytes:
         threads.append(threading.current_thread())
-        return may_be_in(body, secret_fields)
+        return scrubbed(body, secret_fields)
 
-    monkeypatch.setattr(_stamp, "may_be_in", watched)
+    monkeypatch.setattr(_scrub, "scrubbed", watched)
     async with (
         serving(answer(long_row()), answer(details(1))) as server,
         Hub([Account("tavus", key="key", base_url=server.url)], keep_raw=True) as hub,
