@@ -35,7 +35,8 @@ def stamp(
         provider=adapter.name,
         id=adapter.id_for_all(resource, conversation.id),
         account=conversation.account if account is None else account,
-        raw=conversation.raw if keep_raw else None,
+        # `bytes`, because a decoded body would keep its records, too.
+        raw=bytes(conversation.raw) if keep_raw and conversation.raw is not None else None,
     )
     stamped = without_secrets(stamped, adapter.secret_fields)
     if not stamped.recordings:
