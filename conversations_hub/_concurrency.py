@@ -85,7 +85,7 @@ class _Items(Generic[S]):
 
     def __init__(self, pages: AsyncIterator[Sequence[S]]) -> None:
         self.left: deque[S] = deque()
-        """Those of the last page; who takes one does it without waiting."""
+        """The items of the last page that no worker has taken; taking one does not wait."""
         self._pages = pages
         self._pulling = asyncio.Lock()
 

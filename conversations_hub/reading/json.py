@@ -160,7 +160,7 @@ def _kind_of(body: bytes) -> str:
 
 
 class DecodedBody(bytes):
-    """A well-formed body with what its decoder made of it, which `decode` returns to whoever asks for the same."""
+    """A well-formed body that is decoded already: `decode` with the same decoder returns the result."""
 
     original: bytes
     decoder: msgspec.json.Decoder[Any]
