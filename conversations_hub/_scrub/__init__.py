@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -31,13 +31,14 @@ def without_secrets(conversation: Conversation, names: Collection[str]) -> Conve
 
 def _turns_without_secrets(turns: tuple[TranscriptTurn, ...], names: Collection[str]) -> tuple[TranscriptTurn, ...]:
     # Most turns have no tool, and no function is called for those.
-    places = [place for place, turn in enumerate(turns) if turn.tool_calls or turn.tool_result is not None]
-    if not places:
+    told = [_told(turn) for turn in turns if turn.tool_calls or turn.tool_result is not None]
+    clean = starred(told, names)
+    if clean is told:
         return turns
-    clean = list(turns)
-    for place in places:
-        clean[place] = without_secrets_in_turn(turns[place], names)
-    return tuple(clean) if any(clean[place] is not turns[place] for place in places) else turns
+    left = iter(clean)
+    return tuple(
+        _telling(turn, next(left)) if turn.tool_calls or turn.tool_result is not None else turn for turn in turns
+    )
 
 
 def without_secrets_in_analysis(analysis: Analysis, names: Collection[str]) -> Analysis:
@@ -48,13 +49,20 @@ def without_secrets_in_analysis(analysis: Analysis, names: Collection[str]) -> A
 
 def without_secrets_in_turn(turn: TranscriptTurn, names: Collection[str]) -> TranscriptTurn:
     """Return a turn in which members with these names have the value `***`, in arguments and results of tools."""
-    changed: dict[str, Any] = {}
-    given = [call.arguments for call in turn.tool_calls]
-    cleaned = starred(given, names)
-    if cleaned is not given:
-        calls = zip(turn.tool_calls, cleaned, strict=True)
-        changed["tool_calls"] = tuple(msgspec.structs.replace(call, arguments=clean) for call, clean in calls)
-    result = turn.tool_result
-    if result is not None and (content := starred(result.content, names)) is not result.content:
-        changed["tool_result"] = msgspec.structs.replace(result, content=content)
-    return msgspec.structs.replace(turn, **changed) if changed else turn
+    [clean] = _turns_without_secrets((turn,), names)
+    return clean
+
+
+def _told(turn: TranscriptTurn) -> list[Any]:
+    """Return what tools are told in a turn, and after it what one answers."""
+    arguments = [call.arguments for call in turn.tool_calls]
+    return arguments if turn.tool_result is None else [*arguments, turn.tool_result.content]
+
+
+def _telling(turn: TranscriptTurn, told: Sequence[Any]) -> TranscriptTurn:
+    """Return the turn with other arguments and another result."""
+    calls = tuple(
+        msgspec.structs.replace(call, arguments=one) for call, one in zip(turn.tool_calls, told, strict=False)
+    )
+    result = turn.tool_result and msgspec.structs.replace(turn.tool_result, content=told[-1])
+    return msgspec.structs.replace(turn, tool_calls=calls, tool_result=result)

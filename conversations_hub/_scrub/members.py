@@ -77,10 +77,11 @@ def scrubbed(body: bytes, names: Collection[str]) -> bytes:
         return body
     if not has_escapes:
         with suppress(RecursionError):  # then the next line says what is wrong
-            clean, has_secrets = _opened(body, secrets)
-            return clean if has_secrets else body
+            opened, has_secrets = _opened(body, secrets)
+            return opened if has_secrets else body
     document = untyped(body)
-    return msgspec.json.encode(_starred(document, secrets, is_ours=True)) if _holds(document, secrets) else body
+    clean = _starred(document, secrets)
+    return body if clean is document else msgspec.json.encode(clean)
 
 
 def _opened(body: bytes, secrets: _Secrets) -> tuple[bytes, bool]:
@@ -107,70 +108,77 @@ def starred(document: T, names: Collection[str]) -> T:
     """Return a document in which members with these names have the value `"***"`, at any depth.
 
     A trailing star in a name matches any suffix. Strings that are JSON themselves are searched too; one that looks like
-    JSON, has such a member and cannot be read is replaced as a whole. If nothing is replaced, the same document is
-    returned.
+    JSON, has such a member and cannot be read is replaced as a whole. The document itself stays as it is, and is
+    returned if nothing is replaced.
     """
-    secrets = _secrets(frozenset(names))
-    return _starred(document, secrets) if _holds(document, secrets) else document
+    return _starred(document, _secrets(frozenset(names)))
 
 
-# Every conversation passes here, and few hold a secret, so no function is called for plain values.
+# Every conversation passes here, and few values are secret, so no function is called for plain ones.
 _NESTED: Final = frozenset({dict, list, tuple})
 _MAY_BE_JSON: Final = frozenset("{[ \n\r\t")
 
 
-def _holds(document: object, secrets: _Secrets) -> bool:
-    names, prefix = secrets.names, secrets.prefix
-    left: list[Any] = [[document]]
-    while left:
-        value = left.pop()
-        if value.__class__ is dict:
-            if (prefix is not None or not names.isdisjoint(value)) and secrets.among(value):
-                return True
-            value = value.values()
-        for one in value:
-            if one.__class__ is str:
-                if one[:1] in _MAY_BE_JSON and _starred_text(one, secrets) is not one:
-                    return True
-            elif one.__class__ in _NESTED:
-                left.append(one)
-    return False
+def _starred(document: T, secrets: _Secrets) -> T:
+    walk: list[Any] = [[document]]
+    parents = [0]
+    changes = _to_change(walk, parents, secrets)
+    if not changes:
+        return document
+    for at in [*changes]:
+        above = parents[at]
+        while above not in changes:
+            changes.add(above)
+            above = parents[above]
+    copies: dict[int, Any] = {}
+    for at in sorted(changes, reverse=True):  # what is held before what holds it
+        copies[id(walk[at])] = _copied(walk[at], secrets, copies)
+    return cast("T", copies[id(walk[0])][0])
 
 
-def _starred(document: T, secrets: _Secrets, *, is_ours: bool = False) -> T:
-    """Return a document with its secret members replaced; `is_ours` changes it in place instead of copying it."""
+def _to_change(walk: list[Any], parents: list[int], secrets: _Secrets) -> set[int]:
+    """Return where a walk meets dictionaries and lists with secrets; add to it what they hold, and where each is held.
+
+    It calls nothing recursively, because nesting may be deep.
+    """
     names, prefix = secrets.names, secrets.prefix
-    found: list[Any] = [document]
-    left: list[Any] = [found]  # ours, whose values may still belong to the document
-    while left:
-        holder = left.pop()
-        if holder.__class__ is dict:
-            if prefix is not None or not names.isdisjoint(holder):
-                holder |= dict.fromkeys(secrets.among(holder), _STARS)
-            places: Iterable[Any] = holder
-        else:
-            places = range(len(holder))
-        for place in places:
-            one = holder[place]
+    changes: set[int] = set()
+    for at, held in enumerate(walk):
+        values = held
+        if held.__class__ is dict:
+            may_have = not names.isdisjoint(held) or (prefix is not None and prefix.search(" ".join(held)))
+            if may_have and secrets.among(held):
+                changes.add(at)
+            values = held.values()
+        for one in values:
             if one.__class__ is str:
-                if one[:1] in _MAY_BE_JSON:
-                    holder[place] = _starred_text(one, secrets)
+                if '"' in one and one[0] in _MAY_BE_JSON and _starred_text(one, secrets) is not one:
+                    changes.add(at)
             elif one.__class__ in _NESTED:
-                if not is_ours:
-                    holder[place] = one = one.copy() if one.__class__ is dict else [*one]
-                left.append(one)
-    return cast("T", found[0])
+                walk.append(one)
+                parents.append(at)
+    return changes
+
+
+def _copied(held: Any, secrets: _Secrets, copies: Mapping[int, Any]) -> Any:
+    """Return a copy of a dictionary or list, with its secret members replaced and what it holds by copies of those."""
+    copy = {**held, **dict.fromkeys(secrets.among(held), _STARS)} if held.__class__ is dict else [*held]
+    places: Iterable[Any] = copy if copy.__class__ is dict else range(len(copy))
+    for place in places:
+        one = copy[place]
+        if id(one) in copies:
+            copy[place] = copies[id(one)]
+        elif one.__class__ is str and one[:1] in _MAY_BE_JSON:
+            copy[place] = _starred_text(one, secrets)
+    return copy
 
 
 def _starred_text(text: str, secrets: _Secrets) -> str:
-    if text.lstrip()[:1] not in {"{", "["}:
-        return text
-    if not secrets.in_text.search(text):
+    if not secrets.in_text.search(text) or text.lstrip()[:1] not in {"{", "["}:
         return text
     try:
         document = untyped(text.encode(errors="replace"))
     except PayloadError:
         return _STARS
-    if not _holds(document, secrets):
-        return text
-    return msgspec.json.encode(_starred(document, secrets, is_ours=True)).decode()
+    clean = _starred(document, secrets)
+    return text if clean is document else msgspec.json.encode(clean).decode()

@@ -51,6 +51,14 @@ def test_secret_members_are_starred_wherever_json_is_kept() -> None:
     )
 
 
+def test_what_a_secret_holds_does_not_come_back_where_another_is_replaced() -> None:
+    shared = {"token": "canary", "a": 1}
+    held = {"token": {"token": "canary"}, "held__a": '{"token": "canary"}', "b": shared, "c": [shared, shared]}
+    clean = {"token": "***", "a": 1}
+    found = without_secrets(whole(metadata=held), NAMES).metadata
+    assert found == {"token": "***", "held__a": "***", "b": clean, "c": [clean, clean]}
+
+
 def test_what_was_read_is_not_changed_in_its_place() -> None:
     metadata = {"a": [{"token": "canary"}]}
     without_secrets(whole(metadata=metadata), NAMES)
