@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from itertools import accumulate
+from typing import Any
 
 import msgspec
 
-__all__ = ["TOO_DEEP", "is_too_deep", "without_deep_rows"]
+__all__ = ["TOO_DEEP", "holds_too_deep", "is_too_deep", "without_deep_rows"]
 
 TOO_DEEP = b'"a row that was nested too deeply"'
 """Replaces such a row in a list, as JSON; no adapter accepts it as a row."""
@@ -20,6 +21,7 @@ _MOST_LAID_OUT = 64 * 1024 * 1024  # bytes, if all lines were as deep as there a
 
 _any = msgspec.json.Decoder(msgspec.Raw)
 _INDENTED = b"\n" + b" " * _MOST_LEVELS
+_NESTED: frozenset[type[object]] = frozenset({dict, list, tuple})
 
 # Braces become brackets, and everything else except quotes is removed.
 _AS_BRACKETS = bytes.maketrans(b"{}", b"[]")
@@ -28,11 +30,19 @@ _USUAL_LEVELS = 8
 _REST_OF_ESCAPE = re.compile(rb"(?:(?<=\\)\\*[^\\])?", re.DOTALL)
 
 
-def is_too_deep(body: bytes, *, is_json: bool = False) -> bool:
-    """Whether JSON is nested too deeply; raises `MsgspecError` if it is not JSON, and `RecursionError`.
+def holds_too_deep(kept: dict[str, Any]) -> bool:
+    """Whether decoded JSON is nested too deeply."""
+    level: list[Any] = [one for one in kept.values() if one.__class__ in _NESTED]
+    levels = 1
+    while level and levels < _MOST_LEVELS:
+        inner = [held.values() if held.__class__ is dict else held for held in level]
+        level = [one for values in inner for one in values if one.__class__ in _NESTED]
+        levels += 1
+    return bool(level)
 
-    With `is_json` it was decoded before, and is not read again without need.
-    """
+
+def is_too_deep(body: bytes) -> bool:
+    """Whether JSON is nested too deeply; raises `MsgspecError` if it is not JSON, and `RecursionError`."""
     may_be_deep = True
     if len(body) <= _SMALL:
         # Those in strings included; a replacement finds single bytes much faster than `count`.
@@ -41,8 +51,7 @@ def is_too_deep(body: bytes, *, is_json: bool = False) -> bool:
             # This reads as a decoder does, and writes each value on a line of its own, indented by its level.
             return _INDENTED in msgspec.json.format(body, indent=1) and _counts_too_many(body)
         may_be_deep = opened > _MOST_LEVELS
-    if not is_json:
-        _any.decode(body)
+    _any.decode(body)
     return may_be_deep and _counts_too_many(body)
 
 

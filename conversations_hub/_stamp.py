@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from ._nesting import holds_too_deep, is_too_deep
 from ._scrub import without_secrets
 from .adapter import Adapter
 from .errors import PayloadError
@@ -22,21 +23,24 @@ def stamp(
     `account` is the name of the hub's account; None if it is not known, and then `conversation.account` stays.
 
     Raises:
-        PayloadError: an invalid id, by which the conversation could not be requested, or an instant that has no time
-            zone or is out of range.
+        PayloadError: an invalid id, by which the conversation could not be requested, an instant that has no time zone
+            or is out of range, or JSON that is kept and has more than 100 levels.
     """
     wrong = wrong_with_id(conversation.id)
     if wrong:
         raise PayloadError(f"the conversation's id {wrong}")
     if not _has_good_instants(conversation):
         raise PayloadError("the adapter has a bug: an instant without a time zone, or not from 1970 to 8999")
+    # `bytes`, because a decoded body would keep its records, too.
+    raw = bytes(conversation.raw) if keep_raw and conversation.raw is not None else None
+    if _is_too_deep(conversation, raw):
+        raise PayloadError("it is nested too deeply")
     stamped = msgspec.structs.replace(
         conversation,
         provider=adapter.name,
         id=adapter.id_for_all(resource, conversation.id),
         account=conversation.account if account is None else account,
-        # `bytes`, because a decoded body would keep its records, too.
-        raw=bytes(conversation.raw) if keep_raw and conversation.raw is not None else None,
+        raw=raw,
     )
     stamped = without_secrets(stamped, adapter.secret_fields)
     if not stamped.recordings:
@@ -54,3 +58,14 @@ def _has_good_instants(one: Conversation) -> bool:
             return False
         checked = instant
     return True
+
+
+def _is_too_deep(one: Conversation, raw: bytes | None) -> bool:
+    if holds_too_deep(one.metadata):
+        return True
+    if one.analysis is not None and one.analysis.collected and holds_too_deep(one.analysis.collected):
+        return True
+    try:
+        return raw is not None and is_too_deep(raw)
+    except RecursionError:
+        return True

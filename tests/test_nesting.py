@@ -11,10 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversations_hub._nesting import TOO_DEEP, is_too_deep
+from conversations_hub._stamp import stamp
 from conversations_hub.adapter import RawPage
 from conversations_hub.adapters import BUILTIN, load
+from conversations_hub.adapters.tavus import ADAPTER as TAVUS
 from conversations_hub.errors import PayloadError
 from conversations_hub.reading.json import Json, well_formed
+from conversations_hub.schema import Analysis, Conversation
 from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.sync import sync
 from conversations_hub.testing import Case, account_of, cases_in, drive
@@ -77,7 +80,7 @@ def test_a_deep_row_costs_no_other(provider: str, case: Case, depth: int) -> Non
 async def test_a_deep_row_is_told_as_one_that_nobody_could_read(depth: int) -> None:
     provider = Tavus(0)
     rows = [json.dumps(row(number)).encode() for number in range(3)]
-    rows[1] = rows[1][:-1] + b', "properties": ' + deep(depth) + b"}"
+    rows[1] = rows[1][:-1] + b', "metadata": ' + deep(depth) + b"}"
     provider.special["page 1"] = answer(b'{"data": [%s], "total_count": 3}' % b", ".join(rows))
     async with tavus(provider) as (hub, _):
         walk = hub.list("tavus")
@@ -88,10 +91,39 @@ async def test_a_deep_row_is_told_as_one_that_nobody_could_read(depth: int) -> N
     assert not walk.report.complete
 
 
+@pytest.mark.parametrize("keep_raw", [False, True])
+async def test_what_is_not_kept_may_be_deep(keep_raw: bool) -> None:  # noqa: FBT001
+    provider = Tavus(0)
+    sent = json.dumps(row(0)).encode()[:-1] + b', "unheard_of": ' + deep(120) + b"}"
+    provider.special["page 1"] = answer(b'{"data": [%s], "total_count": 1}' % sent)
+    provider.special["c0"] = answer(sent)
+    async with tavus(provider, keep_raw=keep_raw) as (hub, _):
+        if not keep_raw:
+            assert (await hub.get("tavus:c0")).raw is None
+            assert [row.id async for row in hub.list("tavus")] == ["c0"]
+            return
+        with pytest.raises(PayloadError, match="nested too deeply"):
+            await hub.get("tavus:c0")
+
+
+@pytest.mark.parametrize("levels", [99, 100])
+def test_a_hundred_levels_are_kept_and_no_more(levels: int) -> None:
+    deep: Any = {}
+    for _ in range(levels - 1):
+        deep = [deep]
+    for kept in ({"metadata": {"a": deep}}, {"analysis": Analysis(collected={"a": deep})}):
+        one = Conversation(provider="tavus", id="c1", **kept)
+        if levels == 100:
+            with pytest.raises(PayloadError, match="nested too deeply"):
+                stamp(one, TAVUS, TAVUS.main)
+        else:
+            assert stamp(one, TAVUS, TAVUS.main).id == "c1"
+
+
 async def test_a_deep_row_stops_no_sync(tmp_path: Path) -> None:
     provider = Tavus(0)
     rows = [json.dumps(row(number)).encode() for number in range(3)]
-    rows[1] = rows[1][:-1] + b', "properties": ' + deep(975) + b"}"
+    rows[1] = rows[1][:-1] + b', "metadata": ' + deep(975) + b"}"
     provider.special["page 1"] = answer(b'{"data": [%s], "total_count": 3}' % b", ".join(rows))
     async with tavus(provider, ("default", "eu")) as (hub, _):
         report = await sync(hub, SQLiteStore(tmp_path / "c.db"), clock=at(AFTER))

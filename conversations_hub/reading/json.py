@@ -174,12 +174,13 @@ def decoded_body(body: bytes, decoder: msgspec.json.Decoder[Any]) -> DecodedBody
     """Decode a body and see in the same pass that it is well-formed; None if it may not be, or does not fit.
 
     What the decoder skips it reads as carefully as `well_formed` does, so an ordinary body is read once and not twice.
+    It may be nested more deeply: how deep, is checked in what is kept of it.
     """
     try:
         decoded = decoder.decode(body)
     except _UNREADABLE:
         return None
-    if not is_utf8(body) or is_too_deep(body, is_json=True):
+    if not is_utf8(body):
         return None
     made = DecodedBody(body)
     made.original, made.decoder, made.decoded = body, decoder, decoded
