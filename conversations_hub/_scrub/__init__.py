@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import msgspec
@@ -30,15 +30,14 @@ def without_secrets(conversation: Conversation, names: Collection[str]) -> Conve
 
 
 def _turns_without_secrets(turns: tuple[TranscriptTurn, ...], names: Collection[str]) -> tuple[TranscriptTurn, ...]:
-    # Most turns have no tool, and no function is called for those.
-    told = [_told(turn) for turn in turns if turn.tool_calls or turn.tool_result is not None]
-    clean = starred(told, names)
+    given = [call.arguments for turn in turns for call in turn.tool_calls]
+    answered = [turn.tool_result.content for turn in turns if turn.tool_result is not None]
+    told = given + answered
+    clean = starred(told, names) if told else told
     if clean is told:
         return turns
-    left = iter(clean)
-    return tuple(
-        _telling(turn, next(left)) if turn.tool_calls or turn.tool_result is not None else turn for turn in turns
-    )
+    arguments, contents = iter(clean[: len(given)]), iter(clean[len(given) :])
+    return tuple(_telling(turn, arguments, contents) for turn in turns)
 
 
 def without_secrets_in_analysis(analysis: Analysis, names: Collection[str]) -> Analysis:
@@ -53,16 +52,10 @@ def without_secrets_in_turn(turn: TranscriptTurn, names: Collection[str]) -> Tra
     return clean
 
 
-def _told(turn: TranscriptTurn) -> list[Any]:
-    """Return what tools are told in a turn, and after it what one answers."""
-    arguments = [call.arguments for call in turn.tool_calls]
-    return arguments if turn.tool_result is None else [*arguments, turn.tool_result.content]
-
-
-def _telling(turn: TranscriptTurn, told: Sequence[Any]) -> TranscriptTurn:
-    """Return the turn with other arguments and another result."""
-    calls = tuple(
-        msgspec.structs.replace(call, arguments=one) for call, one in zip(turn.tool_calls, told, strict=False)
-    )
-    result = turn.tool_result and msgspec.structs.replace(turn.tool_result, content=told[-1])
+def _telling(turn: TranscriptTurn, arguments: Iterator[Any], contents: Iterator[Any]) -> TranscriptTurn:
+    """Return a turn whose tools have the next arguments and content."""
+    if not turn.tool_calls and turn.tool_result is None:
+        return turn
+    calls = tuple(msgspec.structs.replace(call, arguments=next(arguments)) for call in turn.tool_calls)
+    result = turn.tool_result and msgspec.structs.replace(turn.tool_result, content=next(contents))
     return msgspec.structs.replace(turn, tool_calls=calls, tool_result=result)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -103,6 +104,7 @@ def _whole(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else None
 
 
+@lru_cache(maxsize=16)  # the same for all answers of a second
 def _http_date(value: str) -> datetime | None:
     if not _ONE_DATE.fullmatch(value):
         return None
