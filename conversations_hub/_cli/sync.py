@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import shlex
 import time
 from collections.abc import Mapping, Sequence
@@ -122,6 +123,7 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
     def run(self) -> bool:
         """Run once, or until stopped."""
+        gc.freeze()  # or a collection looks at all that was imported, and holds up all that is fetched
         progress = Progress()
         work = self._once(progress) if self.every is None else self._follow(progress, self.every)
         return until_stopped(work, progress.say)
