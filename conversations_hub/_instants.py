@@ -7,7 +7,7 @@ from typing import Final
 
 from .errors import InvalidRefError
 
-__all__ = ["check_span", "earlier", "later"]
+__all__ = ["check_instant", "check_span", "earlier", "later"]
 
 _FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST: Final = datetime(8999, 12, 31, tzinfo=UTC)
@@ -31,15 +31,20 @@ def earlier(moment: datetime, span: timedelta) -> datetime:
 
 def check_span(since: datetime | None, until: datetime | None) -> None:
     """Raise `InvalidRefError` for an instant without a time zone or a date in UTC, and for `until` before `since`."""
-    for name, moment in (("since", since), ("until", until)):
-        if moment is None:
-            continue
-        if moment.utcoffset() is None:
-            raise InvalidRefError(f"{name} has no time zone: give an aware datetime, such as datetime.now(UTC)")
-        if not _is_in_utc(moment):
-            raise InvalidRefError(f"{name} ({moment.isoformat()}) is out of range in UTC: give a nearer date")
+    check_instant("since", since)
+    check_instant("until", until)
     if since is not None and until is not None and since > until:
         raise InvalidRefError(f"since ({since.isoformat()}) is after until ({until.isoformat()}), so nothing can match")
+
+
+def check_instant(name: str, moment: datetime | None) -> None:
+    """Raise `InvalidRefError` for an instant without a time zone or a date in UTC; the error calls it `name`."""
+    if moment is None:
+        return
+    if moment.utcoffset() is None:
+        raise InvalidRefError(f"{name} has no time zone: give an aware datetime, such as datetime.now(UTC)")
+    if not _is_in_utc(moment):
+        raise InvalidRefError(f"{name} ({moment.isoformat()}) is out of range in UTC: give a nearer date")
 
 
 def _is_in_utc(moment: datetime) -> bool:

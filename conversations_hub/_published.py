@@ -1,9 +1,12 @@
-"""Adapters that other packages publish as entry points; a broken one is named and breaks nothing else."""
+"""Adapters from outside: those that packages publish as entry points, and those that a caller passes.
+
+A broken one is named, and breaks nothing else.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import EntryPoint, distributions
 from typing import Any, Final, TypeVar
@@ -15,7 +18,7 @@ from .adapter import Adapter, Resource
 from .errors import ConfigurationError
 from .wire import Flow, Request
 
-__all__ = ["broken", "entries", "loaded"]
+__all__ = ["broken", "entries", "given", "loaded"]
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Resource)
@@ -64,6 +67,20 @@ def loaded(published: Sequence[EntryPoint]) -> Adapter:
             return _make_lazy(held)
         wrong = problem
     raise ConfigurationError(f"the entry point {_place_of(entry)} {wrong}", provider=entry.name)
+
+
+def given(adapters: Mapping[str, object]) -> dict[str, Adapter]:
+    """Return the adapters that a caller passes, by provider.
+
+    Raises `ConfigurationError` for what is no adapter of that name.
+    """
+    found: dict[str, Adapter] = {}
+    for name, held in adapters.items():
+        wrong = _wrong_with(held, name)
+        if wrong is not None or not isinstance(held, Adapter):
+            raise ConfigurationError(f"adapters[{name!r}] {wrong}", provider=name)
+        found[name] = _make_lazy(held)
+    return found
 
 
 def _without_shadowed(published: Iterable[EntryPoint]) -> list[EntryPoint]:

@@ -54,7 +54,7 @@ if not TYPE_CHECKING:  # until 0.3
 Operation = Literal["list", "get", "start", "end", "delete", "send"]
 """An operation of the hub."""
 
-Filter = Literal["since", "until", "status", "agent"]
+Filter = Literal["since", "until", "status", "agent", "updated_since"]
 """A filter of a list."""
 
 Feature = Literal["tool calls", "interruptions", "word timing", "recording"]
@@ -84,6 +84,8 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     """The provider's id of the agent."""
     page_size: int | None = None
     """Rows per page; None: the adapter's maximum."""
+    updated_since: datetime | None = None
+    """Aware, inclusive: when a conversation changed last."""
     newest_first: bool = False
     """Whether to list the newest rows first, instead of in the order that is safest to page through."""
     options: Mapping[str, Any] = {}
@@ -245,6 +247,12 @@ class Adapter(Resource, frozen=True, kw_only=True):
         """Whether the provider itself filters all its lists by time."""
         lists = [each for each in (self, *self.resources.values()) if each.list_page is not None]
         return all({"since", "until"} <= {*each.filters} for each in lists)
+
+    @property
+    def narrows_by_update(self) -> bool:
+        """Whether the provider itself filters all its lists by when conversations changed last."""
+        lists = [each for each in (self, *self.resources.values()) if each.list_page is not None]
+        return bool(lists) and all("updated_since" in each.filters for each in lists)
 
     @property
     def all_operations(self) -> tuple[Operation, ...]:

@@ -42,7 +42,7 @@ _CODING = "content-encoding"
 
 @bared
 def verify(
-    provider: str,
+    provider: str | Adapter,
     body: Body,
     headers: Headers,
     secret: Secrets | None,
@@ -59,7 +59,7 @@ def verify(
     `tolerance`, and handle it only once.
 
     Args:
-        provider: the provider's name.
+        provider: the provider's name, or an adapter of your own.
         body: the bytes as sent, as `bytes` or another object with the buffer protocol. Text is refused, because a
             framework that decodes and encodes the body again breaks its signature.
         headers: all headers, names in any case: a mapping of names to values or lists of values, the headers of any
@@ -78,8 +78,8 @@ def verify(
         ConfigurationError: no secret, or an argument that is invalid whatever was sent.
         UnsupportedError: the provider has no webhooks.
     """
-    adapter = load(provider)
-    webhook = adapter.webhook
+    adapter = load(provider) if isinstance(provider, str) else provider
+    provider, webhook = adapter.name, adapter.webhook
     if webhook is None:
         raise UnsupportedError(f"{provider} has no webhooks", provider=provider)
     scheme = webhook.scheme if scheme is None else scheme

@@ -21,7 +21,8 @@ __all__ = ["Place", "digest", "digests"]
 
 _LONGEST: Final = 512 * 1024  # characters; the longest are from adapters that keep the ids of a whole page
 _DIGEST: Final = 6  # bytes; a page's rows are mistaken for others of a million once in three million walks
-_FILTERS: Final = ("since", "until", "status", "agent", "provider_options")
+_FILTERS: Final = ("since", "until", "status", "agent", "provider_options", "updated_since")
+_FEWER: Final = len(_FILTERS) - 1  # as cursors of 0.1 have them
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -89,6 +90,8 @@ def _unpack(cursor: object) -> Place | None:
         place = msgspec.msgpack.decode(packed, type=Place)
     except (ValueError, msgspec.MsgspecError):
         return None
+    if len(place.filters) == _FEWER * _DIGEST:
+        place = msgspec.structs.replace(place, filters=place.filters + digest(""))
     if binascii.crc32(packed).to_bytes(4, "big") != check or len(place.filters) != len(_FILTERS) * _DIGEST:
         return None
     return place
@@ -107,7 +110,8 @@ def split(together: bytes) -> list[bytes]:
 def digests(query: Query) -> bytes:
     """Return a digest of each filter, regardless of the order and the time zones that they were given in."""
     options = msgspec.json.encode(query.options, order="deterministic", enc_hook=repr) if query.options else b""
-    filters = (_instant(query.since), _instant(query.until), query.status or "", query.agent or "", options.decode())
+    span = (_instant(query.since), _instant(query.until))
+    filters = (*span, query.status or "", query.agent or "", options.decode(), _instant(query.updated_since))
     return b"".join(map(digest, filters))
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from .._frames import bared
 from .._proxy import Proxy
 from ..account import Account
+from ..adapter import Adapter
 from ..adapters import usable
 from ..errors import ConfigurationError
 from ._unusable import Unusable, check_usable
@@ -17,12 +18,14 @@ __all__ = ["accounts_in", "proxies_in"]
 
 
 @bared
-def accounts_in(environ: Mapping[str, str], providers: Iterable[str]) -> list[Account | Unusable]:
+def accounts_in(
+    environ: Mapping[str, str], providers: Iterable[str], adapters: Mapping[str, Adapter] | None = None
+) -> list[Account | Unusable]:
     """Return an account for each provider that has a key in the environment.
 
     It reads `<PROVIDER>_API_KEY`, `<PROVIDER>_BASE_URL` and the provider's own settings (`ANYREACH_ORG_ID`), and
-    nothing else. An invalid value makes its account unusable. Raises `ConfigurationError` for an unknown provider, and
-    if there are accounts but none is usable.
+    nothing else. `adapters` are the caller's own. An invalid value makes its account unusable. Raises
+    `ConfigurationError` for an unknown provider, and if there are accounts but none is usable.
     """
     accounts: list[Account | Unusable] = []
     for provider in providers:
@@ -30,7 +33,8 @@ def accounts_in(environ: Mapping[str, str], providers: Iterable[str]) -> list[Ac
         key = environ.get(f"{prefix}_API_KEY")
         if not key:
             continue
-        settings = {name: environ.get(f"{prefix}_{name.upper()}", "") for name in usable(provider).settings}
+        adapter = (adapters or {}).get(provider) or usable(provider)
+        settings = {name: environ.get(f"{prefix}_{name.upper()}", "") for name in adapter.settings}
         try:
             account: Account | Unusable = Account(
                 provider,

@@ -15,6 +15,7 @@ from .._files.trusted import read_trusted, trusting
 from .._frames import bared
 from .._proxy import Route, route
 from ..account import Account
+from ..adapter import Adapter
 from ..adapters import load
 from ..errors import ConfigurationError
 from ..secret import Secret
@@ -65,7 +66,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @bared
-def configured(path: Path, environ: Mapping[str, str]) -> Configuration:
+def configured(path: Path, environ: Mapping[str, str], adapters: Mapping[str, Adapter] | None = None) -> Configuration:
     """Read a TOML file.
 
     A mistake in one account makes only that one unusable. Raises `ConfigurationError` for every other mistake, and if
@@ -79,7 +80,7 @@ def configured(path: Path, environ: Mapping[str, str]) -> Configuration:
     except ConfigurationError as error:
         reason = error.reason
     else:
-        accounts = _accounts(said.account, path, environ, is_private=file.is_private)
+        accounts = _accounts(said.account, path, environ, adapters or {}, is_private=file.is_private)
         check_usable(accounts)
         return Configuration(accounts=accounts, through=through, ssl=ssl)
     # Outside the `except` clause, so that no exception of a library, which may hold what it read, is attached.
@@ -113,14 +114,19 @@ def _through(said: _File, environ: Mapping[str, str]) -> Route | None:
 
 
 def _accounts(
-    tables: list[dict[str, Any]], path: Path, environ: Mapping[str, str], *, is_private: bool
+    tables: list[dict[str, Any]],
+    path: Path,
+    environ: Mapping[str, str],
+    adapters: Mapping[str, Adapter],
+    *,
+    is_private: bool,
 ) -> list[Account | Unusable]:
     usable: dict[int, Account] = {}
     mistakes: dict[int, str] = {}
     numbers: dict[tuple[str, str], int] = {}
     for number, table in enumerate(tables, start=1):
         try:
-            account = _account(_convert(table, _Entry), path, environ, is_private=is_private)
+            account = _account(_convert(table, _Entry), path, environ, adapters, is_private=is_private)
         except ConfigurationError as error:
             mistakes[number] = error.reason
             continue
@@ -145,7 +151,9 @@ def _accounts(
     return found
 
 
-def _account(entry: _Entry, path: Path, environ: Mapping[str, str], *, is_private: bool) -> Account:
+def _account(
+    entry: _Entry, path: Path, environ: Mapping[str, str], adapters: Mapping[str, Adapter], *, is_private: bool
+) -> Account:
     ca_file = None if entry.ca_file is None else _beside(path, entry.ca_file, "ca_file")
     if ca_file is not None:
         trusting(ca_file)
@@ -154,7 +162,7 @@ def _account(entry: _Entry, path: Path, environ: Mapping[str, str], *, is_privat
         key=_key(entry, path, environ, is_private=is_private),
         base_url=entry.base_url,
         name=entry.name,
-        settings=_settings(entry, load(entry.provider).settings, environ),
+        settings=_settings(entry, (adapters.get(entry.provider) or load(entry.provider)).settings, environ),
         allow_insecure=entry.allow_insecure,
         proxy=None if entry.proxy is None else entry.proxy.route,
         ca_file=ca_file,

@@ -17,13 +17,14 @@ import msgspec
 from .._concurrency import TaskPool
 from .._files.trusted import trusting
 from .._frames import bared
-from .._instants import check_span
+from .._instants import check_instant, check_span
 from .._proxy import ProxyChoice, route
+from .._published import given
 from .._refs import Ref, Target
 from .._transport import Clock, Connections, Lane, Limiter, ReadBudget
 from ..account import Account
-from ..adapter import Query, Start, Started
-from ..adapters import available, load, usable
+from ..adapter import Adapter, Query, Start, Started
+from ..adapters import available, usable
 from ..errors import ConfigurationError, HubClosedError, HubError, InvalidRefError, UnknownAccountError
 from ..policy import Profile
 from ..policy._profile import profile_named
@@ -73,13 +74,15 @@ class Hub:
         accounts_at_once: how many accounts one call of `list` walks at a time.
         connections: the maximum number of open connections over all accounts, which take turns. By default a quarter of
             the file descriptors that this process may open (`ulimit -n`), but at most 1000.
+        adapters: adapters of your own, by provider, used before those of the same name that are installed.
         clock: time and randomness, for tests.
 
     A broken adapter from another package fails each call to its own accounts, and nothing else.
 
     Raises:
         UnknownAccountError: an unknown provider.
-        ConfigurationError: two accounts with one name, an unsafe base URL, an `ssl` that is not a context.
+        ConfigurationError: two accounts with one name, an unsafe base URL, an `ssl` that is not a context, an adapter
+            with another name than its provider's.
     """
 
     @bared
@@ -96,6 +99,7 @@ class Hub:
         on_signal: Callable[[Signal], object] | None = None,
         accounts_at_once: int = ACCOUNTS_AT_ONCE,
         connections: int | None = None,
+        adapters: Mapping[str, Adapter] | None = None,
         clock: Clock | None = None,
     ) -> None:
         proxy = route(proxy)  # from here on no frame holds a password
@@ -113,13 +117,14 @@ class Hub:
         self.accounts_at_once = accounts_at_once
         """How many accounts are walked at a time."""
         self._is_closed = False
+        self._adapters = given(adapters) if adapters else {}
         read_budget = ReadBudget()
         self._connections = Connections(connections)
         trust = cache(trusting)
         self.unusable: dict[str, ConfigurationError] = {}
         """What is wrong with unusable accounts, by "provider/account"."""
-        for given in accounts:
-            account, adapter = given.stand_in() if isinstance(given, Unusable) else (given, usable(given.provider))
+        for one in accounts:
+            account, adapter = one.stand_in() if isinstance(one, Unusable) else (one, self.adapter(one.provider))
             where = Target(account.provider, account.name)
             if where in self._readers:
                 raise ConfigurationError(
@@ -143,8 +148,8 @@ class Hub:
                 name: ResourceReader(lane, resource, name, keep_raw=keep_raw)
                 for name, resource in {lane.adapter.main: lane.adapter, **lane.adapter.resources}.items()
             }
-            if isinstance(given, Unusable):
-                self.unusable[f"{where.provider}/{where.account}"] = given.error
+            if isinstance(one, Unusable):
+                self.unusable[f"{where.provider}/{where.account}"] = one.error
 
     @classmethod
     @bared
@@ -162,6 +167,7 @@ class Hub:
         on_signal: Callable[[Signal], object] | None = None,
         accounts_at_once: int = ACCOUNTS_AT_ONCE,
         connections: int | None = None,
+        adapters: Mapping[str, Adapter] | None = None,
         clock: Clock | None = None,
     ) -> Self:
         """Make a hub from the accounts in the environment.
@@ -175,8 +181,9 @@ class Hub:
             ConfigurationError: an unknown provider, or accounts of which none is usable.
         """
         proxy = route(proxy)
-        named = available() if providers is None else providers
-        accounts = accounts_in(os.environ if environ is None else environ, named)
+        own = adapters or {}
+        named = dict.fromkeys((*available(), *own)) if providers is None else providers
+        accounts = accounts_in(os.environ if environ is None else environ, named, own)
         return cls(
             accounts,
             profile=profile,
@@ -188,6 +195,7 @@ class Hub:
             on_signal=on_signal,
             accounts_at_once=accounts_at_once,
             connections=connections,
+            adapters=adapters,
             clock=clock,
         )
 
@@ -207,6 +215,7 @@ class Hub:
         on_signal: Callable[[Signal], object] | None = None,
         accounts_at_once: int = ACCOUNTS_AT_ONCE,
         connections: int | None = None,
+        adapters: Mapping[str, Adapter] | None = None,
         clock: Clock | None = None,
     ) -> Self:
         """Make a hub from the accounts in a TOML file, one `[[account]]` each.
@@ -225,7 +234,7 @@ class Hub:
         from ._from_file import configured  # noqa: PLC0415  (few need TOML)
 
         proxy = None if proxy is None else route(proxy)
-        found = configured(Path(path), os.environ if environ is None else environ)
+        found = configured(Path(path), os.environ if environ is None else environ, adapters or {})
         return cls(
             found.accounts,
             profile=profile,
@@ -237,6 +246,7 @@ class Hub:
             on_signal=on_signal,
             accounts_at_once=accounts_at_once,
             connections=connections,
+            adapters=adapters,
             clock=clock,
         )
 
@@ -248,6 +258,10 @@ class Hub:
     def providers(self) -> frozenset[str]:
         """The providers for which this hub has an account."""
         return frozenset(self._accounts)
+
+    def adapter(self, provider: str) -> Adapter:
+        """Return the adapter that this hub uses for a provider; raise `UnknownAccountError` for an unknown provider."""
+        return self._adapters.get(provider) or usable(provider)
 
     def lanes(self, *targets: str) -> tuple[Lane, ...]:
         """Return the lanes of accounts, chosen as in `accounts`, for callers that run flows of their own."""
@@ -294,6 +308,7 @@ class Hub:
         until: datetime | None = None,
         status: Status | str | None = None,
         agent: str | None = None,
+        updated_since: datetime | None = None,
         limit: int | None = None,
         cursor: str | None = None,
         page_size: int | None = None,
@@ -316,6 +331,7 @@ class Hub:
             until: aware, exclusive; compared like `since`.
             status: one of `conversations_hub.schema.Status`.
             agent: the provider's id of the agent.
+            updated_since: aware, inclusive; compared with `updated_at`. Rows without it come too.
             limit: the maximum number of conversations over all accounts; from several accounts the newest, by the same
                 instants. Lists without a known order take part in the order of their rows, which the report notes; rows
                 without an instant come last.
@@ -349,6 +365,7 @@ class Hub:
                 raise InvalidRefError(f"{name} must be {least} or more")
         _check_timeout(timeout)
         check_span(since, until)
+        check_instant("updated_since", updated_since)
         options = provider_options or {}
         strangers = options.keys() - {each.readers[0].lane.account.provider for each in lists}
         if strangers:
@@ -356,7 +373,14 @@ class Hub:
                 f"provider_options names {', '.join(sorted(strangers))}, which is not part of this walk"
             )
         lists = tuple(each.main() if options.get(each.readers[0].lane.account.provider) else each for each in lists)
-        query = Query(since=since, until=until, status=_status(status), agent=agent, page_size=page_size)
+        query = Query(
+            since=since,
+            until=until,
+            status=_status(status),
+            agent=agent,
+            updated_since=updated_since,
+            page_size=page_size,
+        )
         place = None
         for each in lists if cursor is not None else ():  # then there is one
             provider = each.readers[0].lane.account.provider
@@ -584,7 +608,7 @@ class Hub:
     def _accounts_of(self, provider: str) -> Sequence[Target]:
         accounts = self._accounts.get(provider)
         if accounts is None:
-            load(provider)  # raises if the provider is unknown, which is another mistake than a missing key
+            self.adapter(provider)  # raises if the provider is unknown, which is another mistake than a missing key
             raise UnknownAccountError(
                 f"no account: set {provider.upper()}_API_KEY and use Hub.from_env(),"
                 f" or pass Account({provider!r}, key=…)",

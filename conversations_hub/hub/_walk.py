@@ -36,6 +36,7 @@ T = TypeVar("T")
 ACCOUNTS_AT_ONCE = 64
 """Accounts that one call walks at a time, unless the hub sets another number."""
 
+_NARROWING = ("since", "until", "agent", "updated_since")
 _WIDTH = 16  # details requested at a time, per account
 _ROOM = 4  # conversations of an account that may wait for the caller; pages may not
 
@@ -63,6 +64,7 @@ class ListOptions(msgspec.Struct, frozen=True, kw_only=True):
             (at is None or _lies_between(query.since, at, query.until))
             and (query.status is None or row.status == query.status or _has_no_status(row))
             and (query.agent is None or agent is None or agent == query.agent)
+            and (query.updated_since is None or row.updated_at is None or query.updated_since <= row.updated_at)
         )
 
 
@@ -377,7 +379,7 @@ class Walk:
             return place, msgspec.structs.replace(query, page_size=place.page_size, newest_first=place.newest_first)
         # If rows may have to be dropped, full pages are better.
         is_narrowed = query.status is None and all(
-            getattr(query, each) is None or each in resource.filters for each in ("since", "until", "agent")
+            getattr(query, each) is None or each in resource.filters for each in _NARROWING
         )
         if left and query.page_size is None and is_narrowed and left < (resource.page_size or 0):
             query = msgspec.structs.replace(query, page_size=left)

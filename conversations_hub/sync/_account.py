@@ -15,7 +15,6 @@ from .._instants import later
 from .._merging import merge, without_details
 from .._reporting import MAX_REPORTED, tell
 from .._transport import Clock
-from ..adapters import usable
 from ..errors import (
     CircuitOpenError,
     HubClosedError,
@@ -38,7 +37,7 @@ from ..stores._untrusted import reading
 from ._change import digest, is_to_fetch
 from ._options import SyncOptions
 from ._report import AccountSyncReport
-from ._windows import bounds, join, left_to_walk
+from ._windows import Changes, bounds, join, left_to_walk
 
 __all__ = ["AccountSync"]
 
@@ -61,13 +60,15 @@ class AccountSync:
 
     def __init__(self, hub: Hub, store: Store, options: SyncOptions, report: AccountSyncReport, clock: Clock) -> None:
         self._hub = hub
-        self._adapter = usable(report.where.partition("/")[0])
+        self._adapter = hub.adapter(report.where.partition("/")[0])
         self._store = store
         self._options = options
         self._report = report
         self._clock = clock
         self._where = report.where
         self._narrows = self._adapter.narrows_by_time
+        self._by_update = self._adapter.narrows_by_update
+        self._newest_change: datetime | None = None  # of the rows listed in this run, UTC
         self._progress = Checkpoint()
         self._batch: list[Entry] = []
         self._in_flight: list[Entry] = []  # those of the commit that is running
@@ -118,6 +119,8 @@ class AccountSync:
 
     async def _update(self) -> None:
         self._progress = await self._store.progress(self._where)
+        if self._progress.began is None and self._by_update:
+            self._progress = msgspec.structs.replace(self._progress, began=self._clock.now())
         while not await self._walk_all():
             self._narrows = False
             self._progress = self._progress.between_windows(self._progress.covered)
@@ -134,7 +137,34 @@ class AccountSync:
                 await self._walk(window)
         except _NarrowedTooFarError:
             return False
+        if left.changes is not None:
+            await self._walk_changes(left.changes)
+        if self._by_update:
+            await self._note_changes()
         return True
+
+    async def _walk_changes(self, changes: Changes) -> None:
+        """Walk what has changed, of any age; it starts again if it is interrupted, and what is fetched is unchanged."""
+        self._report.begin("listing")
+        is_counted = any(each.counted for each in (self._adapter, *self._adapter.resources.values()))
+        verify = self._options.verify and is_counted  # a row that changes meanwhile shifts the others
+        walk = self._hub.list(self._where, updated_since=changes.since, verify=verify)
+        covered = join(self._progress.covered, self._options.window)
+        async with aclosing(walk.pages()) as pages, aclosing(_read_ahead(pages)) as found:
+            async for page in found:
+                tell(self._report.warnings, walk.report.accounts[0].warnings)
+                await self._process(page, [row for row in page.items if covered.holds(row)])
+                await self._commit_if_due()
+        for went in walk.report.accounts:
+            tell(self._report.unlisted, went.left_out)
+        self._progress = self._progress.between_windows(covered)
+
+    async def _note_changes(self) -> None:
+        """Note until when all changes were seen: by the provider's own clock, in case this one is fast."""
+        instants = [at for at in (self._progress.began, self._newest_change) if at is not None]
+        until = self._progress.changes_until if self._newest_change is None else min(instants)
+        self._progress = msgspec.structs.replace(self._progress, changes_until=until, began=None)
+        await self._commit()
 
     async def _walk(self, window: Window) -> None:
         """Walk a window to its end, repeat until a pass finds nothing new, and mark it as covered."""
@@ -229,6 +259,8 @@ class AccountSync:
         new = sum(before is None for _, before in wanted)
         instants = [self._progress.high_watermark, *map(when, rows)]
         newest = max((at for at in instants if at is not None), default=None)
+        changed = (self._newest_change, *(row.updated_at for row in rows))
+        self._newest_change = max((at for at in changed if at is not None), default=None)
         self._progress = msgspec.structs.replace(self._progress, new=self._progress.new + new, high_watermark=newest)
         if self._progress.passes == 0:
             report.unchanged += len(rows) - len(wanted)
@@ -361,6 +393,8 @@ class AccountSync:
 
     def _recheck_until(self, one: Conversation, before: StoredVersion | None) -> datetime | None:
         """Return until when a conversation may still change, UTC; None if it is settled."""
+        if self._by_update and one.updated_at is not None and not one.is_finished:
+            return None  # it may go on for years, and comes again when it does
         now, patience = self._clock.now(), self._options.patience
         last_known = one.ended_at or one.started_at or one.created_at
         if last_known is not None:

@@ -19,7 +19,6 @@ from .._concurrency import run_all
 from .._instants import check_span, earlier
 from .._reporting import tell
 from .._transport import Clock
-from ..adapters import usable
 from ..errors import (
     HubClosedError,
     HubError,
@@ -35,7 +34,7 @@ from ._accounts import accounts_of
 from ._change import is_to_fetch
 from ._options import SyncOptions
 from ._sample import Age, Sampler
-from ._windows import bounds, left_to_walk
+from ._windows import Changes, bounds, join, left_to_walk
 
 __all__ = ["AccountPlan", "Failure", "Sample", "plan"]
 
@@ -256,13 +255,14 @@ class _Planner:
     def __init__(self, hub: Hub, store: Store | None, where: str, options: SyncOptions, clock: Clock) -> None:
         self.where = where
         self._hub = hub
-        self._adapter = usable(where.partition("/")[0])
+        self._adapter = hub.adapter(where.partition("/")[0])
         self._store = store
         self._options = options
         self._clock = clock
         self._narrows = self._adapter.narrows_by_time
         self._tally = _Tally()
         self._candidates = Sampler()
+        self._counted: set[str] = set()  # ids of rows, where they may be listed again by change
         self._unlisted: set[str] = set()  # unsettled conversations that the lists have not shown so far
         self._passes = _PASSES if options.verify else 1
         self._list_requests = 0
@@ -293,7 +293,7 @@ class _Planner:
 
     async def _walk_all(self, progress: Checkpoint) -> bool:
         """Walk the windows that are left; return False if the provider's time filter leaves conversations out."""
-        self._tally, self._candidates = _Tally(), Sampler()
+        self._tally, self._candidates, self._counted = _Tally(), Sampler(), set()
         if self._store is not None:
             unsettled = await self._store.unsettled(self.where)
             self._unlisted = {id for id, kept in unsettled.items() if kept.list_row and self._can_get(id)}
@@ -305,6 +305,8 @@ class _Planner:
             if not await self._walk(window, walked, is_last=is_last):
                 return False
             walked = window if is_resumed else walked
+        if left.changes is not None:
+            await self._walk_changes(left.changes, join(progress.covered, self._options.window))
         self._tally.again += len(self._unlisted)
         self._tally.details += len(self._unlisted)
         return True
@@ -334,6 +336,22 @@ class _Planner:
                 self._list_requests += (went.requests - went.retries) * (self._passes if is_whole else 1)
         return True
 
+    async def _walk_changes(self, changes: Changes, covered: Window) -> None:
+        """Walk what has changed, of any age, and count its rows, except those counted before."""
+        walk = self._hub.list(self.where, updated_since=changes.since)
+        began = self._clock.monotonic()
+        try:
+            async with aclosing(walk.pages()) as pages:
+                async for page in pages:
+                    tell(self._warnings, walk.report.accounts[0].warnings)
+                    rows = [row for row in page.items if covered.holds(row) and row.id not in self._counted]
+                    await self._count(page, rows)
+        finally:
+            self._elapsed += self._clock.monotonic() - began
+            for went in walk.report.accounts:
+                self._asked += went.requests
+                self._list_requests += went.requests - went.retries
+
     async def _count(self, page: Page, rows: list[Conversation]) -> None:
         tally = self._tally
         tally.listed += len(rows) + len(page.rejected)
@@ -341,6 +359,8 @@ class _Planner:
         kept: Mapping[str, StoredVersion] = {}
         if self._store is not None:
             kept = await self._store.kept(self.where, [row.id for row in rows])
+        if self._adapter.narrows_by_update:
+            self._counted.update(row.id for row in rows)
         for row in rows:
             before = kept.get(row.id)
             tally.has_recordings |= bool(row.recordings)

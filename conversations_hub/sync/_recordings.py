@@ -18,7 +18,6 @@ from .._instants import later
 from .._merging import same_recording
 from .._scrub.signatures import is_unsigned
 from .._transport.threads import Threads
-from ..adapters import usable
 from ..errors import HubClosedError, HubError, NotFoundError, StoreError, UnsupportedError
 from ..hub import Hub
 from ..schema import Recording
@@ -67,11 +66,6 @@ class RecordingsReport(msgspec.Struct):
         if self.gone_at is not None:
             lines.append(f"  the first of them is deleted on {self.gone_at:%Y-%m-%d} by the usual retention")
         return "\n".join(lines)
-
-
-def _gone_at(recording: Recording, made_at: datetime | None) -> datetime | None:
-    retention = usable((recording.ref or "").partition(":")[0].partition("/")[0]).retention
-    return None if retention is None or made_at is None else later(made_at, retention)
 
 
 Wanted = tuple[Recording, int, datetime | None]
@@ -145,13 +139,17 @@ class _Downloads:
             report.elsewhere += 1
         except HubError as error:
             report.failures.note(error)
-            report.note(_gone_at(recording, made_at))
+            report.note(self._gone_at(recording, made_at))
         except Exception as bug:  # noqa: BLE001  (a bug with one recording must not end the others)
             where = (recording.ref or "").partition(":")[0]
             report.failures.note(surprise(bug, where))
         else:
             report.downloaded += 1
             report.size += done.size
+
+    def _gone_at(self, recording: Recording, made_at: datetime | None) -> datetime | None:
+        retention = self._hub.adapter((recording.ref or "").partition(":")[0].partition("/")[0]).retention
+        return None if retention is None or made_at is None else later(made_at, retention)
 
     def _is_present(self, paths: Sequence[Path]) -> bool:
         """Whether one of these files exists; their common folder is created, or checked to be ours, once."""
