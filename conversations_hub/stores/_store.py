@@ -65,10 +65,16 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Conversations first found in this pass."""
     high_watermark: Instant | None = msgspec.field(default=None, name="newest")
     """The instant of the newest conversation listed so far, UTC."""
+    changes_until: Instant | None = None
+    """Until when the changes of all covered conversations were seen, UTC; None: they were not walked by change."""
+    began: Instant | None = None
+    """When the walk that is not finished began, UTC; None: the last one is finished."""
 
     def between_windows(self, covered: Window | None) -> Checkpoint:
         """Return the checkpoint after a window is walked, or given up: what is covered, and no window in progress."""
-        return Checkpoint(covered=covered, high_watermark=self.high_watermark)
+        return Checkpoint(
+            covered=covered, high_watermark=self.high_watermark, changes_until=self.changes_until, began=self.began
+        )
 
     @property
     def confirmed(self) -> Window | None:

@@ -12,10 +12,17 @@ from ..adapter import Adapter
 from ..stores._store import Checkpoint, Window
 from ._options import SyncOptions
 
-__all__ = ["STEP", "Left", "bounds", "join", "left_to_walk", "windows"]
+__all__ = ["STEP", "Changes", "Left", "bounds", "join", "left_to_walk", "windows"]
 
 STEP = timedelta(days=7)
 """The longest window if the provider can narrow a list by time."""
+
+
+class Changes(NamedTuple):
+    """Conversations of any age that have changed."""
+
+    since: datetime | None
+    """None: whenever it was."""
 
 
 class Left(NamedTuple):
@@ -27,6 +34,8 @@ class Left(NamedTuple):
     """The first window, if an earlier run stopped in it."""
     reach: Window
     """The span that holds all windows."""
+    changes: Changes | None = None
+    """What to walk by change after the windows; None: nothing."""
 
 
 def left_to_walk(progress: Checkpoint, options: SyncOptions, adapter: Adapter, *, narrows: bool) -> Left:
@@ -37,6 +46,11 @@ def left_to_walk(progress: Checkpoint, options: SyncOptions, adapter: Adapter, *
     lookback = adapter.lookback if options.lookback is None else options.lookback
     covered, walking, wanted = progress.confirmed, progress.in_progress, options.window
     step = STEP if narrows else None
+    changes = _changes(progress, lookback) if adapter.narrows_by_update and not options.again else None
+    if changes is not None and walking is None and progress.covered is not None:
+        # A new conversation is a change, too, so only what is older than the covered span is left.
+        older = windows(progress.covered, Window(wanted.since, progress.covered.until), step, timedelta(0))
+        return Left(older, None, join(progress.covered, wanted), changes)
     if options.again:
         wanted = _extend(wanted, covered)
         return Left(windows(None, wanted, step, lookback), None, wanted)
@@ -49,7 +63,15 @@ def left_to_walk(progress: Checkpoint, options: SyncOptions, adapter: Adapter, *
             # Another pass over the whole list is due anyway: it also finds what is new since.
             walking = Window(walking.since, reach.until)
     rest = windows(join(covered, walking), wanted, step, lookback)
-    return Left(chain([walking], rest), walking, reach)
+    return Left(chain([walking], rest), walking, reach, changes)
+
+
+def _changes(progress: Checkpoint, lookback: timedelta) -> Changes | None:
+    """Return which changes a walk of windows leaves out; None: none, because no other walk came before it."""
+    if progress.changes_until is not None:
+        return Changes(earlier(progress.changes_until, lookback))
+    is_first = progress.covered is None or progress.began is not None
+    return None if is_first else Changes(None)
 
 
 def windows(covered: Window | None, wanted: Window, step: timedelta | None, lookback: timedelta) -> Iterator[Window]:
