@@ -201,6 +201,9 @@ class Adapter(Resource, frozen=True, kw_only=True):
     """Fetches the URL of a recording if its location does not give it; that URL needs no key."""
     recording_hosts: tuple[str, ...] = ()
     """Hosts that keep recordings besides the provider's API; each includes all its subdomains."""
+    artifact_hosts: tuple[str, ...] = ()
+    """Hosts that keep other parts of conversations, such as transcripts, for requests that go elsewhere; each includes
+    all its subdomains."""
     shows: tuple[Feature, ...] = ()
     """The details that the provider reports, for conversations that have them."""
     support: Support = "inferred"

@@ -319,11 +319,11 @@ class WebhookError(HubError):
 
 
 class UnsafeURLError(HubError):
-    """A URL in a response that is not followed, because no recording should be there. It names at most the host."""
+    """A URL in a response that is not followed, because nothing should be there. It names at most the host."""
 
     kind = "unsafe_url"
     http_status = 502
-    title = "The URL of the recording is not safe to follow"
+    title = "A URL in the response is not safe to follow"
 
 
 class StoreError(HubError):

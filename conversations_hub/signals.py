@@ -26,7 +26,7 @@ class AttemptEnded(Signal, frozen=True, kw_only=True):
 
     method: str
     path: str
-    """The template, `/v2/conversations/{id}`, or "(next page)"."""
+    """The template, `/v2/conversations/{id}`, "(next page)", or "(elsewhere)"."""
     number: int
     """Number of the request within the operation, from 1."""
     status: int | None = None

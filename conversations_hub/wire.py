@@ -39,6 +39,8 @@ class Request(msgspec.Struct, frozen=True):
     """Whether it may be sent twice; None: GET and HEAD may."""
     json: bool = True
     """Whether a 2xx body must be JSON; False if it may be empty."""
+    elsewhere: bool = False
+    """Whether `path` is a whole URL at one of the adapter's `artifact_hosts`, where the key is not sent."""
     reads: msgspec.json.Decoder[Any] | None = None
     """The decoder that the flow uses on the whole of a 2xx body: the transport then checks and decodes it in one."""
 

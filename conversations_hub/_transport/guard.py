@@ -30,13 +30,16 @@ class Refused(OSError):  # noqa: N818  (the HTTP library takes an `OSError` only
 
 
 class Guard:
-    """Decides which URLs are followed for one account; `hosts` are suffixes."""
+    """Decides which URLs of a recording, or of something else, are followed for one account; `hosts` are suffixes."""
 
-    def __init__(self, base_url: str, hosts: Sequence[str], *, any_public_host: bool) -> None:
+    def __init__(
+        self, base_url: str, hosts: Sequence[str], *, any_public_host: bool = False, what: str = "recording"
+    ) -> None:
         self._base_url = base_url
         self._own = _origin(URL(base_url, encoded=True))
         self._hosts = hosts
         self._any_public_host = any_public_host
+        self._what = what
 
     def is_own(self, url: URL) -> bool:
         """Whether a URL is at the account's own origin."""
@@ -50,11 +53,11 @@ class Guard:
         """Return a URL that may be followed; raise `UnsafeURLError` for any other. `after` is the URL before it."""
         url = _parsed(text)
         if url is None:
-            raise UnsafeURLError("the recording's URL is malformed; not followed")
+            raise UnsafeURLError(f"the {self._what}'s URL is malformed; not followed")
         if "@" in url.raw_authority:
-            raise UnsafeURLError("the recording's URL contains a user name; not followed")
+            raise UnsafeURLError(f"the {self._what}'s URL contains a user name; not followed")
         if after is not None and after.scheme == "https" != url.scheme:
-            raise UnsafeURLError("the recording is redirected from https to another scheme; not followed")
+            raise UnsafeURLError(f"the {self._what} is redirected from https to another scheme; not followed")
         if not self.is_own(url):
             self._check_stranger(url)
         return url
@@ -62,16 +65,17 @@ class Guard:
     def _check_stranger(self, url: URL) -> None:
         host = url.host or ""
         if url.scheme != "https" or url.port != 443:
-            raise UnsafeURLError("the recording's URL is not https, or has another port than 443; not followed")
+            raise UnsafeURLError(f"the {self._what}'s URL is not https, or has another port than 443; not followed")
         address = None
         with suppress(ValueError):
             address = ip_address(host)
         if not (_NAME.fullmatch(host) if address is None else is_public(address)):
-            raise UnsafeURLError("the recording's URL does not name a public host; not followed")
+            raise UnsafeURLError(f"the {self._what}'s URL does not name a public host; not followed")
         if not self._any_public_host and not any(host == own or host.endswith(f".{own}") for own in self._hosts):
+            advice = ": if you trust it, pass allow_any_public_host=True, or --any-host on the command line"
             raise UnsafeURLError(
-                f"the recording is at {host}, which is not a known host of this provider:"
-                " if you trust it, pass allow_any_public_host=True, or --any-host on the command line"
+                f"the {self._what} is at {host}, which is not a known host of this provider"
+                f"{advice if self._what == 'recording' else '; not followed'}"
             )
 
 

@@ -26,6 +26,7 @@ from .._proxy import Proxy, Route, route
 from ..account import Account
 from ..adapter import Adapter
 from ..errors import (
+    AuthError,
     CircuitOpenError,
     ConfigurationError,
     DeadlineError,
@@ -34,7 +35,9 @@ from ..errors import (
     PayloadError,
     ProviderError,
     RateLimitError,
+    RejectedError,
     TransportError,
+    for_status,
 )
 from ..policy import Profile, retry_after
 from ..policy._breaker import Ticket, is_impatience
@@ -50,6 +53,7 @@ from .exchange import Counts, OperationName, OperationRun
 from .failures import LibraryError, failure_of, is_lost, refused_by
 from .fairness import ReadBudget
 from .gate import Gate, Limiter
+from .guard import Guard, public_socket
 from .pool import KEEP_ALIVE, WAITING, SocketFactory, drop, session, url_of
 from .threads import Threads
 
@@ -85,6 +89,7 @@ _TICK: Final = 0.02  # seconds by which a timer may be early, if the clock is co
 _LONGEST_WORDS: Final = 200  # characters of a provider's message
 _LONGEST_ID: Final = 128
 _LONGEST: Final = 1000  # characters of our own message, in which an adapter may have put text of a response
+_ACCEPT: Final = {"Accept": "application/json", "Accept-Encoding": "gzip"}
 _REQUEST_IDS: Final = ("x-request-id", "request-id", "x-amzn-requestid", "cf-ray")
 
 
@@ -278,6 +283,8 @@ class Lane:
 
     async def _attempt(self, request: Request, exchange: OperationRun) -> Response:
         """Send a request once, when its turn has come, and accept the response only if it is complete."""
+        if request.elsewhere:
+            return await self._attempt_elsewhere(request, exchange)
         session, _ = self._open()
         url = target(request, self.base_url)
         gate, connections = self._gate, self._connections
@@ -315,6 +322,26 @@ class Lane:
             self._gate.leave()
         await self._learn(ticket, failure, exchange)
         raise failure
+
+    async def _attempt_elsewhere(self, request: Request, exchange: OperationRun) -> Response:
+        """Send a request once to another host than the provider's API: without the key, and outside its rate limit."""
+        guard = Guard(self.base_url, self.adapter.artifact_hosts, what="artifact")
+        url = guard.checked(request.path)
+        # A proxy makes the connections itself, and may have a private address.
+        is_stranger = not guard.is_own(url) and self.proxy_to(url) is None
+        visit = self.visit(_ACCEPT, public_socket if is_stranger else None, is_stranger=is_stranger)
+        async with self.connection(exchange), visit as session:
+            response = await self._send(session, str(url), request, exchange)
+        if not self.read_budget.spend_at_once(len(response.body)):
+            await self.read_budget.spend(len(response.body))
+        if response.ok:
+            return self._check(response, request, exchange, is_text=None)
+        if response.status < 400:
+            raise PayloadError("the artifact is redirected; not followed", status=response.status)
+        kind = for_status(response.status)
+        # It says nothing about the account's key.
+        kind = RejectedError if issubclass(kind, AuthError) else kind
+        raise kind("the artifact's host refused the request", status=response.status)
 
     async def _learn(self, ticket: Ticket, failure: HubError, exchange: OperationRun) -> None:
         if exchange.is_stale or exchange.is_impatient:
@@ -389,6 +416,7 @@ class Lane:
         outcome = await self._trade(session, url, request, exchange)
         if exchange.requests > sent:
             path = request.path if request.path.startswith("/") else "(next page)"
+            path = "(elsewhere)" if request.elsewhere else path
             self.ended(request.method, path, exchange, started, outcome)
         if isinstance(outcome, HubError):
             raise outcome
@@ -404,7 +432,7 @@ class Lane:
     ) -> Response | HubError:
         """Send a request and return the outcome; it never raises, because the key is a variable here only."""
         try:
-            signed = self.adapter.sign(request, self.account, self.clock.now())
+            signed = request if request.elsewhere else self.adapter.sign(request, self.account, self.clock.now())
             if signed.query is not request.query or signed.path is not request.path:
                 url = target(signed, self.base_url)
             headers = signed.headers if signed.body is None else {**signed.headers, "Content-Type": "application/json"}
@@ -418,7 +446,7 @@ class Lane:
                 data=signed.body,
                 timeout=exchange.timeout,
                 allow_redirects=False,
-                proxy=url_of(self._proxy),
+                proxy=url_of(self.proxy_to(URL(url, encoded=True)) if request.elsewhere else self._proxy),
             )
             try:
                 exchange.stage = "reading the response"
@@ -432,6 +460,9 @@ class Lane:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             was_kept = self.clock.monotonic() - self._answered_at < KEEP_ALIVE
             exchange.is_stale = was_kept and exchange.attempts == 1 and is_lost(error) and exchange.stage == WAITING
+            if request.elsewhere:
+                whole = URL(url, encoded=True)
+                return self.failure(error, exchange, whole.host or "", self.proxy_to(whole))
             return self.failure(error, exchange, self._host, self._proxy)
         except Exception as bug:  # noqa: BLE001  (one adapter's bug must not affect the others)
             return bug_of(bug)
@@ -542,8 +573,7 @@ class Lane:
         loop = self._connections.own_loop()
         if self._session is None or self._closing is None:
             self._closing = loop.create_future()
-            headers = {"Accept": "application/json", "Accept-Encoding": "gzip"}
-            self._session = session(self.profile.in_flight, self._connections, self._ssl, headers, self._lookups)
+            self._session = session(self.profile.in_flight, self._connections, self._ssl, _ACCEPT, self._lookups)
             self._dropped = weakref.finalize(self, drop, self._session, self._where)
         return self._session, self._closing
 
