@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from copy import copy
 from urllib.parse import urlsplit
 
 from ._frames import bared
@@ -66,6 +67,12 @@ class Account:
         }
         self.route: Route | None = None if proxy is None else route(proxy)
         self.ca_file: str | None = None if ca_file is None else os.fspath(ca_file)
+
+    def with_key(self, key: Secret) -> Account:
+        """Return the same account with another key."""
+        changed = copy(self)
+        changed.key = key
+        return changed
 
     def __repr__(self) -> str:
         return f"Account({self.provider}/{self.name})"

@@ -24,6 +24,7 @@ from .wire import Flow, Request, Response
 
 __all__ = [
     "Adapter",
+    "Authorization",
     "Coverage",
     "Feature",
     "Filter",
@@ -34,6 +35,7 @@ __all__ = [
     "Start",
     "Started",
     "Support",
+    "Token",
 ]
 
 TYPE_CHECKING = False
@@ -128,6 +130,22 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
         return f"<Started {self.conversation.ref}>"  # anyone who has the URL may join
 
 
+class Token(msgspec.Struct, frozen=True, kw_only=True):
+    """A credential that expires, for which an account's key was exchanged."""
+
+    secret: Secret
+    lifetime: float | None = None
+    """Seconds; None: it does not expire, or is refused when it has."""
+
+
+class Authorization(msgspec.Struct, frozen=True, kw_only=True):
+    """How an account's key is exchanged for a token. `Adapter.sign` then gets an account whose key is the token."""
+
+    flow: Callable[[Account], Flow[Token]]
+    sign: Callable[[Request, Account, datetime], Request]
+    """Signs the requests of the flow with the account's own key; they may go to one of the `artifact_hosts`."""
+
+
 class Resource(msgspec.Struct, frozen=True, kw_only=True):
     """One kind of conversation that a provider keeps, with its own list. Operations that are None are not supported."""
 
@@ -175,6 +193,8 @@ class Adapter(Resource, frozen=True, kw_only=True):
     base_url: str
     docs: str
     sign: Callable[[Request, Account, datetime], Request]
+    authorization: Authorization | None = None
+    """None: the account's key itself signs requests."""
     refusal: Callable[[Response], HubError] = by_status
     """Returns the error for a response outside 2xx."""
     main: str = "conversations"

@@ -6,6 +6,7 @@ from typing import Literal
 
 import aiohttp
 
+from ..account import Account
 from ..adapter import Operation
 from ..policy import Profile
 from .pool import RequestPhase, under_way
@@ -25,15 +26,17 @@ class Counts:
         """Responses whose JSON had to be mended before it could be read."""
 
 
-OperationName = Operation | Literal["download"]
+OperationName = Operation | Literal["authorize", "download"]
 
 
 class OperationRun(RequestPhase):
     """One operation under way."""
 
     __slots__ = (
+        "account",
         "attempts",
         "deadline",
+        "has_renewed",
         "is_impatient",
         "is_stale",
         "mended",
@@ -60,6 +63,8 @@ class OperationRun(RequestPhase):
         self.is_stale = False  # the last attempt was the first, on a kept connection that the server was just closing
         self.is_impatient = False  # the last attempt had too little time to say anything about the provider
         self.timeout: aiohttp.ClientTimeout | None = None  # of the last attempt
+        self.account: Account | None = None  # with a token as its key, if the provider issues some
+        self.has_renewed = False  # after a token was refused that should be valid
 
     def begin(self, timeout: aiohttp.ClientTimeout) -> None:
         """Start another attempt."""

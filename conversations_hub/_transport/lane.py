@@ -10,6 +10,7 @@ import asyncio
 import logging
 import math
 import weakref
+from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -24,12 +25,13 @@ from .._bugs import bug_of, name_of
 from .._frames import bare
 from .._proxy import Proxy, Route, route
 from ..account import Account
-from ..adapter import Adapter
+from ..adapter import Adapter, Authorization, Token
 from ..errors import (
     AuthError,
     CircuitOpenError,
     ConfigurationError,
     DeadlineError,
+    ForbiddenError,
     HubClosedError,
     HubError,
     PayloadError,
@@ -44,8 +46,10 @@ from ..policy._breaker import Ticket, is_impatience
 from ..policy._budget import RetryBudget
 from ..reading.json import LARGE, decoded_body, is_utf8, well_formed
 from ..reading.refusals import one_line
+from ..secret import Secret
 from ..signals import AttemptEnded, RetryScheduled, Signal, Waited, in_words
 from ..wire import Flow, Request, Response, field, target
+from .authorization import Tokens
 from .body import read
 from .clock import Clock
 from .connections import Connections
@@ -88,6 +92,7 @@ _CLOSING: Final = 2.0
 _TICK: Final = 0.02  # seconds by which a timer may be early, if the clock is coarse
 _LONGEST_WORDS: Final = 200  # characters of a provider's message
 _LONGEST_ID: Final = 128
+_TOKENS: Final = 4  # the last ones are hidden in a provider's messages, as keys are
 _LONGEST: Final = 1000  # characters of our own message, in which an adapter may have put text of a response
 _ACCEPT: Final = {"Accept": "application/json", "Accept-Encoding": "gzip"}
 _REQUEST_IDS: Final = ("x-request-id", "request-id", "x-amzn-requestid", "cf-ray")
@@ -144,6 +149,9 @@ class Lane:
             limiter=limiter,
             tell=self.tell,
         )
+        self._issued: deque[Secret] = deque(maxlen=_TOKENS)
+        authorization = adapter.authorization
+        self._tokens = Tokens(account, clock, partial(self._authorize, authorization)) if authorization else None
         self._closing: asyncio.Future[None] | None = None
         self._is_closed = False
 
@@ -196,11 +204,18 @@ class Lane:
                     return request.value
                 try:
                     attempt = partial(self._attempt, request, exchange)
+                    if self._tokens is not None and exchange.operation != "authorize":
+                        attempt = partial(self._attempt_authorized, self._tokens, request, exchange)
                     answer = await self._try(attempt, exchange, is_safe=request.is_safe)
                 except HubError as error:
                     answer = error
                 continue
             raise PayloadError(f"the adapter could not read the response: {name_of(bug)}")
+
+    async def _authorize(self, authorization: Authorization) -> Token:
+        token = await self.run("authorize", authorization.flow(self.account))
+        self._issued.append(token.secret)
+        return token
 
     async def _try(self, attempt: Callable[[], Awaitable[T]], exchange: OperationRun, *, is_safe: bool) -> T:
         exchange.attempts = 0
@@ -323,6 +338,19 @@ class Lane:
         await self._learn(ticket, failure, exchange)
         raise failure
 
+    async def _attempt_authorized(self, tokens: Tokens, request: Request, exchange: OperationRun) -> Response:
+        """Attempt a request with a valid token, and if that is refused, once more with a new one."""
+        exchange.account = await tokens.account(exchange.deadline)
+        try:
+            return await self._attempt(request, exchange)
+        except AuthError as error:
+            if isinstance(error, ForbiddenError) or exchange.has_renewed:
+                raise
+            tokens.forget(exchange.account)
+        exchange.has_renewed = True
+        exchange.account = await tokens.account(exchange.deadline)
+        return await self._attempt(request, exchange)
+
     async def _attempt_elsewhere(self, request: Request, exchange: OperationRun) -> Response:
         """Send a request once to another host than the provider's API: without the key, and outside its rate limit."""
         guard = Guard(self.base_url, self.adapter.artifact_hosts, what="artifact")
@@ -432,7 +460,7 @@ class Lane:
     ) -> Response | HubError:
         """Send a request and return the outcome; it never raises, because the key is a variable here only."""
         try:
-            signed = request if request.elsewhere else self.adapter.sign(request, self.account, self.clock.now())
+            signed = self._sign(request, exchange)
             if signed.query is not request.query or signed.path is not request.path:
                 url = target(signed, self.base_url)
             headers = signed.headers if signed.body is None else {**signed.headers, "Content-Type": "application/json"}
@@ -466,6 +494,12 @@ class Lane:
             return self.failure(error, exchange, self._host, self._proxy)
         except Exception as bug:  # noqa: BLE001  (one adapter's bug must not affect the others)
             return bug_of(bug)
+
+    def _sign(self, request: Request, exchange: OperationRun) -> Request:
+        authorization, now = self.adapter.authorization, self.clock.now()
+        if authorization is not None and exchange.operation == "authorize":
+            return authorization.sign(request, self.account, now)
+        return request if request.elsewhere else self.adapter.sign(request, exchange.account or self.account, now)
 
     def refusal(self, response: Response) -> HubError:
         """Return the error for a response outside 2xx, in the provider's words."""
@@ -529,7 +563,7 @@ class Lane:
 
         Some providers repeat the key that they refuse; if the text were shortened first, a part of the key could stay.
         """
-        for secret in self._secrets:
+        for secret in (*self._secrets, *self._issued):
             text = secret.hidden_in(text)
         return one_line(text, most)
 
@@ -612,6 +646,8 @@ class Lane:
                 async with asyncio.timeout(_CLOSING):
                     for each in (*self._visits, self._session):
                         await each.close()
+                    if self._tokens is not None:
+                        await self._tokens.settled()
 
 
 def _context(ssl: object) -> SSLContext | None:
