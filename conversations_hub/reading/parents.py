@@ -1,0 +1,77 @@
+"""Lists that exist only for each agent: walked agent by agent, behind one cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from ..errors import NotFoundError
+from ..wire import Flow
+from .json import try_decode
+from .paging import invalid_cursor
+
+__all__ = ["list_each"]
+
+
+class _Page(Protocol):
+    """A page: an `adapter.RawPage`."""
+
+    @property
+    def cursor(self) -> str | None: ...
+
+
+P = TypeVar("P", bound=_Page)
+
+
+class _Place(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    parent: str
+    page: str | None = None
+
+
+_place = msgspec.json.Decoder(_Place)
+
+
+def list_each(
+    cursor: str | None,
+    provider: str,
+    parents: Callable[[], Flow[Sequence[str]]],
+    list_page: Callable[[str, str | None], Flow[P]],
+    empty: P,
+) -> Flow[P]:
+    """Return a page of the lists of all parents, such as agents: one page of one parent.
+
+    `parents` returns the ids of all of them, `list_page` a page of one, given its id and its own cursor, and `empty` is
+    a page without rows. They are walked in the order of their ids, and requested again when the list of one ends, so
+    that one that was added meanwhile is walked if its id comes later; otherwise the next walk has it. A parent that was
+    deleted meanwhile has no rows.
+
+    Raises:
+        InvalidRefError: a cursor that this function did not make.
+    """
+    place = None
+    if cursor is not None:
+        place = try_decode(cursor, _place)
+        if place is None:
+            raise invalid_cursor(provider, "[parent, cursor] as JSON")
+    else:
+        first = min((yield from parents()), default=None)
+        if first is not None:
+            place = _Place(first)
+    if place is None:
+        return empty
+    try:
+        page = yield from list_page(place.parent, place.page)
+    except NotFoundError:
+        page = empty
+    if page.cursor is not None:
+        following: _Place | None = _Place(place.parent, page.cursor)
+    else:
+        later = [parent for parent in (yield from parents()) if parent > place.parent]
+        following = _Place(min(later)) if later else None
+    struct: Any = page
+    found: P = msgspec.structs.replace(
+        struct, cursor=None if following is None else msgspec.json.encode(following).decode()
+    )
+    return found
