@@ -22,7 +22,7 @@ class _Page(Protocol):
     def cursor(self) -> str | None: ...
 
 
-P = TypeVar("P", bound=_Page)
+_P = TypeVar("_P", bound=_Page)
 
 
 class _Place(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -37,9 +37,9 @@ def list_each(
     cursor: str | None,
     provider: str,
     parents: Callable[[], Flow[Sequence[str]]],
-    list_page: Callable[[str, str | None], Flow[P]],
-    empty: P,
-) -> Flow[P]:
+    list_page: Callable[[str, str | None], Flow[_P]],
+    empty: _P,
+) -> Flow[_P]:
     """Return a page of the lists of all parents, such as agents: one page of one parent.
 
     `parents` returns the ids of all of them, `list_page` a page of one, given its id and its own cursor, and `empty` is
@@ -71,7 +71,7 @@ def list_each(
         later = [parent for parent in (yield from parents()) if parent > place.parent]
         following = _Place(min(later)) if later else None
     struct: Any = page
-    found: P = msgspec.structs.replace(
+    found: _P = msgspec.structs.replace(
         struct, cursor=None if following is None else msgspec.json.encode(following).decode()
     )
     return found
