@@ -35,6 +35,12 @@ def _ultravox(specification: Specification) -> Mapping[str, list[Json]]:
     return {"calls": [call, {"call": call, "messages": [messages]}]}
 
 
+def _anam(specification: Specification) -> Mapping[str, list[Json]]:
+    session = specification.answer("get", "/v1/sessions/{id}")
+    transcript = specification.answer("get", "/v1/sessions/{id}/transcript")
+    return {"sessions": [session, {"session": session, "transcript": transcript}]}
+
+
 SPECIFIED: Mapping[str, tuple[str, _Payloads]] = {
     "elevenlabs": ("elevenlabs.json", _elevenlabs),
     "vapi": (
@@ -53,6 +59,7 @@ SPECIFIED: Mapping[str, tuple[str, _Payloads]] = {
         },
     ),
     "ultravox": ("ultravox.yaml", _ultravox),
+    "anam": ("anam.yaml", _anam),
 }
 """By provider: the file of its specification, and its payloads of a conversation."""
 
