@@ -756,6 +756,41 @@ _ULTRAVOX = ProviderFacts(
 )
 
 
+# Beyond Presence: https://docs.bey.dev/openapi.json
+
+
+def _beyond_presence_status(case: Case) -> Status:
+    """Report that a call nobody joined still waits: it has no way to end."""
+    if not case.is_held or case.phase in {Phase.QUEUED, Phase.RINGING}:
+        return Status.QUEUED
+    return Status.ENDED if case.is_over else Status.IN_PROGRESS
+
+
+def _beyond_presence_started(case: Case) -> int | None:
+    answered = case.truth.answered
+    return int(answered) if answered is not None and answered <= case.present else None
+
+
+_BEYOND_PRESENCE = ProviderFacts(
+    missing=(
+        *("agent", "cost", "created_at", "end_reason", "has_human_agent", "has_recording", "interrupted", "latency"),
+        *("length", "order", "phone", "success", "summary", "title"),
+    ),
+    status=_beyond_presence_status,
+    channel=lambda _: Channel.VIDEO,
+    direction=lambda _: Direction.INBOUND,
+    started_at=_beyond_presence_started,
+    ended_at=lambda case: int(case.truth.ended) if case.was_held else None,
+    duration=lambda case: int(case.truth.ended) - int(case.truth.answered or 0.0) if case.was_held else None,
+    state=lambda case: TranscriptState.AVAILABLE if case.is_settled else TranscriptState.PENDING,
+    heard=lambda case: () if case.phase is Phase.PROCESSING else case.turns,
+    start=lambda spoken: int(spoken.began) - int(spoken.case.truth.answered or 0.0),
+    timestamp=lambda spoken: int(spoken.began),
+    has_tools=False,
+    deliveries={"message": (ANY, ()), "call_ended": (ANY, ())},
+)
+
+
 FACTS: Mapping[str, ProviderFacts] = {
     "tavus": _TAVUS,
     "anyreach": _ANYREACH,
@@ -766,4 +801,5 @@ FACTS: Mapping[str, ProviderFacts] = {
     "retell": _RETELL,
     "telnyx": _TELNYX,
     "ultravox": _ULTRAVOX,
+    "beyond_presence": _BEYOND_PRESENCE,
 }

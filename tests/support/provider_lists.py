@@ -141,6 +141,19 @@ def _ultravox(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
         asked = dict(parse_qsl(following.query))
 
 
+# https://docs.bey.dev/openapi.json
+def _beyond_presence(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
+    asked: dict[str, Any] = {"limit": min(size, 50), **filters}
+    more = True
+    while more:
+        page = ask(asked)
+        yield from (row["id"] for row in page["data"])
+        # `has_more` may be left out; the last page has no cursor.
+        more = "next_cursor" in page
+        assert page.get("has_more", more) is more
+        asked["cursor"] = page.get("next_cursor")
+
+
 # https://docs.vapi.ai/api-reference/chats/list
 def _vapi_pages(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
     page, more = 1, True
@@ -231,6 +244,13 @@ LISTS = {
         key=_api_key,
         walk=_ultravox,
         far_down={"pageSize": 50, "toDate": "2025-12-01"},
+        words=lambda body: body["detail"],
+    ),
+    "beyond_presence": DocumentedList(
+        path="/v1/calls",
+        key=_api_key,
+        walk=_beyond_presence,
+        far_down={"limit": 50, "cursor": base64.urlsafe_b64encode(b'{"before": %d}' % _DECEMBER).decode()},
         words=lambda body: body["detail"],
     ),
 }
