@@ -156,13 +156,13 @@ _LONGEST = timedelta(days=1)
 def normalize(body: bytes | msgspec.Raw, *, present: datetime | None = None) -> Conversation:
     """Read a session as a list has it; `present` is when it was sent."""
     issues = Issues()
-    return _read(decode(body, _session, issues), None, bytes(body), present, issues)
+    return _read(decode(body, _session, issues), None, body, present, issues)
 
 
 def _read(
     sent: _Session,
     told: _Transcript | None,
-    raw: bytes,
+    raw: bytes | msgspec.Raw,
     present: datetime | None,
     issues: list[Issue],
 ) -> Conversation:
@@ -222,7 +222,7 @@ def _read(
         metadata=_metadata(sent, config),
         estimated=tuple(compress(derived, derived.values())),
         issues=noted(issues),
-        raw=raw,
+        raw=bytes(raw),
     )
 
 
