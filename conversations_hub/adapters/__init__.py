@@ -23,6 +23,7 @@ BUILTIN = (
     "telnyx",
     "ultravox",
     "anam",
+    "liveavatar",
 )
 """The providers that come with the package; each is a module of that name here."""
 
