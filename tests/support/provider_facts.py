@@ -120,6 +120,8 @@ class ProviderFacts:
 
     missing: Collection[str] = ()
     """Names of the facts that the provider never reports."""
+    has_agent: bool = True
+    """Whether the provider reports which agent held a conversation."""
     precision: float = 0.002
     """Seconds by which instants and spans may differ."""
 
