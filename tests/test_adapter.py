@@ -30,7 +30,14 @@ from conversations_hub.errors import (
 )
 from conversations_hub.events import Event, EventKind
 from conversations_hub.reading.json import decode
-from conversations_hub.reading.refusals import by_status, one_line, provider_error, read_or_raise, words_of
+from conversations_hub.reading.refusals import (
+    by_status,
+    one_line,
+    provider_error,
+    read_or_raise,
+    words_of,
+    words_or_body,
+)
 from conversations_hub.schema import Analysis, Conversation
 from conversations_hub.secret import Secret
 from conversations_hub.signing import bearer
@@ -253,6 +260,20 @@ WORDS: list[tuple[Any, str | None]] = [
 @pytest.mark.parametrize(("body", "words"), WORDS, ids=str)
 def test_where_the_words_of_a_refusal_stand(body: Any, words: str | None) -> None:
     assert words_of(Response(400, {}, msgspec.json.encode(body))) == words
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"message": "Slow down"}', "Slow down"),
+        (b"Slow down\n", "Slow down"),
+        (b'"Slow down"', "Slow down"),
+        (b'{"code": 7}', '{"code":7}'),
+        *((body, None) for body in (b"", b"null", b"[]", b"{}", b"<html>Slow down</html>")),
+    ],
+)
+def test_a_body_without_the_usual_members_is_words_itself(body: bytes, words: str | None) -> None:
+    assert words_or_body(Response(400, {}, body)) == words
 
 
 def test_the_adapters_word_wins_over_the_status() -> None:

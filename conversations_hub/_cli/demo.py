@@ -191,7 +191,6 @@ def _table(rows: dict[str, _Row], in_all: _Row) -> Table:
 
 # conversations
 
-_HANDFUL = 9
 _GOOD_LENGTH = 12
 
 
@@ -202,8 +201,8 @@ def _title(out: Console, words: str) -> None:
 def _show_some(out: Console, conversations: Sequence[Conversation]) -> None:
     kinds = product(_KINDS.values(), BUILTIN)
     alike = ([one for one in conversations if one.status in kind and one.provider == name] for kind, name in kinds)
-    # The newest of each kind, if possible one with a transcript.
-    some = [max(found, key=lambda one: bool(one.transcript)) for found in alike if found][:_HANDFUL]
+    # The newest of each kind, if possible one with a transcript; as many as there are providers.
+    some = [max(found, key=lambda one: bool(one.transcript)) for found in alike if found][: len(BUILTIN)]
     if some:
         _title(out, "A few of them")
         lines = ConversationTable(out, ref_width=max(len(conversation.ref) for conversation in some))

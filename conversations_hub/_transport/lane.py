@@ -41,7 +41,7 @@ from ..errors import (
     TransportError,
     for_status,
 )
-from ..policy import Profile, retry_after
+from ..policy import Profile, retry_after, tells_quota
 from ..policy._breaker import Ticket, is_impatience
 from ..policy._budget import RetryBudget
 from ..reading.json import LARGE, decoded_body, is_utf8, well_formed
@@ -323,7 +323,7 @@ class Lane:
             response = self._check(response, request, exchange, is_text=is_text)
             if is_large:
                 await self._make_way()
-            if "ratelimit" in response.headers or "x-ratelimit-remaining" in response.headers:
+            if tells_quota(response.headers):
                 await self._gate.observe(response.headers)
         except HubError as error:
             failure = error

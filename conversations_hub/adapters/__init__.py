@@ -22,6 +22,8 @@ BUILTIN = (
     "retell",
     "telnyx",
     "ultravox",
+    "anam",
+    "liveavatar",
 )
 """The providers that come with the package; each is a module of that name here."""
 

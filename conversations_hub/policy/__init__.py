@@ -6,7 +6,7 @@ Only the transport acts on them.
 from __future__ import annotations
 
 from ._backoff import Backoff
-from ._headers import Quota, quota, retry_after, sent_at
+from ._headers import Quota, quota, retry_after, sent_at, tells_quota
 from ._profile import PROFILES, Profile
 
-__all__ = ["PROFILES", "Backoff", "Profile", "Quota", "quota", "retry_after", "sent_at"]
+__all__ = ["PROFILES", "Backoff", "Profile", "Quota", "quota", "retry_after", "sent_at", "tells_quota"]

@@ -11,7 +11,7 @@ import msgspec
 
 from ..wire import field
 
-__all__ = ["Quota", "quota", "retry_after", "sent_at"]
+__all__ = ["Quota", "quota", "retry_after", "sent_at", "tells_quota"]
 
 _MOST_DIGITS = 10
 _TOO_LONG = float(10**_MOST_DIGITS)
@@ -20,6 +20,10 @@ _ONE_DATE = re.compile(r"[A-Za-z]+,?[^,]+")  # of two dates the parser would tak
 _LONGEST_FIELD = 1000
 _DAY = 86_400
 _MONTH = 31 * _DAY
+
+# The second is how the standard was drafted before it became one field.
+# https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-06
+_PREFIXES = ("x-ratelimit", "ratelimit")
 
 
 class Quota(msgspec.Struct, frozen=True):
@@ -50,14 +54,19 @@ def sent_at(headers: Mapping[str, str]) -> datetime | None:
     return _http_date(field(headers, "date"))
 
 
+def tells_quota(headers: Mapping[str, str]) -> bool:
+    """Whether a header is there that `quota` reads; names must be in lower case, or found in any case."""
+    return "ratelimit" in headers or "x-ratelimit-remaining" in headers or "ratelimit-remaining" in headers
+
+
 def quota(headers: Mapping[str, str], now: datetime) -> Quota | None:
     """Read how many requests an account has left; None if no header says so clearly, or if `Retry-After` is there."""
-    if "ratelimit" not in headers and "x-ratelimit-remaining" not in headers:
+    if not tells_quota(headers):
         return None
     # https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers
     if retry_after(headers, now) is not None:
         return None
-    return _by_policy(headers) or _by_custom(headers, now)
+    return next(filter(None, (_by_policy(headers), *(_by_custom(headers, prefix, now) for prefix in _PREFIXES))), None)
 
 
 def _by_policy(headers: Mapping[str, str]) -> Quota | None:
@@ -73,10 +82,10 @@ def _by_policy(headers: Mapping[str, str]) -> Quota | None:
     return min(found, key=lambda each: (each.remaining, -each.resets_in), default=None)
 
 
-def _by_custom(headers: Mapping[str, str], now: datetime) -> Quota | None:
+def _by_custom(headers: Mapping[str, str], prefix: str, now: datetime) -> Quota | None:
     """Read `X-RateLimit-Remaining` and `X-RateLimit-Reset`, which is a span or a Unix time, both in seconds."""
-    remaining = field(headers, "x-ratelimit-remaining")
-    reset = _whole(field(headers, "x-ratelimit-reset"))
+    remaining = field(headers, f"{prefix}-remaining")
+    reset = _whole(field(headers, f"{prefix}-reset"))
     if reset is None or reset <= _MONTH:
         return _quota(remaining, reset)
     ahead = reset - (sent_at(headers) or now).timestamp()

@@ -14,9 +14,9 @@ from ..errors import (
 )
 from ..wire import Response
 from .json import try_decode_any
-from .values import AnyJson, members_of, text_at
+from .values import AnyJson, json_text, members_of, text_at
 
-__all__ = ["by_status", "one_line", "provider_error", "read_or_raise", "words_of"]
+__all__ = ["by_status", "one_line", "provider_error", "read_or_raise", "words_of", "words_or_body"]
 
 _T = TypeVar("_T")
 
@@ -41,6 +41,15 @@ def words_of(response: Response) -> str | None:
 
     words = "; ".join(filter(None, (first_of("message", "detail"), first_of("errors"))))
     return words or first_of("error", "details", "title")
+
+
+def words_or_body(response: Response) -> str | None:
+    """Return what a refusal says; its whole body if that has none of the usual members and is no page for people."""
+    said = response.body.decode(errors="replace").strip()
+    if said[:1] == "<" or said in {"", "null", "[]", "{}"}:
+        return None
+    sent = try_decode_any(said)
+    return words_of(response) or (said if sent is None else json_text(sent))
 
 
 def _said(sent: AnyJson) -> str:

@@ -16,7 +16,7 @@ from conversations_hub._scrub import without_secrets
 from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.reading.lifecycle import as_got
 from conversations_hub.testing import account_of, cases_in, replay
-from conversations_hub.wire import target
+from conversations_hub.wire import Response, target
 
 from ..support.paths import FIXTURES
 
@@ -39,8 +39,9 @@ class Mocked:
     def __init__(self, mock: Any) -> None:
         self._mock = mock
 
-    def get(self, url: str, *, status: int, body: bytes) -> None:
-        self._mock.get(url, status=status, body=body, response_class=Answer)
+    def get(self, url: str, answer: Response) -> None:
+        told = {"status": answer.status, "headers": answer.headers, "body": answer.body}
+        self._mock.get(url, **told, response_class=Answer)
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ async def test_get_brings_what_the_adapter_reads(mocked: Mocked, provider: str, 
     expected = replay(adapter, account, case)
     for request, answer in zip(expected.requests, case.answers, strict=True):
         url = target(request, adapter.base_url)
-        mocked.get(url, status=answer.status, body=answer.body)
+        mocked.get(url, answer)
     assert expected.conversation is not None
     id = adapter.id_for_all(case.facts.get("resource", adapter.main), expected.conversation.id)
     async with Hub([account]) as hub:
@@ -77,7 +78,7 @@ async def test_get_brings_what_the_adapter_reads(mocked: Mocked, provider: str, 
 
 async def test_a_refusal_is_the_provider_s_own(mocked: Mocked) -> None:
     url = "https://tavusapi.com/v2/conversations/c1?verbose=true"
-    mocked.get(url, status=400, body=b'{"error": "Invalid conversation_id"}')
+    mocked.get(url, Response(400, {}, b'{"error": "Invalid conversation_id"}'))
     async with Hub([Account("tavus", key="key")]) as hub:
         with pytest.raises(errors.NotFoundError, match="Invalid conversation_id"):
             await hub.get("tavus:c1")

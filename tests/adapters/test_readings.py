@@ -52,6 +52,14 @@ def telnyx(*messages: Any, **metadata: Any) -> list[object]:
 # what is no record
 
 STRAYS: dict[str, Callable[[Any], list[object]]] = {
+    "liveavatar": lambda stray: [
+        {"data": {"id": "c1", "end_at": "2026-03-02T10:01:00Z"}},
+        {"data": {"transcript_data": [{"role": "user", "transcript": "Hi."}, stray]}},
+    ],
+    "anam": lambda stray: [
+        {"id": "c1", "endTime": "2026-03-02T10:01:00Z"},
+        {"messages": [{"role": "user", "message": "Hi."}, stray]},
+    ],
     "anyreach": lambda stray: [
         {"id": "c1", "status": "completed", "conversation": {"items": [{"role": "user", "text": "Hi."}, stray]}}
     ],
@@ -247,6 +255,11 @@ def test_a_person_whose_number_is_known_is_not_added_once_more() -> None:
 # where what could not be read stands
 
 MISFITS: dict[str, tuple[list[object], str]] = {
+    "liveavatar": (
+        [{"data": {"id": "c1"}}, {"data": {"transcript_data": [{"absolute_timestamp": "soon"}]}}],
+        "transcript[0].data.transcript_data[0].absolute_timestamp",
+    ),
+    "anam": ([{"id": "c1"}, {"messages": [{"role": "user", "timestamp": "soon"}]}], "transcript.messages[0].timestamp"),
     "anyreach": (
         [{"id": "c1", "status": "completed", "conversation": {"items": [{"role": "user", "text": 7}]}}],
         "conversation.items[0].text",

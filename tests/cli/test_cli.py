@@ -159,9 +159,10 @@ def test_a_limit_that_was_reached_is_no_failure(accounts: dict[str, str]) -> Non
 def test_a_limited_list_says_once_that_there_may_be_more(accounts: dict[str, str]) -> None:
     lines = run("list", "--limit", "5", environ=accounts).stderr.splitlines()
     everybody = ", ".join(f"{provider}/default" for provider in BUILTIN)
+    unordered = ", ".join(f"{provider}/default" for provider in BUILTIN if not load(provider).newest_first)
     assert lines == [
         f"5 delivered, as --limit asks; there may be more from {everybody}",
-        "tavus/default, voiceable/default: its list has no known order, so its rows took part as they came",
+        f"{unordered}: its list has no known order, so its rows took part as they came",
     ]
     [one] = run("list", "anyreach", "--limit", "5", environ=accounts).stderr.splitlines()
     assert one == "5 delivered, as --limit asks; there may be more from anyreach/default"

@@ -83,7 +83,8 @@ async def test_no_more_rows_are_asked_for_than_limit_needs(provider: str) -> Non
         for limit, page_size, listed in ((1, None, 1), (3, None, 3), (2, 5, 5)):
             told.clear()
             _ = [c async for c in hub.list(f"{provider}:{load(provider).main}", limit=limit, page_size=page_size)]
-            assert [signal.listed for signal in told if isinstance(signal, PageRead)] == [listed]
+            [read] = [signal.listed for signal in told if isinstance(signal, PageRead)]
+            assert limit <= read <= listed  # fewer where the first of several lists is short
 
 
 async def test_where_rows_have_to_be_looked_through_a_whole_page_is_asked_for() -> None:

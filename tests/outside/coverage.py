@@ -35,6 +35,19 @@ def _ultravox(specification: Specification) -> Mapping[str, list[Json]]:
     return {"calls": [call, {"call": call, "messages": [messages]}]}
 
 
+def _anam(specification: Specification) -> Mapping[str, list[Json]]:
+    session = specification.answer("get", "/v1/sessions/{id}")
+    transcript = specification.answer("get", "/v1/sessions/{id}/transcript")
+    return {"sessions": [session, {"session": session, "transcript": transcript}]}
+
+
+def _liveavatar(specification: Specification) -> Mapping[str, list[Json]]:
+    session = specification.answer("get", "/v1/sessions/{session_id}")
+    row = session["data"] if isinstance(session, dict) else None
+    window = specification.answer("get", "/v1/sessions/{session_id}/transcript")
+    return {"sessions": [row, session, {"session": session, "transcript": [window]}]}
+
+
 SPECIFIED: Mapping[str, tuple[str, _Payloads]] = {
     "elevenlabs": ("elevenlabs.json", _elevenlabs),
     "vapi": (
@@ -53,6 +66,8 @@ SPECIFIED: Mapping[str, tuple[str, _Payloads]] = {
         },
     ),
     "ultravox": ("ultravox.yaml", _ultravox),
+    "anam": ("anam.yaml", _anam),
+    "liveavatar": ("liveavatar-sessions.json", _liveavatar),
 }
 """By provider: the file of its specification, and its payloads of a conversation."""
 

@@ -212,6 +212,10 @@ def test_who_does_not_say_asks_for_nothing() -> None:
         ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "7", "x-ratelimit-limit": "100"}, Quota(0, 7.0)),
         ({"x-ratelimit-remaining": " 0 ", "x-ratelimit-reset": " 7", "x-ratelimit-limit": "9, 9;w=1"}, Quota(0, 7.0)),
         ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "2678400"}, Quota(0, 2_678_400.0)),
+        ({"ratelimit-remaining": "0", "ratelimit-reset": "7", "ratelimit-limit": "100"}, Quota(0, 7.0)),
+        ({"ratelimit-remaining": "0", "ratelimit-reset": "7", "ratelimit-limit": "9, 9;w=1"}, Quota(0, 7.0)),
+        ({"ratelimit": "nonsense", "ratelimit-remaining": "5", "ratelimit-reset": "9"}, Quota(5, 9.0)),
+        ({"x-ratelimit-remaining": "soon", "ratelimit-remaining": "5", "ratelimit-reset": "9"}, Quota(5, 9.0)),
     ],
 )
 def test_f044_what_is_left_is_read(headers: Mapping[str, str], left: Quota) -> None:

@@ -120,6 +120,8 @@ class ProviderFacts:
 
     missing: Collection[str] = ()
     """Names of the facts that the provider never reports."""
+    has_agent: bool = True
+    """Whether the provider reports which agent held a conversation."""
     precision: float = 0.002
     """Seconds by which instants and spans may differ."""
 
@@ -199,6 +201,21 @@ def _direction_of_calls(case: Case) -> Direction:
 
 def _exactly(amount: float, places: int) -> Decimal:
     return Decimal(str(round(amount, places)))
+
+
+def _whole_start(case: Case) -> int | None:
+    """Report whole seconds."""
+    answered = case.truth.answered
+    return int(answered) if answered is not None and answered <= case.present else None
+
+
+def _whole_duration(case: Case) -> int | None:
+    return int(case.truth.ended) - int(case.truth.answered or 0.0) if case.was_held else None
+
+
+def _heard_but_while_written(case: Case) -> Sequence[Turn]:
+    """Report the turns of a running conversation too, and none in the minute after its end."""
+    return () if case.phase is Phase.PROCESSING else case.turns
 
 
 def _end(case: Case) -> float | None:
@@ -756,6 +773,95 @@ _ULTRAVOX = ProviderFacts(
 )
 
 
+# Beyond Presence: https://docs.bey.dev/openapi.json
+
+
+def _beyond_presence_status(case: Case) -> Status:
+    """Report that a call nobody joined still waits: it has no way to end."""
+    if not case.is_held or case.phase in {Phase.QUEUED, Phase.RINGING}:
+        return Status.QUEUED
+    return Status.ENDED if case.is_over else Status.IN_PROGRESS
+
+
+_BEYOND_PRESENCE = ProviderFacts(
+    missing=(
+        *("agent", "cost", "created_at", "end_reason", "has_human_agent", "has_recording", "interrupted", "latency"),
+        *("length", "order", "phone", "success", "summary", "title"),
+    ),
+    status=_beyond_presence_status,
+    channel=lambda _: Channel.VIDEO,
+    direction=lambda _: Direction.INBOUND,
+    started_at=_whole_start,
+    ended_at=lambda case: int(case.truth.ended) if case.was_held else None,
+    duration=_whole_duration,
+    state=lambda case: TranscriptState.AVAILABLE if case.is_settled else TranscriptState.PENDING,
+    heard=_heard_but_while_written,
+    start=lambda spoken: int(spoken.began) - int(spoken.case.truth.answered or 0.0),
+    timestamp=lambda spoken: int(spoken.began),
+    has_tools=False,
+    deliveries={"message": (ANY, ()), "call_ended": (ANY, ())},
+)
+
+
+# Fish Audio: https://github.com/fishaudio/docs, api-reference/openapi.json
+
+
+def _fish_audio_is_pending(case: Case) -> bool:
+    """Whether it is a web session that nobody has joined, or will join."""
+    is_missed = not case.is_held and case.truth.ending in {EndReason.NO_ANSWER, EndReason.CANCELLED}
+    return not case.is_phone and (is_missed or case.phase in {Phase.QUEUED, Phase.RINGING})
+
+
+def _fish_audio_status(case: Case) -> Status:
+    if _fish_audio_is_pending(case):
+        return Status.QUEUED
+    if case.phase in {Phase.QUEUED, Phase.RINGING}:
+        return Status.RINGING if case.is_dialled else Status.IN_PROGRESS
+    return {Status.CANCELLED: Status.FAILED}.get(_status(case), _status(case))
+
+
+def _fish_audio_end_reason(case: Case) -> EndReason | None:
+    """Report why a dial failed, and what the agent's own tools did."""
+    if case.is_over and case.is_dialled and not case.is_held:
+        missed = EndReason.BUSY if case.bits(5) else EndReason.NO_ANSWER
+        return missed if case.ending is EndReason.NO_ANSWER else EndReason.ERROR
+    is_told = case.is_settled and case.ending in {EndReason.AGENT_ENDED, EndReason.TRANSFERRED}
+    return case.ending if is_told else None
+
+
+def _fish_audio_state(case: Case) -> object:
+    # Of sessions that nobody has joined yet, the documentation does not say whether they have a transcript.
+    return ANY if _fish_audio_is_pending(case) else _state(case)
+
+
+def _fish_audio_timed(fact: TurnFact) -> TurnFact:
+    return lambda spoken: fact(spoken) if spoken.case.bits(6, 7) else None
+
+
+_FISH_AUDIO = ProviderFacts(
+    missing=("cost", "has_human_agent", "interrupted", "latency", "length"),
+    status=_fish_audio_status,
+    end_reason=_fish_audio_end_reason,
+    channel=_phone_or_web,
+    created_at=lambda case: int(case.truth.created),
+    started_at=_whole_start,
+    ended_at=lambda case: int(case.truth.ended) if case.is_over and not _fish_audio_is_pending(case) else None,
+    duration=_whole_duration,
+    title=lambda case: case.truth.title if case.bits(0) else None,
+    has_recording=lambda _: ANY,  # only a request of its own tells
+    state=_fish_audio_state,
+    heard=_heard_but_while_written,
+    start=_fish_audio_timed(lambda spoken: int(spoken.began) - int(spoken.case.truth.answered or 0.0)),
+    timestamp=_fish_audio_timed(lambda spoken: int(spoken.began)),
+    own_tools=("hang_up_call", "transfer_call"),
+    deliveries={
+        "phone_call.dial_finished": (ANY, ()),
+        "call.ended": (ANY, ()),
+        "call.analyzed": (ANY, ()),
+    },
+)
+
+
 FACTS: Mapping[str, ProviderFacts] = {
     "tavus": _TAVUS,
     "anyreach": _ANYREACH,
@@ -766,4 +872,6 @@ FACTS: Mapping[str, ProviderFacts] = {
     "retell": _RETELL,
     "telnyx": _TELNYX,
     "ultravox": _ULTRAVOX,
+    "beyond_presence": _BEYOND_PRESENCE,
+    "fish_audio": _FISH_AUDIO,
 }

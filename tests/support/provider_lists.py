@@ -141,6 +141,33 @@ def _ultravox(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
         asked = dict(parse_qsl(following.query))
 
 
+# https://docs.bey.dev/openapi.json
+def _beyond_presence(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
+    asked: dict[str, Any] = {"limit": min(size, 50), **filters}
+    more = True
+    while more:
+        page = ask(asked)
+        yield from (row["id"] for row in page["data"])
+        # `has_more` may be left out; the last page has no cursor.
+        more = "next_cursor" in page
+        assert page.get("has_more", more) is more
+        asked["cursor"] = page.get("next_cursor")
+
+
+# https://github.com/fishaudio/docs, agents/monitor/conversation-history
+_FISH_AUDIO_STATUSES = {"status": "pending,active,completed,failed,unknown"}
+"""Without these, the list leaves out the sessions that are pending."""
+
+
+def _fish_audio(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
+    asked = {"page_size": size, **_FISH_AUDIO_STATUSES, **filters}
+    more = True
+    while more:
+        page = ask(asked)
+        yield from (row["session_id"] for row in page["sessions"])
+        more, asked["cursor"] = page["has_more"], page["next_cursor"]
+
+
 # https://docs.vapi.ai/api-reference/chats/list
 def _vapi_pages(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
     page, more = 1, True
@@ -232,6 +259,20 @@ LISTS = {
         walk=_ultravox,
         far_down={"pageSize": 50, "toDate": "2025-12-01"},
         words=lambda body: body["detail"],
+    ),
+    "beyond_presence": DocumentedList(
+        path="/v1/calls",
+        key=_api_key,
+        walk=_beyond_presence,
+        far_down={"limit": 50, "cursor": base64.urlsafe_b64encode(b'{"before": %d}' % _DECEMBER).decode()},
+        words=lambda body: body["detail"],
+    ),
+    "fish_audio": DocumentedList(
+        path="/v1/agent/sessions",
+        key=_bearer,
+        walk=_fish_audio,
+        far_down={"page_size": 50, "created_before": "2025-12-01T00:00:00Z", **_FISH_AUDIO_STATUSES},
+        words=lambda body: body["message"],
     ),
 }
 """By provider; each gives the newest first unless asked otherwise."""

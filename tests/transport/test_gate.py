@@ -115,9 +115,10 @@ async def test_who_waits_for_the_rate_hears_at_once_that_the_provider_is_down() 
     assert time.time - began <= 8.0
 
 
-async def test_f044_nothing_left_pauses_until_the_reset() -> None:
+@pytest.mark.parametrize("name", ["X-RateLimit", "RateLimit"])
+async def test_f044_nothing_left_pauses_until_the_reset(name: str) -> None:
     time = FakeClock()
-    spent = answer({"fine": True}, headers={"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "7"})
+    spent = answer({"fine": True}, headers={f"{name}-Remaining": "0", f"{name}-Reset": "7"})
     async with serving(spent, OK) as server, lane_to(server, time.clock) as lane:
         await ask(lane)
         await ask(lane)

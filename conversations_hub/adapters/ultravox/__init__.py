@@ -16,9 +16,9 @@ from ...adapter import Adapter, Coverage, Query, RawPage, Start, Started
 from ...errors import AuthError, HubError, InvalidRefError, PaginationError
 from ...events import Webhook
 from ...policy import sent_at
-from ...reading.json import decode, try_decode_any
-from ...reading.refusals import provider_error, words_of
-from ...reading.values import AnyJson, Issues, json_text, without_empty
+from ...reading.json import decode
+from ...reading.refusals import provider_error, words_or_body
+from ...reading.values import AnyJson, Issues, without_empty
 from ...schema import Conversation, Issue
 from ...signing import header
 from ...signing.webhooks import hmac_signed
@@ -153,19 +153,10 @@ def delete(_account: Account, id: str, _options: Mapping[str, Any]) -> Flow[None
 
 def refusal(response: Response) -> HubError:
     """Read a refusal; an unknown key may have status 403, and would look like a missing permission."""
-    words = _words(response)
+    words = words_or_body(response)  # bodies are not documented
     # https://docs.ultravox.ai/api-reference/introduction
     is_about_the_key = response.status == 403 and "credentials" in (words or "").lower()
     return provider_error(response, words, AuthError if is_about_the_key else None)
-
-
-def _words(response: Response) -> str | None:
-    # Bodies are not documented: one without any of the usual members is shown as it is.
-    said = response.body.decode(errors="replace").strip()
-    if said[:1] == "<" or said in {"", "null", "[]", "{}"}:
-        return None
-    sent = try_decode_any(said)
-    return words_of(response) or (said if sent is None else json_text(sent))
 
 
 ADAPTER = Adapter(
