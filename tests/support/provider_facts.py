@@ -756,6 +756,48 @@ _ULTRAVOX = ProviderFacts(
 )
 
 
+# Anam: https://anam.ai/docs/api-reference/sessions/get-session
+# Persona 107 keeps nothing, and persona 108 is in a room of which Anam hears nothing.
+
+
+def _anam_is_kept(case: Case) -> bool:
+    return case.is_settled and case.truth.scenario.number not in {107, 108}
+
+
+def _anam_state(case: Case) -> TranscriptState:
+    """Report a missing transcript as pending until an hour after the end, unless it is switched off."""
+    if _anam_is_kept(case):
+        return TranscriptState.AVAILABLE
+    is_off = case.is_settled and case.truth.scenario.number == 107
+    may_come = not case.is_over or case.present - case.truth.ended < 3600.0
+    return TranscriptState.PENDING if may_come and not is_off else TranscriptState.UNAVAILABLE
+
+
+def _anam_timed(fact: TurnFact) -> TurnFact:
+    """Report no time for what the user says in one of eight sessions."""
+    return lambda spoken: fact(spoken) if spoken.turn.role is Role.ASSISTANT or spoken.case.bits(2, 7) else None
+
+
+_ANAM = ProviderFacts(
+    missing=("cost", "has_human_agent", "latency", "order", "phone", "success", "summary", "title"),
+    status=lambda case: Status.ENDED if case.is_over else Status.IN_PROGRESS,
+    end_reason=lambda case: EndReason.UNKNOWN if case.is_over and case.bits(0) else None,
+    channel=lambda _: Channel.VIDEO,
+    direction=lambda _: Direction.INBOUND,
+    started_at=lambda case: case.truth.created,
+    ended_at=_end,
+    duration=lambda case: case.truth.ended - case.truth.created if case.is_over else None,
+    has_recording=lambda case: case.is_over,
+    state=_anam_state,
+    heard=lambda case: case.turns if _anam_is_kept(case) else (),
+    start=_anam_timed(lambda spoken: spoken.began - spoken.case.truth.created),
+    timestamp=_anam_timed(lambda spoken: spoken.began),
+    length=_anam_timed(lambda spoken: spoken.turn.duration),
+    interrupted=lambda spoken: spoken.turn.interrupted if spoken.turn.role is Role.ASSISTANT else None,
+    has_tools=False,
+)
+
+
 FACTS: Mapping[str, ProviderFacts] = {
     "tavus": _TAVUS,
     "anyreach": _ANYREACH,
@@ -766,4 +808,5 @@ FACTS: Mapping[str, ProviderFacts] = {
     "retell": _RETELL,
     "telnyx": _TELNYX,
     "ultravox": _ULTRAVOX,
+    "anam": _ANAM,
 }

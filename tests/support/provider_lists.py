@@ -141,6 +141,15 @@ def _ultravox(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
         asked = dict(parse_qsl(following.query))
 
 
+# https://anam.ai/docs/api-reference/sessions/list-sessions
+def _anam(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
+    page: int | None = 1
+    while page is not None:
+        answer = ask({"perPage": size, "page": page, **filters})
+        yield from (row["id"] for row in answer["data"])
+        page = answer["meta"]["next"]
+
+
 # https://docs.vapi.ai/api-reference/chats/list
 def _vapi_pages(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
     page, more = 1, True
@@ -232,6 +241,13 @@ LISTS = {
         walk=_ultravox,
         far_down={"pageSize": 50, "toDate": "2025-12-01"},
         words=lambda body: body["detail"],
+    ),
+    "anam": DocumentedList(
+        path="/v1/sessions",
+        key=_bearer,
+        walk=_anam,
+        far_down={"perPage": 50, "page": 19000},
+        words=lambda body: body["message"],
     ),
 }
 """By provider; each gives the newest first unless asked otherwise."""
