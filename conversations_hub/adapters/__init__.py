@@ -22,6 +22,7 @@ BUILTIN = (
     "retell",
     "telnyx",
     "ultravox",
+    "beyond_presence",
 )
 """The providers that come with the package; each is a module of that name here."""
 

@@ -55,6 +55,10 @@ STRAYS: dict[str, Callable[[Any], list[object]]] = {
     "anyreach": lambda stray: [
         {"id": "c1", "status": "completed", "conversation": {"items": [{"role": "user", "text": "Hi."}, stray]}}
     ],
+    "beyond_presence": lambda stray: [
+        {"id": "c1", "status": {"type": "completed"}},
+        [{"sender": "user", "message": "Hi."}, stray],
+    ],
     "bland": lambda stray: [
         {"call_id": "c1", "status": "completed", "transcripts": [{"user": "user", "text": "Hi."}, stray]}
     ],
@@ -251,6 +255,7 @@ MISFITS: dict[str, tuple[list[object], str]] = {
         [{"id": "c1", "status": "completed", "conversation": {"items": [{"role": "user", "text": 7}]}}],
         "conversation.items[0].text",
     ),
+    "beyond_presence": ([{"id": "c1"}, [{"sender": "user"}, {"message": 7}]], "messages[1].message"),
     "bland": ([{"call_id": "c1", "transcripts": [{"user": "user", "text": 7}]}], "transcripts[0].text"),
     "elevenlabs": (
         [{"conversation_id": "c1", "metadata": {"cost": "a lot"}, "transcript": []}],

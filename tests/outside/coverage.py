@@ -35,6 +35,12 @@ def _ultravox(specification: Specification) -> Mapping[str, list[Json]]:
     return {"calls": [call, {"call": call, "messages": [messages]}]}
 
 
+def _beyond_presence(specification: Specification) -> Mapping[str, list[Json]]:
+    call = specification.answer("get", "/v1/calls/{id}")
+    messages = specification.answer("get", "/v1/calls/{id}/messages")
+    return {"conversations": [call, {"call": call, "messages": messages}]}
+
+
 SPECIFIED: Mapping[str, tuple[str, _Payloads]] = {
     "elevenlabs": ("elevenlabs.json", _elevenlabs),
     "vapi": (
@@ -53,6 +59,7 @@ SPECIFIED: Mapping[str, tuple[str, _Payloads]] = {
         },
     ),
     "ultravox": ("ultravox.yaml", _ultravox),
+    "beyond_presence": ("beyond-presence.json", _beyond_presence),
 }
 """By provider: the file of its specification, and its payloads of a conversation."""
 
