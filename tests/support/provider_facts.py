@@ -129,6 +129,8 @@ class ProviderFacts:
     channel: Fact = lambda case: case.truth.channel
     direction: Fact = lambda case: case.truth.direction
     agent: Fact = lambda case: case.truth.scenario.agent
+    agent_id: Fact = lambda case: str(case.truth.scenario.number)
+    """A part of the provider's id of the agent."""
     phone: Fact = lambda case: case.truth.phone if case.is_phone else None
     created_at: Fact = lambda case: case.truth.created
     started_at: Fact = lambda case: case.truth.answered if (case.truth.answered or 0.0) <= case.present else None
