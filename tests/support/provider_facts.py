@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -800,6 +801,73 @@ _ANAM = ProviderFacts(
 )
 
 
+# LiveAvatar: https://docs.liveavatar.com/api-reference/sessions/get-session
+# Avatar 108 is in LITE mode. The unit of the times in a transcript is not documented: some have milliseconds.
+
+
+def _liveavatar_is_lite(case: Case) -> bool:
+    return case.truth.scenario.number == 108
+
+
+def _liveavatar_until(case: Case) -> float:
+    return min(case.truth.ended, case.present)
+
+
+def _liveavatar_status(case: Case) -> Status:
+    has_failed = case.ending is EndReason.ERROR and case.bits(4, 3) == 3
+    return Status.FAILED if has_failed else Status.ENDED if case.is_over else Status.IN_PROGRESS
+
+
+def _liveavatar_cost(case: Case) -> Decimal:
+    is_sandbox = case.truth.ended - case.truth.created <= 60.0 and not case.bits(3)
+    minutes = (_liveavatar_until(case) - case.truth.created) / 60
+    return Decimal() if is_sandbox else _exactly(minutes * 2.0, 2)
+
+
+def _liveavatar_heard(case: Case) -> Sequence[Turn]:
+    return case.turns if case.phase in {Phase.LIVE, Phase.SETTLED} and not _liveavatar_is_lite(case) else ()
+
+
+def _liveavatar_state(case: Case) -> TranscriptState:
+    """Report an empty transcript as pending until an hour after the end."""
+    if _liveavatar_is_lite(case):
+        return TranscriptState.UNAVAILABLE
+    is_early = not _liveavatar_heard(case) and case.present - case.truth.ended < 3600.0
+    return TranscriptState.PENDING if not case.is_over or is_early else TranscriptState.AVAILABLE
+
+
+def _liveavatar_clock(case: Case, seconds: float) -> float:
+    """Return a number of seconds as its integers tell it."""
+    return math.floor(seconds * 1000) / 1000 if case.bits(6) else math.floor(seconds)
+
+
+_LIVEAVATAR = ProviderFacts(
+    missing=(
+        *("agent", "agent_id", "has_human_agent", "has_recording", "interrupted", "latency", "length", "order"),
+        *("phone", "success", "summary", "title"),
+    ),
+    status=_liveavatar_status,
+    end_reason=_reasons(
+        {
+            EndReason.TRANSFERRED: EndReason.UNKNOWN,
+            EndReason.NO_ANSWER: EndReason.SILENCE,
+            EndReason.CANCELLED: None,
+        }
+    ),
+    channel=lambda _: Channel.VIDEO,
+    direction=lambda _: Direction.INBOUND,
+    started_at=lambda case: case.truth.created,
+    ended_at=_end,
+    duration=lambda case: int(_liveavatar_until(case) - case.truth.created),
+    cost=_liveavatar_cost,
+    state=_liveavatar_state,
+    heard=_liveavatar_heard,
+    start=lambda spoken: _liveavatar_clock(spoken.case, spoken.began - spoken.case.truth.created),
+    timestamp=lambda spoken: _liveavatar_clock(spoken.case, spoken.began),
+    has_tools=False,
+)
+
+
 FACTS: Mapping[str, ProviderFacts] = {
     "tavus": _TAVUS,
     "anyreach": _ANYREACH,
@@ -811,4 +879,5 @@ FACTS: Mapping[str, ProviderFacts] = {
     "telnyx": _TELNYX,
     "ultravox": _ULTRAVOX,
     "anam": _ANAM,
+    "liveavatar": _LIVEAVATAR,
 }

@@ -29,7 +29,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def simulator(clock: ManualClock) -> Simulator:
-    return Simulator(conversations=250, now=NOW, clock=clock, providers=["anam"])
+    return Simulator(conversations=250, now=NOW, clock=clock, providers=["anam", "liveavatar"])
 
 
 def simulated(provider: str) -> Simulated:
@@ -126,7 +126,7 @@ def test_anam_keeps_a_session_in_one_of_two_shapes(simulator: Simulator) -> None
         is_newer = "exitStatus" in whole
         shapes.add(is_newer)
         assert {"status", "durationMs", "personaName"} <= whole.keys() or is_newer
-        assert ("personaConfig" in whole) == ("sessionLengthMs" in whole) == is_newer
+        assert ("personaConfig" in whole) == ("sessionLengthMs" in whole) == ("toolCalls" in whole) == is_newer
     assert shapes == {True, False}
 
 
@@ -170,3 +170,170 @@ def test_an_anam_token_makes_no_session(simulator: Simulator) -> None:
     assert read(minted).keys() == {"sessionToken"}
     assert ask(simulator, "anam", "/v1/auth/session-token", method="POST", personaConfig="p").status == 400
     assert len(simulator.worlds["anam"]) == 250
+
+
+# LiveAvatar
+
+
+def liveavatar(
+    simulator: Simulator, target: str = "", *, method: str = "GET", key: str = "any-key", token: str = "", **json: Any
+) -> Response:
+    headers = {"authorization": f"Bearer {token}"} if token else {"x-api-key": key}
+    call = Call(method, f"/v1/sessions{target}", headers, msgspec.json.encode(json) if json else b"")
+    return simulated("liveavatar").answer(call, simulator.worlds["liveavatar"])
+
+
+def data_of(response: Response) -> Any:
+    assert response.status < 300
+    body = read(response)
+    assert body.keys() == {"code", "data", "message"}
+    assert body["code"] in {100, 1000}
+    return body["data"]
+
+
+@pytest.mark.parametrize("size", [1, 7, 50, 100])
+def test_liveavatar_has_every_session_in_one_of_two_lists(simulator: Simulator, size: int) -> None:
+    world = simulator.worlds["liveavatar"]
+    assert walk(simulator, "liveavatar", size, {}) == [world.id(truth) for truth in truths(world)]
+
+
+def test_a_liveavatar_session_moves_from_one_list_to_the_other(simulator: Simulator, clock: ManualClock) -> None:
+    active = data_of(liveavatar(simulator, "?type=active"))
+    assert (active["count"], len(active["results"])) == (4, 4)
+    assert not any("end_at" in row or "end_reason" in row for row in active["results"])
+    clock.seconds = 3600
+    assert data_of(liveavatar(simulator, "?type=active"))["results"] == []
+    historic = data_of(liveavatar(simulator, "?type=historic"))
+    assert historic["count"] == 250
+    assert [row["id"] for row in historic["results"]][:4] == [row["id"] for row in active["results"]]
+    assert all({"end_at", "end_reason"} <= row.keys() for row in historic["results"])
+
+
+def test_liveavatar_says_what_is_next_as_text_null_or_not_at_all(simulator: Simulator) -> None:
+    first, last = (data_of(liveavatar(simulator, f"?type=historic&page_size=100&page={page}")) for page in (1, 3))
+    assert "page=2" in first["next"]
+    assert ("previous" in first, last["next"], "page=2" in last["previous"]) == (False, None, True)
+    assert "next" not in data_of(liveavatar(simulator, "?type=active"))
+
+
+def test_liveavatar_filters_by_what_no_row_says(simulator: Simulator) -> None:
+    found = [walk(simulator, "liveavatar", 50, {"avatar_id": f"avatar-{number}"}) for number in range(101, 109)]
+    assert sorted(id for ids in found for id in ids) == sorted(walk(simulator, "liveavatar", 50, {}))
+    assert all(found)
+    assert walk(simulator, "liveavatar", 50, {"context_id": "context-1"}) == []
+
+
+@pytest.mark.parametrize(
+    ("target", "method", "status", "words"),
+    [
+        ("", "GET", 422, "type"),
+        ("?type=all", "GET", 422, "type"),
+        ("?type=active&page_size=101", "GET", 422, "page_size"),
+        (f"/{UNKNOWN_ID}", "GET", 404, "not found"),
+        (f"/{UNKNOWN_ID}/events", "DELETE", 404, "not found"),
+        ("/other", "POST", 404, "Not Found"),
+        ("/stop", "POST", 422, "session_id"),
+        ("/token", "POST", 422, "mode"),
+    ],
+)
+def test_liveavatar_refuses_in_two_shapes(
+    simulator: Simulator, target: str, method: str, status: int, words: str
+) -> None:
+    refused = liveavatar(simulator, target, method=method)
+    assert refused.status == status
+    body = read(refused)
+    assert words in str(body["detail"] if status == 422 else body["message"])
+
+
+@pytest.mark.parametrize("key", ["", "bad-key"])
+def test_liveavatar_refuses_a_bad_key(simulator: Simulator, key: str) -> None:
+    for target, method in (("?type=active", "GET"), ("/token", "POST"), ("/start", "POST"), ("/stop", "POST")):
+        refused = liveavatar(simulator, target, method=method, key=key)
+        assert (refused.status, read(refused)["message"]) == (401, "Invalid API key")
+
+
+def test_a_liveavatar_transcript_is_told_in_pieces_and_has_no_unit(simulator: Simulator, clock: ManualClock) -> None:
+    clock.seconds = 86400
+    world = simulator.worlds["liveavatar"]
+    pieces, units = set[int](), set[bool]()
+    for truth in truths(world):
+        path = f"/{world.id(truth)}/transcript"
+        if truth.scenario.number == 108:
+            assert liveavatar(simulator, path).status == 404
+            continue
+        told = data_of(liveavatar(simulator, path))
+        entries, number = told["transcript_data"], 1
+        while "next_timestamp" in told:
+            told = data_of(liveavatar(simulator, f"{path}?start_timestamp={told['next_timestamp']}"))
+            entries, number = entries + told["transcript_data"], number + 1
+        assert [entry["transcript"] for entry in entries] == [turn.text for turn in world.turns(truth) if not turn.tool]
+        pieces.add(number)
+        units |= {entry["absolute_timestamp"] > 1e11 for entry in entries}
+    assert pieces == {1, 2}
+    assert units == {True, False}
+
+
+def test_polling_a_running_liveavatar_session_stands_still(simulator: Simulator) -> None:
+    world = simulator.worlds["liveavatar"]
+    talking = (one for one in truths(world) if one.scenario.number != 108 and world.turns(one))
+    path = f"/{world.id(next(talking))}/transcript"
+    told = data_of(liveavatar(simulator, path))
+    assert told["session_active"]
+    again = data_of(liveavatar(simulator, f"{path}?start_timestamp={told['next_timestamp']}"))
+    assert (again["transcript_data"], again["next_timestamp"]) == ([], told["next_timestamp"])
+
+
+def test_deleting_liveavatar_s_events_leaves_the_session(simulator: Simulator) -> None:
+    world = simulator.worlds["liveavatar"]
+    truth = next(one for one in truths(world)[20:] if one.answered and one.scenario.number != 108)
+    path = f"/{world.id(truth)}"
+    before = data_of(liveavatar(simulator, path))
+    assert data_of(liveavatar(simulator, f"{path}/transcript"))["transcript_data"]
+    assert data_of(liveavatar(simulator, f"{path}/events", method="DELETE")) is None
+    assert data_of(liveavatar(simulator, f"{path}/transcript"))["transcript_data"] == []
+    assert data_of(liveavatar(simulator, path)) == before
+
+
+@pytest.mark.parametrize(
+    ("body", "token_too", "reason"), [({}, False, "UNKNOWN"), ({"reason": "USER_CLOSED"}, True, "USER_CLOSED")]
+)
+def test_a_liveavatar_session_takes_two_requests_to_start(
+    simulator: Simulator, clock: ManualClock, body: dict[str, str], reason: str, *, token_too: bool
+) -> None:
+    options: dict[str, Any] = {
+        "mode": "LITE" if token_too else "FULL",
+        "avatar_id": "avatar-9",
+        "is_sandbox": token_too,
+    }
+    minted = data_of(liveavatar(simulator, "/token", method="POST", **options))
+    assert len(simulator.worlds["liveavatar"]) == 250
+    started = data_of(liveavatar(simulator, "/start", method="POST", token=minted["session_token"]))
+    assert ("livekit_agent_token" in started) == token_too
+    assert started["max_session_duration"] == (60 if token_too else 600)
+    id = started["session_id"]
+    row = data_of(liveavatar(simulator, f"/{id}"))
+    assert (row["mode"], row["is_sandbox"], "end_at" in row) == (options["mode"], token_too, False)
+    clock.seconds = 30
+    token = minted["session_token"] if token_too else ""
+    for _ in range(2):
+        stopped = liveavatar(simulator, "/stop", method="POST", token=token, session_id=id, **body)
+        assert data_of(stopped) is None
+    row = data_of(liveavatar(simulator, f"/{id}"))
+    assert (row["end_reason"], row["duration"]) == (reason, 30)
+    assert row["credits_consumed"] == (0.0 if token_too else 1.0)
+    assert walk(simulator, "liveavatar", 50, {"avatar_id": "avatar-9"}) == [id]
+
+
+def test_liveavatar_has_every_mode_source_and_reason(simulator: Simulator, clock: ManualClock) -> None:
+    clock.seconds = 86400
+    rows = [
+        row
+        for page in (1, 2, 3)
+        for row in data_of(liveavatar(simulator, f"?type=historic&page_size=100&page={page}"))["results"]
+    ]
+    assert {row["mode"] for row in rows} == {"FULL", "LITE"}
+    assert {row["source"] for row in rows} == {"API", "APP", "EMBED", "DEMO"}
+    assert {row["is_sandbox"] for row in rows} == {True, False}
+    assert all(row["credits_consumed"] == 0 for row in rows if row["is_sandbox"])
+    assert {row["end_reason"] for row in rows} >= {None, "USER_CLOSED", "USER_DISCONNECTED", "AGENT_HANG_UP", "UNKNOWN"}
+    assert any(row["end_reason"] == "SERVER_ERROR" for row in rows)

@@ -11,7 +11,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from ...schema import Role
 from ...wire import Response
 from ._instants import milliseconds, to_the_millisecond
-from ._truth import Phase, ToolUse, Truth
+from ._truth import Phase, Truth
 from ._world import Call, Simulated, World, positive, reply
 
 __all__ = ["SIMULATED", "answer"]
@@ -61,7 +61,7 @@ def _about(rest: tuple[str, ...], world: World, id: str) -> Response:
         return _refusal(404, "Not Found - Session not found.")
     match rest:
         case ():
-            return reply(200, _row(world, truth) | (_details(world, truth) if _is_newer(truth) else {}))
+            return reply(200, _row(world, truth) | ({"toolCalls": _report(world, truth)} if _is_newer(truth) else {}))
         case ("transcript",):
             return _transcript(world, truth)
         case ("recording",):
@@ -145,7 +145,7 @@ def _row(world: World, truth: Truth) -> dict[str, Any]:
     if _is_newer(truth):
         # It includes ends by the user and by the app.
         reason = {"exitStatus": "CLOSED_BY_ENGINE" if ended else None}
-        return same | times | {"sessionLengthMs": length} | reason
+        return same | times | {"sessionLengthMs": length} | reason | _setup(truth)
     status = {"personaName": truth.scenario.agent, "status": "ended" if ended else "active"}
     return same | times | {"durationMs": length} | status
 
@@ -162,9 +162,8 @@ def _persona(truth: Truth) -> str:
     return f"{_PERSONA}{truth.scenario.number:012}"
 
 
-def _details(world: World, truth: Truth) -> dict[str, Any]:
+def _setup(truth: Truth) -> dict[str, Any]:
     scenario = truth.scenario
-    has_report = truth.scenario.number != _LIVEKIT and truth.ended + _REPORT_DELAY <= world.present
     return {
         "engineHost": "connect-eu.anam.ai",
         "engineProtocol": "https",
@@ -187,16 +186,18 @@ def _details(world: World, truth: Truth) -> dict[str, Any]:
         },
         "apiKeyId": _API_KEY,
         "organizationId": _ORGANIZATION,
-        "toolCalls": [_used(turn.tool) for turn in world.turns(truth) if turn.tool] if has_report else [],
     }
 
 
 _LANGUAGES = {"english": "en", "spanish": "es", "german": "de", "japanese": "ja"}
 
 
-def _used(tool: ToolUse) -> dict[str, Any]:
+def _report(world: World, truth: Truth) -> list[dict[str, Any]]:
+    if truth.scenario.number == _LIVEKIT or truth.ended + _REPORT_DELAY > world.present:
+        return []
     # The pages tell that there are names and statuses, but not how the members are called.
-    return {"name": tool.name, "status": "failed" if tool.is_error else "completed"}
+    used = [turn.tool for turn in world.turns(truth) if turn.tool]
+    return [{"name": tool.name, "status": "failed" if tool.is_error else "completed"} for tool in used]
 
 
 # https://anam.ai/docs/api-reference/sessions/get-session-transcript
