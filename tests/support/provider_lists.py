@@ -156,12 +156,12 @@ def _anam(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
 # https://docs.liveavatar.com/api-reference/sessions/list-sessions
 def _liveavatar(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
     for kind in ("active", "historic"):
-        page, seen, more = 1, 0, True
+        page, more = 1, True
         while more:
             data = ask({"type": kind, "page_size": size, "page": page, **filters})["data"]
             yield from (row["id"] for row in data["results"])
-            page, seen, more = page + 1, seen + len(data["results"]), bool(data.get("next"))
-        assert seen == data["count"]
+            page, more = page + 1, bool(data.get("next"))
+            assert more == (page * size - size < data["count"])
 
 
 # https://docs.vapi.ai/api-reference/chats/list
