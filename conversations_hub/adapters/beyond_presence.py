@@ -164,6 +164,8 @@ def _read(
     agent = Agent(id=text(sent.agent_id))
     participants = Participants.of(agent, customer_name=text(sent.user_name))
     turns = None if messages is None else _turns(messages, started_at, participants, issues)
+    if state is None:
+        state = _transcript_state(status, turns, duration, ended_at, present)
     derived = {
         "status": status is not known,
         "direction": True,
@@ -182,8 +184,8 @@ def _read(
         started_at=started_at,
         ended_at=ended_at,
         duration=duration,
-        transcript=turns,
-        transcript_state=state or _transcript_state(status, turns, duration, ended_at, present),
+        transcript=turns if turns or state is TranscriptState.AVAILABLE else None,
+        transcript_state=state,
         metadata=without_empty({"user_email": sent.user_email, "tags": sent.tags}),
         estimated=tuple(compress(derived, derived.values())),
         issues=noted(issues),
