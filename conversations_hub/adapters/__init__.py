@@ -23,6 +23,7 @@ BUILTIN = (
     "telnyx",
     "ultravox",
     "beyond_presence",
+    "fish_audio",
 )
 """The providers that come with the package; each is a module of that name here."""
 

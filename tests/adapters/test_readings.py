@@ -65,6 +65,9 @@ STRAYS: dict[str, Callable[[Any], list[object]]] = {
     "elevenlabs": lambda stray: [
         {"conversation_id": "c1", "status": "done", "transcript": [{"role": "user", "message": "Hi."}, stray]}
     ],
+    "fish_audio": lambda stray: [
+        {"session_id": "c1", "status": "completed", "items": [{"role": "user", "content": "Hi."}, stray]}
+    ],
     "retell": lambda stray: [
         {"call_id": "c1", "call_status": "ended", "transcript_object": [{"role": "user", "content": "Hi."}, stray]}
     ],
@@ -261,6 +264,7 @@ MISFITS: dict[str, tuple[list[object], str]] = {
         [{"conversation_id": "c1", "metadata": {"cost": "a lot"}, "transcript": []}],
         "metadata.cost",
     ),
+    "fish_audio": ([{"session_id": "c1", "items": [{"role": "user", "content": 7}]}], "items[0].content"),
     "retell": ([{"call_id": "c1", "transcript_object": [{"content": 7}]}], "transcript_object[0].content"),
     "tavus": (
         [{"conversation_id": "c1", "events": [{"event_type": "system.pal_joined", "timestamp": "soon"}]}],
@@ -300,6 +304,18 @@ def test_what_could_not_be_read_is_named_by_its_whole_path(provider: str) -> Non
 
 def test_in_a_delivery_a_place_begins_at_the_delivery() -> None:
     deliveries: dict[str, tuple[object, str]] = {
+        "beyond_presence": (
+            {"event_type": "call_ended", "call_id": "c1", "messages": [{"sent_at": "soon"}]},
+            "messages[0].sent_at",
+        ),
+        "fish_audio": (
+            {
+                "event": "call.analyzed",
+                "session": {"id": "c1", "conversation_started_at": "soon", "duration_seconds": "long"},
+                "items": [{"role": "user", "created_at": "then"}],
+            },
+            "items[0].created_at session.conversation_started_at session.duration_seconds",
+        ),
         "retell": ({"event": "call_ended", "call": {"call_id": "c1", "agent_name": 7}}, "call.agent_name"),
         "tavus": (
             {"conversation_id": "c1", "event_type": "system.shutdown", "properties": {"reason": 7}},

@@ -41,6 +41,13 @@ def _beyond_presence(specification: Specification) -> Mapping[str, list[Json]]:
     return {"conversations": [call, {"call": call, "messages": messages}]}
 
 
+def _fish_audio(specification: Specification) -> Mapping[str, list[Json]]:
+    page = specification.answer("get", "/v1/agent/sessions")
+    rows = page["sessions"] if isinstance(page, dict) else None
+    assert isinstance(rows, list)
+    return {"conversations": [rows[0], specification.answer("get", "/v1/agent/sessions/{session_id}")]}
+
+
 SPECIFIED: Mapping[str, tuple[str, _Payloads]] = {
     "elevenlabs": ("elevenlabs.json", _elevenlabs),
     "vapi": (
@@ -60,6 +67,7 @@ SPECIFIED: Mapping[str, tuple[str, _Payloads]] = {
     ),
     "ultravox": ("ultravox.yaml", _ultravox),
     "beyond_presence": ("beyond-presence.json", _beyond_presence),
+    "fish_audio": ("fish-audio-agent-sessions.json", _fish_audio),
 }
 """By provider: the file of its specification, and its payloads of a conversation."""
 
