@@ -55,7 +55,7 @@ def walked(provider: str) -> Walked:
 
 async def _walked(provider: str) -> Walked:
     present = ManualClock()
-    async with simulated(provider, conversations=CONVERSATIONS, seed=0, present=present) as (hub, simulator):
+    async with simulated(provider, conversations=CONVERSATIONS, seed=6, present=present) as (hub, simulator):
         world = simulator.worlds[provider]
         walks: list[list[Case]] = []
         for wait in (timedelta(), timedelta(days=1)):
