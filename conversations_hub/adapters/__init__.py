@@ -24,6 +24,8 @@ BUILTIN = (
     "ultravox",
     "anam",
     "liveavatar",
+    "beyond_presence",
+    "fish_audio",
 )
 """The providers that come with the package; each is a module of that name here."""
 

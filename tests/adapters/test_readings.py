@@ -63,11 +63,18 @@ STRAYS: dict[str, Callable[[Any], list[object]]] = {
     "anyreach": lambda stray: [
         {"id": "c1", "status": "completed", "conversation": {"items": [{"role": "user", "text": "Hi."}, stray]}}
     ],
+    "beyond_presence": lambda stray: [
+        {"id": "c1", "status": {"type": "completed"}},
+        [{"sender": "user", "message": "Hi."}, stray],
+    ],
     "bland": lambda stray: [
         {"call_id": "c1", "status": "completed", "transcripts": [{"user": "user", "text": "Hi."}, stray]}
     ],
     "elevenlabs": lambda stray: [
         {"conversation_id": "c1", "status": "done", "transcript": [{"role": "user", "message": "Hi."}, stray]}
+    ],
+    "fish_audio": lambda stray: [
+        {"session_id": "c1", "status": "completed", "items": [{"role": "user", "content": "Hi."}, stray]}
     ],
     "retell": lambda stray: [
         {"call_id": "c1", "call_status": "ended", "transcript_object": [{"role": "user", "content": "Hi."}, stray]}
@@ -264,11 +271,13 @@ MISFITS: dict[str, tuple[list[object], str]] = {
         [{"id": "c1", "status": "completed", "conversation": {"items": [{"role": "user", "text": 7}]}}],
         "conversation.items[0].text",
     ),
+    "beyond_presence": ([{"id": "c1"}, [{"sender": "user"}, {"message": 7}]], "messages[1].message"),
     "bland": ([{"call_id": "c1", "transcripts": [{"user": "user", "text": 7}]}], "transcripts[0].text"),
     "elevenlabs": (
         [{"conversation_id": "c1", "metadata": {"cost": "a lot"}, "transcript": []}],
         "metadata.cost",
     ),
+    "fish_audio": ([{"session_id": "c1", "items": [{"role": "user", "content": 7}]}], "items[0].content"),
     "retell": ([{"call_id": "c1", "transcript_object": [{"content": 7}]}], "transcript_object[0].content"),
     "tavus": (
         [{"conversation_id": "c1", "events": [{"event_type": "system.pal_joined", "timestamp": "soon"}]}],
@@ -308,6 +317,18 @@ def test_what_could_not_be_read_is_named_by_its_whole_path(provider: str) -> Non
 
 def test_in_a_delivery_a_place_begins_at_the_delivery() -> None:
     deliveries: dict[str, tuple[object, str]] = {
+        "beyond_presence": (
+            {"event_type": "call_ended", "call_id": "c1", "messages": [{"sent_at": "soon"}]},
+            "messages[0].sent_at",
+        ),
+        "fish_audio": (
+            {
+                "event": "call.analyzed",
+                "session": {"id": "c1", "conversation_started_at": "soon", "duration_seconds": "long"},
+                "items": [{"role": "user", "created_at": "then"}],
+            },
+            "items[0].created_at session.conversation_started_at session.duration_seconds",
+        ),
         "retell": ({"event": "call_ended", "call": {"call_id": "c1", "agent_name": 7}}, "call.agent_name"),
         "tavus": (
             {"conversation_id": "c1", "event_type": "system.shutdown", "properties": {"reason": 7}},

@@ -48,6 +48,19 @@ def _liveavatar(specification: Specification) -> Mapping[str, list[Json]]:
     return {"sessions": [row, session, {"session": session, "transcript": [window]}]}
 
 
+def _beyond_presence(specification: Specification) -> Mapping[str, list[Json]]:
+    call = specification.answer("get", "/v1/calls/{id}")
+    messages = specification.answer("get", "/v1/calls/{id}/messages")
+    return {"conversations": [call, {"call": call, "messages": messages}]}
+
+
+def _fish_audio(specification: Specification) -> Mapping[str, list[Json]]:
+    page = specification.answer("get", "/v1/agent/sessions")
+    rows = page["sessions"] if isinstance(page, dict) else None
+    assert isinstance(rows, list)
+    return {"conversations": [rows[0], specification.answer("get", "/v1/agent/sessions/{session_id}")]}
+
+
 SPECIFIED: Mapping[str, tuple[str, _Payloads]] = {
     "elevenlabs": ("elevenlabs.json", _elevenlabs),
     "vapi": (
@@ -68,6 +81,8 @@ SPECIFIED: Mapping[str, tuple[str, _Payloads]] = {
     "ultravox": ("ultravox.yaml", _ultravox),
     "anam": ("anam.yaml", _anam),
     "liveavatar": ("liveavatar-sessions.json", _liveavatar),
+    "beyond_presence": ("beyond-presence.json", _beyond_presence),
+    "fish_audio": ("fish-audio-agent-sessions.json", _fish_audio),
 }
 """By provider: the file of its specification, and its payloads of a conversation."""
 

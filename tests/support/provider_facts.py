@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -120,8 +121,6 @@ class ProviderFacts:
 
     missing: Collection[str] = ()
     """Names of the facts that the provider never reports."""
-    has_agent: bool = True
-    """Whether the provider reports which agent held a conversation."""
     precision: float = 0.002
     """Seconds by which instants and spans may differ."""
 
@@ -131,6 +130,8 @@ class ProviderFacts:
     channel: Fact = lambda case: case.truth.channel
     direction: Fact = lambda case: case.truth.direction
     agent: Fact = lambda case: case.truth.scenario.agent
+    agent_id: Fact = lambda case: str(case.truth.scenario.number)
+    """A part of the provider's id of the agent."""
     phone: Fact = lambda case: case.truth.phone if case.is_phone else None
     created_at: Fact = lambda case: case.truth.created
     started_at: Fact = lambda case: case.truth.answered if (case.truth.answered or 0.0) <= case.present else None
@@ -862,6 +863,115 @@ _FISH_AUDIO = ProviderFacts(
 )
 
 
+# Anam: https://anam.ai/docs/api-reference/sessions/get-session
+# Persona 107 keeps nothing, and persona 108 is in a room of which Anam hears nothing.
+
+
+def _anam_is_kept(case: Case) -> bool:
+    return case.is_settled and case.truth.scenario.number not in {107, 108}
+
+
+def _anam_state(case: Case) -> TranscriptState:
+    """Report a missing transcript as pending until an hour after the end, unless it is switched off."""
+    if _anam_is_kept(case):
+        return TranscriptState.AVAILABLE
+    is_off = case.is_settled and case.truth.scenario.number == 107
+    may_come = not case.is_over or case.present - case.truth.ended < 3600.0
+    return TranscriptState.PENDING if may_come and not is_off else TranscriptState.UNAVAILABLE
+
+
+def _anam_timed(fact: TurnFact) -> TurnFact:
+    """Report no time for what the user says in one of eight sessions."""
+    return lambda spoken: fact(spoken) if spoken.turn.role is Role.ASSISTANT or spoken.case.bits(2, 7) else None
+
+
+_ANAM = ProviderFacts(
+    missing=("cost", "has_human_agent", "latency", "order", "phone", "success", "summary", "title"),
+    status=lambda case: Status.ENDED if case.is_over else Status.IN_PROGRESS,
+    end_reason=lambda case: EndReason.UNKNOWN if case.is_over and case.bits(0) else None,
+    channel=lambda _: Channel.VIDEO,
+    direction=lambda _: Direction.INBOUND,
+    started_at=lambda case: case.truth.created,
+    ended_at=_end,
+    duration=lambda case: case.truth.ended - case.truth.created if case.is_over else None,
+    has_recording=lambda case: case.is_over,
+    state=_anam_state,
+    heard=lambda case: case.turns if _anam_is_kept(case) else (),
+    start=_anam_timed(lambda spoken: spoken.began - spoken.case.truth.created),
+    timestamp=_anam_timed(lambda spoken: spoken.began),
+    length=_anam_timed(lambda spoken: spoken.turn.duration),
+    interrupted=lambda spoken: spoken.turn.interrupted if spoken.turn.role is Role.ASSISTANT else None,
+    has_tools=False,
+)
+
+
+# LiveAvatar: https://docs.liveavatar.com/api-reference/sessions/get-session
+# Avatar 108 is in LITE mode. The unit of the times in a transcript is not documented: some have milliseconds.
+
+
+def _liveavatar_is_lite(case: Case) -> bool:
+    return case.truth.scenario.number == 108
+
+
+def _liveavatar_until(case: Case) -> float:
+    return min(case.truth.ended, case.present)
+
+
+def _liveavatar_status(case: Case) -> Status:
+    has_failed = case.ending is EndReason.ERROR and case.bits(4, 3) == 3
+    return Status.FAILED if has_failed else Status.ENDED if case.is_over else Status.IN_PROGRESS
+
+
+def _liveavatar_cost(case: Case) -> Decimal:
+    is_sandbox = case.truth.ended - case.truth.created <= 60.0 and not case.bits(3)
+    minutes = (_liveavatar_until(case) - case.truth.created) / 60
+    return Decimal() if is_sandbox else _exactly(minutes * 2.0, 2)
+
+
+def _liveavatar_heard(case: Case) -> Sequence[Turn]:
+    return case.turns if case.phase in {Phase.LIVE, Phase.SETTLED} and not _liveavatar_is_lite(case) else ()
+
+
+def _liveavatar_state(case: Case) -> TranscriptState:
+    """Report an empty transcript as pending until an hour after the end."""
+    if _liveavatar_is_lite(case):
+        return TranscriptState.UNAVAILABLE
+    is_early = not _liveavatar_heard(case) and case.present - case.truth.ended < 3600.0
+    return TranscriptState.PENDING if not case.is_over or is_early else TranscriptState.AVAILABLE
+
+
+def _liveavatar_clock(case: Case, seconds: float) -> float:
+    """Return a number of seconds as its integers tell it."""
+    return math.floor(seconds * 1000) / 1000 if case.bits(6) else math.floor(seconds)
+
+
+_LIVEAVATAR = ProviderFacts(
+    missing=(
+        *("agent", "agent_id", "has_human_agent", "has_recording", "interrupted", "latency", "length", "order"),
+        *("phone", "success", "summary", "title"),
+    ),
+    status=_liveavatar_status,
+    end_reason=_reasons(
+        {
+            EndReason.TRANSFERRED: EndReason.UNKNOWN,
+            EndReason.NO_ANSWER: EndReason.SILENCE,
+            EndReason.CANCELLED: None,
+        }
+    ),
+    channel=lambda _: Channel.VIDEO,
+    direction=lambda _: Direction.INBOUND,
+    started_at=lambda case: case.truth.created,
+    ended_at=_end,
+    duration=lambda case: int(_liveavatar_until(case) - case.truth.created),
+    cost=_liveavatar_cost,
+    state=_liveavatar_state,
+    heard=_liveavatar_heard,
+    start=lambda spoken: _liveavatar_clock(spoken.case, spoken.began - spoken.case.truth.created),
+    timestamp=lambda spoken: _liveavatar_clock(spoken.case, spoken.began),
+    has_tools=False,
+)
+
+
 FACTS: Mapping[str, ProviderFacts] = {
     "tavus": _TAVUS,
     "anyreach": _ANYREACH,
@@ -874,4 +984,6 @@ FACTS: Mapping[str, ProviderFacts] = {
     "ultravox": _ULTRAVOX,
     "beyond_presence": _BEYOND_PRESENCE,
     "fish_audio": _FISH_AUDIO,
+    "anam": _ANAM,
+    "liveavatar": _LIVEAVATAR,
 }

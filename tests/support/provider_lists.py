@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -33,11 +33,14 @@ class DocumentedList:
     words: Callable[[Any], object]
     """Where a refusal says why."""
     method: str = "GET"
+    always: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Parameters without which every request is refused, as they are unless others are asked for."""
     tells_limits: bool = False
     """Whether answers come with `x-ratelimit-remaining` and the like."""
 
     def call(self, asked: Mapping[str, Any], key: str = "any-key") -> Call:
         """Return the request for a list: parameters stand in the query, or in the body where it is a search."""
+        asked = {**self.always, **asked}
         if self.method == "POST":
             return Call("POST", self.path, self.key(key), msgspec.json.encode(asked))
         return Call(self.method, f"{self.path}?{urlencode(asked)}", self.key(key))
@@ -168,6 +171,26 @@ def _fish_audio(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str
         more, asked["cursor"] = page["has_more"], page["next_cursor"]
 
 
+# https://anam.ai/docs/api-reference/sessions/list-sessions
+def _anam(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
+    page: int | None = 1
+    while page is not None:
+        answer = ask({"perPage": size, "page": page, **filters})
+        yield from (row["id"] for row in answer["data"])
+        page = answer["meta"]["next"]
+
+
+# https://docs.liveavatar.com/api-reference/sessions/list-sessions
+def _liveavatar(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
+    for kind in ("active", "historic"):
+        page, more = 1, True
+        while more:
+            data = ask({"type": kind, "page_size": size, "page": page, **filters})["data"]
+            yield from (row["id"] for row in data["results"])
+            page, more = page + 1, bool(data.get("next"))
+            assert more == (page * size - size < data["count"])
+
+
 # https://docs.vapi.ai/api-reference/chats/list
 def _vapi_pages(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
     page, more = 1, True
@@ -272,6 +295,21 @@ LISTS = {
         key=_bearer,
         walk=_fish_audio,
         far_down={"page_size": 50, "created_before": "2025-12-01T00:00:00Z", **_FISH_AUDIO_STATUSES},
+        words=lambda body: body["message"],
+    ),
+    "anam": DocumentedList(
+        path="/v1/sessions",
+        key=_bearer,
+        walk=_anam,
+        far_down={"perPage": 50, "page": 19000},
+        words=lambda body: body["message"],
+    ),
+    "liveavatar": DocumentedList(
+        path="/v1/sessions",
+        key=_api_key,
+        walk=_liveavatar,
+        always={"type": "historic"},
+        far_down={"page_size": 50, "page": 19000},
         words=lambda body: body["message"],
     ),
 }

@@ -219,6 +219,15 @@ def test_a_slice_is_a_page_of_what_is_counted(bounds: tuple[int | None, int | No
     assert [truth.index for truth in newest] == left[::-1]
 
 
+def test_what_calls_note_about_a_conversation_adds_up_and_stays_with_it() -> None:
+    world = Simulator(conversations=12, now=NOW, providers=["tavus"]).worlds["tavus"]
+    one, other = world.corpus.truth(3), world.corpus.truth(4)
+    world.note(one, reason="closed")
+    world.note(one, is_silenced=True)
+    assert world.notes(one) == {"reason": "closed", "is_silenced": True}
+    assert world.notes(other) == {}
+
+
 @pytest.mark.parametrize("query", ["", "?limit=1000"])
 def test_tavus_gives_ten_unless_told_and_a_hundred_at_most(simulator: Simulator, query: str) -> None:
     answer = read(ask(simulator, "tavus", f"/v2/conversations{query}"))

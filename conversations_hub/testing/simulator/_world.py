@@ -114,6 +114,7 @@ class World:
         self._ended: dict[int, float] = {}
         self._deleted: set[int] = set()
         self._said: dict[int, list[Turn]] = {}
+        self._notes: dict[int, Mapping[str, Any]] = {}
 
     @property
     def present(self) -> float:
@@ -137,6 +138,10 @@ class World:
     def details(self, truth: Truth) -> Mapping[str, Any]:
         """Return the request a conversation was created by; empty for those of the corpus."""
         return self._details.get(truth.index, {})
+
+    def notes(self, truth: Truth) -> Mapping[str, Any]:
+        """Return what calls have noted about a conversation; empty where none did."""
+        return self._notes.get(truth.index, {})
 
     def turns(self, truth: Truth) -> tuple[Turn, ...]:
         """Return what has been said so far, in order."""
@@ -236,6 +241,10 @@ class World:
     def delete(self, truth: Truth) -> None:
         """Forget a conversation."""
         self._deleted.add(truth.index)
+
+    def note(self, truth: Truth, **facts: Any) -> None:
+        """Note what a call has changed that no conversation of another provider has."""
+        self._notes[truth.index] = {**self.notes(truth), **facts}
 
     def say(self, truth: Truth, *turns: Turn) -> None:
         """Add turns to a conversation."""
