@@ -19,7 +19,10 @@ from conversations_hub.testing.simulator._truth import Truth, Turn
 from conversations_hub.testing.simulator._world import Call, Simulated, World
 from conversations_hub.wire import Flow, Request, Response, target
 
-__all__ = ["NOW", "Sent", "conversations", "simulated", "world_of"]
+__all__ = ["NOW", "PROVIDERS", "Sent", "conversations", "simulated", "world_of"]
+
+PROVIDERS = ("tavus", "anyreach", "voiceable", "vapi", "bland", "elevenlabs", "retell", "telnyx", "ultravox")
+"""Those that are measured; each has loops by hand to be compared with."""
 
 NOW = 1_793_700_000.0
 """The present of their providers, so that every run is answered the same."""

@@ -28,11 +28,10 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 from answering import answering
-from calls import conversations, simulated
+from calls import PROVIDERS, conversations, simulated
 from measured import keep, publish
 from operations import OPERATIONS, Answer, Conversations, Plan
 
-from conversations_hub.adapters import BUILTIN
 
 TURNS = 40
 FEW, MANY = 4, 20
@@ -53,11 +52,11 @@ Counts = Mapping[str, float]
 def plan_of(urls: Sequence[str], sizes: Sequence[int]) -> Plan:
     """Return what is to be read at two URLs, one with few conversations and one with many."""
     few, many = (Conversations(url, dict(_sent(size))) for url, size in zip(urls, sizes, strict=True))
-    return Plan(few, many, {provider: dict(simulated(provider).settings) for provider in BUILTIN})
+    return Plan(few, many, {provider: dict(simulated(provider).settings) for provider in PROVIDERS})
 
 
 def _sent(size: int) -> Iterator[tuple[str, dict[str, list[Answer]]]]:
-    for provider in BUILTIN:
+    for provider in PROVIDERS:
         yield (
             provider,
             {
@@ -74,7 +73,7 @@ def counted(package: Path, plan: Path, kinds: Sequence[str]) -> Counts:
         run(package, plan, kinds, "valgrind", "-q", "--tool=callgrind", _MARK, f"--callgrind-out-file={out}")
         # Each mark writes what was counted since the one before.
         written = [_total(Path(f"{out}.{number}")) for number in range(1, len(list(out.parent.iterdir())))]
-    names = [f"{kind}, {provider}" for kind, provider in product(kinds, BUILTIN)]
+    names = [f"{kind}, {provider}" for kind, provider in product(kinds, PROVIDERS)]
     assert len(written) == 4 * len(names), f"valgrind saw {len(written)} marks instead of {4 * len(names)}"
     runs = zip(names, written[2::4], written[3::4], strict=True)
     return {name: (most - least) / (MANY - FEW) for name, least, most in runs}
@@ -105,7 +104,7 @@ def table(now: Counts, kinds: Sequence[str]) -> Iterator[str]:
     """Yield the lines of what was counted, in Markdown."""
     yield f"| thousands of instructions | {' | '.join(kinds)} |"
     yield f"| --- |{' --: |' * len(kinds)}"
-    for provider in BUILTIN:
+    for provider in PROVIDERS:
         counts = [f"{now[f'{kind}, {provider}'] / 1000:,.0f}" for kind in kinds]
         yield f"| {provider} | {' | '.join(counts)} |"
 
@@ -145,7 +144,7 @@ def main() -> None:
         print("There is no release yet to compare with.")
     sizes = (1, 2) if asked.smoke else (FEW, MANY)
     with ExitStack() as stack:
-        urls = [stack.enter_context(answering("calls", size, TURNS, *BUILTIN)) for size in sizes]
+        urls = [stack.enter_context(answering("calls", size, TURNS, *PROVIDERS)) for size in sizes]
         folder = Path(stack.enter_context(TemporaryDirectory()))
         plan = folder / "plan.json"
         plan.write_bytes(msgspec.json.encode(plan_of(urls, sizes)))

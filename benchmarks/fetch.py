@@ -27,13 +27,12 @@ from urllib.request import urlopen
 import msgspec
 from answering import REMEMBERED, answering
 from by_hand import READERS
-from calls import conversations, world_of
+from calls import PROVIDERS, conversations, world_of
 from clients import CLIENTS, SETTINGS, Served, clients_of
 from measured import Figure, is_smoke, keep
 from operations import without_limit
 
 from conversations_hub import Account, Hub
-from conversations_hub.adapters import BUILTIN
 
 TURNS = 40
 MOST, MOONSHOT = 1.3, 1.15
@@ -148,7 +147,7 @@ def figures_of(provider: str, costs: Mapping[str, Rounds]) -> list[Figure]:
 def main() -> None:
     """Let all clients take turns."""
     rounds, warm_up, many, few = (1, 4, 8, 4) if is_smoke() else (5, 60, 500, 100)
-    providers = ("tavus", "ultravox") if is_smoke() else BUILTIN
+    providers = ("tavus", "ultravox") if is_smoke() else PROVIDERS
     costs: dict[str, dict[str, Rounds]] = {
         provider: {name: {} for name in clients_of(provider)} for provider in providers
     }

@@ -22,14 +22,13 @@ from multiprocessing import get_context
 
 import msgspec
 from answering import SENTENCES, answering, conversation_id
-from calls import Sent
+from calls import PROVIDERS, Sent
 from calls import conversations as sent_by
 from measured import Figure, is_smoke, keep
 from normalize import SHAPES, has_models, loaded, modelled, ours
 from process import held
 
 from conversations_hub import Account, Conversation, Hub
-from conversations_hub.adapters import BUILTIN
 
 CONVERSATIONS = 200_000
 TURNS = 40
@@ -117,7 +116,7 @@ def kept(provider: str, name: str, conversations: int) -> float:
 
 def figures_of_kept(conversations: int) -> Iterator[Figure]:
     """Yield what conversations take that are kept, of every provider."""
-    for provider in ("tavus",) if is_smoke() else BUILTIN:
+    for provider in ("tavus",) if is_smoke() else PROVIDERS:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as processes:
             names = [name for name in READ if name != "SDK" or has_models(provider)]
             asked = {name: processes.submit(kept, provider, name, conversations) for name in names}

@@ -23,10 +23,9 @@ from typing import Any
 
 from by_hand import told
 from by_json import TURNS as TURNS_OF
-from calls import Sent, conversations
+from calls import PROVIDERS, Sent, conversations
 from measured import Figure, is_smoke, keep
 
-from conversations_hub.adapters import BUILTIN
 from conversations_hub.schema import Conversation, TranscriptTurn
 from conversations_hub.testing import drive
 
@@ -115,7 +114,7 @@ def main() -> None:
     rounds = 1 if is_smoke() else next((int(word) for word in sys.argv[1:] if word.isdigit()), 15)
     figures: list[Figure] = []
     details: dict[str, dict[str, Any]] = {}
-    for provider in BUILTIN:
+    for provider in PROVIDERS:
         mine: dict[int, float] = {}
         for length in LENGTHS:
             sent = list(conversations(provider, 2 if is_smoke() else SHAPES, length))

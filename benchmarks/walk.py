@@ -23,12 +23,12 @@ import aiohttp
 import msgspec
 from answering import REMEMBERED, answering
 from by_hand import READERS, told
+from calls import PROVIDERS
 from measured import Figure, is_smoke, keep
 from operations import without_limit
 from yarl import URL
 
 from conversations_hub import Account, Hub
-from conversations_hub.adapters import BUILTIN
 from conversations_hub.schema import TranscriptTurn
 
 MOST, MOONSHOT = 2.0, 1.5
@@ -167,13 +167,13 @@ def compare(providers: Sequence[str], each: int, rounds: int) -> Mapping[str, li
 def main() -> None:
     """Measure all three."""
     conversations = 180 if is_smoke() else next((int(word) for word in sys.argv[1:] if word.isdigit()), 10_000)
-    for provider in BUILTIN:
+    for provider in PROVIDERS:
         without_limit(provider)
     figures: list[Figure] = []
     details: dict[str, Any] = {}
-    for count in (1, 3, len(BUILTIN)):
+    for count in (1, 3, len(PROVIDERS)):
         each = conversations // count
-        went = compare(BUILTIN[:count], each, 1 if is_smoke() else 3)
+        went = compare(PROVIDERS[:count], each, 1 if is_smoke() else 3)
         what = f"{each * count:,} conversations of {count}"
         details[what] = went
         for place, name in enumerate(("processor", "wall")):
