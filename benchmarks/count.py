@@ -32,7 +32,6 @@ from calls import PROVIDERS, conversations, simulated
 from measured import keep, publish
 from operations import OPERATIONS, Answer, Conversations, Plan
 
-
 TURNS = 40
 FEW, MANY = 4, 20
 MOVED = 3.0
