@@ -191,7 +191,7 @@ def _read(
     state = TranscriptState.NOT_LOADED
     if told is not None:
         is_early = is_too_early(turns, duration, ended_at, present)
-        state = _transcript_state(told, turns, is_over=status.is_finished and not is_early)
+        state = _transcript_state(told, turns, is_over=_is_past(status, present) and not is_early)
     is_recorded = status.is_finished and not config.zero_data_retention
     derived = {
         "status": status is not Status.UNKNOWN,
@@ -232,6 +232,11 @@ def _may_run(since: datetime | None, config: _Config, present: datetime | None) 
         return False
     longest = config.max_session_length_seconds
     return present - since <= (_LONGEST if longest is None else timedelta(seconds=longest))
+
+
+def _is_past(status: Status, present: datetime | None) -> bool:
+    """Whether a session is over, or began too long ago to run."""
+    return status.is_finished or (status is Status.UNKNOWN and present is not None)
 
 
 def _transcript_state(told: _Transcript, turns: Sequence[TranscriptTurn] | None, *, is_over: bool) -> TranscriptState:
@@ -352,10 +357,10 @@ def _why_missing(error: HubError, session: _Session, found: Conversation, presen
     """Return why there is no transcript: the session exists, so a 404 is about the transcript."""
     if isinstance(error, ForbiddenError):
         return TranscriptState.RESTRICTED
-    if not found.status.is_finished:
+    if not _is_past(found.status, present):
         return TranscriptState.PENDING
     is_kept = not (session.persona_config and session.persona_config.zero_data_retention)
-    is_due = is_kept and may_still_come(found.ended_at or found.updated_at, present)
+    is_due = is_kept and may_still_come(found.ended_at or found.updated_at or found.started_at, present)
     return TranscriptState.PENDING if is_due else TranscriptState.UNAVAILABLE
 
 

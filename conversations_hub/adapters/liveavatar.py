@@ -86,7 +86,7 @@ class _Window(msgspec.Struct):
     """The part of a transcript that begins at an instant."""
 
     session_active: bool | None = None
-    next_timestamp: Annotated[float, msgspec.Meta(ge=0, lt=1e17)] | None = None
+    next_timestamp: Annotated[float, msgspec.Meta(gt=-1e17, lt=1e17)] | None = None
     transcript_data: list[_Entry | None] | None = None
 
 

@@ -190,6 +190,14 @@ def test_a_transcript_without_messages(transcript: object, later: timedelta, sta
     )
 
 
+def test_what_was_said_in_a_session_whose_end_nobody_noted_is_all_there_is() -> None:
+    said = {"messages": [{"role": "user", "message": "Hello?"}]}
+    long_past, unclear = got(said, date=T + timedelta(days=30)), got(said, date=None)
+    assert (long_past.status, long_past.transcript_state) == (Status.UNKNOWN, TranscriptState.AVAILABLE)
+    assert (unclear.status, unclear.transcript_state) == (Status.UNKNOWN, TranscriptState.PENDING)
+    assert got(NOT_THERE, date=T + timedelta(days=30)).transcript_state is TranscriptState.UNAVAILABLE
+
+
 def test_messages_stay_in_order_whatever_their_instants() -> None:
     said = [
         {"role": "persona", "message": "a", "timestamp": at(9), "wasInterrupted": True},
