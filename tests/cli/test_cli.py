@@ -159,9 +159,10 @@ def test_a_limit_that_was_reached_is_no_failure(accounts: dict[str, str]) -> Non
 def test_a_limited_list_says_once_that_there_may_be_more(accounts: dict[str, str]) -> None:
     lines = run("list", "--limit", "5", environ=accounts).stderr.splitlines()
     everybody = ", ".join(f"{provider}/default" for provider in BUILTIN)
+    unordered = ", ".join(f"{provider}/default" for provider in BUILTIN if not load(provider).newest_first)
     assert lines == [
         f"5 delivered, as --limit asks; there may be more from {everybody}",
-        "tavus/default, voiceable/default: its list has no known order, so its rows took part as they came",
+        f"{unordered}: its list has no known order, so its rows took part as they came",
     ]
     [one] = run("list", "anyreach", "--limit", "5", environ=accounts).stderr.splitlines()
     assert one == "5 delivered, as --limit asks; there may be more from anyreach/default"
@@ -358,7 +359,8 @@ def test_the_demo_shows_everything_and_fits(width: int) -> None:
     for provider in BUILTIN:
         assert f"{provider}/default: 12 conversations" in result.stdout
         assert re.search(rf"^{provider} +12 ", result.stdout, re.MULTILINE)
-        assert re.search(rf"^{provider}:[\w-]+ +ended ", result.stdout, re.MULTILINE)
+    shown = re.findall(r"^(\w+):[\w-]+ +ended ", result.stdout, re.MULTILINE)
+    assert shown == list(BUILTIN[:9])  # a handful
     assert re.search(rf"^total +{12 * len(BUILTIN)} ", result.stdout, re.MULTILINE)
     assert "→ " in result.stdout
     code = result.stdout.partition("from conversations_hub import Hub\n")[2].partition("What next")[0]

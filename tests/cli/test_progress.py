@@ -135,7 +135,7 @@ def test_a_pass_that_verifies_does_not_turn_the_clock_back() -> None:
 
 def watched() -> tuple[WatchedSync, SyncReport, Waits]:
     report, waits = SyncReport(), Waits(Time())
-    for number, provider in enumerate(BUILTIN):
+    for number, provider in enumerate(BUILTIN[:9]):  # the sums below are of nine
         account = AccountSyncReport(f"{provider}/default")
         account.listed, account.fetched, account.new = 1_000 * number, 100 * number, 10 * number
         account.stage = "listing"
