@@ -1,6 +1,6 @@
 """Beyond Presence: GET /v1/conversations, paged by cursor, no known order; messages are a resource of their own.
 
-Older accounts have the same under /v1/calls: a path that is not there is asked for under the other name.
+The older name of the same is /v1/calls: what is not there under one name is asked for under the other.
 """
 
 from __future__ import annotations
@@ -318,7 +318,9 @@ def _told_by(body: bytes, id: str, sent: _Delivery, issues: Issues) -> Conversat
 # how to ask
 
 _PATHS = ("conversations", "calls")
-"""The newer name, then the older one."""
+"""The newer name of the list, then the older one."""
+_PATHS_OF_ONE = ("calls", "conversations")
+"""Of one conversation, only the older name is documented."""
 _LARGEST_PAGE = 50
 _CURSOR = re.compile(rf"({'|'.join(_PATHS)}):(.+)", re.DOTALL)
 
@@ -367,7 +369,7 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     ids = {"id": id}
     issues = Issues()
     # https://docs.bey.dev/openapi.json
-    path, reply = yield from _first_there(_PATHS, "/{id}", {}, ids, _call)
+    path, reply = yield from _first_there(_PATHS_OF_ONE, "/{id}", {}, ids, _call)
     misfits: list[Issue] = []
     sent = read_or_raise(reply, lambda body: decode(body, _call, misfits))
     issues += [Issue(f"call.{misfit.place}", misfit.reason) for misfit in misfits]

@@ -181,14 +181,14 @@ def test_a_cursor_of_another_make_is_refused(cursor: str) -> None:
 def test_messages_are_asked_for_where_their_conversation_is() -> None:
     done = drive(get(ACCOUNT, "c1"), GONE, answer({"id": "c1", "status": COMPLETED}), answer([SAID]))
 
-    assert paths(done) == ["/v1/conversations/c1", "/v1/calls/c1", "/v1/calls/c1/messages"]
+    assert paths(done) == ["/v1/calls/c1", "/v1/conversations/c1", "/v1/conversations/c1/messages"]
     assert len(done.result.transcript or ()) == 1
 
 
 def test_messages_may_be_under_the_other_name() -> None:
     done = drive(get(ACCOUNT, "c1"), answer({"id": "c1", "status": COMPLETED}), GONE, answer([SAID]))
 
-    assert paths(done) == ["/v1/conversations/c1", "/v1/conversations/c1/messages", "/v1/calls/c1/messages"]
+    assert paths(done) == ["/v1/calls/c1", "/v1/calls/c1/messages", "/v1/conversations/c1/messages"]
     assert len(done.result.transcript or ()) == 1
 
 

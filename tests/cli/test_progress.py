@@ -139,7 +139,7 @@ TOTAL = sum(range(HOW_MANY))
 
 def watched() -> tuple[WatchedSync, SyncReport, Waits]:
     report, waits = SyncReport(), Waits(Time())
-    for number, provider in enumerate(BUILTIN):
+    for number, provider in enumerate(BUILTIN[:9]):  # the sums below are of nine
         account = AccountSyncReport(f"{provider}/default")
         account.listed, account.fetched, account.new = 1_000 * number, 100 * number, 10 * number
         account.stage = "listing"
