@@ -375,8 +375,10 @@ def recording(_account: Account, recording: Recording) -> Flow[str]:
 
 
 def refusal(response: Response) -> HubError:
-    """Read a refusal; its body is not documented."""
-    return provider_error(response, words_or_body(response))
+    """Read a refusal; its body is not documented. An id that is no UUID is a bad request, and names no session."""
+    words = words_or_body(response)
+    is_unknown = response.status == 400 and "session ID" in (words or "")
+    return provider_error(response, words, NotFoundError if is_unknown else None)
 
 
 ADAPTER = Adapter(

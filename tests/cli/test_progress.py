@@ -139,7 +139,7 @@ TOTAL = sum(range(HOW_MANY))
 
 def watched() -> tuple[WatchedSync, SyncReport, Waits]:
     report, waits = SyncReport(), Waits(Time())
-    for number, provider in enumerate(BUILTIN[:9]):  # the sums below are of nine
+    for number, provider in enumerate(BUILTIN):
         account = AccountSyncReport(f"{provider}/default")
         account.listed, account.fetched, account.new = 1_000 * number, 100 * number, 10 * number
         account.stage = "listing"
@@ -167,10 +167,9 @@ def test_what_a_terminal_shows_fits_and_leaves_no_number_out(width: int) -> None
         assert row.split()[1:4] == [f"{account.listed:,}", f"{account.fetched:,}", f"{account.written:,}"]
     [total] = [line for line in lines if line.startswith("total")]
     assert total.split()[1:4] == [f"{TOTAL * 1_000:,}", f"{TOTAL * 100:,}", f"{TOTAL * 10:,}"]
-    shown = re.sub(r"\s+", " ", " ".join(lines))
-    for words in ("done in 0:12", "verifying: 1,234 read again", f"2 of {HOW_MANY} done"):
-        assert words in shown
-    assert "failed: no connection" in shown
+    shown = re.sub(r"\s+", "", "".join(lines))  # long words may be broken
+    for words in ("done in 0:12", "verifying: 1,234 read again", f"2 of {HOW_MANY} done", "failed: no connection"):
+        assert words.replace(" ", "") in shown
 
 
 @pytest.mark.parametrize(("height", "lines"), [(40, HOW_MANY + 5), (10, 1)])

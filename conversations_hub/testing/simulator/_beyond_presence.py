@@ -6,6 +6,7 @@ import base64
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from email.utils import formatdate
 from itertools import islice
 from math import inf
 from typing import Annotated, Any
@@ -26,6 +27,13 @@ _AGENT = "01929f00-aaaa-7000-8000-000000000"
 
 def answer(call: Call, world: World) -> Response:
     """Answer as Beyond Presence does."""
+    answered = _answer(call, world)
+    return Response(
+        answered.status, {**answered.headers, "date": formatdate(world.present, usegmt=True)}, answered.body
+    )
+
+
+def _answer(call: Call, world: World) -> Response:
     key = _key(call)
     if not key or key.startswith("bad"):
         return _refusal(401, "Missing or invalid API key")

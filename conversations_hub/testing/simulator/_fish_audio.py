@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from email.utils import formatdate
 from itertools import islice
 from math import inf
 from typing import Any
@@ -39,6 +40,13 @@ _URL_LIVES = 900.0
 
 def answer(call: Call, world: World) -> Response:
     """Answer as Fish Audio does."""
+    answered = _answer(call, world)
+    return Response(
+        answered.status, {**answered.headers, "date": formatdate(world.present, usegmt=True)}, answered.body
+    )
+
+
+def _answer(call: Call, world: World) -> Response:
     if not call.bearer:
         return Response(401, {"www-authenticate": "Bearer"}, b"")
     if call.bearer.startswith("bad"):
