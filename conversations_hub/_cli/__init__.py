@@ -217,6 +217,9 @@ def _doctor() -> None:
 @_until
 @_with_status
 @_agent
+@click.option(
+    "--updated-since", type=instant, metavar="INSTANT", help="Only those that changed at this instant or later."
+)
 @click.option("--limit", type=Count(min=0), help="At most this many, over all accounts.")
 @click.option(
     "--transcripts", is_flag=True, help="Include transcripts, even if that takes one request per conversation."

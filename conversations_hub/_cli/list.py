@@ -33,6 +33,7 @@ def run(
     until: datetime | None,
     status: str | None,
     agent: str | None,
+    updated_since: datetime | None,
     limit: int | None,
     transcripts: bool,
     store: StoreURL | None,
@@ -42,6 +43,8 @@ def run(
     """Write conversations as they arrive, then the report; return whether nothing that was asked for is missing."""
     write = _write_json if as_json else _table().write
     if store is not None:
+        if updated_since is not None:
+            raise click.UsageError("--updated-since is for providers, not for a store")
         with opened(store, targets) as reader:
             wanted = reader.conversations(*targets, since=since, until=until, status=status, agent=agent, limit=limit)
             for conversation in wanted:
@@ -51,7 +54,14 @@ def run(
     async def ask() -> bool:
         async with asking(accounts, profile="bulk") as asked:
             walk = asked.hub.list(
-                *targets, since=since, until=until, status=status, agent=agent, limit=limit, transcripts=transcripts
+                *targets,
+                since=since,
+                until=until,
+                status=status,
+                agent=agent,
+                updated_since=updated_since,
+                limit=limit,
+                transcripts=transcripts,
             )
             asked.doing = lambda: _so_far(walk.report)
             asked.is_over = lambda where: any(

@@ -301,6 +301,12 @@ def test_get_waits_as_long_as_it_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
     assert (refused.exit_code, "leave out --wait or --store" in refused.stderr) == (2, True)
 
 
+def test_what_changed_since_is_for_providers() -> None:
+    refused = run("list", "--updated-since", "2d", "--store", "conversations.db")
+    assert refused.exit_code == 2
+    assert "--updated-since is for providers" in refused.stderr
+
+
 # providers
 
 

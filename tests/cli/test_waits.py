@@ -64,7 +64,7 @@ def ask_for_one(simulator: Simulator) -> None:
 
 
 def ask_for_all(_: Simulator) -> None:
-    nothing = {"since": None, "until": None, "status": None, "agent": None}
+    nothing = {"since": None, "until": None, "status": None, "agent": None, "updated_since": None}
     list_command.run((), **nothing, limit=None, transcripts=False, store=None, accounts=Accounts(), as_json=True)
 
 
