@@ -135,6 +135,15 @@ def test_importing_the_package_imports_next_to_nothing() -> None:
     assert _ran(f"import sys, conversations_hub; print(sorted({heavy} & set(sys.modules)))") == "[]"
 
 
+def test_only_the_adapters_that_are_used_are_imported() -> None:
+    code = (
+        "import sys; from conversations_hub import Account, Hub; Hub.from_env(environ={'TAVUS_API_KEY': 'key'});"
+        " before = 'conversations_hub.adapters.';"
+        " print([name for name in sys.modules if name.startswith(before) and name.count('.') == 2])"
+    )
+    assert _ran(code) == "['conversations_hub.adapters.tavus']"
+
+
 def test_importing_everything_opens_no_connection_and_starts_no_thread() -> None:
     watched = """
 import sys, threading
