@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from .._moved import moved
+from ._ingest import ingest
 from ._plan import AccountPlan, Failure, Sample, plan
+from ._reconcile import reconciled
 from ._recordings import RecordingsReport, download_recordings
 from ._report import AccountSyncReport, SyncReport, Walked
 from ._run import sync
@@ -17,7 +19,9 @@ __all__ = [
     "SyncReport",
     "Walked",
     "download_recordings",
+    "ingest",
     "plan",
+    "reconciled",
     "sync",
 ]
 

@@ -1,0 +1,65 @@
+"""Bring what a webhook reports into a store at once; a sync beside it brings what webhooks lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+
+from ..errors import NotFoundError, UnsupportedError
+from ..events import Event
+from ..hub import Hub
+from ..redaction import Redact
+from ..schema import Conversation
+from ..stores._insert import put
+from ..stores._reader import ReadableStore
+from ..stores._store import Written
+from ._reconcile import reconciled
+
+__all__ = ["ingest"]
+
+
+async def ingest(
+    event: Event, hub: Hub, store: ReadableStore, *, account: str = "default", redact: Redact | Sequence[Redact] = ()
+) -> Written:
+    """Store the conversation that an event is about: fetched, if the event lacks its transcript or may be changed.
+
+    Nothing that is stored gets thinner: see `reconciled`. An event that names no conversation stores nothing, and so
+    does one about an erased conversation. `account` is the hub's account that the webhook belongs to.
+
+    Raises:
+        StoreError: the store cannot be written, because a sync is running on it, for example: try again.
+        HubError: the conversation cannot be fetched now; one that the provider does not have is taken from the event.
+    """
+    if event.conversation_id is None:
+        return Written()
+    ref = f"{event.provider}/{account}:{event.conversation_id}"
+    told, fetched = event.conversation, False
+    if told is None or told.transcript is None or not event.protected:
+        try:
+            told, fetched = await hub.get(ref), True
+        except (NotFoundError, UnsupportedError):
+            if told is None or not event.protected:
+                raise
+    told = _of_account(told, account, keep_raw=hub.keep_raw)
+    stored = await asyncio.to_thread(_stored, store, ref)
+    if stored is not None:
+        told = reconciled(stored, told, fetched=fetched)
+    return await put(store, told, redact=redact)
+
+
+def _of_account(one: Conversation, account: str, *, keep_raw: bool) -> Conversation:
+    named = msgspec.structs.replace(one, account=account, raw=one.raw if keep_raw else None)
+    recordings = tuple(msgspec.structs.replace(recording, ref=named.ref) for recording in named.recordings)
+    return msgspec.structs.replace(named, recordings=recordings)
+
+
+def _stored(store: ReadableStore, ref: str) -> Conversation | None:
+    if not store.exists():
+        return None
+    with store.reader() as reader:
+        try:
+            return reader.get(ref)
+        except NotFoundError:
+            return None
