@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from ._changes import Change
 from ._reader import SQLiteReader
 from ._store import SQLiteStore
 
-__all__ = ["SQLiteReader", "SQLiteStore"]
+__all__ = ["Change", "SQLiteReader", "SQLiteStore"]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
+from hashlib import sha256
 from heapq import merge
 from itertools import chain, groupby, islice
 from math import inf
@@ -27,8 +28,9 @@ from .._filters import Filters
 from .._reader import Found, Hit
 from .._status import StoreStatus
 from .._untrusted import instant_of
+from ._changes import BEGINNING, Change, Position, read_position
 from ._connection import connect, has_index, using
-from ._erasure import Plan, named, older
+from ._erasure import Plan, digest_of, named, older
 from ._query import Query, parsed, snippet
 from ._status import status
 from ._tables import CONVERSATION, PARTICIPANT, RECORDING, TURN, conversation_of, instant_text, recording_of
@@ -206,6 +208,55 @@ class SQLiteReader:
             _recording,
         )
 
+    def changes(self, cursor: str | None = None) -> Iterator[Change]:
+        """Yield every conversation that was written or erased after a change's `cursor`, in the order of commits.
+
+        Each comes once, as it is now; one that is written again comes again, further on. The cursor is valid for ever,
+        in any process. Without one, the whole store comes. What is committed meanwhile comes at the end.
+
+        Raises:
+            InvalidRefError: the cursor is damaged, of another store, or of a later state than the store has.
+        """
+        salt, newest = self._identity()
+        store = sha256(salt).digest()[:_IDENTIFIED]
+        place = BEGINNING if cursor is None else read_position(cursor, store, newest)
+        done = -1
+        while done < newest:
+            # No further than what was erased until now is known.
+            found = merge(self._written(place, newest), self._erasures(place, newest), key=itemgetter(0))
+            for position, change in found:
+                place = position
+                yield msgspec.structs.replace(change, cursor=position.text(store))
+            done, (_, newest) = newest, self._identity()
+
+    def _identity(self) -> tuple[bytes, int]:
+        """Return what distinguishes this store from others, and its revision."""
+        with using(self.path):
+            salt, revision = self._connection.execute(_IDENTITY).fetchone()
+        return salt, revision
+
+    def digest(self, ref: str) -> str:
+        """Return the digest by which `changes` names a conversation that was erased."""
+        parsed = Ref.parse(ref)
+        account = parsed.target.account or "default"
+        with using(self.path):
+            return digest_of(self._connection, f"{parsed.target.provider}/{account}", parsed.id).hex()
+
+    def _written(self, after: Position, newest: int) -> Iterator[tuple[Position, Change]]:
+        # Of the same revision, erasures come after everything that is written.
+        revision, key = after.revision, after.key
+        # In pieces, so that no reader holds up a writer.
+        while rows := [*self._ask(_CHANGED, (revision, key, newest), tuple)]:
+            for revision, *row in rows:
+                key = row[1]
+                place = Position(revision, is_erasure=False, key=key, digest=b"")
+                yield place, Change(cursor="", conversation=self._whole(row))
+
+    def _erasures(self, after: Position, newest: int) -> Iterator[tuple[Position, Change]]:
+        for revision, digest in [*self._ask(_ERASED, (after.revision, after.digest, newest), tuple)]:
+            place = Position(revision, is_erasure=True, key=_LAST, digest=digest)
+            yield place, Change(cursor="", erased=digest.hex())
+
     def search(
         self,
         words: str,
@@ -307,9 +358,21 @@ class SQLiteReader:
                 yield make(_finite(row))
 
 
+_IDENTITY: Final = (
+    "SELECT (SELECT value FROM store WHERE name = 'salt'), (SELECT value FROM store WHERE name = 'revision')"
+)
+_IDENTIFIED: Final = 8  # bytes
+_LAST: Final = 2**63 - 1  # there is no larger key
 _NEXT_PROVIDER: Final = "SELECT min(provider) FROM conversations WHERE provider > ?"
 _NEXT_ACCOUNT: Final = "SELECT min(account) FROM conversations WHERE provider = ? AND account > ?"
 _ROW: Final = ", ".join(("at", "key", *CONVERSATION))
+_CHANGED: Final = (
+    f"SELECT revision, {_ROW} FROM conversations WHERE (revision, key) > (?, ?) AND revision <= ?"
+    " ORDER BY revision, key LIMIT 100"
+)
+_ERASED: Final = (
+    "SELECT revision, digest FROM erased WHERE (revision, digest) > (?, ?) AND revision <= ? ORDER BY revision, digest"
+)
 _AGE: Final = itemgetter(0, 1)  # of a row
 _PARTS: Final = (("turns", TURN), ("participants", PARTICIPANT), ("recordings", RECORDING))
 _FOUND: Final = "provider, account, id, at, title, turns.position, role, start"

@@ -1,0 +1,70 @@
+"""What has changed in a store since a cursor: positions in the order of commits, and their texts."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Final, NamedTuple
+
+import msgspec
+
+from ...errors import InvalidRefError
+from ...schema import Conversation
+
+__all__ = ["BEGINNING", "Change", "Position", "read_position"]
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation that was written or erased."""
+
+    cursor: str
+    """Continues after this change."""
+    conversation: Conversation | None = None
+    """As it is now; None: it was erased."""
+    erased: str | None = None
+    """Of an erased conversation, whose ref the store no longer knows: what `reader.digest(ref)` returns."""
+
+
+class Position(NamedTuple):
+    """A place in the order of commits: after a conversation of a revision, or after an erasure of one."""
+
+    revision: int
+    is_erasure: bool
+    key: int
+    """Of the conversation; after an erasure, that of the last one there may be."""
+    digest: bytes
+    """Of the erasure; empty after a conversation."""
+
+    def text(self, store: bytes) -> str:
+        """Return the cursor of this place in a store."""
+        packed = msgspec.msgpack.encode((store, *self))
+        checked = packed + binascii.crc32(packed).to_bytes(4, "big")
+        return base64.urlsafe_b64encode(checked).rstrip(b"=").decode()
+
+
+BEGINNING: Final = Position(-1, is_erasure=False, key=-1, digest=b"")
+
+_packed = msgspec.msgpack.Decoder(tuple[bytes, int, bool, int, bytes])
+_LONGEST: Final = 200
+
+
+def read_position(cursor: str, store: bytes, newest: int) -> Position:
+    """Read the cursor of a store; `newest` is its revision.
+
+    Raises:
+        InvalidRefError: it is damaged, of another store, or of a later state than the store has.
+    """
+    try:
+        checked = base64.b64decode(cursor[:_LONGEST] + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        packed, check = checked[:-4], checked[-4:]
+        found = _packed.decode(packed) if binascii.crc32(packed).to_bytes(4, "big") == check else None
+    except (ValueError, msgspec.MsgspecError):
+        found = None
+    if found is None:
+        raise InvalidRefError("the cursor is invalid or damaged: pass a change's `cursor` exactly as it is")
+    identity, revision, is_erasure, key, digest = found
+    if identity != store:
+        raise InvalidRefError("the cursor belongs to another store: start without one")
+    if revision > newest:
+        raise InvalidRefError("the store is older than the cursor, as after a restored backup: start without one")
+    return Position(revision, is_erasure, key, digest)
