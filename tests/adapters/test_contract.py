@@ -426,6 +426,8 @@ def _without_stranger(conversation: Conversation) -> Json:
 def _stripped(value: Json) -> Json:
     if isinstance(value, dict):
         return {name: _stripped(inner) for name, inner in value.items() if name != "zz_unheard_of"}
+    if isinstance(value, str) and isinstance(inner := _as_json(value), dict | list):
+        return _stripped(inner)  # what is sent as an object may be kept as JSON text
     return [_stripped(inner) for inner in value] if isinstance(value, list) else value
 
 
