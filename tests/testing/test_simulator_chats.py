@@ -146,7 +146,7 @@ def test_few_are_listed_too(kind: str, chats: int) -> None:
 
 @every_kind
 def test_the_oldest_come_first_where_asked(simulator: Simulator, kind: str) -> None:
-    order = {"sortDir": "asc"} if kind == "bland:texts" else {"sortOrder": "ASC"}
+    order = {"bland:texts": {"sortDir": "asc"}, "openai:sessions": {"order": "asc"}}.get(kind, {"sortOrder": "ASC"})
     assert walk(simulator, kind, 9, **order) == ids(simulator, kind)[::-1]
 
 
@@ -163,7 +163,7 @@ def test_a_page_of_a_million_makes_no_more_than_one_of_a_thousand(kind: str, mon
     pages: list[list[dict[str, Any]]] = []
     for chats in (1000, 1_000_000):
         world = Simulator(chats=chats, now=NOW)
-        asked = OTHERS[kind].far_down if chats > 1000 else {"limit" if kind in VAPI else "pageSize": 50}
+        asked = OTHERS[kind].far_down if chats > 1000 else {"pageSize" if kind == "bland:texts" else "limit": 50}
         pages.append(rows_in(read(answer_to(world, kind, OTHERS[kind].call(asked)))))
     assert [len(page) for page in pages] == [50, 50]
     few, many = (sum(count for size, count in made.items() if (size > 1000) == is_large) for is_large in (False, True))
@@ -174,7 +174,7 @@ def test_a_page_of_a_million_makes_no_more_than_one_of_a_thousand(kind: str, mon
 @every_kind
 def test_pages_close_up_where_some_were_deleted(simulator: Simulator, kind: str) -> None:
     everything = ids(simulator, kind)
-    gone = {everything[0], everything[3], everything[4], everything[-1]}
+    gone = {everything[0], everything[7], everything[8], everything[-1]}  # not all can be deleted while they run
     for id in gone:
         before = record(simulator, kind, id)
         answer = ask(simulator, kind, f"/{id}", method="DELETE")
