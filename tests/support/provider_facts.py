@@ -972,6 +972,35 @@ _LIVEAVATAR = ProviderFacts(
 )
 
 
+# OpenAI: developers.openai.com, reference of ChatKit
+
+
+def _openai_state(case: Case) -> object:
+    """Report items as they are; what a thread without any says about itself is not documented."""
+    if case.phase is Phase.PROCESSING:
+        return TranscriptState.PENDING
+    return TranscriptState.AVAILABLE if _heard_but_while_written(case) else ANY
+
+
+_OPENAI = ProviderFacts(
+    missing=(
+        *("agent", "agent_id", "cost", "duration", "ended_at", "has_human_agent", "has_recording", "interrupted"),
+        *("is_error", "latency", "length", "order", "phone", "started_at", "success", "summary"),
+    ),
+    status=lambda case: Status.ENDED if case.is_over else Status.IN_PROGRESS,
+    end_reason=lambda case: EndReason.UNKNOWN if case.is_over else None,
+    channel=lambda _: Channel.CHAT,
+    direction=lambda _: Direction.INBOUND,
+    created_at=lambda case: int(case.truth.created),
+    title=lambda case: case.truth.title if case.bits(0) else None,
+    state=_openai_state,
+    heard=_heard_but_while_written,
+    start=lambda _: ANY,
+    timestamp=lambda spoken: int(spoken.began),
+    deliveries={"response.completed": (EventKind.OTHER, ())},
+)
+
+
 FACTS: Mapping[str, ProviderFacts] = {
     "tavus": _TAVUS,
     "anyreach": _ANYREACH,
@@ -986,4 +1015,5 @@ FACTS: Mapping[str, ProviderFacts] = {
     "fish_audio": _FISH_AUDIO,
     "anam": _ANAM,
     "liveavatar": _LIVEAVATAR,
+    "openai": _OPENAI,
 }

@@ -191,6 +191,20 @@ def _liveavatar(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str
             assert more == (page * size - size < data["count"])
 
 
+# developers.openai.com, reference of ChatKit and of the Agents API
+def _openai(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
+    asked = {"limit": size, **filters}
+    more = True
+    while more:
+        page = ask(asked)
+        yield from (row["id"] for row in page["data"])
+        more, asked["after"] = page["has_more"], page["last_id"]
+
+
+def _openai_key(beta: str) -> Callable[[str], dict[str, str]]:
+    return lambda key: {**_bearer(key), "openai-beta": beta}
+
+
 # https://docs.vapi.ai/api-reference/chats/list
 def _vapi_pages(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
     page, more = 1, True
@@ -312,6 +326,13 @@ LISTS = {
         far_down={"page_size": 50, "page": 19000},
         words=lambda body: body["message"],
     ),
+    "openai": DocumentedList(
+        path="/chatkit/threads",
+        key=_openai_key("chatkit_beta=v1"),
+        walk=_openai,
+        far_down={"limit": 50, "order": "asc"},
+        words=lambda body: body["error"]["message"],
+    ),
 }
 """By provider; each gives the newest first unless asked otherwise."""
 
@@ -336,6 +357,13 @@ OTHERS = {
         walk=_bland_texts,
         far_down={"pageSize": 50, "page": 15_000, "sortDir": "asc"},
         words=lambda body: body["message"],
+    ),
+    "openai:sessions": DocumentedList(
+        path="/agents/sessions",
+        key=_openai_key("agents=v1"),
+        walk=_openai,
+        far_down={"limit": 50, "order": "asc"},
+        words=lambda body: body["error"]["message"],
     ),
 }
 """By provider and kind: the lists of what lies apart from calls; each gives the newest first unless asked otherwise."""
