@@ -106,6 +106,10 @@ STRAYS: dict[str, Callable[[Any], list[object]]] = {
     "cartesia": lambda stray: [
         {"id": "c1", "status": "completed", "transcript": [{"role": "user", "text": "Hi."}, stray]}
     ],
+    "claude": lambda stray: [
+        {"id": "c1", "status": "idle"},
+        {"data": [{"type": "user.message", "content": [{"type": "text", "text": "Hi."}]}, stray]},
+    ],
     "bland:texts": lambda stray: [
         {"data": {"id": "c1", "is_active": False, "messages": [{"sender": "USER", "message": "Hi."}, stray]}}
     ],
@@ -298,6 +302,7 @@ MISFITS: dict[str, tuple[list[object], str]] = {
     "vapi": ([{"id": "c1", "messages": [{"role": "user", "message": 7}]}], "messages[0].message"),
     "voiceable": ([{"data": {"id": "c1", "transcript": [{"content": 7}]}}], "data.transcript[0].content"),
     "cartesia": ([{"id": "c1", "transcript": [{"role": "user", "text": 7}]}], "transcript[0].text"),
+    "claude": ([{"id": "c1"}, {"data": [{"type": "agent.message", "name": 7}]}], "events[0].data[0].name"),
     "bland:texts": ([{"data": {"id": "c1", "messages": [{"message": 7}]}}], "data.messages[0].message"),
     "retell:chats": (
         [{"chat_id": "c1", "message_with_tool_calls": [{"content": 7}]}],
