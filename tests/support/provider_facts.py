@@ -1001,6 +1001,39 @@ _OPENAI = ProviderFacts(
 )
 
 
+# Synthflow: github api-evangelist/synthflow, openapi/synthflow-calls-api-openapi.yml
+# What of a call that nobody answered is known, and which of its instants count, is not documented.
+
+
+def _synthflow_end_reason(case: Case) -> EndReason | None:
+    if case.ending is EndReason.NO_ANSWER:
+        return EndReason.BUSY if case.bits(1) else EndReason.NO_ANSWER
+    return EndReason.AGENT_ENDED if case.ending is EndReason.TRANSFERRED else case.ending
+
+
+_SYNTHFLOW = ProviderFacts(
+    missing=(
+        *("cost", "has_human_agent", "interrupted", "latency", "length", "order", "start", "success", "summary"),
+        *("timestamp", "title"),
+    ),
+    end_reason=_synthflow_end_reason,
+    channel=lambda _: Channel.PHONE,
+    direction=lambda case: case.truth.direction,
+    agent=lambda _: ANY,
+    agent_id=lambda _: "m-",
+    phone=lambda case: case.truth.phone,
+    created_at=lambda _: ANY,
+    started_at=lambda case: case.truth.answered if case.is_held and case.phase is not Phase.RINGING else ANY,
+    ended_at=lambda case: case.truth.ended if case.was_held else ANY,
+    duration=lambda case: int(case.truth.duration) if case.was_held else ANY,
+    has_recording=lambda case: case.is_settled and bool(case.bits(4, 3)),
+    state=lambda case: _state(case) if case.is_held or not case.is_over else ANY,
+    has_tools=False,
+    deliveries={"post-call": (ANY, ())},
+    signs_body=False,
+)
+
+
 FACTS: Mapping[str, ProviderFacts] = {
     "tavus": _TAVUS,
     "anyreach": _ANYREACH,
@@ -1016,4 +1049,5 @@ FACTS: Mapping[str, ProviderFacts] = {
     "anam": _ANAM,
     "liveavatar": _LIVEAVATAR,
     "openai": _OPENAI,
+    "synthflow": _SYNTHFLOW,
 }

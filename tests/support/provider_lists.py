@@ -205,6 +205,30 @@ def _openai_key(beta: str) -> Callable[[str], dict[str, str]]:
     return lambda key: {**_bearer(key), "openai-beta": beta}
 
 
+# github api-evangelist/synthflow, openapi/synthflow-calls-api-openapi.yml
+_SYNTHFLOW_MODELS = ("m-1-front-desk", "m-2-old-desk")
+"""The assistants; one at a time has calls, the newest first."""
+
+
+def _synthflow(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
+    for model in _SYNTHFLOW_MODELS:
+        seen, total = 0, 1
+        while seen < total:
+            page = ask({"model_id": model, "limit": size, "offset": seen, **filters})["response"]
+            assert page["calls"] or not page["pagination"]["total_records"]
+            yield from (row["call_id"] for row in page["calls"])
+            seen, total = seen + len(page["calls"]), page["pagination"]["total_records"]
+
+
+def _synthflow_chats(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
+    asked = {"limit": size, **filters}
+    more = True
+    while more:
+        page = ask(asked)["response"]
+        yield from (row["chat_id"] for row in page["chats"])
+        more, asked["cursor"] = page["has_more"], page["next_cursor"]
+
+
 # https://docs.vapi.ai/api-reference/chats/list
 def _vapi_pages(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
     page, more = 1, True
@@ -333,6 +357,14 @@ LISTS = {
         far_down={"limit": 50, "order": "asc"},
         words=lambda body: body["error"]["message"],
     ),
+    "synthflow": DocumentedList(
+        path="/calls",
+        key=_bearer,
+        walk=_synthflow,
+        always={"model_id": _SYNTHFLOW_MODELS[0]},
+        far_down={"model_id": _SYNTHFLOW_MODELS[1], "limit": 50, "offset": 400_000},
+        words=lambda body: body["message"],
+    ),
 }
 """By provider; each gives the newest first unless asked otherwise."""
 
@@ -364,6 +396,13 @@ OTHERS = {
         walk=_openai,
         far_down={"limit": 50, "order": "asc"},
         words=lambda body: body["error"]["message"],
+    ),
+    "synthflow:chats": DocumentedList(
+        path="/chat",
+        key=_bearer,
+        walk=_synthflow_chats,
+        far_down={"limit": 50, "cursor": base64.urlsafe_b64encode(b"%d" % _DECEMBER).decode()},
+        words=lambda body: body["message"],
     ),
 }
 """By provider and kind: the lists of what lies apart from calls; each gives the newest first unless asked otherwise."""
