@@ -91,9 +91,8 @@ def read(
     sent_agent, stats = sent.agent or SentAgent(), sent.stats or Stats()
     agent = Agent(id=text(sent_agent.id), name=text(sent_agent.name), version=text(sent_agent.version))
     participants = Participants.of(agent)
-    events = None if pages is None else [*_placed(pages)]
-    turns = None if events is None else tuple(_turns(events, created_at, participants, issues))
-    stopped = _stopped(events or ())
+    turns = None if pages is None else tuple(_turns(pages, created_at, participants, issues))
+    stopped = _stopped(pages or ())
     analysis = _analysis(sent.outcome_evaluations or ())
     price = _cost(sent, place, issues)
     derived = {
@@ -186,49 +185,39 @@ def _analysis(outcomes: Sequence[Outcome | None]) -> Analysis | None:
 # the events
 
 
-_Placed = tuple[str, Event | None]
-"""An event with its place."""
-
-
-def _placed(pages: Sequence[EventPage]) -> Iterator[_Placed]:
-    for number, page in enumerate(pages):
-        for position, event in enumerate(page.data or ()):
-            yield f"events[{number}].data[{position}]", event
-
-
-def _stopped(events: Sequence[_Placed]) -> dict[str, Any]:
+def _stopped(pages: Sequence[EventPage]) -> dict[str, Any]:
     """Return why the agent rests, as the last event about it says."""
-    rests = [event for _, event in events if event is not None and event.type == "session.status_idle"]
-    if not rests:
-        return {}
-    reason, details = rests[-1].stop_reason, rests[-1].stop_details
-    told = {} if reason is None else without_empty(msgspec.to_builtins(reason))
-    more = {} if details is None else without_empty(msgspec.to_builtins(details))
-    return {**told, **({"details": more} if more else {})}
+    events = (event for page in reversed(pages) for event in reversed(page.data or ()) if event is not None)
+    last = next((event for event in events if event.type == "session.status_idle"), None) or Event()
+    told = {} if last.stop_reason is None else without_empty(msgspec.to_builtins(last.stop_reason))
+    details = {} if last.stop_details is None else without_empty(msgspec.to_builtins(last.stop_details))
+    return {**told, **({"details": details} if details else {})}
 
 
 def _turns(
-    events: Sequence[_Placed], created_at: datetime | None, participants: Participants, issues: list[Issue]
+    pages: Sequence[EventPage], created_at: datetime | None, participants: Participants, issues: list[Issue]
 ) -> Iterator[TranscriptTurn]:
     began = None if created_at is None else created_at.timestamp()
     index = 0
-    for place, event in events:
-        if event is None:
-            issues.append(Issue(place, "null"))
-            continue
-        turn = _turn(event, participants)
-        if turn is None:
-            continue
-        moment = timestamp(event.processed_at, f"{place}.processed_at", issues)
-        yield msgspec.structs.replace(
-            turn,
-            index=index,
-            timestamp=moment,
-            start=None if began is None or moment is None or moment < began else round(moment - began, 6),
-            visibility=Visibility.INTERNAL if event.session_thread_id else turn.visibility,
-            provider_id=text(event.id),
-        )
-        index += 1
+    for number, page in enumerate(pages):
+        for position, event in enumerate(page.data or ()):
+            if event is None:
+                issues.append(Issue(f"events[{number}].data[{position}]", "null"))
+                continue
+            turn = _turn(event, participants)
+            if turn is None:
+                continue
+            place = f"events[{number}].data[{position}].processed_at"
+            moment = timestamp(event.processed_at, place, issues)
+            yield msgspec.structs.replace(
+                turn,
+                index=index,
+                timestamp=moment,
+                start=None if began is None or moment is None or moment < began else round(moment - began, 6),
+                visibility=Visibility.INTERNAL if event.session_thread_id else turn.visibility,
+                provider_id=text(event.id),
+            )
+            index += 1
 
 
 # https://platform.claude.com/docs/en/managed-agents/events-and-streaming
