@@ -153,6 +153,8 @@ def test_a_page_without_rows_is_the_last_whatever_it_says() -> None:
 def test_pages_and_lists_that_lead_nowhere_are_errors() -> None:
     with pytest.raises(PaginationError, match="no id"):
         page({"data": [{"id": "ac_1"}, {}]}, Query(agent="agent_1", page_size=2))
+    with pytest.raises(PaginationError, match="not where"):
+        page({"data": [{"id": "ac_1"}], "next_page": ["ac_7"]})
     with pytest.raises(PayloadError, match="calls"):
         page({"next_page": None})
     with pytest.raises(PayloadError, match="agents"):

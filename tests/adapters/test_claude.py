@@ -129,6 +129,8 @@ def test_the_end_of_a_walk(told: dict[str, Any], cursor: str | None) -> None:
 def test_an_answer_without_rows_is_no_page() -> None:
     with pytest.raises(PayloadError, match="sessions"):
         page({"next_page": None})
+    with pytest.raises(PaginationError, match="not where"):
+        page({"data": [], "next_page": ["n"]})
 
 
 # a session

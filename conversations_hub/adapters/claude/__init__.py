@@ -73,9 +73,12 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPa
     asked = {"include_archived": True, **query.options, **without_empty(told)}
     # https://platform.claude.com/docs/en/managed-agents/session-operations
     reply = yield Request("GET", "/v1/sessions", asked, reads=_page)
-    page = read_or_raise(reply, lambda body: decode(body, _page, []))
+    misfits: list[Issue] = []
+    page = read_or_raise(reply, lambda body: decode(body, _page, misfits))
     if page.data is None:
         raise PayloadError("the answer has no list of sessions")
+    if misfits:
+        raise PaginationError("the provider says that there are more rows, but not where")
     return RawPage(rows=page.data, normalize=normalize, cursor=page.next_page or None)
 
 
