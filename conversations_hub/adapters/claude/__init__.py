@@ -7,7 +7,7 @@ leave archived sessions out unless they are asked for.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -183,6 +183,8 @@ ADAPTER = Adapter(
     secret_fields=frozenset({"authorization_token", "headers"}),
     # https://platform.claude.com/docs/en/managed-agents/reference
     requests_per_second=10,
+    # Sessions go on long after they began; then their rows change, and rows cannot be listed by change.
+    lookback=timedelta(days=30),
     webhook=Webhook(events=events, scheme=STANDARD_WEBHOOKS),
     filters=("since", "until", "status", "agent"),
     shows=("tool calls",),
