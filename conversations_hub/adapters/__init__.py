@@ -26,6 +26,8 @@ BUILTIN = (
     "liveavatar",
     "beyond_presence",
     "fish_audio",
+    "cartesia",
+    "claude",
 )
 """The providers that come with the package; each is a module of that name here."""
 

@@ -22,7 +22,7 @@ from ..events import Event
 from ..schema import Conversation, TranscriptTurn
 from ..webhooks import verify
 from ..wire import Flow, Request, Response
-from ._flows import Driven, drive
+from ._flows import Driven, drive, drive_first
 
 __all__ = ["Case", "Replayed", "account_of", "cases_in", "delivered", "read_exchange", "replay", "walk"]
 
@@ -156,8 +156,9 @@ def walk(
     resource, _ = case.resource(adapter)
     if resource.list_page is None:
         raise AssertionError(f"{adapter.name} cannot list")
-    for answer in case.answers[skip:]:
-        driven = drive(resource.list_page(account, case.query, cursor), answer)
+    left: list[Response | Exception] = [*case.answers[skip:]]
+    while left:
+        driven = drive_first(resource.list_page(account, case.query, cursor), left)
         yield driven
         cursor = driven.result.cursor
         if cursor is None:

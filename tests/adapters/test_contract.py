@@ -197,11 +197,13 @@ def _is_there(document: Json, place: str) -> bool:
 def test_a_walk_ends_and_resumes_from_every_cursor(provider: str, case: Case) -> None:
     adapter = load(provider)
     account = _account(provider)
-    pages = [page.result for page in walk(adapter, account, case)]
-    assert len(pages) == len(case.answers)
+    walked = [*walk(adapter, account, case)]
+    pages = [page.result for page in walked]
+    asked = [len(page.requests) for page in walked]
+    assert sum(asked) == len(case.answers)
     assert pages[-1].cursor is None
     for read, page in enumerate(pages[:-1], start=1):
-        rest = [later.result for later in walk(adapter, account, case, cursor=page.cursor, skip=read)]
+        rest = [later.result for later in walk(adapter, account, case, cursor=page.cursor, skip=sum(asked[:read]))]
         assert [bytes(row) for later in rest for row in later.rows] == [
             bytes(row) for later in pages[read:] for row in later.rows
         ]
@@ -424,6 +426,8 @@ def _without_stranger(conversation: Conversation) -> Json:
 def _stripped(value: Json) -> Json:
     if isinstance(value, dict):
         return {name: _stripped(inner) for name, inner in value.items() if name != "zz_unheard_of"}
+    if isinstance(value, str) and isinstance(inner := _as_json(value), dict | list):
+        return _stripped(inner)  # what is sent as an object may be kept as JSON text
     return [_stripped(inner) for inner in value] if isinstance(value, list) else value
 
 
@@ -549,7 +553,9 @@ def test_a_list_asks_for_as_many_rows_as_it_says(provider: str, name: str) -> No
     assert resource.list_page is not None
     sizes = (None, resource.page_size, 1)
     plain, *sized = [
-        _shown(next(resource.list_page(_account(provider), Query(page_size=size), None))) for size in sizes
+        # Some list only the conversations of one agent.
+        _shown(next(resource.list_page(_account(provider), Query(agent="agent-7", page_size=size), None)))
+        for size in sizes
     ]
     assert resource.page_size is None or sized == [plain, sized[1]]
     assert plain != sized[1]

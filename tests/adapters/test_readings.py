@@ -103,6 +103,13 @@ STRAYS: dict[str, Callable[[Any], list[object]]] = {
     "voiceable": lambda stray: [
         {"data": {"id": "c1", "status": "done", "transcript": [{"role": "user", "content": "Hi."}, stray]}}
     ],
+    "cartesia": lambda stray: [
+        {"id": "c1", "status": "completed", "transcript": [{"role": "user", "text": "Hi."}, stray]}
+    ],
+    "claude": lambda stray: [
+        {"id": "c1", "status": "idle"},
+        {"data": [{"type": "user.message", "content": [{"type": "text", "text": "Hi."}]}, stray]},
+    ],
     "bland:texts": lambda stray: [
         {"data": {"id": "c1", "is_active": False, "messages": [{"sender": "USER", "message": "Hi."}, stray]}}
     ],
@@ -294,6 +301,8 @@ MISFITS: dict[str, tuple[list[object], str]] = {
     ),
     "vapi": ([{"id": "c1", "messages": [{"role": "user", "message": 7}]}], "messages[0].message"),
     "voiceable": ([{"data": {"id": "c1", "transcript": [{"content": 7}]}}], "data.transcript[0].content"),
+    "cartesia": ([{"id": "c1", "transcript": [{"role": "user", "text": 7}]}], "transcript[0].text"),
+    "claude": ([{"id": "c1"}, {"data": [{"type": "agent.message", "name": 7}]}], "events[0].data[0].name"),
     "bland:texts": ([{"data": {"id": "c1", "messages": [{"message": 7}]}}], "data.messages[0].message"),
     "retell:chats": (
         [{"chat_id": "c1", "message_with_tool_calls": [{"content": 7}]}],
@@ -320,6 +329,10 @@ def test_in_a_delivery_a_place_begins_at_the_delivery() -> None:
         "beyond_presence": (
             {"event_type": "call_ended", "call_id": "c1", "messages": [{"sent_at": "soon"}]},
             "messages[0].sent_at",
+        ),
+        "cartesia": (
+            {"type": "call_completed", "call": {"id": "c1", "start_time": "soon"}},
+            "call.start_time",
         ),
         "fish_audio": (
             {

@@ -61,6 +61,16 @@ def _fish_audio(specification: Specification) -> Mapping[str, list[Json]]:
     return {"conversations": [rows[0], specification.answer("get", "/v1/agent/sessions/{session_id}")]}
 
 
+def _cartesia(specification: Specification) -> Mapping[str, list[Json]]:
+    return {"calls": [specification.answer("get", "/agents/calls/{call_id}")]}
+
+
+def _claude(specification: Specification) -> Mapping[str, list[Json]]:
+    session = specification.answer("get", "/v1/sessions/{session_id}")
+    events = specification.answer("get", "/v1/sessions/{session_id}/events")
+    return {"sessions": [session, {"session": session, "events": [events]}]}
+
+
 SPECIFIED: Mapping[str, tuple[str, _Payloads]] = {
     "elevenlabs": ("elevenlabs.json", _elevenlabs),
     "vapi": (
@@ -83,6 +93,8 @@ SPECIFIED: Mapping[str, tuple[str, _Payloads]] = {
     "liveavatar": ("liveavatar-sessions.json", _liveavatar),
     "beyond_presence": ("beyond-presence.json", _beyond_presence),
     "fish_audio": ("fish-audio-agent-sessions.json", _fish_audio),
+    "cartesia": ("cartesia.yaml", _cartesia),
+    "claude": ("claude-managed-agents-sessions.json", _claude),
 }
 """By provider: the file of its specification, and its payloads of a conversation."""
 

@@ -973,6 +973,68 @@ _LIVEAVATAR = ProviderFacts(
 )
 
 
+# OpenAI: developers.openai.com, reference of ChatKit
+
+
+def _openai_state(case: Case) -> object:
+    """Report items as they are; what a thread without any says about itself is not documented."""
+    if case.phase is Phase.PROCESSING:
+        return TranscriptState.PENDING
+    return TranscriptState.AVAILABLE if _heard_but_while_written(case) else ANY
+
+
+_OPENAI = ProviderFacts(
+    missing=(
+        *("agent", "agent_id", "cost", "duration", "ended_at", "has_human_agent", "has_recording", "interrupted"),
+        *("is_error", "latency", "length", "order", "phone", "started_at", "success", "summary"),
+    ),
+    status=lambda case: Status.ENDED if case.is_over else Status.IN_PROGRESS,
+    end_reason=lambda case: EndReason.UNKNOWN if case.is_over else None,
+    channel=lambda _: Channel.CHAT,
+    direction=lambda _: Direction.INBOUND,
+    created_at=lambda case: int(case.truth.created),
+    title=lambda case: case.truth.title if case.bits(0) else None,
+    state=_openai_state,
+    heard=_heard_but_while_written,
+    start=lambda _: ANY,
+    timestamp=lambda spoken: int(spoken.began),
+    deliveries={"response.completed": (EventKind.OTHER, ())},
+)
+
+
+# Synthflow: github api-evangelist/synthflow, openapi/synthflow-calls-api-openapi.yml
+# What of a call that nobody answered is known, and which of its instants count, is not documented.
+
+
+def _synthflow_end_reason(case: Case) -> EndReason | None:
+    if case.ending is EndReason.NO_ANSWER:
+        return EndReason.BUSY if case.bits(1) else EndReason.NO_ANSWER
+    return EndReason.AGENT_ENDED if case.ending is EndReason.TRANSFERRED else case.ending
+
+
+_SYNTHFLOW = ProviderFacts(
+    missing=(
+        *("cost", "has_human_agent", "interrupted", "latency", "length", "order", "start", "success", "summary"),
+        *("timestamp", "title"),
+    ),
+    end_reason=_synthflow_end_reason,
+    channel=lambda _: Channel.PHONE,
+    direction=lambda case: case.truth.direction,
+    agent=lambda _: ANY,
+    agent_id=lambda _: "m-",
+    phone=lambda case: case.truth.phone,
+    created_at=lambda _: ANY,
+    started_at=lambda case: case.truth.answered if case.is_held and case.phase is not Phase.RINGING else ANY,
+    ended_at=lambda case: case.truth.ended if case.was_held else ANY,
+    duration=lambda case: int(case.truth.duration) if case.was_held else ANY,
+    has_recording=lambda case: case.is_settled and bool(case.bits(4, 3)),
+    state=lambda case: _state(case) if case.is_held or not case.is_over else ANY,
+    has_tools=False,
+    deliveries={"post-call": (ANY, ())},
+    signs_body=False,
+)
+
+
 FACTS: Mapping[str, ProviderFacts] = {
     "tavus": _TAVUS,
     "anyreach": _ANYREACH,
@@ -987,4 +1049,6 @@ FACTS: Mapping[str, ProviderFacts] = {
     "fish_audio": _FISH_AUDIO,
     "anam": _ANAM,
     "liveavatar": _LIVEAVATAR,
+    "openai": _OPENAI,
+    "synthflow": _SYNTHFLOW,
 }

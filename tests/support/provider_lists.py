@@ -191,6 +191,44 @@ def _liveavatar(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str
             assert more == (page * size - size < data["count"])
 
 
+# developers.openai.com, reference of ChatKit and of the Agents API
+def _openai(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
+    asked = {"limit": size, **filters}
+    more = True
+    while more:
+        page = ask(asked)
+        yield from (row["id"] for row in page["data"])
+        more, asked["after"] = page["has_more"], page["last_id"]
+
+
+def _openai_key(beta: str) -> Callable[[str], dict[str, str]]:
+    return lambda key: {**_bearer(key), "openai-beta": beta}
+
+
+# github api-evangelist/synthflow, openapi/synthflow-calls-api-openapi.yml
+_SYNTHFLOW_MODELS = ("m-1-front-desk", "m-2-old-desk")
+"""The assistants; one at a time has calls, the newest first."""
+
+
+def _synthflow(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
+    for model in _SYNTHFLOW_MODELS:
+        seen, total = 0, 1
+        while seen < total:
+            page = ask({"model_id": model, "limit": size, "offset": seen, **filters})["response"]
+            assert page["calls"] or not page["pagination"]["total_records"]
+            yield from (row["call_id"] for row in page["calls"])
+            seen, total = seen + len(page["calls"]), page["pagination"]["total_records"]
+
+
+def _synthflow_chats(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
+    asked = {"limit": size, **filters}
+    more = True
+    while more:
+        page = ask(asked)["response"]
+        yield from (row["chat_id"] for row in page["chats"])
+        more, asked["cursor"] = page["has_more"], page["next_cursor"]
+
+
 # https://docs.vapi.ai/api-reference/chats/list
 def _vapi_pages(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
     page, more = 1, True
@@ -312,6 +350,21 @@ LISTS = {
         far_down={"page_size": 50, "page": 19000},
         words=lambda body: body["message"],
     ),
+    "openai": DocumentedList(
+        path="/chatkit/threads",
+        key=_openai_key("chatkit_beta=v1"),
+        walk=_openai,
+        far_down={"limit": 50, "order": "asc"},
+        words=lambda body: body["error"]["message"],
+    ),
+    "synthflow": DocumentedList(
+        path="/calls",
+        key=_bearer,
+        walk=_synthflow,
+        always={"model_id": _SYNTHFLOW_MODELS[0]},
+        far_down={"model_id": _SYNTHFLOW_MODELS[1], "limit": 50, "offset": 400_000},
+        words=lambda body: body["message"],
+    ),
 }
 """By provider; each gives the newest first unless asked otherwise."""
 
@@ -335,6 +388,20 @@ OTHERS = {
         key=lambda key: {"authorization": key},
         walk=_bland_texts,
         far_down={"pageSize": 50, "page": 15_000, "sortDir": "asc"},
+        words=lambda body: body["message"],
+    ),
+    "openai:sessions": DocumentedList(
+        path="/agents/sessions",
+        key=_openai_key("agents=v1"),
+        walk=_openai,
+        far_down={"limit": 50, "order": "asc"},
+        words=lambda body: body["error"]["message"],
+    ),
+    "synthflow:chats": DocumentedList(
+        path="/chat",
+        key=_bearer,
+        walk=_synthflow_chats,
+        far_down={"limit": 50, "cursor": base64.urlsafe_b64encode(b"%d" % _DECEMBER).decode()},
         words=lambda body: body["message"],
     ),
 }

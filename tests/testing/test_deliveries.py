@@ -66,7 +66,9 @@ async def _delivering(
     await site.start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}/hooks"
     try:
-        simulator = Simulator(conversations=24, faults=faults or Faults(), webhooks_to=url, providers=providers)
+        simulator = Simulator(
+            conversations=24, chats=24, faults=faults or Faults(), webhooks_to=url, providers=providers
+        )
         simulators.append(simulator)
         async with simulator:
             yield simulator, receiver

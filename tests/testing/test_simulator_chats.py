@@ -65,7 +65,8 @@ def read(response: Response) -> Any:
 
 
 def rows_in(body: Any) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = body["results"] if "results" in body else body["data"]
+    inner = body.get("response", body)
+    found: list[dict[str, Any]] = next(inner[name] for name in ("results", "data", "chats") if name in inner)
     return found
 
 
@@ -144,9 +145,9 @@ def test_few_are_listed_too(kind: str, chats: int) -> None:
     assert bool(found) == bool(chats)
 
 
-@every_kind
+@pytest.mark.parametrize("kind", [kind for kind in OTHERS if kind != "synthflow:chats"])
 def test_the_oldest_come_first_where_asked(simulator: Simulator, kind: str) -> None:
-    order = {"sortDir": "asc"} if kind == "bland:texts" else {"sortOrder": "ASC"}
+    order = {"bland:texts": {"sortDir": "asc"}, "openai:sessions": {"order": "asc"}}.get(kind, {"sortOrder": "ASC"})
     assert walk(simulator, kind, 9, **order) == ids(simulator, kind)[::-1]
 
 
@@ -163,7 +164,7 @@ def test_a_page_of_a_million_makes_no_more_than_one_of_a_thousand(kind: str, mon
     pages: list[list[dict[str, Any]]] = []
     for chats in (1000, 1_000_000):
         world = Simulator(chats=chats, now=NOW)
-        asked = OTHERS[kind].far_down if chats > 1000 else {"limit" if kind in VAPI else "pageSize": 50}
+        asked = OTHERS[kind].far_down if chats > 1000 else {"pageSize" if kind == "bland:texts" else "limit": 50}
         pages.append(rows_in(read(answer_to(world, kind, OTHERS[kind].call(asked)))))
     assert [len(page) for page in pages] == [50, 50]
     few, many = (sum(count for size, count in made.items() if (size > 1000) == is_large) for is_large in (False, True))
@@ -174,7 +175,7 @@ def test_a_page_of_a_million_makes_no_more_than_one_of_a_thousand(kind: str, mon
 @every_kind
 def test_pages_close_up_where_some_were_deleted(simulator: Simulator, kind: str) -> None:
     everything = ids(simulator, kind)
-    gone = {everything[0], everything[3], everything[4], everything[-1]}
+    gone = {everything[0], everything[7], everything[8], everything[-1]}  # not all can be deleted while they run
     for id in gone:
         before = record(simulator, kind, id)
         answer = ask(simulator, kind, f"/{id}", method="DELETE")
@@ -493,7 +494,7 @@ async def test_what_is_withheld_is_forbidden_and_the_rest_is_not(kind: str) -> N
     ):
         statuses: dict[str, int] = {}
         for name, listed in {provider: LISTS[provider], **OTHERS}.items():
-            url = running.base_url(name.partition(":")[0]) + listed.path
+            url = running.base_url(name.partition(":")[0]) + listed.call({}).target
             async with session.get(url, headers=listed.key("any")) as answer:
                 statuses[name] = answer.status
                 body = msgspec.json.decode(await answer.read())
