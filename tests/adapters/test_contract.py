@@ -422,6 +422,8 @@ def _without_stranger(conversation: Conversation) -> Json:
 
 
 def _stripped(value: Json) -> Json:
+    if isinstance(value, str) and isinstance(inner := _as_json(value), dict):
+        return _stripped(inner)  # arguments of a tool, written as JSON text
     if isinstance(value, dict):
         return {name: _stripped(inner) for name, inner in value.items() if name != "zz_unheard_of"}
     return [_stripped(inner) for inner in value] if isinstance(value, list) else value
