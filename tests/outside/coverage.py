@@ -61,6 +61,18 @@ def _fish_audio(specification: Specification) -> Mapping[str, list[Json]]:
     return {"conversations": [rows[0], specification.answer("get", "/v1/agent/sessions/{session_id}")]}
 
 
+def _openai(specification: Specification) -> Mapping[str, list[Json]]:
+    thread = specification.answer("get", "/chatkit/threads/{thread_id}")
+    said = specification.answer("get", "/chatkit/threads/{thread_id}/items")
+    session = specification.answer("get", "/agents/sessions/{session_id}")
+    items = specification.answer("get", "/agents/sessions/{session_id}/items")
+    turns = specification.answer("get", "/agents/sessions/{session_id}/turns")
+    return {
+        "threads": [thread, {"thread": thread, "items": [said]}],
+        "sessions": [session, {"session": session, "items": [items], "turns": [turns]}],
+    }
+
+
 SPECIFIED: Mapping[str, tuple[str, _Payloads]] = {
     "elevenlabs": ("elevenlabs.json", _elevenlabs),
     "vapi": (
@@ -83,6 +95,7 @@ SPECIFIED: Mapping[str, tuple[str, _Payloads]] = {
     "liveavatar": ("liveavatar-sessions.json", _liveavatar),
     "beyond_presence": ("beyond-presence.json", _beyond_presence),
     "fish_audio": ("fish-audio-agent-sessions.json", _fish_audio),
+    "openai": ("openai-agents-chatkit.json", _openai),
 }
 """By provider: the file of its specification, and its payloads of a conversation."""
 
