@@ -299,7 +299,7 @@ def test_a_thread_ends_when_it_is_closed(status: object, expected: Status, reaso
 
 
 def test_thoughts_are_internal_and_steps_are_not() -> None:
-    kinds = [
+    kinds: list[dict[str, Any]] = [
         {"type": "chatkit.task", "task_type": "thought", "heading": "Hm"},
         {"type": "chatkit.task", "task_type": "custom", "heading": "Asked"},
         {"type": "chatkit.task_group", "tasks": [{"type": "thought", "summary": "Hm"}, None]},

@@ -31,7 +31,7 @@ from ._webhook import events
 
 __all__ = ["ADAPTER", "delete", "events", "get", "list_page", "normalize", "refusal", "send", "sign", "start"]
 
-_session = msgspec.json.Decoder(Session, strict=False)
+_row = msgspec.json.Decoder(Session, strict=False)
 _items = msgspec.json.Decoder(SessionItems, strict=False)
 _turns = msgspec.json.Decoder(Turns, strict=False)
 
@@ -65,8 +65,8 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
     ids = {"id": id}
     misfits: list[Issue] = []
     # https://github.com/openai/openai-python/tree/main/src/openai/resources/beta/agents
-    reply = yield Request("GET", "/agents/sessions/{id}", ids=ids, headers=_BETA, reads=_session)
-    session = read_or_raise(reply, lambda body: decode(body, _session, misfits))
+    reply = yield Request("GET", "/agents/sessions/{id}", ids=ids, headers=_BETA, reads=_row)
+    session = read_or_raise(reply, lambda body: decode(body, _row, misfits))
     issues = Issues([Issue(f"session.{misfit.place}", misfit.reason) for misfit in misfits])
     parts: dict[str, Any] = {"session": msgspec.Raw(reply.body)}
     parts["items"], items, more = yield from pages_of("/agents/sessions/{id}/items", ids, _BETA, _items, "items")
