@@ -16,7 +16,7 @@ from conversations_hub.testing.simulator._truth import Phase, ToolUse, Truth, Tu
 
 from .clock import NOW
 
-__all__ = ["FACTS", "Case", "ProviderFacts", "Spoken"]
+__all__ = ["FACTS", "NEVER_LATE", "Case", "ProviderFacts", "Spoken"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +162,8 @@ class ProviderFacts:
 
     # of its tools
     has_tools: bool = True
+    has_results: bool = True
+    """Whether it reports what the tools returned."""
     is_error: Callable[[ToolUse], object] = lambda tool: tool.is_error
     own_tools: Collection[str] = ()
     """Names of the provider's built-in tools."""
@@ -987,3 +989,6 @@ FACTS: Mapping[str, ProviderFacts] = {
     "anam": _ANAM,
     "liveavatar": _LIVEAVATAR,
 }
+
+NEVER_LATE = frozenset({"claude", "openai"})
+"""Whose transcripts can be read while a conversation runs, so that none is pending."""
