@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from ..events import Event
 from ..schema import Conversation, TranscriptTurn
 from ..webhooks import verify
 from ..wire import Flow, Request, Response
-from ._flows import Driven, drive
+from ._flows import Driven, WrongNumberOfAnswers, drive
 
 __all__ = ["Case", "Replayed", "account_of", "cases_in", "delivered", "read_exchange", "replay", "walk"]
 
@@ -152,16 +153,33 @@ def delivered(adapter: Adapter, case: Case) -> list[Event]:
 def walk(
     adapter: Adapter, account: Account, case: Case, *, cursor: str | None = None, skip: int = 0
 ) -> Iterator[Driven[RawPage]]:
-    """Walk a recorded list page by page; with `cursor`, from the answer after the first `skip` answers."""
+    """Walk a recorded list page by page; with `cursor`, from the answer after the first `skip` answers.
+
+    A page takes as many answers as it asks for.
+    """
     resource, _ = case.resource(adapter)
     if resource.list_page is None:
         raise AssertionError(f"{adapter.name} cannot list")
-    for answer in case.answers[skip:]:
-        driven = drive(resource.list_page(account, case.query, cursor), answer)
+    while skip < len(case.answers):
+        driven = _page(resource.list_page, account, case, cursor, skip)
         yield driven
+        skip += len(driven.requests)
         cursor = driven.result.cursor
         if cursor is None:
             return
+
+
+def _page(
+    list_page: Callable[[Account, Query, str | None], Flow[RawPage]],
+    account: Account,
+    case: Case,
+    cursor: str | None,
+    skip: int,
+) -> Driven[RawPage]:
+    for last in range(skip + 1, len(case.answers)):
+        with suppress(WrongNumberOfAnswers):
+            return drive(list_page(account, case.query, cursor), *case.answers[skip:last])
+    return drive(list_page(account, case.query, cursor), *case.answers[skip:])
 
 
 def _flow(adapter: Adapter, account: Account, case: Case) -> Flow[Any]:
