@@ -402,7 +402,7 @@ def _check_refused(mutant: Mutant, error: PayloadError) -> None:
     """Only a missing id or a broken structure is refused; a single odd value never is."""
     assert "zz_unheard_of" not in str(error)
     is_id = mutant.place.rpartition(".")[2].lower().endswith("id")
-    is_at_the_top = "." not in mutant.place.removeprefix("data.")  # of an envelope too
+    is_at_the_top = "." not in mutant.place.removeprefix("data.").removeprefix("response.")  # of an envelope too
     is_gone = mutant.change in {"dropped", "null"} and is_at_the_top
     is_structure = is_gone or mutant.change in _STRUCTURAL
     assert is_id or is_structure, f"{mutant}: {error}"
