@@ -73,6 +73,16 @@ def _openai(specification: Specification) -> Mapping[str, list[Json]]:
     }
 
 
+def _synthflow(specification: Specification) -> Mapping[str, list[Json]]:
+    page = specification.answer("get", "/calls")
+    rows = page["response"]["calls"] if isinstance(page, dict) and isinstance(page["response"], dict) else None
+    assert isinstance(rows, list)
+    return {
+        "calls": [rows[0], specification.answer("get", "/calls/{call_id}")],
+        "chats": [specification.answer("get", "/chat/{chat_id}")],
+    }
+
+
 SPECIFIED: Mapping[str, tuple[str, _Payloads]] = {
     "elevenlabs": ("elevenlabs.json", _elevenlabs),
     "vapi": (
@@ -96,6 +106,7 @@ SPECIFIED: Mapping[str, tuple[str, _Payloads]] = {
     "beyond_presence": ("beyond-presence.json", _beyond_presence),
     "fish_audio": ("fish-audio-agent-sessions.json", _fish_audio),
     "openai": ("openai-agents-chatkit.json", _openai),
+    "synthflow": ("synthflow-calls-chat.json", _synthflow),
 }
 """By provider: the file of its specification, and its payloads of a conversation."""
 
