@@ -121,7 +121,8 @@ def test_a_row_and_a_record_name_the_same_status_otherwise(word: str, status: St
     ],
 )
 def test_why_a_call_ended(members: dict[str, Any], reason: EndReason | None) -> None:
-    assert row(**{"call_status": "completed", **members}).end_reason is reason
+    told: dict[str, Any] = {"call_status": "completed", **members}
+    assert row(**told).end_reason is reason
 
 
 # instants
