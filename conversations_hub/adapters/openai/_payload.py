@@ -99,6 +99,14 @@ class Session(msgspec.Struct):
     usage: AnyJson = None
 
 
+class Approval(msgspec.Struct):
+    """What the agent asks to be allowed, or what was decided."""
+
+    type: str | None = None
+    reason: str | None = None
+    action: str | None = None
+
+
 class SessionItem(msgspec.Struct):
     """One entry of a session; which members it has depends on its type."""
 
@@ -121,9 +129,8 @@ class SessionItem(msgspec.Struct):
     duration_ms: Seconds | None = None  # not in seconds, but within the same bounds
     action: AnyJson = None
     title: str | None = None
-    request_id: Id | None = None
-    request: AnyJson = None
-    response: AnyJson = None
+    request: Approval | None = None
+    response: Approval | None = None
     agent_id: Id | None = None
     model: str | None = None
     reasoning_effort: str | None = None
@@ -252,6 +259,9 @@ SESSIONS_LEFT = {
     "items[].data[].content[].image_url": "may be the picture itself",
     "items[].data[].content[].encrypted_content": "cannot be read",
     "items[].data[].summary[].type": _KIND,
+    "items[].data[].request_id": "a decision comes after its request",
+    "items[].data[].request.*": "a form for people",
+    "items[].data[].response.*": "a form for people",
     **_of_pages("turns"),
     "turns[].data[].object": _KIND,
     "turns[].data[].session_id": "the id of the session",

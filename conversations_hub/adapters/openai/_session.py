@@ -42,7 +42,7 @@ from ...schema import (
 )
 from ._pages import PER_SECOND
 from ._payload import Agent as SentAgent
-from ._payload import Environment, Part, Session, SessionItem, SessionItems, Turns
+from ._payload import Approval, Environment, Part, Session, SessionItem, SessionItems, Turns
 
 __all__ = ["normalize", "read"]
 
@@ -215,8 +215,9 @@ def _told(item: SessionItem, place: str, participants: Participants, issues: lis
             yield _call(item, name or None, json_text(item.arguments))
             yield from _own_result(item)
         case "computer_use_approval_request" | "computer_use_approval_request_result":
-            asked = {"request_id": item.request_id, "request": item.request, "response": item.response}
-            yield _internal(Role.SYSTEM, json_text(without_empty(asked)) or "", None)
+            approval = item.request or item.response or Approval()
+            words = (approval.type, approval.reason, approval.action)
+            yield _internal(Role.SYSTEM, ": ".join(word for word in words if word), None)
         case "agent_message":
             yield _internal(Role.ASSISTANT, said, _sender(item, participants))
         case str() if item.type in _CALLS:
