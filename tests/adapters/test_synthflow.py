@@ -229,7 +229,7 @@ def test_variables_are_named_by_agent_and_left_out_if_they_were_not_collected() 
     read = row(collected_variables=variables, judge_results=[{"goal": "true"}])
 
     assert read.analysis is not None
-    assert read.analysis.collected == {"judge_results": [{"goal": "true"}], "m1.a": 1, "m1.c": 3}
+    assert read.analysis.collected == {"judge_results": [{"goal": "true"}], "m1": {"a": 1, "c": 3}}
 
 
 @pytest.mark.parametrize(("goal", "success"), [("true", True), ("False", False), ("partial", None), (True, True)])

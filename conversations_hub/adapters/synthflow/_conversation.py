@@ -260,17 +260,19 @@ def _analysis(sent: Call, analysis: Mapping[str, Any]) -> Analysis | None:
     )
 
 
-def _collected(variables: AnyJson) -> dict[str, Any]:
+def _collected(variables: AnyJson) -> dict[str, dict[str, Any]]:
     """Return the values of the variables that were collected, by agent and name."""
-    found: dict[str, Any] = {}
-    for agent, named in members_of(variables).items():
-        for name, sent in members_of(named).items():
-            one = members_of(sent)
-            if "value" not in one:
-                found[f"{agent}.{name}"] = sent
-            elif one.get("collected") is not False:
-                found[f"{agent}.{name}"] = one["value"]
-    return found
+    found = {agent: _values(named) for agent, named in members_of(variables).items()}
+    return {agent: values for agent, values in found.items() if values}
+
+
+def _values(named: AnyJson) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, sent in members_of(named).items():
+        one = members_of(sent)
+        if one.get("collected") is not False:
+            values[name] = one.get("value", sent)
+    return values
 
 
 def _recordings(sent: Call, place: str, issues: list[Issue]) -> tuple[Recording, ...]:
