@@ -48,6 +48,7 @@ from conversations_hub.webhooks import verify
 from conversations_hub.wire import Request, Response
 
 ACCOUNT = Account("openai", key="key-of-the-tests")
+THREADS = ADAPTER.resources["threads"]
 T = 1790931600
 NOW = datetime(2026, 10, 2, 9, tzinfo=UTC)
 SAID = {"type": "message", "role": "user", "turn_id": "turn_1", "content": [{"type": "input_text", "text": "Hi."}]}
@@ -68,8 +69,8 @@ def got(*pages: dict[str, Any], turns: tuple[object, ...] = (), **members: Any) 
 
 def thread(*items: object, **members: Any) -> Conversation:
     sent = {"id": "cthr_1", "created_at": T, "status": {"type": "active"}, "user": "visitor-7", **members}
-    assert ADAPTER.get is not None
-    return drive(ADAPTER.get(ACCOUNT, "cthr_1"), answer(sent), answer(page(*items))).result
+    assert THREADS.get is not None
+    return drive(THREADS.get(ACCOUNT, "cthr_1"), answer(sent), answer(page(*items))).result
 
 
 def turns_of(read: Conversation) -> tuple[TranscriptTurn, ...]:
@@ -85,19 +86,19 @@ def listed(body: object, query: Query | None = None, cursor: str | None = None) 
 
 
 def test_each_kind_has_a_beta_header_of_its_own() -> None:
-    assert ADAPTER.list_page is not None
-    [threads] = drive(ADAPTER.list_page(ACCOUNT, Query(), None), answer(page())).requests
+    assert THREADS.list_page is not None
+    [threads] = drive(THREADS.list_page(ACCOUNT, Query(), None), answer(page())).requests
     [sessions] = listed(page()).requests
 
     assert threads.headers == {"OpenAI-Beta": "chatkit_beta=v1"}
     assert sessions.headers == {"OpenAI-Beta": "agents=v1"}
 
 
-@pytest.mark.parametrize("id", ["sess_1", "sessions:other_1"])
-def test_a_session_is_known_by_its_prefix_and_any_other_id_by_the_name_of_its_kind(id: str) -> None:
-    assert ADAPTER.resource_of(id)[0] == "sessions"
-    assert ADAPTER.resource_of("cthr_1")[0] == "threads"
-    assert ADAPTER.id_for_all("sessions", id.removeprefix("sessions:")) == id
+@pytest.mark.parametrize("id", ["cthr_1", "threads:other_1"])
+def test_a_thread_is_known_by_its_prefix_or_by_the_name_of_its_kind(id: str) -> None:
+    assert ADAPTER.resource_of(id)[0] == "threads"
+    assert ADAPTER.resource_of("sess_1")[0] == "sessions"
+    assert ADAPTER.id_for_all("threads", id.removeprefix("threads:")) == id
 
 
 def test_organization_and_project_are_sent_if_the_account_has_them() -> None:
@@ -140,11 +141,11 @@ def test_items_that_go_round_in_a_circle_are_refused() -> None:
 
 
 def test_only_the_walk_of_threads_ends_at_an_instant() -> None:
-    assert ADAPTER.list_page is not None
+    assert THREADS.list_page is not None
     row = {"id": "cthr_1", "created_at": T - 60}
     since = Query(since=NOW)
 
-    assert drive(ADAPTER.list_page(ACCOUNT, since, None), answer(page(row, more=True))).result.cursor is None
+    assert drive(THREADS.list_page(ACCOUNT, since, None), answer(page(row, more=True))).result.cursor is None
     assert listed(page({**row, "id": "sess_1"}, more=True), since).result.cursor == "sess_1"
 
 
@@ -331,7 +332,7 @@ def test_a_thread_changed_last_when_its_last_item_came() -> None:
 def test_nobody_is_called_and_deleting_takes_no_options() -> None:
     with pytest.raises(UnsupportedError, match="send"):
         next(start(ACCOUNT, Start(to="+15550100123")))
-    for remove in (delete, ADAPTER.delete):
+    for remove in (delete, THREADS.delete):
         assert remove is not None
         with pytest.raises(InvalidRefError, match="no options"):
             next(remove(ACCOUNT, "x", {"force": True}))

@@ -1,4 +1,4 @@
-"""OpenAI: threads of ChatKit, GET /chatkit/threads, and sessions of agents, GET /agents/sessions; newest first.
+"""OpenAI: sessions of agents, GET /agents/sessions, and threads of ChatKit, GET /chatkit/threads; newest first.
 
 Both are paged by the id of a row, and only `get` reads their items. An item of a thread has an instant; an item of a
 session has none, so the session's turns are read too. What OpenAI keeps besides cannot be listed.
@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from ...account import Account
-from ...adapter import Adapter, Coverage, Query, RawPage, Resource, Start, Started
+from ...adapter import Adapter, Coverage, Query, RawPage, Start, Started
 from ...errors import ForbiddenError, HubError, InvalidRefError, NotFoundError, RejectedError, UnsupportedError
 from ...events import Webhook
 from ...reading.json import decode, try_decode_any
@@ -23,10 +23,10 @@ from ...schema import Conversation, Issue, Role, TranscriptTurn
 from ...signing import bearer
 from ...signing.webhooks import STANDARD_WEBHOOKS, standard_key
 from ...wire import Flow, QueryValue, Request, Response, field
-from . import _thread
 from ._pages import LARGEST_PAGE, pages_of, rows_of
-from ._payload import SESSIONS_LEFT, THREADS_LEFT, Session, SessionItems, Thread, Turns, WholeSession, WholeThread
+from ._payload import SESSIONS_LEFT, Session, SessionItems, Turns, WholeSession
 from ._session import normalize, read
+from ._thread import THREADS
 from ._webhook import events
 
 __all__ = ["ADAPTER", "delete", "events", "get", "list_page", "normalize", "refusal", "send", "sign", "start"]
@@ -122,7 +122,13 @@ def _key(secret: str) -> bytes:
     return standard_key(secret) if secret.startswith("whsec_") else secret.encode()
 
 
-_SESSIONS = Resource(
+ADAPTER = Adapter(
+    name="openai",
+    base_url="https://api.openai.com/v1",
+    docs="https://developers.openai.com/api/docs/guides/agents-api/sessions/webhooks",
+    sign=sign,
+    refusal=refusal,
+    main="sessions",
     list_page=list_page,
     page_size=LARGEST_PAGE,
     get=get,
@@ -130,35 +136,17 @@ _SESSIONS = Resource(
     send=send,
     delete=delete,
     complete_lists=False,
-    filters=("agent",),
-    id_prefix="sess_",
-    payloads=(Session, WholeSession),
-    left_to_raw=SESSIONS_LEFT,
-)
-
-ADAPTER = Adapter(
-    name="openai",
-    base_url="https://api.openai.com/v1",
-    docs="https://platform.openai.com/docs/api-reference/chatkit/threads",
-    sign=sign,
-    refusal=refusal,
-    main="threads",
-    list_page=_thread.list_page,
-    page_size=LARGEST_PAGE,
-    newest_first=True,
-    get=_thread.get,
-    delete=_thread.delete,
-    complete_lists=False,
-    resources={"sessions": _SESSIONS},
+    resources={"threads": THREADS},
     unlisted=("conversations and responses", "realtime calls", "what subagents did"),
     settings=("organization", "project"),
     secret_fields=frozenset(
         {"authorization", "client_secret", "encrypted_content", "headers", "preview_url", "remote_url"}
     ),
     webhook=Webhook(events=events, scheme=msgspec.structs.replace(STANDARD_WEBHOOKS, key=_key)),
+    filters=("agent",),
     shows=("tool calls",),
     support="specification",
     coverage=Coverage(read=128, members=191),
-    payloads=(Thread, WholeThread),
-    left_to_raw=THREADS_LEFT,
+    payloads=(Session, WholeSession),
+    left_to_raw=SESSIONS_LEFT,
 )

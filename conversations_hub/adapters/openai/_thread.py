@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from ...account import Account
-from ...adapter import Query, RawPage
+from ...adapter import Query, RawPage, Resource
 from ...errors import InvalidRefError
 from ...reading.json import decode
 from ...reading.participants import Participants
@@ -32,9 +32,9 @@ from ...schema import (
 )
 from ...wire import Flow, Request
 from ._pages import LARGEST_PAGE, PER_SECOND, pages_of, rows_of
-from ._payload import Part, Task, Thread, ThreadItem, ThreadItems, ThreadStatus
+from ._payload import THREADS_LEFT, Part, Task, Thread, ThreadItem, ThreadItems, ThreadStatus, WholeThread
 
-__all__ = ["delete", "get", "list_page", "normalize"]
+__all__ = ["THREADS", "normalize"]
 
 _thread = msgspec.json.Decoder(Thread, strict=False)
 _items = msgspec.json.Decoder(ThreadItems, strict=False)
@@ -191,3 +191,16 @@ def delete(_account: Account, id: str, options: Mapping[str, Any]) -> Flow[None]
         raise InvalidRefError("deleting a thread takes no options")
     # https://github.com/openai/openai-python/blob/main/src/openai/resources/beta/chatkit/threads.py
     yield Request("DELETE", "/chatkit/threads/{id}", ids={"id": id}, headers=_BETA, json=False)
+
+
+THREADS = Resource(
+    list_page=list_page,
+    page_size=LARGEST_PAGE,
+    newest_first=True,
+    get=get,
+    delete=delete,
+    complete_lists=False,
+    id_prefix="cthr_",
+    payloads=(Thread, WholeThread),
+    left_to_raw=THREADS_LEFT,
+)

@@ -48,7 +48,6 @@ def events(body: bytes) -> Sequence[Event]:
             kind=kind,
             provider_kind=sent.type,
             id=text(sent.id),
-            resource="sessions" if id else None,
             conversation_id=id,
             conversation=_told_by(body, id, sent, about, issues) if id and sent.type in _KINDS else None,
             occurred_at=instant(sent.created_at, "created_at", [], per_second=PER_SECOND),
