@@ -28,6 +28,8 @@ BUILTIN = (
     "fish_audio",
     "cartesia",
     "claude",
+    "openai",
+    "synthflow",
 )
 """The providers that come with the package; each is a module of that name here."""
 

@@ -71,6 +71,28 @@ def _claude(specification: Specification) -> Mapping[str, list[Json]]:
     return {"sessions": [session, {"session": session, "events": [events]}]}
 
 
+def _openai(specification: Specification) -> Mapping[str, list[Json]]:
+    thread = specification.answer("get", "/chatkit/threads/{thread_id}")
+    said = specification.answer("get", "/chatkit/threads/{thread_id}/items")
+    session = specification.answer("get", "/agents/sessions/{session_id}")
+    items = specification.answer("get", "/agents/sessions/{session_id}/items")
+    turns = specification.answer("get", "/agents/sessions/{session_id}/turns")
+    return {
+        "threads": [thread, {"thread": thread, "items": [said]}],
+        "sessions": [session, {"session": session, "items": [items], "turns": [turns]}],
+    }
+
+
+def _synthflow(specification: Specification) -> Mapping[str, list[Json]]:
+    page = specification.answer("get", "/calls")
+    rows = page["response"]["calls"] if isinstance(page, dict) and isinstance(page["response"], dict) else None
+    assert isinstance(rows, list)
+    return {
+        "calls": [rows[0], specification.answer("get", "/calls/{call_id}")],
+        "chats": [specification.answer("get", "/chat/{chat_id}")],
+    }
+
+
 SPECIFIED: Mapping[str, tuple[str, _Payloads]] = {
     "elevenlabs": ("elevenlabs.json", _elevenlabs),
     "vapi": (
@@ -95,6 +117,8 @@ SPECIFIED: Mapping[str, tuple[str, _Payloads]] = {
     "fish_audio": ("fish-audio-agent-sessions.json", _fish_audio),
     "cartesia": ("cartesia.yaml", _cartesia),
     "claude": ("claude-managed-agents-sessions.json", _claude),
+    "openai": ("openai-agents-chatkit.json", _openai),
+    "synthflow": ("synthflow-calls-chat.json", _synthflow),
 }
 """By provider: the file of its specification, and its payloads of a conversation."""
 

@@ -16,7 +16,7 @@ from conversations_hub.testing.simulator._truth import Phase, ToolUse, Truth, Tu
 
 from .clock import NOW
 
-__all__ = ["FACTS", "Case", "ProviderFacts", "Spoken"]
+__all__ = ["FACTS", "NEVER_LATE", "Case", "ProviderFacts", "Spoken"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +162,8 @@ class ProviderFacts:
 
     # of its tools
     has_tools: bool = True
+    has_results: bool = True
+    """Whether it reports what the tools returned."""
     is_error: Callable[[ToolUse], object] = lambda tool: tool.is_error
     own_tools: Collection[str] = ()
     """Names of the provider's built-in tools."""
@@ -1035,6 +1037,109 @@ _SYNTHFLOW = ProviderFacts(
 )
 
 
+# Cartesia: https://docs.cartesia.ai/api-reference/agents/calls/get-call, version 2026-03-01 and later
+
+
+def _cartesia_status(case: Case) -> Status:
+    if not case.is_over:
+        return Status.IN_PROGRESS if case.phase is Phase.LIVE else Status.QUEUED
+    if case.ending is EndReason.NO_ANSWER and case.is_dialled:
+        return Status.NO_ANSWER
+    return Status.FAILED if not case.is_held or case.ending is EndReason.ERROR else Status.ENDED
+
+
+def _cartesia_end_reason(case: Case) -> EndReason | None:
+    if case.ending is EndReason.NO_ANSWER:
+        missed = EndReason.BUSY if case.bits(2) else EndReason.NO_ANSWER
+        return missed if case.is_dialled else EndReason.CUSTOMER_ENDED
+    if case.ending is EndReason.CUSTOMER_ENDED and case.bits(3, 7) == 7:
+        return EndReason.SILENCE
+    others = {EndReason.TRANSFERRED: EndReason.AGENT_ENDED, EndReason.CANCELLED: EndReason.API_ENDED}
+    return case.ending and others.get(case.ending, case.ending)
+
+
+_CARTESIA = ProviderFacts(
+    missing=("agent", "cost", "created_at", "direction", "has_human_agent", "order", "success", "title"),
+    status=_cartesia_status,
+    end_reason=_cartesia_end_reason,
+    channel=_phone_or_web,
+    agent_id=lambda _: "agent_",  # one after the other took all calls
+    has_recording=lambda _: ANY,  # only a request of its own tells
+    timestamp=lambda _: ANY,  # only offsets are sent
+    interrupted=lambda spoken: spoken.turn.interrupted if spoken.turn.role is Role.ASSISTANT else None,
+    latency_name="tts_ttfb",
+    has_results=False,
+    deliveries={
+        "call_started": (EventKind.STARTED, ("started_at",)),
+        "call_completed": (EventKind.ENDED, ("status", "end_reason", "started_at", "ended_at")),
+        "call_failed": (EventKind.ENDED, ("status", "end_reason", "started_at", "ended_at")),
+        "post_call_analysis": (EventKind.ANALYSIS_READY, ()),
+    },
+    signs_body=False,
+)
+
+
+# Claude: https://platform.claude.com/docs/en/managed-agents/reference
+
+
+def _claude_is_archived(case: Case) -> bool:
+    """Whether it was put away; of what customers end themselves, half rests idle for ever."""
+    if case.ending is EndReason.CUSTOMER_ENDED:
+        return bool(case.bits(0))
+    return case.ending in {EndReason.AGENT_ENDED, EndReason.API_ENDED, EndReason.CANCELLED}
+
+
+def _claude_is_over(case: Case) -> bool:
+    return _claude_is_archived(case) or case.ending is EndReason.ERROR
+
+
+def _claude_status(case: Case) -> Status:
+    if not _claude_is_over(case):
+        return Status.IN_PROGRESS
+    return Status.ENDED if _claude_is_archived(case) else Status.FAILED
+
+
+def _claude_end_reason(case: Case) -> EndReason | None:
+    return {Status.ENDED: EndReason.API_ENDED, Status.FAILED: EndReason.ERROR}.get(_claude_status(case))
+
+
+def _claude_timed(fact: TurnFact) -> TurnFact:
+    """Report no instant for what still waits for the agent."""
+
+    def told(spoken: Spoken) -> object:
+        waits = spoken.turn is spoken.case.turns[-1] and spoken.turn.role is Role.USER
+        return None if waits and spoken.case.phase is Phase.LIVE else fact(spoken)
+
+    return told
+
+
+_CLAUDE = ProviderFacts(
+    missing=(
+        *("has_human_agent", "has_recording", "interrupted", "latency", "length", "order", "phone", "started_at"),
+        "summary",
+    ),
+    status=_claude_status,
+    end_reason=_claude_end_reason,
+    channel=lambda _: Channel.CHAT,
+    direction=lambda _: Direction.INBOUND,
+    ended_at=lambda case: case.truth.ended if _claude_is_over(case) else None,
+    duration=lambda case: case.truth.ended - case.truth.created if _claude_is_over(case) else None,
+    state=lambda _: TranscriptState.AVAILABLE,
+    heard=lambda case: case.turns,
+    start=_claude_timed(lambda spoken: spoken.began - spoken.case.truth.created),
+    timestamp=_claude_timed(lambda spoken: spoken.began),
+    deliveries={
+        "session.created": (EventKind.STARTED, ()),
+        "session.status_run_started": (EventKind.UPDATED, ()),
+        "session.status_idled": (EventKind.TRANSCRIPT_READY, ()),
+        "session.idled": (EventKind.TRANSCRIPT_READY, ()),
+        "session.archived": (EventKind.ENDED, ()),
+        "session.status_terminated": (EventKind.ENDED, ()),
+        "session.outcome_evaluation_ended": (EventKind.ANALYSIS_READY, ()),
+    },
+)
+
+
 FACTS: Mapping[str, ProviderFacts] = {
     "tavus": _TAVUS,
     "anyreach": _ANYREACH,
@@ -1051,4 +1156,10 @@ FACTS: Mapping[str, ProviderFacts] = {
     "liveavatar": _LIVEAVATAR,
     "openai": _OPENAI,
     "synthflow": _SYNTHFLOW,
+    "cartesia": _CARTESIA,
+    "claude": _CLAUDE,
 }
+
+
+NEVER_LATE = frozenset({"claude", "openai"})
+"""Whose transcripts can be read while a conversation runs, so that none is pending."""

@@ -229,6 +229,38 @@ def _synthflow_chats(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterato
         more, asked["cursor"] = page["has_more"], page["next_cursor"]
 
 
+# https://docs.cartesia.ai/api-reference/agents/calls
+_CARTESIA_AGENTS = ("agent_a_2026", "agent_b_2025", "agent_c_2024")
+"""Who took calls, the latest first: there is one list for each."""
+
+
+def _cartesia(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
+    for agent in _CARTESIA_AGENTS:
+        asked = {"agent_id": agent, "limit": size, **filters}
+        more = True
+        while more:
+            page = ask(asked)
+            yield from (row["id"] for row in page["data"])
+            # A full page that does not say is not the last one.
+            following = page.get("next_page", page["data"][-1]["id"] if len(page["data"]) == size else None)
+            more, asked["starting_after"] = following is not None, following
+
+
+# https://platform.claude.com/docs/en/managed-agents/reference
+def _claude(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
+    asked = {"include_archived": "true", "limit": size, **filters}
+    while True:
+        page = ask(asked)
+        yield from (row["id"] for row in page["data"])
+        if page["next_page"] is None:
+            return
+        asked["page"] = page["next_page"]
+
+
+def _claude_key(key: str) -> dict[str, str]:
+    return {"x-api-key": key, "anthropic-version": "2026-10-21", "anthropic-beta": "managed-agents-2026-04-01"}
+
+
 # https://docs.vapi.ai/api-reference/chats/list
 def _vapi_pages(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
     page, more = 1, True
@@ -364,6 +396,21 @@ LISTS = {
         always={"model_id": _SYNTHFLOW_MODELS[0]},
         far_down={"model_id": _SYNTHFLOW_MODELS[1], "limit": 50, "offset": 400_000},
         words=lambda body: body["message"],
+    ),
+    "cartesia": DocumentedList(
+        path="/agents/calls",
+        key=lambda key: {"authorization": f"Bearer {key}", "cartesia-version": "2026-08-14"},
+        walk=_cartesia,
+        always={"agent_id": _CARTESIA_AGENTS[0]},
+        far_down={"agent_id": _CARTESIA_AGENTS[2], "limit": 50},
+        words=lambda body: body["error"],
+    ),
+    "claude": DocumentedList(
+        path="/v1/sessions",
+        key=_claude_key,
+        walk=_claude,
+        far_down={"limit": 50, "created_at[lt]": "2025-12-01T00:00:00Z", "include_archived": "true"},
+        words=lambda body: body["error"]["message"],
     ),
 }
 """By provider; each gives the newest first unless asked otherwise."""
