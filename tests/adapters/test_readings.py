@@ -76,6 +76,9 @@ STRAYS: dict[str, Callable[[Any], list[object]]] = {
     "fish_audio": lambda stray: [
         {"session_id": "c1", "status": "completed", "items": [{"role": "user", "content": "Hi."}, stray]}
     ],
+    "intercom": lambda stray: [
+        {"id": "c1", "conversation_parts": {"conversation_parts": [{"body": "Hi.", "author": {"type": "user"}}, stray]}}
+    ],
     "retell": lambda stray: [
         {"call_id": "c1", "call_status": "ended", "transcript_object": [{"role": "user", "content": "Hi."}, stray]}
     ],
@@ -278,6 +281,10 @@ MISFITS: dict[str, tuple[list[object], str]] = {
         "metadata.cost",
     ),
     "fish_audio": ([{"session_id": "c1", "items": [{"role": "user", "content": 7}]}], "items[0].content"),
+    "intercom": (
+        [{"id": "c1", "conversation_parts": {"conversation_parts": [{"body": 7}]}}],
+        "conversation_parts.conversation_parts[0].body",
+    ),
     "retell": ([{"call_id": "c1", "transcript_object": [{"content": 7}]}], "transcript_object[0].content"),
     "tavus": (
         [{"conversation_id": "c1", "events": [{"event_type": "system.pal_joined", "timestamp": "soon"}]}],
@@ -328,6 +335,10 @@ def test_in_a_delivery_a_place_begins_at_the_delivery() -> None:
                 "items": [{"role": "user", "created_at": "then"}],
             },
             "items[0].created_at session.conversation_started_at session.duration_seconds",
+        ),
+        "intercom": (
+            {"topic": "conversation.user.replied", "data": {"item": {"id": "c1", "title": 7, "updated_at": "soon"}}},
+            "data.item.title data.item.updated_at",
         ),
         "retell": ({"event": "call_ended", "call": {"call_id": "c1", "agent_name": 7}}, "call.agent_name"),
         "tavus": (

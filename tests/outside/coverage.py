@@ -61,6 +61,12 @@ def _fish_audio(specification: Specification) -> Mapping[str, list[Json]]:
     return {"conversations": [rows[0], specification.answer("get", "/v1/agent/sessions/{session_id}")]}
 
 
+def _intercom(specification: Specification) -> Mapping[str, list[Json]]:
+    conversation = specification.answer("get", "/conversations/{conversation_id}")
+    calls = specification.answer("post", "/calls/search")
+    return {"conversations": [conversation, {"conversation": conversation, "calls": calls}]}
+
+
 SPECIFIED: Mapping[str, tuple[str, _Payloads]] = {
     "elevenlabs": ("elevenlabs.json", _elevenlabs),
     "vapi": (
@@ -83,6 +89,7 @@ SPECIFIED: Mapping[str, tuple[str, _Payloads]] = {
     "liveavatar": ("liveavatar-sessions.json", _liveavatar),
     "beyond_presence": ("beyond-presence.json", _beyond_presence),
     "fish_audio": ("fish-audio-agent-sessions.json", _fish_audio),
+    "intercom": ("intercom.yaml", _intercom),
 }
 """By provider: the file of its specification, and its payloads of a conversation."""
 
