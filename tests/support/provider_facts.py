@@ -9,6 +9,8 @@ from decimal import Decimal
 from typing import Any
 from unittest.mock import ANY
 
+import msgspec
+
 from conversations_hub import Conversation
 from conversations_hub.events import EventKind
 from conversations_hub.schema import Channel, Direction, EndReason, Role, Status, TranscriptState
@@ -162,6 +164,7 @@ class ProviderFacts:
 
     # of its tools
     has_tools: bool = True
+    arguments: Callable[[ToolUse], object] = lambda tool: tool.arguments
     is_error: Callable[[ToolUse], object] = lambda tool: tool.is_error
     own_tools: Collection[str] = ()
     """Names of the provider's built-in tools."""
@@ -972,6 +975,73 @@ _LIVEAVATAR = ProviderFacts(
 )
 
 
+# AssemblyAI: https://www.assemblyai.com/docs/voice-agents/voice-agent-api/session-history
+
+
+def _assemblyai_began(case: Case) -> float:
+    return case.truth.created if case.truth.answered is None else case.truth.answered
+
+
+def _assemblyai_state(case: Case) -> object:
+    # How long a session may be without its files is not documented.
+    is_young = not case.is_held and case.is_over and case.present - case.truth.ended < 86_400.0
+    return ANY if is_young else _state(case)
+
+
+def _assemblyai_timed(fact: TurnFact) -> TurnFact:
+    """Report no times of greetings and of answers that took a tool, in some sessions."""
+
+    def found(spoken: Spoken) -> object:
+        is_plain = spoken.turn.role is Role.USER or (spoken.before is not None and not _has_tool_before(spoken))
+        return fact(spoken) if is_plain or spoken.case.bits(3) else None
+
+    return found
+
+
+def _has_tool_before(spoken: Spoken) -> bool:
+    """Whether a tool was used between this turn and the one before it."""
+    began = spoken.before.start if spoken.before else 0.0
+    return any(turn.tool for turn in spoken.case.turns if began <= turn.start <= spoken.turn.start)
+
+
+_ASSEMBLYAI = ProviderFacts(
+    missing=("cost", "has_human_agent", "order", "phone", "success", "summary", "title"),
+    status=lambda case: (
+        Status.FAILED if case.ending is EndReason.ERROR else Status.ENDED if case.is_over else Status.IN_PROGRESS
+    ),
+    end_reason=lambda case: (
+        EndReason.CUSTOMER_ENDED
+        if case.ending in {EndReason.CUSTOMER_ENDED, EndReason.CANCELLED}
+        else ANY
+        if case.ending
+        else None
+    ),
+    channel=lambda _: Channel.WEB,
+    direction=lambda _: Direction.INBOUND,
+    agent=lambda _: ANY,  # only a request of its own tells
+    agent_id=lambda case: str(case.truth.scenario.number) if case.bits(0, 7) else None,
+    started_at=lambda case: case.truth.answered if case.is_settled else case.truth.created,
+    ended_at=_end,
+    duration=lambda case: case.truth.ended - _assemblyai_began(case) if case.is_over else None,
+    state=_assemblyai_state,
+    start=_assemblyai_timed(lambda spoken: spoken.turn.start),
+    timestamp=_assemblyai_timed(lambda spoken: spoken.began),
+    length=_assemblyai_timed(lambda spoken: spoken.turn.duration),
+    interrupted=lambda spoken: spoken.turn.interrupted if spoken.turn.role is Role.ASSISTANT else ANY,
+    latency=lambda spoken: None if _has_tool_before(spoken) else spoken.turn.latency or None,
+    latency_name="time_to_first_audio",
+    # Sent as an object, not as the text of one.
+    arguments=lambda tool: msgspec.json.encode(msgspec.json.decode(tool.arguments)).decode(),
+    deliveries={
+        "session.started": (ANY, ()),
+        "call.connected": (ANY, ()),
+        "session.completed": (ANY, ()),
+        "call.failed": (ANY, ()),
+        "call.ended": (ANY, ()),
+    },
+)
+
+
 FACTS: Mapping[str, ProviderFacts] = {
     "tavus": _TAVUS,
     "anyreach": _ANYREACH,
@@ -986,4 +1056,5 @@ FACTS: Mapping[str, ProviderFacts] = {
     "fish_audio": _FISH_AUDIO,
     "anam": _ANAM,
     "liveavatar": _LIVEAVATAR,
+    "assemblyai": _ASSEMBLYAI,
 }

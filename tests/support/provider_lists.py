@@ -210,6 +210,16 @@ def _bland_texts(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[st
         page, pages = page + 1, answer["extra"]["pagination"]["totalPages"]
 
 
+# https://www.assemblyai.com/docs/api-reference/voice-agent-api/list-sessions
+def _assemblyai(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
+    asked = {"limit": size, **filters}
+    more = True
+    while more:
+        page = ask(asked)
+        yield from (row["id"] for row in page["sessions"])
+        more, asked["cursor"] = page["has_more"], page["response_metadata"]["next_cursor"]
+
+
 _DECEMBER = 1764547200
 """2025-12-01, in Unix seconds."""
 
@@ -311,6 +321,13 @@ LISTS = {
         always={"type": "historic"},
         far_down={"page_size": 50, "page": 19000},
         words=lambda body: body["message"],
+    ),
+    "assemblyai": DocumentedList(
+        path="/v1/sessions",
+        key=lambda key: {"authorization": key},
+        walk=_assemblyai,
+        far_down={"limit": 50, "cursor": base64.urlsafe_b64encode(str(_DECEMBER).encode()).decode()},
+        words=lambda body: body["error"],
     ),
 }
 """By provider; each gives the newest first unless asked otherwise."""
