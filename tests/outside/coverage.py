@@ -67,6 +67,14 @@ def _intercom(specification: Specification) -> Mapping[str, list[Json]]:
     return {"conversations": [conversation, {"conversation": conversation, "calls": calls}]}
 
 
+def _chatwoot(specification: Specification) -> Mapping[str, list[Json]]:
+    conversations = "/api/v1/accounts/{account_id}/conversations"
+    conversation = specification.answer("get", f"{conversations}/{{conversation_id}}")
+    messages = specification.answer("get", f"{conversations}/{{conversation_id}}/messages")
+    created = specification.answer("post", conversations)
+    return {"conversations": [conversation, {"conversation": conversation, "messages": [messages]}, created]}
+
+
 SPECIFIED: Mapping[str, tuple[str, _Payloads]] = {
     "elevenlabs": ("elevenlabs.json", _elevenlabs),
     "vapi": (
@@ -90,6 +98,7 @@ SPECIFIED: Mapping[str, tuple[str, _Payloads]] = {
     "beyond_presence": ("beyond-presence.json", _beyond_presence),
     "fish_audio": ("fish-audio-agent-sessions.json", _fish_audio),
     "intercom": ("intercom.yaml", _intercom),
+    "chatwoot": ("chatwoot.yaml", _chatwoot),
 }
 """By provider: the file of its specification, and its payloads of a conversation."""
 
