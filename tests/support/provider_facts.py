@@ -1042,6 +1042,44 @@ _ASSEMBLYAI = ProviderFacts(
 )
 
 
+# Twilio: https://www.twilio.com/docs/conversations/api
+# The customer has an address, and who answers has an identity, of which nothing says whether it is a machine.
+
+
+def _twilio_state(case: Case) -> object:
+    if case.phase is Phase.PROCESSING:
+        return TranscriptState.PENDING
+    return TranscriptState.AVAILABLE if case.is_settled else ANY
+
+
+_TWILIO = ProviderFacts(
+    missing=(
+        *("agent", "agent_id", "cost", "direction", "has_recording", "interrupted", "latency", "length", "order"),
+        *("success", "summary"),
+    ),
+    status=lambda case: Status.ENDED if case.is_over else Status.IN_PROGRESS,
+    end_reason=lambda _: ANY,
+    channel=lambda case: Channel.SMS if case.is_phone else Channel.CHAT,
+    phone=lambda case: case.truth.phone if case.is_phone else ANY,
+    created_at=lambda case: int(case.truth.created),
+    started_at=lambda case: int(case.truth.created),
+    ended_at=lambda case: int(case.truth.ended) if case.is_over else None,
+    duration=lambda _: ANY,
+    title=lambda case: case.truth.title if case.bits(3) else ANY,
+    has_human_agent=lambda _: ANY,
+    state=_twilio_state,
+    heard=lambda case: [turn for turn in _heard_but_while_written(case) if turn.role is Role.USER],
+    start=lambda spoken: int(spoken.began) - int(spoken.case.truth.created),
+    timestamp=lambda spoken: int(spoken.began),
+    has_tools=False,
+    deliveries={
+        "onConversationAdded": (ANY, ()),
+        "onMessageAdded": (ANY, ()),
+        "onConversationStateUpdated": (ANY, ()),
+    },
+)
+
+
 FACTS: Mapping[str, ProviderFacts] = {
     "tavus": _TAVUS,
     "anyreach": _ANYREACH,
@@ -1057,4 +1095,5 @@ FACTS: Mapping[str, ProviderFacts] = {
     "anam": _ANAM,
     "liveavatar": _LIVEAVATAR,
     "assemblyai": _ASSEMBLYAI,
+    "twilio": _TWILIO,
 }
