@@ -133,7 +133,7 @@ def test_the_list_ends_where_nothing_says_how_it_goes_on(pages: object) -> None:
 
 
 def test_a_short_page_is_not_the_end() -> None:
-    body = {"conversations": [], "pages": {"next": {"starting_after": "abc"}}}
+    body: dict[str, Any] = {"conversations": [], "pages": {"next": {"starting_after": "abc"}}}
     assert page(body, page_size=50).result.cursor == "abc"
     [request] = page(body, "abc", since=T).requests
     assert json.loads(request.body or b"")["pagination"] == {"per_page": 150, "starting_after": "abc"}

@@ -301,7 +301,7 @@ def test_media_need_no_key_until_they_expire() -> None:
     clock = ManualClock()
     world = served(clock=clock)
     [one, *_] = rows(world, "/v2/Transcripts?Status=completed")
-    url = read(ask(world, f"/v2/Transcripts/{one['sid']}/Media"))["media_url"]
+    url = str(read(ask(world, f"/v2/Transcripts/{one['sid']}/Media"))["media_url"])
     target = url.removeprefix("http://here:1/twilio")
     call = Call("GET", target)
     assert SIMULATED.answer(call, world).body.startswith(b"RIFF")

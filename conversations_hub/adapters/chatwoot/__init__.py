@@ -153,7 +153,7 @@ def _filters(query: Query) -> Iterator[dict[str, Any]]:
             yield _filter(name.removesuffix("[]"), "equal_to", value if isinstance(value, list) else [value])
 
 
-def _filter(key: str, operator: str, values: list[Any]) -> dict[str, Any]:
+def _filter(key: str, operator: str, values: Any) -> dict[str, Any]:
     return {"attribute_key": key, "filter_operator": operator, "values": values}
 
 
