@@ -69,10 +69,10 @@ def got(
     return drive(get(ACCOUNT, "123"), answer(sent(conversation_parts=held, **m), date)).result
 
 
-def called(second: object, **members: Any) -> Conversation:
+def called(second: object, third: object = (), **members: Any) -> Conversation:
     members = {"source": {"type": "phone_call"}, "conversation_parts": {"conversation_parts": [part(at=60)]}, **members}
-    answers = (answer(sent(**members)), second if isinstance(second, Exception) else answer(second))
-    return drive(get(ACCOUNT, "123"), *answers).result
+    beside = (one if isinstance(one, Exception) else answer(one) for one in (second, third))
+    return drive(get(ACCOUNT, "123"), answer(sent(**members)), *beside).result
 
 
 def page(body: object, cursor: str | None = None, **query: Any) -> Driven[RawPage]:
@@ -324,9 +324,29 @@ def test_a_recording_elsewhere_is_not_one_that_the_key_is_for() -> None:
 
 @pytest.mark.parametrize("error", [NotFoundError("Not Found", status=404), ForbiddenError("plan", status=403)])
 def test_a_conversation_is_read_without_the_calls_that_may_not_be_read(error: Exception) -> None:
-    read = called(error)
-    assert read.issues == (Issue("calls", f"could not be loaded: {type(error).__name__}"),)
+    read = called(error, error)
+    reason = f"could not be loaded: {type(error).__name__}"
+    assert read.issues == (Issue("calls", reason), Issue("fin_calls", reason))
     assert len(turns_of(read)) == 1
+
+
+def test_what_fin_heard_is_part_of_its_call() -> None:
+    heard = {"intercom_call_id": "5", "call_transcript": [{"role": "fin", "text": "Hi"}], "call_summary": "Ada called."}
+    read = called({"data": [CALL]}, [heard])
+    assert [(turn.role, turn.text) for turn in turns_of(read)] == [(Role.ASSISTANT, "Hi"), (Role.USER, "Hello")]
+    assert (read.summary, read.duration, len(read.metadata["calls"])) == ("Ada called.", 60.0, 1)
+
+
+def test_a_transcript_that_both_have_is_told_once() -> None:
+    said = [{"role": "fin", "text": "Hi"}]
+    read = called({"data": [{**CALL, "transcript": said}]}, [{"intercom_call_id": "5", "call_transcript": said}])
+    assert [turn.text for turn in turns_of(read)] == ["Hi", "Hello"]
+
+
+def test_a_call_that_only_fin_knows_is_a_call_too() -> None:
+    heard = {"id": 1, "user_phone_number": "+15555550123", "call_transcript": [{"role": "user", "text": "Hi"}]}
+    read = called({"data": []}, [heard])
+    assert (read.participants[1].phone, [turn.text for turn in turns_of(read)]) == ("+15555550123", ["Hello", "Hi"])
 
 
 def test_calls_are_asked_for_only_where_there_may_be_some() -> None:

@@ -64,7 +64,8 @@ def _fish_audio(specification: Specification) -> Mapping[str, list[Json]]:
 def _intercom(specification: Specification) -> Mapping[str, list[Json]]:
     conversation = specification.answer("get", "/conversations/{conversation_id}")
     calls = specification.answer("post", "/calls/search")
-    return {"conversations": [conversation, {"conversation": conversation, "calls": calls}]}
+    fin_calls = specification.answer("get", "/fin_voice/conversation/{conversation_id}")
+    return {"conversations": [conversation, {"conversation": conversation, "calls": calls, "fin_calls": fin_calls}]}
 
 
 def _chatwoot(specification: Specification) -> Mapping[str, list[Json]]:

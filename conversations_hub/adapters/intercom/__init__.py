@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -27,7 +27,7 @@ from ...signing import bearer
 from ...signing.webhooks import hmac_signed
 from ...wire import Flow, Request
 from ._conversation import is_phone, normalize, read
-from ._payload import LEFT_TO_RAW, Answer, Calls, Page, Sent, Whole
+from ._payload import LEFT_TO_RAW, Answer, Calls, FinCall, Page, Sent, Whole
 from ._webhook import events
 
 __all__ = ["ADAPTER", "delete", "end", "events", "get", "list_page", "normalize", "sign", "start"]
@@ -35,9 +35,12 @@ __all__ = ["ADAPTER", "delete", "end", "events", "get", "list_page", "normalize"
 _page = msgspec.json.Decoder(Page, strict=False)
 _sent = msgspec.json.Decoder(Sent, strict=False)
 _calls = msgspec.json.Decoder(Calls, strict=False)
+_fin_calls: msgspec.json.Decoder[list[FinCall | None]] = msgspec.json.Decoder(list[FinCall | None], strict=False)
 _answer = msgspec.json.Decoder(Answer, strict=False)
 
 # how to ask
+
+_T = TypeVar("_T")
 
 _VERSION = "2.16"
 """Without it, the version that the app is set to answers."""
@@ -108,17 +111,33 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
         return read(sent, bytes(reply.body), issues, present=present)
     issues[:] = [Issue(f"conversation.{issue.place}", issue.reason) for issue in issues]
     parts = {"conversation": msgspec.Raw(reply.body)}
-    calls = Calls()
-    body = msgspec.json.encode({"conversation_ids": [str(sent.id)]})
+    wanted = msgspec.json.encode({"conversation_ids": [str(sent.id)]})
+    searched = Request("POST", "/calls/search", body=wanted, safe=True, reads=_calls)
+    calls = yield from _beside("calls", searched, _calls, parts, issues)
+    answered = Request("GET", "/fin_voice/conversation/{id}", ids={"id": id}, reads=_fin_calls)
+    fin_calls = yield from _beside("fin_calls", answered, _fin_calls, parts, issues)
+    return read(
+        sent,
+        msgspec.json.encode(parts),
+        issues,
+        (calls.data if calls else None) or (),
+        fin_calls=fin_calls or (),
+        place="conversation.",
+        present=present,
+    )
+
+
+def _beside(
+    name: str, request: Request, decoder: msgspec.json.Decoder[_T], parts: dict[str, msgspec.Raw], issues: list[Issue]
+) -> Flow[_T | None]:
+    """Ask for what else belongs to a conversation, if the plan has it, and keep the answer under a name."""
     try:
-        said = yield Request("POST", "/calls/search", body=body, safe=True, reads=_calls)
+        reply = yield request
     except (ForbiddenError, NotFoundError, RejectedError) as error:
-        issues.append(Issue("calls", f"could not be loaded: {type(error).__name__}"))
-    else:
-        parts["calls"] = msgspec.Raw(said.body)
-        calls = read_or_raise(said, lambda body: decode_at("calls", body, _calls, issues))
-    raw = msgspec.json.encode(parts)
-    return read(sent, raw, issues, calls.data or (), place="conversation.", present=present)
+        issues.append(Issue(name, f"could not be loaded: {type(error).__name__}"))
+        return None
+    parts[name] = msgspec.Raw(reply.body)
+    return read_or_raise(reply, lambda body: decode_at(name, body, decoder, issues))
 
 
 def start(_account: Account, wanted: Start) -> Flow[Started]:
@@ -189,7 +208,7 @@ ADAPTER = Adapter(
     filters=("since", "until", "status", "updated_since"),
     shows=("tool calls", "recording"),
     support="specification",
-    coverage=Coverage(read=514, members=599),
+    coverage=Coverage(read=523, members=610),
     payloads=(Sent, Whole, Answer),
     left_to_raw=LEFT_TO_RAW,
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import compress
@@ -39,8 +38,6 @@ from ...schema import (
     Issue,
     Participant,
     ParticipantKind,
-    Recording,
-    RecordingAccess,
     Role,
     Status,
     ToolCall,
@@ -49,7 +46,8 @@ from ...schema import (
     TranscriptTurn,
     Visibility,
 )
-from ._payload import Call, Message, Part, Sent, Writer
+from ._calls import joined, length, recordings, spoken
+from ._payload import Call, FinCall, Message, Part, Sent, Writer
 
 __all__ = ["is_phone", "normalize", "read"]
 
@@ -109,6 +107,7 @@ def read(
     issues: Issues,
     calls: Sequence[Call | None] = (),
     *,
+    fin_calls: Sequence[FinCall | None] = (),
     place: str = "",
     state: TranscriptState | None = None,
     present: datetime | None = None,
@@ -117,6 +116,7 @@ def read(
 
     A `state` says why there is no transcript; otherwise it is complete, cut, or not there yet at `present`.
     """
+    calls = joined(calls, fin_calls)
     created_at = instant(sent.created_at, f"{place}created_at", issues)
     known = _STATUSES.get(sent.state or "", Status.UNKNOWN)
     status = concluded(known, sent.state, sent.open is False)
@@ -139,7 +139,7 @@ def read(
         )
         state = _state(sent, parts, status, ended_at or instant(sent.updated_at, "", []), present)
     analysis = _analysis(sent, fin)
-    duration = _duration(calls, issues)
+    duration = length(calls, issues)
     derived = {
         "status": status is not known,
         "duration": duration is not None,
@@ -164,12 +164,13 @@ def read(
         ended_at=ended_at,
         updated_at=instant(sent.updated_at, f"{place}updated_at", issues),
         duration=duration,
-        transcript=turns or None,
+        transcript=turns if turns or state is TranscriptState.AVAILABLE else None,
         transcript_state=state,
+        summary="\n".join(one.call_summary for one in fin_calls if one is not None and one.call_summary) or None,
         analysis=unless_empty(analysis),
-        recordings=tuple(_recordings(calls)),
+        recordings=tuple(recordings(calls)),
         tags=tuple(one.name for one in (sent.tags.tags if sent.tags else None) or () if one and one.name),
-        metadata=_metadata(sent, source, parts, calls),
+        metadata=_metadata(sent, source, parts, calls, fin_calls),
         links=without_empty({"source": source.url}),
         related_ids=ids_of({**references, "source": source.id, "contact_external_id": contact and contact.external_id}),
         estimated=tuple(compress(derived, derived.values())),
@@ -310,13 +311,13 @@ def _turns(
         moment = part.created_at
         start = None if began is None or moment is None or moment < began else round(moment - began, 6)
         written.append(msgspec.structs.replace(_turn(part, cast), start=start, timestamp=moment))
-    spoken = _spoken(calls, cast)
+    said = spoken(calls, cast.participants)
     for turn in written:
         # What was said in a call belongs where the call began.
-        while spoken and turn.timestamp is not None and (spoken[0][0] or math.inf) <= turn.timestamp:
-            turns += spoken.pop(0)[1]
+        while said and turn.timestamp is not None and (said[0][0] or math.inf) <= turn.timestamp:
+            turns += said.pop(0)[1]
         turns.append(turn)
-    for _, heard in spoken:
+    for _, heard in said:
         turns += heard
     return tuple([msgspec.structs.replace(turn, index=index) for index, turn in enumerate(turns)])
 
@@ -355,71 +356,6 @@ def _words_in(details: AnyJson) -> Iterator[str]:
         yield from (word for word in members_of(inner).values() if isinstance(word, str) and word)
 
 
-# How a call's transcript names its speakers is documented for its text form only: "Teammate 1", "User".
-_SPEAKER = re.compile(r"(?P<who>[a-z ]*[a-z]) ?\d*", re.IGNORECASE)
-_ASSISTANTS = {"fin", "bot", "ai", "ai agent", "assistant", "agent"}
-
-
-def _spoken(calls: Sequence[Call | None], cast: _Cast) -> list[tuple[float | None, list[TranscriptTurn]]]:
-    """Return what was said in each call, with the time of the call."""
-    found: list[tuple[float | None, list[TranscriptTurn]]] = []
-    for call in calls:
-        said = [_utterance(members_of(one), cast) for one in (call.transcript if call else None) or ()]
-        turns = [turn for turn in said if turn is not None]
-        if call is not None and turns:
-            moment = instant(call.answered_at, "", []) or instant(call.initiated_at, "", [])
-            found.append((None if moment is None else moment.timestamp(), turns))
-    return sorted(found, key=lambda each: (each[0] is None, each[0] or 0.0))
-
-
-def _utterance(sent: dict[str, Any], cast: _Cast) -> TranscriptTurn | None:
-    """Read one entry of a transcript, whose members the specification leaves open."""
-    said = next(filter(None, (text_at(sent, name) for name in ("text", "content", "body"))), None)
-    if said is None:
-        return None
-    word = next(filter(None, (text_at(sent, name) for name in ("speaker", "role"))), None)
-    labelled = _SPEAKER.fullmatch(word or "")
-    who = labelled["who"].lower() if labelled else ""
-    if who in {*_CUSTOMERS, "customer", "caller"}:
-        speaks: tuple[Role, int | None] = (Role.USER, 1)
-    elif who in {*_TEAMMATES, "teammate"}:
-        speaks = (Role.HUMAN_AGENT, cast.participants.human_agent())
-    elif who in _ASSISTANTS:
-        speaks = (Role.ASSISTANT, 0)
-    else:
-        speaks = unknown_speaker(word, cast.participants)
-    return TranscriptTurn(index=0, role=speaks[0], text=said, participant=speaks[1])
-
-
-# calls
-
-
-def _duration(calls: Sequence[Call | None], issues: Issues) -> float | None:
-    spans: list[float] = []
-    for position, call in enumerate(calls):
-        if call is not None:
-            place = f"calls.data[{position}]"
-            answered = instant(call.answered_at, f"{place}.answered_at", issues)
-            instant(call.initiated_at, f"{place}.initiated_at", issues)
-            ended = instant(call.ended_at, f"{place}.ended_at", issues)
-            ended = drop_if_before(ended, answered, f"{place}.ended_at", issues)
-            if answered and ended:
-                spans.append((ended - answered).total_seconds())
-    return sum(spans) if spans else None
-
-
-_RECORDING = re.compile(r"(?:https?://[^/?#]+)?(?P<path>/calls/[^/?#]+/recording)")
-
-
-def _recordings(calls: Sequence[Call | None]) -> Iterator[Recording]:
-    """Return where recordings are: paths that redirect to signed URLs."""
-    urls = [url for call in calls if call is not None for url in (call.recording_url, call.fin_recording_url)]
-    for url in dict.fromkeys(urls):
-        found = _RECORDING.fullmatch(url or "")
-        if found is not None:
-            yield Recording(location=found["path"], access=RecordingAccess.PROVIDER_KEY)
-
-
 # the rest
 
 
@@ -446,7 +382,11 @@ _KEPT = (
 
 
 def _metadata(
-    sent: Sent, source: Message, parts: Sequence[Part | None], calls: Sequence[Call | None]
+    sent: Sent,
+    source: Message,
+    parts: Sequence[Part | None],
+    calls: Sequence[Call | None],
+    fin_calls: Sequence[FinCall | None],
 ) -> dict[str, Any]:
     written = [(source.author, source.attachments), *((part.author, part.attachments) for part in parts if part)]
     emails = {str(who.id): who.email for who, _ in written if who and who.email and who.id is not None}
@@ -462,6 +402,12 @@ def _metadata(
             "channel": sent.channel and (sent.channel.current or sent.channel.initial),
             "emails": emails or None,
             "attachments": [without_empty({"name": one.name, "type": one.content_type}) for one in files] or None,
+            "fin_calls": [
+                without_empty({"id": text(one.id), "external_id": text(one.external_call_id), "intent": one.intent})
+                for one in fin_calls
+                if one is not None
+            ]
+            or None,
             "calls": [
                 without_empty(
                     {

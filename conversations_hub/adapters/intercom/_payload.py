@@ -6,7 +6,20 @@ import msgspec
 
 from ...reading.values import AnyJson, Id, Instant, UnixSeconds
 
-__all__ = ["LEFT_TO_RAW", "Answer", "Call", "Calls", "Delivery", "Message", "Page", "Part", "Sent", "Whole", "Writer"]
+__all__ = [
+    "LEFT_TO_RAW",
+    "Answer",
+    "Call",
+    "Calls",
+    "Delivery",
+    "FinCall",
+    "Message",
+    "Page",
+    "Part",
+    "Sent",
+    "Whole",
+    "Writer",
+]
 
 
 class Writer(msgspec.Struct, gc=False):
@@ -149,11 +162,25 @@ class Calls(msgspec.Struct):
     data: list[Call | None] | None = None
 
 
+class FinCall(msgspec.Struct):
+    """A phone call that Fin answered."""
+
+    id: Id | None = None
+    user_phone_number: str | None = None
+    status: str | None = None
+    intercom_call_id: Id | None = None
+    external_call_id: Id | None = None
+    call_transcript: list[AnyJson] | None = None
+    call_summary: str | None = None
+    intent: AnyJson = None
+
+
 class Whole(msgspec.Struct):
-    """What `get` reads of a phone conversation: two answers in one."""
+    """What `get` reads of a phone conversation: three answers in one."""
 
     conversation: Sent
     calls: Calls | None = None
+    fin_calls: list[FinCall | None] | None = None
 
 
 class _Cursor(msgspec.Struct):
@@ -235,6 +262,8 @@ LEFT_TO_RAW = {
 } | {
     "message_type": "where a started conversation shows",
     "body": "what was said to start it",
+    "fin_calls[].app_id": "the workspace, which is the account",
+    "fin_calls[].intercom_conversation_id": "the conversation itself",
     "calls.type": _TYPES,
     "calls.data[].type": _TYPES,
     "calls.data[].conversation_id": "the conversation itself",
