@@ -30,6 +30,8 @@ BUILTIN = (
     "claude",
     "openai",
     "synthflow",
+    "intercom",
+    "chatwoot",
 )
 """The providers that come with the package; each is a module of that name here."""
 

@@ -93,7 +93,7 @@ def cases_in(folder: Path) -> dict[str, Case]:
 def account_of(folder: Path, adapter: Adapter) -> Account:
     """Return the account of a folder; its key is invented."""
     facts = tomllib.loads((folder / "fixture.toml").read_text())["account"]
-    return Account(adapter.name, key=facts["key"], settings=facts.get("settings", {}))
+    return Account(adapter.name, key=facts["key"], base_url=facts.get("base_url"), settings=facts.get("settings", {}))
 
 
 def _case_of(path: Path) -> str:

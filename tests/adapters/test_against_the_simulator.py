@@ -269,9 +269,9 @@ def _verified(provider: str, simulator: Simulated, delivery: Delivery) -> Event:
         return event
     secret = simulator.webhook_secret
     headers = simulator.signed(delivery, secret if simulator.signing_secret is None else simulator.signing_secret)
-    [event] = verify(provider, delivery.body, headers, secret, now)
+    [event] = verify(provider, delivery.body, headers, secret, now, url=delivery.url)
     assert event.verified
     if FACTS[provider].signs_body:
         with pytest.raises(WebhookError):
-            verify(provider, delivery.body + b" ", headers, secret, now)
+            verify(provider, delivery.body + b" ", headers, secret, now, url=delivery.url)
     return event

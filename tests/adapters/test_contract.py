@@ -532,6 +532,7 @@ _NARROWED: dict[Filter, Query] = {
     "until": Query(until=datetime(2026, 11, 2, tzinfo=UTC)),
     "status": Query(status=Status.ENDED),
     "agent": Query(agent="agent-7"),
+    "updated_since": Query(updated_since=datetime(2026, 11, 1, tzinfo=UTC)),
 }
 
 

@@ -39,9 +39,9 @@ class Mocked:
     def __init__(self, mock: Any) -> None:
         self._mock = mock
 
-    def get(self, url: str, answer: Response) -> None:
+    def answer(self, method: str, url: str, answer: Response) -> None:
         told = {"status": answer.status, "headers": answer.headers, "body": answer.body}
-        self._mock.get(url, **told, response_class=Answer)
+        self._mock.add(url, method, **told, response_class=Answer)
 
 
 @pytest.fixture
@@ -65,8 +65,8 @@ async def test_get_brings_what_the_adapter_reads(mocked: Mocked, provider: str, 
     case = cases_in(FIXTURES / provider)[name]
     expected = replay(adapter, account, case)
     for request, answer in zip(expected.requests, case.answers, strict=True):
-        url = target(request, adapter.base_url)
-        mocked.get(url, answer)
+        url = target(request, account.base_url or adapter.base_url)
+        mocked.answer(request.method, url, answer)
     assert expected.conversation is not None
     id = adapter.id_for_all(case.facts.get("resource", adapter.main), expected.conversation.id)
     async with Hub([account]) as hub:
@@ -78,7 +78,7 @@ async def test_get_brings_what_the_adapter_reads(mocked: Mocked, provider: str, 
 
 async def test_a_refusal_is_the_provider_s_own(mocked: Mocked) -> None:
     url = "https://tavusapi.com/v2/conversations/c1?verbose=true"
-    mocked.get(url, Response(400, {}, b'{"error": "Invalid conversation_id"}'))
+    mocked.answer("GET", url, Response(400, {}, b'{"error": "Invalid conversation_id"}'))
     async with Hub([Account("tavus", key="key")]) as hub:
         with pytest.raises(errors.NotFoundError, match="Invalid conversation_id"):
             await hub.get("tavus:c1")

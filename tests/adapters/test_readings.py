@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from conversations_hub._scrub import without_secrets
-from conversations_hub.account import Account
 from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.events import Event
 from conversations_hub.reading.plain_text import utterances
 from conversations_hub.schema import Conversation, ParticipantKind, Role, Status, TranscriptState, TranscriptTurn
-from conversations_hub.testing import drive
+from conversations_hub.testing import account_of, drive
 from conversations_hub.wire import Response
+
+from ..support.paths import FIXTURES
 
 T = 1772445600.0
 """2026-03-02T10:00:00Z, in Unix seconds."""
@@ -33,7 +34,8 @@ def got(provider: str, *bodies: object, headers: dict[str, str] | None = None) -
     adapter = load(name)
     get = adapter.resources[kind].get if kind else adapter.get
     assert get is not None
-    return drive(get(Account(name, key="k"), "c1"), *(answer(body, headers) for body in bodies)).result
+    account = account_of(FIXTURES / name, adapter)
+    return drive(get(account, "c1"), *(answer(body, headers) for body in bodies)).result
 
 
 def turns_of(conversation: Conversation) -> tuple[TranscriptTurn, ...]:
@@ -75,6 +77,14 @@ STRAYS: dict[str, Callable[[Any], list[object]]] = {
     ],
     "fish_audio": lambda stray: [
         {"session_id": "c1", "status": "completed", "items": [{"role": "user", "content": "Hi."}, stray]}
+    ],
+    "intercom": lambda stray: [
+        {"id": "c1", "conversation_parts": {"conversation_parts": [{"body": "Hi.", "author": {"type": "user"}}, stray]}}
+    ],
+    "chatwoot": lambda stray: [
+        {"id": 1},
+        {"payload": [{"id": 1, "content": "Hi.", "message_type": 0}, stray]},
+        {"payload": []},
     ],
     "retell": lambda stray: [
         {"call_id": "c1", "call_status": "ended", "transcript_object": [{"role": "user", "content": "Hi."}, stray]}
@@ -285,6 +295,11 @@ MISFITS: dict[str, tuple[list[object], str]] = {
         "metadata.cost",
     ),
     "fish_audio": ([{"session_id": "c1", "items": [{"role": "user", "content": 7}]}], "items[0].content"),
+    "intercom": (
+        [{"id": "c1", "conversation_parts": {"conversation_parts": [{"body": 7}]}}],
+        "conversation_parts.conversation_parts[0].body",
+    ),
+    "chatwoot": ([{"id": 1}, {"payload": [{"content": 7}]}], "messages[0].payload[0].content"),
     "retell": ([{"call_id": "c1", "transcript_object": [{"content": 7}]}], "transcript_object[0].content"),
     "tavus": (
         [{"conversation_id": "c1", "events": [{"event_type": "system.pal_joined", "timestamp": "soon"}]}],
@@ -341,6 +356,14 @@ def test_in_a_delivery_a_place_begins_at_the_delivery() -> None:
                 "items": [{"role": "user", "created_at": "then"}],
             },
             "items[0].created_at session.conversation_started_at session.duration_seconds",
+        ),
+        "intercom": (
+            {"topic": "conversation.user.replied", "data": {"item": {"id": "c1", "title": 7, "updated_at": "soon"}}},
+            "data.item.title data.item.updated_at",
+        ),
+        "chatwoot": (
+            {"event": "message_created", "id": 1, "conversation": {"id": 1, "status": 7, "created_at": "soon"}},
+            "conversation.created_at conversation.status",
         ),
         "retell": ({"event": "call_ended", "call": {"call_id": "c1", "agent_name": 7}}, "call.agent_name"),
         "tavus": (

@@ -93,6 +93,21 @@ def _synthflow(specification: Specification) -> Mapping[str, list[Json]]:
     }
 
 
+def _intercom(specification: Specification) -> Mapping[str, list[Json]]:
+    conversation = specification.answer("get", "/conversations/{conversation_id}")
+    calls = specification.answer("post", "/calls/search")
+    fin_calls = specification.answer("get", "/fin_voice/conversation/{conversation_id}")
+    return {"conversations": [conversation, {"conversation": conversation, "calls": calls, "fin_calls": fin_calls}]}
+
+
+def _chatwoot(specification: Specification) -> Mapping[str, list[Json]]:
+    conversations = "/api/v1/accounts/{account_id}/conversations"
+    conversation = specification.answer("get", f"{conversations}/{{conversation_id}}")
+    messages = specification.answer("get", f"{conversations}/{{conversation_id}}/messages")
+    created = specification.answer("post", conversations)
+    return {"conversations": [conversation, {"conversation": conversation, "messages": [messages]}, created]}
+
+
 SPECIFIED: Mapping[str, tuple[str, _Payloads]] = {
     "elevenlabs": ("elevenlabs.json", _elevenlabs),
     "vapi": (
@@ -119,6 +134,8 @@ SPECIFIED: Mapping[str, tuple[str, _Payloads]] = {
     "claude": ("claude-managed-agents-sessions.json", _claude),
     "openai": ("openai-agents-chatkit.json", _openai),
     "synthflow": ("synthflow-calls-chat.json", _synthflow),
+    "intercom": ("intercom.yaml", _intercom),
+    "chatwoot": ("chatwoot.yaml", _chatwoot),
 }
 """By provider: the file of its specification, and its payloads of a conversation."""
 

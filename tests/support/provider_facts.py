@@ -1140,6 +1140,109 @@ _CLAUDE = ProviderFacts(
 )
 
 
+# AssemblyAI: https://www.assemblyai.com/docs/voice-agents/voice-agent-api/session-history
+
+
+def _assemblyai_began(case: Case) -> float:
+    return case.truth.created if case.truth.answered is None else case.truth.answered
+
+
+def _assemblyai_state(case: Case) -> object:
+    # How long a session may be without its files is not documented.
+    is_young = not case.is_held and case.is_over and case.present - case.truth.ended < 86_400.0
+    return ANY if is_young else _state(case)
+
+
+def _assemblyai_timed(fact: TurnFact) -> TurnFact:
+    """Report no times of greetings and of answers that took a tool, in some sessions."""
+
+    def found(spoken: Spoken) -> object:
+        is_plain = spoken.turn.role is Role.USER or (spoken.before is not None and not _has_tool_before(spoken))
+        return fact(spoken) if is_plain or spoken.case.bits(3) else None
+
+    return found
+
+
+def _has_tool_before(spoken: Spoken) -> bool:
+    """Whether a tool was used between this turn and the one before it."""
+    began = spoken.before.start if spoken.before else 0.0
+    return any(turn.tool for turn in spoken.case.turns if began <= turn.start <= spoken.turn.start)
+
+
+_ASSEMBLYAI = ProviderFacts(
+    missing=("cost", "has_human_agent", "order", "phone", "success", "summary", "title"),
+    status=lambda case: (
+        Status.FAILED if case.ending is EndReason.ERROR else Status.ENDED if case.is_over else Status.IN_PROGRESS
+    ),
+    end_reason=lambda case: (
+        EndReason.CUSTOMER_ENDED
+        if case.ending in {EndReason.CUSTOMER_ENDED, EndReason.CANCELLED}
+        else ANY
+        if case.ending
+        else None
+    ),
+    channel=lambda _: Channel.WEB,
+    direction=lambda _: Direction.INBOUND,
+    agent=lambda _: ANY,  # only a request of its own tells
+    agent_id=lambda case: str(case.truth.scenario.number) if case.bits(0, 7) else None,
+    started_at=lambda case: case.truth.answered if case.is_settled else case.truth.created,
+    ended_at=_end,
+    duration=lambda case: case.truth.ended - _assemblyai_began(case) if case.is_over else None,
+    state=_assemblyai_state,
+    start=_assemblyai_timed(lambda spoken: spoken.turn.start),
+    timestamp=_assemblyai_timed(lambda spoken: spoken.began),
+    length=_assemblyai_timed(lambda spoken: spoken.turn.duration),
+    interrupted=lambda spoken: spoken.turn.interrupted if spoken.turn.role is Role.ASSISTANT else ANY,
+    latency=lambda spoken: None if _has_tool_before(spoken) else spoken.turn.latency or None,
+    latency_name="time_to_first_audio",
+    deliveries={
+        "session.started": (ANY, ()),
+        "call.connected": (ANY, ()),
+        "session.completed": (ANY, ()),
+        "call.failed": (ANY, ()),
+        "call.ended": (ANY, ()),
+    },
+)
+
+
+# Twilio: https://www.twilio.com/docs/conversations/api
+# The customer has an address, and who answers has an identity, of which nothing says whether it is a machine.
+
+
+def _twilio_state(case: Case) -> object:
+    if case.phase is Phase.PROCESSING:
+        return TranscriptState.PENDING
+    return TranscriptState.AVAILABLE if case.is_settled else ANY
+
+
+_TWILIO = ProviderFacts(
+    missing=(
+        *("agent", "agent_id", "cost", "direction", "has_recording", "interrupted", "latency", "length", "order"),
+        *("success", "summary"),
+    ),
+    status=lambda case: Status.ENDED if case.is_over else Status.IN_PROGRESS,
+    end_reason=lambda _: ANY,
+    channel=lambda case: Channel.SMS if case.is_phone else Channel.CHAT,
+    phone=lambda case: case.truth.phone if case.is_phone else ANY,
+    created_at=lambda case: int(case.truth.created),
+    started_at=lambda case: int(case.truth.created),
+    ended_at=lambda case: int(case.truth.ended) if case.is_over else None,
+    duration=lambda _: ANY,
+    title=lambda case: case.truth.title if case.bits(3) else ANY,
+    has_human_agent=lambda _: ANY,
+    state=_twilio_state,
+    heard=lambda case: [turn for turn in _heard_but_while_written(case) if turn.role is Role.USER],
+    start=lambda spoken: int(spoken.began) - int(spoken.case.truth.created),
+    timestamp=lambda spoken: int(spoken.began),
+    has_tools=False,
+    deliveries={
+        "onConversationAdded": (ANY, ()),
+        "onMessageAdded": (ANY, ()),
+        "onConversationStateUpdated": (ANY, ()),
+    },
+)
+
+
 FACTS: Mapping[str, ProviderFacts] = {
     "tavus": _TAVUS,
     "anyreach": _ANYREACH,
@@ -1158,6 +1261,8 @@ FACTS: Mapping[str, ProviderFacts] = {
     "synthflow": _SYNTHFLOW,
     "cartesia": _CARTESIA,
     "claude": _CLAUDE,
+    "assemblyai": _ASSEMBLYAI,
+    "twilio": _TWILIO,
 }
 
 

@@ -280,6 +280,29 @@ def _bland_texts(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[st
         page, pages = page + 1, answer["extra"]["pagination"]["totalPages"]
 
 
+# https://www.assemblyai.com/docs/api-reference/voice-agent-api/list-sessions
+def _assemblyai(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
+    asked = {"limit": size, **filters}
+    more = True
+    while more:
+        page = ask(asked)
+        yield from (row["id"] for row in page["sessions"])
+        more, asked["cursor"] = page["has_more"], page["response_metadata"]["next_cursor"]
+
+
+# https://www.twilio.com/docs/conversations/api/conversation-resource
+def _twilio(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
+    asked: dict[str, Any] = {"PageSize": size, **filters}
+    while asked:
+        page = ask(asked)
+        yield from (row["sid"] for row in page[page["meta"]["key"]])
+        asked = dict(parse_qsl(urlsplit(page["meta"]["next_page_url"] or "").query))
+
+
+def _basic(key: str) -> dict[str, str]:
+    return {"authorization": f"Basic {base64.b64encode(f'AC1:{key}'.encode()).decode()}"}
+
+
 _DECEMBER = 1764547200
 """2025-12-01, in Unix seconds."""
 
@@ -411,6 +434,20 @@ LISTS = {
         walk=_claude,
         far_down={"limit": 50, "created_at[lt]": "2025-12-01T00:00:00Z", "include_archived": "true"},
         words=lambda body: body["error"]["message"],
+    ),
+    "assemblyai": DocumentedList(
+        path="/v1/sessions",
+        key=lambda key: {"authorization": key},
+        walk=_assemblyai,
+        far_down={"limit": 50, "cursor": base64.urlsafe_b64encode(str(_DECEMBER).encode()).decode()},
+        words=lambda body: body["error"],
+    ),
+    "twilio": DocumentedList(
+        path="/v1/Conversations",
+        key=_basic,
+        walk=_twilio,
+        far_down={"PageSize": 50, "EndDate": "2025-12-01T23:59:59Z"},
+        words=lambda body: body["message"] and body["code"],
     ),
 }
 """By provider; each gives the newest first unless asked otherwise."""

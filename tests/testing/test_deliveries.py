@@ -42,6 +42,7 @@ class Receiver:
             secret,
             datetime.now(UTC),
             insecure_accept_unsigned=secret is None,
+            url=str(request.url),
         )
         self._news.set()
         return web.Response(status=200)

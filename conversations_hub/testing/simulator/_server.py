@@ -44,7 +44,7 @@ class Simulator:
 
     Args:
         conversations: How many each provider has; they are made as asked for, never held.
-        chats: How many chats or texts Vapi and Bland have besides, who keep them apart from calls.
+        chats: How many chats, texts or transcripts Vapi, Bland and Twilio have besides, who keep them apart.
         seed: Another seed, other conversations and other faults.
         faults: How the providers misbehave; `simulator.faults` may be replaced at any time.
         host: The address to listen on.

@@ -32,10 +32,10 @@ class Sent:
     body: bytes
 
 
-def sent_now(provider: Simulated, delivery: Delivery, present: float) -> Sent:
-    """Return a delivery as it is sent at a moment, in Unix seconds."""
+def sent_now(provider: Simulated, delivery: Delivery, present: float, url: str | None = None) -> Sent:
+    """Return a delivery as it is sent at a moment, in Unix seconds, to a URL if it is not the delivery's own."""
     secret = provider.webhook_secret if provider.signing_secret is None else provider.signing_secret
-    now = replace(delivery, moment=present)
+    now = replace(delivery, moment=present, url=url or delivery.url)
     signature: Mapping[str, str] = provider.signed(now, secret) if provider.signed else {}
     return Sent(delivery.kind, {"content-type": "application/json", **signature}, delivery.body)
 
@@ -108,9 +108,10 @@ class Deliveries:
     async def _deliver(self, session: aiohttp.ClientSession, name: str, delivery: Delivery, late: float) -> None:
         for wait in (late, *_TRIED_AGAIN_AFTER):
             await asyncio.sleep(wait)
-            sent = sent_now(self._providers[name], delivery, self._worlds[name].present)
+            url = f"{self._url}/{name}"
+            sent = sent_now(self._providers[name], delivery, self._worlds[name].present, url)
             try:
-                async with session.post(f"{self._url}/{name}", data=sent.body, headers=sent.headers) as answer:
+                async with session.post(url, data=sent.body, headers=sent.headers) as answer:
                     if answer.ok:
                         self.accepted[name] += 1
                         return

@@ -318,6 +318,8 @@ class Delivery:
     kind: str
     """The provider's word for the event."""
     body: bytes
+    url: str | None = None
+    """Where it is sent, for those who sign that; None: it does not matter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
