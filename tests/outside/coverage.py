@@ -61,6 +61,11 @@ def _fish_audio(specification: Specification) -> Mapping[str, list[Json]]:
     return {"conversations": [rows[0], specification.answer("get", "/v1/agent/sessions/{session_id}")]}
 
 
+def _assemblyai(specification: Specification) -> Mapping[str, list[Json]]:
+    session = specification.answer("get", "/v1/sessions/{session_id}")
+    return {"conversations": [session, {"session": session, "timeline": specification.named("Timeline")}]}
+
+
 SPECIFIED: Mapping[str, tuple[str, _Payloads]] = {
     "elevenlabs": ("elevenlabs.json", _elevenlabs),
     "vapi": (
@@ -83,6 +88,7 @@ SPECIFIED: Mapping[str, tuple[str, _Payloads]] = {
     "liveavatar": ("liveavatar-sessions.json", _liveavatar),
     "beyond_presence": ("beyond-presence.json", _beyond_presence),
     "fish_audio": ("fish-audio-agent-sessions.json", _fish_audio),
+    "assemblyai": ("assemblyai-agent-sessions.json", _assemblyai),
 }
 """By provider: the file of its specification, and its payloads of a conversation."""
 
