@@ -972,6 +972,73 @@ _LIVEAVATAR = ProviderFacts(
 )
 
 
+# Intercom: https://developers.intercom.com/docs/references/rest-api/api.intercom.io/conversations
+# Three days after the end, some conversations are opened again, some are snoozed, and some get a note.
+
+_INTERCOM_LATER = 3 * 86400.0
+_INTERCOM_CHANNELS = {Channel.PHONE: Channel.PHONE, Channel.EMAIL: Channel.EMAIL}
+
+
+def _intercom_is_late(case: Case, *fates: int) -> bool:
+    is_late = case.is_held and case.present - case.truth.ended >= _INTERCOM_LATER
+    return is_late and case.bits(3, 3) in fates
+
+
+def _intercom_is_open(case: Case) -> bool:
+    return not case.is_over or _intercom_is_late(case, 0, 1)
+
+
+def _intercom_heard(case: Case) -> Sequence[Turn]:
+    """Report, too, what the customer says who opens a conversation again."""
+    heard = _heard_but_while_written(case)
+    if not _intercom_is_late(case, 0):
+        return heard
+    again = case.truth.ended + _INTERCOM_LATER - (case.truth.answered or 0.0)
+    return [*heard, Turn(Role.USER, "One more thing: is that still so?", again, 0.0)]
+
+
+def _intercom_said_at(spoken: Spoken) -> int:
+    """Report whole seconds; of what is said first, when the conversation was created."""
+    return int(spoken.case.truth.created if spoken.before is None else spoken.began)
+
+
+_INTERCOM = ProviderFacts(
+    missing=("cost", "interrupted", "latency", "length"),
+    status=lambda case: Status.IN_PROGRESS if _intercom_is_open(case) else Status.ENDED,
+    end_reason=lambda _: ANY,
+    channel=lambda case: _INTERCOM_CHANNELS.get(case.truth.channel, Channel.CHAT),
+    agent=lambda _: ANY,
+    phone=lambda _: ANY,
+    created_at=lambda case: int(case.truth.created),
+    started_at=lambda case: int(case.truth.created),
+    ended_at=lambda case: None if _intercom_is_open(case) else int(case.truth.ended),
+    duration=lambda _: ANY,
+    title=lambda _: ANY,
+    summary=lambda _: ANY,
+    success=lambda _: ANY,
+    order=lambda _: ANY,
+    has_recording=lambda _: ANY,
+    has_human_agent=lambda _: ANY,
+    state=lambda case: TranscriptState.PENDING if case.phase is Phase.PROCESSING else ANY,
+    heard=_intercom_heard,
+    start=lambda spoken: _intercom_said_at(spoken) - int(spoken.case.truth.created),
+    timestamp=_intercom_said_at,
+    has_tools=False,
+    own_tools=(
+        *("block_card", "buscar_habitacion", "check_tables", "find_order", "free_slots", "score_answer"),
+        *("termin_suchen", "予約検索"),
+    ),
+    deliveries={
+        "conversation.user.created": (ANY, ()),
+        "conversation.admin.closed": (ANY, ()),
+        "conversation.operator.replied": (ANY, ()),
+        "conversation.user.replied": (ANY, ()),
+        "conversation.admin.snoozed": (ANY, ()),
+        "conversation.admin.noted": (ANY, ()),
+    },
+)
+
+
 FACTS: Mapping[str, ProviderFacts] = {
     "tavus": _TAVUS,
     "anyreach": _ANYREACH,
@@ -986,4 +1053,5 @@ FACTS: Mapping[str, ProviderFacts] = {
     "fish_audio": _FISH_AUDIO,
     "anam": _ANAM,
     "liveavatar": _LIVEAVATAR,
+    "intercom": _INTERCOM,
 }

@@ -191,6 +191,18 @@ def _liveavatar(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str
             assert more == (page * size - size < data["count"])
 
 
+# https://developers.intercom.com/docs/references/rest-api/api.intercom.io/conversations/listconversations
+def _intercom(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
+    asked: dict[str, Any] = {"per_page": size, **filters}
+    more = True
+    while more:
+        page = ask(asked)
+        yield from (row["id"] for row in page["conversations"])
+        following = page["pages"]["next"]
+        more = following is not None
+        asked["starting_after"] = following and following["starting_after"]
+
+
 # https://docs.vapi.ai/api-reference/chats/list
 def _vapi_pages(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
     page, more = 1, True
@@ -311,6 +323,17 @@ LISTS = {
         always={"type": "historic"},
         far_down={"page_size": 50, "page": 19000},
         words=lambda body: body["message"],
+    ),
+    "intercom": DocumentedList(
+        path="/conversations",
+        key=_bearer,
+        walk=_intercom,
+        far_down={
+            "per_page": 50,
+            "starting_after": base64.urlsafe_b64encode(b"[9,1e10,%d.0]" % _DECEMBER).decode(),
+        },
+        words=lambda body: body["errors"][0]["message"],
+        tells_limits=True,
     ),
 }
 """By provider; each gives the newest first unless asked otherwise."""
