@@ -6,7 +6,7 @@ import base64
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from math import inf
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
@@ -165,7 +165,7 @@ def _ordered(compare: Callable[[float, float], bool]) -> Callable[[Any, Any], bo
 
 
 def _holds_one(held: Any, wanted: Any) -> bool:
-    values = cast("list[Any]", held) if isinstance(held, list) else [held]
+    values: Any = [held] if isinstance(held, str | int | float | None) else held
     return any(one in wanted for one in values)
 
 
