@@ -27,6 +27,7 @@ BUILTIN = (
     "beyond_presence",
     "fish_audio",
     "assemblyai",
+    "twilio",
 )
 """The providers that come with the package; each is a module of that name here."""
 

@@ -66,6 +66,26 @@ def _assemblyai(specification: Specification) -> Mapping[str, list[Json]]:
     return {"conversations": [session, {"session": session, "timeline": specification.named("Timeline")}]}
 
 
+def _twilio(specification: Specification) -> Mapping[str, list[Json]]:
+    one = "/v1/Conversations/{Sid}"
+    below = "/v1/Conversations/{ConversationSid}"
+    thread = specification.answer("get", one)
+    whole = {
+        "conversation": thread,
+        "participants": [specification.answer("get", f"{below}/Participants")],
+        "messages": [specification.answer("get", f"{below}/Messages")],
+    }
+    calls = Specification(FOLDER / "twilio-intelligence-v2.json")
+    heard = calls.answer("get", "/v2/Transcripts/{Sid}")
+    below = "/v2/Transcripts/{TranscriptSid}"
+    transcript = {
+        "transcript": heard,
+        "sentences": [calls.answer("get", f"{below}/Sentences")],
+        "operator_results": [calls.answer("get", f"{below}/OperatorResults")],
+    }
+    return {"conversations": [thread, whole], "transcripts": [heard, transcript]}
+
+
 SPECIFIED: Mapping[str, tuple[str, _Payloads]] = {
     "elevenlabs": ("elevenlabs.json", _elevenlabs),
     "vapi": (
@@ -89,6 +109,7 @@ SPECIFIED: Mapping[str, tuple[str, _Payloads]] = {
     "beyond_presence": ("beyond-presence.json", _beyond_presence),
     "fish_audio": ("fish-audio-agent-sessions.json", _fish_audio),
     "assemblyai": ("assemblyai-agent-sessions.json", _assemblyai),
+    "twilio": ("twilio-conversations-v1.json", _twilio),
 }
 """By provider: the file of its specification, and its payloads of a conversation."""
 
