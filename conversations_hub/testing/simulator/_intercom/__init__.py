@@ -16,12 +16,13 @@ import msgspec
 
 from ....schema import Channel, Direction, EndReason, Role
 from ....wire import Response
+from .._later import LATER
 from .._truth import TRANSCRIPT_DELAY, Truth, Turn
 from .._world import Call, Delivery, Simulated, World, reply
 from ._calls import CALL, calls, calls_of, one_call, voice
 from ._refusal import UNKNOWN, invalid, refusal
 from ._search import list_all, search
-from ._seen import LATER, all_parts, list_of, row, seen_at, whole
+from ._seen import all_parts, list_of, row, seen_at, whole
 
 __all__ = ["SIMULATED", "answer"]
 

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ....schema import Channel, Direction, EndReason, Role
+from .._later import AGAIN, LATER, NOTE, fate
 from .._truth import TRANSCRIPT_DELAY, Phase, Truth, Turn
 from .._world import World
 
-__all__ = ["LATER", "Seen", "all_parts", "contact_of", "list_of", "row", "seen_at", "whole"]
+__all__ = ["Seen", "all_parts", "contact_of", "list_of", "row", "seen_at", "whole"]
 
 _MOST_PARTS = 500
 _TEAMMATE = 991267
-LATER = 3 * 86400.0
-"""Seconds from the end of a conversation until something happens in it once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +40,9 @@ class Seen:
         return self.truth.ended <= self.moment
 
     @property
-    def is_late(self) -> bool:
-        """Whether something happened days after the end."""
-        return self.truth.answered is not None and self.truth.ended + LATER <= self.moment and self._fate < len(_FATES)
-
-    @property
-    def _fate(self) -> int:
-        return self.truth.variant >> 3 & 3
-
-    @property
     def fate(self) -> str | None:
-        """What happened then: it was opened again, was snoozed, or got a note."""
-        return _FATES[self._fate] if self.is_late else None
+        """What happened days after the end."""
+        return fate(self.truth, self.moment)
 
     @property
     def added(self) -> Sequence[dict[str, Any]]:
@@ -76,14 +66,9 @@ class Seen:
         if truth.answered is not None:
             moments += [truth.answered + turn.start for turn in self.turns]
         moments += [at for at in (truth.ended, truth.ended + TRANSCRIPT_DELAY) if at <= moment]
-        if self.is_late:
+        if self.fate is not None:
             moments.append(truth.ended + LATER)
         return max(moments)
-
-
-_FATES = ("opened", "snoozed", "noted")
-_AGAIN = "One more thing: is that still so?"
-"""What the customer says who opens a conversation again."""
 
 
 def seen_at(world: World, truth: Truth, moment: float | None = None) -> Seen:
@@ -94,7 +79,7 @@ def row(seen: Seen, *, plain: bool = False) -> dict[str, Any]:
     truth, world = seen.truth, seen.world
     turns = [turn for turn in seen.turns if turn.tool is None]
     has_escalated = seen.is_over and truth.ending is EndReason.TRANSFERRED
-    admins = [{"type": "admin", "id": str(_TEAMMATE)}] if has_escalated or seen.is_late else []
+    admins = [{"type": "admin", "id": str(_TEAMMATE)}] if has_escalated or seen.fate is not None else []
     details = world.details(truth)
     created = int(truth.created)
     return {
@@ -263,13 +248,13 @@ def _said(seen: Seen, turn: Turn, *, plain: bool) -> Iterator[dict[str, Any]]:
     yield _part("comment", moment, author, body=_written(turn.text, plain=plain))
 
 
-def _happened(seen: Seen, fate: str, *, plain: bool) -> dict[str, Any]:
+def _happened(seen: Seen, what: str, *, plain: bool) -> dict[str, Any]:
     moment = seen.truth.ended + LATER
-    if fate == "opened":
-        return _part("open", moment, _person(seen), body=_written(_AGAIN, plain=plain))
-    if fate == "snoozed":
+    if what == "opened":
+        return _part("open", moment, _person(seen), body=_written(AGAIN, plain=plain))
+    if what == "snoozed":
         return _part("snoozed", moment, _admin(), state="snoozed")
-    return _part("note", moment, _admin(), body=_written("Called back, all is well.", plain=plain), state="closed")
+    return _part("note", moment, _admin(), body=_written(NOTE, plain=plain), state="closed")
 
 
 def _part(
