@@ -203,6 +203,20 @@ def _intercom(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
         asked["starting_after"] = following and following["starting_after"]
 
 
+# https://github.com/chatwoot/chatwoot, app/finders/conversation_finder.rb
+_CHATWOOT_ALL = {"status": "all", "sort_by": "created_at_desc"}
+"""Without these, the list has open conversations only, and its order moves."""
+
+
+def _chatwoot(ask: Ask, _size: int, filters: Mapping[str, Any]) -> Iterator[str]:
+    seen, total, page = 0, 1, 1
+    while seen < total:
+        data = ask({**_CHATWOOT_ALL, "page": page, **filters})["data"]
+        assert data["payload"] or not data["meta"]["all_count"]
+        yield from (row["id"] for row in data["payload"])
+        seen, total, page = seen + len(data["payload"]), data["meta"]["all_count"], page + 1
+
+
 # https://docs.vapi.ai/api-reference/chats/list
 def _vapi_pages(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
     page, more = 1, True
@@ -334,6 +348,14 @@ LISTS = {
         },
         words=lambda body: body["errors"][0]["message"],
         tells_limits=True,
+    ),
+    "chatwoot": DocumentedList(
+        path="/api/v1/accounts/1/conversations",
+        key=lambda key: {"api_access_token": key},
+        walk=_chatwoot,
+        always=_CHATWOOT_ALL,
+        far_down={"page": 19000},
+        words=lambda body: body if isinstance(body, str) else body["error"],
     ),
 }
 """By provider; each gives the newest first unless asked otherwise."""
