@@ -71,10 +71,12 @@ ADAPTER = Adapter(
     },
     unlisted=("conversations of Conversation Orchestrator", "conversations of services other than the default one"),
     settings=("account_sid", "key_sid"),
+    secret_settings=("key_sid",),
     # A thread goes on for as long as somebody writes.
     lookback=timedelta(days=7),
     recording=transcripts.recording,
-    recording_hosts=("twilio.com", "s3.amazonaws.com"),
+    # Where the URL of a recording leads is not documented; recordings of calls are at the first of these.
+    recording_hosts=("api.twilio.com", "s3.amazonaws.com"),
     webhook=Webhook(
         events=events,
         # https://www.twilio.com/docs/usage/webhooks/webhooks-security
