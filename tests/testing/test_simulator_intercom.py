@@ -283,6 +283,13 @@ def test_a_call_is_a_resource_of_its_own() -> None:
             400,
             "parameter_invalid",
         ),
+        (
+            "POST",
+            "/conversations/search",
+            {"query": {"field": "created_at", "operator": ">", "value": "soon"}},
+            400,
+            "parameter_invalid",
+        ),
         ("POST", "/calls/search", {"conversation_ids": []}, 400, "conversation_id_limit_exceeded"),
         ("POST", "/calls/search", {"conversation_ids": ["1"] * 21}, 400, "conversation_id_limit_exceeded"),
         ("GET", "/calls?per_page=26", {}, 400, "parameter_invalid"),

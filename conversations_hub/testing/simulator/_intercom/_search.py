@@ -71,6 +71,11 @@ def _check(asked: _Filter, depth: int) -> None:
         raise ValueError(f"invalid operator {asked.operator}")
     elif asked.field not in _FIELDS:
         raise ValueError(f"invalid field {asked.field}")
+    elif asked.operator in _ORDERED and not isinstance(asked.value, int | float):
+        raise ValueError(f"{asked.field} is compared with a number")
+
+
+_ORDERED = ("<", "<=", ">", ">=")
 
 
 def _fields(asked: _Filter | None) -> Iterator[_Filter]:
