@@ -181,6 +181,26 @@ def test_only_whole_days_can_be_asked_for(query: dict[str, Any], asked: str) -> 
     assert asked in target(page({"conversations": []}, **query).requests[0], "").partition("?")[2].split("&")
 
 
+def test_the_newest_come_first_if_a_date_is_asked_for() -> None:
+    assert "StartDate" not in target(page({"conversations": []}).requests[0], "")
+    assert "StartDate=2000-01-01T00%3A00%3A00Z" in target(
+        page({"conversations": []}, newest_first=True).requests[0], ""
+    )
+
+
+def test_a_service_has_conversations_of_its_own() -> None:
+    assert ADAPTER.list_page is not None
+    assert ADAPTER.end is not None
+    of_one = Account("twilio", key="k", settings={"account_sid": "AC1", "service_sid": "IS1"})
+    listed = drive(ADAPTER.list_page(of_one, Query(), None), answer({"conversations": []})).requests
+    ended = drive(ADAPTER.end(of_one, "CH1"), answer(CLOSED)).requests
+
+    assert [target(request, "") for request in (*listed, *ended)] == [
+        "/v1/Services/IS1/Conversations?PageSize=100",
+        "/v1/Services/IS1/Conversations/CH1",
+    ]
+
+
 def test_two_states_are_in_progress_so_neither_is_asked_for() -> None:
     assert "State" not in target(page({"conversations": []}, status=Status.IN_PROGRESS).requests[0], "")
 

@@ -70,7 +70,7 @@ def _twilio(specification: Specification) -> Mapping[str, list[Json]]:
     one = "/v1/Conversations/{Sid}"
     below = "/v1/Conversations/{ConversationSid}"
     thread = specification.answer("get", one)
-    whole = {
+    whole: dict[str, Json] = {
         "conversation": thread,
         "participants": [specification.answer("get", f"{below}/Participants")],
         "messages": [specification.answer("get", f"{below}/Messages")],
@@ -78,7 +78,7 @@ def _twilio(specification: Specification) -> Mapping[str, list[Json]]:
     calls = Specification(FOLDER / "twilio-intelligence-v2.json")
     heard = calls.answer("get", "/v2/Transcripts/{Sid}")
     below = "/v2/Transcripts/{TranscriptSid}"
-    transcript = {
+    transcript: dict[str, Json] = {
         "transcript": heard,
         "sentences": [calls.answer("get", f"{below}/Sentences")],
         "operator_results": [calls.answer("get", f"{below}/OperatorResults")],

@@ -2,7 +2,8 @@
 
 Conversations: GET /v1/Conversations, paged by URL; participants and messages are resources of their own. Transcripts:
 GET /v2/Transcripts at another host, paged alike; sentences and results are resources of their own. Requests are forms,
-signed with HTTP Basic: the account's SID, or that of an API key in the setting `key_sid`, and the key.
+signed with HTTP Basic: the account's SID, or that of an API key in the setting `key_sid`, and the key. The setting
+`service_sid` names a service whose conversations are listed instead of those of the default one.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ ADAPTER = Adapter(
     sign=sign,
     list_page=conversations.list_page,
     page_size=conversations.PAGE_SIZE,
+    newest_first=True,
     get=conversations.get,
     start=conversations.start,
     end=conversations.end,
@@ -69,8 +71,11 @@ ADAPTER = Adapter(
             left_to_raw=transcripts.LEFT_TO_RAW,
         ),
     },
-    unlisted=("conversations of Conversation Orchestrator", "conversations of services other than the default one"),
-    settings=("account_sid", "key_sid"),
+    unlisted=(
+        "conversations of Conversation Orchestrator",
+        "conversations of services other than the default one, or the one in service_sid",
+    ),
+    settings=("account_sid", "key_sid", "service_sid"),
     secret_settings=("key_sid",),
     # A thread goes on for as long as somebody writes.
     lookback=timedelta(days=7),

@@ -387,44 +387,55 @@ def _metadata(sent: Thread, pages: Sequence[Messages]) -> dict[str, Any]:
 # how to ask
 
 PAGE_SIZE = 100
-_BELOW = "/v1/Conversations/{id}"
 _STATES = {Status.ENDED: "closed"}
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _TICK = timedelta(microseconds=1)
-_ROOT = "/v1/Conversations"
+_EARLIEST = "2000-01-01T00:00:00Z"
 
 
-def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
+def _place(account: Account, id: str | None = None) -> tuple[str, dict[str, str]]:
+    """Return the path of the list, or of one conversation, and the ids in it; a service has its own."""
+    # https://www.twilio.com/docs/conversations/api/service-resource
+    service = account.settings.get("service_sid")
+    path = "/v1/Conversations" if service is None else "/v1/Services/{service}/Conversations"
+    ids = {} if service is None else {"service": service.reveal()}
+    return (path, ids) if id is None else (f"{path}/{{id}}", {**ids, "id": id})
+
+
+def list_page(account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
     """List a page; a cursor is the query of its URL. The list is narrowed by whole days; the hub checks the rows."""
+    # With a date, the newest come first.
+    earliest = _EARLIEST if query.newest_first else None
     told = {
-        "StartDate": f"{query.since.astimezone(UTC):%Y-%m-%d}T00:00:00Z" if query.since else None,
+        "StartDate": f"{query.since.astimezone(UTC):%Y-%m-%d}T00:00:00Z" if query.since else earliest,
         "EndDate": f"{(query.until - _TICK).astimezone(UTC):%Y-%m-%d}T23:59:59Z" if query.until else None,
         "State": _STATES.get(query.status) if query.status else None,
         "PageSize": query.page_size or PAGE_SIZE,
     }
     # https://www.twilio.com/docs/conversations/api/conversation-resource#read-multiple-conversation-resources
-    reply = yield Request("GET", _ROOT, asked_for(query, told, cursor), reads=_page)
+    path, ids = _place(account)
+    reply = yield Request("GET", path, asked_for(query, told, cursor), ids, reads=_page)
     page = read_or_raise(reply, lambda body: decode(body, _page, []))
     if page.conversations is None:
         raise PayloadError("the answer has no list of conversations")
     return RawPage(rows=page.conversations, normalize=normalize, cursor=following(page.meta))
 
 
-def get(_account: Account, id: str) -> Flow[Conversation]:
+def get(account: Account, id: str) -> Flow[Conversation]:
     """Get a conversation with its participants and its messages, the oldest first."""
-    ids = {"id": id}
+    path, ids = _place(account, id)
     # https://www.twilio.com/docs/conversations/api/conversation-resource
-    reply = yield Request("GET", _BELOW, ids=ids, reads=_thread)
+    reply = yield Request("GET", path, ids=ids, reads=_thread)
     misfits: list[Issue] = []
     sent = read_or_raise(reply, lambda body: decode(body, _thread, misfits))
     issues = Issues([Issue(f"conversation.{one.place}", one.reason) for one in misfits])
     asked = {"PageSize": PAGE_SIZE}
     # https://www.twilio.com/docs/conversations/api/conversation-participant-resource
-    who = Request("GET", f"{_BELOW}/Participants", asked, ids, reads=_members)
+    who = Request("GET", f"{path}/Participants", asked, ids, reads=_members)
     people, members, wrong = yield from all_pages(who, _members, "participants")
     issues += wrong
     # https://www.twilio.com/docs/conversations/api/conversation-message-resource
-    what = Request("GET", f"{_BELOW}/Messages", {"Order": "asc", **asked}, ids, reads=_messages)
+    what = Request("GET", f"{path}/Messages", {"Order": "asc", **asked}, ids, reads=_messages)
     bodies, messages, wrong = yield from all_pages(what, _messages, "messages")
     issues += wrong
     raw = msgspec.json.encode({"conversation": msgspec.Raw(reply.body), "participants": people, "messages": bodies})
@@ -435,31 +446,35 @@ def _form(fields: Mapping[str, Any]) -> bytes:
     return urlencode(without_empty(fields)).encode()
 
 
-def start(_account: Account, wanted: Start) -> Flow[Started]:
+def start(account: Account, wanted: Start) -> Flow[Started]:
     """Create a conversation; the options are the provider's own, such as `FriendlyName`."""
     if wanted.to is not None:
         raise UnsupportedError("Twilio adds participants to a conversation that is there: omit `to`")
     # https://www.twilio.com/docs/conversations/api/conversation-resource#create-a-conversation
-    reply = yield Request("POST", _ROOT, headers=_FORM, body=_form(wanted.options))
+    path, ids = _place(account)
+    reply = yield Request("POST", path, ids=ids, headers=_FORM, body=_form(wanted.options))
     return Started(conversation=read_or_raise(reply, normalize))
 
 
-def end(_account: Account, id: str) -> Flow[None]:
+def end(account: Account, id: str) -> Flow[None]:
     """Close a conversation; it cannot be opened again."""
     # https://www.twilio.com/docs/conversations/api/conversation-resource#update-conversation
-    yield Request("POST", _BELOW, ids={"id": id}, headers=_FORM, body=_form({"State": "closed"}), safe=True)
+    path, ids = _place(account, id)
+    yield Request("POST", path, ids=ids, headers=_FORM, body=_form({"State": "closed"}), safe=True)
 
 
-def delete(_account: Account, id: str, _options: Mapping[str, Any]) -> Flow[None]:
+def delete(account: Account, id: str, _options: Mapping[str, Any]) -> Flow[None]:
     """Delete a conversation with its messages."""
     # https://www.twilio.com/docs/conversations/api/conversation-resource#delete-a-conversation-resource
-    yield Request("DELETE", _BELOW, ids={"id": id}, json=False)
+    path, ids = _place(account, id)
+    yield Request("DELETE", path, ids=ids, json=False)
 
 
-def send(_account: Account, id: str, words: str) -> Flow[TranscriptTurn]:
+def send(account: Account, id: str, words: str) -> Flow[TranscriptTurn]:
     """Write a message as the system, and return it: nobody answers at once."""
     # https://www.twilio.com/docs/conversations/api/conversation-message-resource#create-a-conversation-message
-    reply = yield Request("POST", f"{_BELOW}/Messages", ids={"id": id}, headers=_FORM, body=_form({"Body": words}))
+    path, ids = _place(account, id)
+    reply = yield Request("POST", f"{path}/Messages", ids=ids, headers=_FORM, body=_form({"Body": words}))
     sent = read_or_raise(reply, lambda body: decode(body, _message, []))
     return TranscriptTurn(
         index=0,
