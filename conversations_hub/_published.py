@@ -106,7 +106,7 @@ def _place_of(entry: EntryPoint) -> str:
 def _wrong_with(held: object, name: str) -> str | None:
     if not isinstance(held, Adapter) or held.name != name or not _NAME.fullmatch(held.name):
         return f"holds no adapter named {name!r}"
-    wrong = wrong_with_base_url(held.base_url)
+    wrong = next(filter(None, map(wrong_with_base_url, (held.base_url, *held.base_urls))), None)
     return f"holds an adapter whose base URL {wrong}" if wrong else None
 
 

@@ -191,6 +191,8 @@ class Adapter(Resource, frozen=True, kw_only=True):
 
     name: str
     base_url: str
+    base_urls: tuple[str, ...] = ()
+    """Other addresses of the provider's API, which get the key too: for requests that name one as their `base_url`."""
     docs: str
     sign: Callable[[Request, Account, datetime], Request]
     authorization: Authorization | None = None

@@ -34,13 +34,15 @@ class Request(msgspec.Struct, frozen=True):
     """Values for the template; each becomes exactly one quoted segment."""
     headers: Mapping[str, str] = {}
     body: bytes | None = None
-    """JSON bytes."""
+    """JSON bytes, unless the headers name another `Content-Type`."""
     safe: bool | None = None
     """Whether it may be sent twice; None: GET and HEAD may."""
     json: bool = True
     """Whether a 2xx body must be JSON; False if it may be empty."""
     elsewhere: bool = False
     """Whether `path` is a whole URL at one of the adapter's `artifact_hosts`, where the key is not sent."""
+    base_url: str | None = None
+    """One of the adapter's `base_urls`, to go there instead; an account's own base URL replaces all of them."""
     reads: msgspec.json.Decoder[Any] | None = None
     """The decoder that the flow uses on the whole of a 2xx body: the transport then checks and decodes it in one."""
 

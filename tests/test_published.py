@@ -139,6 +139,10 @@ BROKEN = {
         _without("https://api.acme.example", "https://user:sk-canary@api.acme.example"),
         "holds an adapter whose base URL must not contain a user name",
     ),
+    "a key over plain http to another address": (
+        _without("    sign=bearer,\n", '    sign=bearer,\n    base_urls=("http://other.acme.example",),\n'),
+        "holds an adapter whose base URL is plain http",
+    ),
     "an adapter of another name": (_without('    name="acme",', '    name="other",'), "holds no adapter named 'acme'"),
 }
 broken = pytest.mark.parametrize(("module", "why"), BROKEN.values(), ids=BROKEN)

@@ -39,6 +39,7 @@ from ..errors import (
     RateLimitError,
     RejectedError,
     TransportError,
+    UnsafeURLError,
     for_status,
 )
 from ..policy import Profile, retry_after, tells_quota
@@ -301,7 +302,7 @@ class Lane:
         if request.elsewhere:
             return await self._attempt_elsewhere(request, exchange)
         session, _ = self._open()
-        url = target(request, self.base_url)
+        url = target(request, self._base_of(request))
         gate, connections = self._gate, self._connections
         ticket = gate.enter_at_once() or await gate.stand_in_line(exchange.deadline, parks=exchange.profile.parks)
         failure: HubError
@@ -459,11 +460,12 @@ class Lane:
         exchange: OperationRun,
     ) -> Response | HubError:
         """Send a request and return the outcome; it never raises, because the key is a variable here only."""
+        is_usual = not request.elsewhere and request.base_url is None
         try:
             signed = self._sign(request, exchange)
             if signed.query is not request.query or signed.path is not request.path:
-                url = target(signed, self.base_url)
-            headers = signed.headers if signed.body is None else {**signed.headers, "Content-Type": "application/json"}
+                url = target(signed, self._base_of(signed))
+            headers = signed.headers if signed.body is None else {"Content-Type": "application/json", **signed.headers}
             exchange.attempts += 1
             exchange.requests += 1
             exchange.retries += exchange.attempts > 1
@@ -474,7 +476,7 @@ class Lane:
                 data=signed.body,
                 timeout=exchange.timeout,
                 allow_redirects=False,
-                proxy=url_of(self.proxy_to(URL(url, encoded=True)) if request.elsewhere else self._proxy),
+                proxy=url_of(self._proxy if is_usual else self.proxy_to(URL(url, encoded=True))),
             )
             try:
                 exchange.stage = "reading the response"
@@ -488,12 +490,20 @@ class Lane:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             was_kept = self.clock.monotonic() - self._answered_at < KEEP_ALIVE
             exchange.is_stale = was_kept and exchange.attempts == 1 and is_lost(error) and exchange.stage == WAITING
-            if request.elsewhere:
+            if not is_usual:
                 whole = URL(url, encoded=True)
                 return self.failure(error, exchange, whole.host or "", self.proxy_to(whole))
             return self.failure(error, exchange, self._host, self._proxy)
         except Exception as bug:  # noqa: BLE001  (one adapter's bug must not affect the others)
             return bug_of(bug)
+
+    def _base_of(self, request: Request) -> str:
+        """Return the address that a request goes to; it gets the key."""
+        if request.base_url is None or self.account.base_url is not None:
+            return self.base_url
+        if request.base_url not in self.adapter.base_urls:
+            raise UnsafeURLError("the adapter does not name this address of its provider; not asked")
+        return request.base_url
 
     def _sign(self, request: Request, exchange: OperationRun) -> Request:
         authorization, now = self.adapter.authorization, self.clock.now()

@@ -32,6 +32,8 @@ BUILTIN = (
     "synthflow",
     "intercom",
     "chatwoot",
+    "assemblyai",
+    "twilio",
 )
 """The providers that come with the package; each is a module of that name here."""
 

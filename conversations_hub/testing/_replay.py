@@ -3,7 +3,7 @@
 A folder holds `<operation>[.<label>].<n>.http`, the answers of one flow in order; `error.<status>[.<label>].http`, a
 refusal; `webhook.<event>.http`, a delivery; and `fixture.toml`, with the account and a table for each case. A table has
 the source, the arguments of the operation, and the name of the `resource` unless it is the main one; for a delivery,
-its secret and the instant when it arrived.
+its secret, the instant when it arrived, and the URL that was called if that is signed.
 """
 
 from __future__ import annotations
@@ -145,8 +145,10 @@ def delivered(adapter: Adapter, case: Case) -> list[Event]:
     [delivery] = case.answers
     secret = case.facts.get("secret")
     now = case.facts["now"]
-    unsigned = secret is None
-    return verify(adapter.name, delivery.body, delivery.headers, secret, now, insecure_accept_unsigned=unsigned)
+    unsigned, url = secret is None, case.facts.get("url")
+    return verify(
+        adapter.name, delivery.body, delivery.headers, secret, now, url=url, insecure_accept_unsigned=unsigned
+    )
 
 
 def walk(

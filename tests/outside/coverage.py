@@ -108,6 +108,31 @@ def _chatwoot(specification: Specification) -> Mapping[str, list[Json]]:
     return {"conversations": [conversation, {"conversation": conversation, "messages": [messages]}, created]}
 
 
+def _assemblyai(specification: Specification) -> Mapping[str, list[Json]]:
+    session = specification.answer("get", "/v1/sessions/{session_id}")
+    return {"conversations": [session, {"session": session, "timeline": specification.named("Timeline")}]}
+
+
+def _twilio(specification: Specification) -> Mapping[str, list[Json]]:
+    one = "/v1/Conversations/{Sid}"
+    below = "/v1/Conversations/{ConversationSid}"
+    thread = specification.answer("get", one)
+    whole: dict[str, Json] = {
+        "conversation": thread,
+        "participants": [specification.answer("get", f"{below}/Participants")],
+        "messages": [specification.answer("get", f"{below}/Messages")],
+    }
+    calls = Specification(FOLDER / "twilio-intelligence-v2.json")
+    heard = calls.answer("get", "/v2/Transcripts/{Sid}")
+    below = "/v2/Transcripts/{TranscriptSid}"
+    transcript: dict[str, Json] = {
+        "transcript": heard,
+        "sentences": [calls.answer("get", f"{below}/Sentences")],
+        "operator_results": [calls.answer("get", f"{below}/OperatorResults")],
+    }
+    return {"conversations": [thread, whole], "transcripts": [heard, transcript]}
+
+
 SPECIFIED: Mapping[str, tuple[str, _Payloads]] = {
     "elevenlabs": ("elevenlabs.json", _elevenlabs),
     "vapi": (
@@ -136,6 +161,8 @@ SPECIFIED: Mapping[str, tuple[str, _Payloads]] = {
     "synthflow": ("synthflow-calls-chat.json", _synthflow),
     "intercom": ("intercom.yaml", _intercom),
     "chatwoot": ("chatwoot.yaml", _chatwoot),
+    "assemblyai": ("assemblyai-agent-sessions.json", _assemblyai),
+    "twilio": ("twilio-conversations-v1.json", _twilio),
 }
 """By provider: the file of its specification, and its payloads of a conversation."""
 

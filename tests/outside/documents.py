@@ -33,6 +33,10 @@ class Specification:
         response = self._resolved(responses["200"])
         return self._whole(response["content"]["application/json"]["schema"])
 
+    def named(self, name: str) -> Json:
+        """Return a document with every member of a schema that no operation answers with."""
+        return self._whole({"$ref": f"#/components/schemas/{name}"})
+
     def _resolved(self, schema: _Schema) -> _Schema:
         while "$ref" in schema:
             found: Any = self._document

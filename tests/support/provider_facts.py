@@ -1243,6 +1243,110 @@ _TWILIO = ProviderFacts(
 )
 
 
+# Intercom: https://developers.intercom.com/docs/references/rest-api/api.intercom.io/conversations
+# Three days after the end, some conversations are opened again, some are snoozed, and some get a note.
+
+_LATER = 3 * 86400.0
+
+
+def _is_late(case: Case, *fates: int) -> bool:
+    """Whether one of these happened: it was opened again (0), or was snoozed (1)."""
+    return case.is_held and case.present - case.truth.ended >= _LATER and case.bits(3, 3) in fates
+
+
+def _is_open(case: Case) -> bool:
+    return not case.is_over or _is_late(case, 0, 1)
+
+
+def _heard_again(case: Case) -> Sequence[Turn]:
+    """Report, too, what the customer says who opens a conversation again."""
+    heard = _heard_but_while_written(case)
+    if not _is_late(case, 0):
+        return heard
+    again = case.truth.ended + _LATER - (case.truth.answered or 0.0)
+    return [*heard, Turn(Role.USER, "One more thing: is that still so?", again, 0.0)]
+
+
+def _text_channel(case: Case) -> Channel:
+    is_told = case.truth.channel in {Channel.PHONE, Channel.EMAIL}
+    return case.truth.channel if is_told else Channel.CHAT
+
+
+def _intercom_said_at(spoken: Spoken) -> int:
+    """Report whole seconds; of what is said first, when the conversation was created."""
+    return int(spoken.case.truth.created if spoken.before is None else spoken.began)
+
+
+_INTERCOM = ProviderFacts(
+    missing=("cost", "interrupted", "latency", "length"),
+    status=lambda case: Status.IN_PROGRESS if _is_open(case) else Status.ENDED,
+    end_reason=lambda _: ANY,
+    channel=_text_channel,
+    agent=lambda _: ANY,
+    phone=lambda _: ANY,
+    created_at=lambda case: int(case.truth.created),
+    started_at=lambda case: int(case.truth.created),
+    ended_at=lambda case: None if _is_open(case) else int(case.truth.ended),
+    duration=lambda _: ANY,
+    title=lambda _: ANY,
+    summary=lambda _: ANY,
+    success=lambda _: ANY,
+    order=lambda _: ANY,
+    has_recording=lambda _: ANY,
+    has_human_agent=lambda _: ANY,
+    state=lambda case: TranscriptState.PENDING if case.phase is Phase.PROCESSING else ANY,
+    heard=_heard_again,
+    start=lambda spoken: _intercom_said_at(spoken) - int(spoken.case.truth.created),
+    timestamp=_intercom_said_at,
+    has_tools=False,
+    own_tools=(
+        *("block_card", "buscar_habitacion", "check_tables", "find_order", "free_slots", "score_answer"),
+        *("termin_suchen", "予約検索"),
+    ),
+    deliveries={
+        "conversation.user.created": (ANY, ()),
+        "conversation.admin.closed": (ANY, ()),
+        "conversation.operator.replied": (ANY, ()),
+        "conversation.user.replied": (ANY, ()),
+        "conversation.admin.snoozed": (ANY, ()),
+        "conversation.admin.noted": (ANY, ()),
+    },
+)
+
+
+# Chatwoot: https://github.com/chatwoot/chatwoot, swagger/paths/application/conversation
+
+_CHATWOOT = ProviderFacts(
+    missing=("cost", "interrupted", "latency", "length", "summary"),
+    status=lambda case: Status.IN_PROGRESS if _is_open(case) else Status.ENDED,
+    end_reason=lambda _: ANY,
+    channel=_text_channel,
+    direction=lambda _: ANY,
+    agent=lambda _: ANY,
+    phone=lambda case: case.truth.phone if case.is_phone else None,
+    created_at=lambda case: int(case.truth.created),
+    started_at=lambda case: int(case.truth.created),
+    ended_at=lambda _: ANY,
+    duration=lambda _: ANY,
+    title=lambda _: ANY,
+    success=lambda _: ANY,
+    order=lambda _: ANY,
+    has_recording=lambda _: ANY,
+    has_human_agent=lambda _: ANY,
+    state=lambda case: TranscriptState.PENDING if case.phase is Phase.PROCESSING else ANY,
+    heard=_heard_again,
+    start=lambda spoken: int(spoken.began) - int(spoken.case.truth.created),
+    timestamp=lambda spoken: int(spoken.began),
+    has_tools=False,
+    deliveries={
+        "conversation_created": (ANY, ()),
+        "conversation_status_changed": (ANY, ()),
+        "message_created": (ANY, ()),
+        "conversation_updated": (ANY, ()),
+    },
+)
+
+
 FACTS: Mapping[str, ProviderFacts] = {
     "tavus": _TAVUS,
     "anyreach": _ANYREACH,
@@ -1263,6 +1367,8 @@ FACTS: Mapping[str, ProviderFacts] = {
     "claude": _CLAUDE,
     "assemblyai": _ASSEMBLYAI,
     "twilio": _TWILIO,
+    "intercom": _INTERCOM,
+    "chatwoot": _CHATWOOT,
 }
 
 

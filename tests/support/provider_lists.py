@@ -261,6 +261,32 @@ def _claude_key(key: str) -> dict[str, str]:
     return {"x-api-key": key, "anthropic-version": "2026-10-21", "anthropic-beta": "managed-agents-2026-04-01"}
 
 
+# https://developers.intercom.com/docs/references/rest-api/api.intercom.io/conversations/listconversations
+def _intercom(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
+    asked: dict[str, Any] = {"per_page": size, **filters}
+    more = True
+    while more:
+        page = ask(asked)
+        yield from (row["id"] for row in page["conversations"])
+        following = page["pages"]["next"]
+        more = following is not None
+        asked["starting_after"] = following and following["starting_after"]
+
+
+# https://github.com/chatwoot/chatwoot, app/finders/conversation_finder.rb
+_CHATWOOT_ALL = {"status": "all", "sort_by": "created_at_desc"}
+"""Without these, the list has open conversations only, and its order moves."""
+
+
+def _chatwoot(ask: Ask, _size: int, filters: Mapping[str, Any]) -> Iterator[str]:
+    seen, total, page = 0, 1, 1
+    while seen < total:
+        data = ask({**_CHATWOOT_ALL, "page": page, **filters})["data"]
+        assert data["payload"] or not data["meta"]["all_count"]
+        yield from (row["id"] for row in data["payload"])
+        seen, total, page = seen + len(data["payload"]), data["meta"]["all_count"], page + 1
+
+
 # https://docs.vapi.ai/api-reference/chats/list
 def _vapi_pages(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
     page, more = 1, True
@@ -448,6 +474,25 @@ LISTS = {
         walk=_twilio,
         far_down={"PageSize": 50, "EndDate": "2025-12-01T23:59:59Z"},
         words=lambda body: body["message"] and body["code"],
+    ),
+    "intercom": DocumentedList(
+        path="/conversations",
+        key=_bearer,
+        walk=_intercom,
+        far_down={
+            "per_page": 50,
+            "starting_after": base64.urlsafe_b64encode(b"[9,1e10,%d.0]" % _DECEMBER).decode(),
+        },
+        words=lambda body: body["errors"][0]["message"],
+        tells_limits=True,
+    ),
+    "chatwoot": DocumentedList(
+        path="/api/v1/accounts/1/conversations",
+        key=lambda key: {"api_access_token": key},
+        walk=_chatwoot,
+        always=_CHATWOOT_ALL,
+        far_down={"page": 19000},
+        words=lambda body: body if isinstance(body, str) else body["error"],
     ),
 }
 """By provider; each gives the newest first unless asked otherwise."""

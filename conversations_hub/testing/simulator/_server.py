@@ -307,8 +307,10 @@ class Simulator:
         if faults.requests_per_second is not None:
             now, key = self._clock(), (name, self._providers[name].key(call))
             wait, left, full_in = self._buckets.setdefault(key, Bucket(now)).take(faults, now)
-            told = (round(faults.requests_per_second), left, ceil(full_in))
-            names = self._providers[name].limit_headers or ()
+            provider = self._providers[name]
+            resets = self.worlds[name].present + full_in if provider.limit_resets_at else full_in
+            told = (round(faults.requests_per_second), left, ceil(resets))
+            names = provider.limit_headers or ()
             headers = {header: str(number) for header, number in zip(names, told, strict=False)}
             if wait:
                 return 429, {"Retry-After": str(ceil(wait)), **headers}

@@ -347,6 +347,8 @@ class Simulated:
     """The provider's own half; None: the same."""
     limit_headers: tuple[str, str, str] | None = None
     """Under which names it tells the rate limit, what is left of it, and the seconds to its reset."""
+    limit_resets_at: bool = False
+    """Whether the reset is told as an instant instead, in Unix seconds."""
     others: Mapping[str, Kind] = field(default_factory=dict[str, Kind])
     """The kinds of conversations that it keeps apart, by name: `chats`."""
 
