@@ -9,7 +9,7 @@ import msgspec
 from ..reading.json import decoded_body, well_formed
 from ..wire import Flow, Request, Response
 
-__all__ = ["Driven", "WrongNumberOfAnswers", "drive"]
+__all__ = ["Driven", "WrongNumberOfAnswers", "drive", "drive_from"]
 
 T = TypeVar("T")
 
@@ -32,17 +32,23 @@ def drive(flow: Flow[T], *answers: Response | Exception) -> Driven[T]:
     `WrongNumberOfAnswers`.
     """
     left = list(answers)
+    driven = drive_from(left, flow)
+    if left:
+        raise WrongNumberOfAnswers(f"the flow ended with {len(left)} answers left")
+    return driven
+
+
+def drive_from(left: list[Response | Exception], flow: Flow[T]) -> Driven[T]:
+    """Run a flow with the first of the answers, as many as it asks for, and remove these from the list."""
     requests: list[Request] = []
     try:
         request = next(flow)
         while True:
             requests.append(request)
             if not left:
-                raise WrongNumberOfAnswers(f"the flow asks for more than {len(answers)} answers: {request}")
+                raise WrongNumberOfAnswers(f"the flow asks for more than {len(requests) - 1} answers: {request}")
             request = _answer(flow, request, left.pop(0))
     except StopIteration as stop:
-        if left:
-            raise WrongNumberOfAnswers(f"the flow ended with {len(left)} answers left") from None
         return Driven(stop.value, tuple(requests))
 
 

@@ -22,7 +22,7 @@ from ..events import Event
 from ..schema import Conversation, TranscriptTurn
 from ..webhooks import verify
 from ..wire import Flow, Request, Response
-from ._flows import Driven, drive
+from ._flows import Driven, drive, drive_from
 
 __all__ = ["Case", "Replayed", "account_of", "cases_in", "delivered", "read_exchange", "replay", "walk"]
 
@@ -152,12 +152,16 @@ def delivered(adapter: Adapter, case: Case) -> list[Event]:
 def walk(
     adapter: Adapter, account: Account, case: Case, *, cursor: str | None = None, skip: int = 0
 ) -> Iterator[Driven[RawPage]]:
-    """Walk a recorded list page by page; with `cursor`, from the answer after the first `skip` answers."""
+    """Walk a recorded list page by page; with `cursor`, from the answer after the first `skip` answers.
+
+    A page takes as many answers as it asks for.
+    """
     resource, _ = case.resource(adapter)
     if resource.list_page is None:
         raise AssertionError(f"{adapter.name} cannot list")
-    for answer in case.answers[skip:]:
-        driven = drive(resource.list_page(account, case.query, cursor), answer)
+    left: list[Response | Exception] = [*case.answers[skip:]]
+    while left:
+        driven = drive_from(left, resource.list_page(account, case.query, cursor))
         yield driven
         cursor = driven.result.cursor
         if cursor is None:
