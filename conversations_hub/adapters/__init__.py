@@ -26,6 +26,7 @@ BUILTIN = (
     "liveavatar",
     "beyond_presence",
     "fish_audio",
+    "bolna",
 )
 """The providers that come with the package; each is a module of that name here."""
 
