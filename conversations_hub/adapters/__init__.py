@@ -34,6 +34,7 @@ BUILTIN = (
     "chatwoot",
     "assemblyai",
     "twilio",
+    "bolna",
 )
 """The providers that come with the package; each is a module of that name here."""
 

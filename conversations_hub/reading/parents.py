@@ -19,6 +19,9 @@ class _Page(Protocol):
     """A page: an `adapter.RawPage`."""
 
     @property
+    def rows(self) -> Sequence[Any]: ...
+
+    @property
     def cursor(self) -> str | None: ...
 
 
@@ -29,6 +32,8 @@ class _Place(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     parent: str
     page: str | None = None
 
+
+_MOST_PASSED = 1000  # parents without rows, for one page
 
 _place = msgspec.json.Decoder(_Place)
 
@@ -45,7 +50,8 @@ def list_each(
     `parents` returns the ids of all of them, `list_page` a page of one, given its id and its own cursor, and `empty` is
     a page without rows. They are walked in the order of their ids, and requested again when the list of one ends, so
     that one that was added meanwhile is walked if its id comes later; otherwise the next walk has it. A parent that was
-    deleted meanwhile has no rows.
+    deleted meanwhile has no rows. Parents without rows are passed over, because there may be many of them, and a walk
+    with many empty pages in a row counts as one that does not end.
 
     Raises:
         InvalidRefError: a cursor that this function did not make.
@@ -61,17 +67,30 @@ def list_each(
             place = _Place(first)
     if place is None:
         return empty
-    try:
-        page = yield from list_page(place.parent, place.page)
-    except NotFoundError:
-        page = empty
-    if page.cursor is not None:
-        following: _Place | None = _Place(place.parent, page.cursor)
-    else:
-        later = [parent for parent in (yield from parents()) if parent > place.parent]
-        following = _Place(min(later)) if later else None
+    page, following = yield from _page_of(place, parents, list_page, empty)
+    passed = 0
+    while not page.rows and following is not None and following.page is None and passed < _MOST_PASSED:
+        page, following = yield from _page_of(following, parents, list_page, empty)
+        passed += 1
     struct: Any = page
     found: _P = msgspec.structs.replace(
         struct, cursor=None if following is None else msgspec.json.encode(following).decode()
     )
     return found
+
+
+def _page_of(
+    place: _Place,
+    parents: Callable[[], Flow[Sequence[str]]],
+    list_page: Callable[[str, str | None], Flow[_P]],
+    empty: _P,
+) -> Flow[tuple[_P, _Place | None]]:
+    """Return a page, and where the next one begins."""
+    try:
+        page = yield from list_page(place.parent, place.page)
+    except NotFoundError:
+        page = empty
+    if page.cursor is not None:
+        return page, _Place(place.parent, page.cursor)
+    later = [parent for parent in (yield from parents()) if parent > place.parent]
+    return page, _Place(min(later)) if later else None

@@ -75,6 +75,9 @@ STRAYS: dict[str, Callable[[Any], list[object]]] = {
     "elevenlabs": lambda stray: [
         {"conversation_id": "c1", "status": "done", "transcript": [{"role": "user", "message": "Hi."}, stray]}
     ],
+    "bolna": lambda stray: [
+        {"id": "c1", "status": "completed", "transcript": [{"role": "user", "content": "Hi."}, stray]}
+    ],
     "fish_audio": lambda stray: [
         {"session_id": "c1", "status": "completed", "items": [{"role": "user", "content": "Hi."}, stray]}
     ],
@@ -294,6 +297,7 @@ MISFITS: dict[str, tuple[list[object], str]] = {
         [{"conversation_id": "c1", "metadata": {"cost": "a lot"}, "transcript": []}],
         "metadata.cost",
     ),
+    "bolna": ([{"id": "c1", "transcript": [{"role": "user", "content": 7}]}], "transcript[0].content"),
     "fish_audio": ([{"session_id": "c1", "items": [{"role": "user", "content": 7}]}], "items[0].content"),
     "intercom": (
         [{"id": "c1", "conversation_parts": {"conversation_parts": [{"body": 7}]}}],

@@ -72,6 +72,15 @@ def test_an_agent_that_comes_later_is_walked_and_one_that_went_has_no_rows() -> 
     assert walked({}) == []
 
 
+def test_parents_without_rows_make_no_pages() -> None:
+    quiet: Agents = {f"a{number:03}": [] for number in range(100)}
+
+    page = page_of({**quiet, "b": [1]}, None)
+
+    assert ([bytes(row) for row in page.rows], page.cursor) == ([b"1"], None)
+    assert page_of(quiet, None).cursor is None
+
+
 @pytest.mark.parametrize("cursor", ["", "7", "[]", '["a", 7]', '{"parent": "a"}', '["a", "2", 3]'])
 def test_a_cursor_of_somebody_else_is_refused(cursor: str) -> None:
     with pytest.raises(InvalidRefError, match="invalid acme cursor"):
