@@ -568,9 +568,9 @@ def _asked(provider: str, name: str, query: Query) -> list[str]:
 def test_the_filters_an_adapter_names_are_those_it_passes_on(provider: str, name: str) -> None:
     resource = _kinds(provider)[name]
     plain = _asked(provider, name, Query())
-    asked = {filter: _asked(provider, name, query) for filter, query in _NARROWED.items()}
-    # A walk that ends at an instant asks for less, but passes nothing on.
-    passed_on = [filter for filter, requests in asked.items() if requests != plain[: len(requests)]]
+    passed_on = [filter for filter, query in _NARROWED.items() if _asked(provider, name, query) != plain]
+    if provider == "cartesia":
+        passed_on.remove("since")  # there it only ends the walk of an agent
     assert list(resource.filters) == passed_on
 
 
