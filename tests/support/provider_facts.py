@@ -1347,7 +1347,66 @@ _CHATWOOT = ProviderFacts(
 )
 
 
+# Bolna: https://www.bolna.ai/docs
+
+
+def _bolna_status(case: Case) -> Status:
+    if case.phase is Phase.PROCESSING:
+        return Status.PROCESSING
+    return _status(case)
+
+
+def _bolna_is_done(case: Case) -> bool:
+    return case.is_settled and case.was_held
+
+
+def _bolna_duration(case: Case) -> float | None:
+    if case.is_over and not case.is_held:
+        return 0.0
+    return round(case.truth.duration, 1) if case.is_settled else None
+
+
+def _bolna_end_reason(case: Case) -> object:
+    if not case.is_settled:
+        return ANY  # who hung up is told only when all is done
+    if case.ending is EndReason.NO_ANSWER and case.bits(3):
+        return EndReason.BUSY
+    if case.ending is EndReason.ERROR:
+        return EndReason.ERROR
+    return case.ending
+
+
+_BOLNA = ProviderFacts(
+    missing=("agent", "ended_at", "interrupted", "latency", "length", "started_at", "success", "title"),
+    status=_bolna_status,
+    duration=_bolna_duration,
+    order=lambda case: case.truth.facts["order"] if _bolna_is_done(case) and case.bits(2) else None,
+    summary=lambda case: case.truth.summary if _bolna_is_done(case) and case.bits(1) else None,
+    has_human_agent=lambda case: case.is_settled and case.ending is EndReason.TRANSFERRED,
+    end_reason=_bolna_end_reason,
+    channel=_phone_or_web,
+    agent_id=lambda _: "0a1c3e5a",  # one took all calls
+    has_recording=lambda case: _bolna_is_done(case) and bool(case.truth.variant % 5),
+    cost=lambda _: ANY,
+    start=lambda _: None,
+    timestamp=lambda _: None,
+    has_tools=False,
+    deliveries={
+        "queued": (EventKind.UPDATED, ()),
+        "in-progress": (EventKind.STARTED, ()),
+        "call-disconnected": (EventKind.ENDED, ()),
+        "completed": (EventKind.TRANSCRIPT_READY, ("status", "end_reason", "transcript", "transcript_state")),
+        "no-answer": (ANY, ()),
+        "busy": (ANY, ()),
+        "canceled": (ANY, ()),
+        "failed": (ANY, ()),
+        "error": (ANY, ()),
+    },
+)
+
+
 FACTS: Mapping[str, ProviderFacts] = {
+    "bolna": _BOLNA,
     "tavus": _TAVUS,
     "anyreach": _ANYREACH,
     "voiceable": _VOICEABLE,

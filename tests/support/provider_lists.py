@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -332,6 +333,29 @@ def _basic(key: str) -> dict[str, str]:
 _DECEMBER = 1764547200
 """2025-12-01, in Unix seconds."""
 
+# https://www.bolna.ai/docs
+_BOLNA_AGENT = "0a1c3e5a-0d2f-4a6b-8c9d-0e1f2a3b4c5d"
+_BOLNA_SPAN = timedelta(days=7)
+"""The longest that a list may be asked for."""
+
+
+def _bolna(ask: Ask, size: int, filters: Mapping[str, Any]) -> Iterator[str]:
+    end = datetime(2026, 11, 21, tzinfo=UTC)
+    for _ in range(60):
+        begin = end - _BOLNA_SPAN
+        asked = {"page_size": min(size, 50), "from": _in_utc(begin), "to": _in_utc(end), **filters}
+        page, more = 1, True
+        while more:
+            answer = ask({**asked, "page_number": page})
+            yield from (row["id"] for row in answer["data"])
+            page, more = page + 1, answer["has_more"]
+        end = begin - timedelta(milliseconds=1)  # both ends are included
+
+
+def _in_utc(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 LISTS = {
     "tavus": DocumentedList(
         path="/v2/conversations",
@@ -493,6 +517,14 @@ LISTS = {
         always=_CHATWOOT_ALL,
         far_down={"page": 19000},
         words=lambda body: body if isinstance(body, str) else body["error"],
+    ),
+    "bolna": DocumentedList(
+        path=f"/v2/agent/{_BOLNA_AGENT}/executions",
+        key=_bearer,
+        walk=_bolna,
+        always={"from": "2026-11-14T00:00:00Z", "to": "2026-11-21T00:00:00Z"},
+        far_down={"page_size": 50, "from": "2025-11-24T00:00:00Z", "to": "2025-12-01T00:00:00Z"},
+        words=lambda body: body["message"],
     ),
 }
 """By provider; each gives the newest first unless asked otherwise."""
