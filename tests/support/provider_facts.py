@@ -1277,12 +1277,18 @@ def _intercom_said_at(spoken: Spoken) -> int:
     return int(spoken.case.truth.created if spoken.before is None else spoken.began)
 
 
+def _intercom_is_told(case: Case) -> bool:
+    return case.is_settled or case.phase is Phase.LIVE
+
+
 _INTERCOM = ProviderFacts(
     missing=("cost", "interrupted", "latency", "length"),
     status=lambda case: Status.IN_PROGRESS if _is_open(case) else Status.ENDED,
     end_reason=lambda _: ANY,
     channel=_text_channel,
     agent=lambda _: ANY,
+    # Fin is told by what it wrote.
+    agent_id=lambda case: str(case.truth.scenario.number) if case.read.agent or _intercom_is_told(case) else None,
     phone=lambda _: ANY,
     created_at=lambda case: int(case.truth.created),
     started_at=lambda case: int(case.truth.created),

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import re
 from dataclasses import replace
+from email.utils import formatdate
 from math import inf
 
 import msgspec
@@ -29,6 +30,13 @@ __all__ = ["SIMULATED", "answer"]
 
 def answer(call: Call, world: World) -> Response:
     """Answer as Intercom does."""
+    answered = _answer(call, world)
+    return Response(
+        answered.status, {**answered.headers, "date": formatdate(world.present, usegmt=True)}, answered.body
+    )
+
+
+def _answer(call: Call, world: World) -> Response:
     if not call.bearer or call.bearer.startswith("bad"):
         return refusal(401, "Access Token Invalid", "unauthorized")
     version = call.headers.get("intercom-version", "2.16")
