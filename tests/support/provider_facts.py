@@ -1437,5 +1437,5 @@ FACTS: Mapping[str, ProviderFacts] = {
 }
 
 
-NEVER_LATE = frozenset({"claude", "openai"})
+NEVER_LATE = frozenset({"claude", "intercom", "openai"})
 """Whose transcripts can be read while a conversation runs, so that none is pending."""
