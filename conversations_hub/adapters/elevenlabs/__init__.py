@@ -263,6 +263,7 @@ ADAPTER = Adapter(
     ),
     filters=("since", "until", "status", "agent"),
     shows=("tool calls", "interruptions", "recording"),
+    tool_metric="tool_latency_secs",
     support="specification",
     coverage=Coverage(read=315, members=385),
     payloads=(SentConversation, Metadata, SentAnalysis, Begun),
