@@ -1,0 +1,13 @@
+"""What a conversation measures, defined alike for every provider: a number with its basis, or a reason for none.
+
+Nothing here guesses. A provider that gives no end of a turn gets no talk time, whatever could be made up from the
+number of words.
+"""
+
+from __future__ import annotations
+
+from ._definitions import METRICS, VERSION, Metric
+from ._measure import Measures, measure
+from ._measured import Basis, Measured
+
+__all__ = ["METRICS", "VERSION", "Basis", "Measured", "Measures", "Metric", "measure"]
