@@ -212,8 +212,8 @@ class _Measuring:
 
     def _firsts(self, talk: Talk) -> Iterator[tuple[str, Measured]]:
         reason = _without_times(talk)
-        clock = talk.clock
-        inputs = ("transcript", *(() if clock is None else clock.inputs))
+        # Time zero of either clock is the start of the conversation.
+        inputs = ("transcript", "started_at", "" if talk.clock is None else talk.clock.field)
         basis: Basis = "estimated" if talk.is_coarse else self._basis("measured", *inputs)
         for side in _SIDES:
             first = talk.first(side)

@@ -40,9 +40,9 @@ class Clock(NamedTuple):
     """The instant of time zero in Unix seconds, for the clock of timestamps."""
 
     @property
-    def inputs(self) -> tuple[str, ...]:
-        """The fields that its times come from, under the names of `Conversation.estimated`."""
-        return ("transcript.start",) if self.source == "start" else ("transcript.timestamp", "started_at")
+    def field(self) -> str:
+        """The field that its times come from, under the name of `Conversation.estimated`."""
+        return f"transcript.{self.source}"
 
     def at(self, turn: TranscriptTurn) -> int | None:
         """Return when a turn began; None if it does not say, or says what is no time."""
@@ -173,7 +173,7 @@ def _clock(turns: Sequence[TranscriptTurn], started_at: datetime | None) -> tupl
 
 def _inputs(turns: Sequence[TranscriptTurn], clock: Clock | None) -> Iterator[str]:
     if clock is not None:
-        yield f"transcript.{clock.source}"
+        yield clock.field
     if any(turn.duration is not None for turn in turns):
         yield "transcript.duration"
     if any(turn.duration is None and turn.words for turn in turns):

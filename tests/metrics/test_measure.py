@@ -312,6 +312,7 @@ def test_no_rate_of_what_is_no_price(amount: str) -> None:
                 *("response_latency_p95", "user_latency_p50", "user_latency_p95"),
             },
         ),
+        ("started_at", {"time_to_first_agent_word", "time_to_first_user_word"}),
         ("transcript.timestamp", set[str]()),
         ("transcript.words", set[str]()),
         ("title", set[str]()),
