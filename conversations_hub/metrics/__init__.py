@@ -7,7 +7,22 @@ number of words.
 from __future__ import annotations
 
 from ._definitions import METRICS, VERSION, Metric
+from ._histogram import Histogram
 from ._measure import Measures, measure
 from ._measured import Basis, Measured
+from ._summary import Figures, Summary, merge, summarize
 
-__all__ = ["METRICS", "VERSION", "Basis", "Measured", "Measures", "Metric", "measure"]
+__all__ = [
+    "METRICS",
+    "VERSION",
+    "Basis",
+    "Figures",
+    "Histogram",
+    "Measured",
+    "Measures",
+    "Metric",
+    "Summary",
+    "measure",
+    "merge",
+    "summarize",
+]

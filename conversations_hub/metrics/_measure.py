@@ -6,19 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Context, Decimal
 from functools import lru_cache
 from itertools import pairwise
-from math import isfinite
 from typing import Final, Literal
 
 from ..adapters import load
 from ..errors import ConfigurationError, UnknownAccountError
-from ..schema import Channel, Conversation, EndReason, ParticipantKind, Status, TranscriptState, TranscriptTurn
+from ..schema import Channel, Conversation, Cost, EndReason, ParticipantKind, Status, TranscriptState, TranscriptTurn
 from ._definitions import METRICS, PERCENTILES
-from ._measured import Basis, Measured, absent, known, nearest_rank
+from ._measured import BEYOND, Basis, Measured, absent, known, nearest_rank
 from ._talk import SECOND, Side, Talk
 from ._tools import Tools, figures
 from ._words import words_in
 
-__all__ = ["Measures", "measure"]
+__all__ = ["EXACT", "Measures", "measure", "usable_cost"]
 
 _SIDES: Final[tuple[Literal["user", "agent"], ...]] = ("user", "agent")
 _NEIGHBOURS: Final[tuple[tuple[str, Side, Side], ...]] = (
@@ -47,7 +46,8 @@ _COARSE: Final = absent("times in whole seconds")
 
 _UNREACHED: Final = {EndReason.VOICEMAIL, EndReason.NO_ANSWER, EndReason.BUSY, EndReason.CANCELLED}
 _UNREACHED_STATUSES: Final = {Status.NO_ANSWER, Status.CANCELLED}
-_EXACT: Final = Context(prec=28)  # whatever the caller's own context rounds to
+_SHORTEST: Final = 0.001  # seconds; a price per minute of less says nothing
+EXACT: Final = Context(prec=28)  # whatever the caller's own context rounds to
 
 
 class Measures(Mapping[str, Measured]):
@@ -123,12 +123,12 @@ class _Measuring:
         return absent("no duration") if duration is None else known(duration, self._basis("reported", "duration"))
 
     def _cost_per_minute(self) -> Measured:
-        cost, duration = self._one.cost, _usable(self._one.duration)
-        if cost is None or not cost.amount.is_finite() or cost.amount < 0:
+        cost, duration = usable_cost(self._one), _usable(self._one.duration)
+        if cost is None or cost.amount < 0:
             return absent("no cost")
-        if not duration:
+        if duration is None or duration < _SHORTEST:
             return absent("no duration")
-        value = _EXACT.divide(_EXACT.multiply(cost.amount, Decimal(60)), Decimal(str(duration)))
+        value = EXACT.divide(EXACT.multiply(cost.amount, Decimal(60)), Decimal(str(duration)))
         return Measured(value=value, unit=cost.unit, basis=self._basis("reported", "cost", "duration"))
 
     def _transferred(self) -> Measured:
@@ -300,7 +300,13 @@ def _length(spans: Sequence[tuple[int, int]]) -> int:
 
 
 def _usable(duration: float | None) -> float | None:
-    return duration if duration is not None and isfinite(duration) and duration >= 0 else None
+    return duration if duration is not None and 0 <= duration < BEYOND else None
+
+
+def usable_cost(one: Conversation) -> Cost | None:
+    """Return the cost of a conversation, if it is a price."""
+    cost = one.cost
+    return cost if cost is not None and cost.amount.is_finite() and abs(cost.amount) < BEYOND else None
 
 
 @lru_cache(maxsize=256)

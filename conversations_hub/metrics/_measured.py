@@ -6,12 +6,11 @@ import re
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
-from math import isfinite
 from typing import Final, Literal
 
 import msgspec
 
-__all__ = ["REASONS", "Basis", "Measured", "absent", "is_reason", "known", "nearest_rank"]
+__all__ = ["BEYOND", "REASONS", "Basis", "Measured", "absent", "is_reason", "known", "nearest_rank"]
 
 Basis = Literal["counted", "reported", "measured", "estimated"]
 """Where a value comes from: counted in the transcript, stated by the provider, measured between times that it gives, or
@@ -34,6 +33,9 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     unit: str | None = None
     """The unit of the cost, for what is in the cost's own unit."""
 
+
+BEYOND: Final = 1_000_000_000_000
+"""No second and no price of this world is as large; a sum of such numbers would be no number."""
 
 REASONS: Final = (
     "no transcript",
@@ -84,8 +86,8 @@ def absent(reason: str, missing: int = 0) -> Measured:
 
 
 def known(value: float, basis: Basis, *, n: int = 0, missing: int = 0) -> Measured:
-    """Return a value; times too far apart for numbers are no times."""
-    return Measured(value=value, basis=basis, n=n, missing=missing) if isfinite(value) else absent("no times")
+    """Return a value."""
+    return Measured(value=value, basis=basis, n=n, missing=missing)
 
 
 def nearest_rank(ordered: Sequence[float], percent: int) -> float:

@@ -13,6 +13,7 @@ from itertools import groupby, pairwise
 from typing import Final, Literal, NamedTuple
 
 from ..schema import Role, TranscriptTurn, Visibility
+from ._measured import BEYOND
 
 __all__ = ["SECOND", "Clock", "Side", "Talk"]
 
@@ -26,7 +27,6 @@ _SIDES: Final[dict[Role, Side]] = {
     Role.UNKNOWN: "other",
 }
 SECOND: Final = 1_000_000
-_FARTHEST: Final = 1e12  # seconds from time zero; no time of this world is beyond
 _SHORTEST_CUT: Final = SECOND // 5  # an entry that ends so soon after another began was not interrupted
 _FEWEST_COARSE: Final = 3  # entries; two may begin whole seconds apart by chance
 _WHOLE: Final = 100  # microseconds by which a whole second may be off
@@ -200,4 +200,4 @@ def _end(turn: TranscriptTurn, start: int, clock: Clock | None) -> int | None:
 
 def _microseconds(seconds: float) -> int | None:
     # Not a number is not between the two either.
-    return round(seconds * SECOND) if -_FARTHEST < seconds < _FARTHEST else None
+    return round(seconds * SECOND) if -BEYOND < seconds < BEYOND else None

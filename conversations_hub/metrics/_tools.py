@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from math import isfinite
 
 from ..schema import TranscriptTurn
+from ._measured import BEYOND
 from ._talk import SECOND, Clock
 
 __all__ = ["Tools"]
@@ -61,4 +61,4 @@ def figures(turns: Sequence[TranscriptTurn], metric: str | None) -> list[float]:
     if metric is None:
         return []
     told = [turn.metrics[metric] for turn in turns if turn.metrics and metric in turn.metrics]
-    return sorted(figure for figure in told if isfinite(figure) and figure >= 0)
+    return sorted(figure for figure in told if 0 <= figure < BEYOND)
