@@ -232,6 +232,8 @@ class Adapter(Resource, frozen=True, kw_only=True):
     tool_metric: str | None = None
     """The one among the metrics of a tool's result that says how many seconds the tool took; None if the provider does
     not tell."""
+    tells_transfers: bool = False
+    """Whether a conversation that was handed to a person says so, by its end reason or its participants."""
     support: Support = "inferred"
     """What this was checked against."""
     coverage: Coverage | None = None

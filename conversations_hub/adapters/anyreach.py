@@ -593,6 +593,7 @@ ADAPTER = Adapter(
     filters=("since", "until", "agent"),
     shows=("tool calls", "interruptions", "recording"),
     response_metric="e2e_latency",
+    tells_transfers=True,
     support="documentation",
     payloads=(_Conversation, _Created),
 )

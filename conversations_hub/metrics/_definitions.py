@@ -48,7 +48,7 @@ _TIMES = "a time of every spoken entry, finer than whole seconds"
 _ENDS = f"{_TIMES}, and its end"
 _NEIGHBOURS = f"{_TIMES}, and the ends of those that an answer follows"
 _FIRST = "a time of every spoken entry, and the start of the conversation"
-_REASON = "an end reason"
+_REASON = "an end reason, of a provider that tells transfers"
 
 _ALL = (
     Metric("duration", "s", "seconds", "The duration, as the conversation says.", "a duration"),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Context, Decimal
 from functools import lru_cache
 from itertools import pairwise
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from ..adapters import load
 from ..errors import ConfigurationError, UnknownAccountError
@@ -88,6 +88,7 @@ class _Measuring:
         self._one = conversation
         self._dead_air = dead_air
         self._derived = frozenset(conversation.estimated)
+        self._told = _told_by(conversation.provider)
         self._values: dict[str, Measured] = {}
         self._samples: dict[str, list[float]] = {}
 
@@ -137,6 +138,8 @@ class _Measuring:
             return known(True, self._basis("reported", "end_reason"))  # noqa: FBT003
         if any(each.kind is ParticipantKind.HUMAN_AGENT for each in one.participants) or one.human_agent_turns:
             return known(True, "estimated")  # noqa: FBT003  (a person may have been rung and not reached)
+        if not self._told.tells_transfers:
+            return absent("the provider does not tell")  # another end reason would not mean that there was none
         if one.end_reason is None or one.end_reason is EndReason.UNKNOWN:
             return absent("no end reason" if one.is_finished else "not finished")
         return known(False, self._basis("reported", "end_reason"))  # noqa: FBT003
@@ -238,15 +241,15 @@ class _Measuring:
             waits, endless = ([], 0) if reason else talk.latencies(before, after)
             nothing = absent("no ends of turns", endless) if endless else absent("no exchange")
             self._pool(name, [wait / SECOND for wait in waits], reason or nothing, basis, endless)
-        response_metric, tool_metric = _metrics_of(self._one.provider)
-        told = figures(talk.turns_of("agent"), response_metric)
-        nothing = absent("the provider does not say" if response_metric else "the provider does not tell")
+        metric = self._told.response_metric
+        told = figures(talk.turns_of("agent"), metric)
+        nothing = absent("the provider does not say" if metric else "the provider does not tell")
         basis = self._basis("reported", "transcript", "transcript.metrics")
         self._pool("reported_latency", told, nothing, basis, max(talk.exchanges - len(told), 0))
-        self._measure_tools(talk, tools, tool_metric)
+        self._measure_tools(talk, tools)
 
-    def _measure_tools(self, talk: Talk, tools: Tools, metric: str | None) -> None:
-        took = tools.reported(metric)
+    def _measure_tools(self, talk: Talk, tools: Tools) -> None:
+        took = tools.reported(self._told.tool_metric)
         basis = self._basis("reported", "transcript", "transcript.metrics", "transcript.tool_result")
         nothing = absent("no times of tools") if tools.calls else absent("no tool calls")
         if not took and tools.calls and talk.clock is not None:
@@ -309,11 +312,18 @@ def usable_cost(one: Conversation) -> Cost | None:
     return cost if cost is not None and cost.amount.is_finite() and abs(cost.amount) < BEYOND else None
 
 
+class _Told(NamedTuple):
+    """What a provider tells of conversations, as its adapter says."""
+
+    response_metric: str | None = None
+    tool_metric: str | None = None
+    tells_transfers: bool = False
+
+
 @lru_cache(maxsize=256)
-def _metrics_of(provider: str) -> tuple[str | None, str | None]:
-    """Return the metrics that a provider's adapter names for answers and for tools."""
+def _told_by(provider: str) -> _Told:
     try:
         adapter = load(provider)
     except (UnknownAccountError, ConfigurationError):  # a conversation outlives the package that read it
-        return None, None
-    return adapter.response_metric, adapter.tool_metric
+        return _Told()
+    return _Told(adapter.response_metric, adapter.tool_metric, adapter.tells_transfers)

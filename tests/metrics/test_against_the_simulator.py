@@ -39,7 +39,6 @@ _FIRST_WORDS = ("time_to_first_agent_word", "time_to_first_user_word")
 _DIALLING: dict[str, str] = dict.fromkeys(
     ("duration", *_FIRST_WORDS), "it counts from dialling or joining, the truth from the answer"
 )
-_NO_TRANSFERS: dict[str, str] = dict.fromkeys(("transferred", "contained"), "it has no word for a transfer")
 _ROUNDED = {"duration": "whole seconds", "time_to_first_user_word": "whole seconds"}
 _UNHEARD = {"agent_interrupted": "it ends before the one who interrupts is heard"}
 _FEWER_TOOLS = {"tool_calls": "it does not show tools, or not all"}
@@ -51,7 +50,7 @@ _MORE_ANSWERS: dict[str, str] = dict.fromkeys(
 )
 
 DIFFERENT: Mapping[str, Mapping[str, str]] = {
-    "tavus": _NO_TRANSFERS | _UNHEARD,
+    "tavus": _UNHEARD,
     "anyreach": _DIALLING | _MORE_ANSWERS,
     "voiceable": _DIALLING | _FEWER_TOOLS,
     "vapi": {},
@@ -59,7 +58,7 @@ DIFFERENT: Mapping[str, Mapping[str, str]] = {
     "elevenlabs": _ROUNDED | _OWN_TOOLS | _OWN_TIMES,
     "retell": {"silence": "the user's last words are not there"} | _UNHEARD,
     "telnyx": _DIALLING | _MORE_ANSWERS,
-    "ultravox": _NO_TRANSFERS | _UNHEARD,
+    "ultravox": _UNHEARD,
     "anam": _DIALLING | _FEWER_TOOLS,
     "liveavatar": _DIALLING | _FEWER_TOOLS,
     "beyond_presence": _ROUNDED | _FEWER_TOOLS,

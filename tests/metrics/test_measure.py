@@ -293,6 +293,15 @@ def test_no_rate_of_what_is_no_price(amount: str) -> None:
     assert reason_of("cost_per_minute", msgspec.structs.replace(BOOKING, cost=cost)) == "no cost"
 
 
+def test_no_transfer_is_only_known_from_who_would_tell() -> None:
+    silent = msgspec.structs.replace(BOOKING, provider="ultravox")
+    assert {reason_of(name, silent) for name in ("transferred", "contained")} == {"the provider does not tell"}
+    said = msgspec.structs.replace(silent, end_reason=EndReason.TRANSFERRED)
+    assert [measure(said)[name].value for name in ("transferred", "contained")] == [True, False]
+    unreached = msgspec.structs.replace(silent, end_reason=EndReason.VOICEMAIL)
+    assert reason_of("contained", unreached) == "nobody was reached"
+
+
 # where a value comes from
 
 

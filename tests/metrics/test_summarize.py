@@ -132,7 +132,7 @@ def test_groups_are_named_and_in_order() -> None:
     )
     [summary] = summarize([one], by=tuple(KEYS))
     assert summary.group == {
-        "provider": "tavus",
+        "provider": "retell",
         "account": "eu",
         "agent": "a1",
         "agent_version": "7",

@@ -33,7 +33,7 @@ def spoken(index: int, role: Role, start: float | None, end: float | None, text:
 def conversation(*turns: TranscriptTurn, **more: Any) -> Conversation:
     """Return a finished phone call with these entries."""
     told: dict[str, Any] = {
-        "provider": "tavus",
+        "provider": "retell",
         "id": "c1",
         "status": Status.ENDED,
         "channel": Channel.PHONE,

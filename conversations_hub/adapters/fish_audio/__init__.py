@@ -190,6 +190,7 @@ ADAPTER = Adapter(
     filters=("since", "until", "status", "agent"),
     shows=("tool calls", "recording"),
     tool_metric="latency",
+    tells_transfers=True,
     support="specification",
     coverage=Coverage(read=42, members=44),
     payloads=(Session, Created),
