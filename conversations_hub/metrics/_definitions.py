@@ -44,10 +44,10 @@ _UNTIMED: Final = frozenset(
 )
 
 _TURNS = "a transcript"
-_TIMES = "a time of every spoken entry, finer than whole seconds"
-_ENDS = f"{_TIMES}, and its end"
-_NEIGHBOURS = f"{_TIMES}, and the ends of those that an answer follows"
-_FIRST = "a time of every spoken entry, and the start of the conversation"
+_TIMES = "the start of every spoken entry, finer than whole seconds"
+_ENDS = "the start and end of every spoken entry, finer than whole seconds"
+_NEIGHBOURS = f"{_TIMES}, and ends of those that are answered"
+_FIRST = "the start of every spoken entry, and of the conversation"
 _REASON = "an end reason, of a provider that tells transfers"
 
 _ALL = (
@@ -100,7 +100,7 @@ _ALL = (
         "count",
         "Entries of the agent that the provider flags as interrupted; if it flags none either way, those during which"
         " the user began, more than 0.2 s before their end.",
-        f"such flags, or {_ENDS}",
+        f"such flags; or {_ENDS}",
     ),
     Metric(
         "user_interrupted",
@@ -112,14 +112,16 @@ _ALL = (
     Metric("time_to_first_agent_word", "s", "seconds", "From the start to the agent's first entry.", _FIRST),
     Metric("time_to_first_user_word", "s", "seconds", "From the start to the user's first entry.", _FIRST),
     Metric("tool_calls", "1", "count", "Calls of tools.", _TURNS),
-    Metric("tool_failures", "1", "count", "Results of tools that are errors.", "an outcome of at least one call"),
+    Metric(
+        "tool_failures", "1", "count", "Results of tools that are errors.", "a result that says whether it is an error"
+    ),
     Metric(
         "tool_latency_p50",
         "s",
         "percentile",
         "The median of the provider's own figures for calls of tools; if it has none, of the times from the start of"
         " the turn with the call to the result.",
-        f"such a figure on results, or {_TIMES} and of the results",
+        f"such a figure on results; or {_TIMES}, and of results",
     ),
     Metric("transferred", "bool", "flag", "Whether it was handed to a person.", _REASON),
     Metric(
