@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import groupby, pairwise
+from operator import itemgetter
 from typing import Final, Literal, NamedTuple
 
 from ..schema import Role, TranscriptTurn, Visibility
@@ -50,14 +51,8 @@ class Clock(NamedTuple):
         return None if told is None else _microseconds(told - self.zero)
 
 
-class Entry(NamedTuple):
-    """One spoken entry with its times."""
-
-    side: Side
-    start: int
-    end: int | None
-
-
+Entry = tuple[Side, int, int | None]
+"""One spoken entry: who, its start and its end."""
 Span = tuple[int, int]
 
 
@@ -86,8 +81,7 @@ class Talk:
         self.is_coarse = len(starts) >= _FEWEST_COARSE and all(map(_is_whole, [each - starts[0] for each in starts]))
         """Whether the times are in whole seconds: they then lie whole seconds apart."""
         ends = [_end(turn, start, self.clock) for turn, start in zip(self.turns, starts, strict=False)]
-        told = [Entry(*each) for each in zip(self.sides, starts, ends, strict=False)]
-        self.entries = sorted(told, key=_start)
+        self.entries: list[Entry] = sorted(zip(self.sides, starts, ends, strict=False), key=itemgetter(1))
         """The entries in order of their start; none without a clock."""
         self.inputs = frozenset(_inputs(self.turns, self.clock))
         """The fields of the conversation that the times come from, under the names of `Conversation.estimated`."""
@@ -135,14 +129,14 @@ class Talk:
         first entry ended.
         """
         pairs = [
-            (one.end, two.start) for one, two in pairwise(self.entries) if one.side == before and two.side == after
+            (end, start) for (one, _, end), (two, start, _) in pairwise(self.entries) if one == before and two == after
         ]
         waits = [start - end for end, start in pairs if end is not None]
         return sorted(wait for wait in waits if wait >= 0), len(pairs) - len(waits)
 
     def interrupted(self, side: Side, by: Side) -> int:
         """Return the number of entries of a side during which the other began, not just before they ended."""
-        starts = [entry.start for entry in self.entries if entry.side == by]
+        starts = [start for of, start, _ in self.entries if of == by]
         count = 0
         for of, start, end in self.entries:
             if of == side and end is not None:
@@ -152,11 +146,7 @@ class Talk:
 
     def first(self, side: Side) -> int | None:
         """Return when a side first spoke."""
-        return next((entry.start for entry in self.entries if entry.side == side), None)
-
-
-def _start(entry: Entry) -> float:
-    return entry.start
+        return next((start for of, start, _ in self.entries if of == side), None)
 
 
 def _clock(turns: Sequence[TranscriptTurn], started_at: datetime | None) -> tuple[Clock | None, list[int]]:

@@ -9,12 +9,12 @@ from typing import Final
 __all__ = ["words_in"]
 
 _MOST_UNSPACED: Final = 0.3  # of the letters: names and loan words in other scripts are common
-_LETTER: Final = re.compile(r"[^\W\d_]")
+_LETTERS: Final = re.compile(r"[^\W\d_]+")
 # Letters only, no vowel signs: those are not letters in \w either.
 # Thai, Lao, Burmese, Khmer, kana and Han: https://www.unicode.org/charts/
 _UNSPACED: Final = re.compile(
     "[\u0e00-\u0e7f\u0e80-\u0eff\u1000-\u109f\ua9e0-\ua9ff\uaa60-\uaa7f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff"
-    "\u31f0-\u31ff\uff66-\uff9f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+    "\u31f0-\u31ff\uff66-\uff9f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+"
 )
 
 
@@ -24,8 +24,8 @@ def words_in(texts: Sequence[str]) -> int | None:
     for text in texts:
         words += len(text.split())
         if not text.isascii():
-            unspaced += len(_UNSPACED.findall(text))
+            unspaced += sum(map(len, _UNSPACED.findall(text)))
     if not unspaced:
         return words
-    letters = sum(len(_LETTER.findall(text)) for text in texts)
+    letters = sum(sum(map(len, _LETTERS.findall(text))) for text in texts)
     return None if unspaced > _MOST_UNSPACED * letters else words
