@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,14 @@ def test_text_of_vendors_does_not_steer_the_terminal(database: str) -> None:
     told = run("stats", "--store", database, "--by", "agent", "--metric", "duration").stdout
     assert "\x1b" not in told
     assert "\\x1b[31mback" in told
+
+
+def test_lines_are_as_wide_as_the_terminal(database: str) -> None:
+    terminal = {"FORCE_COLOR": "1", "NO_COLOR": "1", "COLUMNS": "70", "TERM": "xterm"}
+    told = run("stats", "--store", database, "--metric", "talk_ratio", environ=terminal).stdout
+    assert max(len(re.sub("\x1b[^m]*m", "", line)) for line in told.splitlines()[:3]) == 70
+    assert "…" in told
+    assert "…" not in run("stats", "--store", database, "--metric", "talk_ratio", environ={"COLUMNS": "70"}).stdout
 
 
 def test_bars_where_the_terminal_has_only_ascii(database: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -454,6 +454,7 @@ def test_times_that_are_no_numbers_are_no_times() -> None:
         ("我想改時間", None),
         ("My name is 田中, as in the contract.", 8),
         ("😀 12 3", 3),
+        ("seven กี่ ๑๒๓๔๕๖", 3),  # one letter of six, two vowel signs and digits
     ],
 )
 def test_words_are_counted_where_white_space_parts_them(text: str, words: int | None) -> None:
