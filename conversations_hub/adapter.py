@@ -228,6 +228,14 @@ class Adapter(Resource, frozen=True, kw_only=True):
     all its subdomains."""
     shows: tuple[Feature, ...] = ()
     """The details that the provider reports, for conversations that have them."""
+    response_metric: str | None = None
+    """The one among a turn's metrics that says how many seconds passed from the end of the user's words to the first
+    sound of the answer, not a part of that; None if the provider does not tell."""
+    tool_metric: str | None = None
+    """The one among the metrics of a tool's result that says how many seconds the tool took; None if the provider does
+    not tell."""
+    tells_transfers: bool = False
+    """Whether a conversation that was handed to a person says so, by its end reason or its participants."""
     support: Support = "inferred"
     """What this was checked against."""
     coverage: Coverage | None = None

@@ -16,7 +16,7 @@ import click
 from ..version import __version__
 from .accounts import Accounts
 from .group import Sentences, verbose
-from .parameters import Count, Number, instant, options_of, proxy, span, store_url
+from .parameters import Count, Number, instant, options_of, proxy, span, store_url, timezone
 
 __all__ = ["cli"]
 
@@ -402,6 +402,44 @@ def _search() -> None:
     Searches all conversations, or those of TARGETS such as tavus or tavus/eu. All WORDS must be in one turn. Quotes
     keep words together; a star at the end matches all words that start like this. OR between two words makes one of
     them enough; NOT before a word leaves out the turns that contain it.
+    """
+
+
+@_command(
+    "stats",
+    "stats --by agent,week --metric response_latency --since 90d",
+    "stats --ref tavus:c123456",
+)
+@_targets
+@_store
+@click.option(
+    "--by",
+    default="provider",
+    show_default=True,
+    metavar="KEYS",
+    help="Group by these keys, with commas between them: provider, account, agent, agent_version, day, week, month,"
+    " channel, direction, status, end_reason, language. Empty: one group.",
+)
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    metavar="NAME",
+    help="A metric to show; repeatable. all: every one. Default: the most usual.",
+)
+@_since
+@_until
+@click.option(
+    "--timezone", type=timezone, default="UTC", show_default=True, help="Where days begin, such as Europe/Berlin."
+)
+@click.option("--ref", help="Show every metric of this conversation instead, and where each value comes from.")
+@_json
+def _stats() -> None:
+    """Measure the conversations of a store.
+
+    Measures all conversations, or those of TARGETS such as tavus or tavus/eu: how long they take and who talks, how
+    quickly the agent answers, interruptions, tools, transfers and costs. A value that a provider does not give is not
+    guessed: the reason stands in its place. The bar is the mean.
     """
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import reduce
 from math import isfinite
 from typing import Any
@@ -14,7 +14,7 @@ import click
 from ..errors import ConfigurationError
 from ..stores._url import StoreURL
 
-__all__ = ["Count", "Number", "instant", "options_of", "proxy", "span", "store_url"]
+__all__ = ["Count", "Number", "instant", "options_of", "proxy", "span", "store_url", "timezone"]
 
 _SPAN = re.compile(r"(?P<number>[0-9]{1,9})(?P<unit>[smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -42,6 +42,18 @@ def span(text: str) -> timedelta:
     except OverflowError:
         pass
     raise click.BadParameter(f"invalid span {text!a}: use 2d, 12h or 90m")
+
+
+def timezone(name: str) -> tzinfo:
+    """Parse the name of a time zone, such as `Europe/Berlin`."""
+    if name == "UTC":  # which needs no database
+        return UTC
+    from zoneinfo import ZoneInfo  # noqa: PLC0415
+
+    try:
+        return ZoneInfo(name)
+    except (ValueError, LookupError, OSError):
+        raise click.BadParameter(f"unknown time zone {name!a}: write a name such as Europe/Berlin") from None
 
 
 class Number(click.FloatRange):

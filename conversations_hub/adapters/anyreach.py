@@ -592,6 +592,8 @@ ADAPTER = Adapter(
     webhook=Webhook(events=events),
     filters=("since", "until", "agent"),
     shows=("tool calls", "interruptions", "recording"),
+    response_metric="e2e_latency",
+    tells_transfers=True,
     support="documentation",
     payloads=(_Conversation, _Created),
 )

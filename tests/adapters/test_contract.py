@@ -32,7 +32,7 @@ from conversations_hub.errors import (
 )
 from conversations_hub.events import Event
 from conversations_hub.reading.json import Json, untyped, well_formed
-from conversations_hub.schema import Conversation, Status
+from conversations_hub.schema import Conversation, EndReason, ParticipantKind, Role, Status
 from conversations_hub.signing._delivery import Received
 from conversations_hub.testing import (
     Case,
@@ -528,6 +528,30 @@ def test_what_an_adapter_says_its_provider_tells_is_what_the_fixtures_show(provi
     adapter = load(provider)
     assert set(adapter.shows) == shown
     assert list(adapter.shows) == [feature for feature in get_args(Feature) if feature in shown], "in this order"
+
+
+@pytest.mark.parametrize("provider", BUILTIN)
+def test_the_latencies_that_an_adapter_names_are_among_those_of_the_fixtures(provider: str) -> None:
+    cases = [case for (of, _), case in CASES.items() if of == provider]
+    turns = [turn for case in cases for one in _replay(provider, case).conversations for turn in one.transcript or ()]
+    adapter = load(provider)
+    of_answers = {name for turn in turns if turn.role is Role.ASSISTANT for name in turn.metrics or ()}
+    of_tools = {name for turn in turns if turn.tool_result is not None for name in turn.metrics or ()}
+    assert adapter.response_metric is None or adapter.response_metric in of_answers
+    assert adapter.tool_metric is None or adapter.tool_metric in of_tools
+
+
+@pytest.mark.parametrize("provider", BUILTIN)
+def test_an_adapter_whose_fixtures_show_a_transfer_says_that_it_tells_them(provider: str) -> None:
+    cases = [case for (of, _), case in CASES.items() if of == provider]
+    shown = any(
+        one.end_reason is EndReason.TRANSFERRED
+        or any(each.kind is ParticipantKind.HUMAN_AGENT for each in one.participants)
+        for case in cases
+        for one in _replay(provider, case).conversations
+    )
+    # AnyReach documents the word for it.
+    assert load(provider).tells_transfers == (shown or provider == "anyreach")
 
 
 def _shown_by(conversation: Conversation) -> set[Feature]:

@@ -36,6 +36,9 @@ COMMANDS = [
     ("get", "acme:c1", "--json"),
     ("status",),
     ("status", "--json"),
+    ("stats",),
+    ("stats", "--json"),
+    ("stats", "--ref", "acme:c1"),
 ]
 
 

@@ -435,15 +435,9 @@ _VOICEABLE = ProviderFacts(
 # Vapi: https://docs.vapi.ai/api-reference/calls/get
 
 
-def _vapi_is_barged_in(spoken: Spoken) -> bool:
-    return spoken.turn.interrupted and spoken.after is not None and spoken.after.role is Role.USER
-
-
-def _vapi_length(spoken: Spoken) -> float:
-    """Report a longer turn if the agent is interrupted: it keeps speaking for a moment."""
-    if spoken.after is not None and _vapi_is_barged_in(spoken):
-        return spoken.after.start + 0.6 - spoken.turn.start
-    return spoken.turn.duration
+def _vapi_interrupted(spoken: Spoken) -> bool | None:
+    """Report who was interrupted, if the one who did it was heard."""
+    return (spoken.turn.interrupted and spoken.after is not None) or None
 
 
 def _vapi_latency(spoken: Spoken) -> float | None:
@@ -460,8 +454,7 @@ _VAPI = ProviderFacts(
     title=lambda case: case.truth.title[:40] if case.bits(1) else None,
     cost=lambda case: _exactly(0.01 + 0.0021 * case.truth.duration, 4) if case.phase is Phase.SETTLED else 0,
     has_recording=lambda case: case.is_settled and bool(case.bits(3)),
-    length=_vapi_length,
-    interrupted=lambda spoken: _vapi_is_barged_in(spoken) or None,
+    interrupted=_vapi_interrupted,
     latency=_vapi_latency,
     latency_name="turnLatency",
     deliveries={

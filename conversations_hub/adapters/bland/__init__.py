@@ -269,6 +269,7 @@ ADAPTER = Adapter(
     webhook=Webhook(events=events, scheme=hmac_signed("x-webhook-signature", message="{body}")),
     filters=("since", "until", "status"),
     shows=("recording",),
+    tells_transfers=True,
     support="documentation",
     payloads=(Call, CallAndCorrection, Created),
     left_to_raw=LEFT_TO_RAW,

@@ -263,6 +263,8 @@ ADAPTER = Adapter(
     ),
     filters=("since", "until", "status", "agent"),
     shows=("tool calls", "interruptions", "recording"),
+    tool_metric="tool_latency_secs",
+    tells_transfers=True,
     support="specification",
     coverage=Coverage(read=315, members=385),
     payloads=(SentConversation, Metadata, SentAnalysis, Begun),

@@ -189,6 +189,8 @@ ADAPTER = Adapter(
     secret_fields=frozenset({"token"}),
     filters=("since", "until", "status", "agent"),
     shows=("tool calls", "recording"),
+    tool_metric="latency",
+    tells_transfers=True,
     support="specification",
     coverage=Coverage(read=42, members=44),
     payloads=(Session, Created),

@@ -304,6 +304,7 @@ ADAPTER = Adapter(
     secret_fields=SECRETS,
     filters=_FILTERS,
     shows=("tool calls", "word timing", "recording"),
+    tells_transfers=True,
     support="specification",
     coverage=Coverage(read=185, members=188),
     payloads=(Call, Created),

@@ -299,6 +299,8 @@ ADAPTER = Adapter(
     ),
     filters=("since", "until", "agent"),
     shows=("tool calls", "recording"),
+    response_metric="end_user_perceived_latency",
+    tells_transfers=True,
     support="documentation",
     payloads=(Whole, Row, Envelope),
     left_to_raw=_LEFT_TO_RAW,

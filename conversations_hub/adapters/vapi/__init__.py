@@ -267,6 +267,8 @@ ADAPTER = Adapter(
     ),
     filters=("since", "until", "agent"),
     shows=("tool calls", "interruptions", "word timing", "recording"),
+    response_metric="turnLatency",
+    tells_transfers=True,
     support="specification",
     coverage=Coverage(read=365, members=631),
     payloads=(Call,),

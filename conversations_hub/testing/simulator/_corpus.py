@@ -61,6 +61,8 @@ _CUT = frozenset({EndReason.ERROR, EndReason.MAX_DURATION, EndReason.TRANSFERRED
 _OUTBOUND = 0.4
 _WITH_EMOJI = 0.06
 _INTERRUPTED = 0.08
+_GOES_ON = 0.6
+"""Seconds for which an agent who is interrupted goes on speaking."""
 _TOOL_FAILS = 0.1
 _SECOND_TOOL = 9
 """The exchange before whose answer a tool is used once more."""
@@ -176,7 +178,8 @@ class Corpus:
         rng = self._rng(6, truth.index)
         said = _script(truth, rng)
         slot = truth.planned / len(said)
-        return tuple(_turn(line, place * slot, slot, rng) for place, line in enumerate(said))
+        turns = [_turn(line, place * slot, slot, rng) for place, line in enumerate(said)]
+        return tuple(map(_cut_off, turns, [*turns[1:], None]))
 
     def _rng(self, *parts: int) -> Random:
         return Random(_mix(self._salt, *parts))  # noqa: S311  (invented conversations, not secrets)
@@ -229,6 +232,15 @@ def _tool_use(truth: Truth, place: int, rng: Random) -> ToolUse:
         result=json.dumps({"error": "timed out"} if failed else result, ensure_ascii=False),
         is_error=failed,
     )
+
+
+def _cut_off(turn: Turn, following: Turn | None) -> Turn:
+    """Return a turn as it came out: only the user interrupts, and the agent goes on for a moment."""
+    if not turn.interrupted:
+        return turn
+    if following is None or following.role != Role.USER:
+        return replace(turn, interrupted=False)
+    return replace(turn, duration=round(following.start + _GOES_ON - turn.start, 2))
 
 
 def _turn(line: _Line, start: float, slot: float, rng: Random) -> Turn:

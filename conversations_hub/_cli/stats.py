@@ -1,0 +1,243 @@
+"""`stats`: measure the conversations of a store, in groups, or one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, tzinfo
+from typing import Any
+
+import click
+import msgspec
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from .._refs import Ref
+from ..metrics import METRICS, VERSION, Figures, Measured, Measures, Summary, measure, summarize
+from ..metrics._definitions import PERCENTILES
+from ..metrics._summary import SUMMARIZED
+from ..stores._url import StoreURL
+from .render import console
+from .stored import opened
+from .terminal import escaped, write_json
+
+__all__ = ["run"]
+
+_SHOWN = (
+    *("duration", "exchanges", "talk_ratio", "longest_silence", "response_latency", "reported_latency"),
+    *("agent_interrupted", "tool_failures", "transferred", "contained", "cost_per_minute"),
+)
+"""The metrics that are shown if none is named."""
+_LATENCY_OF = {metric: latency for latency, metrics in PERCENTILES.items() for metric in metrics}
+_LONGEST_NAME = max(map(len, METRICS))
+_BAR = 16  # cells
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+_MOST_REASONS = 2
+
+
+def run(
+    targets: Sequence[str],
+    *,
+    store: StoreURL,
+    by: str,
+    metrics: Sequence[str],
+    since: datetime | None,
+    until: datetime | None,
+    timezone: tzinfo,
+    ref: str | None,
+    as_json: bool,
+) -> None:
+    """Write what the conversations of a store measure, group by group; or every measure of one conversation."""
+    unknown = [name for name in metrics if name not in {*METRICS, *SUMMARIZED, "all"}]
+    if unknown:
+        raise click.BadParameter(f"no metric {unknown[0]!a}: choose from all, {', '.join(SUMMARIZED)}")
+    if ref is not None:
+        if targets or since or until:
+            raise click.UsageError("--ref is one conversation: leave out targets, --since and --until")
+        with opened(store, [str(Ref.parse(ref).target)]) as reader:
+            one = reader.get(ref)
+        _write_one(one.ref, measure(one), metrics, as_json=as_json)
+        return
+    keys = [name.strip() for name in by.split(",") if name.strip()]
+    with opened(store, targets) as reader:
+        conversations = reader.conversations(*targets, since=since, until=until)
+        summaries = list(summarize(conversations, keys, timezone=timezone))
+    if as_json:
+        for summary in summaries:
+            write_json(msgspec.json.encode(_document(summary, metrics)))
+    elif summaries:
+        _write_tables(console(), summaries, metrics)
+    total = sum(summary.conversations for summary in summaries)
+    count = f"{total:,} conversation{'s' * (total != 1)}" if total else "no conversations to measure"
+    click.echo(f"{escaped(str(store))}: {count}", err=as_json)
+
+
+# one conversation
+
+
+def _write_one(ref: str, found: Measures, metrics: Sequence[str], *, as_json: bool) -> None:
+    wanted = set(METRICS) if not metrics or "all" in metrics else set(metrics)
+    names = [name for name in METRICS if name in wanted or _LATENCY_OF.get(name) in wanted]
+    if as_json:
+        write_json(
+            msgspec.json.encode({"ref": ref, "version": VERSION, "measures": {name: found[name] for name in names}})
+        )
+        return
+    out = console()
+    lines = [(name, _value(found[name]), _unit_of(name, found[name]), _basis(found[name])) for name in names]
+    width = max(len(value) for _, value, _, _ in lines)
+    for name, value, unit, basis in lines:
+        line = Text(f"{name:<{_LONGEST_NAME}}  {value:>{width}}  {unit:<5}  ")
+        _print(out, line.append(basis, "dim" if found[name].value is None else ""))
+
+
+def _unit_of(name: str, one: Measured) -> str:
+    unit = METRICS[name].unit if one.unit is None else f"{escaped(one.unit)}/min"
+    return "" if unit in {"1", "bool"} or one.value is None else unit
+
+
+def _value(one: Measured) -> str:
+    if isinstance(one.value, bool):
+        return "yes" if one.value else "no"
+    return "-" if one.value is None else str(one.value) if isinstance(one.value, int) else _number(float(one.value))
+
+
+def _basis(one: Measured) -> str:
+    """Return where a value comes from, or why there is none."""
+    if one.value is None:
+        return one.reason or ""
+    counts = f", of {one.n:,}" if one.n else ""
+    return f"{one.basis}{counts}{f', {one.missing:,} missing' if one.missing else ''}"
+
+
+# groups
+
+
+def _document(summary: Summary, metrics: Sequence[str]) -> dict[str, Any]:
+    """Return a summary with its means and percentiles, instead of what they are computed from."""
+    return {
+        "group": summary.group,
+        "version": summary.version,
+        "conversations": summary.conversations,
+        "is_few": summary.is_few,
+        "metrics": {
+            name: {
+                "unit": _unit(name),
+                "n": figures.n,
+                "sum": figures.sum if figures.n else None,
+                "mean": figures.mean,
+                "min": figures.min,
+                "max": figures.max,
+                "p50": figures.percentile(50),
+                "p95": figures.percentile(95),
+                "bases": figures.bases,
+                "missing": figures.missing,
+                "lacking": figures.lacking,
+            }
+            for name, figures in summary.metrics.items()
+            if name.partition(" ")[0] in _wanted(metrics or ("all",))
+        },
+        "costs": summary.costs,
+        "success": summary.success,
+        "sentiments": summary.sentiments,
+    }
+
+
+def _names(summaries: Iterable[Summary], metrics: Sequence[str]) -> list[str]:
+    """Return the metrics to show: those that are wanted, in each unit that a cost has."""
+    wanted = _wanted(metrics)
+    known = dict.fromkeys(name for summary in summaries for name in summary.metrics)
+    in_units = {name.partition(" ")[0] for name in known if " " in name}
+    return [name for name in known if name.partition(" ")[0] in wanted and name not in in_units]
+
+
+def _wanted(metrics: Sequence[str]) -> set[str]:
+    return set(SUMMARIZED) if "all" in metrics else {_LATENCY_OF.get(name, name) for name in metrics}
+
+
+def _unit(name: str) -> str:
+    stem, _, unit = name.partition(" ")
+    if unit:
+        return f"{unit}/min"
+    return "s" if stem in PERCENTILES else METRICS[stem].unit
+
+
+def _write_tables(out: Console, summaries: Sequence[Summary], metrics: Sequence[str]) -> None:
+    """Write a table for each metric, with a line for each group; its bar is the mean beside those of the others."""
+    labels = [_label(summary) for summary in summaries]
+    names = _names(summaries, metrics or _SHOWN)
+    width = max(map(cell_len, (*map(_title, names), *labels)), default=0)
+    has_estimates = False
+    for name in names:
+        rows = [_figures(summary, name) for summary in summaries]
+        if not metrics and not any(figures.n for figures in rows):
+            continue
+        has_estimates |= any("estimated" in figures.bases for figures in rows)
+        longest = 1.0 if _unit(name) in {"0-1", "bool"} else max(figures.mean or 0.0 for figures in rows)
+        _print(out, _line(_title(name), _HEADINGS, width), "bold")
+        for label, summary, figures in zip(labels, summaries, rows, strict=True):
+            line = _line(label, [*_cells(summary, figures)], width)
+            if figures.mean is None:
+                line.append(f"  {_reasons(figures)}", "dim")
+            else:
+                share = figures.mean / longest if longest else 0.0
+                line.append(f"  {_bar(share, is_ascii=out.options.ascii_only)}", "cyan")
+            _print(out, line)
+        _print(out, Text())
+    if has_estimates:
+        _print(out, Text("~ estimated, at least in part: an input was derived, or the value is a bound"), "dim")
+
+
+_HEADINGS = ("count", "values", "mean", "p50", "p95")
+
+
+def _print(out: Console, line: Text, style: str = "") -> None:
+    line.rstrip()
+    if out.is_terminal:
+        out.print(line, style=style, no_wrap=True, overflow="ellipsis")
+    else:
+        out.print(line, style=style, soft_wrap=True)
+
+
+def _line(label: str, cells: Sequence[str], width: int) -> Text:
+    return Text(label + " " * (width - cell_len(label)) + "".join(f"{cell:>9}" for cell in cells))
+
+
+def _title(name: str) -> str:
+    unit = _unit(name)
+    return escaped(name) if unit in {"1", "bool"} or " " in name else f"{name}, {unit}"
+
+
+def _label(summary: Summary) -> str:
+    return escaped("  ".join(value or "-" for value in summary.group.values())) or "all"
+
+
+def _figures(summary: Summary, name: str) -> Figures:
+    found = summary.metrics.get(name)
+    # Where no cost is in this unit, the reasons are those of costs in any.
+    return found or summary.metrics.get(name.partition(" ")[0]) or Figures()
+
+
+def _cells(summary: Summary, figures: Figures) -> Iterator[str]:
+    yield f"{summary.conversations:,}{' few' if summary.is_few else ''}"
+    yield f"{figures.n:,}"
+    mark = "~" if "estimated" in figures.bases else ""
+    for value in (figures.mean, figures.percentile(50), figures.percentile(95)):
+        yield "-" if value is None else f"{mark}{_number(value)}"
+
+
+def _reasons(figures: Figures) -> str:
+    """Return the most frequent reasons for there being no value."""
+    most = sorted(figures.missing.items(), key=lambda each: -each[1])
+    return ", ".join(f"{reason} ({count:,})" for reason, count in most[:_MOST_REASONS]) or "in another unit"
+
+
+def _bar(share: float, *, is_ascii: bool) -> str:
+    full, rest = divmod(round(min(share, 1.0) * _BAR * 8), 8)
+    return "#" * full if is_ascii else f"{_EIGHTHS[-1] * full}{_EIGHTHS[rest]}".rstrip()
+
+
+def _number(value: float) -> str:
+    """Return a number of at least three digits."""
+    digits = 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 1 or value == 0 else 3
+    return f"{value:,.{digits}f}"
