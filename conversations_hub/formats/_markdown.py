@@ -48,16 +48,12 @@ def _at(turn: TranscriptTurn) -> str:
 
 # https://spec.commonmark.org/0.31.2/#backslash-escapes
 _PUNCTUATION: Final = re.compile(r"[!-/:-@\[-`{-~]")
-_BREAKS: Final = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
 
 
 def _escaped(text: str, indent: str = "", *, breaks: bool = True) -> str:
     """Return text that is taken literally; its line breaks stay, or become spaces, and blank lines disappear."""
-    text = text.strip()
-    if not text.isalnum():
-        text = _PUNCTUATION.sub(r"\\\g<0>", text)
-        text = _BREAKS.sub(f"\\\\\n{indent}" if breaks else " ", text)
-    return text
+    lines = filter(None, map(str.strip, _PUNCTUATION.sub(r"\\\g<0>", text).splitlines()))
+    return (f"\\\n{indent}" if breaks else " ").join(lines)
 
 
 FORMAT: Final = Format(

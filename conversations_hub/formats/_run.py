@@ -20,7 +20,14 @@ from ._records import Record, documents, lines
 
 __all__ = ["NAMES", "dump", "dump_all", "dump_each", "find", "load", "load_all", "options_of"]
 
-_HOMES: Final = {"jsonl": "_jsonl", "csv": "_csv", "md": "_markdown", "text": "_text"}
+_HOMES: Final = {
+    "jsonl": "_jsonl",
+    "csv": "_csv",
+    "vtt": "_webvtt",
+    "srt": "_srt",
+    "md": "_markdown",
+    "text": "_text",
+}
 NAMES: Final = tuple(_HOMES)
 """The names of all formats."""
 

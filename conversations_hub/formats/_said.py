@@ -9,7 +9,7 @@ from typing import Final
 from ..schema import Conversation, Role, TranscriptTurn, Visibility
 from ._format import NoOptions
 
-__all__ = ["SaidOptions", "said", "speaker"]
+__all__ = ["NAMES", "SaidOptions", "said", "speaker"]
 
 
 class SaidOptions(NoOptions, frozen=True, kw_only=True):
@@ -32,7 +32,7 @@ def said(conversation: Conversation, options: SaidOptions, lost: Counter[str]) -
             yield turn
 
 
-_NAMES: Final = {
+NAMES: Final = {
     Role.USER: "User",
     Role.ASSISTANT: "Agent",
     Role.HUMAN_AGENT: "Human agent",
@@ -40,10 +40,11 @@ _NAMES: Final = {
     Role.TOOL: "Tool",
     Role.UNKNOWN: "Speaker",
 }
+"""What speakers without a name are called, by role."""
 
 
 def speaker(conversation: Conversation, turn: TranscriptTurn) -> str:
     """Return the name of who speaks, else a word for the role."""
     at = turn.participant
     name = conversation.participants[at].name if at is not None and 0 <= at < len(conversation.participants) else None
-    return name or _NAMES[turn.role]
+    return name or NAMES[turn.role]

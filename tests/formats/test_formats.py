@@ -107,7 +107,9 @@ def _is_held(value: object) -> bool:
 @pytest.mark.parametrize("name", READ)
 def test_many_are_read_as_they_were_written(name: str) -> None:
     pieces: list[bytes] = []
-    some = [said("Hello.", id="c1"), said("Good morning.", id="c2", participants=())]
+    turn = TranscriptTurn(index=0, role=Role.ASSISTANT, text="Hello.", start=0.5)
+    asked = msgspec.structs.replace(turn, role=Role.USER, text="Hello?")
+    some = [said(id=id, transcript=(asked, msgspec.structs.replace(turn, index=1))) for id in ("c1", "c2")]
     formats.dump_all(some, name, pieces.append)
     sources = pieces if name in DOCUMENTS else [b"".join(pieces)]
     found = [one for source in sources for one in formats.load_all(source, name)]
