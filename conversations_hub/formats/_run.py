@@ -23,6 +23,7 @@ __all__ = ["NAMES", "dump", "dump_all", "dump_each", "find", "load", "load_all",
 _HOMES: Final = {
     "jsonl": "_jsonl",
     "csv": "_csv",
+    "vcon": "_vcon",
     "vtt": "_webvtt",
     "srt": "_srt",
     "md": "_markdown",

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any, cast
 
 import msgspec
@@ -15,24 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversations_hub import formats
-from conversations_hub.adapters import BUILTIN
 from conversations_hub.errors import FormatError, InvalidRefError, UnsupportedError
 from conversations_hub.schema import Conversation, Role, TranscriptTurn, Visibility
 
 from ..support.entries import said
 from ..support.full_conversation import FULL, TURN
-from ..support.recorded import recorded
+from ..support.recorded import IN_RAW, everything
 
 READ = [name for name in formats.NAMES if formats.find(name).load is not None]
 DOCUMENTS = [name for name in formats.NAMES if formats.find(name).framing == "document"]
-
-_SECRET = "qz-in-raw-only"
-
-
-@cache
-def everything() -> tuple[Conversation, ...]:
-    found = (one for provider in BUILTIN for one in recorded(provider))
-    return (*(msgspec.structs.replace(one, raw=b'{"id": "%s"}' % _SECRET.encode()) for one in found), FULL)
 
 
 def dumped(one: Conversation, name: str, **options: Any) -> bytes | str:
@@ -50,7 +40,7 @@ def test_whatever_a_provider_sends_is_written_or_refused_with_a_reason(name: str
         if isinstance(written, bytes):
             written.decode()
             assert written.endswith(b"\n")
-            assert name == "jsonl" or _SECRET.encode() not in written
+            assert name == "jsonl" or IN_RAW.encode() not in written
         else:
             assert written
 
