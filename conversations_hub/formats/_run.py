@@ -24,6 +24,8 @@ _HOMES: Final = {
     "jsonl": "_jsonl",
     "csv": "_csv",
     "vcon": "_vcon",
+    "openai": "_openai",
+    "sharegpt": "_sharegpt",
     "vtt": "_webvtt",
     "srt": "_srt",
     "md": "_markdown",

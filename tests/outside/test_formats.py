@@ -49,3 +49,19 @@ def test_the_example_of_a_vcon_is_read() -> None:
     assert [turn.role for turn in found.transcript or ()] == ["assistant", "user", "assistant"]
     assert next(turn.text for turn in found.transcript or ()) == "Hi, how can I help?"
     assert found.summary == "Caller moved the visit to Friday 10:00."
+
+
+@pytest.mark.parametrize("options", [{}, {"merge": False}, {"strict_alternation": "fold"}])
+def test_every_chat_passes_the_schema_of_fine_tuning_and_calls_are_answered_at_once(options: dict[str, Any]) -> None:
+    lines = [*written("openai", **options)]
+    assert lines
+    assert errors("openai.chat-jsonl.schema.json", lines) == []
+    for line in lines:
+        open_calls: list[str] = []
+        for message in line["messages"]:
+            if message["role"] == "tool":
+                open_calls.remove(message["tool_call_id"])
+            else:
+                assert not open_calls
+                open_calls = [call["id"] for call in message.get("tool_calls", ())]
+        assert not open_calls

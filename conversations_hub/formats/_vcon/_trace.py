@@ -11,10 +11,9 @@ from typing import Any, Final
 
 import msgspec
 
-from ..._nesting import holds_too_deep
-from ...reading.json import try_decode_any
 from ...schema import Conversation, Role, ToolCall, ToolResult, TranscriptTurn
 from ...version import __version__
+from .._json_text import as_json, as_text
 from ._instants import text_of
 
 __all__ = ["SCHEMA", "Entry", "entries_of", "read_entries", "record", "with_entries"]
@@ -50,11 +49,11 @@ def entries_of(turn: TranscriptTurn, timestamp: str | None, *, with_text: bool) 
     if with_text and turn.text:
         entries.append(known | _told(turn))
     for call in turn.tool_calls:
-        told = {"type": "tool-call", "name": call.name, "call-id": call.id, "input": _as_json(call.arguments)}
+        told = {"type": "tool-call", "name": call.name, "call-id": call.id, "input": as_json(call.arguments)}
         entries.append(known | _known(told))
     if (result := turn.tool_result) is not None:
         status = None if result.is_error is None else "error" if result.is_error else "success"
-        told = {"type": "tool-result", "call-id": result.call_id, "output": _as_json(result.content)}
+        told = {"type": "tool-result", "call-id": result.call_id, "output": as_json(result.content)}
         entries.append(known | _known({**told, "status": status, "is-error": result.is_error}))
     return entries
 
@@ -68,21 +67,6 @@ def _told(turn: TranscriptTurn) -> dict[str, Any]:
 
 def _known(told: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in told.items() if value is not None}
-
-
-def _as_json(text: str | None) -> Any:
-    """Return the JSON of an object or a list itself, byte for byte, and any other text as it is."""
-    if text is None or not text.startswith(("{", "[")) or "\n" in text or "\r" in text:
-        return text
-    found = try_decode_any(text)
-    is_sound = isinstance(found, dict | list) and not holds_too_deep({"": found})
-    return msgspec.Raw(text.encode()) if is_sound else text
-
-
-def _as_text(json: msgspec.Raw) -> str | None:
-    """Return what `_as_json` was made of."""
-    text = bytes(json).decode()
-    return msgspec.json.decode(text, type=str) if text.startswith('"') else text or None
 
 
 def record(conversation: Conversation, entries: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -119,9 +103,9 @@ def with_entries(turn: TranscriptTurn, entries: Sequence[Entry]) -> TranscriptTu
     changed: dict[str, Any] = {}
     for entry in entries:
         if entry.type == "tool-call":
-            calls.append(ToolCall(id=entry.call_id, name=entry.name, arguments=_as_text(entry.input)))
+            calls.append(ToolCall(id=entry.call_id, name=entry.name, arguments=as_text(entry.input)))
         elif entry.type == "tool-result":
-            content = _as_text(entry.output)
+            content = as_text(entry.output)
             changed["tool_result"] = ToolResult(call_id=entry.call_id, content=content, is_error=entry.is_error)
         else:
             changed["text"] = (entry.data.content if entry.data else entry.content) or ""
