@@ -26,6 +26,8 @@ _HOMES: Final = {
     "vcon": "_vcon",
     "openai": "_openai",
     "sharegpt": "_sharegpt",
+    "otel": "_otel",
+    "otlp": "_otlp",
     "vtt": "_webvtt",
     "srt": "_srt",
     "md": "_markdown",

@@ -65,3 +65,17 @@ def test_every_chat_passes_the_schema_of_fine_tuning_and_calls_are_answered_at_o
                 assert not open_calls
                 open_calls = [call["id"] for call in message.get("tool_calls", ())]
         assert not open_calls
+
+
+@pytest.mark.parametrize(
+    ("member", "schema"),
+    [
+        ("gen_ai.input.messages", "otel.gen-ai-input-messages.schema.json"),
+        ("gen_ai.output.messages", "otel.gen-ai-output-messages.schema.json"),
+        ("gen_ai.system_instructions", "otel.gen-ai-system-instructions.schema.json"),
+    ],
+)
+def test_all_messages_pass_the_schemas_of_opentelemetry(member: str, schema: str) -> None:
+    found = [line[member] for line in written("otel", internal=True) if member in line]
+    assert found
+    assert errors(schema, found) == []

@@ -13,8 +13,8 @@ import msgspec
 
 from ...schema import Conversation, Role, ToolCall, ToolResult, TranscriptTurn
 from ...version import __version__
+from .._instants import text_of
 from .._json_text import as_json, as_text
-from ._instants import text_of
 
 __all__ = ["SCHEMA", "Entry", "entries_of", "read_entries", "record", "with_entries"]
 

@@ -22,9 +22,10 @@ from ...schema import (
     TranscriptTurn,
     Visibility,
 )
-from ._instants import EPOCH, after, microseconds, text_of, text_of_microseconds, uuid_of
+from .._instants import EPOCH, after, microseconds, text_of, text_of_microseconds
 from ._own import CONVERSATION, TURNS, Facts, TurnFacts
 from ._trace import SCHEMA, entries_of, record
+from ._uuid import uuid_of
 
 if TYPE_CHECKING:
     from . import VconOptions
