@@ -83,6 +83,14 @@ _with_status = click.option("--status", help="Only with this status: ended, fail
 _agent = click.option("--agent", help="Only with the agent that has this id.")
 _json = click.option("--json", "as_json", is_flag=True, help="Write JSON, one document per line.")
 _form = click.option("--json", "form", flag_value="json", help="Write JSON, one document per line.")
+_FORMATS = ("jsonl", "csv", "vcon", "openai", "sharegpt", "otel", "otlp", "vtt", "srt", "md", "text")
+_format_options = click.option(
+    "--option",
+    "options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An option of the format, its value as JSON or plain text, such as words=true; repeatable.",
+)
 _yes = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 _any_host = click.option(
     "--any-host", is_flag=True, help="Accept recordings from any public host, not only from the provider's."
@@ -231,9 +239,11 @@ def _list() -> None:
     """
 
 
-@_command("get tavus:c123456", "get anyreach:conv_9 --json")
+@_command("get tavus:c123456", "get anyreach:conv_9 --json", "get vapi:019a --format vtt > call.vtt")
 @click.argument("ref")
 @_form
+@click.option("--format", type=click.Choice(_FORMATS), help="Write it for another program, in this format.")
+@_format_options
 @click.option("--raw", "form", flag_value="raw", help="Write what the provider sent, without known secrets.")
 @click.option("--wait", type=span, metavar="SPAN", help="Wait up to this long for a pending transcript: 90s, 5m.")
 @_from_store
@@ -405,6 +415,7 @@ def _search() -> None:
 @_command(
     "export november.csv --since 2026-11-01 --until 2026-12-01",
     "export all.parquet",
+    "export openai:training.jsonl --since 30d",
     "export jsonl:- tavus | jq .summary",
 )
 @click.argument("to")
@@ -421,13 +432,16 @@ def _search() -> None:
     is_flag=True,
     help="Leave texts in a CSV unchanged, although a spreadsheet may run or cut some of them.",
 )
+@_format_options
 @_json
 def _export() -> None:
     """Write conversations of a store to a file.
 
     Exports all conversations, or those of TARGETS such as tavus or tavus/eu. The ending of TO sets the format: .jsonl
-    or .csv, optionally followed by .gz, or .parquet for a folder of two tables, which needs the extra duckdb. jsonl:-
-    and csv:- write to standard output.
+    or .csv, optionally followed by .gz; .parquet for a folder of two tables, which needs the extra duckdb; or .vcon,
+    .vtt, .srt, .md or .txt for a folder with a file for each conversation. FORMAT:PATH names any format, such as
+    openai:training.jsonl, sharegpt, otel or otlp, and FORMAT:- writes to standard output. What the format cannot hold
+    is counted; conversations that it cannot hold at all are left out, with the reason, and the exit code is 1.
     """
 
 
