@@ -53,7 +53,7 @@ def _command(*examples: str) -> Callable[[_Declaration], _Declaration]:
             if "config" in options:
                 names = ("config", "proxy", "proxy_from_env", "ca_file")
                 options["accounts"] = Accounts.of(*(options.pop(name) for name in names))
-            if providers := options.pop("provider", ()):
+            if isinstance(options.get("provider"), tuple) and (providers := options.pop("provider")):
                 click.echo("--provider is removed in 0.3: write the providers after the command instead", err=True)
                 options["targets"] += providers
             if import_module(f".{name}", __package__).run(**options) is False:
@@ -442,6 +442,42 @@ def _export() -> None:
     .vtt, .srt, .md or .txt for a folder with a file for each conversation. FORMAT:PATH names any format, such as
     openai:training.jsonl, sharegpt, otel or otlp, and FORMAT:- writes to standard output. What the format cannot hold
     is counted; conversations that it cannot hold at all are left out, with the reason, and the exit code is 1.
+    """
+
+
+@_command(
+    "import november.vcon",
+    "import calls.json --provider vapi",
+    "import chats.jsonl --format openai --account training",
+)
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    type=click.Choice(_FORMATS),
+    help="What the files are, if neither their endings nor first lines tell it.",
+)
+@click.option("--provider", help="The provider that sent what the files hold: pages, answers or deliveries.")
+@_format_options
+@click.option(
+    "--account",
+    default="import",
+    show_default=True,
+    help="The account to store them under, so that none replaces a fetched one.",
+)
+@_store
+@click.option(
+    "--redact",
+    is_flag=True,
+    help="Remove e-mail addresses, phone and card numbers, and other long numbers before storing.",
+)
+@click.option("--raw", is_flag=True, help="Also store what the providers sent, without known secrets.")
+@_json
+def _import() -> None:
+    """Put the conversations of files into a store.
+
+    Reads vCon, WebVTT, SRT, chats, messages of OpenTelemetry and exported JSON lines, and what a provider's API or
+    webhook sent, also packed with gzip. The same file twice changes nothing. What cannot be read is told with its
+    place, and the exit code is 1. No URL in a file is followed.
     """
 
 

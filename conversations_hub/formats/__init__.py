@@ -15,6 +15,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._format import Dumped, Format, Loaded, NoOptions
+    from ._payload import payload
     from ._run import NAMES, dump, dump_all, find, load, load_all
 else:  # imported on first use, so that naming this package costs nothing else
     _HOMES = {
@@ -28,6 +29,7 @@ else:  # imported on first use, so that naming this package costs nothing else
         "find": "_run",
         "load": "_run",
         "load_all": "_run",
+        "payload": "_payload",
     }
 
     def __getattr__(name: str) -> object:
@@ -38,4 +40,16 @@ else:  # imported on first use, so that naming this package costs nothing else
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-__all__ = ["NAMES", "Dumped", "Format", "Loaded", "NoOptions", "dump", "dump_all", "find", "load", "load_all"]
+__all__ = [
+    "NAMES",
+    "Dumped",
+    "Format",
+    "Loaded",
+    "NoOptions",
+    "dump",
+    "dump_all",
+    "find",
+    "load",
+    "load_all",
+    "payload",
+]

@@ -5,19 +5,25 @@ from __future__ import annotations
 import gzip
 import json
 import stat
-from datetime import timedelta
+import tracemalloc
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
+import click
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
 from conversations_hub import formats
-from conversations_hub._cli import _FORMATS, cli
+from conversations_hub._cli import cli
 from conversations_hub.schema import Conversation, Role, TranscriptTurn
+from conversations_hub.testing import cases_in
 
 from ..support.clock import NOW
 from ..support.entries import said
+from ..support.paths import FIXTURES
 from ..support.sqlite import kept_in
 
 TURNS = (
@@ -39,7 +45,10 @@ def run(store: Path, *arguments: str) -> Result:
 
 
 def test_the_choices_are_all_formats() -> None:
-    assert formats.NAMES == _FORMATS
+    for command in ("get", "import"):
+        [kind] = [option.type for option in cli.commands[command].params if option.name == "format"]
+        assert isinstance(kind, click.Choice)
+        assert tuple(kind.choices) == formats.NAMES
 
 
 @pytest.mark.parametrize("name", formats.NAMES)
@@ -115,3 +124,111 @@ def test_a_folder_that_cannot_be_made_is_told(store: Path, tmp_path: Path) -> No
     (tmp_path / "link.md").symlink_to(tmp_path)
     failed = run(store, "export", str(tmp_path / "link.md"))
     assert (failed.exit_code, "is not a folder" in failed.stderr) == (1, True)
+
+
+# back into a store
+
+
+def imported(into: Path, *arguments: str | Path) -> tuple[int, dict[str, Any]]:
+    done = run(into, "import", *map(str, arguments), "--json")
+    assert done.stdout, done.output
+    return done.exit_code, json.loads(done.stdout)
+
+
+def stored(into: Path) -> list[Conversation]:
+    lines = run(into, "list", "--json", "--transcripts").stdout.splitlines()
+    return [msgspec.json.decode(line, type=Conversation) for line in lines]
+
+
+@pytest.mark.parametrize("form", ["jsonl", "vcon"])
+def test_what_was_exported_is_imported_once_and_never_in_place_of_what_was_fetched(
+    form: str, store: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / ("out.vcon" if form == "vcon" else "out.jsonl.gz")
+    assert run(store, "export", f"{form}:{path}").exit_code == 0
+    files = sorted(path.iterdir()) if form == "vcon" else [path]
+    into = tmp_path / "new.db"
+    assert imported(into, *files) == (0, {"new": 2, "updated": 0, "unchanged": 0, "refused": []})
+    assert imported(into, *files) == (0, {"new": 0, "updated": 0, "unchanged": 2, "refused": []})
+    assert imported(into, *files, "--account", "old")[1]["new"] == 2
+    named = [msgspec.structs.replace(one, account=account) for one in (SPOKEN, SILENT) for account in ("import", "old")]
+    assert sorted(stored(into), key=lambda one: one.ref) == sorted(named, key=lambda one: one.ref)
+
+
+def test_bad_records_are_set_apart_with_their_places(tmp_path: Path) -> None:
+    path, into = tmp_path / "x.jsonl", tmp_path / "new.db"
+    far = msgspec.structs.replace(SILENT, created_at=datetime(1900, 1, 1, tzinfo=UTC))
+    bad = [msgspec.structs.replace(SILENT, provider="No Body"), far]
+    path.write_bytes(b"".join(formats.dump(one, "jsonl") for one in (SPOKEN, *bad)) + b"nonsense\n")
+    code, told = imported(into, path)
+    assert (code, told["new"]) == (1, 1)
+    assert [(one["place"], one["reason"]) for one in told["refused"]] == [
+        ("line 2", "its provider or its id cannot be part of a ref"),
+        ("line 3", "an instant is not from 1970 to 8999"),
+        ("line 4", "it is not JSON"),
+    ]
+    shown = run(into, "import", str(path))
+    assert shown.exit_code == 1
+    assert f"{path}, line 4: it is not JSON" in shown.stderr
+    assert shown.stdout == f"0 new, 0 updated, 1 unchanged in {into}; 3 refused\n"
+
+
+def test_what_a_provider_sent_is_imported(tmp_path: Path) -> None:
+    [case] = [case for case in cases_in(FIXTURES / "retell").values() if case.name == "list"]
+    path, into = tmp_path / "calls.json", tmp_path / "new.db"
+    path.write_bytes(case.answers[0].body)
+    code, told = imported(into, path, "--provider", "retell")
+    assert code == 0
+    assert told["new"] == len(stored(into)) > 0
+    assert {(one.provider, one.account, one.raw) for one in stored(into)} == {("retell", "import", None)}
+    assert imported(tmp_path / "raw.db", path, "--provider", "retell", "--raw")[1]["new"] == told["new"]
+
+
+def test_what_is_imported_is_redacted_first(tmp_path: Path) -> None:
+    path, into = tmp_path / "x.srt", tmp_path / "new.db"
+    path.write_text("1\n00:00:01,000 --> 00:00:02,000\nUser: I am ada@example.com\n")
+    assert imported(into, path, "--redact")[1]["new"] == 1
+    assert "ada@example.com" not in str(stored(into)[0])
+
+
+@pytest.mark.parametrize(
+    ("file", "arguments", "code", "told"),
+    [
+        (("x.json", b"{}"), (), 2, "tells no format: give --format, or --provider"),
+        (("x.json", b"{}"), ("--format", "md"), 2, "md is only written, not read"),
+        (("x.json", b"{}"), ("--format", "md", "--provider", "vapi"), 2, "exclude each other"),
+        (("x.json", b"{}"), ("--option", "a=1"), 2, "--option only works with --format"),
+        (("x.json", b"{}"), ("--provider", "nobody"), 2, "unknown provider"),
+        (("x.vcon.gz", b"\x1f\x8b nonsense"), (), 1, "x.vcon.gz: "),
+        (("x.vcon", None), (), 1, "No such file"),
+    ],
+)
+def test_what_cannot_be_imported_is_one_sentence(
+    file: tuple[str, bytes | None], arguments: tuple[str, ...], code: int, told: str, tmp_path: Path
+) -> None:
+    name, content = file
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    done = run(tmp_path / "new.db", "import", str(path), *arguments)
+    assert (done.exit_code, told in done.stderr) == (code, True), done.output
+    assert "Traceback" not in done.output
+
+
+def test_a_record_without_end_is_refused_in_bounded_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("conversations_hub.formats._records", "conversations_hub._cli.import"):
+        monkeypatch.setattr(import_module(module), "LARGEST", 4096)
+    path, into = tmp_path / "x.jsonl.gz", tmp_path / "new.db"
+    good = formats.dump(SPOKEN, "jsonl")
+    path.write_bytes(gzip.compress(good + b"x" * 10_000_000 + b"\n" + good))
+    tracemalloc.start()
+    try:
+        code, told = imported(into, path, "--format", "jsonl")
+        assert tracemalloc.get_traced_memory()[1] < 8_000_000
+    finally:
+        tracemalloc.stop()
+    assert (code, told["new"]) == (1, 1)
+    assert [(one["place"], one["reason"]) for one in told["refused"]] == [("line 2", "it is larger than 64 MiB")]
+    path.write_bytes(gzip.compress(b"{\n" * 10_000_000))
+    [one] = imported(into, path, "--format", "vcon")[1]["refused"]
+    assert one == {"file": str(path), "place": "document 1", "reason": "it is larger than 64 MiB"}
