@@ -104,7 +104,7 @@ _BREAKS: Final = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 
 def one_line(text: str) -> str:
     """Return text with spaces in place of line breaks, and without any around it."""
-    return _BREAKS.sub(" ", text).strip()
+    return (_BREAKS.sub(" ", text) if _BREAKS.search(text) else text).strip()
 
 
 _TIME: Final = re.compile(r"(?:(\d{1,9}):)?([0-5]\d):([0-5]\d)[.,](\d{3})")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from functools import cache
-from typing import Any, Final
+from operator import attrgetter
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -13,7 +15,7 @@ from ..schema import Conversation, TranscriptTurn
 __all__ = ["FIELDS", "TURN_FIELDS", "count_losses"]
 
 
-def _defaults(kind: type[msgspec.Struct]) -> dict[str, Any]:
+def _defaults(kind: type[msgspec.Struct]) -> dict[str, object]:
     fields = msgspec.structs.fields(kind)
     return {field.name: None if field.default is msgspec.NODEFAULT else field.default for field in fields}
 
@@ -30,20 +32,42 @@ TURN_FIELDS: Final = frozenset(f"transcript.{name}" for name in _OF_TURN)
 def count_losses(conversation: Conversation, writes: frozenset[str], lost: Counter[str]) -> None:
     """Count the fields that a format does not write, and that are not empty, under their names."""
     of_conversation, of_turn = _unwritten(writes)
-    for name, empty in of_conversation:
-        if (value := getattr(conversation, name)) != empty and value not in _EMPTY:
-            lost[name] += 1
-    for turn in conversation.transcript or ():
-        for name, empty in of_turn:
-            if (value := getattr(turn, name)) != empty:
-                lost[f"transcript.{name}"] += 1
+    _count(of_conversation, conversation, lost)
+    if of_turn.names:
+        for turn in conversation.transcript or ():
+            _count(of_turn, turn, lost)
 
 
-_EMPTY: Final[tuple[Any, ...]] = (None, (), {})
+class _Fields(NamedTuple):
+    names: list[str]
+    """As they are counted."""
+    get: Callable[[object], tuple[object, ...]]
+    empty: tuple[object, ...]
+
+
+def _count(fields: _Fields, one: object, lost: Counter[str]) -> None:
+    values = fields.get(one)
+    if values != fields.empty:
+        for name, value, empty in zip(fields.names, values, fields.empty, strict=True):
+            # A required field has no value that stands for none, except an empty text.
+            if value is not empty and value != empty and value not in _EMPTY:
+                lost[name] += 1
+
+
+_EMPTY: Final[tuple[object, ...]] = (None, "", (), {})
 
 
 @cache
-def _unwritten(writes: frozenset[str]) -> tuple[list[tuple[str, Any]], list[tuple[str, Any]]]:
-    conversations = [(name, empty) for name, empty in _OF_CONVERSATION.items() if name not in writes]
-    turns = [(name, empty) for name, empty in _OF_TURN.items() if f"transcript.{name}" not in writes]
-    return conversations, turns
+def _unwritten(writes: frozenset[str]) -> tuple[_Fields, _Fields]:
+    return _fields(_OF_CONVERSATION, "", writes), _fields(_OF_TURN, "transcript.", writes)
+
+
+def _fields(defaults: dict[str, object], prefix: str, writes: frozenset[str]) -> _Fields:
+    names = [name for name in defaults if f"{prefix}{name}" not in writes]
+    empty = tuple(defaults[name] for name in names)
+
+    def get(one: object) -> tuple[object, ...]:
+        return tuple(getattr(one, name) for name in names)
+
+    some = attrgetter(*names) if len(names) > 1 else get
+    return _Fields([f"{prefix}{name}" for name in names], some, empty)

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib import import_module
 from typing import Any, Final
 
@@ -37,6 +38,7 @@ NAMES: Final = tuple(_HOMES)
 """The names of all formats."""
 
 
+@cache
 def find(name: str) -> Format:
     """Return a format by its name; its module is imported now.
 
@@ -55,6 +57,8 @@ def options_of(format: Format, given: dict[str, Any]) -> NoOptions:
     Raises:
         InvalidRefError: the format has no such option, or a value does not fit.
     """
+    if not given:
+        return format.options()
     known = [field.name for field in msgspec.structs.fields(format.options)]
     for name in given:
         if name not in known:

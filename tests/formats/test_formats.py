@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import repeat
+from random import Random
 from typing import Any, cast
 
 import msgspec
@@ -16,6 +19,7 @@ from hypothesis import strategies as st
 from conversations_hub import formats
 from conversations_hub.errors import FormatError, InvalidRefError, UnsupportedError
 from conversations_hub.schema import Conversation, Role, TranscriptTurn, Visibility
+from conversations_hub.testing import hostile_mutant
 
 from ..support.entries import said
 from ..support.full_conversation import FULL, TURN
@@ -128,6 +132,43 @@ def test_what_is_in_no_format_is_one_kind_of_error(name: str, data: bytes) -> No
     for one in formats.load_all(data, name):
         assert (one.conversation is None) != (one.error is None)
         assert one.place
+
+
+@pytest.mark.parametrize("name", READ)
+def test_whatever_is_changed_in_a_document_is_read_or_refused(name: str) -> None:
+    written = formats.dump(msgspec.structs.replace(FULL, transcript=(*_SHORT, TURN)), name).strip()
+    random = Random(7)  # noqa: S311  (the same changes each time)
+    for _ in range(300):
+        if name in {"vtt", "srt"}:
+            at = random.randrange(len(written))
+            changed = written[:at] + random.choice([b"", b"\n", b"-->", b"<v ", b"\xff"]) + written[at + 3 :]
+        else:
+            changed = hostile_mutant(written, random, 2).body
+        for one in formats.load_all(changed, name):
+            if one.conversation is not None:
+                formats.dump_all([one.conversation], name, len)
+
+
+_SHORT = (
+    TranscriptTurn(index=0, role=Role.USER, text="Hello?", start=0.5),
+    TranscriptTurn(index=1, role=Role.ASSISTANT, text="Yes?", start=1.5, duration=1.0),
+)
+
+
+@pytest.mark.parametrize("name", formats.NAMES)
+def test_the_memory_does_not_grow_with_the_number_of_conversations(name: str) -> None:
+    one = msgspec.structs.replace(FULL, transcript=_SHORT)
+
+    def peak(number: int) -> int:
+        tracemalloc.start()
+        try:
+            assert formats.dump_all(repeat(one, number), name, len).written == number
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(1)
+    assert peak(2000) < peak(1000) + 100_000
 
 
 def test_a_bad_line_ends_nothing_and_its_place_is_told() -> None:
