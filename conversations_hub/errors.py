@@ -22,6 +22,7 @@ HubError
 ├─ PartialError           some of several walks failed
 ├─ WebhookError           a webhook delivery that is refused
 ├─ UnsafeURLError         a URL in a response that is not followed
+├─ FormatError            a conversation that a format cannot hold, or a file that is not in its format
 └─ StoreError             a store that cannot be read or written: disk, file or another sync
 """
 
@@ -38,6 +39,7 @@ __all__ = [
     "ConfigurationError",
     "DeadlineError",
     "ForbiddenError",
+    "FormatError",
     "HubClosedError",
     "HubError",
     "InvalidRefError",
@@ -324,6 +326,14 @@ class UnsafeURLError(HubError):
     kind = "unsafe_url"
     http_status = 502
     title = "A URL in the response is not safe to follow"
+
+
+class FormatError(HubError):
+    """A conversation that a format cannot hold, or a document that is not in its format. It never holds the content."""
+
+    kind = "format"
+    http_status = 422
+    title = "The document cannot be read or written in this format"
 
 
 class StoreError(HubError):

@@ -16,6 +16,7 @@ from conversations_hub.errors import (
     ConfigurationError,
     DeadlineError,
     ForbiddenError,
+    FormatError,
     HubClosedError,
     HubError,
     InvalidRefError,
@@ -61,6 +62,7 @@ TREE: dict[type[HubError], type[Exception]] = {
     PartialError: HubError,
     WebhookError: HubError,
     UnsafeURLError: HubError,
+    FormatError: HubError,
     StoreError: HubError,
 }
 PLAIN = [kind for kind in TREE if kind is not PartialError]
@@ -259,6 +261,7 @@ ANSWERS: dict[type[HubError], tuple[str, int]] = {
     PartialError: ("partial", 502),
     WebhookError: ("webhook", 400),
     UnsafeURLError: ("unsafe_url", 502),
+    FormatError: ("format", 422),
     StoreError: ("store", 503),
 }
 

@@ -53,7 +53,7 @@ def _command(*examples: str) -> Callable[[_Declaration], _Declaration]:
             if "config" in options:
                 names = ("config", "proxy", "proxy_from_env", "ca_file")
                 options["accounts"] = Accounts.of(*(options.pop(name) for name in names))
-            if providers := options.pop("provider", ()):
+            if isinstance(options.get("provider"), tuple) and (providers := options.pop("provider")):
                 click.echo("--provider is removed in 0.3: write the providers after the command instead", err=True)
                 options["targets"] += providers
             if import_module(f".{name}", __package__).run(**options) is False:
@@ -83,6 +83,14 @@ _with_status = click.option("--status", help="Only with this status: ended, fail
 _agent = click.option("--agent", help="Only with the agent that has this id.")
 _json = click.option("--json", "as_json", is_flag=True, help="Write JSON, one document per line.")
 _form = click.option("--json", "form", flag_value="json", help="Write JSON, one document per line.")
+_FORMATS = ("jsonl", "csv", "vcon", "openai", "sharegpt", "otel", "otlp", "vtt", "srt", "md", "text")
+_format_options = click.option(
+    "--option",
+    "options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An option of the format, its value as JSON or plain text, such as words=true; repeatable.",
+)
 _yes = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 _any_host = click.option(
     "--any-host", is_flag=True, help="Accept recordings from any public host, not only from the provider's."
@@ -234,9 +242,11 @@ def _list() -> None:
     """
 
 
-@_command("get tavus:c123456", "get anyreach:conv_9 --json")
+@_command("get tavus:c123456", "get anyreach:conv_9 --json", "get vapi:019a --format vtt > call.vtt")
 @click.argument("ref")
 @_form
+@click.option("--format", type=click.Choice(_FORMATS), help="Write it for another program, in this format.")
+@_format_options
 @click.option("--raw", "form", flag_value="raw", help="Write what the provider sent, without known secrets.")
 @click.option("--wait", type=span, metavar="SPAN", help="Wait up to this long for a pending transcript: 90s, 5m.")
 @_from_store
@@ -446,6 +456,7 @@ def _stats() -> None:
 @_command(
     "export november.csv --since 2026-11-01 --until 2026-12-01",
     "export all.parquet",
+    "export openai:training.jsonl --since 30d",
     "export jsonl:- tavus | jq .summary",
 )
 @click.argument("to")
@@ -462,13 +473,52 @@ def _stats() -> None:
     is_flag=True,
     help="Leave texts in a CSV unchanged, although a spreadsheet may run or cut some of them.",
 )
+@_format_options
 @_json
 def _export() -> None:
     """Write conversations of a store to a file.
 
     Exports all conversations, or those of TARGETS such as tavus or tavus/eu. The ending of TO sets the format: .jsonl
-    or .csv, optionally followed by .gz, or .parquet for a folder of two tables, which needs the extra duckdb. jsonl:-
-    and csv:- write to standard output.
+    or .csv, optionally followed by .gz; .parquet for a folder of two tables, which needs the extra duckdb; or .vcon,
+    .vtt, .srt, .md or .txt for a folder with a file for each conversation. FORMAT:PATH names any format, such as
+    openai:training.jsonl, sharegpt, otel or otlp, and FORMAT:- writes to standard output. What the format cannot hold
+    is counted; conversations that it cannot hold at all are left out, with the reason, and the exit code is 1.
+    """
+
+
+@_command(
+    "import november.vcon",
+    "import calls.json --provider vapi",
+    "import chats.jsonl --format openai --account training",
+)
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    type=click.Choice(_FORMATS),
+    help="What the files are, if neither their endings nor first lines tell it.",
+)
+@click.option("--provider", help="The provider that sent what the files hold: pages, answers or deliveries.")
+@_format_options
+@click.option(
+    "--account",
+    default="import",
+    show_default=True,
+    help="The account to store them under, so that none replaces a fetched one.",
+)
+@_store
+@click.option(
+    "--redact",
+    is_flag=True,
+    help="Remove e-mail addresses, phone and card numbers, and other long numbers before storing.",
+)
+@click.option("--raw", is_flag=True, help="Also store what the providers sent, without known secrets.")
+@_json
+def _import() -> None:
+    """Put the conversations of files into a store.
+
+    Reads vCon, WebVTT, SRT, chats, messages of OpenTelemetry and exported JSON lines, and what a provider's API or
+    webhook sent, also packed with gzip. The same file twice changes nothing. What cannot be read is told with its
+    place, and the exit code is 1. No URL in a file is followed.
     """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from datetime import timedelta
 
 import click
@@ -11,28 +12,52 @@ import msgspec
 
 from .._refs import Ref
 from .._scrub.signatures import without_signatures
+from ..formats import dump, find
+from ..formats._run import options_of
 from ..schema import Conversation
 from ..schema._document import document
 from ..stores._url import StoreURL
 from .accounts import Accounts
 from .asking import asking
+from .parameters import named_values
 from .render import console, render
 from .stored import opened
-from .terminal import write_json
+from .terminal import escaped_lines, write_json
 
 __all__ = ["run"]
 
 
-def run(ref: str, *, wait: timedelta | None, store: StoreURL | None, accounts: Accounts, form: str | None) -> None:
+def run(
+    ref: str,
+    *,
+    wait: timedelta | None,
+    store: StoreURL | None,
+    accounts: Accounts,
+    form: str | None,
+    format: str | None,
+    options: Sequence[str],
+) -> None:
     """Write one conversation, after waiting for its transcript if that is pending."""
+    if format is not None and form is not None:
+        raise click.UsageError(f"--format and --{form} exclude each other")
+    if options and format is None:
+        raise click.UsageError("--option only works with --format")
+    values = named_values(options)
+    if format is not None:  # before anything is fetched
+        options_of(find(format), values)
     if store is None:
-        conversation = asyncio.run(_get(ref, wait or timedelta(), accounts, keep_raw=form == "raw"))
+        conversation = asyncio.run(_get(ref, wait or timedelta(), accounts, keep_raw=form == "raw" or format == "vcon"))
     elif wait is not None:
         raise click.UsageError("--wait only works with a provider: leave out --wait or --store")
     else:
         with opened(store, [str(Ref.parse(ref).target)]) as reader:
             conversation = reader.get(ref)
-    _write(conversation, form)
+    if format is None:
+        _write(conversation, form)
+    else:
+        data = dump(without_signatures(conversation), format, **values)
+        # A pipe gets it byte for byte; vendors' text must not steer a terminal.
+        click.echo(escaped_lines(data.decode()) if sys.stdout.isatty() else data, nl=False)
 
 
 async def _get(ref: str, wait: timedelta, accounts: Accounts, *, keep_raw: bool) -> Conversation:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import reduce
 from math import isfinite
@@ -14,7 +14,7 @@ import click
 from ..errors import ConfigurationError
 from ..stores._url import StoreURL
 
-__all__ = ["Count", "Number", "instant", "options_of", "proxy", "span", "store_url", "timezone"]
+__all__ = ["Count", "Number", "instant", "named_values", "options_of", "proxy", "span", "store_url", "timezone"]
 
 _SPAN = re.compile(r"(?P<number>[0-9]{1,9})(?P<unit>[smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -90,6 +90,22 @@ def proxy(text: str) -> str:
             " HTTPS_PROXY and give --proxy-from-env"
         )
     return text
+
+
+def named_values(options: Sequence[str]) -> dict[str, Any]:
+    """Parse options such as `name=value`, whose values are JSON or plain text."""
+    import msgspec  # noqa: PLC0415  (`--help` needs none)
+
+    found: dict[str, Any] = {}
+    for option in options:
+        name, sign, value = option.partition("=")
+        if not sign or not name:
+            raise click.BadParameter(f"{option!a} is not NAME=VALUE", param_hint="--option")
+        try:
+            found[name] = msgspec.json.decode(value)
+        except msgspec.DecodeError:
+            found[name] = value
+    return found
 
 
 def store_url(text: str) -> StoreURL:

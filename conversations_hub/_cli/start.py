@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import click
 import msgspec
@@ -11,6 +10,7 @@ import msgspec
 from .accounts import Accounts
 from .asking import ask
 from .confirming import confirm
+from .parameters import named_values
 from .terminal import escaped, write_json
 
 __all__ = ["run"]
@@ -28,7 +28,7 @@ def run(
     as_json: bool,
 ) -> None:
     """Start a conversation, and write its ref and how to join it."""
-    wanted = _read(options)
+    wanted = named_values(options)
     confirm(f"Start a conversation with {target}{f', calling {to}' if to else ''}?", yes=yes)
     started = ask(accounts, lambda hub: hub.start(target, agent=agent, to=to, provider_options=wanted))
     facts = {"ref": started.conversation.ref, "join_url": started.join_url}
@@ -40,16 +40,3 @@ def run(
     for name, value in facts.items():
         if value is not None:
             click.echo(f"{name.replace('_', ' ')}: {escaped(value)}")
-
-
-def _read(options: Sequence[str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for option in options:
-        name, sign, value = option.partition("=")
-        if not sign or not name:
-            raise click.BadParameter(f"{option!a} is not NAME=VALUE", param_hint="--option")
-        try:
-            found[name] = msgspec.json.decode(value)
-        except msgspec.DecodeError:
-            found[name] = value
-    return found

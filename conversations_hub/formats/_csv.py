@@ -15,8 +15,9 @@ from typing import Final, Literal
 import msgspec
 
 from ..schema import Agent, Analysis, Conversation
+from ._format import Format, NoOptions
 
-__all__ = ["COLUMNS", "Rows", "Write", "write_csv"]
+__all__ = ["COLUMNS", "FORMAT", "Rows", "Write", "write_csv"]
 
 Write = Callable[[bytes], object]
 
@@ -234,3 +235,56 @@ def _cut(text: str) -> str:
     if len(units) <= 2 * _MOST_CHARACTERS:
         return text
     return units[: 2 * (_MOST_CHARACTERS - len(_CUT))].decode("utf-16-le", "ignore") + _CUT
+
+
+# as one of the formats
+
+
+class CSVOptions(NoOptions, frozen=True, kw_only=True):
+    """As `write_csv` takes them."""
+
+    neutralized: bool = True
+    rows: Rows = "turns"
+
+
+def _dump(conversation: Conversation, options: CSVOptions, lost: Counter[str]) -> bytes:
+    pieces: list[bytes] = []
+    changed: Counter[str] = Counter()
+    write_csv([conversation], pieces.append, neutralized=options.neutralized, rows=options.rows, changed=changed)
+    lost.update({f"{kind} cells": changed[kind] for kind in ("cut", "repeated") if changed[kind]})
+    return b"".join(pieces)[len(_head(options)) :]
+
+
+def _head(options: CSVOptions) -> bytes:
+    pieces: list[bytes] = []
+    write_csv((), pieces.append, rows=options.rows)
+    return b"".join(pieces)
+
+
+_WRITTEN: Final = frozenset(
+    {
+        *("provider", "account", "id", "title", "status", "channel", "direction", "agent", "created_at", "started_at"),
+        *("duration", "end_reason", "transcript", "transcript_state"),
+        *(f"transcript.{name}" for name in ("index", "role", "text")),
+    }
+)
+_WRITTEN_OF: Final[dict[Rows, frozenset[str]]] = {
+    "turns": _WRITTEN | {f"transcript.{name}" for name in ("start", "timestamp", "tool_calls")},
+    "conversations": _WRITTEN | {"ended_at", "language", "analysis", "cost", "tags", "summary"},
+}
+
+
+def _writes(options: CSVOptions) -> frozenset[str]:
+    return _WRITTEN_OF[options.rows]
+
+
+FORMAT: Final = Format(
+    name="csv",
+    media_type="text/csv",
+    suffix=".csv",
+    framing="table",
+    dump=_dump,
+    head=_head,
+    options=CSVOptions,
+    writes=_writes,
+)

@@ -60,7 +60,7 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
 
 def ask_for_one(simulator: Simulator) -> None:
     ref = f"tavus:{simulator.worlds['tavus'].corpus.id(1)}"
-    get.run(ref, wait=timedelta(), store=None, accounts=Accounts(), form="json")
+    get.run(ref, wait=timedelta(), store=None, accounts=Accounts(), form="json", format=None, options=())
 
 
 def ask_for_all(_: Simulator) -> None:

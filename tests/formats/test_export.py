@@ -611,6 +611,7 @@ def run(store: Path, to: str, *targets: str, overwrite: bool = False, formulas: 
         overwrite=overwrite,
         formulas=formulas,
         rows=None,
+        options=(),
         as_json=False,
     )
 

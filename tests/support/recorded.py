@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 import msgspec
 
-from conversations_hub.adapters import load
+from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.schema import Conversation
 from conversations_hub.testing._replay import account_of, cases_in, replay
 
+from .full_conversation import FULL
 from .paths import FIXTURES
 
-__all__ = ["recorded"]
+__all__ = ["IN_RAW", "everything", "recorded"]
+
+IN_RAW = "qz-in-raw-only"
+"""Stands in the `raw` of everything that was recorded, and nowhere else."""
+
+
+@cache
+def everything() -> tuple[Conversation, ...]:
+    """Return all conversations of all fixtures, and one with every field."""
+    found = (one for provider in BUILTIN for one in recorded(provider))
+    return (*(msgspec.structs.replace(one, raw=b'{"id": "%s"}' % IN_RAW.encode()) for one in found), FULL)
 
 
 def recorded(provider: str) -> Iterator[Conversation]:

@@ -1,0 +1,165 @@
+"""`import`: put the conversations of files into a store."""  # noqa: N999  (modules are named for commands)
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import io
+import os
+import zlib
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, cast
+
+import click
+import msgspec
+
+from .._files.opening import open_plain
+from .._refs import Ref
+from ..errors import FormatError, HubError, InvalidRefError, StoreError
+from ..formats import Loaded, find, load_all, payload
+from ..formats._records import LARGEST
+from ..formats._run import options_of
+from ..reading.json import try_decode_any
+from ..reading.values import is_believable, members_of
+from ..redaction import Redact
+from ..schema import Conversation
+from ..stores import Store, Written, put
+from ..stores._url import StoreURL
+from .parameters import named_values
+from .sync import redactors
+from .terminal import escaped, write_json
+
+__all__ = ["run"]
+
+_BATCH = 500
+_ENDINGS = {".vcon": "vcon", ".vtt": "vtt", ".srt": "srt"}
+
+
+def run(
+    files: Sequence[Path],
+    *,
+    format: str | None,
+    provider: str | None,
+    options: Sequence[str],
+    account: str,
+    store: StoreURL,
+    redact: bool,
+    raw: bool,
+    as_json: bool,
+) -> bool:
+    """Store the conversations of files, report what was refused and where, and return whether nothing was."""
+    if format is not None and provider is not None:
+        raise click.UsageError("--format and --provider exclude each other")
+    if options and format is None:
+        raise click.UsageError("--option only works with --format")
+    target = store.open()
+    if store.kind == "parquet":
+        raise click.UsageError("conversations cannot be added to a Parquet store: import into another")
+    values = named_values(options)
+    if format is not None:
+        options_of(find(format), values)
+    refused: list[dict[str, str]] = []
+    done = Written(0, 0, 0)
+
+    def read() -> Iterator[Conversation]:
+        for path in files:
+            for loaded in _records(path, format, provider, values, account):
+                try:
+                    yield _storable(loaded, account, keep_raw=raw)
+                except HubError as error:
+                    refused.append({"file": str(path), "place": loaded.place, "reason": error.reason})
+
+    conversations = read()
+    while batch := [*islice(conversations, _BATCH)]:
+        written = asyncio.run(_put(cast("Store", target), batch, redactors() if redact else ()))
+        done = Written(done.new + written.new, done.updated + written.updated, done.unchanged + written.unchanged)
+    _report(done, refused, store, as_json=as_json)
+    return not refused
+
+
+async def _put(store: Store, batch: Sequence[Conversation], redact: Sequence[Redact]) -> Written:
+    return await put(store, *batch, redact=redact)
+
+
+def _records(
+    path: Path, format: str | None, provider: str | None, options: dict[str, Any], account: str
+) -> Iterator[Loaded]:
+    with _lines(path) as lines:
+        if provider is not None:
+            yield from payload(lines, provider, account=account)
+            return
+        first = next(lines, b"")
+        yield from load_all(chain([first], lines), format or _format_of(path, first), **options)
+
+
+@contextmanager
+def _lines(path: Path) -> Generator[Iterator[bytes]]:
+    """Open a file, also one that gzip packed, and yield its lines."""
+    try:
+        with os.fdopen(open_plain(path), "rb") as file:
+            is_packed = file.peek(2)[:2] == b"\x1f\x8b"
+            yield _each(gzip.GzipFile(fileobj=file) if is_packed else file)
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or "it is no complete gzip file"
+    else:
+        return
+    raise StoreError(f"{path}: {reason}")
+
+
+def _each(file: io.BufferedIOBase) -> Iterator[bytes]:
+    while line := file.readline(LARGEST + 1):
+        yield line
+        while len(line) > LARGEST and not line.endswith(b"\n"):  # it is refused, and its rest is skipped
+            line = file.readline(LARGEST + 1)
+
+
+def _format_of(path: Path, first: bytes) -> str:
+    """Return the format that the ending of a file or its first line tells."""
+    ending = Path(path.name.removesuffix(".gz")).suffix.lower()
+    if ending in _ENDINGS:
+        return _ENDINGS[ending]
+    members = members_of(try_decode_any(first))
+    if "provider" in members and "transcript_state" in members:
+        return "jsonl"
+    if "uuid" in members and ("vcon" in members or "parties" in members):
+        return "vcon"
+    raise click.UsageError(f"{str(path)!a} tells no format: give --format, or --provider for what a provider sent")
+
+
+def _storable(loaded: Loaded, account: str, *, keep_raw: bool) -> Conversation:
+    """Return a conversation under the account's name, so that it never stands for one that was fetched.
+
+    Raises:
+        FormatError: it was not read, or it could not be named or sorted.
+    """
+    if loaded.conversation is None:
+        raise loaded.error or FormatError("it has no conversation")
+    one = msgspec.structs.replace(loaded.conversation, account=account)
+    if not keep_raw:
+        one = msgspec.structs.replace(one, raw=None)
+    try:
+        Ref.parse(one.ref)
+    except InvalidRefError:
+        raise FormatError("its provider or its id cannot be part of a ref") from None
+    instants = (one.created_at, one.started_at, one.ended_at, one.updated_at)
+    if not all(instant is None or is_believable(instant) for instant in instants):
+        raise FormatError("an instant is not from 1970 to 8999")
+    recordings = tuple(msgspec.structs.replace(recording, ref=one.ref) for recording in one.recordings)
+    return msgspec.structs.replace(one, recordings=recordings)
+
+
+def _report(done: Written, refused: Iterable[dict[str, str]], store: StoreURL, *, as_json: bool) -> None:
+    each = [*refused]
+    if as_json:
+        told = {"new": done.new, "updated": done.updated, "unchanged": done.unchanged, "refused": each}
+        write_json(msgspec.json.encode(told))
+        return
+    for one in each:
+        click.echo(escaped(f"{one['file']}, {one['place']}: {one['reason']}"), err=True)
+    click.echo(
+        f"{done.new:,} new, {done.updated:,} updated, {done.unchanged:,} unchanged in {escaped(str(store))};"
+        f" {len(each):,} refused"
+    )
