@@ -164,6 +164,7 @@ class ProviderFacts:
     has_tools: bool = True
     has_results: bool = True
     """Whether it reports what the tools returned."""
+    tool_name: Callable[[Case, ToolUse], str] = lambda _, tool: tool.name
     is_error: Callable[[ToolUse], object] = lambda tool: tool.is_error
     own_tools: Collection[str] = ()
     """Names of the provider's built-in tools."""
