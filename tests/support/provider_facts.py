@@ -976,32 +976,55 @@ _LIVEAVATAR = ProviderFacts(
 )
 
 
-# OpenAI: developers.openai.com, reference of ChatKit
+# OpenAI: developers.openai.com, reference of the Agents API
+# A session never ends: one whose work is done is idle, and goes on if somebody writes.
 
 
-def _openai_state(case: Case) -> object:
-    """Report items as they are; what a thread without any says about itself is not documented."""
-    if case.phase is Phase.PROCESSING:
-        return TranscriptState.PENDING
-    return TranscriptState.AVAILABLE if _heard_but_while_written(case) else ANY
+def _openai_has_failed(case: Case) -> bool:
+    return case.ending is EndReason.ERROR
+
+
+def _openai_ended(case: Case) -> int | None:
+    """Report when a session that failed was last active."""
+    if not _openai_has_failed(case):
+        return None
+    last = case.turns[-1].start if case.turns else 0.0
+    return int((case.truth.answered or case.truth.created) + last)
+
+
+def _openai_agent(case: Case) -> str | None:
+    return case.truth.scenario.agent if case.bits(5, 3) else None
+
+
+def _openai_timestamp(spoken: Spoken) -> int | None:
+    """Report when a run began, for what comes first in it: a user's words, or the agent's before any."""
+    begins = spoken.turn.role is Role.USER or spoken.turn is spoken.case.turns[0]
+    return int(spoken.began) if begins else None
 
 
 _OPENAI = ProviderFacts(
     missing=(
-        *("agent", "agent_id", "cost", "duration", "ended_at", "has_human_agent", "has_recording", "interrupted"),
-        *("is_error", "latency", "length", "order", "phone", "started_at", "success", "summary"),
+        *("cost", "duration", "has_human_agent", "has_recording", "interrupted", "latency", "length", "order"),
+        *("phone", "start", "started_at", "success", "summary", "title"),
     ),
-    status=lambda case: Status.ENDED if case.is_over else Status.IN_PROGRESS,
-    end_reason=lambda case: EndReason.UNKNOWN if case.is_over else None,
+    status=lambda case: Status.FAILED if _openai_has_failed(case) else Status.IN_PROGRESS,
+    end_reason=lambda case: EndReason.ERROR if _openai_has_failed(case) else None,
     channel=lambda _: Channel.CHAT,
     direction=lambda _: Direction.INBOUND,
+    agent=_openai_agent,
     created_at=lambda case: int(case.truth.created),
-    title=lambda case: case.truth.title if case.bits(0) else None,
-    state=_openai_state,
-    heard=_heard_but_while_written,
-    start=lambda _: ANY,
-    timestamp=lambda spoken: int(spoken.began),
-    deliveries={"response.completed": (EventKind.OTHER, ())},
+    ended_at=_openai_ended,
+    state=lambda _: TranscriptState.AVAILABLE,
+    heard=lambda case: case.turns,
+    timestamp=_openai_timestamp,
+    tool_name=lambda case, tool: f"shop.{tool.name}" if case.bits(10) else tool.name,  # with its MCP server
+    deliveries={
+        "agent.session.created": (EventKind.STARTED, ("created_at",)),
+        "agent.session.in_progress": (EventKind.UPDATED, ()),
+        "agent.session.idle": (EventKind.TRANSCRIPT_READY, ("status", "provider_status")),
+        "agent.session.failed": (EventKind.ENDED, ("status", "end_reason")),
+        "response.completed": (EventKind.OTHER, ()),
+    },
 )
 
 
