@@ -1040,8 +1040,8 @@ def _synthflow_end_reason(case: Case) -> EndReason | None:
 
 _SYNTHFLOW = ProviderFacts(
     missing=(
-        *("cost", "has_human_agent", "interrupted", "latency", "length", "order", "start", "success", "summary"),
-        *("timestamp", "title"),
+        *("cost", "has_human_agent", "interrupted", "latency", "length", "order", "start", "summary", "timestamp"),
+        "title",
     ),
     end_reason=_synthflow_end_reason,
     channel=lambda _: Channel.PHONE,

@@ -194,7 +194,13 @@ def _rows(truth: Truth, turn: Turn) -> list[dict[str, Any]]:
         arguments, status = json.loads(tool.arguments), "failed" if tool.is_error else "completed"
         if truth.variant >> 10 & 1:
             # It names no call: its own id is that of the call.
-            called = {"type": "mcp_call", "id": tool.call_id, "name": tool.name, "server_label": "shop", "arguments": arguments}
+            called = {
+                "type": "mcp_call",
+                "id": tool.call_id,
+                "name": tool.name,
+                "server_label": "shop",
+                "arguments": arguments,
+            }
             told = {"output": None, "error": tool.result} if tool.is_error else {"output": tool.result, "error": None}
             return [{**called, **told, "status": status}]
         call = {"type": "function_call", "call_id": tool.call_id, "name": tool.name, "arguments": arguments}
