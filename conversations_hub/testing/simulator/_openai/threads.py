@@ -76,9 +76,7 @@ def _status(truth: Truth, present: float) -> dict[str, Any]:
 
 
 def _items(world: World, truth: Truth) -> list[dict[str, Any]]:
-    """Return what was written so far; nothing in the minute after the end, while it is put away."""
-    if truth.phase(world.present) is Phase.PROCESSING:
-        return []
+    """Return what was written so far."""
     id = world.id(truth)
     return [
         {
