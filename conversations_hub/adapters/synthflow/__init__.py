@@ -124,7 +124,7 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
         raise PayloadError("the answer has no list of calls")
     # What an unknown id is answered with is not documented.
     there = [(number, call) for number, call in enumerate(calls) if call is not None]
-    issues += [Issue(f"response.calls[{number}]", "null") for number, call in enumerate(calls) if call is None]
+    issues.extend(Issue(f"response.calls[{number}]", "null") for number, call in enumerate(calls) if call is None)
     if not there:
         raise NotFoundError("Synthflow has no call of this id")
     number, call = next((one for one in there if str(one[1].call_id) == id), there[0])
