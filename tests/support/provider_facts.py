@@ -16,7 +16,7 @@ from conversations_hub.testing.simulator._truth import Phase, ToolUse, Truth, Tu
 
 from .clock import NOW
 
-__all__ = ["FACTS", "NEVER_LATE", "Case", "ProviderFacts", "Spoken"]
+__all__ = ["FACTS", "NEVER_ENDED", "NEVER_LATE", "Case", "ProviderFacts", "Spoken"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -1395,6 +1395,9 @@ FACTS: Mapping[str, ProviderFacts] = {
     "chatwoot": _CHATWOOT,
 }
 
+
+NEVER_ENDED = frozenset({"openai"})
+"""Whose conversations go on whenever somebody writes, unless they fail: they are in progress for ever."""
 
 NEVER_LATE = frozenset({"claude", "openai"})
 """Whose transcripts can be read while a conversation runs, so that none is pending."""
