@@ -218,7 +218,7 @@ def test_tool_calls_and_results_match_the_tools_used(provider: str) -> None:
         calls = [call for turn in turns for call in turn.tool_calls if call.name not in facts.own_tools]
         # Arguments may be sent as an object, and then be written in another way.
         assert [(call.id, call.name, json.loads(call.arguments or "null")) for call in calls] == [
-            (tool.call_id, tool.name, json.loads(tool.arguments)) for tool in used
+            (tool.call_id, facts.tool_name(case, tool), json.loads(tool.arguments)) for tool in used
         ]
         ids = {call.id for call in calls}
         results = [turn.tool_result for turn in turns if turn.tool_result and turn.tool_result.call_id in ids]

@@ -242,14 +242,14 @@ def test_a_log_that_leads_nowhere_is_an_error() -> None:
     [
         ([SAID], {}, AT_ONCE, TranscriptState.AVAILABLE),
         ([], {}, AT_ONCE, TranscriptState.AVAILABLE),
-        ([SAID], {"status": "running"}, AT_ONCE, TranscriptState.PENDING),
-        ([SAID], {"status": "rescheduling"}, AT_ONCE, TranscriptState.PENDING),
+        ([SAID], {"status": "running"}, AT_ONCE, TranscriptState.AVAILABLE),
+        ([SAID], {"status": "rescheduling"}, AT_ONCE, TranscriptState.AVAILABLE),
         ([SAID], ARCHIVED, AT_ONCE, TranscriptState.AVAILABLE),
         ([], ARCHIVED, AT_ONCE, TranscriptState.PENDING),
         ([], ARCHIVED, LATER, TranscriptState.AVAILABLE),
     ],
 )
-def test_a_log_is_whole_unless_the_agent_is_at_work(
+def test_a_log_is_whole_also_while_the_agent_is_at_work(
     log: list[object], members: dict[str, Any], date: str, state: TranscriptState
 ) -> None:
     assert got(*log, date=date, **members).transcript_state is state

@@ -123,6 +123,27 @@ STRAYS: dict[str, Callable[[Any], list[object]]] = {
         {"id": "c1", "status": "idle"},
         {"data": [{"type": "user.message", "content": [{"type": "text", "text": "Hi."}]}, stray]},
     ],
+    "openai": lambda stray: [
+        {"id": "c1", "status": "idle"},
+        {
+            "data": [{"id": "i1", "type": "message", "role": "user", "content": [{"text": "Hi."}]}, stray],
+            "has_more": False,
+        },
+        {"data": [], "has_more": False},
+    ],
+    "openai:threads": lambda stray: [
+        {"id": "c1", "status": {"type": "closed"}},
+        {
+            "data": [{"id": "i1", "type": "chatkit.user_message", "content": [{"text": "Hi."}]}, stray],
+            "has_more": False,
+        },
+    ],
+    "synthflow": lambda stray: [
+        {"response": {"calls": [{"call_id": "c1", "status": "completed", "transcript": "human: Hi."}, stray]}}
+    ],
+    "synthflow:chats": lambda stray: [
+        {"response": {"chat_id": "c1", "conversation_history": [{"agent_id": "user", "message": "Hi."}, stray]}}
+    ],
     "bland:texts": lambda stray: [
         {"data": {"id": "c1", "is_active": False, "messages": [{"sender": "USER", "message": "Hi."}, stray]}}
     ],
@@ -322,6 +343,22 @@ MISFITS: dict[str, tuple[list[object], str]] = {
     "voiceable": ([{"data": {"id": "c1", "transcript": [{"content": 7}]}}], "data.transcript[0].content"),
     "cartesia": ([{"id": "c1", "transcript": [{"role": "user", "text": 7}]}], "transcript[0].text"),
     "claude": ([{"id": "c1"}, {"data": [{"type": "agent.message", "name": 7}]}], "events[0].data[0].name"),
+    "openai": (
+        [{"id": "c1"}, {"data": [{"type": "message", "role": 7}], "has_more": False}, {"data": [], "has_more": False}],
+        "items[0].data[0].role",
+    ),
+    "openai:threads": (
+        [
+            {"id": "c1"},
+            {"data": [{"id": "i1", "type": "chatkit.assistant_message", "created_at": "soon"}], "has_more": False},
+        ],
+        "items[0].data[0].created_at",
+    ),
+    "synthflow": ([{"response": {"calls": [{"call_id": "c1", "transcript": 7}]}}], "response.calls[0].transcript"),
+    "synthflow:chats": (
+        [{"response": {"chat_id": "c1", "conversation_history": [{"message": 7}]}}],
+        "response.conversation_history[0].message",
+    ),
     "bland:texts": ([{"data": {"id": "c1", "messages": [{"message": 7}]}}], "data.messages[0].message"),
     "retell:chats": (
         [{"chat_id": "c1", "message_with_tool_calls": [{"content": 7}]}],

@@ -411,12 +411,19 @@ def test_a_changed_id_or_none_is_not_believed(body: object) -> None:
     assert caught.value.status == 401
 
 
-def test_both_headers_or_none_are_not_believed() -> None:
+def test_a_signature_may_be_there_under_both_names() -> None:
+    made = base64.b64encode(hmac.new(SECRET.encode(), b"c1", hashlib.sha256).digest()).decode()
+    assert delivered({"call": {"call_id": "c1"}}, HTTP_SYNTHFLOW_SIGNATURE=made).verified
+
+
+def test_no_signature_or_another_one_under_the_other_name_is_not_believed() -> None:
     body = {"call": {"call_id": "c1"}}
     with pytest.raises(WebhookError):
         delivered(body, header="X-Other")
     with pytest.raises(WebhookError):
         delivered(body, HTTP_SYNTHFLOW_SIGNATURE="x")
+    with pytest.raises(WebhookError):
+        delivered(body, signed="c2", HTTP_SYNTHFLOW_SIGNATURE="x")
 
 
 @pytest.mark.parametrize(

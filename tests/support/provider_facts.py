@@ -16,7 +16,7 @@ from conversations_hub.testing.simulator._truth import Phase, ToolUse, Truth, Tu
 
 from .clock import NOW
 
-__all__ = ["FACTS", "NEVER_LATE", "Case", "ProviderFacts", "Spoken"]
+__all__ = ["FACTS", "NEVER_ENDED", "NEVER_LATE", "Case", "ProviderFacts", "Spoken"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +164,7 @@ class ProviderFacts:
     has_tools: bool = True
     has_results: bool = True
     """Whether it reports what the tools returned."""
+    tool_name: Callable[[Case, ToolUse], str] = lambda _, tool: tool.name
     is_error: Callable[[ToolUse], object] = lambda tool: tool.is_error
     own_tools: Collection[str] = ()
     """Names of the provider's built-in tools."""
@@ -438,6 +439,20 @@ _VOICEABLE = ProviderFacts(
 def _vapi_interrupted(spoken: Spoken) -> bool | None:
     """Report who was interrupted, if the one who did it was heard."""
     return (spoken.turn.interrupted and spoken.after is not None) or None
+
+
+# Vapi: https://docs.vapi.ai/api-reference/calls/get
+
+
+def _vapi_is_barged_in(spoken: Spoken) -> bool:
+    return spoken.turn.interrupted and spoken.after is not None and spoken.after.role is Role.USER
+
+
+def _vapi_length(spoken: Spoken) -> float:
+    """Report a longer turn if the agent is interrupted: it keeps speaking for a moment."""
+    if spoken.after is not None and _vapi_is_barged_in(spoken):
+        return spoken.after.start + 0.6 - spoken.turn.start
+    return spoken.turn.duration
 
 
 def _vapi_latency(spoken: Spoken) -> float | None:
@@ -978,22 +993,55 @@ def _openai_state(case: Case) -> object:
     return TranscriptState.AVAILABLE if _heard_but_while_written(case) else ANY
 
 
+# OpenAI: developers.openai.com, reference of the Agents API
+# A session never ends: one whose work is done is idle, and goes on if somebody writes.
+
+
+def _openai_has_failed(case: Case) -> bool:
+    return case.ending is EndReason.ERROR
+
+
+def _openai_ended(case: Case) -> int | None:
+    """Report when a session that failed was last active."""
+    if not _openai_has_failed(case):
+        return None
+    last = case.turns[-1].start if case.turns else 0.0
+    return int((case.truth.answered or case.truth.created) + last)
+
+
+def _openai_agent(case: Case) -> str | None:
+    return case.truth.scenario.agent if case.bits(5, 3) else None
+
+
+def _openai_timestamp(spoken: Spoken) -> int | None:
+    """Report when a run began, for what comes first in it: a user's words, or the agent's before any."""
+    begins = spoken.turn.role is Role.USER or spoken.turn is spoken.case.turns[0]
+    return int(spoken.began) if begins else None
+
+
 _OPENAI = ProviderFacts(
     missing=(
-        *("agent", "agent_id", "cost", "duration", "ended_at", "has_human_agent", "has_recording", "interrupted"),
-        *("is_error", "latency", "length", "order", "phone", "started_at", "success", "summary"),
+        *("cost", "duration", "has_human_agent", "has_recording", "interrupted", "latency", "length", "order"),
+        *("phone", "start", "started_at", "success", "summary", "title"),
     ),
-    status=lambda case: Status.ENDED if case.is_over else Status.IN_PROGRESS,
-    end_reason=lambda case: EndReason.UNKNOWN if case.is_over else None,
+    status=lambda case: Status.FAILED if _openai_has_failed(case) else Status.IN_PROGRESS,
+    end_reason=lambda case: EndReason.ERROR if _openai_has_failed(case) else None,
     channel=lambda _: Channel.CHAT,
     direction=lambda _: Direction.INBOUND,
+    agent=_openai_agent,
     created_at=lambda case: int(case.truth.created),
-    title=lambda case: case.truth.title if case.bits(0) else None,
-    state=_openai_state,
-    heard=_heard_but_while_written,
-    start=lambda _: ANY,
-    timestamp=lambda spoken: int(spoken.began),
-    deliveries={"response.completed": (EventKind.OTHER, ())},
+    ended_at=_openai_ended,
+    state=lambda _: TranscriptState.AVAILABLE,
+    heard=lambda case: case.turns,
+    timestamp=_openai_timestamp,
+    tool_name=lambda case, tool: f"shop.{tool.name}" if case.bits(10) else tool.name,  # with its MCP server
+    deliveries={
+        "agent.session.created": (EventKind.STARTED, ("created_at",)),
+        "agent.session.in_progress": (EventKind.UPDATED, ()),
+        "agent.session.idle": (EventKind.TRANSCRIPT_READY, ("status", "provider_status")),
+        "agent.session.failed": (EventKind.ENDED, ("status", "end_reason")),
+        "response.completed": (EventKind.OTHER, ()),
+    },
 )
 
 
@@ -1009,8 +1057,8 @@ def _synthflow_end_reason(case: Case) -> EndReason | None:
 
 _SYNTHFLOW = ProviderFacts(
     missing=(
-        *("cost", "has_human_agent", "interrupted", "latency", "length", "order", "start", "success", "summary"),
-        *("timestamp", "title"),
+        *("cost", "has_human_agent", "interrupted", "latency", "length", "order", "start", "summary", "timestamp"),
+        "title",
     ),
     end_reason=_synthflow_end_reason,
     channel=lambda _: Channel.PHONE,
@@ -1428,6 +1476,10 @@ FACTS: Mapping[str, ProviderFacts] = {
     "intercom": _INTERCOM,
     "chatwoot": _CHATWOOT,
 }
+
+
+NEVER_ENDED = frozenset({"openai"})
+"""Whose conversations go on whenever somebody writes, unless they fail: they are in progress for ever."""
 
 
 NEVER_LATE = frozenset({"claude", "intercom", "openai"})

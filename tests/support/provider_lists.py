@@ -456,8 +456,8 @@ LISTS = {
         words=lambda body: body["message"],
     ),
     "openai": DocumentedList(
-        path="/chatkit/threads",
-        key=_openai_key("chatkit_beta=v1"),
+        path="/agents/sessions",
+        key=_openai_key("agents=v1"),
         walk=_openai,
         far_down={"limit": 50, "order": "asc"},
         words=lambda body: body["error"]["message"],
@@ -551,9 +551,9 @@ OTHERS = {
         far_down={"pageSize": 50, "page": 15_000, "sortDir": "asc"},
         words=lambda body: body["message"],
     ),
-    "openai:sessions": DocumentedList(
-        path="/agents/sessions",
-        key=_openai_key("agents=v1"),
+    "openai:threads": DocumentedList(
+        path="/chatkit/threads",
+        key=_openai_key("chatkit_beta=v1"),
         walk=_openai,
         far_down={"limit": 50, "order": "asc"},
         words=lambda body: body["error"]["message"],

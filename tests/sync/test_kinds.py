@@ -20,14 +20,29 @@ from conversations_hub.testing.simulator._truth import Turn
 from ..support.sqlite import stored
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-KINDS = [("vapi", "chats"), ("vapi", "sessions"), ("bland", "texts")]
+KINDS = [
+    ("vapi", "chats"),
+    ("vapi", "sessions"),
+    ("bland", "texts"),
+    ("openai", "threads"),
+    ("synthflow", "chats"),
+]
 CHATS = 230
 
 
 @asynccontextmanager
-async def simulated(faults: Faults = Faults()) -> AsyncGenerator[tuple[Hub, Simulator]]:  # noqa: B008  (a frozen value)
+async def simulated(
+    *providers: str,
+    faults: Faults = Faults(),  # noqa: B008  (a frozen value)
+) -> AsyncGenerator[tuple[Hub, Simulator]]:
     async with Simulator(
-        conversations=20, chats=CHATS, seed=7, now=NOW, clock=lambda: 0.0, providers=("vapi", "bland"), faults=faults
+        conversations=20,
+        chats=CHATS,
+        seed=7,
+        now=NOW,
+        clock=lambda: 0.0,
+        providers=providers or ("vapi", "bland"),
+        faults=faults,
     ) as simulator:
         clock = Clock(now=lambda: NOW)
         async with Hub.from_env(environ=simulator.environment(), clock=clock) as hub:
@@ -36,7 +51,7 @@ async def simulated(faults: Faults = Faults()) -> AsyncGenerator[tuple[Hub, Simu
 
 @pytest.mark.parametrize(("provider", "kind"), KINDS)
 async def test_all_of_a_kind_arrives_as_it_was_said(provider: str, kind: str) -> None:
-    async with simulated() as (hub, simulator):
+    async with simulated(provider) as (hub, simulator):
         world = simulator.worlds[provider].others[kind]
         walk = hub.list(f"{provider}:{kind}", transcripts=True)
         found = {one.id.removeprefix(f"{kind}:"): one async for one in walk}
@@ -67,7 +82,7 @@ async def test_a_sync_brings_every_kind(tmp_path: Path) -> None:
 
 
 async def test_what_is_withheld_is_told() -> None:
-    async with simulated(Faults(withheld=("vapi:chats", "bland:texts"))) as (hub, _):
+    async with simulated(faults=Faults(withheld=("vapi:chats", "bland:texts"))) as (hub, _):
         walk = hub.list()
         kinds = {one.id.partition(":")[0] for one in [one async for one in walk] if ":" in one.id}
         assert kinds == {"sessions"}

@@ -147,7 +147,7 @@ def test_few_are_listed_too(kind: str, chats: int) -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in OTHERS if kind != "synthflow:chats"])
 def test_the_oldest_come_first_where_asked(simulator: Simulator, kind: str) -> None:
-    order = {"bland:texts": {"sortDir": "asc"}, "openai:sessions": {"order": "asc"}}.get(kind, {"sortOrder": "ASC"})
+    order = {"bland:texts": {"sortDir": "asc"}, "openai:threads": {"order": "asc"}}.get(kind, {"sortOrder": "ASC"})
     assert walk(simulator, kind, 9, **order) == ids(simulator, kind)[::-1]
 
 

@@ -59,7 +59,6 @@ _STATUSES = {
     "idle": Status.IN_PROGRESS,
     "terminated": Status.FAILED,
 }
-_AT_WORK = {"running", "rescheduling"}
 
 
 def normalize(body: bytes | msgspec.Raw) -> Conversation:
@@ -120,7 +119,7 @@ def read(
         end_reason=_END_REASONS.get(status),
         provider_end_reason=text_at(stopped, "type") if status.is_finished else None,
         transcript=turns,
-        transcript_state=_transcript_state(sent, status, turns, ended_at=ended_at, present=present),
+        transcript_state=_transcript_state(status, turns, ended_at=ended_at, present=present),
         analysis=analysis,
         cost=price,
         metadata=without_empty(
@@ -144,7 +143,6 @@ _END_REASONS = {Status.ENDED: EndReason.API_ENDED, Status.FAILED: EndReason.ERRO
 
 
 def _transcript_state(
-    sent: Session,
     status: Status,
     turns: Sequence[TranscriptTurn] | None,
     *,
@@ -153,8 +151,7 @@ def _transcript_state(
 ) -> TranscriptState:
     if turns is None:
         return TranscriptState.NOT_LOADED
-    if sent.status in _AT_WORK and not status.is_finished:
-        return TranscriptState.PENDING
+    # A log that was read to its end is all there is, also while the agent is at work.
     is_early = not turns and status.is_finished and may_still_come(ended_at, present)
     return TranscriptState.PENDING if is_early else TranscriptState.AVAILABLE
 

@@ -24,7 +24,7 @@ from ...reading.paging import read_numbers
 from ...reading.parents import list_each
 from ...reading.refusals import provider_error, read_or_raise, words_of
 from ...reading.values import Issues, members_of, text_at, without_empty
-from ...schema import Conversation, Direction
+from ...schema import Conversation, Direction, Issue
 from ...signing import bearer
 from ...wire import Flow, QueryValue, Request, Response
 from ._chat import CHATS
@@ -124,6 +124,7 @@ def get(_account: Account, id: str) -> Flow[Conversation]:
         raise PayloadError("the answer has no list of calls")
     # What an unknown id is answered with is not documented.
     there = [(number, call) for number, call in enumerate(calls) if call is not None]
+    issues.extend(Issue(f"response.calls[{number}]", "null") for number, call in enumerate(calls) if call is None)
     if not there:
         raise NotFoundError("Synthflow has no call of this id")
     number, call = next((one for one in there if str(one[1].call_id) == id), there[0])

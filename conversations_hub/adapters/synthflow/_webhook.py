@@ -40,7 +40,7 @@ def _call_id(received: Received) -> bytes:
 
 
 def _scheme() -> Scheme:
-    """Return the scheme; the header may have the name that Python's servers give it.
+    """Return the scheme; the header may have the name that Python's servers give it, or be there under both.
 
     https://docs.synthflow.ai/webhooks-security
     """
@@ -50,8 +50,10 @@ def _scheme() -> Scheme:
     ]
 
     def claim(received: Received) -> Claim:
-        [scheme] = [one for one in named if one.headers[0] in received.headers]
-        return scheme.claim(received)
+        claims = [one.claim(received) for one in named if one.headers[0] in received.headers]
+        if len({claim.signatures for claim in claims}) != 1:
+            raise ValueError
+        return claims[0]
 
     return msgspec.structs.replace(named[0], headers=(), claim=claim)
 

@@ -1,4 +1,4 @@
-"""OpenAI's conversations that can be listed: ChatKit's threads and, kept apart, the sessions of its agents."""
+"""OpenAI's conversations that can be listed: the sessions of its agents and, kept apart, ChatKit's threads."""
 
 from __future__ import annotations
 
@@ -20,27 +20,24 @@ def answer(call: Call, world: World) -> Response:
     segments = call.segments[call.segments[:1] == ("v1",) :]
     match segments:
         case ("chatkit", "threads", *rest):
-            beta, about = "chatkit_beta=v1", threads.answer
+            beta, about, there = "chatkit_beta=v1", threads.answer, world.others["threads"]
         case ("agents", "sessions", *rest):
-            beta, about = "agents=v1", sessions.answer
+            beta, about, there = "agents=v1", sessions.answer, world
         case _:
             return refused(404, f"Invalid URL ({call.method} /v1/{'/'.join(segments)})")
     if beta not in call.headers.get("openai-beta", "").split(","):
         return refused(400, f"You must provide the 'OpenAI-Beta' header with '{beta}' to use this API.")
-    return about(call, tuple(rest), world)
+    return about(call, tuple(rest), there)
 
 
 def _deliveries(world: World, truth: Truth) -> list[Delivery]:
-    """Return what is told of one thread, which is nothing about the thread itself, and of the session beside it."""
-    found = webhooks.of_project(world, truth)
-    beside = world.others.get("sessions")
-    if beside is not None and truth.index < beside.corpus.size:
-        found += webhooks.of_session(beside, beside.corpus.truth(truth.index))
+    """Return what is told of one session, and the answers of its model, which are told of the project."""
+    found = [*webhooks.of_session(world, truth), *webhooks.of_project(world, truth)]
     return sorted(found, key=lambda delivery: delivery.moment)
 
 
 SIMULATED = Simulated(
-    prefix="cthr_",
+    prefix="sess_",
     answer=answer,
     refusal=refusal,
     key=lambda call: call.bearer,
@@ -48,5 +45,5 @@ SIMULATED = Simulated(
     deliveries=_deliveries,
     signed=webhooks.signed,
     webhook_secret="whsec_c2ltdWxhdGVkLXNlY3JldC1vZi1vcGVuYWk=",  # noqa: S106  (of no use anywhere else)
-    others={"sessions": sessions.SESSIONS},
+    others={"threads": threads.THREADS},
 )

@@ -18,13 +18,12 @@ import msgspec
 from ....reading.values import AnyJson
 from ....schema import Channel, Direction, EndReason, Role
 from ....wire import Response
-from .._corpus import Corpus
 from .._truth import Phase, Truth, Turn
-from .._world import Call, Kind, World, reply
+from .._world import Call, World, reply
 from .lists import page_of_conversations, page_of_parts
 from .refusals import refused
 
-__all__ = ["SESSIONS", "answer", "environment_of", "status_of"]
+__all__ = ["answer", "environment_of", "status_of"]
 
 _MODEL = "gpt-5.2"
 _INPUT = "agent.session.input."
@@ -37,21 +36,20 @@ _ANSWERS_AFTER = 2.0
 
 def answer(call: Call, rest: tuple[str, ...], world: World) -> Response:
     """Answer about sessions; `rest` of the path comes behind their name."""
-    sessions = world.others["sessions"]
     match call.method, rest:
         case "GET", ():
             wanted = {
                 name: value for name, value in call.query.items() if name == "agent_id" or name[:9] == "metadata["
             }
             holds = partial(_matches, wanted) if wanted else None
-            return page_of_conversations(call, sessions, partial(_session, sessions), holds, least=1)
+            return page_of_conversations(call, world, partial(_session, world), holds, least=1)
         case "POST", ():
-            return _start(call, sessions)
+            return _start(call, world)
         case _, (id, *below):
-            truth = sessions.find(id)
+            truth = world.find(id)
             if truth is None:
                 return refused(404, f"Session '{id}' not found.", param="session_id")
-            return _about(call, tuple(below), sessions, truth)
+            return _about(call, tuple(below), world, truth)
         case _:
             return refused(405, f"Not allowed to {call.method} on sessions.")
 
@@ -175,7 +173,7 @@ def _items(world: World, truth: Truth) -> list[_Item]:
     own = world.id(truth).removeprefix("sess_")
     for number, turn in _numbered(world, truth):
         for row in _rows(truth, turn):
-            id = f"item_{own}_{len(found)}"
+            id = row.get("id") or f"item_{own}_{len(found)}"
             shown = None if _is_old(truth) and row.get("role") == "user" else id
             found.append(_Item(id, {"id": shown, "turn_id": f"turn_{own}_{number}", **row}))
     return found
@@ -195,7 +193,14 @@ def _rows(truth: Truth, turn: Turn) -> list[dict[str, Any]]:
     if tool is not None:
         arguments, status = json.loads(tool.arguments), "failed" if tool.is_error else "completed"
         if truth.variant >> 10 & 1:
-            called = {"type": "mcp_call", "name": tool.name, "server_label": "shop", "arguments": arguments}
+            # It names no call: its own id is that of the call.
+            called = {
+                "type": "mcp_call",
+                "id": tool.call_id,
+                "name": tool.name,
+                "server_label": "shop",
+                "arguments": arguments,
+            }
             told = {"output": None, "error": tool.result} if tool.is_error else {"output": tool.result, "error": None}
             return [{**called, **told, "status": status}]
         call = {"type": "function_call", "call_id": tool.call_id, "name": tool.name, "arguments": arguments}
@@ -310,13 +315,3 @@ def _say(world: World, truth: Truth, text: str) -> None:
 def _invalid(error: msgspec.ValidationError) -> Response:
     words, _, place = str(error).partition(" - at `$.")
     return refused(400, words, param=place.strip("`") or None)
-
-
-class _Sessions(Corpus):
-    """All sessions, by number."""
-
-    def __init__(self, *, size: int, seed: int, now: float) -> None:
-        super().__init__("openai sessions", prefix="sess_", size=size, seed=seed, now=now)
-
-
-SESSIONS = Kind(path=("agents", "sessions"), corpus=_Sessions)

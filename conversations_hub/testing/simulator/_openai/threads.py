@@ -11,12 +11,13 @@ from typing import Any
 
 from ....schema import Role
 from ....wire import Response
+from .._corpus import Corpus
 from .._truth import Phase, Truth, Turn
-from .._world import Call, World, reply
+from .._world import Call, Kind, World, reply
 from .lists import page_of_conversations, page_of_parts
 from .refusals import refused
 
-__all__ = ["answer"]
+__all__ = ["THREADS", "answer"]
 
 
 def answer(call: Call, rest: tuple[str, ...], world: World) -> Response:
@@ -75,9 +76,7 @@ def _status(truth: Truth, present: float) -> dict[str, Any]:
 
 
 def _items(world: World, truth: Truth) -> list[dict[str, Any]]:
-    """Return what was written so far; nothing in the minute after the end, while it is put away."""
-    if truth.phase(world.present) is Phase.PROCESSING:
-        return []
+    """Return what was written so far."""
     id = world.id(truth)
     return [
         {
@@ -103,3 +102,13 @@ def _said(truth: Truth, turn: Turn) -> dict[str, Any]:
     source = {"type": "url", "source": {"type": "url", "url": "https://shop.example/help"}}
     written = {"type": "output_text", "text": turn.text, "annotations": [source] if truth.variant >> 4 & 1 else []}
     return {"type": "chatkit.assistant_message", "content": [written]}
+
+
+class _Threads(Corpus):
+    """All threads, by number."""
+
+    def __init__(self, *, size: int, seed: int, now: float) -> None:
+        super().__init__("openai threads", prefix="cthr_", size=size, seed=seed, now=now)
+
+
+THREADS = Kind(path=("chatkit", "threads"), corpus=_Threads)

@@ -23,10 +23,10 @@ def _delivery(id: str, kind: str, moment: float, data: dict[str, Any]) -> Delive
 
 
 def of_project(world: World, truth: Truth) -> list[Delivery]:
-    """Return what the project is told while a thread goes on: each answer is a response of its own."""
+    """Return what the project is told while a session goes on: each answer is a response of its own."""
     if truth.answered is None:
         return []
-    own = world.id(truth).removeprefix("cthr_")
+    own = world.id(truth).removeprefix("sess_")
     return [
         _delivery(
             f"{own}_r{number}",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from email.utils import formatdate
+
 from ....wire import Response
 from .._world import Call, Simulated, World
 from . import calls, chats
@@ -13,6 +15,12 @@ __all__ = ["SIMULATED", "answer"]
 
 def answer(call: Call, world: World) -> Response:
     """Answer as Synthflow does."""
+    answered = _answer(call, world)
+    dated = {**answered.headers, "date": formatdate(world.present, usegmt=True)}
+    return Response(answered.status, dated, answered.body)
+
+
+def _answer(call: Call, world: World) -> Response:
     if not call.bearer or call.bearer.startswith("bad"):
         return Response(401, {}, b"")
     # The version of the path is part of the base URL.
