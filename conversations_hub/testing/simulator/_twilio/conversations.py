@@ -17,7 +17,7 @@ from ....schema import Channel, Direction, EndReason, Role
 from ....wire import Response
 from .._truth import Phase, Truth, Turn
 from .._world import Call, Delivery, World, reply
-from .account import ACCOUNT, address, sid, written
+from .account import ACCOUNT, sid, vendor, written
 from .pages import UNKNOWN, page, place, refusal
 
 __all__ = ["PREFIX", "answer", "deliveries", "signed"]
@@ -103,7 +103,7 @@ def _state(world: World, truth: Truth) -> str:
 
 def _row(call: Call, world: World, truth: Truth) -> dict[str, Any]:
     id, details = world.id(truth), world.details(truth)
-    url = f"{address(call, 'conversations')}/v1/Conversations/{id}"
+    url = f"{vendor('conversations')}/v1/Conversations/{id}"
     closed = truth.ended <= world.present
     # The future is told too: when it will be closed, if nobody writes.
     timers = {"date_closed": written(truth.ended)} if closed else {}
@@ -157,7 +157,7 @@ def _participants(call: Call, world: World, truth: Truth) -> Iterator[dict[str, 
     medium, address_ = _customer(truth)
     binding = {"type": medium, "address": address_, "proxy_address": _OUR_NUMBER}
     for name, identity, bound in (("agent", _identity(truth), None), ("customer", None, binding)):
-        url = f"{address(call, 'conversations')}/v1/Conversations/{id}/Participants/{sid('MB', id, name)}"
+        url = f"{vendor('conversations')}/v1/Conversations/{id}/Participants/{sid('MB', id, name)}"
         yield {
             "sid": sid("MB", id, name),
             "account_sid": ACCOUNT,
@@ -222,7 +222,7 @@ def _message(
 ) -> dict[str, Any]:
     id, (author, participant, body) = world.id(truth), by
     message = sid("IM", id, index)
-    url = f"{address(call, 'conversations')}/v1/Conversations/{id}/Messages/{message}"
+    url = f"{vendor('conversations')}/v1/Conversations/{id}/Messages/{message}"
     delivered = {"total": 1, "sent": "all", "delivered": "all", "read": "some", "failed": "none", "undelivered": "none"}
     return {
         "sid": message,

@@ -16,7 +16,7 @@ from ....wire import Response
 from .._corpus import Corpus
 from .._truth import Phase, Truth, Turn
 from .._world import Call, Kind, World, one_of, positive, reply
-from .account import ACCOUNT, address, sid, written
+from .account import ACCOUNT, address, sid, vendor, written
 from .pages import UNKNOWN, page, place, refusal
 
 __all__ = ["TRANSCRIPTS", "answer", "file"]
@@ -99,7 +99,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
 
 def _row(call: Call, world: World, truth: Truth) -> dict[str, Any]:
     id = world.id(truth)
-    url = f"{address(call, 'intelligence')}/v2/Transcripts/{id}"
+    url = f"{vendor('intelligence')}/v2/Transcripts/{id}"
     is_done = _is_done(world, truth)
     below = {"sentences": "Sentences", "media": "Media", "operator_results": "OperatorResults"}
     return {
@@ -205,7 +205,7 @@ def _results(call: Call, world: World, truth: Truth) -> Iterator[dict[str, Any]]
     if not _is_done(world, truth):
         return
     id = world.id(truth)
-    base = f"{address(call, 'intelligence')}/v2/Transcripts/{id}/OperatorResults"
+    base = f"{vendor('intelligence')}/v2/Transcripts/{id}/OperatorResults"
     empty = dict.fromkeys(
         (
             *("extract_match", "match_probability", "normalized_result", "utterance_results", "utterance_match"),
@@ -247,7 +247,7 @@ def _media(call: Call, world: World, truth: Truth) -> Response:
     base = f"{address(call, 'intelligence')}/v2"
     asked = urlencode({"Expires": expires, "Signature": _signature(id, expires)})
     told = {"account_sid": ACCOUNT, "service_sid": _SERVICE, "sid": id, "media_url": f"{base}/Files/{id}.wav?{asked}"}
-    return reply(200, {**told, "url": f"{base}/Transcripts/{id}/Media"})
+    return reply(200, {**told, "url": f"{vendor('intelligence')}/v2/Transcripts/{id}/Media"})
 
 
 def _signature(id: str, expires: str) -> str:
