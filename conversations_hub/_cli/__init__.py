@@ -417,7 +417,7 @@ def _search() -> None:
 
 @_command(
     "stats",
-    "stats --by agent,week --metric response_latency --since 90d",
+    "stats --by agent,week --metric talk_ratio --since 90d",
     "stats --ref tavus:c123456",
 )
 @_targets

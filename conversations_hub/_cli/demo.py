@@ -97,14 +97,16 @@ def _progress(out: Console, walk: Walk, total: int) -> Generator[Callable[[str],
         return
     shown: set[str] = set()
 
-    def tell() -> None:
+    def tell(*, is_over: bool = False) -> None:
         for account in walk.report.accounts:
-            if account.elapsed and account.where not in shown:
+            # A list may be read to its end before all of it is delivered.
+            is_done = account.elapsed and (is_over or account.delivered >= account.listed)
+            if is_done and account.where not in shown:
                 shown.add(account.where)
                 out.print(f"{account.where}: {account.delivered} conversations in {account.elapsed:.1f} s")
 
     yield lambda _provider: tell()
-    tell()
+    tell(is_over=True)
 
 
 # numbers

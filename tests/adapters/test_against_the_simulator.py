@@ -16,16 +16,17 @@ from importlib import import_module
 
 import pytest
 
-from conversations_hub import Conversation
+from conversations_hub import Conversation, Hub
 from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.errors import WebhookError
 from conversations_hub.events import Event
 from conversations_hub.schema import Channel, EndReason, ParticipantKind, Role, TranscriptTurn
+from conversations_hub.testing import Simulator
 from conversations_hub.testing.simulator._truth import Phase, ToolUse, Turn
 from conversations_hub.testing.simulator._world import Delivery, Simulated, World
 from conversations_hub.webhooks import verify
 
-from ..support.clock import ManualClock
+from ..support.clock import NOW, ManualClock
 from ..support.provider_facts import FACTS, Case, Spoken
 from ..support.simulated import simulated
 
@@ -206,7 +207,29 @@ def test_timed_words_make_up_their_turn_and_lie_within_it(provider: str) -> None
                 assert word.start is not None
                 assert -0.001 <= word.start - spoken.turn.start <= spoken.turn.duration + 0.001
                 are_timed = True
-    assert are_timed == ("word timing" in load(provider).shows)
+    assert are_timed == ("word timing" in {*load(provider).shows} - {*FACTS[provider].shown_by_others})
+
+
+@pytest.mark.parametrize("provider", [provider for provider, facts in FACTS.items() if facts.shown_by_others])
+async def test_what_only_other_kinds_show_is_there(provider: str) -> None:
+    adapter, found = load(provider), set[str]()
+    async with (
+        Simulator(conversations=0, chats=CONVERSATIONS, now=NOW, clock=ManualClock(), providers=[provider]) as running,
+        Hub.from_env(environ=running.environment()) as hub,
+    ):
+        for kind in adapter.resources:
+            world = running.worlds[provider].others[kind]
+            async for read in hub.list(f"{provider}:{kind}", transcripts=True):
+                truth = world.find(read.id)
+                assert truth is not None
+                said = [turn for turn in world.turns(truth) if turn.tool is None]
+                found |= {"recording"} if read.recordings else set()
+                for turn, spoken in zip(read.transcript or (), said, strict=bool(read.transcript)):
+                    for word in turn.words:
+                        assert word.start is not None
+                        assert -0.001 <= word.start - spoken.start <= spoken.duration + 0.001
+                        found.add("word timing")
+    assert {*FACTS[provider].shown_by_others} <= found & {*adapter.shows}
 
 
 @every_provider

@@ -388,6 +388,23 @@ def test_members_of_a_session_may_stand_below_it() -> None:
     assert told.ended_at == T + timedelta(seconds=10)
 
 
+@pytest.mark.parametrize(
+    ("reason", "status", "end_reason"),
+    [
+        ("client_end", Status.ENDED, EndReason.CUSTOMER_ENDED),
+        ("internal_error", Status.FAILED, EndReason.ERROR),
+        (None, Status.ENDED, None),
+    ],
+)
+def test_the_name_of_an_event_is_enough_to_tell_of_the_end(
+    reason: str | None, status: Status, end_reason: EndReason | None
+) -> None:
+    told = event(event="session.completed", session_id="s1", public_close_reason=reason).conversation
+
+    assert told is not None
+    assert (told.status, told.end_reason) == (status, end_reason)
+
+
 def test_a_call_s_transcript_is_to_be_fetched_and_its_urls_are_not_kept() -> None:
     found = event(event="call.ended", call={"call_id": "s1", "transcript_url": PLACE, "recording_url": AUDIO["url"]})
     told = found.conversation

@@ -225,6 +225,24 @@ def test_a_conversation_that_was_just_resolved_still_gets_its_messages() -> None
 
 
 @pytest.mark.parametrize(
+    ("status", "said_so_far", "state"),
+    [
+        ("open", [], TranscriptState.PENDING),
+        ("open", [{"message_type": 2, "content": "Opened"}], TranscriptState.PENDING),
+        ("open", [{"message_type": 0, "content": "Hi"}], TranscriptState.AVAILABLE),
+        ("pending", [{"message_type": 1, "content": "Hi"}], TranscriptState.AVAILABLE),
+        ("resolved", [{"message_type": 2, "content": "Resolved"}], TranscriptState.PENDING),
+    ],
+)
+def test_an_open_conversation_has_all_that_was_written_and_waits_for_the_first_words(
+    status: str, said_so_far: list[dict[str, Any]], state: TranscriptState
+) -> None:
+    pages = [messages(*({"id": 3, **one} for one in said_so_far)), *([messages()] if said_so_far else [])]
+    done = drive(get(ACCOUNT, "418"), answer(sent(status=status)), *pages)
+    assert done.result.transcript_state is state
+
+
+@pytest.mark.parametrize(
     ("kind", "sender", "role", "participant"),
     [
         (0, ADA, Role.USER, 1),

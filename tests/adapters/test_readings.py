@@ -24,6 +24,9 @@ T = 1772445600.0
 """2026-03-02T10:00:00Z, in Unix seconds."""
 
 
+BUCKET = "https://sessions.s3.amazonaws.com"
+
+
 def answer(body: object, headers: dict[str, str] | None = None) -> Response:
     return Response(200, headers or {}, json.dumps(body).encode())
 
@@ -88,6 +91,15 @@ STRAYS: dict[str, Callable[[Any], list[object]]] = {
         {"id": 1},
         {"payload": [{"id": 1, "content": "Hi.", "message_type": 0}, stray]},
         {"payload": []},
+    ],
+    "assemblyai": lambda stray: [
+        {"id": "c1", "status": "completed", "artifacts": [{"type": "timeline", "url": f"{BUCKET}/timeline"}]},
+        {"turns": [{"user_transcript": "Hi."}, stray]},
+    ],
+    "twilio": lambda stray: [
+        {"sid": "c1", "state": "closed"},
+        {"participants": [{"sid": "MB1", "messaging_binding": {"type": "sms"}}]},
+        {"messages": [{"body": "Hi.", "participant_sid": "MB1"}, stray]},
     ],
     "retell": lambda stray: [
         {"call_id": "c1", "call_status": "ended", "transcript_object": [{"role": "user", "content": "Hi."}, stray]}
@@ -325,6 +337,14 @@ MISFITS: dict[str, tuple[list[object], str]] = {
         "conversation_parts.conversation_parts[0].body",
     ),
     "chatwoot": ([{"id": 1}, {"payload": [{"content": 7}]}], "messages[0].payload[0].content"),
+    "assemblyai": (
+        [
+            {"id": "c1", "artifacts": [{"type": "timeline", "url": f"{BUCKET}/timeline"}]},
+            {"turns": [{"user_transcript": 7}]},
+        ],
+        "timeline.turns[0].user_transcript",
+    ),
+    "twilio": ([{"sid": "c1"}, {}, {"messages": [{"body": 7}]}], "messages[0].messages[0].body"),
     "retell": ([{"call_id": "c1", "transcript_object": [{"content": 7}]}], "transcript_object[0].content"),
     "tavus": (
         [{"conversation_id": "c1", "events": [{"event_type": "system.pal_joined", "timestamp": "soon"}]}],

@@ -259,7 +259,7 @@ def test_who_has_an_address_is_a_customer_and_an_identity_beside_them_is_ours() 
 
     assert [turn.role for turn in read.transcript or ()] == [
         Role.USER,
-        Role.HUMAN_AGENT,
+        Role.ASSISTANT,
         Role.USER,
         Role.SYSTEM,
         Role.UNKNOWN,
@@ -290,7 +290,9 @@ def test_among_identities_alone_nobody_is_known() -> None:
         ("closed", [], AT_ONCE, TranscriptState.PENDING),
         ("closed", [], None, TranscriptState.PENDING),
         ("closed", [], NEXT_DAY, TranscriptState.AVAILABLE),
-        ("active", [{"body": "a"}], NEXT_DAY, TranscriptState.PENDING),
+        ("active", [{"body": "a", "author": "ada"}], NEXT_DAY, TranscriptState.AVAILABLE),
+        ("active", [{"body": "a", "author": "system"}], NEXT_DAY, TranscriptState.PENDING),
+        ("inactive", [], NEXT_DAY, TranscriptState.PENDING),
         ("archived", [{"body": "a"}], NEXT_DAY, TranscriptState.AVAILABLE),
     ],
 )

@@ -157,7 +157,10 @@ def test_a_limit_that_was_reached_is_no_failure(accounts: dict[str, str]) -> Non
 
 
 def test_a_limited_list_says_once_that_there_may_be_more(accounts: dict[str, str]) -> None:
-    lines = run("list", "--limit", "5", environ=accounts).stderr.splitlines()
+    said = run("list", "--limit", "5", environ=accounts).stderr.splitlines()
+    lines = [
+        line for line in said if not line.startswith(("openai/", "twilio/", "synthflow/"))
+    ]  # those of one list of several
     everybody = ", ".join(f"{provider}/default" for provider in BUILTIN)
     unordered = ", ".join(f"{provider}/default" for provider in BUILTIN if not load(provider).newest_first)
     assert lines == [
@@ -173,7 +176,7 @@ def test_a_limited_list_says_once_that_there_may_be_more(accounts: dict[str, str
 def test_a_limited_list_still_says_who_failed(accounts: dict[str, str]) -> None:
     result = run("list", "--limit", "5", environ=accounts | {"VAPI_API_KEY": "bad"})
     assert result.exit_code == 1
-    [failed, cut, _, error] = result.stderr.splitlines()
+    [failed, cut, *_, error] = result.stderr.splitlines()
     assert failed.startswith("vapi/default: incomplete, 0 delivered")
     assert "vapi/default" not in cut
     assert error.startswith("Error: vapi/default list: ")

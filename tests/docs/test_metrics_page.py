@@ -14,9 +14,9 @@ from conversations_hub.metrics import METRICS, Measures, measure
 from conversations_hub.metrics._measured import REASONS
 from conversations_hub.schema import Conversation
 
-from ..metrics.test_against_the_simulator import DIFFERENT, WITH_ENDS
 from ..support.fault_cases import part
 from ..support.measured import BOOKING
+from ..support.metric_differences import DIFFERENT, WITH_ENDS
 from ..support.paths import DOCS
 from ..support.recorded import recorded
 

@@ -54,7 +54,7 @@ def test_the_table_of_those_who_sign_is_what_the_adapters_hold() -> None:
             continue
         _, sent = _delivered(provider)
         headers = {name.lower(): value for name, value in sent.headers.items()}
-        claim = webhook.scheme.claim(Received(headers=headers, body=sent.body))
+        claim = webhook.scheme.claim(Received(headers=headers, body=sent.body, told_url="https://hooks.example.com/"))
         seconds = "no time sent" if claim.sent_at is None else f"{webhook.scheme.tolerance:g}"
         lines.append(f"| {provider} | {webhook.scheme.name} | {seconds} |")
     assert lines == re.findall(r"^\| [a-z_]+ \| (?:HMAC|Ed25519|shared).*$", PAGE, re.MULTILINE)

@@ -23,6 +23,7 @@ from conversations_hub.hub._cursor import Place, digests
 from conversations_hub.signals import AttemptEnded, PageRead, Signal
 from conversations_hub.testing import Simulator
 
+from ..support.provider_facts import FIXED_PAGES
 from ..support.server import Answer, Asked, answer, serving
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -76,7 +77,7 @@ async def test_a_filtered_list_in_pieces_is_the_filtered_list(provider: str) -> 
         assert sorted(await in_pieces(hub, provider, 7, **filters)) == sorted(whole)
 
 
-@pytest.mark.parametrize("provider", sorted(set(BUILTIN) - {"voiceable"}))
+@pytest.mark.parametrize("provider", sorted(set(BUILTIN) - FIXED_PAGES))
 async def test_no_more_rows_are_asked_for_than_limit_needs(provider: str) -> None:
     told: list[Signal] = []
     async with simulated(130, on_signal=told.append) as hub:

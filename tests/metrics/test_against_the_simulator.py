@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping
 from functools import cache
 
 import pytest
@@ -28,45 +27,10 @@ from conversations_hub.schema import (
 from conversations_hub.testing.simulator._truth import Truth, Turn
 
 from ..support.clock import ManualClock
+from ..support.metric_differences import DIFFERENT, FIRST_WORDS, PRECISION, WITH_ENDS, WITH_OWN_LATENCY
 from ..support.simulated import simulated
 
 CONVERSATIONS = 100
-PRECISION = 0.0021
-"""Seconds by which values may differ, as in the facts about providers."""
-
-_FIRST_WORDS = ("time_to_first_agent_word", "time_to_first_user_word")
-_DIALLING: dict[str, str] = dict.fromkeys(
-    ("duration", *_FIRST_WORDS), "it counts from dialling or joining, the truth from the answer"
-)
-_ROUNDED = {"duration": "whole seconds", "time_to_first_user_word": "whole seconds"}
-_UNHEARD = {"agent_interrupted": "it ends before the one who interrupts is heard"}
-_FEWER_TOOLS = {"tool_calls": "it does not show tools, or not all"}
-_OWN_TOOLS = {"tool_calls": "it shows tools of its own, for ending and handing over"}
-_OWN_TIMES = {"tool_latency_p50": "the simulated tools answer at once; the provider's figure is invented"}
-_MORE_ANSWERS: dict[str, str] = dict.fromkeys(
-    ("reported_latency_p50", "reported_latency_p95"),
-    "it has a figure for every turn of the agent, the greeting among them",
-)
-
-DIFFERENT: Mapping[str, Mapping[str, str]] = {
-    "tavus": _UNHEARD,
-    "anyreach": _DIALLING | _MORE_ANSWERS,
-    "voiceable": _DIALLING | _FEWER_TOOLS,
-    "vapi": {},
-    "bland": {**_ROUNDED, "time_to_first_user_word": "some transcripts count from dialling"} | _FEWER_TOOLS,
-    "elevenlabs": _ROUNDED | _OWN_TOOLS | _OWN_TIMES,
-    "retell": {"silence": "the user's last words are not there"} | _UNHEARD,
-    "telnyx": _DIALLING | _MORE_ANSWERS,
-    "ultravox": _UNHEARD,
-    "anam": _DIALLING | _FEWER_TOOLS,
-    "liveavatar": _DIALLING | _FEWER_TOOLS,
-    "beyond_presence": _ROUNDED | _FEWER_TOOLS,
-    "fish_audio": _ROUNDED | _OWN_TOOLS | _OWN_TIMES,
-}
-WITH_ENDS = {"tavus", "vapi", "retell", "ultravox", "anam"}
-"""Who says when turns end, in conversations with the usual times."""
-WITH_OWN_LATENCY = {"anyreach", "vapi", "telnyx"}
-
 every_provider = pytest.mark.parametrize("provider", DIFFERENT)
 
 
@@ -140,7 +104,7 @@ def test_only_who_says_when_turns_end_has_times_of_speech(provider: str) -> None
 @every_provider
 def test_a_first_word_that_counts_from_dialling_is_estimated(provider: str) -> None:
     for read, true in measured(provider):
-        for name in _FIRST_WORDS:
+        for name in FIRST_WORDS:
             found, expected = read[name], true[name].value
             if (
                 found.value is not None

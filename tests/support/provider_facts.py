@@ -16,7 +16,17 @@ from conversations_hub.testing.simulator._truth import Phase, ToolUse, Truth, Tu
 
 from .clock import NOW
 
-__all__ = ["FACTS", "NEVER_ENDED", "NEVER_LATE", "Case", "ProviderFacts", "Spoken"]
+__all__ = [
+    "AGENT_NEEDS_GET",
+    "FACTS",
+    "FIXED_PAGES",
+    "MAY_HAVE_NOTES_ALONE",
+    "NEVER_ENDED",
+    "NEVER_LATE",
+    "Case",
+    "ProviderFacts",
+    "Spoken",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +131,8 @@ class ProviderFacts:
 
     missing: Collection[str] = ()
     """Names of the facts that the provider never reports."""
+    shown_by_others: Collection[str] = ()
+    """What only its other kinds of conversations show, of what the adapter says that the provider shows."""
     precision: float = 0.002
     """Seconds by which instants and spans may differ."""
 
@@ -220,6 +232,13 @@ def _whole_duration(case: Case) -> int | None:
 def _heard_but_while_written(case: Case) -> Sequence[Turn]:
     """Report the turns of a running conversation too, and none in the minute after its end."""
     return () if case.phase is Phase.PROCESSING else case.turns
+
+
+def _written_state(case: Case) -> TranscriptState:
+    """Report what was written so far; while it is nothing, more may come for an hour after the end."""
+    is_silent = case.phase is Phase.PROCESSING or not case.turns
+    is_young = not case.is_over or case.present - case.truth.ended < 3600.0
+    return TranscriptState.PENDING if is_silent and is_young else TranscriptState.AVAILABLE
 
 
 def _end(case: Case) -> float | None:
@@ -1237,11 +1256,11 @@ _ASSEMBLYAI = ProviderFacts(
     latency=lambda spoken: None if _has_tool_before(spoken) else spoken.turn.latency or None,
     latency_name="time_to_first_audio",
     deliveries={
-        "session.started": (ANY, ()),
-        "call.connected": (ANY, ()),
-        "session.completed": (ANY, ()),
-        "call.failed": (ANY, ()),
-        "call.ended": (ANY, ()),
+        "session.started": (EventKind.STARTED, ("agent",)),
+        "call.connected": (EventKind.STARTED, ("agent", "created_at")),
+        "session.completed": (EventKind.ENDED, ("agent", "duration", "end_reason", "provider_end_reason", "status")),
+        "call.failed": (EventKind.ENDED, ("agent", "created_at")),
+        "call.ended": (EventKind.ENDED, ("agent", "created_at", "recordings")),
     },
 )
 
@@ -1271,15 +1290,16 @@ _TWILIO = ProviderFacts(
     duration=lambda _: ANY,
     title=lambda case: case.truth.title if case.bits(3) else ANY,
     has_human_agent=lambda _: ANY,
-    state=_twilio_state,
-    heard=lambda case: [turn for turn in _heard_but_while_written(case) if turn.role is Role.USER],
+    state=_written_state,
+    heard=_heard_but_while_written,
     start=lambda spoken: int(spoken.began) - int(spoken.case.truth.created),
     timestamp=lambda spoken: int(spoken.began),
     has_tools=False,
+    shown_by_others=("word timing", "recording"),
     deliveries={
-        "onConversationAdded": (ANY, ()),
-        "onMessageAdded": (ANY, ()),
-        "onConversationStateUpdated": (ANY, ()),
+        "onConversationAdded": (EventKind.STARTED, ("created_at",)),
+        "onMessageAdded": (EventKind.UPDATED, ()),
+        "onConversationStateUpdated": (EventKind.ENDED, ("status", "provider_status", "ended_at")),
     },
 )
 
@@ -1363,13 +1383,30 @@ _INTERCOM = ProviderFacts(
 
 # Chatwoot: https://github.com/chatwoot/chatwoot, swagger/paths/application/conversation
 
+
+# Chatwoot: https://github.com/chatwoot/chatwoot, swagger/paths/application/conversation
+
+
+def _chatwoot_agent_id(case: Case) -> str | None:
+    """Report who answers once they have written."""
+    has_answered = any(turn.role is Role.ASSISTANT and turn.tool is None for turn in _heard_but_while_written(case))
+    return str(case.truth.scenario.number) if has_answered else None
+
+
+def _chatwoot_direction(case: Case) -> Direction:
+    """Report who wrote first."""
+    first = next((turn.role for turn in _heard_again(case) if turn.tool is None), None)
+    return {Role.USER: Direction.INBOUND, Role.ASSISTANT: Direction.OUTBOUND, None: Direction.UNKNOWN}[first]
+
+
 _CHATWOOT = ProviderFacts(
     missing=("cost", "interrupted", "latency", "length", "summary"),
     status=lambda case: Status.IN_PROGRESS if _is_open(case) else Status.ENDED,
     end_reason=lambda _: ANY,
     channel=_text_channel,
-    direction=lambda _: ANY,
-    agent=lambda _: ANY,
+    direction=_chatwoot_direction,
+    agent=lambda case: case.truth.scenario.agent if _chatwoot_agent_id(case) else None,
+    agent_id=_chatwoot_agent_id,
     phone=lambda case: case.truth.phone if case.is_phone else None,
     created_at=lambda case: int(case.truth.created),
     started_at=lambda case: int(case.truth.created),
@@ -1380,16 +1417,16 @@ _CHATWOOT = ProviderFacts(
     order=lambda _: ANY,
     has_recording=lambda _: ANY,
     has_human_agent=lambda _: ANY,
-    state=lambda case: TranscriptState.PENDING if case.phase is Phase.PROCESSING else ANY,
+    state=_written_state,
     heard=_heard_again,
     start=lambda spoken: int(spoken.began) - int(spoken.case.truth.created),
     timestamp=lambda spoken: int(spoken.began),
     has_tools=False,
     deliveries={
-        "conversation_created": (ANY, ()),
-        "conversation_status_changed": (ANY, ()),
-        "message_created": (ANY, ()),
-        "conversation_updated": (ANY, ()),
+        "conversation_created": (EventKind.STARTED, ("created_at", "channel")),
+        "conversation_status_changed": (EventKind.ENDED, ("created_at", "channel")),
+        "message_created": (EventKind.UPDATED, ("created_at", "channel")),
+        "conversation_updated": (EventKind.UPDATED, ("created_at", "channel")),
     },
 )
 
@@ -1484,3 +1521,13 @@ NEVER_ENDED = frozenset({"openai"})
 
 NEVER_LATE = frozenset({"claude", "intercom", "openai"})
 """Whose transcripts can be read while a conversation runs, so that none is pending."""
+
+
+AGENT_NEEDS_GET = frozenset({"chatwoot"})
+"""Providers whose rows do not say who the agent is: only the messages do."""
+
+MAY_HAVE_NOTES_ALONE = frozenset({"chatwoot", "twilio"})
+"""Providers whose transcript may be notes of the system alone, such as that a conversation was closed."""
+
+FIXED_PAGES = frozenset({"chatwoot", "voiceable"})
+"""Providers whose pages have as many rows as they like."""

@@ -25,7 +25,9 @@ from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.sync import SyncReport, plan, sync
 from conversations_hub.wire import Flow, Request, Response
 
+from ..support.clock import NOW, ManualClock
 from ..support.fake_lane import fake_lanes
+from ..support.simulated import simulated
 from ..support.sqlite import stored
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -263,3 +265,28 @@ async def test_a_list_by_change_holds_what_changed() -> None:
             assert len(page.items) + len([row async for row in rest]) == 5
             with pytest.raises(InvalidRefError, match="another updated_since"):
                 hub.list("acme", cursor=page.cursor)
+
+
+@pytest.mark.parametrize(
+    ("provider", "opening"),
+    [
+        ("chatwoot", {"source_id": "s1", "message": {"content": "Hello."}}),
+        ("twilio", {"FriendlyName": "An order"}),
+    ],
+)
+async def test_an_open_thread_that_does_not_change_is_not_fetched_again(
+    provider: str, opening: dict[str, object], tmp_path: Path
+) -> None:
+    store, present, fetched = SQLiteStore(tmp_path / "c.db"), ManualClock(), list[int]()
+    clock = Clock(now=lambda: NOW + timedelta(seconds=present.seconds))
+    async with simulated(provider, conversations=30, present=present) as (hub, _):
+        started = (await hub.start(provider, provider_options=opening)).conversation
+        assert started is not None
+        for days in (1, 10, 11, 12):  # in its first week, Twilio's is looked at by every sync
+            present.seconds = timedelta(days=days).total_seconds()
+            report = await sync(hub, store, clock=clock)
+            assert report.complete, str(report)
+            fetched.append(report.accounts[0].fetched)
+    assert stored(tmp_path / "c.db")[started.ref].status is Status.IN_PROGRESS
+    assert fetched[0] == 31
+    assert fetched[2:] == [0, 0]

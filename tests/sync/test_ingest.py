@@ -224,4 +224,4 @@ def _verified(provider: str, module: Simulated, sent: Delivery) -> list[Event]:
         return verify(provider, sent.body, {}, None, now, insecure_accept_unsigned=True)
     secret = module.webhook_secret
     signed = module.signed(sent, secret if module.signing_secret is None else module.signing_secret)
-    return verify(provider, sent.body, signed, secret, now)
+    return verify(provider, sent.body, signed, secret, now, url=sent.url)

@@ -111,7 +111,7 @@ def read(
         started_at=started_at,
         ended_at=ended_at,
         duration=duration,
-        end_reason=_end_reason(reason) if status.is_finished else None,
+        end_reason=end_reason_of(reason) if status.is_finished else None,
         provider_end_reason=reason,
         transcript=turns if turns or state is TranscriptState.AVAILABLE else None,
         transcript_state=state,
@@ -140,7 +140,8 @@ def _is_failure(reason: str | None) -> bool:
     return any(part in (reason or "").lower() for part in _FAILURES)
 
 
-def _end_reason(reason: str | None) -> EndReason | None:
+def end_reason_of(reason: str | None) -> EndReason | None:
+    """Return why a session ended, by the provider's reason; None if there is none."""
     if reason is None:
         return None
     return EndReason.ERROR if _is_failure(reason) else _END_REASONS.get(reason, EndReason.UNKNOWN)

@@ -9,8 +9,8 @@ import msgspec
 from ...events import Event, EventKind
 from ...reading.json import decode
 from ...reading.values import Issues, text
-from ...schema import Conversation, Status, TranscriptState
-from ._conversation import read, recording_of
+from ...schema import Conversation, EndReason, Status, TranscriptState
+from ._conversation import end_reason_of, read, recording_of
 from ._payload import DeliveredCall, DeliveredSession, Delivery, Session
 
 _delivery = msgspec.json.Decoder(Delivery, strict=False)
@@ -61,11 +61,14 @@ def _told_by(body: bytes, id: str, sent: Delivery, status: Status, issues: Issue
     found = Issues()
     told = read(session, body, found, state=TranscriptState.NOT_LOADED, is_phone=sent.call is not None)
     is_over = status.is_finished
-    has_failed = status is Status.FAILED or told.status is Status.FAILED
+    # The name of the event may be all that tells of the end.
+    end_reason = end_reason_of(told.provider_end_reason) if is_over else None
+    has_failed = Status.FAILED in {status, told.status} or end_reason is EndReason.ERROR
     # `get` knows when the files of a session are there.
     return msgspec.structs.replace(
         told,
         status=Status.FAILED if is_over and has_failed else status,
+        end_reason=end_reason,
         transcript_state=TranscriptState.NOT_LOADED if call.transcript_url else TranscriptState.PENDING,
         recordings=(recording_of(id, _RECORDED),) if call.recording_url else (),
         estimated=("status", *(name for name in told.estimated if name != "status")),

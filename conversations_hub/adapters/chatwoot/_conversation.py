@@ -118,9 +118,10 @@ def read(
     )
     state = TranscriptState.NOT_LOADED
     if turns is not None:
-        # To resolve a conversation adds a message, so without any they may still come.
-        is_early = not turns and status is Status.ENDED and may_still_come(ended_at, present)
-        state = TranscriptState.PENDING if is_early else TranscriptState.AVAILABLE
+        # An open conversation has all that was written so far; of one in which nobody wrote, more is to come.
+        is_silent = all(turn.role is Role.SYSTEM for turn in turns)
+        is_early = not status.is_finished or may_still_come(ended_at, present)
+        state = TranscriptState.PENDING if is_silent and is_early else TranscriptState.AVAILABLE
     first = next((turn.role for turn in turns or () if turn.role not in {Role.SYSTEM, Role.UNKNOWN}), None)
     analysis = Analysis(scores=_scores(messages) or None)
     derived = {

@@ -285,10 +285,10 @@ def _transcript_state(
 ) -> TranscriptState:
     if turns is None:
         return TranscriptState.NOT_LOADED
-    if not status.is_finished and not (turns and status is Status.UNKNOWN):
-        return TranscriptState.PENDING  # more messages may come
-    is_early = not turns and may_still_come(ended_at, present)
-    return TranscriptState.PENDING if is_early else TranscriptState.AVAILABLE
+    # An open thread has all that was written so far; of one in which nobody wrote, more is to come.
+    is_silent = all(turn.role is Role.SYSTEM for turn in turns)
+    is_early = not status.is_finished or may_still_come(ended_at, present)
+    return TranscriptState.PENDING if is_silent and is_early else TranscriptState.AVAILABLE
 
 
 class _People:
@@ -313,7 +313,8 @@ class _People:
         if binding is not None:
             role, kind = Role.USER, ParticipantKind.CUSTOMER
         elif has_addresses:
-            role, kind = Role.HUMAN_AGENT, ParticipantKind.HUMAN_AGENT
+            # Whether it is a program or a person is not told.
+            role, kind = Role.ASSISTANT, ParticipantKind.HUMAN_AGENT
         else:
             # In a chat without addresses, customers are identities too.
             role, kind = Role.UNKNOWN, ParticipantKind.UNKNOWN

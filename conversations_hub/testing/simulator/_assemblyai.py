@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from ...schema import Channel, Direction, EndReason, Role
+from ...schema import Channel, EndReason, Role
 from ...wire import Response
 from ._instants import milliseconds
 from ._scenarios import SCENARIOS
@@ -304,7 +304,7 @@ def _tool_call(truth: Truth, turn: Turn, tool: ToolUse) -> dict[str, Any]:
 
 
 def _deliveries(world: World, truth: Truth) -> list[Delivery]:
-    id, is_call = world.id(truth), truth.channel is Channel.PHONE and truth.direction is Direction.INBOUND
+    id, is_call = world.id(truth), truth.channel is Channel.PHONE  # all of them are inbound there
     found: list[Delivery] = []
 
     def deliver(kind: str, moment: float, **members: Any) -> None:

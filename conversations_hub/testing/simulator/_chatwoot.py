@@ -11,6 +11,7 @@ import hmac
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from email.utils import formatdate
 from math import inf
 from typing import Any
 
@@ -39,6 +40,12 @@ _INCOMING, _OUTGOING, _ACTIVITY = range(3)
 
 def answer(call: Call, world: World) -> Response:
     """Answer as Chatwoot does."""
+    answered = _answer(call, world)
+    dated = {**answered.headers, "date": formatdate(world.present, usegmt=True)}
+    return Response(answered.status, dated, answered.body)
+
+
+def _answer(call: Call, world: World) -> Response:
     key = _key(call)
     if not key or key.startswith("bad"):
         return _refusal(401, "Invalid Access Token")

@@ -5,6 +5,8 @@ The two are at different hosts there, and at one address here: /v1 is the one, a
 
 from __future__ import annotations
 
+from email.utils import formatdate
+
 from ....wire import Response
 from .._world import Call, Simulated, World
 from . import conversations, transcripts
@@ -16,6 +18,12 @@ __all__ = ["SIMULATED", "answer"]
 
 def answer(call: Call, world: World) -> Response:
     """Answer as Twilio does."""
+    answered = _answer(call, world)
+    dated = {**answered.headers, "date": formatdate(world.present, usegmt=True)}
+    return Response(answered.status, dated, answered.body)
+
+
+def _answer(call: Call, world: World) -> Response:
     if call.segments[:2] == ("v2", "Files"):
         return transcripts.file(call, world.others["transcripts"])
     key = key_of(call)

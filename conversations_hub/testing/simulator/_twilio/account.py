@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from .._world import Call
 
-__all__ = ["ACCOUNT", "address", "key_of", "sid", "written"]
+__all__ = ["ACCOUNT", "address", "key_of", "sid", "vendor", "written"]
 
 ACCOUNT = "AC00000000000000000000000000000001"
 
@@ -34,7 +34,12 @@ def written(moment: float) -> str:
     return f"{datetime.fromtimestamp(int(moment), UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
+def vendor(product: str) -> str:
+    """Return a product's own host, as the addresses of what there is name it."""
+    return f"https://{product}.twilio.com"
+
+
 def address(call: Call, product: str) -> str:
     """Return where a product is: at the address that was asked, or at its own host where that is unknown."""
     host = call.headers.get("host")
-    return f"http://{host}/twilio" if host else f"https://{product}.twilio.com"
+    return f"http://{host}/twilio" if host else vendor(product)

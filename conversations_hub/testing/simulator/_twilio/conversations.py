@@ -17,7 +17,7 @@ from ....schema import Channel, Direction, EndReason, Role
 from ....wire import Response
 from .._truth import Phase, Truth, Turn
 from .._world import Call, Delivery, World, reply
-from .account import ACCOUNT, address, sid, written
+from .account import ACCOUNT, sid, vendor, written
 from .pages import UNKNOWN, page, place, refusal
 
 __all__ = ["PREFIX", "answer", "deliveries", "signed"]
@@ -49,7 +49,7 @@ def answer(call: Call, rest: tuple[str, ...], world: World) -> Response:
 def _about(method: str, below: tuple[str, ...], call: Call, world: World, truth: Truth) -> Response:
     match method, below:
         case "GET", ():
-            return reply(200, _row(call, world, truth))
+            return reply(200, _row(world, truth))
         case "POST", ():
             return _update(call, world, truth)
         case "DELETE", ():
@@ -60,7 +60,7 @@ def _about(method: str, below: tuple[str, ...], call: Call, world: World, truth:
         case "POST", ("Messages",):
             return _write(call, world, truth)
         case "GET", ("Participants",):
-            rows = _after(call, [(str(place), row) for place, row in enumerate(_participants(call, world, truth))])
+            rows = _after(call, [(str(place), row) for place, row in enumerate(_participants(world, truth))])
             return page(call, "participants", rows, most=_MOST)
         case _:
             return UNKNOWN
@@ -76,7 +76,7 @@ def _list(call: Call, world: World) -> Response:
         return refusal(400, f"Invalid {', '.join(wrong) or 'Page'}", code=20001)
     before = min(asked.get("EndDate", inf), float(token.removeprefix("PT")) if token else inf)
     newest = world.newest(since=asked.get("StartDate"), before=None if before == inf else before)
-    rows = ((f"PT{truth.created}", _row(call, world, truth)) for truth in newest)
+    rows = ((f"PT{truth.created}", _row(world, truth)) for truth in newest)
     matching = ((token, row) for token, row in rows if asked.get("State") in {None, row["state"]})
     return page(call, "conversations", matching, most=_MOST)
 
@@ -101,9 +101,9 @@ def _state(world: World, truth: Truth) -> str:
     return "inactive" if truth.variant & 3 == 3 else "active"
 
 
-def _row(call: Call, world: World, truth: Truth) -> dict[str, Any]:
+def _row(world: World, truth: Truth) -> dict[str, Any]:
     id, details = world.id(truth), world.details(truth)
-    url = f"{address(call, 'conversations')}/v1/Conversations/{id}"
+    url = f"{vendor('conversations')}/v1/Conversations/{id}"
     closed = truth.ended <= world.present
     # The future is told too: when it will be closed, if nobody writes.
     timers = {"date_closed": written(truth.ended)} if closed else {}
@@ -152,12 +152,12 @@ def _customer(truth: Truth) -> tuple[str, str]:
     return ("sms", truth.phone) if truth.channel is Channel.PHONE else ("whatsapp", f"whatsapp:{truth.phone}")
 
 
-def _participants(call: Call, world: World, truth: Truth) -> Iterator[dict[str, Any]]:
+def _participants(world: World, truth: Truth) -> Iterator[dict[str, Any]]:
     id = world.id(truth)
     medium, address_ = _customer(truth)
     binding = {"type": medium, "address": address_, "proxy_address": _OUR_NUMBER}
     for name, identity, bound in (("agent", _identity(truth), None), ("customer", None, binding)):
-        url = f"{address(call, 'conversations')}/v1/Conversations/{id}/Participants/{sid('MB', id, name)}"
+        url = f"{vendor('conversations')}/v1/Conversations/{id}/Participants/{sid('MB', id, name)}"
         yield {
             "sid": sid("MB", id, name),
             "account_sid": ACCOUNT,
@@ -186,7 +186,7 @@ def _messages_page(call: Call, world: World, truth: Truth) -> Response:
     if order not in {"asc", "desc"} or place(call) is None:
         return refusal(400, "Invalid Order or Page", code=20001)
     is_shown = truth.phase(world.present) is not Phase.PROCESSING
-    rows = list(_messages(call, world, truth)) if is_shown else []
+    rows = list(_messages(world, truth)) if is_shown else []
     placed = [(str(number), row) for number, row in enumerate(rows if order == "asc" else rows[::-1])]
     return page(call, "messages", _after(call, placed), most=_MOST)
 
@@ -198,15 +198,15 @@ def _after(call: Call, rows: list[tuple[str, dict[str, Any]]]) -> Iterator[tuple
     return ((f"PT{number}", row) for number, row in rows[first:])
 
 
-def _messages(call: Call, world: World, truth: Truth) -> Iterator[dict[str, Any]]:
+def _messages(world: World, truth: Truth) -> Iterator[dict[str, Any]]:
     step = 1 + (truth.variant >> 6 & 1)  # now and then a number is left out
     index = 0
     if truth.variant >> 7 & 1:
-        yield _message(call, world, truth, 0, truth.created, by=("system", None, "The conversation was opened."))
+        yield _message(world, truth, 0, truth.created, by=("system", None, "The conversation was opened."))
         index += step
     for turn in world.turns(truth):
         if turn.tool is None:
-            yield _message(call, world, truth, index, _began(truth) + turn.start, by=_written_by(world, truth, turn))
+            yield _message(world, truth, index, _began(truth) + turn.start, by=_written_by(world, truth, turn))
             index += step
 
 
@@ -218,11 +218,11 @@ def _written_by(world: World, truth: Truth, turn: Turn) -> tuple[str, str | None
 
 
 def _message(
-    call: Call, world: World, truth: Truth, index: int, moment: float, *, by: tuple[str, str | None, str]
+    world: World, truth: Truth, index: int, moment: float, *, by: tuple[str, str | None, str]
 ) -> dict[str, Any]:
     id, (author, participant, body) = world.id(truth), by
     message = sid("IM", id, index)
-    url = f"{address(call, 'conversations')}/v1/Conversations/{id}/Messages/{message}"
+    url = f"{vendor('conversations')}/v1/Conversations/{id}/Messages/{message}"
     delivered = {"total": 1, "sent": "all", "delivered": "all", "read": "some", "failed": "none", "undelivered": "none"}
     return {
         "sid": message,
@@ -256,7 +256,7 @@ def _create(call: Call, world: World) -> Response:
         return replace(chat, answered=truth.created, ended=inf, ending=EndReason.API_ENDED)
 
     truth = world.create({"FriendlyName": None, **_form(call)}, until_it_is_closed)
-    return reply(201, _row(call, world, truth))
+    return reply(201, _row(world, truth))
 
 
 def _update(call: Call, world: World, truth: Truth) -> Response:
@@ -264,7 +264,7 @@ def _update(call: Call, world: World, truth: Truth) -> Response:
     if state not in {None, *_STATES}:
         return refusal(400, "Invalid State", code=20001)
     changed = world.end(truth) if state == "closed" else truth
-    return reply(200, _row(call, world, changed))
+    return reply(200, _row(world, changed))
 
 
 def _write(call: Call, world: World, truth: Truth) -> Response:
@@ -276,7 +276,7 @@ def _write(call: Call, world: World, truth: Truth) -> Response:
     is_agent = form.get("Author", "system") in {"system", _identity(truth)}
     start = world.present - _began(truth)
     world.say(truth, Turn(Role.ASSISTANT if is_agent else Role.USER, form["Body"], start, 0.0))
-    return reply(201, list(_messages(call, world, truth))[-1])
+    return reply(201, list(_messages(world, truth))[-1])
 
 
 # https://www.twilio.com/docs/conversations/conversations-webhooks
@@ -284,7 +284,6 @@ def _write(call: Call, world: World, truth: Truth) -> Response:
 
 def deliveries(world: World, truth: Truth) -> list[Delivery]:
     """Return what is delivered about one conversation: forms."""
-    here = Call("POST", "/")
     base = {"AccountSid": ACCOUNT, "ConversationSid": world.id(truth), "ChatServiceSid": _SERVICE}
     found: list[Delivery] = []
 
@@ -294,7 +293,7 @@ def deliveries(world: World, truth: Truth) -> list[Delivery]:
 
     created = written(truth.created)
     deliver("onConversationAdded", truth.created, DateCreated=created, State="active", Attributes=_attributes(truth))
-    for row, turn in zip(_spoken(here, world, truth), _said(world, truth), strict=True):
+    for row, turn in zip(_spoken(world, truth), _said(world, truth), strict=True):
         deliver(
             "onMessageAdded",
             _began(truth) + turn.start,
@@ -315,8 +314,8 @@ def _said(world: World, truth: Truth) -> list[Turn]:
     return [turn for turn in world.turns(truth) if turn.tool is None]
 
 
-def _spoken(call: Call, world: World, truth: Truth) -> list[dict[str, Any]]:
-    return [row for row in _messages(call, world, truth) if row["participant_sid"] is not None]
+def _spoken(world: World, truth: Truth) -> list[dict[str, Any]]:
+    return [row for row in _messages(world, truth) if row["participant_sid"] is not None]
 
 
 # https://www.twilio.com/docs/usage/security

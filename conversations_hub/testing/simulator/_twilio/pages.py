@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 
 from ....wire import Response
 from .._world import Call, positive, reply, whole
-from .account import address
+from .account import address, vendor
 
 __all__ = ["UNKNOWN", "page", "place", "refusal"]
 
@@ -43,21 +43,24 @@ def page(
     if size is None or size > most:
         return refusal(400, f"Invalid PageSize: it must be between 1 and {most}", code=20001)
     found = list(islice(rows, size + 1))
-    base = f"{address(call, product)}{urlsplit(call.target).path}"
+    path = urlsplit(call.target).path
     kept = {name: value for name, value in asked.items() if name not in {"Page", "PageToken", "PageSize"}}
 
-    def url(at: int, token: str = "") -> str:
+    # The pages that a walk goes to are where the simulator is; the others only say what this is.
+    here, there = f"{address(call, product)}{path}", f"{vendor(product)}{path}"
+
+    def url(base: str, at: int, token: str = "") -> str:
         told = {**kept, "PageSize": size, "Page": at, **({"PageToken": token} if token else {})}
         return f"{base}?{urlencode(told)}"
 
-    following = url(number + 1, found[size - 1][0]) if len(found) > size else None
+    following = url(here, number + 1, found[size - 1][0]) if len(found) > size else None
     meta = {
         "key": key,
         "page": number,
         "page_size": size,
-        "url": url(number, asked.get("PageToken", "")),
-        "first_page_url": url(0),
-        "previous_page_url": url(number - 1, "PTback") if number else None,
+        "url": url(there, number, asked.get("PageToken", "")),
+        "first_page_url": url(there, 0),
+        "previous_page_url": url(here, number - 1, "PTback") if number else None,
         "next_page_url": following,
     }
     return reply(200, {key: [row for _, row in found[:size]], "meta": meta})

@@ -16,7 +16,7 @@ from ....wire import Response
 from .._corpus import Corpus
 from .._truth import Phase, Truth, Turn
 from .._world import Call, Kind, World, one_of, positive, reply
-from .account import ACCOUNT, address, sid, written
+from .account import ACCOUNT, address, sid, vendor, written
 from .pages import UNKNOWN, page, place, refusal
 
 __all__ = ["TRANSCRIPTS", "answer", "file"]
@@ -45,14 +45,14 @@ def answer(call: Call, rest: tuple[str, ...], world: World) -> Response:
 def _about(method: str, below: tuple[str, ...], call: Call, world: World, truth: Truth) -> Response:
     match method, below:
         case "GET", ():
-            return reply(200, _row(call, world, truth))
+            return reply(200, _row(world, truth))
         case "DELETE", ():
             world.delete(truth)
             return Response(204, {}, b"")
         case "GET", ("Sentences",):
             return _pages(call, "sentences", list(_sentences(call, world, truth)), most=_MOST_SENTENCES)
         case "GET", ("OperatorResults",):
-            return _pages(call, "operator_results", list(_results(call, world, truth)), most=_MOST)
+            return _pages(call, "operator_results", list(_results(world, truth)), most=_MOST)
         case "GET", ("Media",):
             return _media(call, world, truth)
         case _:
@@ -67,7 +67,7 @@ def _list(call: Call, world: World) -> Response:
         return refusal(400, f"Invalid {', '.join(wrong) or 'Page'}", code=20001)
     before = min(asked.get("BeforeDateCreated", inf), float(token.removeprefix("PT")) if token else inf)
     newest = world.newest(since=asked.get("AfterDateCreated"), before=None if before == inf else before)
-    rows = ((truth, _row(call, world, truth)) for truth in newest)
+    rows = ((truth, _row(world, truth)) for truth in newest)
     matching = ((f"PT{truth.created}", row) for truth, row in rows if _matches(truth, row, asked))
     return page(call, "transcripts", matching, most=_MOST, product="intelligence")
 
@@ -97,9 +97,9 @@ _READERS: dict[str, Callable[[str], Any]] = {
 }
 
 
-def _row(call: Call, world: World, truth: Truth) -> dict[str, Any]:
+def _row(world: World, truth: Truth) -> dict[str, Any]:
     id = world.id(truth)
-    url = f"{address(call, 'intelligence')}/v2/Transcripts/{id}"
+    url = f"{vendor('intelligence')}/v2/Transcripts/{id}"
     is_done = _is_done(world, truth)
     below = {"sentences": "Sentences", "media": "Media", "operator_results": "OperatorResults"}
     return {
@@ -201,11 +201,11 @@ def _words(turn: Turn) -> Iterator[dict[str, Any]]:
 
 
 # https://www.twilio.com/docs/conversation-intelligence-classic/api/transcript-operatorresult-resource
-def _results(call: Call, world: World, truth: Truth) -> Iterator[dict[str, Any]]:
+def _results(world: World, truth: Truth) -> Iterator[dict[str, Any]]:
     if not _is_done(world, truth):
         return
     id = world.id(truth)
-    base = f"{address(call, 'intelligence')}/v2/Transcripts/{id}/OperatorResults"
+    base = f"{vendor('intelligence')}/v2/Transcripts/{id}/OperatorResults"
     empty = dict.fromkeys(
         (
             *("extract_match", "match_probability", "normalized_result", "utterance_results", "utterance_match"),
@@ -247,7 +247,7 @@ def _media(call: Call, world: World, truth: Truth) -> Response:
     base = f"{address(call, 'intelligence')}/v2"
     asked = urlencode({"Expires": expires, "Signature": _signature(id, expires)})
     told = {"account_sid": ACCOUNT, "service_sid": _SERVICE, "sid": id, "media_url": f"{base}/Files/{id}.wav?{asked}"}
-    return reply(200, {**told, "url": f"{base}/Transcripts/{id}/Media"})
+    return reply(200, {**told, "url": f"{vendor('intelligence')}/v2/Transcripts/{id}/Media"})
 
 
 def _signature(id: str, expires: str) -> str:
