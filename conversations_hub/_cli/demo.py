@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import aclosing, contextmanager
-from itertools import product
 from tempfile import TemporaryDirectory
 
 import msgspec
@@ -201,15 +200,18 @@ def _title(out: Console, words: str) -> None:
 
 
 def _show_some(out: Console, conversations: Sequence[Conversation]) -> None:
-    kinds = product(_KINDS.values(), BUILTIN)
-    alike = ([one for one in conversations if one.status in kind and one.provider == name] for kind, name in kinds)
-    # The newest of each kind, if possible one with a transcript; as many as there are providers.
-    some = [max(found, key=lambda one: bool(one.transcript)) for found in alike if found][: len(BUILTIN)]
+    of_each = ([one for one in conversations if one.provider == name] for name in BUILTIN)
+    # Of each provider the newest that has ended, if possible one with a transcript.
+    some = [min(found, key=lambda one: (_kind(one), not one.transcript)) for found in of_each if found]
     if some:
         _title(out, "A few of them")
         lines = ConversationTable(out, ref_width=max(len(conversation.ref) for conversation in some))
         for conversation in some:
             lines.write(conversation)
+
+
+def _kind(one: Conversation) -> int:
+    return next(place for place, kind in enumerate(_KINDS.values()) if one.status in kind)
 
 
 def _show_one(out: Console, conversations: Sequence[Conversation]) -> None:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conversations_hub.adapters import BUILTIN
@@ -205,6 +205,7 @@ def _varied(count: int, chance: Random) -> Iterator[Conversation]:
 _RECORDED = [one for provider in BUILTIN for one in recorded(provider)]
 
 
+@settings(max_examples=25)
 @given(
     st.randoms(use_true_random=False), st.integers(1, 5), st.sampled_from([(), ("provider",), ("channel", "status")])
 )

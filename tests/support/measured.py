@@ -21,7 +21,7 @@ from conversations_hub.schema import (
     TranscriptTurn,
 )
 
-__all__ = ["BOOKING", "RESERVATION", "conversation", "spoken"]
+__all__ = ["BOOKING", "RESERVATION", "WITH_ENDS", "conversation", "spoken"]
 
 
 def spoken(index: int, role: Role, start: float | None, end: float | None, text: str, **more: Any) -> TranscriptTurn:
@@ -80,3 +80,6 @@ RESERVATION = conversation(
     estimated=("transcript.interrupted",),
 )
 """Starts in whole seconds without ends, as ElevenLabs gives them, and a language that does not part its words."""
+
+WITH_ENDS = {"tavus", "vapi", "retell", "ultravox", "anam"}
+"""Who says when turns end, in conversations with the usual times."""
