@@ -688,6 +688,7 @@ ADAPTER = Adapter(
     # https://bolna.ai/docs/api-reference/executions/payload
     recording_hosts=("bolna-call-recordings.s3.us-east-1.amazonaws.com",),
     filters=("since", "until", "status", "agent"),
+    tells_transfers=True,
     shows=("tool calls", "recording"),
     support="documentation",
     payloads=(_Execution, _Placed),

@@ -40,7 +40,7 @@ async def test_everything_there_is_arrives_once() -> None:
     for conversation in found:
         assert [issue for issue in conversation.issues if issue.reason != "empty"] == []
         if conversation.status in {Status.ENDED, Status.IN_PROGRESS} and conversation.transcript:
-            is_noted = {turn.role for turn in conversation.transcript} == {Role.SYSTEM}
+            is_noted = all(turn.role is Role.SYSTEM or not turn.text for turn in conversation.transcript)
             assert conversation.text or (is_noted and conversation.provider in MAY_HAVE_NOTES_ALONE)
 
 
@@ -49,8 +49,8 @@ async def test_a_row_and_its_details_agree() -> None:
         for provider in BUILTIN:
             for row in await collected(hub, provider, limit=40):
                 details = await hub.get(row.ref)
-                agent = None if provider in AGENT_NEEDS_GET else details.agent
-                assert (details.id, agent) == (row.id, row.agent)
+                assert details.id == row.id
+                assert row.agent == details.agent or (row.agent is None and provider in AGENT_NEEDS_GET)
                 assert row.transcript is None or row.transcript == details.transcript
 
 

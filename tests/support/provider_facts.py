@@ -1523,10 +1523,10 @@ NEVER_LATE = frozenset({"claude", "intercom", "openai"})
 """Whose transcripts can be read while a conversation runs, so that none is pending."""
 
 
-AGENT_NEEDS_GET = frozenset({"chatwoot"})
+AGENT_NEEDS_GET = frozenset({"chatwoot", "intercom"})
 """Providers whose rows do not say who the agent is: only the messages do."""
 
-MAY_HAVE_NOTES_ALONE = frozenset({"chatwoot", "twilio"})
+MAY_HAVE_NOTES_ALONE = frozenset({"chatwoot", "intercom", "twilio"})
 """Providers whose transcript may be notes of the system alone, such as that a conversation was closed."""
 
 FIXED_PAGES = frozenset({"chatwoot", "voiceable"})

@@ -66,7 +66,7 @@ async def test_a_plan_is_what_a_sync_takes(tmp_path: Path) -> None:
     }
     assert all(one.requests <= taken[name] for name, one in planned.items())
     assert [one.detail_requests for one in planned.values()] == [account.fetched for account in report.accounts]
-    assert {name for name, one in planned.items() if not one.detail_requests} == {"anyreach", "vapi"}
+    assert {name for name, one in planned.items() if not one.detail_requests} == {"anyreach", "cartesia", "vapi"}
 
 
 @pytest.mark.parametrize("provider", BUILTIN)

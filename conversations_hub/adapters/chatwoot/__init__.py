@@ -276,6 +276,7 @@ ADAPTER = Adapter(
     complete_lists=False,
     secret_fields=frozenset({"access_token", "hmac_identifier", "pubsub_token"}),
     filters=("since", "until", "status", "updated_since"),
+    tells_transfers=True,
     shows=("recording",),
     support="specification",
     coverage=Coverage(read=78, members=175),

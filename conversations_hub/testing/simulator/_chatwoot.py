@@ -205,7 +205,7 @@ def _message(seen: _Seen, said: Mapping[str, Any]) -> dict[str, Any]:
     if sender is not None:
         message["sender"] = sender
     if said["content_type"] == "voice_call":
-        url = f"https://chatwoot.example.com/rails/active_storage/{id}.mp3"
+        url = f"https://media.example.com/rails/active_storage/{id}.mp3"
         audio = {"id": id, "message_id": id, "file_type": "audio", "account_id": 1, "extension": "mp3"}
         message["attachments"] = [{**audio, "data_url": url, "thumb_url": "", "file_size": 48_000}]
     return message

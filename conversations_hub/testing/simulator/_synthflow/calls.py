@@ -184,7 +184,7 @@ def _shared(world: World, truth: Truth) -> dict[str, Any]:
 
 
 def _recording(world: World, truth: Truth) -> str:
-    return f"https://api.twilio.com/2010-04-01/Accounts/AC0f1e/Recordings/RE{world.id(truth)[-12:]}"
+    return f"https://media.example.com/recordings/RE{world.id(truth)[-12:]}"
 
 
 def _hangup(truth: Truth) -> str:
