@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -112,8 +113,9 @@ def test_a_hundred_levels_are_kept_and_no_more(levels: int) -> None:
     deep: Any = {}
     for _ in range(levels - 1):
         deep = [deep]
-    for kept in ({"metadata": {"a": deep}}, {"analysis": Analysis(collected={"a": deep})}):
-        one = Conversation(provider="tavus", id="c1", **kept)
+    bare = Conversation(provider="tavus", id="c1")
+    in_metadata = msgspec.structs.replace(bare, metadata={"a": deep})
+    for one in (in_metadata, msgspec.structs.replace(bare, analysis=Analysis(collected={"a": deep}))):
         if levels == 100:
             with pytest.raises(PayloadError, match="nested too deeply"):
                 stamp(one, TAVUS, TAVUS.main)

@@ -162,8 +162,9 @@ def _to_change(walk: list[Any], parents: list[int], secrets: _Secrets) -> set[in
 
 def _copied(held: Any, secrets: _Secrets, copies: Mapping[int, Any]) -> Any:
     """Return a copy of a dictionary or list, with its secret members replaced and what it holds by copies of those."""
-    copy = {**held, **dict.fromkeys(secrets.among(held), _STARS)} if held.__class__ is dict else [*held]
-    places: Iterable[Any] = copy if copy.__class__ is dict else range(len(copy))
+    is_dict = held.__class__ is dict
+    copy: Any = {**held, **dict.fromkeys(secrets.among(held), _STARS)} if is_dict else [*held]
+    places: Iterable[Any] = copy if is_dict else range(len(copy))
     for place in places:
         one = copy[place]
         if id(one) in copies:

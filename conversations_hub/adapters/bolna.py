@@ -340,7 +340,7 @@ def _end_reason(
 def _transcript(sent: _Execution, participants: Participants, issues: list[Issue]) -> tuple[TranscriptTurn, ...] | None:
     if sent.transcript is msgspec.UNSET or not sent.transcript:
         return None
-    if isinstance(sent.transcript, float | bool):
+    if isinstance(sent.transcript, int | float):  # a truth value is a whole number too
         issues.append(Issue("transcript", "neither text nor a list"))
         return None
     if isinstance(sent.transcript, str):

@@ -65,7 +65,7 @@ def _speaking(stored: Conversation, told: Conversation, *, is_final: bool) -> Co
         return told if is_final or _rank(told) >= _rank(stored) else stored
     if is_final and _state(told) >= _state(stored):
         return told
-    return told if _fullness(told) >= _fullness(stored) else stored
+    return max(stored, told, key=lambda one: (_fullness(one), _rank(one)))
 
 
 def _rank(one: Conversation) -> tuple[Any, ...]:

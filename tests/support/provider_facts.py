@@ -463,17 +463,6 @@ def _vapi_interrupted(spoken: Spoken) -> bool | None:
 # Vapi: https://docs.vapi.ai/api-reference/calls/get
 
 
-def _vapi_is_barged_in(spoken: Spoken) -> bool:
-    return spoken.turn.interrupted and spoken.after is not None and spoken.after.role is Role.USER
-
-
-def _vapi_length(spoken: Spoken) -> float:
-    """Report a longer turn if the agent is interrupted: it keeps speaking for a moment."""
-    if spoken.after is not None and _vapi_is_barged_in(spoken):
-        return spoken.after.start + 0.6 - spoken.turn.start
-    return spoken.turn.duration
-
-
 def _vapi_latency(spoken: Spoken) -> float | None:
     """Report the latency of replies only."""
     return spoken.turn.latency if spoken.before and spoken.before.role is Role.USER else None
@@ -1005,13 +994,6 @@ _LIVEAVATAR = ProviderFacts(
 # OpenAI: developers.openai.com, reference of ChatKit
 
 
-def _openai_state(case: Case) -> object:
-    """Report items as they are; what a thread without any says about itself is not documented."""
-    if case.phase is Phase.PROCESSING:
-        return TranscriptState.PENDING
-    return TranscriptState.AVAILABLE if _heard_but_while_written(case) else ANY
-
-
 # OpenAI: developers.openai.com, reference of the Agents API
 # A session never ends: one whose work is done is idle, and goes on if somebody writes.
 
@@ -1267,12 +1249,6 @@ _ASSEMBLYAI = ProviderFacts(
 
 # Twilio: https://www.twilio.com/docs/conversations/api
 # The customer has an address, and who answers has an identity, of which nothing says whether it is a machine.
-
-
-def _twilio_state(case: Case) -> object:
-    if case.phase is Phase.PROCESSING:
-        return TranscriptState.PENDING
-    return TranscriptState.AVAILABLE if case.is_settled else ANY
 
 
 _TWILIO = ProviderFacts(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
@@ -31,7 +31,7 @@ from conversations_hub.schema import (
     TranscriptTurn,
 )
 from conversations_hub.signing import bearer
-from conversations_hub.stores import Written
+from conversations_hub.stores import ReadableStore, Written
 from conversations_hub.stores.jsonl import JSONLStore
 from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.sync import ingest, reconciled
@@ -43,7 +43,7 @@ from ..support.clock import ManualClock
 from ..support.simulated import simulated
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-STORES = {
+STORES: dict[str, Callable[[Path], ReadableStore]] = {
     "SQLite": lambda folder: SQLiteStore(folder / "c.db"),
     "JSON lines": lambda folder: JSONLStore(folder / "c.jsonl"),
 }
@@ -54,16 +54,9 @@ def turns(*texts: str) -> tuple[TranscriptTurn, ...]:
 
 
 def version(*texts: str, state: TranscriptState = TranscriptState.AVAILABLE, **more: Any) -> Conversation:
-    return Conversation(
-        **{
-            "provider": "acme",
-            "id": "c1",
-            "status": Status.ENDED,
-            "transcript": turns(*texts) or None,
-            "transcript_state": state,
-            **more,
-        }
-    )
+    bare = Conversation(provider="acme", id="c1", status=Status.ENDED, transcript_state=state)
+    told = {"transcript": turns(*texts) or None, **more}
+    return msgspec.structs.replace(bare, **told)
 
 
 # of two versions
@@ -132,23 +125,24 @@ def _adapter(*answers: Conversation | None) -> Adapter:
 
 
 def event(conversation: Conversation | None = None, **more: Any) -> Event:
-    told = {"provider": "acme", "kind": EventKind.ENDED, "conversation_id": "c1", "verified": True, **more}
-    return Event(conversation=conversation, **told)
+    bare = Event(provider="acme", kind=EventKind.ENDED, conversation_id="c1", verified=True, conversation=conversation)
+    return msgspec.structs.replace(bare, **more)
 
 
 async def ingested(
-    store: Any, events: Sequence[Event], *answers: Conversation | None, account: str = "default"
+    store: ReadableStore, events: Sequence[Event], *answers: Conversation | None, account: str = "default"
 ) -> Conversation:
     async with Hub([Account("acme", key="k", name=account)], adapters={"acme": _adapter(*answers)}) as hub:
         for one in events:
             await ingest(one, hub, store, account=account)
     with store.reader() as reader:
-        found: Conversation = reader.get(f"acme/{account}:c1")
-    return found
+        return reader.get(f"acme/{account}:c1")
 
 
 @pytest.mark.parametrize("make", STORES.values(), ids=STORES)
-async def test_an_event_without_a_transcript_is_fetched_and_one_with_it_is_not(make: Any, tmp_path: Path) -> None:
+async def test_an_event_without_a_transcript_is_fetched_and_one_with_it_is_not(
+    make: Callable[[Path], ReadableStore], tmp_path: Path
+) -> None:
     bare, whole = version(state=TranscriptState.NOT_LOADED), version("Hello.")
     assert (await ingested(make(tmp_path), [event(bare)], whole)).transcript == whole.transcript
     fuller = version("Hello.", "Yes?")
