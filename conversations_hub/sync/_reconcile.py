@@ -9,7 +9,6 @@ import msgspec
 
 from .._merging import merge
 from ..schema import Conversation, Issue, Status, TranscriptState
-from ..stores._fingerprint import fingerprint
 
 __all__ = ["reconciled"]
 
@@ -27,6 +26,7 @@ _STATES: Final = (
     TranscriptState.TRUNCATED,
     TranscriptState.AVAILABLE,
 )
+_NOTHING: Final = -2  # less than any state of a transcript that is there
 _GONE: Final = frozenset({TranscriptState.RESTRICTED, TranscriptState.UNAVAILABLE})
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -36,13 +36,13 @@ _NO_LONGER: Final = Issue("get", "no longer at the provider")
 def reconciled(stored: Conversation, told: Conversation, *, fetched: bool = False) -> Conversation:
     """Return one conversation of a stored version and another that came later, or in no known order.
 
-    The version that is further on is kept, and what only the other one has is added. The fuller transcript stays, with
+    The version that is further on is kept, else the stored one, and what only the other one has is added. The fuller transcript stays, with
     its state and its participants. `fetched` says that `told` is what the provider returns now: once the conversation
     has finished, its transcript then replaces the stored one even if it is shorter, because providers correct
     transcripts; but a transcript that is restricted or gone at the provider stays, with an issue that says so.
     """
     is_final = fetched and told.is_finished
-    base, other = (told, stored) if is_final or _rank(told) >= _rank(stored) else (stored, told)
+    base, other = (told, stored) if is_final or _rank(told) > _rank(stored) else (stored, told)
     # Both kept their provider's JSON; only that of the version that is kept describes it.
     without_raw = msgspec.structs.replace(other, raw=None)
     merged = merge(without_raw, base)
@@ -62,7 +62,7 @@ def _speaking(stored: Conversation, told: Conversation, *, is_final: bool) -> Co
     if not stored.transcript or not told.transcript:
         if stored.transcript or told.transcript:
             return stored if stored.transcript else told
-        return told if is_final or _rank(told) >= _rank(stored) else stored
+        return told if is_final or _rank(told) > _rank(stored) else stored
     if is_final and _state(told) >= _state(stored):
         return told
     return max(stored, told, key=lambda one: (_fullness(one), _rank(one)))
@@ -78,13 +78,12 @@ def _rank(one: Conversation) -> tuple[Any, ...]:
         one.summary is not None,
         len(one.recordings),
         one.ended_at or _LONG_AGO,
-        fingerprint(one),  # so that the order of two versions never matters
     )
 
 
 def _fullness(one: Conversation) -> tuple[int, int, int]:
     turns = one.transcript or ()
-    return _state(one), len(turns), sum(len(turn.text) for turn in turns)
+    return _state(one) if turns else _NOTHING, len(turns), sum(len(turn.text) for turn in turns)
 
 
 def _state(one: Conversation) -> int:
