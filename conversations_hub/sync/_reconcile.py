@@ -36,10 +36,11 @@ _NO_LONGER: Final = Issue("get", "no longer at the provider")
 def reconciled(stored: Conversation, told: Conversation, *, fetched: bool = False) -> Conversation:
     """Return one conversation of a stored version and another that came later, or in no known order.
 
-    The version that is further on is kept, else the stored one, and what only the other one has is added. The fuller transcript stays, with
-    its state and its participants. `fetched` says that `told` is what the provider returns now: once the conversation
-    has finished, its transcript then replaces the stored one even if it is shorter, because providers correct
-    transcripts; but a transcript that is restricted or gone at the provider stays, with an issue that says so.
+    The version that is further on is kept, else the stored one, and what only the other one has is added. The fuller
+    transcript stays, with its state and its participants. `fetched` says that `told` is what the provider returns now:
+    once the conversation has finished, its transcript then replaces the stored one even if it is shorter, because
+    providers correct transcripts; but a transcript that is restricted or gone at the provider stays, with an issue that
+    says so.
     """
     is_final = fetched and told.is_finished
     base, other = (told, stored) if is_final or _rank(told) > _rank(stored) else (stored, told)
