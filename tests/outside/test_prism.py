@@ -20,7 +20,9 @@ from conversations_hub.adapter import Query
 from conversations_hub.adapters import load
 from conversations_hub.errors import HubError, PaginationError, PayloadError, RejectedError
 from conversations_hub.policy import PROFILES
+from conversations_hub.testing import account_of
 
+from ..support.paths import FIXTURES
 from .coverage import SPECIFIED
 from .documents import FOLDER
 
@@ -59,7 +61,8 @@ async def _mocking(provider: str) -> AsyncGenerator[Account]:
             while b"listening" not in (line := await prism.stdout.readline()):
                 assert line, "Prism ended"
         drained = asyncio.create_task(prism.stdout.read())
-        yield Account(provider, key="key-for-the-mock-server", base_url=f"http://127.0.0.1:{port}")
+        settings = account_of(FIXTURES / provider, load(provider)).settings
+        yield Account(provider, key="key-for-the-mock-server", base_url=f"http://127.0.0.1:{port}", settings=settings)
     finally:
         os.killpg(prism.pid, signal.SIGKILL)  # npx starts a process of its own
         await prism.communicate() if drained is None else await drained
