@@ -5,8 +5,6 @@ A cursor holds no key and no conversation data: ids and filters are digests, the
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 from collections.abc import Collection
 from datetime import UTC, datetime
@@ -14,6 +12,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from .._packing import pack, unpack
 from ..adapter import Query
 from ..errors import InvalidRefError
 
@@ -51,9 +50,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """Digests of the last cursors of the adapter that led there."""
 
     def __str__(self) -> str:
-        packed = msgspec.msgpack.encode(self)
-        checked = packed + binascii.crc32(packed).to_bytes(4, "big")
-        return base64.urlsafe_b64encode(checked).rstrip(b"=").decode()
+        return pack(self)
 
     @classmethod
     def read(cls, cursor: str | None, where: str, query: Query, lists: Collection[str] = ("list",)) -> Place:
@@ -81,20 +78,14 @@ def _wrong_with(place: Place | None, where: str, query: Query, lists: Collection
     return None
 
 
+_place = msgspec.msgpack.Decoder(Place)
+
+
 def _unpack(cursor: object) -> Place | None:
-    if not isinstance(cursor, str) or len(cursor) > _LONGEST:
-        return None
-    try:
-        checked = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        packed, check = checked[:-4], checked[-4:]
-        place = msgspec.msgpack.decode(packed, type=Place)
-    except (ValueError, msgspec.MsgspecError):
-        return None
-    if len(place.filters) == _FEWER * _DIGEST:
+    place = unpack(cursor, _place, _LONGEST)
+    if place is not None and len(place.filters) == _FEWER * _DIGEST:
         place = msgspec.structs.replace(place, filters=place.filters + digest(""))
-    if binascii.crc32(packed).to_bytes(4, "big") != check or len(place.filters) != len(_FILTERS) * _DIGEST:
-        return None
-    return place
+    return None if place is None or len(place.filters) != len(_FILTERS) * _DIGEST else place
 
 
 def digest(text: str) -> bytes:

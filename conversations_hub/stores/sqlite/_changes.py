@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Final, NamedTuple
 
 import msgspec
 
+from ..._packing import pack, unpack
 from ...errors import InvalidRefError
 from ...schema import Conversation
 
@@ -37,14 +36,12 @@ class Position(NamedTuple):
 
     def text(self, store: bytes) -> str:
         """Return the cursor of this place in a store."""
-        packed = msgspec.msgpack.encode((store, *self))
-        checked = packed + binascii.crc32(packed).to_bytes(4, "big")
-        return base64.urlsafe_b64encode(checked).rstrip(b"=").decode()
+        return pack((store, *self))
 
 
 BEGINNING: Final = Position(-1, is_erasure=False, key=-1, digest=b"")
 
-_packed = msgspec.msgpack.Decoder(tuple[bytes, int, bool, int, bytes])
+_place = msgspec.msgpack.Decoder(tuple[bytes, int, bool, int, bytes])
 _LONGEST: Final = 200
 
 
@@ -54,12 +51,7 @@ def read_position(cursor: str, store: bytes, newest: int) -> Position:
     Raises:
         InvalidRefError: it is damaged, of another store, or of a later state than the store has.
     """
-    try:
-        checked = base64.b64decode(cursor[:_LONGEST] + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        packed, check = checked[:-4], checked[-4:]
-        found = _packed.decode(packed) if binascii.crc32(packed).to_bytes(4, "big") == check else None
-    except (ValueError, msgspec.MsgspecError):
-        found = None
+    found = unpack(cursor, _place, _LONGEST)
     if found is None:
         raise InvalidRefError("the cursor is invalid or damaged: pass a change's `cursor` exactly as it is")
     identity, revision, is_erasure, key, digest = found
