@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from email.utils import formatdate
 from math import ceil
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -12,7 +11,7 @@ from ...schema import Role
 from ...wire import Response
 from ._instants import milliseconds, to_the_millisecond
 from ._truth import Phase, Truth
-from ._world import Call, Simulated, World, positive, reply
+from ._world import Call, Simulated, World, at_most, dated, positive, reply
 
 __all__ = ["SIMULATED", "answer"]
 
@@ -33,10 +32,7 @@ _LIVEKIT = 108
 
 def answer(call: Call, world: World) -> Response:
     """Answer as Anam does."""
-    answered = _answer(call, world)
-    return Response(
-        answered.status, {**answered.headers, "date": formatdate(world.present, usegmt=True)}, answered.body
-    )
+    return dated(_answer(call, world), world)
 
 
 def _answer(call: Call, world: World) -> Response:
@@ -103,14 +99,9 @@ def _list(call: Call, world: World) -> Response:
     return reply(200, {"data": [_row(world, truth) for truth in found], "meta": meta})
 
 
-def _size(text: str) -> int | None:
-    size = positive(text)
-    return size if size and size <= _MOST else None
-
-
 _READERS: Mapping[str, Callable[[str], Any]] = {
     "page": positive,
-    "perPage": _size,
+    "perPage": at_most(_MOST),
     "personaId": lambda text: text if _uuid(text) else None,
     "apiKeyId": lambda text: text if _uuid(text) else None,
 }

@@ -6,7 +6,6 @@ import base64
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from itertools import islice, takewhile
 from math import inf
 from typing import Any
@@ -15,6 +14,7 @@ import msgspec
 
 from ...schema import Channel, Direction, EndReason, Role
 from ...wire import Response
+from ._instants import in_seconds
 from ._truth import TRANSCRIPT_DELAY, Phase, Truth, Turn
 from ._world import Call, Delivery, Simulated, World, iso, one_of, positive, reply, whole
 
@@ -92,17 +92,9 @@ def _list(call: Call, world: World) -> Response:
     return reply(200, [_record(call, world, truth) for truth in page])
 
 
-def _moment(text: str) -> float | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
 def _cursor(text: str) -> float | None:
     try:
-        return _moment(base64.b64decode(text, validate=True).decode())
+        return in_seconds(base64.b64decode(text, validate=True).decode())
     except ValueError:
         return None
 
@@ -119,8 +111,8 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "duration_below": whole,
     "user_turn_count_above": whole,
     "user_turn_count_below": whole,
-    "created_after": _moment,
-    "created_before": _moment,
+    "created_after": in_seconds,
+    "created_before": in_seconds,
     "custom_metadata": _object,
     "cursor": _cursor,
     "limit": positive,

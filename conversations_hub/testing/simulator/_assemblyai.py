@@ -9,7 +9,6 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Iterator, Mapping
-from email.utils import formatdate
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,7 +19,7 @@ from ...wire import Response
 from ._instants import milliseconds
 from ._scenarios import SCENARIOS
 from ._truth import TRANSCRIPT_DELAY, Phase, ToolUse, Truth, Turn
-from ._world import Call, Delivery, Simulated, World, iso, positive, reply
+from ._world import Call, Delivery, Simulated, World, at_most, dated, iso, positive, reply
 
 __all__ = ["SIMULATED", "answer"]
 
@@ -35,9 +34,7 @@ _FILES = {"audio": "audio/ogg", "timeline": "application/json", "metadata": "app
 
 def answer(call: Call, world: World) -> Response:
     """Answer as AssemblyAI does."""
-    answered = _answer(call, world)
-    dated = {**answered.headers, "date": formatdate(world.present, usegmt=True)}
-    return Response(answered.status, dated, answered.body)
+    return dated(_answer(call, world), world)
 
 
 def _answer(call: Call, world: World) -> Response:
@@ -75,7 +72,7 @@ def _about(method: str, call: Call, world: World, truth: Truth) -> Response:
 
 # https://www.assemblyai.com/docs/api-reference/voice-agent-api/list-sessions
 def _list(call: Call, world: World) -> Response:
-    asked, wrong = call.asked({"limit": _size, "cursor": _position})
+    asked, wrong = call.asked({"limit": at_most(_MOST), "cursor": _position})
     if wrong:
         return _refusal(422, f"invalid {', '.join(wrong)}")
     size: int = asked.get("limit", _DEFAULT_SIZE)
@@ -92,10 +89,6 @@ def _list(call: Call, world: World) -> Response:
         last = truth.created
     cursor = base64.urlsafe_b64encode(str(last).encode()).decode() if has_more else None
     return reply(200, {"sessions": rows, "has_more": has_more, "response_metadata": {"next_cursor": cursor}})
-
-
-def _size(text: str) -> int | None:
-    return size if (size := positive(text)) and size <= _MOST else None
 
 
 def _position(text: str) -> float | None:

@@ -6,7 +6,6 @@ import base64
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from email.utils import formatdate
 from itertools import islice
 from math import inf
 from typing import Annotated, Any
@@ -16,7 +15,7 @@ import msgspec
 from ...schema import EndReason, Role
 from ...wire import Response
 from ._truth import TRANSCRIPT_DELAY, Phase, Truth, Turn
-from ._world import Call, Delivery, Simulated, World, iso, positive, reply
+from ._world import Call, Delivery, Simulated, World, at_most, dated, iso, reply
 
 __all__ = ["SIMULATED", "answer"]
 
@@ -27,10 +26,7 @@ _AGENT = "01929f00-aaaa-7000-8000-000000000"
 
 def answer(call: Call, world: World) -> Response:
     """Answer as Beyond Presence does."""
-    answered = _answer(call, world)
-    return Response(
-        answered.status, {**answered.headers, "date": formatdate(world.present, usegmt=True)}, answered.body
-    )
+    return dated(_answer(call, world), world)
 
 
 def _answer(call: Call, world: World) -> Response:
@@ -75,10 +71,6 @@ def _list(call: Call, world: World) -> Response:
     return reply(200, page)
 
 
-def _limit(text: str) -> int | None:
-    return size if (size := positive(text)) and size <= _MOST else None
-
-
 class _Cursor(msgspec.Struct):
     before: float
 
@@ -90,7 +82,7 @@ def _cursor(text: str) -> float | None:
         return None
 
 
-_READERS: dict[str, Callable[[str], Any]] = {"limit": _limit, "cursor": _cursor}
+_READERS: dict[str, Callable[[str], Any]] = {"limit": at_most(_MOST), "cursor": _cursor}
 _COMPLAINTS = {"limit": f"Input should be greater than 0 and at most {_MOST}", "cursor": "Invalid cursor"}
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from email.utils import formatdate
 from itertools import islice
 from typing import Any
 
@@ -15,7 +14,7 @@ from ...schema import Channel, Direction, EndReason, Role
 from ...wire import Response
 from ._instants import in_milliseconds, milliseconds, to_the_millisecond
 from ._truth import TRANSCRIPT_DELAY, Phase, Truth
-from ._world import Call, Delivery, Simulated, World, one_of, positive, reply
+from ._world import Call, Delivery, Simulated, World, at_most, dated, one_of, positive, reply
 
 __all__ = ["SIMULATED", "answer"]
 
@@ -32,10 +31,7 @@ _STATUSES = (
 
 def answer(call: Call, world: World) -> Response:
     """Answer as Bolna does."""
-    answered = _answer(call, world)
-    return Response(
-        answered.status, {**answered.headers, "date": formatdate(world.present, usegmt=True)}, answered.body
-    )
+    return dated(_answer(call, world), world)
 
 
 def _answer(call: Call, world: World) -> Response:
@@ -135,7 +131,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "from": in_milliseconds,
     "to": in_milliseconds,
     "page_number": positive,
-    "page_size": lambda text: size if (size := positive(text)) and size <= _MOST else None,
+    "page_size": at_most(_MOST),
     "status": one_of(_STATUSES),
     "call_type": one_of(("inbound", "outbound")),
     "provider": one_of(("plivo", "twilio", "websocket", "web-call")),

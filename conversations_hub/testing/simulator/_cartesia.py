@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from email.utils import formatdate
 from itertools import islice
 from typing import Any
 
@@ -13,7 +12,7 @@ from ...schema import Channel, Direction, EndReason, Role
 from ...wire import Response
 from ._instants import to_the_millisecond
 from ._truth import TRANSCRIPT_DELAY, Phase, Truth, Turn
-from ._world import Call, Delivery, Simulated, World, one_of, positive, reply
+from ._world import Call, Delivery, Simulated, World, at_most, dated, one_of, reply
 
 __all__ = ["SIMULATED", "answer"]
 
@@ -30,10 +29,7 @@ _WAV = (
 
 def answer(call: Call, world: World) -> Response:
     """Answer as Cartesia does."""
-    answered = _answer(call, world)
-    return Response(
-        answered.status, {**answered.headers, "date": formatdate(world.present, usegmt=True)}, answered.body
-    )
+    return dated(_answer(call, world), world)
 
 
 def _answer(call: Call, world: World) -> Response:
@@ -156,11 +152,7 @@ def _list(call: Call, world: World, version: str) -> Response:
     return reply(200, {"data": rows, **told})
 
 
-def _limit(text: str) -> int | None:
-    return size if (size := positive(text)) and size <= _MOST else None
-
-
-_READERS: dict[str, Callable[[str], Any]] = {"limit": _limit, "expand": one_of(("transcript",))}
+_READERS: dict[str, Callable[[str], Any]] = {"limit": at_most(_MOST), "expand": one_of(("transcript",))}
 
 
 # one call

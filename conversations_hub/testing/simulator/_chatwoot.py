@@ -11,7 +11,6 @@ import hmac
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from email.utils import formatdate
 from math import inf
 from typing import Any
 
@@ -22,7 +21,7 @@ from ...wire import Response
 from ._instants import to_the_millisecond
 from ._later import AGAIN, LATER, NOTE, fate
 from ._truth import TRANSCRIPT_DELAY, Phase, Truth, Turn
-from ._world import Call, Delivery, Simulated, World, one_of, positive, reply, whole
+from ._world import Call, Delivery, Simulated, World, dated, one_of, positive, reply, whole
 
 __all__ = ["SIMULATED", "answer"]
 
@@ -40,9 +39,7 @@ _INCOMING, _OUTGOING, _ACTIVITY = range(3)
 
 def answer(call: Call, world: World) -> Response:
     """Answer as Chatwoot does."""
-    answered = _answer(call, world)
-    dated = {**answered.headers, "date": formatdate(world.present, usegmt=True)}
-    return Response(answered.status, dated, answered.body)
+    return dated(_answer(call, world), world)
 
 
 def _answer(call: Call, world: World) -> Response:

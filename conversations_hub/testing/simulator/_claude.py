@@ -11,8 +11,6 @@ import hmac
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from email.utils import formatdate
 from itertools import islice
 from math import inf
 from typing import Any
@@ -22,8 +20,9 @@ import msgspec
 
 from ...schema import Channel, Direction, EndReason, Role
 from ...wire import Response
+from ._instants import in_seconds
 from ._truth import TRANSCRIPT_DELAY, Phase, ToolUse, Truth, Turn
-from ._world import Call, Delivery, Simulated, World, iso, one_of, positive, reply
+from ._world import Call, Delivery, Simulated, World, dated, iso, one_of, positive, reply
 
 __all__ = ["SIMULATED", "answer"]
 
@@ -40,9 +39,7 @@ _WEBHOOK_KEY = b"simulated-secret-of-the-webhook"
 
 def answer(call: Call, world: World) -> Response:
     """Answer as Claude does."""
-    answered = _answer(call, world)
-    told = {"date": formatdate(world.present, usegmt=True), "request-id": _REQUEST}
-    return Response(answered.status, {**answered.headers, **told}, answered.body)
+    return dated(_answer(call, world), world, {"request-id": _REQUEST})
 
 
 def _answer(call: Call, world: World) -> Response:
@@ -116,14 +113,6 @@ def _page(text: str) -> tuple[str, float] | None:
     return order, place
 
 
-def _moment(text: str) -> float | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
 _LIMITS: dict[str, int] = {"sessions": _MOST, "events": _EVENTS}
 _BOUNDS = {"created_at[gt]": -inf, "created_at[gte]": -inf, "created_at[lt]": inf, "created_at[lte]": inf}
 
@@ -137,7 +126,7 @@ def _readers(kind: str) -> dict[str, Callable[[str], Any]]:
         "page": _page,
         "order": one_of(("asc", "desc")),
         "include_archived": one_of(("true", "false")),
-        **dict.fromkeys(_BOUNDS, _moment),
+        **dict.fromkeys(_BOUNDS, in_seconds),
     }
 
 

@@ -18,7 +18,7 @@ import msgspec
 from ...schema import Channel, Direction, EndReason, Role
 from ...wire import Response
 from ._truth import TRANSCRIPT_DELAY, Phase, Truth, Turn
-from ._world import Call, Delivery, Simulated, World, one_of, reply, whole
+from ._world import Call, Delivery, Simulated, World, at_most, one_of, reply, whole
 
 __all__ = ["SIMULATED", "answer"]
 
@@ -97,12 +97,8 @@ def _cursor(text: str) -> float | None:
         return None
 
 
-def _size(text: str) -> int | None:
-    return size if (size := whole(text)) and 1 <= size <= _MOST else None
-
-
 _READERS: dict[str, Callable[[str], Any]] = {
-    "page_size": _size,
+    "page_size": at_most(_MOST),
     "cursor": _cursor,
     "call_start_before_unix": whole,
     "call_start_after_unix": whole,

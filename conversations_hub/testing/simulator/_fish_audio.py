@@ -12,8 +12,6 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
-from email.utils import formatdate
 from itertools import islice
 from math import inf
 from typing import Any
@@ -22,8 +20,9 @@ import msgspec
 
 from ...schema import Channel, Direction, EndReason
 from ...wire import Response
+from ._instants import in_seconds
 from ._truth import TRANSCRIPT_DELAY, Phase, Truth, Turn
-from ._world import Call, Delivery, Simulated, World, iso, one_of, positive, reply
+from ._world import Call, Delivery, Simulated, World, at_most, dated, iso, one_of, positive, reply
 
 __all__ = ["SIMULATED", "answer"]
 
@@ -40,10 +39,7 @@ _URL_LIVES = 900.0
 
 def answer(call: Call, world: World) -> Response:
     """Answer as Fish Audio does."""
-    answered = _answer(call, world)
-    return Response(
-        answered.status, {**answered.headers, "date": formatdate(world.present, usegmt=True)}, answered.body
-    )
+    return dated(_answer(call, world), world)
 
 
 def _answer(call: Call, world: World) -> Response:
@@ -119,21 +115,9 @@ def _matches(world: World, truth: Truth, asked: Mapping[str, Any]) -> bool:
     )
 
 
-def _size(text: str) -> int | None:
-    return size if (size := positive(text)) and size <= _MOST else None
-
-
 def _words(text: str) -> list[str] | None:
     words = text.split(",")
     return words if {*words} <= {*_STATUSES} else None
-
-
-def _moment(text: str) -> float | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _written(moment: float) -> str:
@@ -148,13 +132,13 @@ def _cursor(text: str) -> float | None:
 
 
 _READERS: dict[str, Callable[[str], Any]] = {
-    "page_size": _size,
+    "page_size": at_most(_MOST),
     "page": positive,
     "cursor": _cursor,
     "status": _words,
     "direction": one_of(("inbound", "outbound")),
-    "created_after": _moment,
-    "created_before": _moment,
+    "created_after": in_seconds,
+    "created_before": in_seconds,
     "include_total": one_of(("true", "false")),
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-__all__ = ["in_milliseconds", "milliseconds", "to_the_millisecond"]
+__all__ = ["in_milliseconds", "in_seconds", "milliseconds", "to_the_millisecond"]
 
 
 def milliseconds(moment: float) -> int:
@@ -18,10 +18,16 @@ def to_the_millisecond(moment: float) -> str:
     return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03}Z"
 
 
-def in_milliseconds(text: str) -> int | None:
-    """Read ISO 8601 text, in UTC unless it says otherwise, as Unix milliseconds; None where it is no such thing."""
+def in_seconds(text: str) -> float | None:
+    """Read ISO 8601 text, in UTC unless it says otherwise, as Unix seconds; None where it is no such thing."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return milliseconds((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def in_milliseconds(text: str) -> int | None:
+    """Read the same as Unix milliseconds."""
+    moment = in_seconds(text)
+    return None if moment is None else milliseconds(moment)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from email.utils import formatdate
 from math import floor
 from typing import Any
 from urllib.parse import urlencode
@@ -16,7 +15,7 @@ from ...schema import EndReason, Role
 from ...wire import Response
 from ._instants import to_the_millisecond
 from ._truth import Phase, Truth
-from ._world import Call, Simulated, World, one_of, positive, reply
+from ._world import Call, Simulated, World, at_most, dated, one_of, positive, reply
 
 __all__ = ["SIMULATED", "answer"]
 
@@ -37,10 +36,7 @@ _SUCCESS = (100, 1000)
 
 def answer(call: Call, world: World) -> Response:
     """Answer as LiveAvatar does."""
-    answered = _answer(call, world)
-    return Response(
-        answered.status, {**answered.headers, "date": formatdate(world.present, usegmt=True)}, answered.body
-    )
+    return dated(_answer(call, world), world)
 
 
 def _answer(call: Call, world: World) -> Response:
@@ -97,15 +93,10 @@ def _list(call: Call, world: World) -> Response:
     return _enveloped(told)
 
 
-def _size(text: str) -> int | None:
-    size = positive(text)
-    return size if size and size <= _MOST else None
-
-
 _READERS: Mapping[str, Callable[[str], Any]] = {
     "type": one_of(("active", "historic")),
     "page": positive,
-    "page_size": _size,
+    "page_size": at_most(_MOST),
 }
 
 

@@ -8,8 +8,6 @@ import operator
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
-from email.utils import formatdate
 from itertools import islice, takewhile
 from math import inf
 from typing import Any
@@ -20,8 +18,9 @@ import msgspec
 
 from ...schema import Channel, Direction, EndReason, Role
 from ...wire import Response
+from ._instants import in_seconds
 from ._truth import TRANSCRIPT_DELAY, Phase, Truth, Turn
-from ._world import Call, Delivery, Simulated, World, iso, positive, reply
+from ._world import Call, Delivery, Simulated, World, dated, iso, positive, reply
 
 __all__ = ["SIMULATED", "answer"]
 
@@ -42,10 +41,7 @@ _WITHOUT_INSIGHTS = 107
 
 def answer(call: Call, world: World) -> Response:
     """Answer as Telnyx does."""
-    answered = _answer(call, world)
-    return Response(
-        answered.status, {**answered.headers, "date": formatdate(world.present, usegmt=True)}, answered.body
-    )
+    return dated(_answer(call, world), world)
 
 
 def _answer(call: Call, world: World) -> Response:
@@ -105,8 +101,8 @@ def _list(call: Call, world: World) -> Response:
         conditions.append(condition)
         if name == "created_at":
             word, _, bound = value.partition(".")
-            newest = min(newest, _moment(bound) or inf) if word in {"lt", "lte"} else newest
-            oldest = max(oldest, _moment(bound) or -inf) if word in {"gt", "gte"} else oldest
+            newest = min(newest, in_seconds(bound) or inf) if word in {"lt", "lte"} else newest
+            oldest = max(oldest, in_seconds(bound) or -inf) if word in {"gt", "gte"} else oldest
     recent = takewhile(lambda truth: truth.created >= oldest, world.newest(until=newest))
     found: Iterator[Truth] = (truth for truth in recent if all(condition(world, truth) for condition in conditions))
     if (column, way) != ("created_at", "desc"):
@@ -120,7 +116,7 @@ _Condition = Callable[[World, Truth], bool]
 def _condition(column: str, word: str, value: str) -> _Condition | None:
     """Return a filter as PostgREST spells it: `created_at=gte.2026-01-01`."""
     compare = _OPERATORS.get(word)
-    due = _moment(value) if column in {"created_at", "last_message_at"} else value
+    due = in_seconds(value) if column in {"created_at", "last_message_at"} else value
     if compare is None or due is None or not (column in _COLUMNS or column.startswith("metadata->")):
         return None
 
@@ -170,14 +166,6 @@ def _column(world: World, truth: Truth, column: str) -> Any:
         case _:
             value = _metadata(world, truth).get(column.partition("->")[2])
             return None if value is None else str(value)
-
-
-def _moment(text: str) -> float | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 # one conversation

@@ -12,7 +12,7 @@ from typing import Any
 from ...schema import Channel, Direction, Role
 from ...wire import Response
 from ._truth import Phase, Truth
-from ._world import Call, Simulated, World, iso, one_of, reply, whole
+from ._world import Call, Simulated, World, at_most, iso, one_of, reply, whole
 
 __all__ = ["SIMULATED", "answer"]
 
@@ -85,12 +85,8 @@ def _cursor(text: str) -> float | None:
         return None
 
 
-def _size(text: str) -> int | None:
-    return size if (size := whole(text)) and 1 <= size <= _MOST else None
-
-
 _READERS: dict[str, Callable[[str], Any]] = {
-    "page_size": _size,
+    "page_size": at_most(_MOST),
     "call_start_before_unix": whole,
     "call_start_after_unix": whole,
     "call_successful": one_of(("success", "failure", "unknown")),

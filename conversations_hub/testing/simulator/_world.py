@@ -11,6 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from email.utils import formatdate
 from types import MappingProxyType
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -22,7 +23,20 @@ from ...wire import Response
 from ._corpus import Corpus
 from ._truth import Phase, Truth, Turn
 
-__all__ = ["Call", "Delivery", "Kind", "Simulated", "World", "iso", "one_of", "positive", "reply", "whole"]
+__all__ = [
+    "Call",
+    "Delivery",
+    "Kind",
+    "Simulated",
+    "World",
+    "at_most",
+    "dated",
+    "iso",
+    "one_of",
+    "positive",
+    "reply",
+    "whole",
+]
 
 _MAY_RUN = 16
 """How many of the newest conversations of a corpus may still run."""
@@ -74,6 +88,12 @@ def reply(status: int, body: object, headers: Mapping[str, str] | None = None) -
     return Response(status, {"content-type": "application/json", **(headers or {})}, msgspec.json.encode(body))
 
 
+def dated(answered: Response, world: World, headers: Mapping[str, str] = MappingProxyType({})) -> Response:
+    """Return an answer that says when it is sent, and has some more headers."""
+    present = {"date": formatdate(world.present, usegmt=True)}
+    return Response(answered.status, {**answered.headers, **present, **headers}, answered.body)
+
+
 def iso(moment: float, zone: str = "Z") -> str:
     """Return a moment as ISO 8601 text with microseconds."""
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + zone
@@ -87,6 +107,11 @@ def whole(text: str) -> int | None:
 def positive(text: str) -> int | None:
     """Read a whole number above 0; None where it is no such thing."""
     return number if (number := whole(text)) and number > 0 else None
+
+
+def at_most(most: int) -> Callable[[str], int | None]:
+    """Return a reader of a whole number from 1 to `most`; it returns None for others."""
+    return lambda text: number if (number := positive(text)) and number <= most else None
 
 
 def one_of(words: Collection[str]) -> Callable[[str], str | None]:

@@ -6,7 +6,6 @@ import hashlib
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from itertools import takewhile
 from math import inf
 from typing import Any
@@ -15,7 +14,7 @@ import msgspec
 
 from ....schema import Channel, Direction, EndReason, Role
 from ....wire import Response
-from .._instants import to_the_millisecond
+from .._instants import in_seconds, to_the_millisecond
 from .._truth import TRANSCRIPT_DELAY, Phase, Truth, Turn
 from .._world import Call, Delivery, World, iso, one_of, positive, reply, whole
 from .account import AGENT_NUMBER, pathway_of
@@ -96,16 +95,8 @@ def _by_creation(asked: Mapping[str, Any]) -> bool:
     return "sort_by" not in asked or asked["sort_by"] == "created_at"
 
 
-def _from_date(text: str) -> float | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
 def _to_date(text: str) -> float | None:
-    moment = _from_date(text)
+    moment = in_seconds(text)
     is_a_day = len(text) == len("2026-11-03")
     return moment + 86400.0 - 1e-6 if moment is not None and is_a_day else moment
 
@@ -127,7 +118,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "limit": positive,
     "ascending": _YES_OR_NO,
     "sort_by": one_of(("created_at", "updated_at")),
-    "start_date": _from_date,
+    "start_date": in_seconds,
     "end_date": _to_date,
     "completed": _YES_OR_NO,
     "inbound": _YES_OR_NO,

@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import re
 from dataclasses import replace
-from email.utils import formatdate
 from math import inf
 
 import msgspec
@@ -19,7 +18,7 @@ from ....schema import Channel, Direction, EndReason, Role
 from ....wire import Response
 from .._later import LATER
 from .._truth import TRANSCRIPT_DELAY, Truth, Turn
-from .._world import Call, Delivery, Simulated, World, reply
+from .._world import Call, Delivery, Simulated, World, dated, reply
 from ._calls import CALL, calls, calls_of, one_call, voice
 from ._refusal import UNKNOWN, invalid, refusal
 from ._search import list_all, search
@@ -30,10 +29,7 @@ __all__ = ["SIMULATED", "answer"]
 
 def answer(call: Call, world: World) -> Response:
     """Answer as Intercom does."""
-    answered = _answer(call, world)
-    return Response(
-        answered.status, {**answered.headers, "date": formatdate(world.present, usegmt=True)}, answered.body
-    )
+    return dated(_answer(call, world), world)
 
 
 def _answer(call: Call, world: World) -> Response:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from email.utils import formatdate
-
 from ....wire import Response
-from .._world import Call, Simulated, World
+from .._world import Call, Simulated, World, dated
 from . import calls, chats
 from .assistants import listed, shown
 from .refusals import refusal, refused
@@ -15,9 +13,7 @@ __all__ = ["SIMULATED", "answer"]
 
 def answer(call: Call, world: World) -> Response:
     """Answer as Synthflow does."""
-    answered = _answer(call, world)
-    dated = {**answered.headers, "date": formatdate(world.present, usegmt=True)}
-    return Response(answered.status, dated, answered.body)
+    return dated(_answer(call, world), world)
 
 
 def _answer(call: Call, world: World) -> Response:

@@ -5,10 +5,8 @@ The two are at different hosts there, and at one address here: /v1 is the one, a
 
 from __future__ import annotations
 
-from email.utils import formatdate
-
 from ....wire import Response
-from .._world import Call, Simulated, World
+from .._world import Call, Simulated, World, dated
 from . import conversations, transcripts
 from .account import ACCOUNT, key_of
 from .pages import UNKNOWN, refusal
@@ -18,9 +16,7 @@ __all__ = ["SIMULATED", "answer"]
 
 def answer(call: Call, world: World) -> Response:
     """Answer as Twilio does."""
-    answered = _answer(call, world)
-    dated = {**answered.headers, "date": formatdate(world.present, usegmt=True)}
-    return Response(answered.status, dated, answered.body)
+    return dated(_answer(call, world), world)
 
 
 def _answer(call: Call, world: World) -> Response:

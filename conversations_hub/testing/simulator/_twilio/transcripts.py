@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hmac
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from functools import partial
 from math import inf
 from typing import Any
@@ -14,6 +13,7 @@ from urllib.parse import urlencode
 from ....schema import Direction, EndReason, Role
 from ....wire import Response
 from .._corpus import Corpus
+from .._instants import in_seconds
 from .._truth import Phase, Truth, Turn
 from .._world import Call, Kind, World, one_of, positive, reply
 from .account import ACCOUNT, address, sid, vendor, written
@@ -83,16 +83,8 @@ def _matches(truth: Truth, row: dict[str, Any], asked: dict[str, Any]) -> bool:
     )
 
 
-def _moment(text: str) -> float | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
 _READERS: dict[str, Callable[[str], Any]] = {
-    **dict.fromkeys(("BeforeStartTime", "AfterStartTime", "BeforeDateCreated", "AfterDateCreated"), _moment),
+    **dict.fromkeys(("BeforeStartTime", "AfterStartTime", "BeforeDateCreated", "AfterDateCreated"), in_seconds),
     "Status": one_of(("new", "queued", "in-progress", "completed", "failed", "error", "canceled")),
 }
 
