@@ -41,6 +41,7 @@ from ..reading.values import (
     signed_url_expiry,
     text,
     unless_empty,
+    utc_text,
     without_empty,
 )
 from ..schema import (
@@ -580,8 +581,8 @@ def _window(agent: str, query: Query, place: _Place) -> Flow[tuple[RawPage, _Pla
     begin = max(place.oldest, earlier(place.end, _WIDEST))
     size = query.page_size or _LARGEST_PAGE
     asked = {
-        "from": _written(begin),
-        "to": _written(place.end),
+        "from": utc_text(begin),
+        "to": utc_text(place.end),
         "status": _ASKED.get(query.status) if query.status else None,
         "page_number": place.page,
         "page_size": size,
@@ -616,10 +617,6 @@ def _rows(body: bytes, *, size: int) -> tuple[list[msgspec.Raw], bool]:
     if listed.data is None:
         raise PayloadError("the answer has no list of executions")
     return listed.data, bool(listed.data) and listed.has_more is not False
-
-
-def _written(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def get(_account: Account, id: str) -> Flow[Conversation]:

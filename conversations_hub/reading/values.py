@@ -45,6 +45,7 @@ __all__ = [
     "text_at",
     "timestamp",
     "unless_empty",
+    "utc_text",
     "without_empty",
 ]
 
@@ -131,6 +132,11 @@ def instant(
         issues.append(Issue(place, "empty" if value == "" else "not a date"))
         return None
     return found
+
+
+def utc_text(moment: datetime) -> str:
+    """Return an aware instant as ISO 8601 text in UTC, `2026-11-20T09:30:00Z`, as many queries want it."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def is_believable(moment: datetime) -> bool:

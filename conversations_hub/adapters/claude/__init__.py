@@ -7,7 +7,7 @@ leave archived sessions out unless they are asked for.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -20,7 +20,7 @@ from ...events import Webhook
 from ...policy import sent_at
 from ...reading.json import decode
 from ...reading.refusals import read_or_raise
-from ...reading.values import Issues, text, timestamp, without_empty
+from ...reading.values import Issues, text, timestamp, utc_text, without_empty
 from ...schema import Conversation, Issue, Role, Status, TranscriptTurn
 from ...signing import header
 from ...signing.webhooks import STANDARD_WEBHOOKS
@@ -63,8 +63,8 @@ def sign(request: Request, account: Account, now: datetime) -> Request:
 def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPage]:
     """List a page; a cursor is Claude's own. Sessions that are archived are listed too."""
     told: dict[str, QueryValue] = {
-        "created_at[gte]": _iso(query.since),
-        "created_at[lt]": _iso(query.until),
+        "created_at[gte]": utc_text(query.since) if query.since else None,
+        "created_at[lt]": utc_text(query.until) if query.until else None,
         "statuses[]": _WORDS.get(query.status) if query.status else None,
         "agent_id": query.agent,
         "limit": query.page_size or _LARGEST_PAGE,
@@ -80,10 +80,6 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPa
     if misfits:
         raise PaginationError("the provider says that there are more rows, but not where")
     return RawPage(rows=page.data, normalize=normalize, cursor=page.next_page or None)
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def get(_account: Account, id: str) -> Flow[Conversation]:

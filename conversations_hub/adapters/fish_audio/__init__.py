@@ -5,7 +5,7 @@ A timeline has messages, calls of tools and their results. A recording has one t
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -17,7 +17,7 @@ from ...events import Webhook
 from ...policy import sent_at
 from ...reading.json import decode, try_decode_any
 from ...reading.refusals import provider_error, read_or_raise, words_of
-from ...reading.values import Issues, members_of, text_at, without_empty
+from ...reading.values import Issues, members_of, text_at, utc_text, without_empty
 from ...schema import Channel, Conversation, Direction, Recording, Status
 from ...secret import Secret
 from ...signing import bearer
@@ -59,8 +59,8 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPa
         "agent_id": query.agent,
         "status": _WORDS.get(query.status, _ALL) if query.status else None,
         # Whether the bounds are inclusive is not documented; the hub checks the rows.
-        "created_after": _iso(query.since - _GRAIN) if query.since else None,
-        "created_before": _iso(query.until) if query.until else None,
+        "created_after": utc_text(query.since - _GRAIN) if query.since else None,
+        "created_before": utc_text(query.until) if query.until else None,
         "page_size": query.page_size or _LARGEST_PAGE,
         "cursor": cursor,
     }
@@ -74,10 +74,6 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPa
         raise PaginationError("the provider says that there are more rows, but not where")
     is_last = page.has_more is False or not page.next_cursor
     return RawPage(rows=page.sessions, normalize=normalize, cursor=None if is_last else page.next_cursor)
-
-
-def _iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def get(_account: Account, id: str) -> Flow[Conversation]:

@@ -7,7 +7,7 @@ the answer is over too, and a thread of messages never ends. Recordings are hand
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl
@@ -30,7 +30,7 @@ from ...policy import sent_at
 from ...reading.json import decode, try_decode
 from ...reading.paging import read_json, stamps_of
 from ...reading.refusals import provider_error, read_or_raise, words_of
-from ...reading.values import Issues, enclosed, instant, text
+from ...reading.values import Issues, enclosed, instant, text, utc_text
 from ...schema import Conversation, Issue, Recording, Role, TranscriptTurn
 from ...signing import bearer
 from ...signing.webhooks import ed25519_signed
@@ -98,8 +98,8 @@ def list_page(_account: Account, query: Query, cursor: str | None) -> Flow[RawPa
     told = {
         "created_at": [
             *([own] if isinstance(own, str) else own or ()),
-            *([f"gte.{_iso(query.since)}"] if query.since else ()),
-            *([f"lte.{_iso(until)}"] if until else ()),
+            *([f"gte.{utc_text(query.since)}"] if query.since else ()),
+            *([f"lte.{utc_text(until)}"] if until else ()),
         ],
         "metadata->assistant_id": f"eq.{query.agent}" if query.agent else None,
         "order": "created_at.desc",  # overrides the options: the walk depends on it
@@ -137,11 +137,7 @@ def _following(
         return None
     # Other rows of the last millisecond may follow, so the next page lists that millisecond again.
     begin = moments[-1] + _GRAIN
-    return _iso(begin), [id for id, moment in stamps if id and moment and moment <= begin]
-
-
-def _iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return utc_text(begin), [id for id, moment in stamps if id and moment and moment <= begin]
 
 
 def _read(reply: Response, decoder: msgspec.json.Decoder[_T]) -> _T:
