@@ -119,8 +119,6 @@ class AccountSync:
 
     async def _update(self) -> None:
         self._progress = await self._store.progress(self._where)
-        if self._progress.began is None and self._by_update:
-            self._progress = msgspec.structs.replace(self._progress, began=self._clock.now())
         while not await self._walk_all():
             self._narrows = False
             self._progress = self._progress.between_windows(self._progress.covered)
@@ -130,6 +128,8 @@ class AccountSync:
         """Walk the windows that are left; return False if the provider's time filter leaves conversations out."""
         left = left_to_walk(self._progress, self._options, self._adapter, narrows=self._narrows)
         self._reach = left.reach
+        if self._progress.began is None and self._by_update:
+            self._progress = msgspec.structs.replace(self._progress, began=self._clock.now())
         if left.resumed is not None:
             self._progress = msgspec.structs.replace(self._progress, in_progress=left.resumed)
         try:
@@ -146,9 +146,7 @@ class AccountSync:
     async def _walk_changes(self, changes: Changes) -> None:
         """Walk what has changed, of any age; it starts again if it is interrupted, and what is fetched is unchanged."""
         self._report.begin("listing")
-        is_counted = any(each.counted for each in (self._adapter, *self._adapter.resources.values()))
-        verify = self._options.verify and is_counted  # a row that changes meanwhile shifts the others
-        walk = self._hub.list(self._where, updated_since=changes.since, verify=verify)
+        walk = self._hub.list(self._where, updated_since=changes.since, verify=changes.verify)
         covered = join(self._progress.covered, self._options.window)
         async with aclosing(walk.pages()) as pages, aclosing(_read_ahead(pages)) as found:
             async for page in found:

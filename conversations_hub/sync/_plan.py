@@ -26,7 +26,7 @@ from ..errors import (
     StoreError,
     ends_account,
 )
-from ..hub import Hub, Page
+from ..hub import Hub, Page, Report
 from ..redaction._redactors import Redact, as_sequence, uncounted
 from ..schema import Conversation, TranscriptState
 from ..stores._store import Checkpoint, Store, StoredVersion, Window, terms_of, when
@@ -162,8 +162,8 @@ class AccountPlan(msgspec.Struct, frozen=True, kw_only=True):
             yield f"conversations before {self.kept_since:%Y-%m-%d} are gone, unless the account's retention differs"
 
     def _sending(self) -> str:
-        lists = f"{self.list_requests:,} for the list, read at least {_PASSES} times"
-        return f"at least {_count(self.requests, 'request')}: {lists}, and {self.detail_requests:,} for details"
+        parts = f"{self.list_requests:,} for the list and {self.detail_requests:,} for details"
+        return f"at least {_count(self.requests, 'request')}: {parts}"
 
     def _time(self) -> str:
         if self.seconds is not None:
@@ -331,26 +331,30 @@ class _Planner:
             is_whole = True
         finally:
             self._elapsed += self._clock.monotonic() - began
-            for went in walk.report.accounts:
-                self._asked += went.requests
-                self._list_requests += (went.requests - went.retries) * (self._passes if is_whole else 1)
+            self._note_requests(walk.report, self._passes if is_whole else 1)
         return True
 
     async def _walk_changes(self, changes: Changes, covered: Window) -> None:
         """Walk what has changed, of any age, and count its rows, except those counted before."""
         walk = self._hub.list(self.where, updated_since=changes.since)
         began = self._clock.monotonic()
+        is_whole = False
         try:
             async with aclosing(walk.pages()) as pages:
                 async for page in pages:
                     tell(self._warnings, walk.report.accounts[0].warnings)
                     rows = [row for row in page.items if covered.holds(row) and row.id not in self._counted]
                     await self._count(page, rows)
+            is_whole = True
         finally:
             self._elapsed += self._clock.monotonic() - began
-            for went in walk.report.accounts:
-                self._asked += went.requests
-                self._list_requests += went.requests - went.retries
+            self._note_requests(walk.report, _PASSES if is_whole and changes.verify else 1)
+
+    def _note_requests(self, report: Report, passes: int) -> None:
+        """Count the requests of a walk that a sync repeats so many times."""
+        for went in report.accounts:
+            self._asked += went.requests
+            self._list_requests += (went.requests - went.retries) * passes
 
     async def _count(self, page: Page, rows: list[Conversation]) -> None:
         tally = self._tally

@@ -23,6 +23,8 @@ class Changes(NamedTuple):
 
     since: datetime | None
     """None: whenever it was."""
+    verify: bool
+    """Whether the list is walked again: by page number, because a row that changes meanwhile shifts the others."""
 
 
 class Left(NamedTuple):
@@ -46,14 +48,17 @@ def left_to_walk(progress: Checkpoint, options: SyncOptions, adapter: Adapter, *
     lookback = adapter.lookback if options.lookback is None else options.lookback
     covered, walking, wanted = progress.confirmed, progress.in_progress, options.window
     step = STEP if narrows else None
-    changes = _changes(progress, lookback) if adapter.narrows_by_update and not options.again else None
-    if changes is not None and walking is None and progress.covered is not None:
+    is_counted = any(each.counted for each in (adapter, *adapter.resources.values()))
+    verify = options.verify and is_counted
+    changes = _changes(progress, lookback, verify=verify) if adapter.narrows_by_update else None
+    if options.again:
+        wanted = _extend(wanted, covered)
+        return Left(windows(None, wanted, step, lookback), None, wanted, changes)
+    is_later = changes is not None and (progress.changes_until is not None or changes.since is None)
+    if is_later and walking is None and progress.covered is not None:
         # A new conversation is a change, too, so only what is older than the covered span is left.
         older = windows(progress.covered, Window(wanted.since, progress.covered.until), step, timedelta(0))
         return Left(older, None, join(progress.covered, wanted), changes)
-    if options.again:
-        wanted = _extend(wanted, covered)
-        return Left(windows(None, wanted, step, lookback), None, wanted)
     if walking is None:
         return Left(windows(covered, wanted, step, lookback), None, wanted)
     reach = join(walking, wanted)
@@ -66,12 +71,13 @@ def left_to_walk(progress: Checkpoint, options: SyncOptions, adapter: Adapter, *
     return Left(chain([walking], rest), walking, reach, changes)
 
 
-def _changes(progress: Checkpoint, lookback: timedelta) -> Changes | None:
+def _changes(progress: Checkpoint, lookback: timedelta, *, verify: bool) -> Changes | None:
     """Return which changes a walk of windows leaves out; None: none, because no other walk came before it."""
-    if progress.changes_until is not None:
-        return Changes(earlier(progress.changes_until, lookback))
-    is_first = progress.covered is None or progress.began is not None
-    return None if is_first else Changes(None)
+    if progress.covered is None and progress.in_progress is None:
+        return None
+    # A run that goes on with the first walk does not see what changed in the pages that an earlier run walked.
+    until = progress.changes_until or progress.began
+    return Changes(earlier(until, lookback) if until else None, verify)
 
 
 def windows(covered: Window | None, wanted: Window, step: timedelta | None, lookback: timedelta) -> Iterator[Window]:

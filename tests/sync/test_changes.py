@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from yarl import URL
 
@@ -97,9 +99,12 @@ ACME = Adapter(
 class World:
     """The provider, its clock, and a hub's runs."""
 
-    def __init__(self, store: Path) -> None:
+    def __init__(self, store: Path, adapter: Adapter = ACME) -> None:
         self.store = store
+        self.adapter = adapter
         self.now = BEGAN
+        self.clock = Clock(monotonic=lambda: self.slept, now=lambda: self.now, sleep=self.sleep)
+        self.slept = 0.0
         self.kept: list[Sent] = []
         self.gets = 0
         self.requests = 0
@@ -117,6 +122,11 @@ class World:
         if self.kept:
             one = self.kept[place % len(self.kept)]
             one.updated, one.messages = self.now, [*(one.messages or ()), f"And at {self.now}?"]
+
+    async def sleep(self, seconds: float) -> None:
+        """Have time pass at once: what waits while the provider is down must come to an end."""
+        self.slept += seconds
+        await asyncio.sleep(0)
 
     async def answer(self, url: URL) -> Response | None:
         """Answer a request."""
@@ -138,18 +148,18 @@ class World:
 
     def hub(self) -> Hub:
         """Return a hub with the one account."""
-        clock = Clock(monotonic=lambda: 0.0, now=lambda: self.now)
-        return Hub([Account("acme", key="k")], adapters={"acme": ACME}, profile=ONE_TRY, clock=clock)
+        return Hub([Account("acme", key="k")], adapters={"acme": self.adapter}, profile=ONE_TRY, clock=self.clock)
 
-    async def sync(self, breaks_after: int | None = None, since: datetime | None = None) -> SyncReport:
+    async def sync(
+        self, breaks_after: int | None = None, since: datetime | None = None, *, again: bool = False
+    ) -> SyncReport:
         """Bring the store up to date, unless the provider breaks."""
         self.now += timedelta(minutes=1)
         self.requests, self.breaks_after = 0, breaks_after
-        clock = Clock(monotonic=lambda: 0.0, now=lambda: self.now)
         try:
             with fake_lanes(self.answer):
                 async with self.hub() as hub:
-                    return await sync(hub, SQLiteStore(self.store), since=since, clock=clock)
+                    return await sync(hub, SQLiteStore(self.store), since=since, again=again, clock=self.clock)
         finally:
             self.breaks_after = None
 
@@ -169,11 +179,29 @@ STEPS = st.one_of(
     st.tuples(st.just("break"), st.integers(1, 12)),
     st.tuples(st.just("meanwhile"), st.integers(0, 50)),
     st.tuples(st.just("wait"), st.integers(1, 90)),
+    st.tuples(st.just("again"), st.integers(1, 90)),
+    st.tuples(st.just("recent"), st.integers(1, 90)),
 )
 
 
 @settings(max_examples=15)
 @given(st.lists(STEPS, max_size=14))
+@example(
+    [  # the first walk is broken off in its second pass, and an older one changes before it goes on
+        ("break", 1),
+        ("write", 0),
+        ("meanwhile", 26),
+        ("begin", 4),
+        ("break", 1),
+        ("wait", 4),
+        ("begin", 4),
+        ("break", 7),
+        ("break", 3),
+        ("break", 1),
+        ("write", 0),
+    ]
+)
+@example([("begin", 2), ("sync", 0), ("write", 0), ("wait", 60), ("begin", 1), ("again", 30)])
 def test_no_order_of_changes_loses_one(steps: list[tuple[str, int]]) -> None:
     async def play(world: World) -> None:
         for step, number in steps:
@@ -188,6 +216,8 @@ def test_no_order_of_changes_loses_one(steps: list[tuple[str, int]]) -> None:
                 world.meanwhile = lambda number=number: world.write(number)
                 await world.sync()
                 world.meanwhile = None
+            elif step in {"again", "recent"}:
+                await world.sync(since=world.now - timedelta(days=number), again=step == "again")
             else:
                 await world.sync(number or None)
         assert (await world.sync()).complete
@@ -215,8 +245,9 @@ async def test_only_what_changed_is_listed_and_fetched_again(tmp_path: Path) -> 
     assert world.said() == world.truth()
 
 
-async def test_a_plan_says_what_the_sync_does(tmp_path: Path) -> None:
-    world = World(tmp_path / "c.db")
+@pytest.mark.parametrize(("counted", "lists"), [(False, 3), (True, 6)])
+async def test_a_plan_says_what_the_sync_does(tmp_path: Path, *, counted: bool, lists: int) -> None:
+    world = World(tmp_path / "c.db", msgspec.structs.replace(ACME, counted=counted))
     for _ in range(8):
         world.begin()
     await world.sync()
@@ -224,13 +255,31 @@ async def test_a_plan_says_what_the_sync_does(tmp_path: Path) -> None:
     world.begin()
     world.write(3)
     world.now += timedelta(minutes=1)
-    clock = Clock(monotonic=lambda: 0.0, now=lambda: world.now)
     with fake_lanes(world.answer):
         async with world.hub() as hub:
-            [planned] = await plan(hub, store=SQLiteStore(world.store), clock=clock)
+            [planned] = await plan(hub, store=SQLiteStore(world.store), clock=world.clock)
     assert (planned.new, planned.again, planned.detail_requests) == (1, 1, 2)
     [done] = (await world.sync()).accounts
     assert (done.new, done.updated) == (1, 1)
+    assert planned.list_requests == lists
+    assert planned.requests == world.requests
+
+
+async def test_where_no_changes_were_ever_walked_all_are(tmp_path: Path) -> None:
+    world = World(tmp_path / "c.db")
+    for _ in range(8):
+        world.begin()
+    await world.sync()
+    with closing(sqlite3.connect(world.store)) as connection, connection:
+        connection.execute("UPDATE accounts SET progress = json_remove(progress, '$.changes_until')")
+    world.now += timedelta(days=100)
+    world.write(0)
+    with fake_lanes(world.answer):
+        async with world.hub() as hub:
+            [planned] = await plan(hub, store=SQLiteStore(world.store), clock=world.clock)
+    await world.sync()
+    assert world.said() == world.truth()
+    assert (planned.again, planned.requests) == (1, world.requests)
 
 
 async def test_older_ones_are_fetched_when_the_span_grows(tmp_path: Path) -> None:
