@@ -46,7 +46,7 @@ class Clock(NamedTuple):
         return f"transcript.{self.source}"
 
     def at(self, turn: TranscriptTurn) -> int | None:
-        """Return when a turn began; None if it does not say, or says what is no time."""
+        """Return when a turn began; None if it has no time, or one that cannot be used."""
         told = turn.start if self.source == "start" else turn.timestamp
         return None if told is None else _microseconds(told - self.zero)
 

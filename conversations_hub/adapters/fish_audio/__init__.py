@@ -149,7 +149,7 @@ def end(_account: Account, id: str) -> Flow[None]:
 
 
 def refusal(response: Response) -> HubError:
-    """Read a refusal: its words, with the machine's own; a wrong field is told in a bare array."""
+    """Read a refusal: its words and its code. A wrong field is reported in a bare array."""
     sent: Any = try_decode_any(response.body)
     if isinstance(sent, list):
         # https://docs.fish.audio/api-reference/agent-errors

@@ -49,7 +49,7 @@ def normalize(body: bytes | msgspec.Raw, *, present: datetime | None = None) -> 
 
 # how to ask
 
-# Our choice: 20 unless told, and the maximum is not documented.
+# Our choice: the default is 20, and the maximum is not documented.
 _PAGE_SIZE = 100
 _CURSOR = re.compile(r"([0-9]{1,12})")
 _LONGEST_CALL = timedelta(days=1)

@@ -126,7 +126,7 @@ def _speaker(entry: Entry, participants: Participants) -> tuple[Role, int | None
 
 # how to ask
 
-# Our choice: 10 unless told, and the maximum is not documented.
+# Our choice: the default is 10, and the maximum is not documented.
 _PAGE_SIZE = 100
 
 

@@ -285,7 +285,7 @@ def _transcript_state(
 ) -> TranscriptState:
     if turns is None:
         return TranscriptState.NOT_LOADED
-    # An open thread has all that was written so far; of one in which nobody wrote, more is to come.
+    # An open thread holds everything written so far. If nobody has written yet, somebody may still do so.
     is_silent = all(turn.role is Role.SYSTEM for turn in turns)
     is_early = not status.is_finished or may_still_come(ended_at, present)
     return TranscriptState.PENDING if is_silent and is_early else TranscriptState.AVAILABLE
@@ -313,7 +313,7 @@ class _People:
         if binding is not None:
             role, kind = Role.USER, ParticipantKind.CUSTOMER
         elif has_addresses:
-            # Whether it is a program or a person is not told.
+            # The API does not say whether it is a program or a person.
             role, kind = Role.ASSISTANT, ParticipantKind.HUMAN_AGENT
         else:
             # In a chat without addresses, customers are identities too.

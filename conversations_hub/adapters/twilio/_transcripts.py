@@ -207,7 +207,7 @@ _STATUSES = {
     "error": Status.FAILED,
     "canceled": Status.FAILED,
 }
-# Whether the agent is a program or a person is not told.
+# The API does not say whether the agent is a program or a person.
 _SPEAKERS = {"agent": (Role.ASSISTANT, 0), "customer": (Role.USER, 1)}
 
 

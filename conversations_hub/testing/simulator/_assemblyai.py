@@ -164,7 +164,7 @@ def _config(truth: Truth) -> dict[str, Any]:
 
 
 def _url(call: Call | None, world: World, truth: Truth, kind: str) -> str:
-    """Return where a file is: at the address that was asked, and at the vendor's bucket where nobody asked."""
+    """Return the URL of a file: on the host of the request, or in the vendor's bucket if there was no request."""
     host = call.headers.get("host") if call else None
     base = f"http://{host}/assemblyai/artifacts" if host else _BUCKET
     path, expires = f"{world.id(truth)}/{kind}", str(int(world.present) + _URL_LIVES)

@@ -31,7 +31,7 @@ def answer(call: Call, world: World) -> Response:
 
 
 def _deliveries(world: World, truth: Truth) -> list[Delivery]:
-    """Return what is told of one session, and the answers of its model, which are told of the project."""
+    """Return the events of a session, and those of its project about the answers of its model."""
     found = [*webhooks.of_session(world, truth), *webhooks.of_project(world, truth)]
     return sorted(found, key=lambda delivery: delivery.moment)
 

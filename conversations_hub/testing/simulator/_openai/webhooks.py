@@ -23,7 +23,7 @@ def _delivery(id: str, kind: str, moment: float, data: dict[str, Any]) -> Delive
 
 
 def of_project(world: World, truth: Truth) -> list[Delivery]:
-    """Return what the project is told while a session goes on: each answer is a response of its own."""
+    """Return the events that a project gets while a session runs: each answer of the model is a response."""
     if truth.answered is None:
         return []
     own = world.id(truth).removeprefix("sess_")

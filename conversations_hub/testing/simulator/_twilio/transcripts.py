@@ -140,7 +140,7 @@ def _source(truth: Truth) -> str:
 
 
 def _channels(truth: Truth) -> dict[Role, int]:
-    """Return who is in which channel of the recording: who called is in the first."""
+    """Return the channel of each speaker in the recording: the caller is in the first."""
     is_inbound = truth.direction is Direction.INBOUND
     return {Role.USER: 1, Role.ASSISTANT: 2} if is_inbound else {Role.USER: 2, Role.ASSISTANT: 1}
 
