@@ -9,6 +9,7 @@ from ._reconcile import reconciled
 from ._recordings import RecordingsReport, download_recordings
 from ._report import AccountSyncReport, SyncReport, Walked
 from ._run import sync
+from ._watch import watch
 
 __all__ = [
     "AccountPlan",
@@ -23,6 +24,7 @@ __all__ = [
     "plan",
     "reconciled",
     "sync",
+    "watch",
 ]
 
 TYPE_CHECKING = False

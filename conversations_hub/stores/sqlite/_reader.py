@@ -229,6 +229,12 @@ class SQLiteReader:
                 yield msgspec.structs.replace(change, cursor=position.text(store))
             done, (_, newest) = newest, self._identity()
 
+    def end_of_changes(self) -> str:
+        """Return the cursor after everything that was written or erased until now."""
+        salt, newest = self._identity()
+        end = Position(newest, is_erasure=True, key=_LAST, digest=_AFTER_ALL)
+        return end.text(sha256(salt).digest()[:_IDENTIFIED])
+
     def _identity(self) -> tuple[bytes, int]:
         """Return what distinguishes this store from others, and its revision."""
         with using(self.path):
@@ -363,6 +369,7 @@ _IDENTITY: Final = (
 )
 _IDENTIFIED: Final = 8  # bytes
 _LAST: Final = 2**63 - 1  # there is no larger key
+_AFTER_ALL: Final = b"\xff" * 33  # after any digest
 _NEXT_PROVIDER: Final = "SELECT min(provider) FROM conversations WHERE provider > ?"
 _NEXT_ACCOUNT: Final = "SELECT min(account) FROM conversations WHERE provider = ? AND account > ?"
 _ROW: Final = ", ".join(("at", "key", *CONVERSATION))

@@ -1,0 +1,125 @@
+"""Follow everything that changes, at the providers and in the store, as one stream."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager, suppress
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import islice
+from typing import Final
+
+from .._transport import Clock
+from ..errors import ConfigurationError
+from ..hub import Hub
+from ..redaction._redactors import Redact
+from ..stores._thread import Thread
+from ..stores.sqlite import Change, SQLiteReader, SQLiteStore
+from ._report import SyncReport
+from ._run import sync
+
+__all__ = ["watch"]
+
+_BATCH: Final = 100  # changes in memory
+_LOOK: Final = 1.0  # seconds between two looks at the store
+
+
+async def watch(
+    hub: Hub,
+    store: SQLiteStore,
+    *targets: str,
+    cursor: str | None = None,
+    since: datetime | None = None,
+    redact: Redact | Sequence[Redact] = (),
+    at_most_every: timedelta = timedelta(seconds=15),
+    at_least_every: timedelta = timedelta(minutes=10),
+    on_report: Callable[[SyncReport], None] | None = None,
+    clock: Clock | None = None,
+) -> AsyncGenerator[Change]:
+    """Keep a store up to date, and yield what is written or erased in it, for ever; close it with `aclosing`.
+
+    Each change comes once, in the order of commits, by whatever way it came into the store. Remember the `cursor` of
+    the last one that you dealt with, and pass it in the next run: nothing is missed or repeated in between.
+
+    The providers are asked in runs of `sync`: twice as often after a run that found something, and half as often after
+    one that did not, within the two bounds. An account that fails does not end it; see `on_report`.
+
+    Args:
+        hub: best made with `profile="bulk"`.
+        store: the store to keep up to date.
+        *targets: "tavus" for every Tavus account, "tavus/eu" for one; none for all.
+        cursor: of the last change that you dealt with; None: the whole store comes first.
+        since: see `sync`.
+        redact: see `sync`.
+        at_most_every: the shortest time between the end of a run and the next.
+        at_least_every: the longest.
+        on_report: is called with the report of every run.
+        clock: the source of time, for tests.
+
+    Raises:
+        ConfigurationError: the bounds are no bounds; or see `sync`.
+        InvalidRefError: the cursor is damaged, of another store, or of a later state than the store has.
+        StoreError: see `sync`.
+    """
+    if not timedelta(0) < at_most_every <= at_least_every:
+        raise ConfigurationError("at_most_every must be more than 0, and no more than at_least_every")
+    clock = clock or Clock()
+    report = SyncReport()
+
+    async def keep_up_to_date() -> None:
+        nonlocal report
+        pause = at_most_every
+        while True:
+            await sync(hub, store, *targets, since=since, redact=redact, report=report, clock=clock)
+            if on_report is not None:
+                on_report(report)
+            has_news = any(account.new or account.updated for account in report.accounts)
+            pause = max(pause / 2, at_most_every) if has_news else min(pause * 2, at_least_every)
+            await clock.sleep(pause.total_seconds())
+            report = SyncReport()
+
+    syncing = asyncio.create_task(keep_up_to_date())
+    try:
+        while all(account.stage == "asking" for account in report.accounts):
+            await _wait(syncing, clock)  # until the first run has made the store
+        async with _reading(store) as changes_after:
+            while True:
+                changes = await changes_after(cursor)
+                for change in changes:
+                    yield change
+                    cursor = change.cursor
+                if not changes:
+                    await _wait(syncing, clock)
+    finally:
+        syncing.cancel()
+        with suppress(asyncio.CancelledError):
+            await syncing
+
+
+async def _wait(syncing: asyncio.Task[None], clock: Clock) -> None:
+    """Wait until it is time to look at the store again; raise what ended the runs."""
+    waiting = asyncio.ensure_future(clock.sleep(_LOOK))
+    try:
+        await asyncio.wait([syncing, waiting], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+    if syncing.done():
+        syncing.result()
+
+
+@asynccontextmanager
+async def _reading(store: SQLiteStore) -> AsyncGenerator[Callable[[str | None], Awaitable[list[Change]]]]:
+    """Yield what returns some of the changes after a cursor; it reads in a thread of its own."""
+    thread, held = Thread(), ExitStack()
+    reader: SQLiteReader | None = None
+
+    def some(cursor: str | None) -> list[Change]:
+        nonlocal reader
+        reader = reader or held.enter_context(store.reader())
+        return [*islice(reader.changes(cursor), _BATCH)]
+
+    try:
+        yield lambda cursor: thread.do(partial(some, cursor))
+    finally:
+        await thread.end(held.close)
