@@ -15,8 +15,10 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._erasure import Person, Receipt
+    from ._filters import Filters
     from ._insert import put
-    from ._reader import Found, Hit, ReadableStore, StoreReader
+    from ._pages import Row, StorePage
+    from ._reader import Found, Hit, HitPage, ReadableStore, StoreReader
     from ._status import AccountStatus, StoreStatus
     from ._store import Checkpoint, Entry, Missing, Store, StoredVersion, Window, Written
     from ._url import StoreURL, open_store
@@ -25,13 +27,17 @@ else:  # imported on first use, so that naming a store costs nothing else
         "AccountStatus": "_status",
         "Checkpoint": "_store",
         "Entry": "_store",
+        "Filters": "_filters",
         "Found": "_reader",
         "Hit": "_reader",
+        "HitPage": "_reader",
         "Missing": "_store",
         "Person": "_erasure",
         "ReadableStore": "_reader",
         "Receipt": "_erasure",
+        "Row": "_pages",
         "Store": "_store",
+        "StorePage": "_pages",
         "StoreReader": "_reader",
         "StoreStatus": "_status",
         "StoreURL": "_url",
@@ -54,13 +60,17 @@ __all__ = [
     "AccountStatus",
     "Checkpoint",
     "Entry",
+    "Filters",
     "Found",
     "Hit",
+    "HitPage",
     "Missing",
     "Person",
     "ReadableStore",
     "Receipt",
+    "Row",
     "Store",
+    "StorePage",
     "StoreReader",
     "StoreStatus",
     "StoreURL",

@@ -6,17 +6,22 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self
 
 import msgspec
 
 from ..schema import Conversation, Recording, Role, Status
 from ._erasure import Person, Receipt
+from ._filters import Filters
+from ._pages import StorePage
 from ._status import StoreStatus
 from ._store import Store
 from ._untrusted import Instant
 
-__all__ = ["Found", "Hit", "ReadableStore", "StoreReader"]
+__all__ = ["EVERYTHING", "Found", "Hit", "HitPage", "ReadableStore", "StoreReader"]
+
+EVERYTHING = Filters()
+"""What chooses every conversation."""
 
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +50,14 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     """How many there are."""
     hint: str | None = None
     """If there are none: a sentence with how often each word occurs by itself."""
+
+
+class HitPage(msgspec.Struct, frozen=True, kw_only=True):
+    """One page of what a search found."""
+
+    hits: tuple[Hit, ...]
+    cursor: str | None
+    """Continues after these; None: there are no more, or they are in the order of their ranks."""
 
 
 class StoreReader(Protocol):
@@ -95,6 +108,31 @@ class StoreReader(Protocol):
         """Yield conversations, newest first; one without an instant lies in every span, as in `hub.list`."""
         ...
 
+    def page(self, wanted: Filters = EVERYTHING, *, limit: int = 50, cursor: str | None = None) -> StorePage:
+        """Return what a list shows of at most `limit` conversations, newest first.
+
+        `cursor` is that of a page before. What is stored meanwhile comes before that page or after it, and nothing
+        comes twice.
+
+        Raises:
+            InvalidRefError: the cursor is damaged or of another kind of store.
+        """
+        ...
+
+    def walk(self, wanted: Filters = EVERYTHING) -> Iterator[Conversation]:
+        """Yield conversations whole, newest first. However slowly they are taken, no sync waits for it."""
+        ...
+
+    def counts(self, by: str, wanted: Filters = EVERYTHING, *, most: int = 50) -> dict[str, int]:
+        """Count conversations by "account" (as "provider/account") or a field of `Filters`.
+
+        The most frequent values come first; those without a value are not counted.
+
+        Raises:
+            InvalidRefError: an unknown field.
+        """
+        ...
+
     def recordings(
         self, *targets: str, since: datetime | None = None, until: datetime | None = None
     ) -> Iterator[tuple[Recording, int, datetime | None]]:
@@ -124,6 +162,36 @@ class StoreReader(Protocol):
             InvalidRefError: a malformed argument, or too many words for one search.
             UnsupportedError: this kind of store has no search index.
         """
+        ...
+
+    def find(
+        self,
+        words: str,
+        wanted: Filters = EVERYTHING,
+        *,
+        order: Literal["newest", "best"] = "newest",
+        limit: int = 20,
+        cursor: str | None = None,
+        marks: tuple[str, str] = ("[", "]"),
+    ) -> HitPage:
+        """Return a page of the turns that contain all the words, at a cost that many matches do not raise.
+
+        Words are those of `search`, with at least three letters before a star. "newest" begins with what was stored
+        last; "best" ranks the newest 2,000 matches, and has no further pages. `marks` stand around matches; if they
+        are in a text, a space stands there instead.
+
+        Raises:
+            InvalidRefError: a damaged cursor, too few letters before a star, or too many words for one search.
+            UnsupportedError: this kind of store has no search index.
+        """
+        ...
+
+    def revision(self) -> int:
+        """Return a number that is another one after every change."""
+        ...
+
+    def interrupt(self) -> None:
+        """End what another thread does with this reader: there, a `StoreError` is raised."""
         ...
 
     def erase(

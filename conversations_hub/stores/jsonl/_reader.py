@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
+from heapq import nlargest
+from io import BufferedIOBase
 from itertools import islice
 from math import inf
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 import msgspec
 
@@ -23,8 +26,9 @@ from ...adapters import load
 from ...errors import InvalidRefError, NotFoundError, StoreError, UnsupportedError
 from ...schema import Conversation, Recording, Role, Status
 from .._erasure import Person, Receipt, is_mentioned, remove_recordings, takes_part, tombstone
-from .._filters import Filters
-from .._reader import Found
+from .._filters import Filters, check_counted
+from .._pages import Place, Row, StorePage, read_place
+from .._reader import EVERYTHING, Found, HitPage
 from .._status import StoreStatus
 from .._untrusted import Instant, lines_of, reading
 from ._data import Data, Name
@@ -45,6 +49,7 @@ class JSONLReader:
     def __init__(self, path: str | Path, *, files: FileOps | None = None) -> None:
         self.path: Path = Path(path)
         self._files = files or FileOps()
+        self._is_interrupted = False
 
     def __enter__(self) -> Self:
         return self
@@ -90,17 +95,75 @@ class JSONLReader:
 
     def _newest_first(self, wanted: Filters) -> Iterator[Conversation]:
         with finished(self.path) as lines:
-            places: list[tuple[float, int]] = []
-            while True:
-                offset = lines.tell()
-                line = next(lines_of(lines), None)
-                if line is None:
-                    break
-                if (row := _row.decode(line)).is_among(wanted):
-                    places.append((row.at.timestamp() if row.at else -inf, offset))
+            places = [(row.at.timestamp() if row.at else -inf, offset) for offset, row in self._rows(lines, wanted)]
             for _, offset in sorted(places, reverse=True):
                 lines.seek(offset)
                 yield _conversation.decode(next(lines_of(lines)))
+
+    def page(self, wanted: Filters = EVERYTHING, *, limit: int = 50, cursor: str | None = None) -> StorePage:
+        """See `StoreReader.page`. Each page reads the whole file."""
+        after = None if cursor is None else read_place(cursor, str)
+        with finished(self.path) as lines:
+            found = nlargest(limit + 1, self._after(lines, wanted, after))
+            rows = [self._shown(lines, offset) for _, offset in found[:limit]]
+        return StorePage(rows=tuple(rows), cursor=str(found[limit - 1][0]) if len(found) > limit else None)
+
+    def _after(self, lines: BufferedIOBase, wanted: Filters, after: Place | None) -> Iterator[tuple[Place, int]]:
+        """Yield the place and the offset of each wanted line that comes after a place."""
+        for offset, row in self._rows(lines, wanted):
+            place = Place(_sortable(row.at), row.ref)
+            if after is None or place < after:
+                yield place, offset
+
+    def _rows(self, lines: BufferedIOBase, wanted: Filters) -> Iterator[tuple[int, _Row]]:
+        """Yield the wanted rows, each with the offset of its line; `interrupt` ends it."""
+        self._is_interrupted = False
+        while True:
+            offset = lines.tell()
+            line = next(lines_of(lines), None)
+            if line is None:
+                return
+            if self._is_interrupted:
+                raise StoreError(f"{self.path}: interrupted")
+            if (row := _row.decode(line)).is_among(wanted):
+                yield offset, row
+
+    def _shown(self, lines: BufferedIOBase, offset: int) -> Row:
+        lines.seek(offset)
+        one = _conversation.decode(next(lines_of(lines)))
+        shown = msgspec.structs.replace(
+            one,
+            transcript=None,
+            participants=(),
+            recordings=(),
+            metadata={},
+            links={},
+            related_ids={},
+            raw=None,
+            analysis=one.analysis and msgspec.structs.replace(one.analysis, collected=None),
+        )
+        return Row(shown, None if one.transcript is None else len(one.transcript))
+
+    def walk(self, wanted: Filters = EVERYTHING) -> Iterator[Conversation]:
+        """See `StoreReader.walk`."""
+        return self._newest_first(wanted)
+
+    def counts(self, by: str, wanted: Filters = EVERYTHING, *, most: int = 50) -> dict[str, int]:
+        """See `StoreReader.counts`. It reads the whole file."""
+        check_counted(by)
+        with finished(self.path) as lines:
+            found = Counter(value for _, row in self._rows(lines, wanted) for value in row.values(by))
+        return dict(sorted(found.items(), key=lambda each: (-each[1], each[0]))[:most])
+
+    def revision(self) -> int:
+        """See `StoreReader.revision`."""
+        with reading(self.path), suppress(OSError):
+            return self.path.stat().st_mtime_ns
+        return 0
+
+    def interrupt(self) -> None:
+        """See `StoreReader.interrupt`."""
+        self._is_interrupted = True
 
     def recordings(
         self, *targets: str, since: datetime | None = None, until: datetime | None = None
@@ -128,7 +191,27 @@ class JSONLReader:
         Raises:
             UnsupportedError: always.
         """
-        raise UnsupportedError(f"{self.path} is a JSONL store, which has no search index: search a SQLite store")
+        raise self._unindexed()
+
+    def find(
+        self,
+        words: str,  # noqa: ARG002
+        wanted: Filters = EVERYTHING,  # noqa: ARG002
+        *,
+        order: Literal["newest", "best"] = "newest",  # noqa: ARG002
+        limit: int = 20,  # noqa: ARG002
+        cursor: str | None = None,  # noqa: ARG002
+        marks: tuple[str, str] = ("[", "]"),  # noqa: ARG002
+    ) -> HitPage:
+        """See `StoreReader.find`: a JSONL store has no index.
+
+        Raises:
+            UnsupportedError: always.
+        """
+        raise self._unindexed()
+
+    def _unindexed(self) -> UnsupportedError:
+        return UnsupportedError(f"{self.path} is a JSONL store, which has no search index: search a SQLite store")
 
     def status(self) -> StoreStatus:
         """Return the status of the store: from its journal, or from its manifest if there is no journal.
@@ -258,6 +341,25 @@ class _Row(_Dated, kw_only=True):
     id: str
     status: Status = Status.UNKNOWN
     agent: _AgentId | None = None
+    end_reason: str | None = None
+    transcript_state: str = "not_loaded"
+    channel: str = "unknown"
+    direction: str = "unknown"
+    tags: tuple[str, ...] = ()
+    issues: tuple[msgspec.Raw, ...] = ()
+
+    @property
+    def ref(self) -> str:
+        return Name(self.provider, self.account, self.id).ref
+
+    def values(self, field: str) -> tuple[str, ...]:
+        """Return what it has of a field that conversations are chosen or counted by."""
+        if field == "tag":
+            return self.tags
+        if field == "account":
+            return (f"{self.provider}/{self.account}",)
+        value = self.agent and self.agent.id if field == "agent" else getattr(self, field)
+        return () if value is None else (str(value),)
 
     def is_among(self, wanted: Filters) -> bool:
         at = self.at
@@ -267,6 +369,8 @@ class _Row(_Dated, kw_only=True):
             and (at is None or wanted.until is None or at < wanted.until)
             and wanted.status in {None, self.status}
             and (wanted.agent is None or (self.agent is not None and self.agent.id == wanted.agent))
+            and wanted.has_issues in {None, bool(self.issues)}
+            and all(set(values).intersection(self.values(name)) for name, values in wanted.fields.items())
         )
 
     def _is_of(self, target: Target) -> bool:
@@ -282,6 +386,10 @@ _conversation = msgspec.json.Decoder(Conversation)
 _name = msgspec.json.Decoder(Name)
 _row = msgspec.json.Decoder(_Row)
 _dated = msgspec.json.Decoder(_Dated)
+
+
+def _sortable(at: datetime | None) -> str:
+    return "" if at is None else at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def _names(ref: Ref, name: Name) -> bool:

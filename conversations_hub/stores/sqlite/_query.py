@@ -135,8 +135,8 @@ def parsed(asked: str) -> Query:
     return Query(tuple(dict.fromkeys(map(tuple, wanted))), tuple(dict.fromkeys(unwanted)))
 
 
-def snippet(text: str, query: Query) -> str:
-    """Return the text around the matches, which are in brackets; of a long text, the part with the most of them."""
+def snippet(text: str, query: Query, marks: tuple[str, str] = ("[", "]")) -> str:
+    """Return the text around the matches, which are between marks; of a long text, the part with the most of them."""
     said = _Said(text[:_LOOKED_AT])
     terms = dict.fromkeys(term for terms in query.wanted for term in terms)
     finds = sorted(
@@ -153,7 +153,7 @@ def snippet(text: str, query: Query) -> str:
     for start, end, _ in finds:
         if done <= start < high:
             shown = min(end, high)
-            pieces += text[done:start], "[", text[start:shown], "]"
+            pieces += text[done:start], marks[0], text[start:shown], marks[1]
             done = shown
     return "".join([*pieces, text[done:high], "…" if high < len(text) else ""])
 

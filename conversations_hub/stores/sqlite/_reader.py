@@ -14,23 +14,27 @@ from math import inf
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Literal, Self, TypeVar
 
 import msgspec
 
 from ..._instants import check_span
-from ..._refs import Ref, Target
-from ...adapters import load
+from ..._refs import Ref
 from ...errors import InvalidRefError, NotFoundError
 from ...schema import Conversation, Recording, Role, Status
 from .._erasure import Person, Receipt
-from .._filters import Filters
-from .._reader import Found, Hit
+from .._filters import Filters, check_counted
+from .._pages import Place, StorePage
+from .._reader import EVERYTHING, Found, Hit, HitPage
 from .._status import StoreStatus
 from .._untrusted import instant_of
 from ._changes import BEGINNING, Change, Position, read_position
+from ._conditions import Condition, all_of, before, equal, is_of, narrowed
 from ._connection import connect, has_index, using
+from ._counts import counts
 from ._erasure import Plan, digest_of, named, older
+from ._finding import Source, check_stars, find
+from ._pages import newest_first, page
 from ._query import Query, parsed, snippet
 from ._status import status
 from ._tables import CONVERSATION, PARTICIPANT, RECORDING, TURN, conversation_of, instant_text, recording_of
@@ -61,11 +65,8 @@ class SQLiteReader:
         except BaseException:
             self._connection.close()
             raise
-        if is_indexed:
-            self._source, self._match, self._order = _INDEXED, "turns_text MATCH ?", "turns_text.rank"
-        else:
-            # Builds of SQLite without full-text search: slow, and newest first.
-            self._source, self._match, self._order = _UNINDEXED, "holds(turns.text, ?)", "at DESC, turns.key"
+        self._turns = _INDEXED if is_indexed else _UNINDEXED
+        if not is_indexed:
             self._connection.create_function("holds", 2, self._holds)
 
     def __enter__(self) -> Self:
@@ -161,7 +162,7 @@ class SQLiteReader:
         parsed = Ref.parse(ref)
         target = parsed.target
         # Not sorted: SQLite would read the index that is sorted until the id turns up.
-        rows = self._rows(_equal(provider=target.provider, account=target.account, id=parsed.id), limit=2)
+        rows = self._rows(equal(provider=target.provider, account=target.account, id=parsed.id), limit=2)
         found = [self._whole(row) for row in rows]
         if len(found) > 1:
             raise InvalidRefError(f"several {target.provider} accounts have this id: write provider/account:id")
@@ -180,14 +181,41 @@ class SQLiteReader:
     ) -> Iterator[Conversation]:
         """Yield conversations, newest first; one without an instant lies in every span, as in `hub.list`."""
         wanted = Filters.of(targets, since, until, status=status, agent=agent)
-        condition = _all(_before(until), _equal(status=wanted.status, agent_id=agent))
-        spans: list[_Condition] = [("", [])]
+        condition = all_of(before(until), equal(status=wanted.status, agent_id=agent))
+        spans: list[Condition] = [("", [])]
         if since is not None:  # two queries: a single one would read everything between them
             spans = [("at >= ?", [instant_text(since)]), ("at = ''", [])]
         # And one for each target: no index sorts those of several targets together.
-        owners = [_is_of(target) for target in wanted.targets] or [("", [])]
-        found = (self._newest_first([_all(one, condition, span) for one in owners], limit) for span in spans)
+        owners = [is_of(target) for target in wanted.targets] or [("", [])]
+        found = (self._newest_first([all_of(one, condition, span) for one in owners], limit) for span in spans)
         return islice(chain.from_iterable(found), limit)
+
+    def page(self, wanted: Filters = EVERYTHING, *, limit: int = 50, cursor: str | None = None) -> StorePage:
+        """See `StoreReader.page`."""
+        with using(self.path):
+            return page(self._in_order, wanted, limit, cursor)
+
+    def walk(self, wanted: Filters = EVERYTHING) -> Iterator[Conversation]:
+        """See `StoreReader.walk`."""
+        place: Place | None = None
+        # In pieces, so that no reader holds up a writer.
+        while rows := [*newest_first(self._in_order, _ROW, wanted, _PIECE, place)]:
+            yield from map(self._whole, rows)
+            place = Place(*_AGE(rows[-1]))
+
+    def counts(self, by: str, wanted: Filters = EVERYTHING, *, most: int = 50) -> dict[str, int]:
+        """See `StoreReader.counts`."""
+        check_counted(by)
+        with using(self.path):
+            return counts(self._listed, by, wanted, most)
+
+    def revision(self) -> int:
+        """See `StoreReader.revision`."""
+        return self._identity()[1]
+
+    def interrupt(self) -> None:
+        """See `StoreReader.interrupt`."""
+        self._connection.interrupt()
 
     def recordings(
         self, *targets: str, since: datetime | None = None, until: datetime | None = None
@@ -197,7 +225,7 @@ class SQLiteReader:
         Each comes with its position in its conversation, and with when the conversation was created, else when it
         started, UTC.
         """
-        where, values = _narrowed(Filters.of(targets, since, until))
+        where, values = narrowed(Filters.of(targets, since, until))
         return self._ask(
             "SELECT provider, account, id, at, position,"
             f" {', '.join(f'recordings.{name}' for name in RECORDING)}"
@@ -294,59 +322,94 @@ class SQLiteReader:
         if not query:
             hint = "the query only leaves words out: add one to find" if query.unwanted else "the query has no words"
             return Found(hits=[], total=0, hint=hint)
-        narrowed = _all(_narrowed(wanted), _equal(role=wanted.role, status=wanted.status, agent_id=agent))
-        asked = _all(self._anywhere(query, wanted.role) if anywhere else self._said(query), narrowed)
+        chosen = all_of(narrowed(wanted), equal(role=wanted.role, status=wanted.status, agent_id=agent))
+        asked = all_of(self._anywhere(query, wanted.role) if anywhere else self._said(query), chosen)
         where, values = asked
-        question = f"SELECT {_FOUND}, turns.text{self._source} WHERE {where} ORDER BY {self._order} LIMIT ? OFFSET ?"
+        order = self._turns.rank or "at DESC, turns.key"
+        question = f"SELECT {_FOUND}{self._turns.tables} WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"
         hits = list(self._ask(question, (*values, limit, offset), partial(_hit, query)))
         total = offset + len(hits) if 0 < len(hits) < limit else self._count(asked)
-        return Found(hits=hits, total=total, hint=None if total else self._hint(query, narrowed, anywhere=anywhere))
+        return Found(hits=hits, total=total, hint=None if total else self._hint(query, chosen, anywhere=anywhere))
 
-    def _said(self, query: Query) -> _Condition:
+    def find(
+        self,
+        words: str,
+        wanted: Filters = EVERYTHING,
+        *,
+        order: Literal["newest", "best"] = "newest",
+        limit: int = 20,
+        cursor: str | None = None,
+        marks: tuple[str, str] = ("[", "]"),
+    ) -> HitPage:
+        """Return a page of the turns that contain all the words, at a cost that many matches do not raise.
+
+        Words are those of `search`, with at least three letters before a star. "newest" begins with what was stored
+        last; "best" ranks the newest 2,000 matches, and has no further pages. `marks` stand around matches; if they
+        are in a text, a space stands there instead.
+
+        Raises:
+            InvalidRefError: a damaged cursor, too few letters before a star, or too many words for one search.
+        """
+        query = parsed(words)
+        check_stars(query)
+        if not query:
+            return HitPage(hits=(), cursor=None)
+        asked = (_FOUND, self._said(query))
+        hit = partial(_hit, query, marks=marks)
+        with using(self.path):
+            return find(self._listed, self._turns, asked, wanted, order=order, limit=limit, cursor=cursor, hit=hit)
+
+    def _said(self, query: Query) -> Condition:
         """Return the condition that a turn matches."""
         expression = query.expression()
         self._asked[expression] = query
-        return self._match, [expression]
+        return self._turns.match, [expression]
 
     def _holds(self, text: str, expression: str) -> bool:
         return self._asked[expression].holds(text)
 
-    def _anywhere(self, query: Query, role: Role | None) -> _Condition:
+    def _anywhere(self, query: Query, role: Role | None) -> Condition:
         """Return the condition that a turn contains some of the words, in a conversation that contains all of them."""
         conditions = [self._said(Query((tuple(term for terms in query.wanted for term in terms),)))]
         for terms, is_in in [*((terms, "IN") for terms in query.wanted), (query.unwanted, "NOT IN")]:
             if terms:
-                where, values = _all(self._said(Query((terms,))), _equal(role=role))
-                said_in = f"SELECT turns.conversation{self._source} WHERE {where}"
+                where, values = all_of(self._said(Query((terms,))), equal(role=role))
+                said_in = f"SELECT turns.conversation{self._turns.tables} WHERE {where}"
                 conditions.append((f"turns.conversation {is_in} ({said_in})", values))
-        return _all(*conditions)
+        return all_of(*conditions)
 
-    def _count(self, condition: _Condition) -> int:
+    def _count(self, condition: Condition) -> int:
         where, values = condition
         # Without filters the index alone can count, without reading each turn.
-        source = " FROM turns_text" if where == "turns_text MATCH ?" else self._source
+        source = " FROM turns_text" if where == "turns_text MATCH ?" else self._turns.tables
         [count] = self._ask(f"SELECT count(*){source} WHERE {where}", values, itemgetter(0))
         return int(count)
 
-    def _hint(self, query: Query, narrowed: _Condition, *, anywhere: bool) -> str:
+    def _hint(self, query: Query, chosen: Condition, *, anywhere: bool) -> str:
         terms = [term for terms in query.wanted for term in terms][:_MOST_HINTS]
-        alone = {term.said: self._count(_all(self._said(Query(((term,),))), narrowed)) for term in terms}
+        alone = {term.said: self._count(all_of(self._said(Query(((term,),))), chosen)) for term in terms}
         if len(alone) == 1 and not query.unwanted:
             return f"no matches for {terms[0].said}"
         each = ", ".join(f"{said} in {count or 'no'} turn{'s' * (count != 1)}" for said, count in alone.items())
         further = "" if anywhere or not all(alone.values()) else "; they may be in different turns of a conversation"
         return f"no {'conversation' if anywhere else 'turn'} matches all of that. Separately: {each}{further}"
 
-    def _newest_first(self, conditions: Sequence[_Condition], limit: int | None) -> Iterator[Conversation]:
+    def _newest_first(self, conditions: Sequence[Condition], limit: int | None) -> Iterator[Conversation]:
         """Yield the conversations that meet one of the conditions, each once."""
         found = [self._rows(condition, limit, "ORDER BY at DESC, key DESC") for condition in conditions]
         for _, alike in groupby(merge(*found, key=_AGE, reverse=True), key=_AGE):
             yield self._whole(next(alike))
 
-    def _rows(self, condition: _Condition, limit: int | None, order: str = "") -> Iterator[Sequence[Any]]:
+    def _rows(self, condition: Condition, limit: int | None, order: str = "") -> Iterator[Sequence[Any]]:
         where, values = condition
         question = f"SELECT {_ROW} FROM conversations WHERE {where or '1'} {order} LIMIT ?"
         return self._ask(question, (*values, -1 if limit is None else limit), _aged)
+
+    def _in_order(self, question: str, values: Sequence[Any]) -> Iterator[Sequence[Any]]:
+        return self._ask(question, values, _aged)
+
+    def _listed(self, question: str, values: Sequence[Any]) -> Iterator[Sequence[Any]]:
+        return self._ask(question, values, tuple)
 
     def _whole(self, row: Sequence[Any]) -> Conversation:
         _, key, *columns = row
@@ -368,6 +431,7 @@ _IDENTITY: Final = (
     "SELECT (SELECT value FROM store WHERE name = 'salt'), (SELECT value FROM store WHERE name = 'revision')"
 )
 _IDENTIFIED: Final = 8  # bytes
+_PIECE: Final = 100  # rows that a walk takes at once
 _LAST: Final = 2**63 - 1  # there is no larger key
 _AFTER_ALL: Final = b"\xff" * 33  # after any digest
 _NEXT_PROVIDER: Final = "SELECT min(provider) FROM conversations WHERE provider > ?"
@@ -382,57 +446,16 @@ _ERASED: Final = (
 )
 _AGE: Final = itemgetter(0, 1)  # of a row
 _PARTS: Final = (("turns", TURN), ("participants", PARTICIPANT), ("recordings", RECORDING))
-_FOUND: Final = "provider, account, id, at, title, turns.position, role, start"
-_UNINDEXED: Final = " FROM turns JOIN conversations ON conversations.key = turns.conversation"
-_INDEXED: Final = (
-    " FROM turns_text JOIN turns ON turns.key = turns_text.rowid"
-    " JOIN conversations ON conversations.key = turns.conversation"
+_FOUND: Final = "provider, account, id, at, title, turns.position, role, start, turns.text"
+_JOINED: Final = " JOIN conversations ON conversations.key = turns.conversation"
+_INDEXED: Final = Source(
+    tables=f" FROM turns_text JOIN turns ON turns.key = turns_text.rowid{_JOINED}",
+    match="turns_text MATCH ?",
+    key="turns_text.rowid",
+    rank="turns_text.rank",
 )
-
-_Condition = tuple[str, list[Any]]  # in SQL, and the values of its placeholders
-
-
-def _all(*conditions: _Condition) -> _Condition:
-    parts = [where for where, _ in conditions if where]
-    return " AND ".join(parts), [value for _, values in conditions for value in values]
-
-
-def _equal(**columns: str | None) -> _Condition:
-    given = {name: str(value) for name, value in columns.items() if value is not None}
-    return " AND ".join(f"{name} = ?" for name in given), list(given.values())
-
-
-def _narrowed(wanted: Filters) -> _Condition:
-    """Return the condition for targets and span."""
-    named = [_is_of(target) for target in wanted.targets]
-    owners = f"({' OR '.join(where for where, _ in named)})" if named else ""
-    since: _Condition = ("", [])
-    if wanted.since is not None:  # as in `hub.list`, one without an instant is in every span
-        since = ("(at >= ? OR at = '')", [instant_text(wanted.since)])
-    return _all((owners, [value for _, values in named for value in values]), since, _before(wanted.until))
-
-
-def _before(until: datetime | None) -> _Condition:
-    return ("", []) if until is None else ("at < ?", [instant_text(until)])
-
-
-def _is_of(target: Target) -> _Condition:
-    conditions: list[str] = ["provider = ?"]
-    values: list[Any] = [target.provider]
-    if target.account is not None:
-        conditions.append("account = ?")
-        values.append(target.account)
-    if target.resource is not None:
-        adapter = load(target.provider)
-        if target.resource == adapter.main:
-            prefixes = [prefix for name in adapter.resources for prefix in adapter.id_prefixes(name)]
-            conditions += ["substr(id, 1, ?) <> ?"] * len(prefixes)
-        else:
-            prefixes = [*adapter.id_prefixes(target.resource)]
-            conditions.append(f"({' OR '.join(['substr(id, 1, ?) = ?'] * len(prefixes))})")
-        values += [part for prefix in prefixes for part in (len(prefix), prefix)]
-    return " AND ".join(conditions), values
-
+# For builds of SQLite without full-text search: slow, and newest first.
+_UNINDEXED: Final = Source(tables=f" FROM turns{_JOINED}", match="holds(turns.text, ?)", key="turns.key", rank=None)
 
 # how rows are read; invalid values raise one of `UNREADABLE`
 
@@ -465,8 +488,12 @@ def _recording(row: Sequence[Any]) -> tuple[Recording, int, datetime | None]:
     return recording_of(_ref(provider, account, id), columns), msgspec.convert(position, int), at
 
 
-def _hit(query: Query, row: Sequence[Any]) -> Hit:
+def _hit(query: Query, row: Sequence[Any], marks: tuple[str, str] | None = None) -> Hit:
     provider, account, id, created_at, title, position, role, start, text = row
+    if marks is None:
+        marks = ("[", "]")
+    else:
+        text = msgspec.convert(text, str).translate(dict.fromkeys(map(ord, "".join(marks)), " "))
     return msgspec.convert(
         {
             "ref": _ref(provider, account, id),
@@ -475,7 +502,7 @@ def _hit(query: Query, row: Sequence[Any]) -> Hit:
             "position": position,
             "role": role,
             "start": start,
-            "snippet": snippet(text, query),
+            "snippet": snippet(text, query, marks),
         },
         Hit,
     )

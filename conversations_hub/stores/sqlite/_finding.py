@@ -1,0 +1,84 @@
+"""Search in pages, at a cost that does not depend on how often the words occur."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, Literal, NamedTuple
+
+from ..._packing import pack
+from ...errors import InvalidRefError
+from .._filters import Filters
+from .._pages import read_key
+from .._reader import Hit, HitPage
+from ._conditions import Condition, all_of, equal, matching, narrowed
+from ._query import Query
+
+__all__ = ["Order", "Source", "check_stars", "find"]
+
+Order = Literal["newest", "best"]
+
+Ask = Callable[[str, Sequence[Any]], Iterator[Sequence[Any]]]
+
+_RANKED: Final = 2000  # matches that are ranked: to rank all of a common word takes long
+_LEAST_BEFORE_STAR: Final = 3  # letters: fewer may begin a thousand words
+
+
+class Source(NamedTuple):
+    """Where the turns of a store are searched."""
+
+    tables: str
+    match: str
+    """The condition that a turn matches."""
+    key: str
+    """The column that sorts turns in the order in which they were stored."""
+    rank: str | None
+    """What sorts them best first; None: nothing does."""
+
+
+def check_stars(query: Query) -> None:
+    """Raise `InvalidRefError` for a star after fewer than three letters."""
+    for term in (*(term for terms in query.wanted for term in terms), *query.unwanted):
+        if term.is_prefix and len(term.words[-1]) < _LEAST_BEFORE_STAR:
+            raise InvalidRefError(f"a star needs at least {_LEAST_BEFORE_STAR} letters before it")
+
+
+def find(
+    ask: Ask,
+    source: Source,
+    query: tuple[str, Condition],
+    wanted: Filters,
+    *,
+    order: Order,
+    limit: int,
+    cursor: str | None,
+    hit: Callable[[Sequence[Any]], Hit],
+) -> HitPage:
+    """Return a page of turns; `query` has the columns of a hit, and the condition that a turn matches."""
+    columns, said = query
+    asked = all_of(said, narrowed(wanted), matching(wanted), equal(role=wanted.role))
+    if order == "best" and source.rank is not None:
+        return HitPage(hits=tuple(map(hit, _best(ask, source, columns, asked, limit))), cursor=None)
+    if cursor is not None:
+        asked = all_of(asked, (f"{source.key} < ?", [read_key(cursor)]))
+    where, values = asked
+    question = f"SELECT {source.key}, {columns}{source.tables} WHERE {where} ORDER BY {source.key} DESC LIMIT ?"
+    rows = [*ask(question, (*values, limit + 1))]
+    hits = tuple(hit(row[1:]) for row in rows[:limit])
+    return HitPage(hits=hits, cursor=pack(rows[limit - 1][0]) if len(rows) > limit else None)
+
+
+def _best(
+    ask: Ask,
+    source: Source,
+    columns: str,
+    asked: Condition,
+    limit: int,
+) -> Iterator[Sequence[Any]]:
+    where, values = asked
+    newest = f"SELECT {source.key} AS newest{source.tables} WHERE {where} ORDER BY {source.key} DESC LIMIT {_RANKED}"
+    [[first]] = ask(f"SELECT min(newest) FROM ({newest})", values)
+    if first is None:
+        return iter(())
+    where, values = all_of(asked, (f"{source.key} >= ?", [first]))
+    question = f"SELECT {columns}{source.tables} WHERE {where} ORDER BY {source.rank} LIMIT ?"
+    return ask(question, (*values, limit))
