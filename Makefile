@@ -23,7 +23,7 @@ help:
 	@echo "make lowest       run the tests with the lowest"
 	@echo "make matrix       run the tests on every CPython from 3.11 up that is installed here"
 	@echo "make nightly      run the tests that take minutes"
-	@echo "make web          try conversations as answers of FastAPI, Starlette and Litestar"
+	@echo "make web          try conversations in FastAPI, Starlette and Litestar, and the gateway with schemathesis"
 	@echo "make outside      try the adapters against the providers' specifications and SDKs (needs Node.js)"
 	@echo "make reference    write every public name and its words to docs/reference.md"
 	@echo "make reliability  run the tests and write how the fault cases ended to docs/reliability.md"
@@ -82,7 +82,7 @@ nightly: set-up
 	$(DEV) -m pytest -q -m nightly
 
 web: .venv-web/made
-	$(WEB) -m pytest -q tests/docs/test_embedding_page.py
+	$(WEB) -m pytest -q tests/docs/test_embedding_page.py tests/serve/test_openapi.py
 
 outside: .venv-outside/made
 	$(OUTSIDE) -m pytest -q -m outside -s

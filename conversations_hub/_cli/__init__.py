@@ -556,6 +556,64 @@ def _prune() -> None:
     """Erase old conversations from a store."""
 
 
+# a web service
+
+
+@_command(
+    "serve",
+    "serve --redact --recordings recordings",
+    "serve --live --tokens tokens.toml",
+)
+@click.option(
+    "--store",
+    type=store_url,
+    metavar="STORE",
+    help=f"The store: {_STORES} Default: conversations.db; with --live none, if that does not exist.",
+)
+@click.option("--live", is_flag=True, help="Also ask the providers, for what names source=live.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8765,
+    show_default=True,
+    help="The port to listen on; 0: a free one.",
+)
+@click.option(
+    "--tokens",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="A TOML file of tokens, instead of a random one that is shown at the start.",
+)
+@click.option(
+    "--allow-host", multiple=True, metavar="NAME", help="A name by which it is reached besides localhost; repeatable."
+)
+@click.option(
+    "--tls-cert", type=click.Path(path_type=Path), metavar="FILE", help="A certificate in PEM form, for https."
+)
+@click.option("--tls-key", type=click.Path(path_type=Path), metavar="FILE", help="Its private key.")
+@click.option("--behind-proxy", is_flag=True, help="A proxy in front of it does TLS and sets X-Forwarded-For.")
+@click.option(
+    "--redact",
+    is_flag=True,
+    help="Remove e-mail addresses, phone and card numbers, and other long numbers from every answer.",
+)
+@click.option(
+    "--recordings",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Serve recordings from this folder, which `sync --recordings` filled.",
+)
+@_accounts
+@_json
+def _serve() -> None:
+    """Serve conversations over HTTP.
+
+    Answers whoever has a token, and changes nothing. Prints its address with a new token once. Other machines reach it
+    only with --tokens, --allow-host, and TLS of its own or of a proxy.
+    """
+
+
 # simulated providers
 
 

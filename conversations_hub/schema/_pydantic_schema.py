@@ -5,14 +5,12 @@ A core schema is a plain dictionary, so pydantic is not imported here: it calls 
 
 from __future__ import annotations
 
-import ast
-import inspect
 from collections.abc import Callable, Mapping
-from itertools import pairwise
-from textwrap import dedent
 from typing import Any
 
 import msgspec
+
+from ._meanings import meanings
 
 __all__ = ["core_schema"]
 
@@ -28,7 +26,7 @@ def core_schema(
         schema_of: returns the core schema of a type.
     """
     required = {field.name for field in msgspec.structs.fields(kind) if field.required}
-    meanings = _meanings(kind)
+    described = meanings(kind)
 
     def read(value: object) -> object:
         try:
@@ -49,7 +47,7 @@ def core_schema(
                 "type": "typed-dict-field",
                 "schema": schema_of(type),
                 "required": name in required,
-                "metadata": _metadata(meanings.get(name)),
+                "metadata": _metadata(described.get(name)),
             }
             for name, type in members.items()
         },
@@ -66,19 +64,3 @@ def core_schema(
 
 def _metadata(meaning: str | None, **more: str) -> dict[str, Any]:
     return {"pydantic_js_updates": more | ({"description": meaning} if meaning else {})}
-
-
-def _meanings(kind: type) -> dict[str, str]:
-    """Return the docstring below each field; empty if the source is not available."""
-    try:
-        source = ast.parse(dedent(inspect.getsource(kind)))
-    except (OSError, SyntaxError):
-        return {}
-    return {
-        field.target.id: inspect.cleandoc(said.value.value)
-        for struct in source.body
-        if isinstance(struct, ast.ClassDef)
-        for field, said in pairwise(struct.body)
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
-        if isinstance(said, ast.Expr) and isinstance(said.value, ast.Constant) and isinstance(said.value.value, str)
-    }

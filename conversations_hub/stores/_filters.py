@@ -13,7 +13,7 @@ from .._refs import Target
 from ..errors import InvalidRefError
 from ..schema import Channel, Direction, EndReason, Role, Status, TranscriptState
 
-__all__ = ["COUNTED", "FIELDS", "Filters", "check_counted"]
+__all__ = ["COUNTED", "FIELDS", "MOST_VALUES", "Filters", "check_counted"]
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -34,7 +34,7 @@ FIELDS: Final[Mapping[str, type[StrEnum] | None]] = MappingProxyType(
 COUNTED: Final = ("account", *FIELDS)
 """What conversations are counted by."""
 
-_MOST_VALUES: Final = 100  # of a field
+MOST_VALUES: Final = 100  # of a field
 _NO_FIELDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
 
 
@@ -111,8 +111,8 @@ def _values_of(name: str, values: Iterable[str]) -> tuple[str, ...]:
     if name not in FIELDS:
         raise InvalidRefError(f"unknown field {name!a}; choose from {', '.join(FIELDS)}")
     found, kind = tuple(dict.fromkeys(values)), FIELDS[name]
-    if len(found) > _MOST_VALUES:
-        raise InvalidRefError(f"more than {_MOST_VALUES} values of {name}")
+    if len(found) > MOST_VALUES:
+        raise InvalidRefError(f"more than {MOST_VALUES} values of {name}")
     if kind is not None:
         for word in found:
             _one_of(kind, name, word)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -173,12 +173,13 @@ class StoreReader(Protocol):
         limit: int = 20,
         cursor: str | None = None,
         marks: tuple[str, str] = ("[", "]"),
+        alter: Callable[[str], str] | None = None,
     ) -> HitPage:
         """Return a page of the turns that contain all the words, at a cost that many matches do not raise.
 
         Words are those of `search`, with at least three letters before a star. "newest" begins with what was stored
         last; "best" ranks the newest 2,000 matches, and has no further pages. `marks` stand around matches; if they
-        are in a text, a space stands there instead.
+        are in a text, a space stands there instead. `alter` changes a turn's text before its snippet is taken.
 
         Raises:
             InvalidRefError: a damaged cursor, too few letters before a star, or too many words for one search.

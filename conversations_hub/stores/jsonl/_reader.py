@@ -202,6 +202,7 @@ class JSONLReader:
         limit: int = 20,  # noqa: ARG002
         cursor: str | None = None,  # noqa: ARG002
         marks: tuple[str, str] = ("[", "]"),  # noqa: ARG002
+        alter: Callable[[str], str] | None = None,  # noqa: ARG002
     ) -> HitPage:
         """See `StoreReader.find`: a JSONL store has no index.
 

@@ -340,12 +340,13 @@ class SQLiteReader:
         limit: int = 20,
         cursor: str | None = None,
         marks: tuple[str, str] = ("[", "]"),
+        alter: Callable[[str], str] | None = None,
     ) -> HitPage:
         """Return a page of the turns that contain all the words, at a cost that many matches do not raise.
 
         Words are those of `search`, with at least three letters before a star. "newest" begins with what was stored
         last; "best" ranks the newest 2,000 matches, and has no further pages. `marks` stand around matches; if they
-        are in a text, a space stands there instead.
+        are in a text, a space stands there instead. `alter` changes a turn's text before its snippet is taken.
 
         Raises:
             InvalidRefError: a damaged cursor, too few letters before a star, or too many words for one search.
@@ -355,7 +356,7 @@ class SQLiteReader:
         if not query:
             return HitPage(hits=(), cursor=None)
         asked = (_FOUND, self._said(query))
-        hit = partial(_hit, query, marks=marks)
+        hit = partial(_paged_hit, query, marks, alter)
         with using(self.path):
             return find(self._listed, self._turns, asked, wanted, order=order, limit=limit, cursor=cursor, hit=hit)
 
@@ -488,12 +489,8 @@ def _recording(row: Sequence[Any]) -> tuple[Recording, int, datetime | None]:
     return recording_of(_ref(provider, account, id), columns), msgspec.convert(position, int), at
 
 
-def _hit(query: Query, row: Sequence[Any], marks: tuple[str, str] | None = None) -> Hit:
+def _hit(query: Query, row: Sequence[Any], marks: tuple[str, str] = ("[", "]")) -> Hit:
     provider, account, id, created_at, title, position, role, start, text = row
-    if marks is None:
-        marks = ("[", "]")
-    else:
-        text = msgspec.convert(text, str).translate(dict.fromkeys(map(ord, "".join(marks)), " "))
     return msgspec.convert(
         {
             "ref": _ref(provider, account, id),
@@ -506,6 +503,12 @@ def _hit(query: Query, row: Sequence[Any], marks: tuple[str, str] | None = None)
         },
         Hit,
     )
+
+
+def _paged_hit(query: Query, marks: tuple[str, str], alter: Callable[[str], str] | None, row: Sequence[Any]) -> Hit:
+    *columns, text = row
+    text = msgspec.convert(text, str).translate(dict.fromkeys(map(ord, "".join(marks)), " "))
+    return _hit(query, (*columns, text if alter is None else alter(text)), marks)
 
 
 def _ref(provider: str, account: str, id: str) -> str:

@@ -1,0 +1,108 @@
+"""What changed, as lines, after a wait, and as events."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+from conversations_hub.schema import Status
+from conversations_hub.stores.sqlite import SQLiteReader
+
+from ..support.entries import said
+from ..support.gateway import TEXTS, asking
+from ..support.sqlite import kept_in
+from ..support.virtual_time import WiredLoop
+
+
+async def test_changes_come_once_and_a_cursor_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "c.db"
+    await kept_in(path, *(said("Hello.", id=f"c{number}") for number in range(250)))
+    async with asking(path) as ask:
+        *lines, end = (await ask("/v1/changes")).lines()
+        assert [line["ref"] for line in lines] == [f"acme:c{number}" for number in range(250)]
+        assert end == {"end": True, "count": 250, "cursor": lines[-1]["cursor"]}
+        assert (await ask(f"/v1/changes?cursor={end['cursor']}")).lines() == [{**end, "count": 0}]
+        await kept_in(path, said("Changed.", id="c7"))
+        [changed, end] = (await ask(f"/v1/changes?cursor={end['cursor']}")).lines()
+        assert changed["conversation"]["transcript"][0]["text"] == "Changed."
+        with SQLiteReader(path) as reader:
+            digest = reader.digest("acme:c8")
+            reader.erase("acme:c8")
+        [erased, end] = (await ask(f"/v1/changes?cursor={end['cursor']}")).lines()
+        assert (erased["erased"], "conversation" in erased) == (digest, False)
+
+
+async def test_a_request_waits_for_the_next_change(tmp_path: Path, loop: WiredLoop) -> None:
+    path = tmp_path / "c.db"
+    await kept_in(path, said("Hello."))
+    async with asking(path) as ask:
+        cursor = (await ask("/v1/changes")).lines()[-1]["cursor"]
+        began = loop.time()
+        assert (await ask(f"/v1/changes?cursor={cursor}&wait=30")).lines()[-1]["count"] == 0
+        assert 29 < loop.time() - began < 33
+        waiting = asyncio.ensure_future(ask(f"/v1/changes?cursor={cursor}&wait=60"))
+        await asyncio.sleep(5)
+        await kept_in(path, said("Hello.", id="c2"))
+        assert [line.get("ref") for line in (await waiting).lines()] == ["acme:c2", None]
+        assert loop.time() - began < 60
+
+
+async def test_events_come_until_the_client_leaves(tmp_path: Path, loop: WiredLoop) -> None:
+    path = tmp_path / "c.db"
+    await kept_in(path, said("Hello\nthere."))
+    async with asking(path) as ask:
+        headers = {"Authorization": f"Bearer {TEXTS['all']}", "Accept": "text/event-stream"}
+        url = ask.server.make_url("/v1/changes")
+        async with ask.session.get(url, headers=headers) as answer:
+            assert answer.headers["Content-Type"] == "text/event-stream"
+            id, data, blank = [await answer.content.readline() for _ in range(3)]
+            assert (json.loads(data.removeprefix(b"data: "))["ref"], blank) == ("acme:c1", b"\n")
+            assert await answer.content.readline() == b":\n"  # a sign of life
+            await answer.content.readline()
+            await kept_in(path, said("Bye.", id="c2", status=Status.FAILED))
+            while not (line := await answer.content.readline()).startswith(b"data"):
+                assert line.startswith((b":", b"id: ", b"\n"))
+            assert json.loads(line.removeprefix(b"data: "))["ref"] == "acme:c2"
+        headers["Last-Event-ID"] = id.decode().removeprefix("id: ").strip()
+        async with ask.session.get(url, headers=headers) as answer:
+            await answer.content.readline()
+            assert b"acme:c2" in await answer.content.readline()
+        assert len((await ask("/v1/changes")).lines()) == 3
+
+
+async def test_streams_end_when_it_stops_and_do_not_look_whole(tmp_path: Path) -> None:
+    path = tmp_path / "c.db"
+    await kept_in(path, *(said("Hello. " * 5000, id=f"c{number}") for number in range(300)))
+    async with asking(path) as ask:
+        headers = {"Authorization": f"Bearer {TEXTS['all']}"}
+        answer = await ask.session.get(ask.server.make_url("/v1/conversations.jsonl"), headers=headers)
+        first = await answer.content.readline()
+        assert json.loads(first)["ref"].startswith("acme:")
+        waiting = asyncio.ensure_future(ask.session.get(ask.server.make_url("/v1/changes?wait=60"), headers=headers))
+        service = next(value for value in ask.server.app.values() if hasattr(value, "stopping"))
+        service.stopping.set()
+        assert (await ask("/readyz")).kind == "stopping"
+        cut = False
+        try:
+            rest = await answer.read()
+            cut = b'"end":true' not in rest
+        except Exception:  # noqa: BLE001  (whichever way the connection broke)
+            cut = True
+        assert cut
+        await asyncio.wait([waiting])
+        for done in (answer, *([] if waiting.exception() else [waiting.result()])):
+            done.close()
+
+
+async def test_a_token_has_no_more_than_eight_streams(tmp_path: Path) -> None:
+    await kept_in(tmp_path / "c.db", said("Hello."))
+    async with asking(tmp_path / "c.db") as ask:
+        headers = {"Authorization": f"Bearer {TEXTS['all']}", "Accept": "text/event-stream"}
+        url = ask.server.make_url("/v1/changes")
+        opened = [await ask.session.get(url, headers=headers) for _ in range(8)]
+        told = await ask("/v1/changes")
+        assert (told.status, told.kind, told.headers["Retry-After"]) == (429, "too_many", "1")
+        assert (await ask("/v1/changes", who="reader")).status == 200
+        for answer in opened:
+            answer.close()
