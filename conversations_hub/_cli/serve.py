@@ -66,7 +66,8 @@ def run(
             )
     known, text = Tokens.fresh() if tokens is None else (Tokens.from_file(tokens), None)
     if store is not None:
-        store.open().reader().close()  # whatever is wrong with it is said now
+        with store.open().reader() as reader:
+            reader.accounts()  # whatever is wrong with the store is said now
 
     def say(port: int) -> None:
         _welcome(_url(host, port, allow_host, is_secure=tls is not None), text, as_json=as_json)

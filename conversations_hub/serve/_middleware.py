@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from aiohttp import web
 
-from ..errors import HubError
+from ..errors import HubError, StoreError
 from ._answers import failed, refused
 from ._guard import HEADERS, Head, bearer, check_head, check_site, peer_of
 from ._refusal import Refusal
@@ -33,7 +33,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class _Outcome(NamedTuple):
     answer: web.StreamResponse
     failure: str = ""
-    """The name of the exception, if one was not foreseen."""
+    """For the log: what whoever runs this has to know."""
 
 
 @web.middleware
@@ -60,9 +60,9 @@ async def _outcome(request: web.Request, handler: Handler, service: Service, tem
     except Refusal as refusal:
         outcome = _Outcome(refused(refusal))
     except HubError as error:
-        outcome = _Outcome(failed(error), type(error).__name__ if error.http_status == HTTPStatus(500) else "")
+        outcome = _Outcome(failed(error), _failure(error))
     except web.HTTPException as error:
-        outcome = _Outcome(refused(_of_router(error)) if error.status >= HTTPStatus(400) else error)
+        outcome = _Outcome(refused(_of_router(error)) if error.status >= HTTPStatus.BAD_REQUEST else error)
     except ConnectionError:
         outcome = _Outcome(refused(Refusal(503, "stopping")))
     except Exception as error:  # noqa: BLE001  (its message may hold anything)
@@ -72,6 +72,13 @@ async def _outcome(request: web.Request, handler: Handler, service: Service, tem
     if request.transport is not None:
         request.transport.abort()  # what is cut must not look whole
     return _Outcome(request[BEGUN], outcome.failure)
+
+
+def _failure(error: HubError) -> str:
+    """Return what is said in the log; most errors may quote what was asked, or what a provider said."""
+    if isinstance(error, StoreError):
+        return str(error)
+    return type(error).__name__ if error.http_status == HTTPStatus.INTERNAL_SERVER_ERROR else ""
 
 
 def _of_router(error: web.HTTPException) -> Refusal:

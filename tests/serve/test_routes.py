@@ -328,7 +328,9 @@ async def test_a_store_with_a_hub_asks_the_provider_where_that_is_wanted(path: P
             assert (await ask("/v1/conversations/tavus:c1?source=live")).kind == "unsupported"
 
 
-async def test_a_store_that_is_gone_is_unavailable_and_its_place_is_not_told(tmp_path: Path) -> None:
+async def test_a_store_that_is_gone_is_unavailable_and_only_the_log_tells_its_place(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async with asking(tmp_path / "nothing.db") as ask:
         for asked in ("/v1/conversations", "/v1/conversations.jsonl", "/readyz", "/v1/changes"):
             told = await ask(asked)
@@ -336,6 +338,7 @@ async def test_a_store_that_is_gone_is_unavailable_and_its_place_is_not_told(tmp
             assert b"nothing" not in told.body
         assert (await ask("/healthz")).status == 200
         assert (await ask("/metrics")).status == 200
+    assert "nothing.db: no such file" in caplog.text
     with pytest.raises(ConfigurationError, match="nothing to show"):
         gateway(tokens=TOKENS)
 
