@@ -12,7 +12,7 @@ PYTEST := -m pytest -n auto -q
 # Extras are kept, or pip before 23.3 looks for their newest release and refuses it for want of a hash.
 LOCK := --universal --generate-hashes --no-strip-extras --no-header --no-annotate --upgrade
 
-.PHONY: help demo test check lint types layers coverage reference reliability web outside nightly newest lowest matrix \
+.PHONY: help demo page test check lint types layers coverage browser reference reliability web outside nightly newest lowest matrix \
 	bench bench-smoke bench-count bench-compare lock locks fresh-demo dist clean set-up-demo set-up
 
 help:
@@ -24,6 +24,7 @@ help:
 	@echo "make matrix       run the tests on every CPython from 3.11 up that is installed here"
 	@echo "make nightly      run the tests that take minutes"
 	@echo "make web          try conversations in FastAPI, Starlette and Litestar, and the gateway with schemathesis"
+	@echo "make browser      try the page of \`serve\` in a headless Chromium"
 	@echo "make outside      try the adapters against the providers' specifications and SDKs (needs Node.js)"
 	@echo "make reference    write every public name and its words to docs/reference.md"
 	@echo "make reliability  run the tests and write how the fault cases ended to docs/reliability.md"
@@ -45,7 +46,7 @@ test: set-up
 	@echo "Running the tests: two to three minutes on two quiet cores."
 	$(DEV) $(PYTEST)
 
-check: lint types layers coverage bench-smoke locks fresh-demo dist
+check: lint types layers coverage browser bench-smoke locks fresh-demo dist
 
 lint: set-up
 	$(DEV) -m ruff format --check .
@@ -80,6 +81,9 @@ newest lowest:
 
 nightly: set-up
 	$(DEV) -m pytest -q -m nightly
+
+browser: set-up
+	@.ci/browser
 
 web: .venv-web/made
 	$(WEB) -m pytest -q tests/docs/test_embedding_page.py tests/serve/test_openapi.py

@@ -593,6 +593,7 @@ def _prune() -> None:
 )
 @click.option("--tls-key", type=click.Path(path_type=Path), metavar="FILE", help="Its private key.")
 @click.option("--behind-proxy", is_flag=True, help="A proxy in front of it does TLS and sets X-Forwarded-For.")
+@click.option("--session-tokens", is_flag=True, help="The page keeps its token no longer than the tab is open.")
 @click.option(
     "--redact",
     is_flag=True,

@@ -45,6 +45,7 @@ def run(
     tls_cert: Path | None,
     tls_key: Path | None,
     behind_proxy: bool,
+    session_tokens: bool,
     redact: bool,
     recordings: Path | None,
     as_json: bool,
@@ -83,6 +84,7 @@ def run(
                 redact=PersonalData() if redact else (),
                 recordings=recordings,
                 behind_proxy=behind_proxy,
+                session_tokens=session_tokens,
             )
             return await _until_stopped(application, host, port, tls, say)
 

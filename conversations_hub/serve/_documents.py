@@ -8,7 +8,7 @@ from typing import Self
 import msgspec
 
 from ..hub._capabilities import Capabilities
-from ..metrics import Figures, Summary
+from ..metrics import METRICS, Basis, Figures, Measured, Summary
 from ..schema import (
     Agent,
     Analysis,
@@ -33,6 +33,8 @@ __all__ = [
     "GroupFigures",
     "Hits",
     "Listed",
+    "Measurement",
+    "Measurements",
     "MissingList",
     "Problem",
     "ProviderList",
@@ -213,6 +215,30 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     """When the oldest that was measured began; null: none has an instant."""
     complete: bool
     """Whether all were measured: if that takes too long, only the newest are."""
+
+
+class Measurement(msgspec.Struct, frozen=True, kw_only=True):
+    """One metric of a conversation."""
+
+    value: float | int | bool | Decimal | None
+    """Null: there is none, and `reason` says why."""
+    unit: str
+    """`s`; `1` for a count; `0-1` for a share; `1/min`; `bool`; or one of money per minute."""
+    basis: Basis | None
+    """Whether the value was counted, reported, measured or estimated."""
+    reason: str | None
+
+    @classmethod
+    def of(cls, name: str, one: Measured) -> Self:
+        """Return a measured value in the form of this answer."""
+        return cls(value=one.value, unit=one.unit or METRICS[name].unit, basis=one.basis, reason=one.reason)
+
+
+class Measurements(msgspec.Struct, frozen=True, kw_only=True):
+    """What a conversation measures, by the name of each metric."""
+
+    ref: str
+    measures: dict[str, Measurement]
 
 
 class Gaps(msgspec.Struct, frozen=True, kw_only=True):

@@ -37,6 +37,7 @@ def gateway(
     redact: Redact | Sequence[Redact] = (),
     recordings: str | Path | None = None,
     behind_proxy: bool = False,
+    session_tokens: bool = False,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> web.Application:
     """Return an application that shows conversations to whoever has a token, and changes nothing.
@@ -52,6 +53,7 @@ def gateway(
         redact: what to remove from every answer; then no recordings are served.
         recordings: the folder that `sync --recordings` filled.
         behind_proxy: whether a proxy in front of it sets X-Forwarded-For.
+        session_tokens: whether a browser keeps the token no longer than its tab, as on a shared machine.
         now: returns the present as an aware instant, for tests.
 
     Raises:
@@ -78,7 +80,7 @@ def gateway(
     application.on_cleanup.append(_close)
     for route in ROUTES:
         application.router.add_get(route.pattern, route.answer)
-    add_page(application)
+    add_page(application, forgets=session_tokens)
     return application
 
 

@@ -13,18 +13,18 @@ from ._answers import content
 __all__ = ["add_page"]
 
 FOLDER: Final = Path(__file__).parent / "page"
-_FILES: Final = {
-    "/": ("index.html", "text/html"),
-    "/app.js": ("app.js", "text/javascript"),
-    "/app.css": ("app.css", "text/css"),
-}
+_TYPES: Final = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
+_KEPT, _FORGOTTEN = b'data-tokens="local"', b'data-tokens="session"'
 
 
-def add_page(application: web.Application, folder: Path = FOLDER) -> None:
-    """Serve the files of the page that are there."""
-    for path, (name, media_type) in _FILES.items():
-        if (folder / name).is_file():
-            application.router.add_get(path, partial(_file, (folder / name).read_bytes(), media_type))
+def add_page(application: web.Application, *, forgets: bool) -> None:
+    """Serve the files of the page; if it `forgets`, a browser keeps the token no longer than its tab."""
+    for file in sorted(FOLDER.iterdir()):
+        body = file.read_bytes()
+        if forgets:
+            body = body.replace(_KEPT, _FORGOTTEN)
+        path = "/" if file.name == "index.html" else f"/{file.name}"
+        application.router.add_get(path, partial(_file, body, _TYPES[file.suffix]))
 
 
 async def _file(body: bytes, media_type: str, _request: web.Request) -> web.StreamResponse:

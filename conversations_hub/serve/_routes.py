@@ -11,7 +11,7 @@ from aiohttp import web
 
 from ..metrics._groups import KEYS
 from ..schema import Channel, Conversation, Direction, EndReason, Role, Status, TranscriptState
-from . import _changes, _conversations, _health, _numbers, _openapi, _recordings, _search
+from . import _changes, _conversations, _health, _measures, _numbers, _openapi, _recordings, _search
 from ._answers import JSON
 from ._counters import MEDIA_TYPE
 from ._documents import (
@@ -20,6 +20,7 @@ from ._documents import (
     ConversationPage,
     Facets,
     Hits,
+    Measurements,
     MissingList,
     ProviderList,
     State,
@@ -130,6 +131,13 @@ ROUTES: Final = (
             _number("limit", "Turns.", 1, 5000, 500),
         ),
         returns={JSON: Turns},
+    ),
+    Route(
+        path="/v1/conversations/{ref}/measures",
+        answer=_measures.measures,
+        summary="What a conversation measures: each value with its basis, or why there is none",
+        scope="read",
+        returns={JSON: Measurements},
     ),
     Route(
         path="/v1/conversations/{ref}",

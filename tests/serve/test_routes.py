@@ -29,7 +29,6 @@ from conversations_hub.schema import (
 )
 from conversations_hub.serve import gateway
 from conversations_hub.serve._documents import Problem
-from conversations_hub.serve._page import add_page
 from conversations_hub.stores import open_store, put
 
 from ..support.full_conversation import FULL
@@ -442,16 +441,29 @@ async def test_an_unforeseen_error_says_nothing(path: Path, caplog: pytest.LogCa
     assert NUMBER not in caplog.text
 
 
-async def test_a_page_is_served_if_it_is_there(tmp_path: Path) -> None:
-    (tmp_path / "index.html").write_text("<!doctype html><title>Conversations</title>")
-    await kept_in(tmp_path / "c.db", one(1))
-    application = gateway(tmp_path / "c.db", tokens=TOKENS)
-    if not any(route.resource and route.resource.canonical == "/" for route in application.router.routes()):
-        add_page(application, tmp_path)
-    async with asking_of(application) as ask:
+@pytest.mark.parametrize("forgets", [False, True])
+async def test_the_page_needs_no_token_and_holds_no_data(path: Path, *, forgets: bool) -> None:
+    async with asking(path, session_tokens=forgets) as ask:
         told = await ask("/", who=None)
         assert told.headers["Content-Type"] == "text/html; charset=utf-8"
         assert told.headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self'")
+        assert (b'data-tokens="session"' in told.body) == forgets
+        parts = re.findall(rb'(?:src|href)="(\w+\.\w+)"', told.body)
+        assert len(parts) == 2
+        for name in parts:
+            told = await ask(f"/{name.decode()}", who=None)
+            assert told.status == 200
+            assert told.headers["Content-Type"] in {"text/javascript; charset=utf-8", "text/css; charset=utf-8"}
+
+
+async def test_a_conversation_is_measured(path: Path) -> None:
+    async with asking(path) as ask:
+        found = (await ask("/v1/conversations/acme:c1/measures")).json()
+        assert found["ref"] == "acme:c1"
+        assert found["measures"]["user_turns"] == {"value": 2, "unit": "1", "basis": "counted", "reason": None}
+        assert found["measures"]["cost_per_minute"]["reason"] == "no cost"
+        assert (await ask("/v1/conversations/acme:nobody/measures")).status == 404
+        assert (await ask("/v1/conversations/nonsense/measures")).status == 400
 
 
 async def test_what_is_added_to_it_has_the_headers_and_its_own_guard(path: Path) -> None:
