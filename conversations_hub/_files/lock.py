@@ -23,12 +23,12 @@ def needs_flock() -> None:
     raise StoreError(reason)
 
 
-def flock(file: int) -> bool:
-    """Lock an open file without waiting; return False if another process holds the lock."""
+def flock(file: int, *, waits: bool = False) -> bool:
+    """Lock an open file; unless it `waits`, return False if another process holds the lock."""
     import fcntl  # noqa: PLC0415  (POSIX only)
 
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
     except OSError:
         return False
     return True
@@ -37,10 +37,11 @@ def flock(file: int) -> bool:
 class Lock:
     """An exclusive lock on a store, in a file beside it that stays: removing it could remove another process's lock.
 
-    A killed process holds no lock. Raises `StoreError` if another process holds it, or if its file cannot be created.
+    A killed process holds no lock. Raises `StoreError` if another process holds it, unless it `waits`, or if its file
+    cannot be created.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, waits: bool = False) -> None:
         needs_flock()
         if not path.parent.is_dir():
             raise StoreError(f"{path}: there is no folder {path.parent}")
@@ -50,7 +51,7 @@ class Lock:
         except OSError as error:
             reason = f"cannot create the lock {path}: {error.strerror}"
         else:
-            if flock(self._file):
+            if flock(self._file, waits=waits):
                 return
             os.close(self._file)
             reason = f"another sync is running on it: {path} is locked. Wait for it to end, or stop it"
