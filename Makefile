@@ -17,6 +17,7 @@ LOCK := --universal --generate-hashes --no-strip-extras --no-header --no-annotat
 
 help:
 	@echo "make demo         watch conversations of every provider arrive, from a simulator on this machine"
+	@echo "make page         the same, shown in your browser"
 	@echo "make test         run the tests"
 	@echo "make check        run everything CI runs: lint, types, layers, branch coverage, benchmarks, locks, packages"
 	@echo "make newest       run the tests with the newest releases that the ranges in pyproject.toml allow"
@@ -40,7 +41,10 @@ help:
 
 demo: set-up-demo
 	$(DEMO) -m conversations_hub demo
-	@echo; echo "In this folder, conversations-hub is $(DEMO) -m conversations_hub"
+	@echo; echo "In this folder, conversations-hub is $(DEMO) -m conversations_hub; \`make page\` shows all of this in a browser."
+
+page: set-up-demo
+	$(DEMO) -m conversations_hub demo --page
 
 test: set-up
 	@echo "Running the tests: two to three minutes on two quiet cores."

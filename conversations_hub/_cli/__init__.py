@@ -180,10 +180,11 @@ _erasing = options_of(
 # first steps
 
 
-@_command("demo", "demo --conversations 90 --seed 7")
+@_command("demo", "demo --page", "demo --conversations 90 --seed 7")
 @click.option("--conversations", type=Count(min=0), default=120, show_default=True, help="Conversations per provider.")
 @_chats
 @_seed
+@click.option("--page", is_flag=True, help="At the end, show them in a browser, until stopped.")
 @_json
 def _demo() -> None:
     """Show what this does, on simulated providers.
@@ -593,6 +594,7 @@ def _prune() -> None:
 )
 @click.option("--tls-key", type=click.Path(path_type=Path), metavar="FILE", help="Its private key.")
 @click.option("--behind-proxy", is_flag=True, help="A proxy in front of it does TLS and sets X-Forwarded-For.")
+@click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
 @click.option("--session-tokens", is_flag=True, help="The page keeps its token no longer than the tab is open.")
 @click.option(
     "--redact",

@@ -20,10 +20,11 @@ from rich.text import Text
 from ..adapters import BUILTIN
 from ..hub import AccountReport, Hub, Report, Walk
 from ..schema import Conversation, Status, TranscriptState
-from ..stores import open_store, put
+from ..stores import ReadableStore, open_store, put
 from ..testing import Faults, Simulator
 from .render import ConversationTable, console, render
 from .search import show_hit
+from .serve import show
 from .terminal import escaped, write_json
 
 __all__ = ["run"]
@@ -40,7 +41,7 @@ class _Fetched(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-def run(*, conversations: int, chats: int | None, seed: int, as_json: bool) -> bool:
+def run(*, conversations: int, chats: int | None, seed: int, page: bool, as_json: bool) -> bool:
     """Fetch everything and show it, or write numbers as JSON; return whether no provider failed."""
     out = console(stderr=as_json)
     slowest = _FAULTS.latency + _FAULTS.jitter
@@ -59,6 +60,9 @@ def run(*, conversations: int, chats: int | None, seed: int, as_json: bool) -> b
         _show_one(out, fetched.conversations)
         _show_search(out, fetched.conversations)
         _show_code(out)
+    if page:
+        with _stored(fetched.conversations) as store:
+            show(store)
     return not fetched.report.errors
 
 
@@ -235,9 +239,7 @@ _MOST_HITS = 3
 
 
 def _show_search(out: Console, conversations: Sequence[Conversation]) -> None:
-    with TemporaryDirectory() as folder:
-        store = open_store(f"sqlite:{folder}/conversations.db")
-        asyncio.run(put(store, *conversations))
+    with _stored(conversations) as store:
         began = time.perf_counter()
         with store.reader() as reader:
             hits = reader.search(_WORDS, limit=1000).hits
@@ -246,6 +248,14 @@ def _show_search(out: Console, conversations: Sequence[Conversation]) -> None:
     _title(out, f"All {turns:,} turns in a store, searched for {_WORDS!r}: {len(hits)} found in {1000 * spent:.0f} ms")
     for hit in list({hit.ref.partition(":")[0]: hit for hit in hits}.values())[:_MOST_HITS]:
         show_hit(out, hit)
+
+
+@contextmanager
+def _stored(conversations: Sequence[Conversation]) -> Generator[ReadableStore]:
+    with TemporaryDirectory() as folder:
+        store = open_store(f"sqlite:{folder}/conversations.db")
+        asyncio.run(put(store, *conversations))
+        yield store
 
 
 _CODE = """\
@@ -257,6 +267,7 @@ async with Hub.from_env() as hub:
 
 
 _NEXT = {
+    "conversations-hub demo --page": "all of these in your browser",
     "conversations-hub list": f"your own conversations, once {BUILTIN[0].upper()}_API_KEY is set",
     "conversations-hub sync": "copy all of them into a store that can be searched",
     "conversations-hub providers": "what each provider can do",
@@ -269,4 +280,4 @@ def _show_code(out: Console) -> None:
     out.print(Text(_CODE, style="cyan"))
     _title(out, "What next")
     for command, purpose in _NEXT.items():
-        out.print(f"{command:<28}  {purpose}")
+        out.print(f"{command:<29}  {purpose}")

@@ -9,7 +9,7 @@ import os
 import signal
 import ssl
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, ExitStack, suppress
 from pathlib import Path
 from typing import Final
 
@@ -21,13 +21,16 @@ from ..errors import ConfigurationError
 from ..redaction import PersonalData
 from ..serve import Tokens, gateway
 from ..serve._service import SERVICE
+from ..stores import ReadableStore
 from ..stores._url import StoreURL
 from .accounts import Accounts
+from .browser import opened
 from .terminal import escaped, write_json
 
-__all__ = ["run"]
+__all__ = ["run", "show"]
 
 _STORE: Final = "conversations.db"
+_LOCAL: Final = "127.0.0.1"
 _INTERRUPTED: Final = 130
 _GRACE: Final = 5.0  # seconds that requests under way have once it stops
 _MOST_HEADERS: Final = 64
@@ -46,6 +49,7 @@ def run(
     tls_key: Path | None,
     behind_proxy: bool,
     session_tokens: bool,
+    opens: bool,
     redact: bool,
     recordings: Path | None,
     as_json: bool,
@@ -70,11 +74,15 @@ def run(
         with store.open().reader() as reader:
             reader.accounts()  # whatever is wrong with the store is said now
 
-    def say(port: int) -> None:
-        _welcome(_url(host, port, allow_host, is_secure=tls is not None), text, as_json=as_json)
-
     async def serving() -> int:
         async with AsyncExitStack() as held:
+
+            def say(port: int) -> None:
+                url = _url(host, port, allow_host, is_secure=tls is not None)
+                _welcome(url, text, as_json=as_json)
+                if opens:
+                    held.enter_context(opened(_with_token(url, text)))
+
             hub = await held.enter_async_context(accounts.opened()) if live else None
             application = gateway(
                 None if store is None else store.open(),
@@ -89,6 +97,23 @@ def run(
             return await _until_stopped(application, host, port, tls, say)
 
     click.get_current_context().exit(asyncio.run(serving()))
+
+
+def show(store: ReadableStore) -> None:
+    """Serve a store on a free port of this machine until stopped, and open its page in a browser."""
+    known, text = Tokens.fresh()
+
+    async def serving() -> None:
+        with ExitStack() as held:
+
+            def say(port: int) -> None:
+                url = _with_token(_url(_LOCAL, port, (), is_secure=False), text)
+                click.echo(f"{url}\nCtrl-C stops.", err=True)
+                held.enter_context(opened(url))
+
+            await _until_stopped(gateway(store, tokens=known), _LOCAL, 0, None, say)
+
+    asyncio.run(serving())
 
 
 async def _until_stopped(
@@ -158,11 +183,15 @@ def _welcome(url: str, token: str | None, *, as_json: bool) -> None:
     if as_json:
         write_json(msgspec.json.encode({"url": url, "token": token}))
         return
-    click.echo(escaped(url if token is None else f"{url}#token={token}"))
+    click.echo(escaped(_with_token(url, token)))
     if token is not None:
         click.echo(f"\n  curl -H 'Authorization: Bearer {token}' {escaped(url)}v1/conversations\n")
         click.echo("The token is valid until this stops, and is shown only here.", err=True)
     click.echo("Ctrl-C stops.", err=True)
+
+
+def _with_token(url: str, token: str | None) -> str:
+    return url if token is None else f"{url}#token={token}"
 
 
 def _quiet() -> logging.Logger:
