@@ -25,6 +25,7 @@ from ._tokens import Scope
 __all__ = ["EVENTS", "changes"]
 
 EVENTS: Final = "text/event-stream"
+_NOW: Final = "now"
 _PIECE: Final = 100  # changes in memory
 _LONGEST: Final = 60  # seconds that a request may wait
 _EVERY: Final = 1.0  # seconds between two looks at the store
@@ -46,8 +47,9 @@ async def changes(request: web.Request) -> web.StreamResponse:
     source = _Source(service, token.scopes)
     with service.streams.one_more(token.name):
         if _answers.wants(request.headers.getall("Accept", []), EVENTS):
-            return await _events(request, source, request.headers.get("Last-Event-ID") or cursor)
-        return await _lines(request, source, cursor, float(wait))
+            last = request.headers.get("Last-Event-ID")
+            return await _events(request, source, last or await source.place(cursor))
+        return await _lines(request, source, await source.place(cursor), float(wait))
 
 
 class _Source:
@@ -57,6 +59,10 @@ class _Source:
         self._service = service
         self._show = service.shown.to(scopes)
         self.stopping = service.stopping
+
+    async def place(self, cursor: str | None) -> str | None:
+        """Return the cursor to begin after; "now" is that of the present."""
+        return await self._service.pool.ask(_end) if cursor == _NOW else cursor
 
     async def after(self, cursor: str | None) -> _Piece:
         """Return the next changes."""
@@ -72,9 +78,18 @@ class _Source:
         return False
 
 
-def _piece(show: Show, cursor: str | None, reader: StoreReader) -> _Piece:
+def _sqlite(reader: StoreReader) -> SQLiteReader:
     if not isinstance(reader, SQLiteReader):
         raise Refusal(501, "unsupported", "this kind of store does not remember changes: sync into a SQLite store")
+    return reader
+
+
+def _end(reader: StoreReader) -> str:
+    return _sqlite(reader).end_of_changes()
+
+
+def _piece(show: Show, cursor: str | None, reader: StoreReader) -> _Piece:
+    reader = _sqlite(reader)
     revision = reader.revision()
     try:
         some = [*islice(reader.changes(cursor), _PIECE)]

@@ -203,7 +203,10 @@ ROUTES: Final = (
         summary="What was written or erased after a cursor, each conversation once, in the order of commits; the last "
         'line is {"end": true, "count": N, "cursor": …}',
         scope="read",
-        query=(_CURSOR, _number("wait", "Seconds to wait for a first change.", 0, 60, 0)),
+        query=(
+            _text("cursor", 'That of the change to continue after; "now": only what comes from now on.'),
+            _number("wait", "Seconds to wait for a first change.", 0, 60, 0),
+        ),
         returns={_JSONL: ChangeLine, _changes.EVENTS: None},
     ),
     Route(
