@@ -605,7 +605,7 @@ def _prune() -> None:
     "--recordings",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
-    help="Serve recordings from this folder, which `sync --recordings` filled.",
+    help="Serve recordings from this folder, which `sync --recordings` filled; with --live, download what it lacks.",
 )
 @_accounts
 @_json

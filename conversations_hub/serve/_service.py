@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Final, NamedTuple
+from weakref import WeakValueDictionary
 
 import msgspec
 from aiohttp import web
@@ -68,6 +69,8 @@ class Service:
         self.strangers = Strangers()
         self.searches = AtOnce(4, "this token has four searches or counts under way")
         self.streams = AtOnce(8, "this token has eight streams open")
+        self.downloads: WeakValueDictionary[Path, asyncio.Lock] = WeakValueDictionary()
+        """Of files that are being downloaded: who plays a recording asks for it several times."""
         self.counters = Counters()
         self.stopping = asyncio.Event()
         """Set when it begins to stop: streams end, and it is no longer ready."""

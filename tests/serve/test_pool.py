@@ -107,7 +107,7 @@ async def test_a_stream_has_a_thread_of_its_own_and_leaves_nothing(made: list[Re
         await other.do(lambda _: threads.append(threading.current_thread().name))
         assert await ours.ask(lambda _: 1) == 1
     for reader in made[:2]:
-        await asyncio.to_thread(reader.closed.wait)
+        assert await asyncio.to_thread(reader.closed.wait, 30)
     assert all(name.startswith("conversations-stream") for name in threads)
     ours.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from datetime import UTC, datetime, timedelta
@@ -34,6 +35,7 @@ from conversations_hub.stores import open_store, put
 from ..support.full_conversation import FULL
 from ..support.gateway import TEXTS, TOKENS, asking, asking_of
 from ..support.server import serving
+from ..support.simulated import simulated
 from ..support.sqlite import kept_in
 from ..support.tavus_server import Tavus
 
@@ -279,6 +281,25 @@ async def test_a_link_in_the_folder_of_recordings_is_not_followed(tmp_path: Path
         assert (await ask("/v1/recordings/acme/eu:c3/0")).kind == "not_found"
     async with asking(tmp_path / "c.db") as ask:
         assert (await ask("/v1/recordings/acme/eu:c3/0")).kind == "not_served"
+
+
+async def test_what_the_folder_lacks_is_downloaded_once_if_there_is_a_hub(tmp_path: Path) -> None:
+    async with (
+        simulated("elevenlabs", conversations=20) as (hub, simulator),
+        asking(hub=hub, recordings=tmp_path / "rec") as ask,
+    ):
+        page = await anext(hub.list("elevenlabs", status="ended", limit=20).pages())
+        every = [await hub.get(each.ref) for each in page.items]
+        ref = next(each.ref for each in every if each.recordings)
+        told = await asyncio.gather(*(ask(f"/v1/recordings/{ref}/0", Range="bytes=0-1") for _ in range(3)))
+        assert [(each.status, each.headers["Content-Type"], len(each.body)) for each in told] == [
+            (206, "audio/mpeg", 2)
+        ] * 3
+        [file] = [path for path in (tmp_path / "rec").rglob("*") if path.is_file()]
+        assert file.stat().st_mode & 0o777 == 0o600
+        before = simulator.requests["elevenlabs"]
+        await ask(f"/v1/recordings/{ref}/0")
+        assert simulator.requests["elevenlabs"] == before + 1  # the conversation, to know the file's name
 
 
 # other stores, and none
