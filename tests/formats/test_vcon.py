@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64encode
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha512
 from typing import Any
 
@@ -31,6 +31,7 @@ from conversations_hub.schema import (
     TranscriptState,
     TranscriptTurn,
     Visibility,
+    Word,
 )
 
 from ..support.any_conversation import conversations
@@ -237,6 +238,94 @@ def test_what_the_provider_sent_is_attached_on_request() -> None:
     assert formats.dump_all([FULL], "vcon", len).lost == {"raw": 1}
 
 
+# WTF
+
+HEARD = msgspec.structs.replace(
+    CALL,
+    language="en-US",
+    duration=8.0,
+    updated_at=START + timedelta(minutes=5),
+    transcript=(
+        TranscriptTurn(index=0, role=Role.SYSTEM, text="Be kind."),
+        TranscriptTurn(
+            index=1, role=Role.ASSISTANT, text=" Hi, Zoë. ", start=0.4, duration=1.6, participant=0, confidence=0.9
+        ),
+        TranscriptTurn(
+            index=2,
+            role=Role.USER,
+            text="Friday.",
+            start=3.1,
+            duration=2.2,
+            words=(Word(text="Friday.", start=3.1, duration=1.0),),
+        ),
+    ),
+)
+
+
+def transcription(document: dict[str, Any]) -> dict[str, Any] | None:
+    found = [one for one in document["analysis"] if one["type"] == "wtf_transcription"]
+    assert ("wtf_transcription" in document["extensions"]) == bool(found)
+    return found[0]["body"] if found else None
+
+
+def test_what_was_heard_is_written_in_wtf_on_request() -> None:
+    assert transcription(vcon(HEARD)) is None
+    assert transcription(vcon(HEARD, wtf=True, assume_confidence=0.5)) == {
+        "transcript": {"text": "Hi, Zoë. Friday.", "language": "en-US", "duration": 8.0, "confidence": 0.7},
+        "segments": [
+            {"id": 0, "start": 0.4, "end": 2.0, "text": "Hi, Zoë.", "confidence": 0.9, "speaker": 0},
+            {"id": 1, "start": 3.1, "end": 5.3, "text": "Friday.", "confidence": 0.5, "speaker": 1, "words": [0]},
+        ],
+        "metadata": {
+            "created_at": "2026-06-01T11:30:00.000Z",
+            "processed_at": "2026-06-01T11:35:00.000Z",
+            "provider": "vapi",
+            "model": "unknown",
+            "audio": {"duration": 8.0},
+            "options": {"assume_confidence": 0.5},
+        },
+        "words": [{"id": 0, "start": 3.1, "end": 4.1, "text": "Friday.", "confidence": 0.5, "speaker": 1}],
+        "speakers": {
+            "0": {"id": 0, "label": "Ava", "segments": [0], "total_time": 1.6, "confidence": 0.9},
+            "1": {"id": 1, "label": "Speaker 1", "segments": [1], "total_time": 2.2, "confidence": 0.5},
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    "changed", [{"start": None}, {"duration": None}, {"duration": 0.0}, {"start": -1.0}, {"confidence": 2.0}]
+)
+def test_without_times_or_confidence_there_is_no_wtf_and_that_is_counted(changed: dict[str, Any]) -> None:
+    turn = msgspec.structs.replace((HEARD.transcript or ())[1], **changed)
+    for one, options in ((msgspec.structs.replace(HEARD, transcript=(turn,)), {"assume_confidence": 1.0}), (HEARD, {})):
+        assert transcription(vcon(one, wtf=True, **options)) is None
+        lost = formats.dump_all([one], "vcon", len, wtf=True, **options).lost
+        assert lost == {"WTF transcripts of turns without times or confidence": 1}
+    with pytest.raises(InvalidRefError, match="an option of vcon does not fit"):
+        formats.dump(HEARD, "vcon", wtf=True, assume_confidence=2)
+
+
+@given(conversations())
+def test_any_conversation_with_wtf_is_read_back_exactly(one: Conversation) -> None:
+    options = {"wtf": True, "assume_confidence": 1.0}
+    written = formats.dump(one, "vcon", **options)
+    found = formats.load(written, "vcon")
+    assert found == expected(one)
+    assert formats.dump(found, "vcon", **options) == written
+
+
+def test_what_was_heard_is_read_where_there_are_no_dialogs() -> None:
+    document = vcon(HEARD, wtf=True, assume_confidence=1.0)
+    only = [one for one in document["analysis"] if one["type"] == "wtf_transcription"]
+    found = read({**document, "dialog": [], "analysis": only})
+    assert found.language == "en-US"
+    assert [(turn.role, turn.text, turn.start, turn.duration, turn.participant) for turn in found.transcript or ()] == [
+        (Role.ASSISTANT, "Hi, Zoë.", 0.4, 1.6, 0),
+        (Role.USER, "Friday.", 3.1, 2.2, 1),
+    ]
+    assert (found.transcript or ())[1].words == (Word(text="Friday.", start=3.1, duration=1.0, confidence=1.0),)
+
+
 # what others wrote
 
 FOREIGN: dict[str, Any] = {
@@ -339,6 +428,18 @@ SEGMENTS = {"segments": [{"id": 0, "start": 0.5, "end": 2, "text": " Hello. ", "
 SEGMENT = TranscriptTurn(
     index=0, role=Role.HUMAN_AGENT, text="Hello.", start=0.5, duration=1.5, participant=1, confidence=0.9
 )
+WORDS = {
+    "transcript": "Hello.",
+    "segments": [{"id": 0, "text": "Hello.", "speaker": "Bob", "words": [1, 7]}, {"text": "Yes.", "words": [{"a": 1}]}],
+    "words": [{"text": "no"}, {"text": "Hello.", "start": 0.5, "end": 2}],
+}
+SPELLED = TranscriptTurn(
+    index=0,
+    role=Role.HUMAN_AGENT,
+    text="Hello.",
+    participant=1,
+    words=(Word(text="Hello.", start=0.5, duration=1.5),),
+)
 UTTERANCES = {"results": {"utterances": [{"start": 0.5, "end": 2, "transcript": "Hello.", "speaker": 7}]}}
 UTTERANCE = TranscriptTurn(index=0, text="Hello.", start=0.5, duration=1.5)
 
@@ -350,6 +451,7 @@ UTTERANCE = TranscriptTurn(index=0, text="Hello.", start=0.5, duration=1.5)
         (_with_transcript(json.dumps(SEGMENTS), "json"), SEGMENT),
         (_with_transcript(urlsafe_b64encode(json.dumps(SEGMENTS).encode()).decode(), "base64url"), SEGMENT),
         (_with_transcript(SEGMENTS, "json", type="wtf_transcription"), SEGMENT),
+        (_with_transcript(json.dumps(WORDS), "json", type="transcription"), SPELLED),
         (_with_transcript(UTTERANCES, "json"), UTTERANCE),
         (_with_transcript("Hello.", "none"), TranscriptTurn(index=0, text="Hello.")),
         (OLD | {"attachments": [{"type": "wtf_transcription", "body": SEGMENTS, "encoding": "json"}]}, SEGMENT),
@@ -357,7 +459,7 @@ UTTERANCE = TranscriptTurn(index=0, text="Hello.", start=0.5, duration=1.5)
 )
 def test_older_ones_and_their_transcripts_are_read(document: dict[str, Any], turn: TranscriptTurn) -> None:
     found = read(document)
-    assert found.transcript == (turn,)
+    assert (found.transcript or ())[0] == turn
     assert found.recordings[0].media_type == "audio/x-wav"
     assert [one.kind for one in found.participants] == [ParticipantKind.CUSTOMER, ParticipantKind.HUMAN_AGENT]
 

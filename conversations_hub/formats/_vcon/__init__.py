@@ -33,6 +33,11 @@ class VconOptions(NoOptions, frozen=True, kw_only=True):
     """Whether to attach what the provider sent, if the conversation holds it."""
     recordings: dict[str, _SHA512] = {}
     """By location: the SHA-512 of recordings, in hexadecimal. Only these may be named as parts of the conversation."""
+    wtf: bool = False
+    """Whether to write the transcript once more in WTF, the World Transcription Format, where every turn that was said
+    has a start, a duration and a confidence."""
+    assume_confidence: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
+    """The confidence, from 0 to 1, that the WTF transcript gives turns and words without one; it then says so."""
 
 
 def _writes(options: VconOptions) -> frozenset[str]:

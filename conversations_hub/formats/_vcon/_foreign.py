@@ -28,6 +28,8 @@ from ...schema import (
     TranscriptTurn,
 )
 from ._parts import Analysis, Attachment, Party, Vcon, json_of, party_of, text_body
+from ._wtf import NAME as WTF
+from ._wtf import Transcription, heard
 
 __all__ = ["foreign", "kind_of", "turns_of"]
 
@@ -65,7 +67,7 @@ def foreign(vcon: Vcon) -> Conversation:
     if not vcon.uuid:
         raise FormatError("it is no vCon: it has no uuid")
     issues: list[Issue] = []
-    turns = turns_of(vcon, issues)
+    turns, language = turns_of(vcon, issues)
     incomplete = next((one for one in vcon.dialog if one.type == "incomplete"), None) if not turns else None
     disposition = (incomplete and incomplete.disposition) or ""
     reason = _REASONS.get(disposition)
@@ -94,6 +96,7 @@ def foreign(vcon: Vcon) -> Conversation:
         transcript_state=TranscriptState.AVAILABLE if turns else TranscriptState.UNAVAILABLE,
         summary=_first_text(vcon, "summary"),
         analysis=None if sentiment is None else Assessment(sentiment=sentiment),
+        language=language,
         recordings=tuple(_recordings(vcon, issues)),
         metadata=metadata,
         related_ids=related,
@@ -125,8 +128,8 @@ def _begin(vcon: Vcon) -> datetime | None:
 # turns
 
 
-def turns_of(vcon: Vcon, issues: list[Issue]) -> tuple[TranscriptTurn, ...]:
-    """Return a turn for each text dialog; if there are none, those of a transcript."""
+def turns_of(vcon: Vcon, issues: list[Issue]) -> Transcription:
+    """Return a turn for each text dialog; if there are none, those of a transcript, and its language."""
     kinds = _kinds(vcon)
     begin = _begin(vcon)
     turns: list[TranscriptTurn] = []
@@ -141,72 +144,39 @@ def turns_of(vcon: Vcon, issues: list[Issue]) -> tuple[TranscriptTurn, ...]:
         turns.append(
             TranscriptTurn(
                 index=len(turns),
-                role=Role.UNKNOWN if party is None else _ROLES.get(kinds[party], Role.UNKNOWN),
+                role=_role(party, kinds),
                 text=text,
                 start=None if moment is None or begin is None else (moment - begin) / timedelta(seconds=1),
                 duration=dialog.duration,
                 participant=party,
             )
         )
-    return tuple(turns) or _of_transcript(vcon, kinds)
+    return Transcription(tuple(turns), None) if turns else _of_transcript(vcon, kinds)
 
 
-class _Segment(msgspec.Struct, frozen=True, kw_only=True):
-    text: str = ""
-    transcript: str = ""
-    """What some name the text."""
-    start: float | None = None
-    end: float | None = None
-    confidence: float | None = None
-    speaker: int | str | None = None
-
-
-class _Results(msgspec.Struct, frozen=True, kw_only=True):
-    utterances: list[_Segment] = []
-
-
-class _Transcript(msgspec.Struct, frozen=True, kw_only=True):
-    """Segments as WTF and Whisper have them, or utterances as Deepgram has them."""
-
-    segments: list[_Segment] = []
-    results: _Results = _Results()
-
-
-def _of_transcript(vcon: Vcon, kinds: list[ParticipantKind]) -> tuple[TranscriptTurn, ...]:
+def _of_transcript(vcon: Vcon, kinds: list[ParticipantKind]) -> Transcription:
+    names = [party.name for party in vcon.parties]
     for part in _transcripts(vcon):
         body = json_of(part)
         if not body.lstrip().startswith(b"{"):
             if text := text_body(part):
-                return (TranscriptTurn(index=0, text=text),)
-            continue
-        try:
-            found = msgspec.json.decode(body, type=_Transcript)
-        except msgspec.ValidationError:
-            continue
-        if segments := found.segments or found.results.utterances:
-            return tuple(_of_segment(index, one, kinds) for index, one in enumerate(segments))
-    return ()
+                return Transcription((TranscriptTurn(index=0, text=text),), None)
+        elif found := heard(body, names):
+            turns = (msgspec.structs.replace(turn, role=_role(turn.participant, kinds)) for turn in found.turns)
+            return Transcription(tuple(turns), found.language)
+    return Transcription((), None)
+
+
+def _role(party: int | None, kinds: list[ParticipantKind]) -> Role:
+    return Role.UNKNOWN if party is None else _ROLES.get(kinds[party], Role.UNKNOWN)
 
 
 def _transcripts(vcon: Vcon) -> Iterator[Analysis | Attachment]:
     """Yield the normalized transcripts first."""
-    yield from (one for one in vcon.analysis if one.type == "wtf_transcription")
-    yield from (one for one in vcon.attachments if "wtf_transcription" in {one.purpose, one.type})
-    yield from (one for one in vcon.analysis if one.type == "transcript")
-
-
-def _of_segment(index: int, one: _Segment, kinds: list[ParticipantKind]) -> TranscriptTurn:
-    party = one.speaker if isinstance(one.speaker, int) and 0 <= one.speaker < len(kinds) else None
-    is_span = one.start is not None and one.end is not None
-    return TranscriptTurn(
-        index=index,
-        role=Role.UNKNOWN if party is None else _ROLES.get(kinds[party], Role.UNKNOWN),
-        text=(one.text or one.transcript).strip(),
-        start=one.start,
-        duration=(one.end or 0) - (one.start or 0) if is_span else None,
-        confidence=one.confidence,
-        participant=party,
-    )
+    yield from (one for one in vcon.analysis if one.type == WTF)
+    yield from (one for one in vcon.attachments if WTF in {one.purpose, one.type})
+    # The second is what the library `vcon` calls it.
+    yield from (one for one in vcon.analysis if one.type in {"transcript", "transcription"})
 
 
 # the rest

@@ -14,10 +14,11 @@ from ._foreign import foreign, kind_of, turns_of
 from ._own import CONVERSATION, TURNS, Facts, TurnFacts
 from ._parts import Analysis, Dialog, Vcon, json_of, text_body
 from ._trace import SCHEMA, Entry, read_entries, with_entries
+from ._wtf import NAME as WTF
 
 __all__ = ["load"]
 
-_UNDERSTOOD: Final = frozenset({"cc", "agent_session", "wtf_transcription"})
+_UNDERSTOOD: Final = frozenset({"cc", "agent_session", WTF})
 _decoder: Final = msgspec.json.Decoder(Vcon)
 _LONGEST_SHOWN: Final = 40
 
@@ -49,7 +50,7 @@ def _ours(vcon: Vcon, facts: Facts, by_schema: dict[str | None, Analysis]) -> Co
         told = msgspec.json.decode(json_of(analysis), type=list[TurnFacts])
         turns = tuple(_turn(number, one, vcon.dialog, entries, issues) for number, one in enumerate(told))
     elif any(dialog.type == "text" for dialog in vcon.dialog):
-        turns = turns_of(vcon, issues)
+        turns = turns_of(vcon, issues).turns
     kept = [one for one in vcon.attachments if one.purpose == "source_record"]
     return msgspec.structs.replace(
         facts.to_conversation(_text(by_type, "sentiment")),

@@ -26,6 +26,9 @@ from .._instants import EPOCH, after, microseconds, text_of, text_of_microsecond
 from ._own import CONVERSATION, TURNS, Facts, TurnFacts
 from ._trace import SCHEMA, entries_of, record
 from ._uuid import uuid_of
+from ._wtf import NAME as WTF
+from ._wtf import SCHEMA as WTF_SCHEMA
+from ._wtf import Heard, transcription
 
 if TYPE_CHECKING:
     from . import VconOptions
@@ -52,10 +55,12 @@ def dump(conversation: Conversation, options: VconOptions, lost: Counter[str]) -
         dialogs += _transfer(one, dialogs[-1]["start"])
     if dialogs:
         dialogs[0]["interaction_id"] = one.id
+    heard = _heard(one, parties, options, lost) if options.wtf else None
+    extensions = ["cc", *(["agent_session"] if entries else []), *([WTF] if heard else [])]
     found: dict[str, Any] = {
         "vcon": options.version,
         "uuid": uuid_of(one, options.domain),
-        "extensions": ["cc", "agent_session"] if entries else ["cc"],
+        "extensions": extensions,
         "created_at": text_of(one.created_at or one.started_at or EPOCH),
     }
     if one.updated_at is not None:
@@ -64,7 +69,7 @@ def dump(conversation: Conversation, options: VconOptions, lost: Counter[str]) -
         found["subject"] = one.title
     found["parties"] = parties.written
     found["dialog"] = dialogs
-    found["analysis"] = _analyses(one, [*range(len(dialogs))], entries, turns)
+    found["analysis"] = _analyses(one, [*range(len(dialogs))], entries, turns, heard)
     if options.raw and one.raw is not None:
         found["attachments"] = [_source(one.raw, start)]
     return _encoder.encode(found) + b"\n"
@@ -143,6 +148,15 @@ def _spoken(
             entries += entries_of(turn, timestamp, with_text=not is_said)
         turns.append(TurnFacts.of(turn, len(dialogs) - 1 if is_said else None, (*range(before, len(entries)),)))
     return dialogs, entries, turns
+
+
+def _heard(one: Conversation, parties: _Parties, options: VconOptions, lost: Counter[str]) -> dict[str, Any] | None:
+    """Return the transcript in WTF; count it as lost where a turn lacks what it needs."""
+    said = [Heard(turn, parties.speaking(turn)) for turn in one.transcript or () if _is_said(turn)]
+    found = transcription(one, said, options.assume_confidence) if said else None
+    if said and found is None:
+        lost["WTF transcripts of turns without times or confidence"] += 1
+    return found
 
 
 def _is_said(turn: TranscriptTurn) -> bool:
@@ -235,7 +249,11 @@ def _transfer(one: Conversation, last: str) -> list[dict[str, Any]]:
 
 
 def _analyses(
-    one: Conversation, dialogs: list[int], entries: list[dict[str, Any]], turns: list[TurnFacts]
+    one: Conversation,
+    dialogs: list[int],
+    entries: list[dict[str, Any]],
+    turns: list[TurnFacts],
+    heard: dict[str, Any] | None,
 ) -> list[dict[str, Any]]:
     def analysis(kind: str, body: object, schema: str | None = None) -> dict[str, Any]:
         found: dict[str, Any] = {"type": kind, "dialog": dialogs, "vendor": one.provider}
@@ -250,6 +268,8 @@ def _analyses(
         found.append(analysis("sentiment", one.analysis.sentiment))
     if one.transcript is not None:
         found.append(analysis("transcript", turns, TURNS))
+    if heard:
+        found.append(analysis(WTF, heard, WTF_SCHEMA))
     if entries:
         found.append(analysis("agent_trace", record(one, entries), SCHEMA))
     found.append(analysis("report", Facts.of(one), CONVERSATION))
