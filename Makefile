@@ -26,7 +26,8 @@ help:
 	@echo "make nightly      run the tests that take minutes"
 	@echo "make web          try conversations in FastAPI, Starlette and Litestar, and the gateway with schemathesis"
 	@echo "make browser      try the page of \`serve\` in a headless Chromium"
-	@echo "make outside      try the adapters against the providers' specifications and SDKs (needs Node.js)"
+	@echo "make outside      try the adapters against the providers' specifications and SDKs, and what formats write"
+	@echo "                  in programs of others (needs Node.js, Python 3.12, espeak-ng)"
 	@echo "make reference    write every public name and its words to docs/reference.md"
 	@echo "make reliability  run the tests and write how the fault cases ended to docs/reliability.md"
 	@echo "make bench        measure against what one would use instead; ten minutes at most, best on a quiet machine"
@@ -125,6 +126,9 @@ fresh-demo:
 
 dist: set-up
 	@.ci/dist
+
+# The judge of vCons needs 3.12, so this takes the newest there is, unless another is named.
+.venv-outside/made: PYTHON = $(lastword $(shell .ci/pythons))
 
 .venv-web/made .venv-outside/made .venv-bench/made: .venv-%/made: pyproject.toml
 	.ci/uv venv --clear --python $(PYTHON) .venv-$*

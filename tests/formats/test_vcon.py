@@ -82,6 +82,11 @@ def expected(one: Conversation) -> Conversation:
     return msgspec.structs.replace(without_signatures(one), raw=None)
 
 
+def turns(one: Conversation) -> tuple[TranscriptTurn, ...]:
+    assert one.transcript
+    return one.transcript
+
+
 def test_every_recorded_conversation_is_read_back_exactly() -> None:
     for one in everything():
         assert formats.load(formats.dump(one, "vcon"), "vcon") == expected(one)
@@ -214,6 +219,9 @@ def test_a_handover_is_a_transfer() -> None:
         "transferor": 0,
         "transferee": 1,
     }
+    alone = vcon(msgspec.structs.replace(one, participants=(PERSON,)))
+    assert [alone["dialog"][-1][name] for name in ("transferor", "transferee", "transfer_target")] == [3, 1, 0]
+    assert [party.get("role") for party in alone["parties"]] == ["agent", "customer", None, "agent"]
 
 
 def test_a_recording_is_named_only_with_its_hash_and_never_with_its_signature() -> None:
@@ -223,7 +231,7 @@ def test_a_recording_is_named_only_with_its_hash_and_never_with_its_signature() 
     digest = sha512(b"hello\n").hexdigest()
     for location in (signed.location, place):
         *_, last = vcon(one, recordings={location: digest})["dialog"]
-        assert last["url"] == place
+        assert (last["url"], last["mediatype"]) == (place, "audio/x-wav")
         assert last["content_hash"].startswith("sha512-58IrmUxZ2c8rSOVJseJGZmNgRZMNPafBrLKZ0cO3-TH5Sq5B7dosKyB6")
     assert b"abcdef" not in formats.dump(one, "vcon", recordings={place: digest})
     assert "recording" not in {dialog["type"] for dialog in vcon(one)["dialog"]}
@@ -296,7 +304,7 @@ def test_what_was_heard_is_written_in_wtf_on_request() -> None:
     "changed", [{"start": None}, {"duration": None}, {"duration": 0.0}, {"start": -1.0}, {"confidence": 2.0}]
 )
 def test_without_times_or_confidence_there_is_no_wtf_and_that_is_counted(changed: dict[str, Any]) -> None:
-    turn = msgspec.structs.replace((HEARD.transcript or ())[1], **changed)
+    turn = msgspec.structs.replace(turns(HEARD)[1], **changed)
     for one, options in ((msgspec.structs.replace(HEARD, transcript=(turn,)), {"assume_confidence": 1.0}), (HEARD, {})):
         assert transcription(vcon(one, wtf=True, **options)) is None
         lost = formats.dump_all([one], "vcon", len, wtf=True, **options).lost
@@ -319,11 +327,11 @@ def test_what_was_heard_is_read_where_there_are_no_dialogs() -> None:
     only = [one for one in document["analysis"] if one["type"] == "wtf_transcription"]
     found = read({**document, "dialog": [], "analysis": only})
     assert found.language == "en-US"
-    assert [(turn.role, turn.text, turn.start, turn.duration, turn.participant) for turn in found.transcript or ()] == [
+    assert [(turn.role, turn.text, turn.start, turn.duration, turn.participant) for turn in turns(found)] == [
         (Role.ASSISTANT, "Hi, Zoë.", 0.4, 1.6, 0),
         (Role.USER, "Friday.", 3.1, 2.2, 1),
     ]
-    assert (found.transcript or ())[1].words == (Word(text="Friday.", start=3.1, duration=1.0, confidence=1.0),)
+    assert turns(found)[1].words == (Word(text="Friday.", start=3.1, duration=1.0, confidence=1.0),)
 
 
 # what others wrote
@@ -459,7 +467,7 @@ UTTERANCE = TranscriptTurn(index=0, text="Hello.", start=0.5, duration=1.5)
 )
 def test_older_ones_and_their_transcripts_are_read(document: dict[str, Any], turn: TranscriptTurn) -> None:
     found = read(document)
-    assert (found.transcript or ())[0] == turn
+    assert turns(found)[0] == turn
     assert found.recordings[0].media_type == "audio/x-wav"
     assert [one.kind for one in found.participants] == [ParticipantKind.CUSTOMER, ParticipantKind.HUMAN_AGENT]
 

@@ -52,7 +52,7 @@ def dump(conversation: Conversation, options: VconOptions, lost: Counter[str]) -
         dialogs.append({"type": "incomplete", "start": start, "parties": parties.all, "disposition": disposition})
     dialogs += _recordings(one, start, parties, options)
     if has_texts:
-        dialogs += _transfer(one, dialogs[-1]["start"])
+        dialogs += _transfer(one, dialogs[-1]["start"], parties)
     if dialogs:
         dialogs[0]["interaction_id"] = one.id
     heard = _heard(one, parties, options, lost) if options.wtf else None
@@ -103,16 +103,18 @@ class _Parties:
 
     def speaking(self, turn: TranscriptTurn) -> int:
         at = turn.participant
-        if at is not None and 0 <= at < len(self._participants):
-            return at
-        if (known := self._others.get(turn.role)) is not None:
+        return at if at is not None and 0 <= at < len(self._participants) else self.having(turn.role)
+
+    def having(self, role: Role) -> int:
+        """Return the party that has a role; if there is none, one is added."""
+        if (known := self._others.get(role)) is not None:
             return known
-        kind = _KINDS.get(turn.role, ParticipantKind.UNKNOWN)
+        kind = _KINDS.get(role, ParticipantKind.UNKNOWN)
         found = None if kind is ParticipantKind.UNKNOWN else _first(self._participants, kind)
         if found is None:
             found = len(self.written)
             self.written.append(dict(_AS_PARTY[kind]))
-        self._others[turn.role] = found
+        self._others[role] = found
         return found
 
 
@@ -214,6 +216,17 @@ def _disposition(one: Conversation) -> str | None:
     return ("hung-up" if is_hung_up else "failed") if one.status is Status.FAILED else None
 
 
+_MEDIA_TYPES: Final = {
+    "m4a": "audio/x-m4a",
+    "mp3": "audio/mpeg",
+    "mp4": "video/mp4",
+    "ogg": "audio/ogg",
+    "wav": "audio/x-wav",
+    "webm": "video/webm",
+}
+"""By the ending of a name, for recordings of which the provider does not tell it."""
+
+
 def _recordings(one: Conversation, start: str, parties: _Parties, options: VconOptions) -> list[dict[str, Any]]:
     """Return the recordings whose content is known: a URL alone may show something else tomorrow."""
     hashes = {location.partition("?")[0]: hashed for location, hashed in options.recordings.items()}
@@ -225,24 +238,21 @@ def _recordings(one: Conversation, start: str, parties: _Parties, options: VconO
             continue
         token = urlsafe_b64encode(bytes.fromhex(hashed)).rstrip(b"=").decode()
         dialog: dict[str, Any] = {"type": "recording", "start": start, "parties": parties.all, "url": place}
-        if recording.duration is not None and recording.duration >= 0:
+        if recording.duration is not None and recording.duration >= 0 and isfinite(recording.duration):
             dialog["duration"] = recording.duration
-        if recording.media_type is not None:
-            dialog["mediatype"] = recording.media_type
+        if (media := recording.media_type or _MEDIA_TYPES.get(place.rpartition(".")[2].lower())) is not None:
+            dialog["mediatype"] = media
         dialogs.append({**dialog, "content_hash": f"sha512-{token}"})
     return dialogs
 
 
-def _transfer(one: Conversation, last: str) -> list[dict[str, Any]]:
+def _transfer(one: Conversation, last: str, parties: _Parties) -> list[dict[str, Any]]:
     target = _first(one.participants, ParticipantKind.HUMAN_AGENT)
     if one.end_reason is not EndReason.TRANSFERRED or target is None:
         return []
-    start = last if one.ended_at is None else text_of(one.ended_at)
-    dialog: dict[str, Any] = {"type": "transfer", "start": start, "transfer_target": target, "original": 0}
-    for name, kind in (("transferor", ParticipantKind.AI_AGENT), ("transferee", ParticipantKind.CUSTOMER)):
-        if (party := _first(one.participants, kind)) is not None:
-            dialog[name] = party
-    return [dialog]
+    dialog: dict[str, Any] = {"type": "transfer", "start": last if one.ended_at is None else text_of(one.ended_at)}
+    dialog |= {"transferor": parties.having(Role.ASSISTANT), "transferee": parties.having(Role.USER)}
+    return [{**dialog, "transfer_target": target, "original": 0}]
 
 
 # analyses and attachments

@@ -123,7 +123,8 @@ def _instants(one: Conversation) -> tuple[datetime, datetime]:
 
 def _speakers(one: Conversation, segments: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
-    for party in dict.fromkeys(segment["speaker"] for segment in segments):
+    parties: list[int] = [segment["speaker"] for segment in segments]
+    for party in dict.fromkeys(parties):
         own = [segment for segment in segments if segment["speaker"] == party]
         name = one.participants[party].name if party < len(one.participants) else None
         found[str(party)] = {
