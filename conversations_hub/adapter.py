@@ -150,6 +150,8 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
     """One kind of conversation that a provider keeps, with its own list. Operations that are None are not supported."""
 
     list_page: Callable[[Account, Query, str | None], Flow[RawPage]] | None = None
+    normalize: Callable[[bytes | msgspec.Raw], Conversation] | None = None
+    """Reads a conversation as its list has it, without the page around it, such as one that somebody saved."""
     get: Callable[[Account, str], Flow[Conversation]] | None = None
     start: Callable[[Account, Start], Flow[Started]] | None = None
     end: Callable[[Account, str], Flow[None]] | None = None

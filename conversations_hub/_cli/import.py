@@ -9,6 +9,7 @@ import os
 import zlib
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, cast
@@ -18,6 +19,8 @@ import msgspec
 
 from .._files.opening import open_plain
 from .._refs import Ref
+from .._scrub import without_secrets
+from ..adapters import BUILTIN, load
 from ..errors import FormatError, HubError, InvalidRefError, StoreError
 from ..formats import Loaded, find, load_all, payload
 from ..formats._records import LARGEST
@@ -74,14 +77,14 @@ def run(
 
     conversations = read()
     while batch := [*islice(conversations, _BATCH)]:
-        written = asyncio.run(_put(cast("Store", target), batch, redactors() if redact else ()))
+        written = asyncio.run(_put(cast("Store", target), batch, redactors() if redact else (), keep_raw=raw))
         done = Written(done.new + written.new, done.updated + written.updated, done.unchanged + written.unchanged)
     _report(done, refused, store, as_json=as_json)
     return not refused
 
 
-async def _put(store: Store, batch: Sequence[Conversation], redact: Sequence[Redact]) -> Written:
-    return await put(store, *batch, redact=redact)
+async def _put(store: Store, batch: Sequence[Conversation], redact: Sequence[Redact], *, keep_raw: bool) -> Written:
+    return await put(store, *batch, redact=redact, keep_raw=keep_raw)
 
 
 def _records(
@@ -140,6 +143,7 @@ def _storable(loaded: Loaded, account: str, *, keep_raw: bool) -> Conversation:
     one = msgspec.structs.replace(loaded.conversation, account=account)
     if not keep_raw:
         one = msgspec.structs.replace(one, raw=None)
+    one = without_secrets(one, _secret_fields(one.provider))
     try:
         Ref.parse(one.ref)
     except InvalidRefError:
@@ -149,6 +153,12 @@ def _storable(loaded: Loaded, account: str, *, keep_raw: bool) -> Conversation:
         raise FormatError("an instant is not from 1970 to 8999")
     recordings = tuple(msgspec.structs.replace(recording, ref=one.ref) for recording in one.recordings)
     return msgspec.structs.replace(one, recordings=recordings)
+
+
+@cache
+def _secret_fields(provider: str) -> frozenset[str]:
+    """Return the names of a provider's secrets; a file of lines may hold them, whoever wrote it."""
+    return load(provider).secret_fields if provider in BUILTIN else frozenset()
 
 
 def _report(done: Written, refused: Iterable[dict[str, str]], store: StoreURL, *, as_json: bool) -> None:

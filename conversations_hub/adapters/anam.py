@@ -389,6 +389,7 @@ ADAPTER = Adapter(
     refusal=refusal,
     main="sessions",
     list_page=list_page,
+    normalize=normalize,
     page_size=_LARGEST_PAGE,
     counted=True,
     get=get,

@@ -581,6 +581,7 @@ ADAPTER = Adapter(
     sign=_sign,
     refusal=refusal,
     list_page=list_page,
+    normalize=normalize,
     page_size=_PAGE_SIZE,
     newest_first=True,
     get=get,

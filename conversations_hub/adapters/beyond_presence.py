@@ -409,6 +409,7 @@ ADAPTER = Adapter(
     docs="https://docs.bey.dev/api-reference/agent-conversations/list-conversation-messages",
     sign=header("x-api-key"),
     list_page=list_page,
+    normalize=normalize,
     page_size=_LARGEST_PAGE,
     get=get,
     start=start,

@@ -673,6 +673,7 @@ ADAPTER = Adapter(
     refusal=refusal,
     main="executions",
     list_page=list_page,
+    normalize=normalize,
     page_size=_LARGEST_PAGE,
     counted=True,
     get=get,

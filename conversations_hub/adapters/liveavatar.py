@@ -465,6 +465,7 @@ ADAPTER = Adapter(
     sign=header("X-API-KEY"),
     main="sessions",
     list_page=list_page,
+    normalize=normalize,
     page_size=_LARGEST_PAGE,
     counted=True,
     get=get,

@@ -608,6 +608,7 @@ ADAPTER = Adapter(
     sign=header("x-api-key"),
     refusal=refusal,
     list_page=list_page,
+    normalize=normalize,
     page_size=_LARGEST_PAGE,
     counted=True,
     get=get,

@@ -493,6 +493,7 @@ ADAPTER = Adapter(
     sign=header("X-API-Key"),
     refusal=refusal,
     list_page=list_page,
+    normalize=normalize,
     get=get,
     # Rows may hold a transcript, but this is not documented.
     complete_lists=False,

@@ -15,7 +15,12 @@ from ._store import Entry, Store, StoredVersion, Written
 __all__ = ["put"]
 
 
-async def put(store: Store, *conversations: Conversation, redact: Redact | Sequence[Redact] = ()) -> Written:
+async def put(
+    store: Store,
+    *conversations: Conversation,
+    redact: Redact | Sequence[Redact] = (),
+    keep_raw: bool | None = None,
+) -> Written:
     """Store conversations in place of their stored versions; the store is opened here, and closed.
 
     Erased conversations are not brought back. The next sync that lists a conversation compares it with what the
@@ -30,7 +35,7 @@ async def put(store: Store, *conversations: Conversation, redact: Redact | Seque
     by_account: defaultdict[str, dict[str, Conversation]] = defaultdict(dict)
     for one in conversations:
         by_account[f"{one.provider}/{one.account}"][one.id] = one
-    keeps_raw = any(one.raw is not None for one in conversations)
+    keeps_raw = any(one.raw is not None for one in conversations) if keep_raw is None else keep_raw
     new = updated = unchanged = 0
     try:
         await store.open({"redacted": describe(redactors), "raw": "kept" if keeps_raw else "none"})

@@ -181,7 +181,28 @@ def test_what_a_provider_sent_is_imported(tmp_path: Path) -> None:
     assert code == 0
     assert told["new"] == len(stored(into)) > 0
     assert {(one.provider, one.account, one.raw) for one in stored(into)} == {("retell", "import", None)}
-    assert imported(tmp_path / "raw.db", path, "--provider", "retell", "--raw")[1]["new"] == told["new"]
+
+
+def test_raw_is_kept_on_request_and_without_secrets(tmp_path: Path) -> None:
+    call = {"call_id": "call_9", "call_status": "ended", "access_token": "planted", "metadata": {"credential": "too"}}
+    sent, line, subtitles = (tmp_path / name for name in ("call.json", "line.jsonl", "a.srt"))
+    sent.write_text(json.dumps(call))
+    [one] = formats.payload(sent.read_bytes(), "retell")
+    assert one.conversation is not None
+    tampered = msgspec.structs.replace(one.conversation, id="call_10", raw=b'{"access_token":"planted"}')
+    line.write_bytes(formats.dump(tampered, "jsonl"))
+    subtitles.write_text("1\n00:00:01,000 --> 00:00:02,000\nUser: Hello\n")
+    into = tmp_path / "raw.db"
+    assert imported(into, subtitles, "--raw")[1]["new"] == 1
+    assert imported(into, sent, "--provider", "retell", "--raw")[1]["new"] == 1
+    assert imported(into, line, subtitles, "--raw") == (0, {"new": 1, "updated": 0, "unchanged": 1, "refused": []})
+    told = {id: json.loads(run(into, "get", f"retell/import:{id}", "--raw").stdout) for id in ("call_9", "call_10")}
+    assert told["call_9"] == call | {"access_token": "***", "metadata": {"credential": "***"}}
+    assert told["call_10"] == {"access_token": "***"}
+    other = run(into, "import", str(line))
+    assert (other.exit_code, "raw payloads: kept" in other.stderr) == (1, True)
+    assert imported(tmp_path / "none.db", line)[1]["new"] == 1
+    assert run(tmp_path / "none.db", "get", "retell/import:call_10", "--raw").exit_code == 1
 
 
 def test_what_is_imported_is_redacted_first(tmp_path: Path) -> None:

@@ -130,6 +130,7 @@ ADAPTER = Adapter(
     docs="https://www.assemblyai.com/docs/voice-agents/voice-agent-api/session-history",
     sign=header("Authorization"),
     list_page=list_page,
+    normalize=normalize,
     page_size=_LARGEST_PAGE,
     newest_first=True,
     get=get,

@@ -248,6 +248,7 @@ ADAPTER = Adapter(
     refusal=refusal,
     main="calls",
     list_page=list_page,
+    normalize=normalize,
     page_size=_LARGEST_PAGE,
     newest_first=True,
     counted=True,

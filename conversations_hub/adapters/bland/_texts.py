@@ -336,6 +336,7 @@ def delete(_account: Account, id: str, options: Mapping[str, Any]) -> Flow[None]
 
 TEXTS = Resource(
     list_page=list_page,
+    normalize=normalize,
     page_size=_PAGE_SIZE,
     newest_first=True,
     counted=True,

@@ -149,6 +149,7 @@ ADAPTER = Adapter(
     main="calls",
     unlisted=("calls of deleted agents",),
     list_page=list_page,
+    normalize=normalize,
     page_size=_PAGE_SIZE,
     get=get,
     delete=delete,

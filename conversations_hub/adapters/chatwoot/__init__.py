@@ -259,6 +259,7 @@ ADAPTER = Adapter(
     sign=header("api_access_token"),
     refusal=refusal,
     list_page=list_page,
+    normalize=normalize,
     newest_first=True,
     counted=True,
     get=get,

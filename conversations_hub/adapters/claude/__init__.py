@@ -167,6 +167,7 @@ ADAPTER = Adapter(
     sign=sign,
     main="sessions",
     list_page=list_page,
+    normalize=normalize,
     page_size=_LARGEST_PAGE,
     newest_first=True,
     get=get,

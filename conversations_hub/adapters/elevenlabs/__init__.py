@@ -244,6 +244,7 @@ ADAPTER = Adapter(
     sign=header("xi-api-key"),
     refusal=refusal,
     list_page=list_page,
+    normalize=normalize,
     page_size=_LARGEST_PAGE,
     newest_first=True,
     get=get,

@@ -170,6 +170,7 @@ ADAPTER = Adapter(
     sign=bearer,
     refusal=refusal,
     list_page=list_page,
+    normalize=normalize,
     page_size=_LARGEST_PAGE,
     newest_first=True,
     get=get,

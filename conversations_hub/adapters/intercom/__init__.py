@@ -192,6 +192,7 @@ ADAPTER = Adapter(
     docs="https://developers.intercom.com/docs/references/2.16/rest-api/api.intercom.io/conversations",
     sign=sign,
     list_page=list_page,
+    normalize=normalize,
     page_size=_LARGEST_PAGE,
     get=get,
     start=start,

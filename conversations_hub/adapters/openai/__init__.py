@@ -130,6 +130,7 @@ ADAPTER = Adapter(
     refusal=refusal,
     main="sessions",
     list_page=list_page,
+    normalize=normalize,
     page_size=LARGEST_PAGE,
     get=get,
     start=start,

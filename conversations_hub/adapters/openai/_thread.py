@@ -195,6 +195,7 @@ def delete(_account: Account, id: str, options: Mapping[str, Any]) -> Flow[None]
 
 THREADS = Resource(
     list_page=list_page,
+    normalize=normalize,
     page_size=LARGEST_PAGE,
     newest_first=True,
     get=get,

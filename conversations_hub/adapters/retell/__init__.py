@@ -272,6 +272,7 @@ ADAPTER = Adapter(
     refusal=refusal,
     main="calls",
     list_page=list_calls,
+    normalize=normalize,
     page_size=_PAGE_SIZE,
     newest_first=True,
     get=get_call,
@@ -281,6 +282,7 @@ ADAPTER = Adapter(
     resources={
         "chats": Resource(
             list_page=list_chats,
+            normalize=normalize,
             page_size=_PAGE_SIZE,
             newest_first=True,
             get=get_chat,

@@ -177,6 +177,7 @@ ADAPTER = Adapter(
     refusal=refusal,
     main="calls",
     list_page=list_page,
+    normalize=normalize,
     page_size=_PAGE_SIZE,
     counted=True,
     get=get,

@@ -217,6 +217,7 @@ def delete(_account: Account, id: str, options: Mapping[str, Any]) -> Flow[None]
 
 CHATS = Resource(
     list_page=list_page,
+    normalize=normalize,
     page_size=_PAGE_SIZE,
     get=get,
     start=start,

@@ -275,6 +275,7 @@ ADAPTER = Adapter(
     sign=bearer,
     refusal=refusal,
     list_page=list_page,
+    normalize=normalize,
     page_size=_PAGE_SIZE,
     newest_first=True,
     get=get,

@@ -47,6 +47,7 @@ ADAPTER = Adapter(
     docs="https://www.twilio.com/docs/conversations/api/conversation-resource",
     sign=sign,
     list_page=conversations.list_page,
+    normalize=conversations.normalize,
     page_size=conversations.PAGE_SIZE,
     newest_first=True,
     get=conversations.get,
@@ -61,6 +62,7 @@ ADAPTER = Adapter(
     resources={
         "transcripts": Resource(
             list_page=transcripts.list_page,
+            normalize=transcripts.normalize,
             page_size=transcripts.PAGE_SIZE,
             get=transcripts.get,
             delete=transcripts.delete,

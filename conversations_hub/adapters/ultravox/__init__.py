@@ -167,6 +167,7 @@ ADAPTER = Adapter(
     refusal=refusal,
     main="calls",
     list_page=list_page,
+    normalize=normalize,
     page_size=_PAGE_SIZE,
     newest_first=True,
     get=get,

@@ -249,6 +249,7 @@ ADAPTER = Adapter(
     refusal=refusal,
     main="calls",
     list_page=list_page,
+    normalize=normalize,
     page_size=PAGE_SIZE,
     newest_first=True,
     get=get,

@@ -174,6 +174,7 @@ def delete(_account: Account, id: str, options: Mapping[str, Any]) -> Flow[None]
 
 SESSIONS = Resource(
     list_page=list_page,
+    normalize=normalize,
     page_size=PAGE_SIZE,
     newest_first=True,
     get=get,
