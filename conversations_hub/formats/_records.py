@@ -10,7 +10,7 @@ import msgspec
 
 from ..errors import FormatError
 
-__all__ = ["LARGEST", "Record", "documents", "lines"]
+__all__ = ["LARGEST", "Record", "documents", "lines", "without_mark"]
 
 LARGEST: Final = 64 * 1024 * 1024
 """Bytes of a record, and of a file that is not read by lines."""
@@ -18,6 +18,7 @@ LARGEST: Final = 64 * 1024 * 1024
 _array: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _any: Final = msgspec.json.Decoder(msgspec.Raw)
 _BOM: Final = b"\xef\xbb\xbf"
+_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
 class Record(NamedTuple):
@@ -27,10 +28,25 @@ class Record(NamedTuple):
     found: bytes | FormatError
 
 
+def without_mark(first: bytes) -> bytes:
+    """Return the first line of a file without its byte order mark.
+
+    Raises:
+        FormatError: the mark is that of UTF-16, which some programs on Windows write.
+    """
+    if first.startswith(_UTF_16):
+        raise FormatError("it is UTF-16: save it as UTF-8")
+    return first.removeprefix(_BOM)
+
+
 def lines(source: bytes | Iterable[bytes]) -> Iterator[Record]:
     """Yield each line that is not blank."""
     for number, read in enumerate(_lines(source), 1):
-        line = (read if number > 1 else read.removeprefix(_BOM)).strip()
+        try:
+            line = (read if number > 1 else without_mark(read)).strip()
+        except FormatError as error:
+            yield Record("line 1", error)
+            return
         if line:
             yield Record(f"line {number}", line if len(line) <= LARGEST else _too_large())
 
@@ -42,10 +58,14 @@ def documents(source: bytes | Iterable[bytes]) -> Iterator[Record]:
     """
     rest = iter(_lines(source))
     begin: list[bytes] = []
-    for line in rest:
-        begin.append(line if begin else line.removeprefix(_BOM))
-        if line.strip():
-            break
+    try:
+        for line in rest:
+            begin.append(line if begin else without_mark(line))
+            if line.strip():
+                break
+    except FormatError as error:
+        yield Record("document 1", error)
+        return
     if _is_object(begin[-1] if begin else b""):
         yield from lines(chain(begin, rest))
         return

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import re
 import stat
 import tracemalloc
 from datetime import UTC, datetime, timedelta
@@ -132,7 +134,9 @@ def test_a_folder_that_cannot_be_made_is_told(store: Path, tmp_path: Path) -> No
 def imported(into: Path, *arguments: str | Path) -> tuple[int, dict[str, Any]]:
     done = run(into, "import", *map(str, arguments), "--json")
     assert done.stdout, done.output
-    return done.exit_code, json.loads(done.stdout)
+    told = json.loads(done.stdout)
+    assert told.pop("more_refused") == 0
+    return done.exit_code, told
 
 
 def stored(into: Path) -> list[Conversation]:
@@ -215,13 +219,13 @@ def test_what_is_imported_is_redacted_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "arguments", "code", "told"),
     [
-        (("x.json", b"{}"), (), 2, "tells no format: give --format, or --provider"),
+        (("x.json", b"{}"), (), 1, "x.json, line 1: it tells no format: give --format, or --provider"),
         (("x.json", b"{}"), ("--format", "md"), 2, "md is only written, not read"),
         (("x.json", b"{}"), ("--format", "md", "--provider", "vapi"), 2, "exclude each other"),
         (("x.json", b"{}"), ("--option", "a=1"), 2, "--option only works with --format"),
         (("x.json", b"{}"), ("--provider", "nobody"), 2, "unknown provider"),
-        (("x.vcon.gz", b"\x1f\x8b nonsense"), (), 1, "x.vcon.gz: "),
-        (("x.vcon", None), (), 1, "No such file"),
+        (("x.vcon.gz", b"\x1f\x8b nonsense"), (), 1, "x.vcon.gz, line 1: it is no complete gzip file"),
+        (("x.vcon", None), (), 1, "x.vcon: No such file"),
     ],
 )
 def test_what_cannot_be_imported_is_one_sentence(
@@ -239,6 +243,7 @@ def test_what_cannot_be_imported_is_one_sentence(
 def test_a_record_without_end_is_refused_in_bounded_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("conversations_hub.formats._records", "conversations_hub._cli.import"):
         monkeypatch.setattr(import_module(module), "LARGEST", 4096)
+    monkeypatch.setattr(import_module("conversations_hub._cli.import"), "_MOST_UNPACKED", 2000)
     path, into = tmp_path / "x.jsonl.gz", tmp_path / "new.db"
     good = formats.dump(SPOKEN, "jsonl")
     path.write_bytes(gzip.compress(good + b"x" * 10_000_000 + b"\n" + good))
@@ -253,3 +258,74 @@ def test_a_record_without_end_is_refused_in_bounded_memory(tmp_path: Path, monke
     path.write_bytes(gzip.compress(b"{\n" * 10_000_000))
     [one] = imported(into, path, "--format", "vcon")[1]["refused"]
     assert one == {"file": str(path), "place": "document 1", "reason": "it is larger than 64 MiB"}
+
+
+@pytest.mark.parametrize("endless", [b"x" * 4_000_000, b"\n" * 2_000_000])
+def test_a_file_that_unpacks_without_end_is_left_at_once(
+    endless: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("conversations_hub.formats._records", "conversations_hub._cli.import"):
+        monkeypatch.setattr(import_module(module), "LARGEST", 4096)
+    path = tmp_path / "x.jsonl.gz"
+    path.write_bytes(gzip.compress(formats.dump(SPOKEN, "jsonl") + b"\n" + endless))
+    code, told = imported(tmp_path / "new.db", path, "--format", "jsonl")
+    assert (code, told["new"]) == (1, 1)
+    assert told["refused"][-1]["reason"] == "it unpacks to more than 256 times its size"
+
+
+def test_what_is_wrong_with_a_file_is_told_with_its_place_and_the_others_are_imported(tmp_path: Path) -> None:
+    into, loop = tmp_path / "new.db", tmp_path / "folder" / "loop"
+    loop.parent.mkdir()
+    loop.symlink_to(loop.parent)
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    some = [said("Hello.", id=f"c{number}") for number in range(5)]
+    lines = [formats.dump(one, "jsonl") for one in some]
+    packed = gzip.compress(b"".join(lines[:3]) * 50)
+    files = {
+        "cut.jsonl.gz": packed[:-40],
+        "wrong sum.jsonl.gz": packed[:-8] + b"12345678",
+        "more.jsonl.gz": gzip.compress(lines[3]) + b"junk",
+        "a\x1b[2J\n-\u202e.jsonl": lines[4].replace(b"\n", b"\r\n"),
+        "wide.jsonl": lines[0].decode().encode("utf-16"),
+        "wide.vcon": b"\xfe\xff" + formats.dump(some[0], "vcon"),
+        "zero.jsonl": lines[0] + lines[1][:40] + b"\0" + lines[1][40:] + lines[2],
+        "nothing.srt": b"",
+        "twice.jsonl": b"\xef\xbb\xbf" + lines[2].replace(b"{", b'{"id":"c0","id":"c1",', 1),
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    asked = [loop.parent, loop, tmp_path / "pipe.jsonl", tmp_path / "gone.srt", *(tmp_path / name for name in files)]
+    code, told = imported(into, *asked)
+    assert (code, told["new"]) == (1, 5)
+    # Which line is the last that can be read of a packed file depends on how much is unpacked at a time.
+    places = [re.sub("[0-9]{3}", "…", one["place"]) for one in told["refused"]]
+    names = [Path(one["file"]).name for one in told["refused"]]
+    assert [*zip(names, places, [one["reason"] for one in told["refused"]], strict=True)] == [
+        ("folder", "", "Is a directory"),
+        ("loop", "", "Is a directory"),
+        ("pipe.jsonl", "", "it is not a regular file"),
+        ("gone.srt", "", "No such file or directory"),
+        ("cut.jsonl.gz", "line …", "it is no complete gzip file"),
+        ("wrong sum.jsonl.gz", "line …", "it is no complete gzip file"),
+        ("more.jsonl.gz", "line 2", "it is no complete gzip file"),
+        ("wide.jsonl", "line 1", "it is UTF-16: save it as UTF-8"),
+        ("wide.vcon", "document 1", "it is UTF-16: save it as UTF-8"),
+        ("zero.jsonl", "line 2", "it is not JSON"),
+        ("nothing.srt", "document 1", "it has no subtitles"),
+    ]
+    again = imported(into, *asked)
+    assert again == (1, told | {"new": 0, "updated": 0, "unchanged": again[1]["unchanged"]})
+    shown = run(into, "import", *map(str, asked))
+    assert "\x1b" not in shown.output
+    assert f"{loop}: Is a directory\n" in shown.stderr
+
+
+def test_most_of_very_many_refusals_are_only_counted(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_bytes(b"nonsense\n" * 1500)
+    asked = ["import", str(tmp_path / "x.jsonl"), str(tmp_path / "gone.jsonl"), "--format", "jsonl"]
+    told = json.loads(run(tmp_path / "new.db", *asked, "--json").stdout)
+    assert (len(told["refused"]), told["more_refused"]) == (1001, 500)
+    assert told["refused"][-1]["reason"] == "No such file or directory"
+    shown = run(tmp_path / "new.db", *asked)
+    assert shown.stderr.splitlines()[-1] == "and 500 more"
+    assert "1,501 refused" in shown.stdout
