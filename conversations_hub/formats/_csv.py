@@ -94,14 +94,12 @@ def write_csv(
         for conversation in conversations:
             count += 1
             if rows == "turns":
-                yield from _turns(conversation, counted)
+                yield from _turns(conversation, clean, counted)
             else:
-                yield _whole(conversation)
+                yield [clean(cell, counted) for cell in _whole(conversation)]
 
-    lines = cells()
-    if neutralized:
-        lines = ([_harmless(cell, counted) for cell in row] for row in lines)
-    number = _write_lines(lines, write)
+    clean = _harmless if neutralized else _unchanged
+    number = _write_lines(cells(), write)
     if changed is not None:
         changed.update(counted)
         if number > _MOST_LINES:
@@ -129,16 +127,28 @@ def _about(conversation: Conversation) -> tuple[object, ...]:
     )
 
 
-def _turns(conversation: Conversation, counted: Counter[str]) -> Iterator[tuple[object, ...]]:
+_Clean = Callable[[object, Counter[str]], object]
+"""Returns a cell as it may be written, and counts it if it is changed."""
+
+
+def _turns(conversation: Conversation, clean: _Clean, counted: Counter[str]) -> Iterator[list[object]]:
     about = _about(conversation)
-    if not conversation.transcript:
-        yield about + (None,) * (len(COLUMNS["turns"]) - len(about))
+    turns = conversation.transcript
+    if not turns:
+        yield [clean(cell, counted) for cell in about] + [None] * (len(COLUMNS["turns"]) - len(about))
         return
-    about, whole = tuple(map(_short, about)), about
-    counted["repeated"] += len(conversation.transcript) * sum(map(is_not, about, whole))
-    for turn in conversation.transcript:
+    # What is repeated is looked at once, and counted for each line.
+    changed: Counter[str] = Counter()
+    short = [*map(_short, about)]
+    changed["repeated"] += sum(map(is_not, short, about))
+    repeated = [clean(cell, changed) for cell in short]
+    for kind, number in changed.items():
+        counted[kind] += number * len(turns)
+    for turn in turns:
         tools = ", ".join(call.name or "unknown" for call in turn.tool_calls)
-        yield (*about, turn.index, turn.role, turn.start, _instant(turn.started_at), turn.text, tools)
+        moment = _instant(turn.started_at)
+        said = clean(turn.text, counted)
+        yield [*repeated, turn.index, turn.role, turn.start, moment, said, clean(tools, counted)]
 
 
 def _whole(conversation: Conversation) -> tuple[object, ...]:
@@ -203,6 +213,10 @@ _AT_THE_BEGINNING: Final = re.compile(f"{_BEFORE}[{_SIGN}\t\r\n]")
 _SEPARATOR: Final = re.compile("[;\t\r\n]")
 _INSIDE: Final = re.compile(f"([;\t\r\n])(?={_BEFORE}[{_SIGN}])")
 _NUMBER: Final = re.compile("'*(?:0[0-9]+|[0-9]{16,})")
+
+
+def _unchanged(cell: object, _: Counter[str]) -> object:
+    return cell
 
 
 def _harmless(cell: object, counted: Counter[str]) -> object:
