@@ -93,20 +93,9 @@ def test_every_recorded_conversation_is_read_back_exactly() -> None:
 
 
 @given(conversations())
-def test_any_conversation_is_read_back_exactly(one: Conversation) -> None:
+def test_any_conversation_is_one_line(one: Conversation) -> None:
     assert formats.load(formats.dump(one, "jsonl"), "jsonl") == one
-    written = formats.dump(one, "vcon")
-    assert written.count(b"\n") == 1
-    found = formats.load(written, "vcon")
-    assert found == expected(one)
-    assert formats.dump(found, "vcon") == written
-
-
-@given(conversations())
-def test_any_conversation_is_written_in_every_format(one: Conversation) -> None:
-    for name in formats.NAMES:
-        done = formats.dump_all([one], name, len)
-        assert done.written + done.skipped.total() == 1
+    assert formats.dump(one, "vcon").count(b"\n") == 1
 
 
 def test_the_uuid_is_made_of_the_conversation() -> None:

@@ -1,7 +1,8 @@
 """What providers might send, through all that the library does with it: nothing but a `HubError` may come out.
 
 A round takes a recorded exchange, changes it at random, and reads it as a hub does. What was read is then shown, named,
-redacted, kept in every store, found again and exported, where nothing at all may fail: it would fail each time anew.
+redacted, kept in every store, found again, exported, and written in every format and read back, where nothing at all
+may fail: it would fail each time anew.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ from conversations_hub.wire import Response
 from .clock import FakeClock
 from .fake_lane import fake_lanes
 from .paths import FIXTURES
+from .round_trips import check_round_trips
 
 __all__ = ["fuzz"]
 
@@ -178,6 +180,7 @@ class _Fuzz:
         for rows in ("turns", "conversations"):
             for neutralized in (True, False):
                 write_csv([one], _nothing, neutralized=neutralized, rows=rows)
+        check_round_trips(one)
         kept = _named(without_signatures(one), f"{len(self.read)}-{one.id}")
         self.read[kept.ref] = kept
 
