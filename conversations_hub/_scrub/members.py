@@ -33,6 +33,9 @@ class _Secrets(NamedTuple):
     in_body: re.Pattern[bytes]
     marks: tuple[bytes, ...]
     """One of them is in every body in which `in_body` matches, and each is found many times faster."""
+    told: re.Pattern[str]
+    """Matches in JSON where a secret member has a value. Whoever decodes it finds none if the member comes again."""
+    told_in_body: re.Pattern[bytes]
 
     def may_be_in(self, body: bytes) -> bool:
         """Whether a body has the name of a secret member, if none is escaped."""
@@ -55,7 +58,10 @@ def _secrets(names: frozenset[str]) -> _Secrets:
     marks = '"(?:{})'.format("|".join([*(f'{re.escape(name)}["\\\\]' for name in whole), *map(re.escape, prefixes)]))
     prefix = re.compile("|".join(map(re.escape, prefixes))) if prefixes else None
     begins = tuple(f'"{name}'.encode() for name in (*whole, *prefixes))
-    return _Secrets(frozenset(whole), prefixes, prefix, re.compile(marks), re.compile(marks.encode()), begins)
+    every = "|".join([*map(re.escape, whole), *(rf'{re.escape(name)}[^"\\]*' for name in prefixes)])
+    told = rf'"(?:{every})"\s*:\s*(?!null\b|"\*\*\*")\S'
+    patterns = (re.compile(marks), re.compile(marks.encode()), begins, re.compile(told), re.compile(told.encode()))
+    return _Secrets(frozenset(whole), prefixes, prefix, *patterns)
 
 
 _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -78,10 +84,10 @@ def scrubbed(body: bytes, names: Collection[str]) -> bytes:
     if not has_escapes:
         with suppress(RecursionError):  # then the next line says what is wrong
             opened, has_secrets = _opened(body, secrets)
-            return opened if has_secrets else body
+            return opened if has_secrets or secrets.told_in_body.search(body) else body
     document = untyped(body)
     clean = _starred(document, secrets)
-    return body if clean is document else msgspec.json.encode(clean)
+    return body if clean is document and not secrets.told_in_body.search(body) else msgspec.json.encode(clean)
 
 
 def _opened(body: bytes, secrets: _Secrets) -> tuple[bytes, bool]:
@@ -182,4 +188,4 @@ def _starred_text(text: str, secrets: _Secrets) -> str:
     except PayloadError:
         return _STARS
     clean = _starred(document, secrets)
-    return text if clean is document else msgspec.json.encode(clean).decode()
+    return text if clean is document and not secrets.told.search(text) else msgspec.json.encode(clean).decode()

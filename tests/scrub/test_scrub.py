@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from conversations_hub import Account, Conversation
 from conversations_hub._scrub import without_secrets, without_secrets_in_analysis, without_secrets_in_turn
+from conversations_hub._scrub.members import scrubbed
 from conversations_hub._transport import Clock, Lane
 from conversations_hub.adapter import Adapter
 from conversations_hub.hub._reader import ResourceReader
@@ -129,3 +132,27 @@ async def test_what_an_agent_answers_is_starred_too() -> None:
     lane = Lane(Account("acme", key="k"), adapter, PROFILES["interactive"], clock=Clock())
     turn = await ResourceReader(lane, adapter, adapter.main, keep_raw=False).send("c1", "Hello.")
     assert [call.arguments for call in turn.tool_calls] == ['{"token":"***"}']
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (b'{"token": "planted", "token": null}', b'{"token":null}'),
+        (b'{"token":"planted","token":"***"}', b'{"token":"***"}'),
+        (b'{"key_1":["planted"],"key_1":null}', b'{"key_1":null}'),
+        (b'{"a":{"token":"planted"},"a":1}', b'{"a":1}'),
+        (b'{"a":[{"token":"planted","token":null}]}', b'{"a":[{"token":null}]}'),
+        (b'{"a":"\\u00e9","token":"planted","token":null}', '{"a":"é","token":null}'.encode()),
+        (
+            b'{"a":"{\\"token\\":\\"planted\\",\\"token\\":null}"}',
+            b'{"a":"{\\"token\\":null}"}',
+        ),
+    ],
+)
+def test_a_secret_whose_member_comes_again_does_not_stay(sent: bytes, kept: bytes) -> None:
+    assert scrubbed(sent, {"token", "key_*"}) == kept
+
+
+@pytest.mark.parametrize("sent", [b'{"token" : null}', b'{"token": "***", "a":"\\"token\\": 1"}'])
+def test_where_a_secret_has_no_value_raw_stays_as_it_was_sent(sent: bytes) -> None:
+    assert scrubbed(sent, {"token"}) is sent
