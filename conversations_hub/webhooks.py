@@ -29,7 +29,7 @@ from .signing._delivery import Body, Headers, Received, header_pairs, viewed
 from .signing.webhooks import TOLERANCE, Claim, Scheme
 from .wire import check_id
 
-__all__ = ["Body", "Event", "EventKind", "Headers", "Secrets", "verify"]
+__all__ = ["Body", "Event", "EventKind", "Headers", "Secrets", "read_verified", "verify"]
 
 Secrets = str | Secret | Sequence[str | Secret]
 """The signing secret, or several during rotation."""
@@ -97,7 +97,33 @@ def verify(
         _check_age(provider, claim, now, most_age)
         if not any(_matches(provider, signed, claim, key) for key in keys):
             raise _refusal(provider, 401, "signature mismatch: is this the secret of this endpoint?")
-    return _events(adapter, webhook, received, signed)
+    members = signed.signed_members if signed else None
+    return _events(adapter, webhook, received, verified=signed is not None, members=members)
+
+
+def read_verified(
+    provider: str | Adapter,
+    body: bytes,
+    *,
+    content_type: str | None = None,
+    verified: bool,
+    signed_members: tuple[str, ...] | None = None,
+) -> list[Event]:
+    """Return the events of a delivery that `verify` accepted before, such as one that was stored.
+
+    `content_type` is that of the delivery; `verified` and `signed_members` are what its events said then.
+
+    Raises:
+        WebhookError: it cannot be read.
+        UnsupportedError: the provider has no webhooks.
+    """
+    adapter = load(provider) if isinstance(provider, str) else provider
+    if adapter.webhook is None:
+        raise UnsupportedError(f"{adapter.name} has no webhooks", provider=adapter.name)
+    headers = {} if content_type is None else {"content-type": content_type}
+    return _events(
+        adapter, adapter.webhook, Received(headers=headers, body=body), verified=verified, members=signed_members
+    )
 
 
 def _check_arguments(now: object, scheme: object, url: object) -> None:
@@ -204,10 +230,13 @@ def _check_age(provider: str, claim: Claim, now: datetime, tolerance: float) -> 
         raise _refusal(provider, 401, f"it was signed {when}: more than {tolerance:g} s from now")
 
 
-def _events(adapter: Adapter, webhook: Webhook, received: Received, signed: Scheme | None) -> list[Event]:
+def _events(
+    adapter: Adapter, webhook: Webhook, received: Received, *, verified: bool, members: tuple[str, ...] | None
+) -> list[Event]:
     try:
         body = _fields(received.form) if webhook.forms and received.form else well_formed(received.body)[0]
-        return [_own(event, adapter, signed) for event in webhook.events(body)]
+        told = [_own(event, adapter) for event in webhook.events(body)]
+        return [msgspec.structs.replace(event, verified=verified, signed_members=members) for event in told]
     except HubError as error:
         reason = error.reason
     except Exception as bug:  # noqa: BLE001  (an unreadable delivery must not look like our outage)
@@ -223,7 +252,7 @@ def _fields(form: Iterable[tuple[str, str]]) -> bytes:
     return msgspec.json.encode({name: values if values[1:] else values[0] for name, values in fields.items()})
 
 
-def _own(event: Event, adapter: Adapter, signed: Scheme | None) -> Event:
+def _own(event: Event, adapter: Adapter) -> Event:
     resource = event.resource or adapter.main
     id, conversation = event.conversation_id, event.conversation
     return msgspec.structs.replace(
@@ -232,6 +261,4 @@ def _own(event: Event, adapter: Adapter, signed: Scheme | None) -> Event:
         conversation_id=None if id is None else adapter.id_for_all(resource, check_id(id)),
         conversation=None if conversation is None else stamp(conversation, adapter, resource),
         analysis=event.analysis and without_secrets_in_analysis(event.analysis, adapter.secret_fields),
-        verified=signed is not None,
-        signed_members=signed.signed_members if signed else None,
     )

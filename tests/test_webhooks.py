@@ -37,7 +37,7 @@ from conversations_hub.signing.webhooks import (
     shared_secret,
 )
 from conversations_hub.testing import Simulator
-from conversations_hub.webhooks import verify
+from conversations_hub.webhooks import read_verified, verify
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 BODY = json.dumps(
@@ -831,3 +831,18 @@ def test_a_message_without_the_body_does_not_cover_it() -> None:
     made = hmac.digest(KEY.encode(), STAMP.encode(), "sha256").hex()
     [event] = _verify(headers={"x-signature": made, "x-time": STAMP}, secret=KEY, scheme=scheme)
     assert (event.verified, event.protected, event.signed_members) == (True, False, ())
+
+
+@pytest.mark.usefixtures("_published")
+def test_what_was_verified_and_kept_is_read_again_as_it_was() -> None:
+    assert read_verified("tavus", BODY, verified=True) == _verify()
+    part = b'{"status": "completed", "call": {"call_id": "call-1"}}'
+    assert read_verified("by-member", part, verified=True, signed_members=("call.call_id",)) == _by_member(part)
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    unsigned = verify("by-url", FORM, form, None, NOW, insecure_accept_unsigned=True)
+    assert read_verified("by-url", FORM, content_type=form["content-type"], verified=False) == unsigned
+    with pytest.raises(WebhookError) as caught:
+        read_verified("tavus", b"{", verified=True)
+    assert caught.value.status == 400
+    with pytest.raises(UnsupportedError):
+        read_verified("voiceable", BODY, verified=True)

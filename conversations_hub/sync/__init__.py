@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from .._moved import moved
+from ._delivery import Delivery
+from ._inbox import Inbox
+from ._inbox_file import DeliveryState, Due, InboxStatus, KeptEvent
 from ._ingest import ingest
 from ._plan import AccountPlan, Failure, Sample, plan
 from ._reconcile import reconciled
@@ -14,7 +17,13 @@ from ._watch import watch
 __all__ = [
     "AccountPlan",
     "AccountSyncReport",
+    "Delivery",
+    "DeliveryState",
+    "Due",
     "Failure",
+    "Inbox",
+    "InboxStatus",
+    "KeptEvent",
     "RecordingsReport",
     "Sample",
     "SyncReport",
