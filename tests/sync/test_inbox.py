@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, closing, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +16,7 @@ import pytest
 from conversations_hub.errors import ConfigurationError, InvalidRefError, StoreError
 from conversations_hub.events import EventKind
 from conversations_hub.sync import Delivery, Due, Inbox
-from conversations_hub.sync._inbox_file import InboxFile
+from conversations_hub.sync._inbox_file import InboxFile, _connected  # pyright: ignore[reportPrivateUsage]
 
 from ..support.clock import NOW
 from ..support.deliveries import delivery
@@ -47,6 +47,37 @@ def files(path: Path) -> list[Path]:
 async def counts(inbox: Inbox) -> tuple[int, int, int]:
     status = await inbox.status()
     return status.new, status.done, status.dead
+
+
+class Disk:
+    """A connection to the file whose commits can be made to fail."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.code: int | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.connection, name)
+
+    def execute(self, statement: str, values: Any = ()) -> sqlite3.Cursor:
+        if statement == "COMMIT" and self.code is not None:
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = self.code
+            raise error
+        return self.connection.execute(statement, values)
+
+
+@pytest.fixture
+def disks(monkeypatch: pytest.MonkeyPatch) -> list[Disk]:
+    """Return the connections of the inboxes that are opened."""
+    found: list[Disk] = []
+
+    def connected(path: Path) -> Disk:
+        found.append(Disk(_connected(path)))
+        return found[-1]
+
+    monkeypatch.setattr("conversations_hub.sync._inbox_file._connected", connected)
+    return found
 
 
 # each once
@@ -117,13 +148,12 @@ async def test_deliveries_that_come_together_are_committed_together(
         assert database.execute("SELECT count(*) FROM deliveries").fetchone() == (64,)
 
 
-async def test_every_commit_waits_for_the_disk(path: Path) -> None:
-    async with Inbox(path) as inbox:
-        assert inbox._file is not None
-        connection = inbox._file._connection
-        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
-        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    assert not path.with_name(f"{path.name}-wal").exists()
+async def test_every_commit_waits_for_the_disk(path: Path, disks: list[Disk]) -> None:
+    async with Inbox(path):
+        [disk] = disks
+        assert disk.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+        assert disk.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert files(path) == [path, path.with_name(f"{path.name}.lock")]
 
 
 async def test_a_sender_that_goes_away_does_not_take_its_delivery_along(path: Path) -> None:
@@ -136,62 +166,36 @@ async def test_a_sender_that_goes_away_does_not_take_its_delivery_along(path: Pa
     assert column(path, "event") == ["e1"]
 
 
-async def test_a_full_disk_refuses_until_there_is_room(path: Path) -> None:
+async def test_a_full_disk_refuses_until_there_is_room(path: Path, disks: list[Disk]) -> None:
     async with Inbox(path) as inbox:
-        assert inbox._file is not None
-        (pages,) = inbox._file._connection.execute("PRAGMA page_count").fetchone()
-        inbox._file._connection.execute(f"PRAGMA max_page_count = {pages}")
-        large = delivery("e1", body=os.urandom(2**16))
-        for _ in range(2):
-            with pytest.raises(StoreError, match="full"):
-                await inbox.keep(large)
-        inbox._file._connection.execute(f"PRAGMA max_page_count = {pages + 1000}")
-        await inbox.keep(large)
+        [disk] = disks
+        (pages,) = disk.execute("PRAGMA page_count").fetchone()
+        disk.execute(f"PRAGMA max_page_count = {pages}")
+        large = [delivery(f"e{number}", body=os.urandom(2**16)) for number in range(3)]
+        outcomes = await asyncio.gather(*map(inbox.keep, large), return_exceptions=True)
+        assert ["full" in str(outcome) for outcome in outcomes] == [True] * 3
+        with pytest.raises(StoreError, match="full"):
+            await inbox.keep(large[0])
+        disk.execute(f"PRAGMA max_page_count = {pages + 1000}")
+        await inbox.keep(large[0])
         assert await counts(inbox) == (1, 0, 0)
 
 
-class Broken:
-    """A connection whose commits fail."""
-
-    def __init__(self, connection: sqlite3.Connection, code: int) -> None:
-        self._connection = connection
-        self._code = code
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._connection, name)
-
-    def execute(self, statement: str, values: Iterable[Any] = ()) -> sqlite3.Cursor:
-        if statement == "COMMIT":
-            error = sqlite3.OperationalError("disk I/O error")
-            error.sqlite_errorcode = self._code
-            raise error
-        return self._connection.execute(statement, values)  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize("code", [sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_CORRUPT])
-async def test_after_a_failure_of_the_disk_nothing_is_kept_until_it_is_opened_again(path: Path, code: int) -> None:
+async def test_after_a_failure_of_the_disk_nothing_is_kept_until_it_is_opened_again(
+    path: Path, code: int, disks: list[Disk]
+) -> None:
     async with Inbox(path) as inbox:
         await inbox.keep(delivery("e1"))
-        assert inbox._file is not None
-        sound = inbox._file._connection
-        inbox._file._connection = Broken(sound, code)  # type: ignore[assignment]
+        disks[0].code = code
         with pytest.raises(StoreError, match="disk I/O error"):
             await inbox.keep(delivery("e2"))
-        inbox._file._connection = sound
+        disks[0].code = None
         with pytest.raises(StoreError, match="the disk failed"):
             await inbox.keep(delivery("e3"))
     async with Inbox(path) as inbox:
         await inbox.keep(delivery("e3"))
     assert column(path, "event") == ["e1", "e3"]
-
-
-async def test_each_sender_of_a_failed_commit_hears_of_it(path: Path) -> None:
-    async with Inbox(path) as inbox:
-        assert inbox._file is not None
-        inbox._file._connection.execute("PRAGMA max_page_count = 1")
-        large = [delivery(f"e{number}", body=os.urandom(2**16)) for number in range(3)]
-        outcomes = await asyncio.gather(*map(inbox.keep, large), return_exceptions=True)
-        assert [type(outcome) for outcome in outcomes] == [StoreError] * 3
 
 
 def _keep_some(path: str, first: int) -> None:
