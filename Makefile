@@ -24,7 +24,7 @@ help:
 	@echo "make lowest       run the tests with the lowest"
 	@echo "make matrix       run the tests on every CPython from 3.11 up that is installed here"
 	@echo "make nightly      run the tests that take minutes"
-	@echo "make web          try conversations in FastAPI, Starlette and Litestar, and the gateway with schemathesis"
+	@echo "make web          try FastAPI, Starlette, Litestar, Quart and Django: answers and webhooks; and the gateway with schemathesis"
 	@echo "make browser      try the page of \`serve\` in a headless Chromium"
 	@echo "make outside      try the adapters against the providers' specifications and SDKs, and what formats write"
 	@echo "                  in programs of others (needs Node.js, Python 3.12, espeak-ng)"
@@ -91,7 +91,7 @@ browser: set-up
 	@.ci/browser
 
 web: .venv-web/made
-	$(WEB) -m pytest -q tests/docs/test_embedding_page.py tests/serve/test_openapi.py
+	$(WEB) -m pytest -q tests/docs/test_embedding_page.py tests/serve/test_in_frameworks.py tests/serve/test_openapi.py
 
 outside: .venv-outside/made
 	$(OUTSIDE) -m pytest -q -m outside -s

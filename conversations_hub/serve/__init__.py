@@ -1,6 +1,11 @@
-"""The web: a service over a store, its changes for other systems, and a hub in an application of your own.
+"""The web: webhooks in, a service over a store, its changes for other systems, and a hub in an application of your own.
 
-Who has a token reads conversations, and nobody changes any:
+A receiver keeps each delivery before it acknowledges it:
+
+    receiver = Receiver({"retell-eu": Endpoint("retell", account="eu", secrets=[secret])}, keep=inbox.keep)
+    app.mount("/hooks", receiver)  # POST /hooks/retell-eu
+
+Of a store, who has a token reads conversations, and nobody changes any:
 
     from aiohttp import web
     from conversations_hub.serve import Tokens, gateway
@@ -14,24 +19,35 @@ Who has a token reads conversations, and nobody changes any:
 
 from __future__ import annotations
 
+from ..sync import Delivery, Inbox
 from ._embedding import hub_lifespan, hub_of, problems
+from ._endpoint import Endpoint
 from ._forward import ForwardReport, forward
 from ._gateway import gateway
+from ._mounting import hooks_app, under
 from ._outbox import Outbox, TargetStatus
+from ._receiver import Answer, Receiver
 from ._target import ForwardTarget
 from ._tokens import Scope, Token, Tokens
 
 __all__ = [
+    "Answer",
+    "Delivery",
+    "Endpoint",
     "ForwardReport",
     "ForwardTarget",
+    "Inbox",
     "Outbox",
+    "Receiver",
     "Scope",
     "TargetStatus",
     "Token",
     "Tokens",
     "forward",
     "gateway",
+    "hooks_app",
     "hub_lifespan",
     "hub_of",
     "problems",
+    "under",
 ]
