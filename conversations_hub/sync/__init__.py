@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from .._moved import moved
+from ..stores._reconcile import reconciled
 from ._delivery import Delivery
 from ._inbox import Inbox
 from ._inbox_file import DeliveryState, Due, InboxStatus, KeptEvent
 from ._ingest import ingest
 from ._plan import AccountPlan, Failure, Sample, plan
-from ._reconcile import reconciled
 from ._recordings import RecordingsReport, download_recordings
 from ._report import AccountSyncReport, SyncReport, Walked
 from ._run import sync

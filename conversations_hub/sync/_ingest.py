@@ -14,10 +14,10 @@ from ..redaction import Redact
 from ..schema import Conversation
 from ..stores._insert import put
 from ..stores._reader import ReadableStore
+from ..stores._reconcile import reconciled
 from ..stores._store import Written
-from ._reconcile import reconciled
 
-__all__ = ["ingest"]
+__all__ = ["ingest", "of_account"]
 
 
 async def ingest(
@@ -42,14 +42,15 @@ async def ingest(
         except (NotFoundError, UnsupportedError):
             if told is None or not event.protected:
                 raise
-    told = _of_account(told, account, keep_raw=hub.keep_raw)
+    told = of_account(told, account, keep_raw=hub.keep_raw)
     stored = await asyncio.to_thread(_stored, store, ref)
     if stored is not None:
         told = reconciled(stored, told, fetched=fetched)
     return await put(store, told, redact=redact)
 
 
-def _of_account(one: Conversation, account: str, *, keep_raw: bool) -> Conversation:
+def of_account(one: Conversation, account: str, *, keep_raw: bool) -> Conversation:
+    """Return what a webhook brought of a conversation as one of the hub's account."""
     named = msgspec.structs.replace(one, account=account, raw=one.raw if keep_raw else None)
     recordings = tuple(msgspec.structs.replace(recording, ref=named.ref) for recording in named.recordings)
     return msgspec.structs.replace(named, recordings=recordings)

@@ -83,7 +83,10 @@ def test_nothing_gets_thinner(stored: Conversation, told: Conversation, fetched:
     assert (found.analysis is None) == (stored.analysis is None and told.analysis is None)
     assert len(found.recordings) >= max(len(stored.recordings), len(told.recordings))
     assert bool(found.transcript) == bool(stored.transcript or told.transcript)
-    if not (fetched and told.is_finished):
+    is_newer = told.updated_at is not None and stored.updated_at is not None and told.updated_at > stored.updated_at
+    if fetched and (told.is_finished or is_newer):
+        assert found.status is told.status
+    else:
         assert found.is_finished == (stored.is_finished or told.is_finished)
         assert len(found.transcript or ()) >= min(len(stored.transcript or ()), len(told.transcript or ()))
         turned = reconciled(told, stored)  # in any order
@@ -97,6 +100,14 @@ def test_what_was_corrected_at_the_provider_replaces_what_is_stored_though_it_is
     assert reconciled(stored, corrected).transcript == stored.transcript  # an event may be older
     truncated = version("Hello.", state=TranscriptState.TRUNCATED)
     assert reconciled(stored, truncated, fetched=True).transcript == stored.transcript
+
+
+def test_what_was_opened_again_at_the_provider_is_open() -> None:
+    ended = version("Hello.", updated_at=NOW)
+    opened = version("Hello.", "Still there?", status=Status.IN_PROGRESS, updated_at=NOW + timedelta(days=1))
+    assert reconciled(ended, opened, fetched=True) == opened
+    earlier = msgspec.structs.replace(opened, updated_at=NOW - timedelta(days=1))
+    assert reconciled(ended, earlier, fetched=True).is_finished  # it was fetched before the end
 
 
 @pytest.mark.parametrize("state", [TranscriptState.RESTRICTED, TranscriptState.UNAVAILABLE])

@@ -49,6 +49,7 @@ _METADATA: Final = (
     "related_ids",
     "agent_name",
     "provider_end_reason",
+    "told",
 )
 
 

@@ -10,7 +10,6 @@ from functools import partial
 from hashlib import sha256
 from heapq import merge
 from itertools import chain, groupby, islice
-from math import inf
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
@@ -37,7 +36,8 @@ from ._finding import Source, check_stars, find
 from ._pages import newest_first, page
 from ._query import Query, parsed, snippet
 from ._status import status
-from ._tables import CONVERSATION, PARTICIPANT, RECORDING, TURN, conversation_of, instant_text, recording_of
+from ._tables import CONVERSATION, RECORDING, instant_text, recording_of
+from ._whole import finite, with_parts
 from ._writer import Writer
 
 __all__ = ["SQLiteReader"]
@@ -415,17 +415,13 @@ class SQLiteReader:
     def _whole(self, row: Sequence[Any]) -> Conversation:
         _, key, *columns = row
         with using(self.path):
-            return conversation_of(columns, *(self._parts(table, names, key) for table, names in _PARTS))
-
-    def _parts(self, table: str, names: Sequence[str], key: int) -> list[Sequence[Any]]:
-        question = f"SELECT {', '.join(names)} FROM {table} WHERE conversation = ? ORDER BY position"
-        return [_finite(row) for row in self._connection.execute(question, (key,)).fetchall()]
+            return with_parts(self._connection, key, columns)
 
     def _ask(self, question: str, values: Sequence[Any], make: Callable[[Sequence[Any]], T]) -> Iterator[T]:
         """Yield the result of `make` for each row; raise `StoreError` for anything wrong with one."""
         with using(self.path):
             for row in self._connection.execute(question, values):
-                yield make(_finite(row))
+                yield make(finite(row))
 
 
 _IDENTITY: Final = (
@@ -446,7 +442,6 @@ _ERASED: Final = (
     "SELECT revision, digest FROM erased WHERE (revision, digest) > (?, ?) AND revision <= ? ORDER BY revision, digest"
 )
 _AGE: Final = itemgetter(0, 1)  # of a row
-_PARTS: Final = (("turns", TURN), ("participants", PARTICIPANT), ("recordings", RECORDING))
 _FOUND: Final = "provider, account, id, at, title, turns.position, role, start, turns.text"
 _JOINED: Final = " JOIN conversations ON conversations.key = turns.conversation"
 _INDEXED: Final = Source(
@@ -459,12 +454,6 @@ _INDEXED: Final = Source(
 _UNINDEXED: Final = Source(tables=f" FROM turns{_JOINED}", match="holds(turns.text, ?)", key="turns.key", rank=None)
 
 # how rows are read; invalid values raise one of `UNREADABLE`
-
-
-def _finite(row: Sequence[Any]) -> Sequence[Any]:
-    if inf in row or -inf in row:  # SQLite can hold infinity, JSON cannot
-        raise ValueError
-    return row
 
 
 def _text(row: Sequence[Any]) -> str:

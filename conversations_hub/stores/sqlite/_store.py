@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from ...errors import StoreError
+from ...schema import Conversation
 from .._store import MADE, Checkpoint, Entry, StoredVersion, Written
 from .._thread import Thread
 from ._connection import using
@@ -31,6 +33,7 @@ class SQLiteStore:
         self.path: Path = Path(path)
         self._thread = Thread()
         self._writer: Writer | None = None
+        self._is_shared = False
 
     def exists(self) -> bool:
         """See `ReadableStore.exists`."""
@@ -45,7 +48,26 @@ class SQLiteStore:
         await self._do(partial(self._take, terms))
 
     def _take(self, terms: Mapping[str, str]) -> None:
-        self._writer = Writer(self.path, {name: terms[name] for name in MADE if name in terms})
+        made = {name: terms[name] for name in MADE if name in terms}
+        if self._is_shared and self._writer is not None and not self._writer.has_failed:
+            self._writer.check_made(made)
+            return
+        self._release()
+        self._writer = Writer(self.path, made)
+
+    @asynccontextmanager
+    async def shared(self) -> AsyncGenerator[None]:
+        """Keep it open for several runs at once in this process, such as a sync and a drain, and lock out others.
+
+        Their `open` and `close` then only check their options, and open it again after a failed commit.
+        """
+        try:
+            await self.open({})
+            self._is_shared = True
+            yield
+        finally:
+            self._is_shared = False
+            await self.close()
 
     async def progress(self, account: str) -> Checkpoint:
         """See `Store.progress`."""
@@ -61,10 +83,20 @@ class SQLiteStore:
 
     async def commit(self, account: str, entries: Sequence[Entry], progress: Checkpoint) -> Written:
         """See `Store.commit`."""
-        writer = self._open_writer()
-        if writer.has_failed:  # a later commit would store a checkpoint that was never reached
-            raise StoreError(f"{self.path}: a commit failed. Open the store again")
-        return await self._do(partial(writer.commit, account, entries, progress))
+        return await self._do(partial(self._sound_writer().commit, account, entries, progress))
+
+    async def put_told(self, account: str, *, told: Conversation | None, fetched: Conversation | None) -> Written:
+        """Write what webhooks told of a conversation, and what was fetched then; both are redacted.
+
+        What they told is kept beside the conversation and added to every later fetch, also by a sync, because no fetch
+        may say it. Nothing that is stored gets thinner, and what was erased does not come back. The write survives a
+        power loss.
+        """
+        return await self._do(partial(self._sound_writer().put, account, told=told, fetched=fetched))
+
+    async def told_since(self, account: str, since: datetime) -> tuple[int, int]:
+        """Return how many finished conversations since an instant webhooks told of, and how many only lists showed."""
+        return await self._do(partial(self._open_writer().told_since, account, since))
 
     async def vanished(self, account: str, listed: Collection[str], now: datetime) -> Sequence[str]:
         """See `Store.vanished`."""
@@ -75,6 +107,8 @@ class SQLiteStore:
 
     async def close(self) -> None:
         """See `Store.close`."""
+        if self._is_shared:
+            return
         await self._thread.end(partial(_run, self.path, self._release))
 
     def _release(self) -> None:
@@ -86,6 +120,12 @@ class SQLiteStore:
         if self._writer is None:
             raise StoreError("the store is not open")
         return self._writer
+
+    def _sound_writer(self) -> Writer:
+        writer = self._open_writer()
+        if writer.has_failed:  # a later commit would store a checkpoint that was never reached
+            raise StoreError(f"{self.path}: a commit failed. Open the store again")
+        return writer
 
     async def _do(self, work: Callable[[], T]) -> T:
         return await self._thread.do(partial(_run, self.path, work))

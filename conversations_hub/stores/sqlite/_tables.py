@@ -163,7 +163,7 @@ CREATE TABLE conversations (
     tags TEXT, metadata TEXT, links TEXT, related_ids TEXT, estimated TEXT, issues TEXT,
     raw BLOB,
     vanished_at TEXT, -- when a completely walked list no longer showed it
-    told TEXT, -- what webhooks said about it, as JSON; not filled yet
+    told TEXT, -- what webhooks said about it beyond what was fetched, as JSON; null: no webhook brought it
     revision INTEGER NOT NULL DEFAULT 0, -- revision of the store when this row was last written
     UNIQUE (provider, account, id)
 );

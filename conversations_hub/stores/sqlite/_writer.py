@@ -9,14 +9,16 @@ from datetime import datetime
 from functools import cache
 from itertools import count, repeat
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, NamedTuple, cast
 
 import msgspec
 
 from ..._files.lock import Lock
 from ..._files.opening import own_path
-from ...schema import Conversation, TranscriptTurn
+from ...schema import Conversation, Status, TranscriptTurn
 from .._erasure import Receipt, remove_recordings
+from .._fingerprint import fingerprint
+from .._reconcile import beyond, is_thinner, reconciled
 from .._store import ERASED, Checkpoint, Entry, StoredVersion, Written, check_made
 from .._untrusted import instant_of
 from ._connection import connect, has_index, has_text_search
@@ -39,6 +41,8 @@ from ._tables import (
     recording_rows,
     turn_columns,
 )
+from ._told import told_of, told_text
+from ._whole import whole
 
 __all__ = ["Writer"]
 
@@ -59,7 +63,7 @@ class Writer:
             self._prepare()
             self._has_index = has_index(self._connection)
             if made:
-                self._check_made(path, made)
+                self.check_made(made)
             if self._connection.execute("SELECT 1 FROM store WHERE name = 'unclean'").fetchone():
                 clean(self._connection, with_index=self._has_index)  # an erasure was interrupted
             held.pop_all()
@@ -82,10 +86,11 @@ class Writer:
             migrate(self._connection, with_index=has_text_search(self._connection))
         execute("PRAGMA foreign_keys = ON")
 
-    def _check_made(self, path: Path, made: Mapping[str, str]) -> None:
+    def check_made(self, made: Mapping[str, str]) -> None:
+        """Note a run's values for the options in `MADE`; raise `StoreError` if the store was made with others."""
         row = self._connection.execute("SELECT value FROM store WHERE name = 'made'").fetchone()
         before = {} if row is None else msgspec.json.decode(row[0], type=dict[str, str])
-        check_made(path, before, made)
+        check_made(self._path, before, made)
         if row is None:
             text = msgspec.json.encode(made).decode()
             self._connection.execute("INSERT INTO store VALUES ('made', ?)", (text,))
@@ -186,44 +191,99 @@ class Writer:
             raise
 
     def commit(self, account: str, entries: Sequence[Entry], progress: Checkpoint) -> Written:
-        """See `Store.commit`."""
-        keys, contents = self._find(account, [entry.conversation.id for entry in entries])
-        known = [entry for entry in entries if entry.conversation.id in keys]
-        new = [entry for entry in entries if entry.conversation.id not in keys]
+        """See `Store.commit`. What webhooks told of a conversation is added to what was fetched."""
+        found = self._find(account, [entry.conversation.id for entry in entries])
+        entries = [self._with_told(entry, found.get(entry.conversation.id)) for entry in entries]
+        new = [entry for entry in entries if entry.conversation.id not in found]
         erased = self._erased(account, [entry.conversation.id for entry in new])
         if erased:
-            new = [entry for entry in new if entry.conversation.id not in erased]
-        updated = [entry for entry in known if contents[entry.conversation.id] != entry.kept.content_hash]
+            entries = [entry for entry in entries if entry.conversation.id not in erased]
         with self._writing() as revision:
-            for entry in updated:
-                self._clear(keys[entry.conversation.id], entry, revision)
-            keys |= {entry.conversation.id: self._insert(entry, revision) for entry in new}
-            self._add_parts([(keys[entry.conversation.id], entry.conversation) for entry in updated + new])
-            self._connection.executemany(
-                _REMEMBER, [(keys[entry.conversation.id], *_remembered(entry.kept)) for entry in known + new]
-            )
+            written = self._write(entries, found, revision)
             text = msgspec.json.encode(progress).decode()
             self._connection.execute("INSERT OR REPLACE INTO accounts VALUES (?, ?)", (account, text))
+        return written
+
+    def put(self, account: str, *, told: Conversation | None, fetched: Conversation | None) -> Written:
+        """See `SQLiteStore.put_told`."""
+        one = fetched or told
+        if one is None:
+            return Written()
+        found = self._find(account, [one.id])
+        before = self._kept(account, "AND id = ?", (one.id,)).get(one.id) or StoredVersion(b"", b"", None)
+        stored: Conversation | None = None
+        if one.id in found:
+            there = found[one.id]
+            stored = msgspec.structs.replace(whole(self._connection, there.key), issues=())
+            told = _both(told_of(there.told, one), told)
+        elif self._erased(account, [one.id]):
+            return Written()
+        entry = _entry(stored, told, fetched, before)
+        self._connection.execute("PRAGMA synchronous = FULL")  # it is not delivered again
+        try:
+            with self._writing() as revision:
+                written = self._write([entry], found, revision)
+                text = told_text(told if told is None or fetched is None else beyond(told, fetched))
+                self._connection.execute(
+                    "UPDATE conversations SET told = ? WHERE provider = ? AND account = ? AND id = ?",
+                    (text, *account.split("/", 1), one.id),
+                )
+        finally:
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+        return written
+
+    def told_since(self, account: str, since: datetime) -> tuple[int, int]:
+        """See `SQLiteStore.told_since`."""
+        by_webhook, by_poll = self._connection.execute(
+            "SELECT count(told), count(*) - count(told) FROM conversations WHERE provider = ? AND account = ?"
+            f" AND at >= ? AND status IN ({', '.join('?' * len(_FINISHED))})",
+            (*account.split("/", 1), instant_text(since), *_FINISHED),
+        ).fetchone()
+        return by_webhook, by_poll
+
+    def _with_told(self, entry: Entry, there: _Found | None) -> Entry:
+        """Return an entry with what webhooks told of it; a fetch that is older than the stored version adds nothing."""
+        if there is None or there.told is None or there.content == entry.kept.content_hash:
+            return entry
+        one = entry.conversation
+        told = told_of(there.told, one)
+        merged = one if told is None else _completed(told, one)
+        if is_thinner(merged, status=there.status, turns=there.turns, updated_at=there.updated_at):
+            merged = reconciled(whole(self._connection, there.key), merged, fetched=True)
+        return Entry(merged, msgspec.structs.replace(entry.kept, content_hash=fingerprint(merged)))
+
+    def _write(self, entries: Sequence[Entry], found: Mapping[str, _Found], revision: int) -> Written:
+        """Write the entries whose content is not stored, and what is remembered of all."""
+        known = [entry for entry in entries if entry.conversation.id in found]
+        new = [entry for entry in entries if entry.conversation.id not in found]
+        updated = [entry for entry in known if found[entry.conversation.id].content != entry.kept.content_hash]
+        keys = {id: each.key for id, each in found.items()}
+        for entry in updated:
+            self._clear(keys[entry.conversation.id], entry, revision)
+        keys |= {entry.conversation.id: self._insert(entry, revision) for entry in new}
+        self._add_parts([(keys[entry.conversation.id], entry.conversation) for entry in updated + new])
+        self._connection.executemany(
+            _REMEMBER, [(keys[entry.conversation.id], *_remembered(entry.kept)) for entry in known + new]
+        )
         return Written(len(new), len(updated), len(known) - len(updated))
 
-    def _find(self, account: str, ids: Sequence[str]) -> tuple[dict[str, int], dict[str, bytes | None]]:
-        """Return the keys and the content fingerprints of those that are in the store, by id.
-
-        A fingerprint is None if another tool deleted what is remembered of the conversation.
-        """
+    def _find(self, account: str, ids: Sequence[str]) -> dict[str, _Found]:
+        """Return what is known of those that are in the store, by id."""
         provider, _, name = account.partition("/")
-        keys: dict[str, int] = {}
-        contents: dict[str, bytes | None] = {}
+        found: dict[str, _Found] = {}
         for begin in range(0, len(ids), _MOST_VALUES):
             some = ids[begin : begin + _MOST_VALUES]
             rows = self._connection.execute(
-                "SELECT id, key, content_print FROM conversations LEFT JOIN remembered ON conversation = key"
+                "SELECT id, key, content_print, told, status, turns, updated_at"
+                " FROM conversations LEFT JOIN remembered ON conversation = key"
                 f" WHERE provider = ? AND account = ? AND id IN ({', '.join('?' * len(some))})",
                 (provider, name, *some),
             )
-            for id, key, content in rows:
-                keys[id], contents[id] = key, content
-        return keys, contents
+            found |= {
+                id: _Found(key, content, told, status, turns, _instant(updated_at))
+                for id, key, content, told, status, turns, updated_at in rows
+            }
+        return found
 
     def _insert(self, entry: Entry, revision: int) -> int:
         """Add a conversation without its parts, and return its key."""
@@ -255,6 +315,46 @@ class Writer:
             columns = turn_columns(turns)
             numbered = zip(repeat(key), count(), *columns.values())
             self._connection.executemany(_insert_into("turns", ("conversation", "position", *columns)), numbered)
+
+
+class _Found(NamedTuple):
+    """What is known of a stored conversation."""
+
+    key: int
+    content: bytes | None
+    """Its fingerprint; None if another tool deleted what is remembered of it."""
+    told: str | None
+    status: str
+    turns: int | None
+    updated_at: datetime | None
+
+
+_FINISHED: Final = tuple(status.value for status in Status if status.is_finished)
+
+
+def _both(before: Conversation | None, told: Conversation | None) -> Conversation | None:
+    return reconciled(before, told) if before is not None and told is not None else before or told
+
+
+def _completed(told: Conversation, fetched: Conversation) -> Conversation:
+    """Return what was fetched, with what only webhooks told; issues and `raw` are those of the fetch."""
+    found = reconciled(msgspec.structs.replace(told, issues=()), fetched, fetched=True)
+    return msgspec.structs.replace(found, raw=fetched.raw)
+
+
+def _entry(
+    stored: Conversation | None, told: Conversation | None, fetched: Conversation | None, before: StoredVersion
+) -> Entry:
+    """Return what to write of a conversation that webhooks told of, and that was fetched if they said enough."""
+    found = fetched or told
+    if fetched is not None and told is not None:
+        found = _completed(told, fetched)
+    if stored is not None:
+        found = reconciled(stored, found, fetched=fetched is not None) if found is not None else stored
+    if found is None:
+        raise AssertionError("unreachable")
+    failing_since = before.failing_since if fetched is None else None
+    return Entry(found, msgspec.structs.replace(before, content_hash=fingerprint(found), failing_since=failing_since))
 
 
 def _remembered(kept: StoredVersion) -> tuple[Any, ...]:

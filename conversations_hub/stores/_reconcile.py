@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
 from .._merging import merge
 from ..schema import Conversation, Issue, Status, TranscriptState
 
-__all__ = ["reconciled"]
+__all__ = ["UNSAID", "beyond", "is_thinner", "reconciled"]
 
 _PHASES: Final = {
     Status.UNKNOWN: 0,
@@ -30,6 +30,13 @@ _NOTHING: Final = -2  # less than any state of a transcript that is there
 _GONE: Final = frozenset({TranscriptState.RESTRICTED, TranscriptState.UNAVAILABLE})
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
+UNSAID: Final = {
+    name: getattr(Conversation(provider="", id=""), name)
+    for name in Conversation.__struct_fields__
+    if name not in {"provider", "account", "id"}
+}
+"""The values of fields that a conversation says nothing in, by name."""
+
 _NO_LONGER: Final = Issue("get", "no longer at the provider")
 
 
@@ -38,11 +45,11 @@ def reconciled(stored: Conversation, told: Conversation, *, fetched: bool = Fals
 
     The version that is further on is kept, else the stored one, and what only the other one has is added. The fuller
     transcript stays, with its state and its participants. `fetched` says that `told` is what the provider returns now:
-    once the conversation has finished, its transcript then replaces the stored one even if it is shorter, because
-    providers correct transcripts; but a transcript that is restricted or gone at the provider stays, with an issue that
-    says so.
+    once the conversation has finished, or was changed since the stored version, its transcript then replaces the stored
+    one even if it is shorter, because providers correct transcripts; but a transcript that is restricted or gone at the
+    provider stays, with an issue that says so.
     """
-    is_final = fetched and told.is_finished
+    is_final = fetched and (told.is_finished or _is_newer(told, stored.updated_at))
     base, other = (told, stored) if is_final or _rank(told) > _rank(stored) else (stored, told)
     # Both kept their provider's JSON; only that of the version that is kept describes it.
     without_raw = msgspec.structs.replace(other, raw=None)
@@ -56,6 +63,33 @@ def reconciled(stored: Conversation, told: Conversation, *, fetched: bool = Fals
     if is_final and speaks is stored and told.transcript_state in _GONE and _NO_LONGER not in merged.issues:
         changed["issues"] = (*merged.issues, _NO_LONGER)
     return msgspec.structs.replace(merged, **changed)
+
+
+def beyond(told: Conversation, fetched: Conversation) -> Conversation:
+    """Return of what webhooks told only what a fetch does not say, or says differently."""
+    changed: dict[str, Any] = {"raw": None, "issues": ()}
+    for name, nothing in UNSAID.items():
+        ours, theirs = getattr(told, name), getattr(fetched, name)
+        if ours == theirs:
+            changed[name] = nothing
+        elif isinstance(ours, dict):
+            members = cast("dict[str, Any]", ours).items()
+            changed[name] = {member: value for member, value in members if theirs.get(member) != value}
+    if fetched.transcript:
+        changed |= {"transcript": None, "transcript_state": TranscriptState.NOT_LOADED, "participants": ()}
+    return msgspec.structs.replace(told, **changed)
+
+
+def is_thinner(told: Conversation, *, status: str, turns: int | None, updated_at: datetime | None) -> bool:
+    """Whether a version says less than a stored one of this status, with so many turns: it is from an earlier fetch."""
+    has_ended = Status(status).is_finished
+    return bool(turns and not told.transcript) or (
+        has_ended and not told.is_finished and not _is_newer(told, updated_at)
+    )
+
+
+def _is_newer(told: Conversation, than: datetime | None) -> bool:
+    return told.updated_at is not None and than is not None and told.updated_at > than
 
 
 def _speaking(stored: Conversation, told: Conversation, *, is_final: bool) -> Conversation:
