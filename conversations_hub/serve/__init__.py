@@ -19,7 +19,7 @@ Of a store, who has a token reads conversations, and nobody changes any:
 
 from __future__ import annotations
 
-from ..sync import Delivery, Inbox
+from ..sync import Delivery, Inbox, drain
 from ._embedding import hub_lifespan, hub_of, problems
 from ._endpoint import Endpoint
 from ._forward import ForwardReport, forward
@@ -43,6 +43,7 @@ __all__ = [
     "TargetStatus",
     "Token",
     "Tokens",
+    "drain",
     "forward",
     "gateway",
     "hooks_app",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from .._moved import moved
 from ..stores._reconcile import reconciled
 from ._delivery import Delivery
+from ._drain import count_webhooks, drain
+from ._drain_report import AccountDrainReport, DrainReport
 from ._inbox import Inbox
 from ._inbox_file import DeliveryState, Due, InboxStatus, KeptEvent
 from ._ingest import ingest
@@ -15,10 +17,12 @@ from ._run import sync
 from ._watch import watch
 
 __all__ = [
+    "AccountDrainReport",
     "AccountPlan",
     "AccountSyncReport",
     "Delivery",
     "DeliveryState",
+    "DrainReport",
     "Due",
     "Failure",
     "Inbox",
@@ -28,7 +32,9 @@ __all__ = [
     "Sample",
     "SyncReport",
     "Walked",
+    "count_webhooks",
     "download_recordings",
+    "drain",
     "ingest",
     "plan",
     "reconciled",

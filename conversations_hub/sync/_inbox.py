@@ -146,8 +146,12 @@ class Inbox:
         parsed = [(ref.target.provider, ref.target.account or "default", ref.id) for ref in map(Ref.parse, refs)]
         return await self._do(partial(self._open().erase, parsed))
 
-    async def due(self, now: datetime, *, at_once: bool = False, most: int = 64) -> Sequence[Due]:
-        """Return the conversations that events came about, the longest waiting first.
+    async def accounts(self) -> Sequence[str]:
+        """Return the accounts that have new deliveries, as "provider/account"."""
+        return await self._do(self._open().accounts)
+
+    async def due(self, account: str, now: datetime, *, at_once: bool = False, most: int = 64) -> Sequence[Due]:
+        """Return the conversations of an account that events came about, the longest waiting first.
 
         The events of a conversation are gathered until none came for two seconds, for fifteen seconds at most, and
         mere updates for thirty seconds; with `at_once` they are not.
@@ -155,7 +159,7 @@ class Inbox:
         spans = dict.fromkeys(("quiet", "longest", "updates"), 0.0)
         if not at_once:
             spans = {"quiet": _QUIET, "longest": _LONGEST, "updates": _UPDATES}
-        return await self._do(partial(self._open().due, now, most=most, **spans))
+        return await self._do(partial(self._open().due, account, now, most=most, **spans))
 
     async def kept(self, due: Due) -> Sequence[KeptEvent]:
         """Return the new deliveries about a conversation, in the order in which they came."""

@@ -204,20 +204,27 @@ class InboxFile:
                 "INSERT OR IGNORE INTO accounts VALUES (?, ?, ?)", [(*who, at) for who, at in since.items()]
             )
 
-    def due(self, now: datetime, *, quiet: float, longest: float, updates: float, most: int) -> list[Due]:
+    def accounts(self) -> list[str]:
+        """Return the accounts that have new deliveries, as "provider/account"."""
+        rows = self._connection.execute("SELECT DISTINCT provider, account FROM deliveries WHERE state = 'new'")
+        return [f"{provider}/{account}" for provider, account in rows]
+
+    def due(self, account: str, now: datetime, *, quiet: float, longest: float, updates: float, most: int) -> list[Due]:
         """Return what is due, oldest first: no more events came for `quiet` seconds, or the first came `longest` ago.
 
         Updates alone are due `updates` seconds after the first.
         """
+        provider, _, name = account.partition("/")
         moments = (instant_text(earlier(now, timedelta(seconds=span))) for span in (quiet, longest, updates))
         rows = self._connection.execute(
-            "SELECT provider, account, conversation FROM deliveries WHERE state = 'new'"
-            " GROUP BY provider, account, conversation"
+            "SELECT provider, account, conversation FROM deliveries"
+            " WHERE state = 'new' AND provider = :provider AND account = :account GROUP BY conversation"
             " HAVING coalesce(max(next_at), '') <= :now AND CASE min(kind = 'updated')"
             " WHEN 1 THEN min(received_at) <= :updates"
             " ELSE max(received_at) <= :quiet OR min(received_at) <= :longest END"
             " ORDER BY min(received_at), min(key) LIMIT :most",
-            dict(zip(("quiet", "longest", "updates"), moments, strict=True)) | {"now": instant_text(now), "most": most},
+            dict(zip(("quiet", "longest", "updates"), moments, strict=True))
+            | {"now": instant_text(now), "most": most, "provider": provider, "account": name},
         )
         return [Due(provider=provider, account=account, conversation=id) for provider, account, id in rows]
 

@@ -23,7 +23,7 @@ from conversations_hub.testing import Simulator
 from ..support.asgi import Message, answered, running
 from ..support.clock import NOW, at
 from ..support.deliveries import ACME, SECRET
-from ..support.receiving import BODY, CASES, ENDPOINTS, TOKEN, Case, headers_of, signed
+from ..support.receiving import BODY, CASES, ENDPOINTS, TOKEN, Case, headers_of, pieces, signed
 
 CLOCK = at(NOW)
 
@@ -49,11 +49,6 @@ def kept() -> Kept:
 @pytest.fixture
 def receiver(kept: Kept) -> Receiver:
     return Receiver(ENDPOINTS, kept.keep, clock=CLOCK)
-
-
-async def pieces(*some: bytes) -> AsyncGenerator[bytes]:
-    for one in some:
-        yield one
 
 
 async def asked(receiver: Receiver, case: Case) -> Answer:
@@ -332,7 +327,7 @@ async def test_what_a_simulated_provider_signs_is_in_the_inbox(tmp_path: Path) -
                 answer = await receiver.answer("POST", "retell-eu", sent.headers, pieces(sent.body))
                 assert answer.status == 200
                 due.add(world.id(truth))
-        found = await inbox.due(NOW + timedelta(hours=1))
+        found = await inbox.due("retell/eu", NOW + timedelta(hours=1))
         assert {one.account for one in found} == {"eu"}
         assert {one.conversation for one in found} <= due
         assert len(found) > 5

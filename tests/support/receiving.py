@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import AsyncGenerator
 from hmac import digest
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from conversations_hub.signing.webhooks import shared_secret
 
 from .deliveries import ACME, SECRET, TOLD, written
 
-__all__ = ["BODY", "CASES", "ENDPOINTS", "TOKEN", "Case", "headers_of", "signed"]
+__all__ = ["BODY", "CASES", "ENDPOINTS", "TOKEN", "Case", "headers_of", "pieces", "signed"]
 
 TOKEN = "t" * 31 + "-1"
 LARGEST = 64 * 1024
@@ -36,6 +37,12 @@ class Case(NamedTuple):
     method: str = "POST"
     path: str = "/acme"
     is_chunked: bool = False
+
+
+async def pieces(*some: bytes) -> AsyncGenerator[bytes]:
+    """Yield a body in pieces."""
+    for one in some:
+        yield one
 
 
 def signed(body: bytes, secret: str = SECRET) -> tuple[tuple[str, str], ...]:

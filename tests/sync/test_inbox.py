@@ -24,6 +24,7 @@ from ..support.warm import Warm
 
 SECOND = timedelta(seconds=1)
 LATER = NOW + timedelta(minutes=1)
+ACCOUNT = "acme/default"
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def path(tmp_path: Path) -> Path:
 
 
 async def about(inbox: Inbox) -> list[str | None]:
-    return [due.conversation for due in await inbox.due(LATER)]
+    return [due.conversation for due in await inbox.due(ACCOUNT, LATER)]
 
 
 def column(path: Path, name: str) -> list[Any]:
@@ -88,7 +89,7 @@ async def test_what_comes_again_is_kept_once(path: Path) -> None:
         for one in (delivery("e1"), delivery("e1"), delivery("e2"), delivery(None), delivery(None)):
             await inbox.keep(one)
         assert await counts(inbox) == (3, 0, 0)
-        [due] = await inbox.due(LATER)
+        [due] = await inbox.due(ACCOUNT, LATER)
         assert due == Due(provider="acme", account="default", conversation="c1")
         assert [len(one.body) > 0 for one in await inbox.kept(due)] == [True] * 3
     assert column(path, "times") == [2, 1, 2]
@@ -97,7 +98,7 @@ async def test_what_comes_again_is_kept_once(path: Path) -> None:
 async def test_other_content_makes_it_new_again_and_the_same_does_not(path: Path) -> None:
     async with Inbox(path) as inbox:
         await inbox.keep(delivery("e1"))
-        [due] = await inbox.due(LATER)
+        [due] = await inbox.due(ACCOUNT, LATER)
         first = await inbox.kept(due)
         await inbox.keep(delivery("e1", body=b"enriched"))
         await inbox.settle(first, LATER)
@@ -220,13 +221,13 @@ async def test_many_processes_keep_deliveries_in_one_file(path: Path) -> None:
 async def test_the_events_of_a_conversation_are_gathered(path: Path) -> None:
     async with Inbox(path) as inbox:
         await inbox.keep(delivery("e1", at=NOW))
-        assert await inbox.due(NOW + SECOND) == []
-        assert len(await inbox.due(NOW + SECOND, at_once=True)) == 1
-        assert len(await inbox.due(NOW + 2 * SECOND)) == 1
+        assert await inbox.due(ACCOUNT, NOW + SECOND) == []
+        assert len(await inbox.due(ACCOUNT, NOW + SECOND, at_once=True)) == 1
+        assert len(await inbox.due(ACCOUNT, NOW + 2 * SECOND)) == 1
         for number in range(2, 16):
             await inbox.keep(delivery(f"e{number}", at=NOW + number * SECOND))
-        assert await inbox.due(NOW + 14 * SECOND) == []
-        assert len(await inbox.due(NOW + 15 * SECOND)) == 1
+        assert await inbox.due(ACCOUNT, NOW + 14 * SECOND) == []
+        assert len(await inbox.due(ACCOUNT, NOW + 15 * SECOND)) == 1
 
 
 async def test_mere_updates_are_due_every_thirty_seconds(path: Path) -> None:
@@ -234,17 +235,17 @@ async def test_mere_updates_are_due_every_thirty_seconds(path: Path) -> None:
         await inbox.keep(delivery("e1", at=NOW, kind=EventKind.UPDATED))
         await inbox.keep(delivery("e2", about="c2", at=NOW, kind=EventKind.UPDATED))
         await inbox.keep(delivery("e3", about="c2", at=NOW))
-        assert [due.conversation for due in await inbox.due(NOW + 29 * SECOND)] == ["c2"]
-        assert [due.conversation for due in await inbox.due(NOW + 30 * SECOND)] == ["c1", "c2"]
+        assert [due.conversation for due in await inbox.due(ACCOUNT, NOW + 29 * SECOND)] == ["c2"]
+        assert [due.conversation for due in await inbox.due(ACCOUNT, NOW + 30 * SECOND)] == ["c1", "c2"]
 
 
 async def test_what_is_postponed_is_due_later(path: Path) -> None:
     async with Inbox(path) as inbox:
         await inbox.keep(delivery("e1"))
-        [due] = await inbox.due(LATER)
+        [due] = await inbox.due(ACCOUNT, LATER)
         await inbox.postpone(await inbox.kept(due), LATER + SECOND, attempts=3, error="NotFoundError")
-        assert await inbox.due(LATER, at_once=True) == []
-        assert await inbox.due(LATER + SECOND) == [due]
+        assert await inbox.due(ACCOUNT, LATER, at_once=True) == []
+        assert await inbox.due(ACCOUNT, LATER + SECOND) == [due]
         assert [one.attempts for one in await inbox.kept(due)] == [3]
 
 
@@ -255,14 +256,14 @@ async def test_bodies_and_ids_are_kept_for_a_while_and_what_is_dead_longer(path:
     async with Inbox(path) as inbox:
         for name in ("e1", "e2", "e3"):
             await inbox.keep(delivery(name, about=name))
-        for due, state in zip(await inbox.due(LATER), ("done", "dead", "new"), strict=True):
+        for due, state in zip(await inbox.due(ACCOUNT, LATER), ("done", "dead", "new"), strict=True):
             if state != "new":
                 await inbox.settle(await inbox.kept(due), NOW, state=state, error="NotFoundError")
         assert (await inbox.status()).reasons == {"NotFoundError": 1}
         assert (await inbox.status()).oldest == NOW
         await inbox.sweep(NOW + timedelta(hours=23))
         assert await inbox.replay(state="done") == 1
-        for due in await inbox.due(LATER):
+        for due in await inbox.due(ACCOUNT, LATER):
             if due.conversation == "e1":
                 await inbox.settle(await inbox.kept(due), NOW)
         await inbox.sweep(NOW + timedelta(hours=25))
@@ -277,7 +278,7 @@ async def test_deliveries_are_replayed_by_endpoint_time_and_state(path: Path) ->
     async with Inbox(path) as inbox:
         for number in range(4):
             await inbox.keep(delivery(f"e{number}", about=f"c{number}", at=NOW + number * SECOND))
-        for due in await inbox.due(LATER):
+        for due in await inbox.due(ACCOUNT, LATER):
             await inbox.settle(await inbox.kept(due), LATER)
         assert await inbox.replay(endpoint="other") == 0
         assert await inbox.replay(state="dead") == 0
@@ -291,7 +292,7 @@ async def test_deliveries_are_replayed_by_endpoint_time_and_state(path: Path) ->
 async def test_without_keeping_bodies_nothing_of_what_is_done_stays_in_the_file(path: Path) -> None:
     async with Inbox(path, keep_bodies=timedelta(0)) as inbox:
         await inbox.keep(delivery("e1", body=b"Rumpelstilz"))
-        [due] = await inbox.due(LATER)
+        [due] = await inbox.due(ACCOUNT, LATER)
         await inbox.settle(await inbox.kept(due), LATER)
     assert column(path, "body") == [None]
 
@@ -302,7 +303,7 @@ async def test_no_byte_of_what_was_erased_remains(path: Path) -> None:
             one = delivery(None, about, body=f"{about} Rumpelstilz".encode())
             await inbox.keep(one)
         assert await inbox.erase("acme:chats:c1", "acme/eu:c2") == 1
-        assert [due.conversation for due in await inbox.due(LATER)] == ["c2"]
+        assert [due.conversation for due in await inbox.due(ACCOUNT, LATER)] == ["c2"]
         assert not any(b"chats:c1" in file.read_bytes() for file in files(path))
 
 
@@ -312,6 +313,7 @@ async def test_since_when_an_account_has_webhooks_is_remembered(path: Path) -> N
         await inbox.keep(delivery("e2", at=LATER))
         await inbox.keep(delivery("e3", at=LATER, account="eu"))
         assert await inbox.since() == {"acme/default": NOW, "acme/eu": LATER}
+        assert sorted(await inbox.accounts()) == ["acme/default", "acme/eu"]
 
 
 async def test_what_could_not_be_read_is_kept_to_be_read_later(path: Path) -> None:
@@ -331,7 +333,7 @@ async def test_what_could_not_be_read_is_kept_to_be_read_later(path: Path) -> No
         await inbox.keep(unreadable)
         assert (await inbox.status()).reasons == {"it is not JSON": 1}
         assert await inbox.replay() == 1
-        [due] = await inbox.due(LATER)
+        [due] = await inbox.due(ACCOUNT, LATER)
         assert due.conversation is None
         assert [(one.body, one.protected) for one in await inbox.kept(due)] == [(b"{", True)]
 
