@@ -166,6 +166,12 @@ _erasing = options_of(
         metavar="FOLDER",
         help="Also remove their files from this folder of recordings.",
     ),
+    click.option(
+        "--inbox",
+        type=click.Path(path_type=Path, dir_okay=False, exists=True),
+        metavar="PATH",
+        help="Also remove what webhooks brought about them from this inbox.",
+    ),
     click.option("--dry-run", is_flag=True, help="Only show what would be erased."),
     _yes,
     click.option(
@@ -346,6 +352,12 @@ def _download() -> None:
 @_walked
 @click.option("--follow", is_flag=True, help="Keep syncing until stopped, and retry what failed.")
 @click.option("--every", type=Number(min=1), help="Seconds between runs of --follow. Default: 60.")
+@click.option(
+    "--inbox",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="PATH",
+    help="Also store what webhooks brought into this inbox, with --follow as soon as it comes.",
+)
 @click.option("--raw", is_flag=True, help="Also store what the providers sent, without known secrets.")
 @click.option(
     "--recordings",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -33,6 +33,7 @@ def run(
     at_provider: bool,
     store: StoreURL,
     recordings: Path | None,
+    inbox: Path | None,
     dry_run: bool,
     yes: bool,
     receipt: Path | None,
@@ -52,7 +53,10 @@ def run(
     def delete(found: Receipt) -> dict[str, str]:
         return asyncio.run(delete_at_providers(found.conversations, accounts)) if at_provider else {}
 
-    return erase_from(store, erase, delete, dry_run=dry_run, yes=yes, receipt=receipt, as_json=as_json)
+    is_done = erase_from(store, erase, delete, inbox=inbox, dry_run=dry_run, yes=yes, receipt=receipt, as_json=as_json)
+    if inbox is not None and not dry_run:  # also of those that are not in the store yet
+        asyncio.run(_erase_deliveries(inbox, refs))
+    return is_done
 
 
 def erase_from(
@@ -60,6 +64,7 @@ def erase_from(
     erase: Callable[..., Receipt],
     delete: Callable[[Receipt], dict[str, str]] = lambda _: {},
     *,
+    inbox: Path | None,
     dry_run: bool,
     yes: bool,
     receipt: Path | None,
@@ -74,6 +79,8 @@ def erase_from(
                 click.confirm(f"Permanently erase {_count(found)}?", abort=True, err=True)
             outcomes = delete(found)
             found = msgspec.structs.replace(erase(reader, dry_run=False), at_providers=outcomes)
+            if inbox is not None:
+                asyncio.run(_erase_deliveries(inbox, found.conversations))
     if as_json:
         write_json(msgspec.json.encode(found))
     else:
@@ -85,6 +92,13 @@ def erase_from(
         except OSError as error:
             raise StoreError(f"{receipt}: {error.strerror}; the conversations are erased, without a receipt") from None
     return dry_run or not found.conversations or found.complete
+
+
+async def _erase_deliveries(path: Path, refs: Sequence[str]) -> None:
+    from ..sync import Inbox  # noqa: PLC0415  (few have one)
+
+    async with Inbox(path) as inbox:
+        await inbox.erase(*refs)
 
 
 def _count(receipt: Receipt) -> str:

@@ -18,6 +18,7 @@ def run(
     keep: datetime,
     store: StoreURL,
     recordings: Path | None,
+    inbox: Path | None,
     dry_run: bool,
     yes: bool,
     receipt: Path | None,
@@ -28,4 +29,4 @@ def run(
     def prune(reader: StoreReader, *, dry_run: bool) -> Receipt:
         return reader.prune(keep, recordings=recordings, dry_run=dry_run)
 
-    return erase_from(store, prune, dry_run=dry_run, yes=yes, receipt=receipt, as_json=as_json)
+    return erase_from(store, prune, inbox=inbox, dry_run=dry_run, yes=yes, receipt=receipt, as_json=as_json)

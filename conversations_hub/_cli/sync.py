@@ -7,7 +7,8 @@ import errno
 import gc
 import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -16,13 +17,15 @@ from typing import Literal
 import click
 import msgspec
 
-from ..errors import ConfigurationError, InvalidRefError
+from ..errors import ConfigurationError, HubError, InvalidRefError
 from ..hub import Hub
 from ..redaction import Redact
 from ..schema._rendering import span
+from ..stores import ReadableStore
 from ..stores._url import StoreURL
-from ..sync import RecordingsReport, SyncReport, download_recordings, sync
+from ..sync import DrainReport, RecordingsReport, SyncReport, download_recordings, sync
 from .accounts import Accounts
+from .draining import draining
 from .outcome import show_outcome
 from .progress import Progress, WatchedRecordings, WatchedSync
 from .sentences import sentence
@@ -49,6 +52,7 @@ def run(
     keep: timedelta | None,
     follow: bool,
     every: float | None,
+    inbox: Path | None,
     raw: bool,
     recordings: Path | None,
     any_host: bool,
@@ -63,6 +67,8 @@ def run(
         raise click.UsageError("--every needs --follow")
     if any_host and recordings is None:
         raise click.UsageError("--any-host needs --recordings")
+    if inbox is not None and store.kind != "sqlite":
+        raise click.UsageError("--inbox needs a SQLite store")
     wanted = _Wanted(
         targets=targets,
         store=store,
@@ -74,6 +80,7 @@ def run(
         lookback=lookback,
         again=again,
         redact=redact,
+        inbox=inbox,
         raw=raw,
         recordings=recordings,
         any_host=any_host,
@@ -114,6 +121,7 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
     lookback: timedelta | None
     again: bool
     redact: bool
+    inbox: Path | None
     raw: bool
     recordings: Path | None
     any_host: bool
@@ -139,28 +147,49 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
                 if has_no_reader or (is_usage and not number):
                     raise
                 progress.say(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC: {sentence(error)}; next run in {every:g} s")
-            await pause(every)
+            await self._pause(progress, every)
         raise AssertionError("unreachable")
 
+    async def _pause(self, progress: Progress, every: float) -> None:
+        """Pause between two runs; what webhooks bring meanwhile is stored."""
+        if self.inbox is not None:
+            try:
+                async with self.accounts.opened(profile="bulk", keep_raw=self.raw) as hub, self._draining(hub):
+                    await pause(every)
+            except (HubError, OSError) as error:
+                progress.say(sentence(error))
+            else:
+                return
+        await pause(every)
+
+    @asynccontextmanager
+    async def _draining(self, hub: Hub, report: DrainReport | None = None) -> AsyncGenerator[ReadableStore]:
+        """Yield the store, into which the inbox is drained meanwhile, if there is one."""
+        store, report = self.store.open(), report or DrainReport()
+        redact = tuple(redactors()) if self.redact else ()
+        async with draining(self.inbox, hub, store, report, redact=redact, follow=self.every is not None):
+            yield store
+
     async def _once(self, progress: Progress, *, is_first: bool = True) -> bool:
-        report, waits, began = SyncReport(), Waits(), time.monotonic()
+        report, told, waits, began = SyncReport(), DrainReport(), Waits(), time.monotonic()
         files: RecordingsReport | None = None
         end: _End = "stopped"
         try:
             async with self.accounts.opened(profile="bulk", keep_raw=self.raw, on_signal=waits.hear) as hub:
                 with progress.watching(WatchedSync(report, waits)):
-                    await sync(
-                        hub,
-                        self.store.open(),
-                        *self.targets,
-                        since=since_kept(self.since, self.keep),
-                        until=self.until,
-                        verify=self.verify,
-                        lookback=self.lookback,
-                        again=self.again and is_first,
-                        redact=redactors() if self.redact else (),  # new ones for each run, because they count
-                        report=report,
-                    )
+                    async with self._draining(hub, told) as store:
+                        await sync(
+                            hub,
+                            store,
+                            *self.targets,
+                            since=since_kept(self.since, self.keep),
+                            until=self.until,
+                            verify=self.verify,
+                            lookback=self.lookback,
+                            again=self.again and is_first,
+                            redact=redactors() if self.redact else (),  # new ones for each run, because they count
+                            report=report,
+                        )
                 if self.recordings is not None:
                     files = RecordingsReport()
                     with progress.watching(WatchedRecordings(files, waits)):
@@ -174,7 +203,7 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
             raise
         finally:
             if any(account.elapsed for account in report.accounts):
-                self._show(report, files, end, time.monotonic() - began)
+                self._show(report, told, files, end, time.monotonic() - began)
         return is_complete
 
     def _prune(self, before: datetime) -> None:
@@ -187,13 +216,18 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
             there = [reader.recordings(where, since=self.since, until=self.until) for where in accounts]
             await download_recordings(hub, there, folder, allow_any_public_host=self.any_host, report=files)
 
-    def _show(self, report: SyncReport, files: RecordingsReport | None, end: _End, seconds: float) -> None:
+    def _show(
+        self, report: SyncReport, told: DrainReport, files: RecordingsReport | None, end: _End, seconds: float
+    ) -> None:
         """Write the result, the store, the time it took, and what to do next."""
         if self.as_json:
             result = report.to_dict() | ({} if files is None else {"recordings": files})
+            result |= {} if self.inbox is None else {"webhooks": told.to_dict()}
             write_json(msgspec.json.encode(result | {"end": end}))
         else:
             show_outcome(report, files)
+            for line in map(str, told.accounts.values()):
+                click.echo(f"webhooks of {escaped(line)}")
         said = f"{escaped(str(self.store))}: {_ENDS[end]} after {span(seconds)}; {self._advice(end)}"
         click.echo(said, err=self.as_json)
 

@@ -22,7 +22,7 @@ from ..secret import Secret
 from ._from_env import proxies_in
 from ._unusable import Unusable, check_usable
 
-__all__ = ["Configuration", "configured"]
+__all__ = ["Configuration", "ConfiguredWebhook", "configured", "webhooks_in"]
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -47,8 +47,20 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ca_file: str | None = None
 
 
+class _Webhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    provider: str
+    account: str = "default"
+    path: str | None = None
+    secrets_env: list[str] = []
+    token_env: str | None = None
+    url: str | None = None
+    tolerance: float | None = None
+    largest: int | None = None
+
+
 class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     account: list[dict[str, Any]] = []
+    webhook: list[dict[str, Any]] = []
     proxy: _Through | None = None
     proxy_from_env: bool = False
     ca_file: str | None = None
@@ -65,6 +77,21 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     """The certificates for all accounts that name none of their own; None: the file names none."""
 
 
+class ConfiguredWebhook(msgspec.Struct, frozen=True, kw_only=True):
+    """An endpoint that a file names."""
+
+    provider: str
+    account: str
+    path: str
+    secrets: tuple[Secret, ...]
+    token: Secret | None
+    url: str | None
+    tolerance: float | None
+    """Seconds."""
+    largest: int | None
+    """Bytes."""
+
+
 @bared
 def configured(path: Path, environ: Mapping[str, str], adapters: Mapping[str, Adapter] | None = None) -> Configuration:
     """Read a TOML file.
@@ -75,6 +102,8 @@ def configured(path: Path, environ: Mapping[str, str], adapters: Mapping[str, Ad
     file = read_trusted(path)
     try:
         said = _read(file.content)
+        if not said.account:
+            raise ConfigurationError("it has no account; each begins with [[account]]")  # noqa: TRY301
         through = _through(said, environ)
         ssl = None if said.ca_file is None else trusting(_beside(path, said.ca_file, "ca_file"))
     except ConfigurationError as error:
@@ -85,6 +114,44 @@ def configured(path: Path, environ: Mapping[str, str], adapters: Mapping[str, Ad
         return Configuration(accounts=accounts, through=through, ssl=ssl)
     # Outside the `except` clause, so that no exception of a library, which may hold what it read, is attached.
     raise ConfigurationError(f"{path}: {reason}")
+
+
+@bared
+def webhooks_in(path: Path, environ: Mapping[str, str]) -> list[ConfiguredWebhook]:
+    """Read the endpoints of a TOML file, one `[[webhook]]` each; it need have no account.
+
+    Raises `ConfigurationError` for a mistake; it names the file, the endpoint and what to do, and never a secret.
+    """
+    file = read_trusted(path)
+    place, found = "", list[ConfiguredWebhook]()
+    try:
+        for number, table in enumerate(_read(file.content).webhook, start=1):
+            place = f", webhook {number}"
+            found.append(_webhook(_convert(table, _Webhook), environ))
+    except ConfigurationError as error:
+        reason = error.reason
+    else:
+        paths = [one.path for one in found]
+        if len(set(paths)) == len(paths):
+            return found
+        place, reason = "", "two webhooks have the same path: give each its own, path = …"
+    raise ConfigurationError(f"{path}{place}: {reason}")
+
+
+def _webhook(entry: _Webhook, environ: Mapping[str, str]) -> ConfiguredWebhook:
+    name = entry.provider if entry.account == "default" else f"{entry.provider}-{entry.account}"
+    secrets = (_variable(name, "secrets_env", environ) for name in entry.secrets_env)
+    token = None if entry.token_env is None else _variable(entry.token_env, "token_env", environ)
+    return ConfiguredWebhook(
+        provider=entry.provider,
+        account=entry.account,
+        path=name if entry.path is None else entry.path,
+        secrets=tuple(Secret(secret, "secret in a variable that secrets_env names") for secret in secrets),
+        token=None if token is None else Secret(token, "token in the variable that token_env names"),
+        url=entry.url,
+        tolerance=entry.tolerance,
+        largest=entry.largest,
+    )
 
 
 def _read(content: bytes) -> _File:
@@ -99,9 +166,7 @@ def _read(content: bytes) -> _File:
     except ConfigurationError as error:
         reason = f"{error.reason}; each account begins with [[account]]"
     else:
-        if said.account:
-            return said
-        reason = "it has no account; each begins with [[account]]"
+        return said
     raise ConfigurationError(reason)
 
 

@@ -23,6 +23,7 @@ from ..sync import Delivery, Inbox, drain
 from ._embedding import hub_lifespan, hub_of, problems
 from ._endpoint import Endpoint
 from ._forward import ForwardReport, forward
+from ._from_file import endpoints_from_file
 from ._gateway import gateway
 from ._mounting import hooks_app, under
 from ._outbox import Outbox, TargetStatus
@@ -44,6 +45,7 @@ __all__ = [
     "Token",
     "Tokens",
     "drain",
+    "endpoints_from_file",
     "forward",
     "gateway",
     "hooks_app",

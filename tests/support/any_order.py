@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from conversations_hub import Conversation
 from conversations_hub.serve import Endpoint, Receiver
@@ -32,7 +33,7 @@ async def brought_in_any_order(provider: str, folder: Path, chance: Random, *, c
     ):
         present.seconds = timedelta(days=1).total_seconds()
         secret = simulator.secret(provider)
-        proof = {"secrets": [secret], "url": f"{_URL}/{provider}"} if secret else {"token": TOKEN}
+        proof: dict[str, Any] = {"secrets": [secret], "url": f"{_URL}/{provider}"} if secret else {"token": TOKEN}
         receiver = Receiver({provider: Endpoint(provider, **proof)}, inbox.keep, clock=present.clock)
         world = simulator.worlds[provider]
         sent = [one for truth in world.newest() for one in simulator.delivered(provider, world.id(truth))] * 2

@@ -1,0 +1,46 @@
+"""Drain an inbox beside a sync, if the command has one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from ..hub import Hub
+from ..redaction import Redact
+from ..stores import ReadableStore
+from ..stores.sqlite import SQLiteStore
+from ..sync import DrainReport, Inbox, count_webhooks, drain
+
+__all__ = ["draining"]
+
+_BODIES = timedelta(hours=24)
+
+
+@asynccontextmanager
+async def draining(
+    path: Path | None, hub: Hub, store: ReadableStore, report: DrainReport, *, redact: tuple[Redact, ...], follow: bool
+) -> AsyncGenerator[None]:
+    """Drain an inbox into a store while the block runs, or once before it; without a path, only run the block.
+
+    Raises `StoreError` at the end if the drain could not go on.
+    """
+    if path is None or not isinstance(store, SQLiteStore):
+        yield
+        return
+    async with Inbox(path, keep_bodies=timedelta(0) if redact else _BODIES) as inbox, store.shared():
+        if not follow:
+            await drain(hub, store, inbox, redact=redact, report=report)
+            yield
+        else:
+            following = asyncio.create_task(drain(hub, store, inbox, follow=True, redact=redact, report=report))
+            try:
+                yield
+            finally:
+                following.cancel()
+                [end] = await asyncio.gather(following, return_exceptions=True)
+            if isinstance(end, Exception):
+                raise end
+        await count_webhooks(store, inbox, report, datetime.now(UTC))

@@ -1,0 +1,77 @@
+"""Endpoints stand in the file of accounts, and their secrets do not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from conversations_hub import Hub
+from conversations_hub.errors import ConfigurationError
+from conversations_hub.serve import Receiver, endpoints_from_file
+
+from ..support.deliveries import ACME, SECRET
+from ..support.receiving import TOKEN
+
+ENVIRON = {"NEW_SECRET": SECRET, "OLD_SECRET": "the-secret-until-yesterday", "TAVUS_TOKEN": TOKEN, "SHORT_ONE": "short"}
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "accounts.toml"
+    path.write_text(text)
+    path.chmod(0o600)
+    return path
+
+
+async def test_endpoints_are_read_and_the_accounts_beside_them(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        """
+        [[account]]
+        provider = "tavus"
+        key_env = "NEW_SECRET"
+
+        [[webhook]]
+        provider = "acme"
+        account = "eu"
+        secrets_env = ["NEW_SECRET", "OLD_SECRET"]
+        tolerance = 60
+        largest = 1000
+
+        [[webhook]]
+        provider = "tavus"
+        path = "video"
+        token_env = "TAVUS_TOKEN"
+        """,
+    )
+    endpoints = endpoints_from_file(path, environ=ENVIRON, adapters={"acme": ACME})
+    acme, video = endpoints["acme-eu"], endpoints["video"]
+    assert (acme.account, len(acme.secrets), acme.tolerance, acme.largest) == ("eu", 2, 60, 1000)
+    assert (video.provider, video.account, video.admits([TOKEN]), video.admits([])) == ("tavus", "default", True, False)
+    assert Receiver(endpoints, print).endpoints.keys() == {"acme-eu", "video"}  # type: ignore[arg-type]
+    async with Hub.from_file(path, environ=ENVIRON) as hub:
+        assert hub.accounts() == ("tavus/default",)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('provider = "tavus"', "webhook tavus: an endpoint without a secret believes anyone"),
+        ('provider = "retell"\nsecrets_env = ["SHORT_ONE"]', "webhook retell: the webhook secret is invalid"),
+        ('provider = "retell"\nsecrets_env = ["NOT_THERE"]', "webhook 1: the variable NOT_THERE is not set"),
+        ('provider = "retell"\nsecret = "x"', "webhook 1: unknown field secret; is secrets_env meant?"),
+        ("account = 1", "webhook 1"),
+        (
+            'provider = "tavus"\ntoken_env = "TAVUS_TOKEN"\n[[webhook]]\nprovider = "tavus"\ntoken_env = "TAVUS_TOKEN"',
+            "two webhooks have the same path",
+        ),
+    ],
+)
+def test_a_mistake_is_named_and_shows_no_secret(text: str, said: str, tmp_path: Path) -> None:
+    path = written(tmp_path, f"[[webhook]]\n{text}\n")
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        endpoints_from_file(path, environ=ENVIRON)
+    assert str(path) in str(caught.value)
+    assert not [secret for secret in ENVIRON.values() if secret in str(caught.value).replace("secret", "")]
+    with pytest.raises(ConfigurationError, match="it has no account"):
+        Hub.from_file(path, environ=ENVIRON)
