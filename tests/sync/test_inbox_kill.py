@@ -43,9 +43,10 @@ def test_what_was_acknowledged_is_stored_whenever_it_is_killed(kills: int, tmp_p
     steps = killed_after(FOR_EVER, received_in_steps, str(folder("undisturbed")))
     assert steps is not None
     chance = random.Random(kills)  # noqa: S311  (no secret)
-    killed = 0
+    killed = number = 0
     while killed < kills:
-        place = folder(str(killed))
+        number += 1
+        place = folder(str(number))
         for _ in range(3):  # and again, in what the last one left
             ended = killed_after(chance.randrange(1, steps), received_in_steps, str(place))
             killed += ended is None
