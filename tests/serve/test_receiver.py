@@ -16,8 +16,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from conversations_hub.errors import ConfigurationError, StoreError
-from conversations_hub.serve import Answer, Delivery, Endpoint, Inbox, Receiver, hooks_app, under
+from conversations_hub.serve import Answer, Delivery, Endpoint, Inbox, Receiver, Tokens, gateway, hooks_app, under
 from conversations_hub.signing.webhooks import ed25519_signed, hmac_signed
+from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.testing import Simulator
 
 from ..support.asgi import Message, answered, running
@@ -310,6 +311,21 @@ async def test_it_is_a_handler_of_aiohttp_and_an_application_to_add(receiver: Re
                     assert answer.status == case.status
         async with session.get(server.make_url("/hooks/acme")) as answer:
             assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+
+
+async def test_a_gateway_takes_it_along(receiver: Receiver, tmp_path: Path) -> None:
+    store = SQLiteStore(tmp_path / "c.db")
+    await store.open({})
+    await store.close()
+    outer = gateway(store, tokens=Tokens.fresh()[0])
+    outer.add_subapp("/hooks", hooks_app(receiver))
+    async with TestServer(outer) as server, aiohttp.ClientSession() as session:
+        for case in CASES[:2] + [case for case in CASES if case.status in {401, 405}][:3]:
+            url = server.make_url(f"/hooks{case.path}")
+            async with session.request(case.method, url, data=case.body, headers=headers_of(case)) as answer:
+                assert answer.status == case.status
+        async with session.get(server.make_url("/v1/conversations")) as answer:
+            assert answer.status == 401
 
 
 # with an inbox

@@ -50,8 +50,9 @@ def test_what_was_acknowledged_is_stored_whenever_it_is_killed(kills: int, tmp_p
         for _ in range(3):  # and again, in what the last one left
             ended = killed_after(chance.randrange(1, steps), received_in_steps, str(place))
             killed += ended is None
-            acknowledged = set((place / ACKNOWLEDGED).read_text().split()) if (place / ACKNOWLEDGED).exists() else set()
-            assert acknowledged <= (_events(place).keys() if acknowledged else set())
+            told = place / ACKNOWLEDGED
+            acknowledged = told.read_text().split() if told.exists() else []
+            assert not acknowledged or set(acknowledged) <= _events(place).keys()
         killed_after(FOR_EVER, received_in_steps, str(place))
         assert _events(place) == {f"e{number}": "done" for number in range(DELIVERIES)}
         with SQLiteReader(place / STORE) as reader:
