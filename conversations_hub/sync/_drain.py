@@ -190,7 +190,11 @@ class _Drain:
                 missing = None if told is not None else error
             except NotFoundError as error:
                 missing = error
-        told, fetched = (None if one is None else redacted(one, self._redactors) for one in (told, fetched))
+        try:
+            told, fetched = (None if one is None else redacted(one, self._redactors) for one in (told, fetched))
+        except StoreError as error:  # a redactor failed, so that this one cannot be stored
+            await self._note(error, kept, report)
+            return
         report.count(await self._store.put_told(report.where, told=told, fetched=fetched))
         if missing is None:
             await self._inbox.settle(kept, self._clock.now())

@@ -27,12 +27,14 @@ from conversations_hub.errors import (
 from conversations_hub.events import Event, EventKind
 from conversations_hub.redaction import PersonalData
 from conversations_hub.schema import EndReason, Role, Status, TranscriptState, TranscriptTurn
+from conversations_hub.stores import Checkpoint
 from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.sync import Delivery, DrainReport, Inbox, drain, sync
 from conversations_hub.wire import Flow
 
 from ..support.clock import NOW, FakeClock
 from ..support.deliveries import acme, delivery, written
+from ..support.entries import entry
 
 BARE = Conversation(provider="acme", id="c1", created_at=NOW)
 SPOKEN = (TranscriptTurn(index=0, role=Role.USER, text="Hello, this is +1 415 555 0101."),)
@@ -107,6 +109,19 @@ async def test_the_events_of_a_conversation_are_one_fetch(bench: Bench) -> None:
     assert await bench.counts() == (0, 5, 0)
     assert report.complete
     assert (report.of("acme/default").new, report.of("acme/default").by_webhook) == (1, 1)
+
+
+async def test_what_only_lists_showed_is_counted_as_lost(bench: Bench) -> None:
+    others = [msgspec.structs.replace(WHOLE, id="c2"), msgspec.structs.replace(WHOLE, id="c3", created_at=None)]
+    running = msgspec.structs.replace(BARE, id="c4", status=Status.IN_PROGRESS)
+    await bench.store.open({})
+    await bench.store.commit("acme/default", [entry(one) for one in (*others, running)], Checkpoint())
+    await bench.store.close()
+    await bench.inbox.keep(delivery("e1"))
+    report = await bench.drain()
+    one = report.of("acme/default")
+    assert (one.by_webhook, one.by_poll_only) == (1, 1)
+    assert "in seven days 1 by webhook, 1 by list only" in str(report)
 
 
 async def test_a_started_conversation_is_told_only_and_other_events_are_nothing(bench: Bench) -> None:
@@ -229,6 +244,20 @@ async def test_one_bad_conversation_holds_up_no_other(bench: Bench) -> None:
     report = await bench.drain()
     assert bench.stored("acme:c3") is not None
     assert report.of("acme/default").postponed == 2
+
+
+async def test_a_redactor_that_fails_holds_up_no_other(bench: Bench) -> None:
+    def redact(one: Conversation) -> Conversation:
+        if one.id == "c1":
+            raise KeyError("+1 415 555 0101")
+        return one
+
+    for id in ("c1", "c2"):
+        await bench.inbox.keep(delivery(id, id))
+    report = await bench.drain(redact=redact)
+    assert (bench.stored("acme:c1"), bench.stored("acme:c2") is not None) == (None, True)
+    assert report.of("acme/default").postponed == 1
+    assert "415" not in str(report)
 
 
 async def test_without_a_store_nothing_is_lost(bench: Bench) -> None:
