@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["TOO_DEEP", "holds_too_deep", "is_too_deep", "without_deep_rows"]
+__all__ = ["TOO_DEEP", "holds_too_deep", "is_too_deep", "may_be_deep", "without_deep_rows"]
 
 TOO_DEEP = b'"a row that was nested too deeply"'
 """Replaces such a row in a list, as JSON; no adapter accepts it as a row."""
@@ -41,12 +41,21 @@ def holds_too_deep(kept: dict[str, Any]) -> bool:
     return bool(level)
 
 
+def may_be_deep(body: bytes) -> bool:
+    """Whether JSON has so many opening brackets that it may be nested too deeply, also below one more level."""
+    return _opening(body) >= _MOST_LEVELS
+
+
+def _opening(body: bytes) -> int:
+    # Those in strings included; a replacement finds single bytes much faster than `count`.
+    return len(body) - len(body.replace(b"[", b"").replace(b"{", b""))
+
+
 def is_too_deep(body: bytes) -> bool:
     """Whether JSON is nested too deeply; raises `MsgspecError` if it is not JSON, and `RecursionError`."""
     may_be_deep = True
     if len(body) <= _SMALL:
-        # Those in strings included; a replacement finds single bytes much faster than `count`.
-        opened = len(body) - len(body.replace(b"[", b"").replace(b"{", b""))
+        opened = _opening(body)
         if _MOST_LEVELS < opened <= _MOST_LAID_OUT // len(body):
             # This reads as a decoder does, and writes each value on a line of its own, indented by its level.
             return _INDENTED in msgspec.json.format(body, indent=1) and _counts_too_many(body)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ._nesting import holds_too_deep, is_too_deep
+from ._nesting import is_too_deep
 from ._scrub import without_secrets
 from .adapter import Adapter
 from .errors import PayloadError
@@ -33,7 +33,7 @@ def stamp(
         raise PayloadError("the adapter has a bug: an instant without a time zone, or not from 1970 to 8999")
     # `bytes`, because a decoded body would keep its records, too.
     raw = bytes(conversation.raw) if keep_raw and conversation.raw is not None else None
-    if _is_too_deep(conversation, raw):
+    if raw is not None and _is_too_deep(raw):
         raise PayloadError("it is nested too deeply")
     stamped = msgspec.structs.replace(
         conversation,
@@ -42,7 +42,7 @@ def stamp(
         account=conversation.account if account is None else account,
         raw=raw,
     )
-    stamped = without_secrets(stamped, adapter.secret_fields)
+    stamped = without_secrets(stamped, adapter.secret_fields, is_bounded=True)
     if not stamped.recordings:
         return stamped
     recordings = tuple(msgspec.structs.replace(recording, ref=stamped.ref) for recording in stamped.recordings)
@@ -60,12 +60,8 @@ def _has_good_instants(one: Conversation) -> bool:
     return True
 
 
-def _is_too_deep(one: Conversation, raw: bytes | None) -> bool:
-    if holds_too_deep(one.metadata):
-        return True
-    if one.analysis is not None and one.analysis.collected and holds_too_deep(one.analysis.collected):
-        return True
+def _is_too_deep(raw: bytes) -> bool:
     try:
-        return raw is not None and is_too_deep(raw)
+        return is_too_deep(raw)
     except RecursionError:
         return True

@@ -8,42 +8,40 @@ from typing import Any
 import msgspec
 
 from ..schema import Analysis, Conversation, TranscriptTurn
-from .members import scrubbed, starred
+from .members import scrubbed, stars_among, stars_in
 
 __all__ = ["without_secrets", "without_secrets_in_analysis", "without_secrets_in_turn"]
 
 
-def without_secrets(conversation: Conversation, names: Collection[str]) -> Conversation:
-    """Return a conversation in which members with these names have the value `***`, wherever it keeps JSON."""
-    if not names:
-        return conversation
+def without_secrets(conversation: Conversation, names: Collection[str], *, is_bounded: bool = False) -> Conversation:
+    """Return a conversation in which members with these names have the value `***`, wherever it keeps JSON.
+
+    With `is_bounded`, raises `PayloadError` if what it keeps decoded is nested too deeply.
+    """
     changed: dict[str, Any] = {}
+    if (metadata := conversation.metadata) and (stars := stars_in(metadata, names, is_bounded=is_bounded)):
+        changed["metadata"] = metadata | stars
+    if (analysis := conversation.analysis) is not None:
+        clean = without_secrets_in_analysis(analysis, names, is_bounded=is_bounded)
+        if clean is not analysis:
+            changed["analysis"] = clean
+    if (
+        names
+        and (turns := conversation.transcript)
+        and (clean_turns := _turns_without_secrets(turns, names)) is not turns
+    ):
+        changed["transcript"] = clean_turns
     if (raw := conversation.raw) and (clean_raw := scrubbed(raw, names)) is not raw:
         changed["raw"] = clean_raw
-    if (metadata := conversation.metadata) and (clean_metadata := starred(metadata, names)) is not metadata:
-        changed["metadata"] = clean_metadata
-    if (analysis := conversation.analysis) and (clean := without_secrets_in_analysis(analysis, names)) is not analysis:
-        changed["analysis"] = clean
-    if (turns := conversation.transcript) and (clean_turns := _turns_without_secrets(turns, names)) is not turns:
-        changed["transcript"] = clean_turns
     return msgspec.structs.replace(conversation, **changed) if changed else conversation
 
 
-def _turns_without_secrets(turns: tuple[TranscriptTurn, ...], names: Collection[str]) -> tuple[TranscriptTurn, ...]:
-    given = [call.arguments for turn in turns for call in turn.tool_calls]
-    answered = [turn.tool_result.content for turn in turns if turn.tool_result is not None]
-    told = given + answered
-    clean = starred(told, names) if told else told
-    if clean is told:
-        return turns
-    arguments, contents = iter(clean[: len(given)]), iter(clean[len(given) :])
-    return tuple(_telling(turn, arguments, contents) for turn in turns)
-
-
-def without_secrets_in_analysis(analysis: Analysis, names: Collection[str]) -> Analysis:
+def without_secrets_in_analysis(analysis: Analysis, names: Collection[str], *, is_bounded: bool = False) -> Analysis:
     """Return an analysis in which collected members with these names have the value `***`."""
-    collected = analysis.collected and starred(analysis.collected, names)
-    return analysis if collected is analysis.collected else msgspec.structs.replace(analysis, collected=collected)
+    collected = analysis.collected
+    if not collected or not (stars := stars_in(collected, names, is_bounded=is_bounded)):
+        return analysis
+    return msgspec.structs.replace(analysis, collected=collected | stars)
 
 
 def without_secrets_in_turn(turn: TranscriptTurn, names: Collection[str]) -> TranscriptTurn:
@@ -52,10 +50,24 @@ def without_secrets_in_turn(turn: TranscriptTurn, names: Collection[str]) -> Tra
     return clean
 
 
-def _telling(turn: TranscriptTurn, arguments: Iterator[Any], contents: Iterator[Any]) -> TranscriptTurn:
-    """Return a turn whose tools have the next arguments and content."""
+def _turns_without_secrets(turns: tuple[TranscriptTurn, ...], names: Collection[str]) -> tuple[TranscriptTurn, ...]:
+    told: list[Any] = []
+    for turn in turns:
+        if turn.tool_calls:
+            told += [call.arguments for call in turn.tool_calls]
+        if turn.tool_result is not None:
+            told.append(turn.tool_result.content)
+    stars = stars_among(told, names)
+    if not stars:
+        return turns
+    clean = iter([stars.get(place, one) for place, one in enumerate(told)])
+    return tuple(_telling(turn, clean) for turn in turns)
+
+
+def _telling(turn: TranscriptTurn, told: Iterator[Any]) -> TranscriptTurn:
+    """Return a turn whose tools are given and answer the next of what is told."""
     if not turn.tool_calls and turn.tool_result is None:
         return turn
-    calls = tuple(msgspec.structs.replace(call, arguments=next(arguments)) for call in turn.tool_calls)
-    result = turn.tool_result and msgspec.structs.replace(turn.tool_result, content=next(contents))
+    calls = tuple(msgspec.structs.replace(call, arguments=next(told)) for call in turn.tool_calls)
+    result = turn.tool_result and msgspec.structs.replace(turn.tool_result, content=next(told))
     return msgspec.structs.replace(turn, tool_calls=calls, tool_result=result)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import msgspec
 
+from .._nesting import holds_too_deep, may_be_deep
 from ..errors import PayloadError
 from ..reading.json import untyped
 
-__all__ = ["scrubbed", "starred"]
+__all__ = ["scrubbed", "stars_among", "stars_in"]
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 _STARS: Final = "***"
@@ -55,7 +58,11 @@ class _Secrets(NamedTuple):
 def _secrets(names: frozenset[str]) -> _Secrets:
     prefixes = tuple(name.removesuffix("*") for name in names if name.endswith("*"))
     whole = [name for name in names if not name.endswith("*")]
-    marks = '"(?:{})'.format("|".join([*(f'{re.escape(name)}["\\\\]' for name in whole), *map(re.escape, prefixes)]))
+    # By their first letters, because all alternatives are tried after each quotation mark.
+    ends: defaultdict[str, list[str]] = defaultdict(list)
+    for name, end in (*((name, r'["\\]') for name in whole), *((prefix, "") for prefix in prefixes)):
+        ends[re.escape(name[:1])].append(re.escape(name[1:]) + end)
+    marks = '"(?:{})'.format("|".join(f"{first}(?:{'|'.join(rest)})" for first, rest in ends.items()))
     prefix = re.compile("|".join(map(re.escape, prefixes))) if prefixes else None
     begins = tuple(f'"{name}'.encode() for name in (*whole, *prefixes))
     every = "|".join([*map(re.escape, whole), *(rf'{re.escape(name)}[^"\\]*' for name in prefixes)])
@@ -110,74 +117,112 @@ def _opened(body: bytes, secrets: _Secrets) -> tuple[bytes, bool]:
     return msgspec.json.encode(held), has_secrets
 
 
-def starred(document: T, names: Collection[str]) -> T:
-    """Return a document in which members with these names have the value `"***"`, at any depth.
+def stars_in(held: Mapping[str, Any], names: Collection[str], *, is_bounded: bool = False) -> dict[str, Any]:
+    """Return what replaces members of a dictionary so that all with these names have the value `"***"`, at any depth.
 
     A trailing star in a name matches any suffix. Strings that are JSON themselves are searched too; one that looks like
-    JSON, has such a member and cannot be read is replaced as a whole. The document itself stays as it is, and is
-    returned if nothing is replaced.
+    JSON, has such a member and cannot be read is replaced as a whole. What is held stays as it is.
+
+    With `is_bounded`, raises `PayloadError` for a dictionary that is nested too deeply.
     """
-    return _starred(document, _secrets(frozenset(names)))
+    secrets = _secrets(frozenset(names))
+    found = _replaced(held.items(), secrets, is_bounded=is_bounded)
+    return found | dict.fromkeys(secret, _STARS) if (secret := secrets.among(held)) else found
 
 
-# Every conversation passes here, and few values are secret, so no function is called for plain ones.
+def stars_among(values: Sequence[Any], names: Collection[str]) -> dict[int, Any]:
+    """Return what replaces values, by their position, as `stars_in` does for the values of members."""
+    return _replaced(enumerate(values), _secrets(frozenset(names)))
+
+
+def _replaced(places: Iterable[tuple[K, Any]], secrets: _Secrets, *, is_bounded: bool = False) -> dict[K, Any]:
+    # Every conversation passes here, and few values are secret, so no function is called for plain ones.
+    found: dict[K, Any] = {}
+    for place, one in places:
+        clean = one
+        if one.__class__ is str:
+            if '"' in one and one[0] in _MAY_BE_JSON:
+                clean = _starred_text(one, secrets)
+        elif one.__class__ in _NESTED and one:
+            clean = _clean(one, secrets, is_bounded=is_bounded)
+        if clean is not one:
+            found[place] = clean
+    return found
+
+
+def _clean(held: Any, secrets: _Secrets, *, is_bounded: bool) -> Any:
+    """Return a dictionary or list as `_starred` does, but look at its JSON first, which takes less than a walk."""
+    body = _encoded(held)
+    if body is None or may_be_deep(body):
+        if is_bounded and holds_too_deep({"": held}):
+            raise PayloadError("it is nested too deeply")
+        return _starred(held, secrets)
+    if not secrets.may_be_in(body):
+        return held
+    if held.__class__ is dict:
+        stars = _replaced(held.items(), secrets) | dict.fromkeys(secrets.among(held), _STARS)
+        return held | stars if stars else held
+    others = _replaced(enumerate(held), secrets)
+    return [others.get(place, one) for place, one in enumerate(held)] if others else held
+
+
+def _encoded(held: object) -> bytes | None:
+    """Return JSON; None for what cannot be written, such as deep nesting."""
+    try:
+        return msgspec.json.encode(held)
+    except (msgspec.MsgspecError, RecursionError, TypeError, ValueError):
+        return None
+
+
 _NESTED: Final = frozenset({dict, list, tuple})
 _MAY_BE_JSON: Final = frozenset("{[ \n\r\t")
 
 
 def _starred(document: T, secrets: _Secrets) -> T:
+    # Nothing is called recursively, because nesting may be deep.
     walk: list[Any] = [[document]]
     parents = [0]
-    changes = _to_change(walk, parents, secrets)
-    if not changes:
-        return document
+    changes: set[int] = set()
+    others: dict[int, Any] = {}
+    """What replaces a string, dictionary or list, by its identity."""
+    for at, held in enumerate(walk):
+        values = held
+        if held.__class__ is dict:
+            if secrets.among(held):
+                changes.add(at)
+            values = held.values()
+        for one in values:
+            if one.__class__ is str:
+                if '"' in one and one[0] in _MAY_BE_JSON and (text := _starred_text(one, secrets)) is not one:
+                    others[id(one)] = text
+                    changes.add(at)
+            elif one.__class__ in _NESTED:
+                walk.append(one)
+                parents.append(at)
+    if changes:
+        _copy(walk, parents, changes, others, secrets)
+    return cast("T", others.get(id(document), document))
+
+
+def _copy(
+    walk: Sequence[Any], parents: Sequence[int], changes: set[int], others: dict[int, Any], secrets: _Secrets
+) -> None:
+    """Copy what is to be changed, and all that holds it; add the copies to `others`."""
     for at in [*changes]:
         above = parents[at]
         while above not in changes:
             changes.add(above)
             above = parents[above]
-    copies: dict[int, Any] = {}
     for at in sorted(changes, reverse=True):  # what is held before what holds it
-        copies[id(walk[at])] = _copied(walk[at], secrets, copies)
-    return cast("T", copies[id(walk[0])][0])
+        others[id(walk[at])] = _copied(walk[at], secrets, others)
 
 
-def _to_change(walk: list[Any], parents: list[int], secrets: _Secrets) -> set[int]:
-    """Return where a walk meets dictionaries and lists with secrets; add to it what they hold, and where each is held.
-
-    It calls nothing recursively, because nesting may be deep.
-    """
-    names, prefix = secrets.names, secrets.prefix
-    changes: set[int] = set()
-    for at, held in enumerate(walk):
-        values = held
-        if held.__class__ is dict:
-            may_have = not names.isdisjoint(held) or (prefix is not None and prefix.search(" ".join(held)))
-            if may_have and secrets.among(held):
-                changes.add(at)
-            values = held.values()
-        for one in values:
-            if one.__class__ is str:
-                if '"' in one and one[0] in _MAY_BE_JSON and _starred_text(one, secrets) is not one:
-                    changes.add(at)
-            elif one.__class__ in _NESTED:
-                walk.append(one)
-                parents.append(at)
-    return changes
-
-
-def _copied(held: Any, secrets: _Secrets, copies: Mapping[int, Any]) -> Any:
-    """Return a copy of a dictionary or list, with its secret members replaced and what it holds by copies of those."""
-    is_dict = held.__class__ is dict
-    copy: Any = {**held, **dict.fromkeys(secrets.among(held), _STARS)} if is_dict else [*held]
-    places: Iterable[Any] = copy if is_dict else range(len(copy))
-    for place in places:
-        one = copy[place]
-        if id(one) in copies:
-            copy[place] = copies[id(one)]
-        elif one.__class__ is str and one[:1] in _MAY_BE_JSON:
-            copy[place] = _starred_text(one, secrets)
-    return copy
+def _copied(held: Any, secrets: _Secrets, others: Mapping[int, Any]) -> Any:
+    """Return a copy of a dictionary or list, with its secret members and what it holds replaced."""
+    if held.__class__ is not dict:
+        return [others.get(id(one), one) for one in held]
+    copy = {name: others.get(id(one), one) for name, one in held.items()}
+    return copy | dict.fromkeys(secrets.among(held), _STARS)
 
 
 def _starred_text(text: str, secrets: _Secrets) -> str:
