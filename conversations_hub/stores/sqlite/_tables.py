@@ -322,6 +322,7 @@ def folded_rows(texts: Iterable[str], first: int) -> Iterator[tuple[int, str]]:
 
 _encoder = msgspec.json.Encoder()
 _MICROSECONDS: Final = 6  # digits
+_WHOLE: Final = len("2026-11-20T09:30:00Z")
 _BEYOND: Final = datetime(9000, 1, 1, tzinfo=UTC).timestamp()
 
 
@@ -329,7 +330,8 @@ def instant_text(moment: datetime | None) -> str | None:
     """Return an aware instant as text in UTC of fixed length, so that texts sort in order of time."""
     if moment is None:
         return None
-    return f"{moment.astimezone(UTC).isoformat(timespec='microseconds').removesuffix('+00:00')}Z"
+    text = _encoder.encode(moment.astimezone(UTC)).decode()[1:-1]  # a fifth of the time that `isoformat` takes
+    return text if len(text) > _WHOLE else f"{text[:-1]}.000000Z"
 
 
 @lru_cache
@@ -348,10 +350,10 @@ def timestamp_text(seconds: float | None) -> str | None:
         return repr(seconds)
     microseconds = round(seconds * 1_000_000)
     if microseconds / 1_000_000 == seconds:
-        # The turns of a conversation share few minutes, and a `datetime` for each takes twice as long.
+        # Each turn has one. Those of a conversation share few minutes, and formats that pad take four times as long.
         seconds_in_all, fraction = divmod(microseconds, 1_000_000)
         minute, second = divmod(seconds_in_all, 60)
-        return f"{_minute_text(minute)}:{second:02}.{fraction:06}Z"
+        return f"{_minute_text(minute)}:{str(second + 100)[1:]}.{str(fraction + 1_000_000)[1:]}Z"
     whole = datetime.fromtimestamp(int(seconds), UTC).replace(tzinfo=None).isoformat()
     digits = f"{Decimal(repr(seconds)):f}".partition(".")[2]  # never 1e-07
     return f"{whole}.{digits}Z"
@@ -417,14 +419,13 @@ def conversation_row(conversation: Conversation) -> tuple[Any, ...]:
     )
 
 
-def _is_public(turn: TranscriptTurn) -> bool:
-    return turn.visibility is Visibility.PUBLIC
-
-
 def turn_columns(turns: Sequence[TranscriptTurn]) -> dict[str, list[Any]]:
     """Return the columns of turns by their names in `TURN`, without empty ones."""
+    visibilities = [turn.visibility for turn in turns]
+    are_public = visibilities.count(Visibility.PUBLIC) == len(turns)
     columns: dict[str, list[Any]] = {
-        "role": [turn.role.value for turn in turns],
+        # It takes a tenth of what `value` of each takes.
+        "role": msgspec.to_builtins([turn.role for turn in turns]),
         "text": [turn.text for turn in turns],
         "start": [turn.start for turn in turns],
         "duration": [turn.duration for turn in turns],
@@ -437,7 +438,7 @@ def turn_columns(turns: Sequence[TranscriptTurn]) -> dict[str, list[Any]]:
         "tool_result": [_json(turn.tool_result) if turn.tool_result else None for turn in turns],
         "words": [_json(turn.words) if turn.words else None for turn in turns],
         "metrics": [_json(turn.metrics) if turn.metrics is not None else None for turn in turns],
-        "visibility": [turn.visibility.value for turn in turns] if not all(map(_is_public, turns)) else [],
+        "visibility": [] if are_public else msgspec.to_builtins(visibilities),
         "provider_id": [turn.provider_id for turn in turns],
     }
     # Passing a None to SQLite takes longer than passing a text.

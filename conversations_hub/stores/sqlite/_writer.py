@@ -313,8 +313,14 @@ class Writer:
     def _add_turns(self, key: int, turns: Sequence[TranscriptTurn]) -> None:
         if turns:
             columns = turn_columns(turns)
-            numbered = zip(repeat(key), count(), *columns.values())
-            self._connection.executemany(_insert_into("turns", ("conversation", "position", *columns)), numbered)
+            # For each None the module looks for an adapter, which takes longer than all else that it does with a row.
+            sparse = frozenset(name for name, values in columns.items() if None in values and "" not in values)
+            filled = [
+                ["" if value is None else value for value in values] if name in sparse else values
+                for name, values in columns.items()
+            ]
+            statement = _insert_into("turns", ("conversation", "position", *columns), sparse)
+            self._connection.executemany(statement, zip(repeat(key), count(), *filled))
 
 
 class _Found(NamedTuple):
@@ -380,8 +386,10 @@ def _instant(text: str | None) -> datetime | None:
 
 
 @cache
-def _insert_into(table: str, columns: tuple[str, ...]) -> str:
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+def _insert_into(table: str, columns: tuple[str, ...], sparse: frozenset[str] = frozenset()) -> str:
+    """Return the statement that adds a row; in sparse columns, an empty text stands for NULL."""
+    values = ["nullif(?, '')" if name in sparse else "?" for name in columns]
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(values)})"
 
 
 _UPDATE = f"UPDATE conversations SET {', '.join(f'{name} = ?' for name in (*CONVERSATION, 'revision'))} WHERE key = ?"
