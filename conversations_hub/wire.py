@@ -178,9 +178,11 @@ def is_below(url: str, base_url: str) -> bool:
 
 def _pair(name: str, value: QueryValue) -> str:
     """Return a name with its value, or with each of a list; nothing for None and an empty list."""
+    if isinstance(value, str):
+        return f"{_quote(name)}={_quote(value)}"
     if isinstance(value, bool):
         return f"{_quote(name)}={str(value).lower()}"
-    if isinstance(value, str | int | float):
+    if isinstance(value, int | float):
         return f"{_quote(name)}={_quote(str(value))}"
     return "&".join([_pair(name, one) for one in value or ()])
 

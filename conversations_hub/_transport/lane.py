@@ -130,7 +130,10 @@ class Lane:
         self.base_url = account.base_url or adapter.base_url
         self._through = account.route or through
         self._proxy = self._through(self.base_url)
-        self._host = URL(self.base_url).host or self.base_url
+        base = URL(self.base_url, encoded=True)
+        self._host = base.host or self.base_url
+        self._origin = (base.scheme, base.raw_authority)
+        self._root = f"{base.scheme}://{base.raw_authority}/"
         self._timeout = _time_out(profile, profile.attempt_timeout)
         self._session: aiohttp.ClientSession | None = None
         self._visits: set[aiohttp.ClientSession] = set()
@@ -471,7 +474,7 @@ class Lane:
             exchange.retries += exchange.attempts > 1
             answer = await session.request(
                 request.method,
-                URL(url, encoded=True),
+                self._parsed(url),
                 headers=headers,
                 data=signed.body,
                 timeout=exchange.timeout,
@@ -496,6 +499,14 @@ class Lane:
             return self.failure(error, exchange, self._host, self._proxy)
         except Exception as bug:  # noqa: BLE001  (one adapter's bug must not affect the others)
             return bug_of(bug)
+
+    def _parsed(self, url: str) -> URL:
+        """Return a URL; its origin, which most share, is not parsed again."""
+        if not url.startswith(self._root) or "#" in url:
+            return URL(url, encoded=True)
+        scheme, authority = self._origin
+        path, _, query = url[len(self._root) - 1 :].partition("?")
+        return URL.build(scheme=scheme, authority=authority, path=path, query_string=query, encoded=True)
 
     def _base_of(self, request: Request) -> str:
         """Return the address that a request goes to; it gets the key."""
