@@ -29,8 +29,6 @@ class _Secrets(NamedTuple):
 
     names: frozenset[str]
     prefixes: tuple[str, ...]
-    prefix: re.Pattern[str] | None
-    """Matches in every name that begins with one of the prefixes; None: there are none."""
     in_text: re.Pattern[str]
     """Matches in every text that has one of them; in JSON inside JSON, the quotation mark after it is escaped."""
     in_body: re.Pattern[bytes]
@@ -49,8 +47,10 @@ class _Secrets(NamedTuple):
     def among(self, members: Mapping[str, object]) -> Collection[str]:
         """Return the names of the secret members that are not replaced yet."""
         found = self.names.intersection(members)
-        if self.prefix is not None and self.prefix.search(" ".join(members)):
-            found |= {name for name in members if name.startswith(self.prefixes)}
+        if self.prefixes:
+            told = " ".join(members)
+            if any(prefix in told for prefix in self.prefixes):
+                found |= {name for name in members if name.startswith(self.prefixes)}
         return found and [name for name in found if members[name] is not None and members[name] != _STARS]
 
 
@@ -63,12 +63,11 @@ def _secrets(names: frozenset[str]) -> _Secrets:
     for name, end in (*((name, r'["\\]') for name in whole), *((prefix, "") for prefix in prefixes)):
         ends[re.escape(name[:1])].append(re.escape(name[1:]) + end)
     marks = '"(?:{})'.format("|".join(f"{first}(?:{'|'.join(rest)})" for first, rest in ends.items()))
-    prefix = re.compile("|".join(map(re.escape, prefixes))) if prefixes else None
     begins = tuple(f'"{name}'.encode() for name in (*whole, *prefixes))
     every = "|".join([*map(re.escape, whole), *(rf'{re.escape(name)}[^"\\]*' for name in prefixes)])
     told = rf'"(?:{every})"\s*:\s*(?!null\b|"\*\*\*")\S'
     patterns = (re.compile(marks), re.compile(marks.encode()), begins, re.compile(told), re.compile(told.encode()))
-    return _Secrets(frozenset(whole), prefixes, prefix, *patterns)
+    return _Secrets(frozenset(whole), prefixes, *patterns)
 
 
 _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
