@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 from measured import RESULTS, Figure, circumstances, is_smoke, publish
 
-SCRIPTS = ("normalize", "metrics", "formats", "fetch", "walk", "memory", "stall", "limits", "start")
+SCRIPTS = ("normalize", "metrics", "formats", "stats", "fetch", "walk", "memory", "stall", "limits", "start")
 LONG = ("store", "growth", "serve")
 """What there is no room for here: each is run by itself, and here only to see that it works."""
 COUNTED = "count"

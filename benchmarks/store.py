@@ -38,6 +38,7 @@ from conversations_hub.sync import sync
 
 TURNS = 40
 WORDS = 12  # in a turn
+SLOT = 6.25  # seconds from turn to turn; whole ones would be too coarse to be measured
 VOCABULARY = 30_000
 RARE = 0.01  # the share of the turns in which a rare word stands, at most
 QUERIES = 300
@@ -146,7 +147,7 @@ def conversations(speech: Speech, count: int, length: int = TURNS) -> Iterator[C
         started = begin + timedelta(minutes=number)
         turns = tuple(
             TranscriptTurn(
-                index=at, role=roles[at % 2], text=speech.turn(), start=6.0 * at, duration=5.5, participant=at % 2
+                index=at, role=roles[at % 2], text=speech.turn(), start=SLOT * at, duration=5.5, participant=at % 2
             )
             for at in range(length)
         )
@@ -158,8 +159,8 @@ def conversations(speech: Speech, count: int, length: int = TURNS) -> Iterator[C
             participants=(Participant(kind=ParticipantKind.CUSTOMER), Participant(kind=ParticipantKind.AI_AGENT)),
             created_at=started,
             started_at=started,
-            ended_at=started + timedelta(seconds=6 * length),
-            duration=6.0 * length,
+            ended_at=started + timedelta(seconds=SLOT * length),
+            duration=SLOT * length,
             transcript=turns,
             transcript_state=TranscriptState.AVAILABLE,
             metadata={"order": number},

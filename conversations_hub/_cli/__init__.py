@@ -431,6 +431,7 @@ def _search() -> None:
 @_command(
     "stats",
     "stats --by agent,week --metric talk_ratio --since 90d",
+    "stats --by agent,week --csv > stats.csv",
     "stats --ref tavus:c123456",
 )
 @_targets
@@ -456,7 +457,8 @@ def _search() -> None:
     "--timezone", type=timezone, default="UTC", show_default=True, help="Where days begin, such as Europe/Berlin."
 )
 @click.option("--ref", help="Show every metric of this conversation instead, and where each value comes from.")
-@_json
+@_form
+@click.option("--csv", "form", flag_value="csv", help="Write CSV for a spreadsheet, a line for each metric of a group.")
 def _stats() -> None:
     """Measure the conversations of a store.
 

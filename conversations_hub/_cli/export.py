@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
@@ -20,7 +19,7 @@ from ..stores._url import StoreURL, parted
 from ..stores.parquet import export_parquet
 from .parameters import named_values
 from .stored import opened
-from .terminal import escaped, escaped_lines, write_json
+from .terminal import escaped, write_json, write_plain
 
 __all__ = ["run"]
 
@@ -62,7 +61,7 @@ def run(
         elif form == "csv":
             how: dict[str, Any] = {"neutralized": not formulas, "rows": rows or "turns", "changed": changed}
             if str(path) == "-":
-                dumped = Dumped(written=write_csv(conversations, _write, **how))
+                dumped = Dumped(written=write_csv(conversations, write_plain, **how))
             else:
                 dumped = Dumped(written=export_csv(conversations, path, overwrite=overwrite, **how))
         else:
@@ -83,7 +82,7 @@ def _as_format(
 ) -> Dumped:
     is_document = find(form).framing == "document"
     if str(path) == "-":
-        return dump_all(_only(conversations, form) if is_document else conversations, form, _write, **options)
+        return dump_all(_only(conversations, form) if is_document else conversations, form, write_plain, **options)
     export = export_documents if is_document else export_lines
     return export(conversations, path, form, overwrite=overwrite, **options)
 
@@ -150,8 +149,3 @@ def _check_place(form: str, path: Path, store: Path) -> None:
         raise click.BadParameter(f"{str(path)!a} is a file, but {form} has a file for each conversation: name a folder")
     if path.exists() and store.exists() and path.samefile(store):
         raise click.BadParameter(f"{str(path)!a} is the store itself: give another file")
-
-
-def _write(data: bytes) -> None:
-    # A pipe gets it byte for byte; vendors' text must not steer a terminal.
-    click.echo(escaped_lines(data.decode()) if sys.stdout.isatty() else data, nl=False)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
-from typing import Any
+from typing import Any, Literal
 
 import click
 import msgspec
@@ -13,13 +14,14 @@ from rich.console import Console
 from rich.text import Text
 
 from .._refs import Ref
-from ..metrics import METRICS, VERSION, Figures, Measured, Measures, Summary, measure, summarize
+from ..formats._csv import write_lines
+from ..metrics import METRICS, VERSION, Figures, Measured, Measures, Summary, measure
 from ..metrics._definitions import PERCENTILES
 from ..metrics._summary import SUMMARIZED
 from ..stores._url import StoreURL
 from .render import console
 from .stored import opened
-from .terminal import escaped, write_json
+from .terminal import escaped, write_json, write_plain
 
 __all__ = ["run"]
 
@@ -45,7 +47,7 @@ def run(
     until: datetime | None,
     timezone: tzinfo,
     ref: str | None,
-    as_json: bool,
+    form: Literal["json", "csv"] | None,
 ) -> None:
     """Write what the conversations of a store measure, group by group; or every measure of one conversation."""
     unknown = [name for name in metrics if name not in {*METRICS, *SUMMARIZED, "all"}]
@@ -56,31 +58,39 @@ def run(
             raise click.UsageError("--ref is one conversation: leave out targets, --since and --until")
         with opened(store, [str(Ref.parse(ref).target)]) as reader:
             one = reader.get(ref)
-        _write_one(one.ref, measure(one), metrics, as_json=as_json)
+        _write_one(one.ref, measure(one), metrics, form)
         return
     keys = [name.strip() for name in by.split(",") if name.strip()]
+    wanted = metrics or (() if form else _SHOWN)
     with opened(store, targets) as reader:
-        conversations = reader.conversations(*targets, since=since, until=until)
-        summaries = list(summarize(conversations, keys, timezone=timezone))
-    if as_json:
+        summaries = reader.stats(
+            *targets, by=keys, metrics=() if "all" in wanted else wanted, since=since, until=until, timezone=timezone
+        )
+    if form == "json":
         for summary in summaries:
-            write_json(msgspec.json.encode(_document(summary, metrics)))
+            write_json(msgspec.json.encode(_document(summary)))
+    elif form == "csv" and summaries:
+        _write_csv(line for summary in summaries for line in _lines(_document(summary)))
     elif summaries:
         _write_tables(console(), summaries, metrics)
     total = sum(summary.conversations for summary in summaries)
     count = f"{total:,} conversation{'s' * (total != 1)}" if total else "no conversations to measure"
-    click.echo(f"{escaped(str(store))}: {count}", err=as_json)
+    click.echo(f"{escaped(str(store))}: {count}", err=form is not None)
 
 
 # one conversation
 
 
-def _write_one(ref: str, found: Measures, metrics: Sequence[str], *, as_json: bool) -> None:
+def _write_one(ref: str, found: Measures, metrics: Sequence[str], form: Literal["json", "csv"] | None) -> None:
     wanted = set(METRICS) if not metrics or "all" in metrics else set(metrics)
     names = [name for name in METRICS if name in wanted or _LATENCY_OF.get(name) in wanted]
-    if as_json:
-        write_json(
-            msgspec.json.encode({"ref": ref, "version": VERSION, "measures": {name: found[name] for name in names}})
+    document = {"ref": ref, "version": VERSION, "measures": {name: found[name] for name in names}}
+    if form == "json":
+        write_json(msgspec.json.encode(document))
+        return
+    if form == "csv":
+        _write_csv(
+            {"ref": ref, "version": VERSION, "metric": name, **msgspec.structs.asdict(found[name])} for name in names
         )
         return
     out = console()
@@ -113,7 +123,7 @@ def _basis(one: Measured) -> str:
 # groups
 
 
-def _document(summary: Summary, metrics: Sequence[str]) -> dict[str, Any]:
+def _document(summary: Summary) -> dict[str, Any]:
     """Return a summary with its means and percentiles, instead of what they are computed from."""
     return {
         "group": summary.group,
@@ -135,7 +145,6 @@ def _document(summary: Summary, metrics: Sequence[str]) -> dict[str, Any]:
                 "lacking": figures.lacking,
             }
             for name, figures in summary.metrics.items()
-            if name.partition(" ")[0] in _wanted(metrics or ("all",))
         },
         "costs": summary.costs,
         "success": summary.success,
@@ -143,16 +152,30 @@ def _document(summary: Summary, metrics: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _names(summaries: Iterable[Summary], metrics: Sequence[str]) -> list[str]:
-    """Return the metrics to show: those that are wanted, in each unit that a cost has."""
-    wanted = _wanted(metrics)
+def _lines(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a line of CSV for each metric of a document, under the names that it has there."""
+    group, metrics = document.pop("group"), document.pop("metrics")
+    for name, figures in metrics.items():
+        yield {**group, **document, "metric": name, **figures}
+
+
+def _write_csv(lines: Iterable[Mapping[str, Any]]) -> None:
+    """Write lines of the same members, as CSV that is safe for spreadsheets; what is nested is JSON."""
+
+    def rows() -> Iterator[Iterable[object]]:
+        for number, line in enumerate(lines):
+            if not number:
+                yield line.keys()
+            yield (msgspec.json.encode(cell).decode() if isinstance(cell, dict) else cell for cell in line.values())
+
+    write_lines(rows(), write_plain, Counter())
+
+
+def _names(summaries: Iterable[Summary]) -> list[str]:
+    """Return the metrics to show, in each unit that a cost has."""
     known = dict.fromkeys(name for summary in summaries for name in summary.metrics)
     in_units = {name.partition(" ")[0] for name in known if " " in name}
-    return [name for name in known if name.partition(" ")[0] in wanted and name not in in_units]
-
-
-def _wanted(metrics: Sequence[str]) -> set[str]:
-    return set(SUMMARIZED) if "all" in metrics else {_LATENCY_OF.get(name, name) for name in metrics}
+    return [name for name in known if name not in in_units]
 
 
 def _unit(name: str) -> str:
@@ -165,7 +188,7 @@ def _unit(name: str) -> str:
 def _write_tables(out: Console, summaries: Sequence[Summary], metrics: Sequence[str]) -> None:
     """Write a table for each metric, with a line for each group; its bar is the mean beside those of the others."""
     labels = [_label(summary) for summary in summaries]
-    names = _names(summaries, metrics or _SHOWN)
+    names = _names(summaries)
     width = max(map(cell_len, (*map(_title, names), *labels)), default=0)
     has_estimates = False
     for name in names:

@@ -10,7 +10,7 @@ import click
 
 from .._escaping import STEERING, escaped, escaped_lines
 
-__all__ = ["escaped", "escaped_lines", "write_json"]
+__all__ = ["escaped", "escaped_lines", "write_json", "write_plain"]
 
 
 def write_json(document: bytes) -> None:
@@ -22,6 +22,14 @@ def write_json(document: bytes) -> None:
         lines = document.decode().split("\n")
         document = "\n".join(STEERING.sub(_as_json, line) for line in lines).encode()
     click.echo(document)
+
+
+def write_plain(data: bytes) -> None:
+    """Write lines of text to standard output.
+
+    A file or pipe gets them byte for byte; for a terminal, what could steer it is escaped.
+    """
+    click.echo(escaped_lines(data.decode()) if sys.stdout.isatty() else data, nl=False)
 
 
 def _as_json(found: re.Match[str]) -> str:

@@ -17,7 +17,7 @@ import msgspec
 from ..schema import Agent, Analysis, Conversation
 from ._format import Format, NoOptions
 
-__all__ = ["COLUMNS", "FORMAT", "Rows", "Write", "write_csv"]
+__all__ = ["COLUMNS", "FORMAT", "Rows", "Write", "write_csv", "write_lines"]
 
 Write = Callable[[bytes], object]
 
@@ -99,7 +99,7 @@ def write_csv(
                 yield [clean(cell, counted) for cell in _whole(conversation)]
 
     clean = _harmless if neutralized else _unchanged
-    number = _write_lines(cells(), write)
+    number = write_lines(cells(), write, None)
     if changed is not None:
         changed.update(counted)
         if number > _MOST_LINES:
@@ -180,8 +180,10 @@ def _instant(moment: datetime | None) -> object:
     return msgspec.to_builtins(moment)
 
 
-def _write_lines(rows: Iterable[Iterable[object]], write: Write) -> int:
-    """Write lines in pieces, and return how many."""
+def write_lines(rows: Iterable[Iterable[object]], write: Write, changed: Counter[str] | None) -> int:
+    """Write lines in pieces, and return how many; make each text harmless, and count it, unless `changed` is None."""
+    if changed is not None:
+        rows = ([_harmless(cell, changed) for cell in row] for row in rows)
     text = StringIO(newline="")
     add = csv.writer(text).writerow
     number = 0

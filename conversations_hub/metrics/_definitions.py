@@ -14,7 +14,7 @@ Kind = Literal["count", "seconds", "share", "rate", "percentile", "flag"]
 """What sort of number it is; a percentile is of the latencies of one conversation."""
 
 VERSION: Final = 1
-"""The version of the definitions: numbers of different versions are not to be compared."""
+"""The version of the definitions: numbers of different versions are not to be compared, and stores measure again."""
 
 
 class Metric(msgspec.Struct, frozen=True):

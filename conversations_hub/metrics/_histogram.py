@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from math import ceil, log
 from typing import Final
 
@@ -10,9 +10,12 @@ import msgspec
 
 from ._measured import nearest_rank
 
-__all__ = ["Histogram"]
+__all__ = ["MOST_EXACT", "ZERO", "Histogram", "bucket_of", "histogram_of"]
 
-_MOST_EXACT: Final = 10_000
+MOST_EXACT: Final = 10_000
+"""How many values are kept as they are."""
+ZERO: Final = -(2**31)
+"""Stands for a bucket of values that are 0."""
 _GROWTH: Final = 1.02  # from one bucket to the next
 _LOG_GROWTH: Final = log(_GROWTH)
 
@@ -35,23 +38,23 @@ class Histogram(msgspec.Struct):
         return len(self.exact) + self.zeros + sum(self.buckets.values())
 
     def __add__(self, other: Histogram) -> Histogram:
-        if not (self._is_counted or other._is_counted) and len(self.exact) + len(other.exact) <= _MOST_EXACT:
+        if not (self._is_counted or other._is_counted) and len(self.exact) + len(other.exact) <= MOST_EXACT:
             return Histogram(exact=[*self.exact, *other.exact])
         both = Histogram(zeros=self.zeros + other.zeros, buckets=dict(self.buckets))
         for bucket, count in other.buckets.items():
             both.buckets[bucket] = both.buckets.get(bucket, 0) + count
-        both._count(self.exact)
-        both._count(other.exact)
+        both._count(*self.exact)
+        both._count(*other.exact)
         return both
 
     def add(self, value: float) -> None:
         """Add one value."""
         if self._is_counted:
-            self._count((value,))
+            self._count(value)
             return
         self.exact.append(value)
-        if len(self.exact) > _MOST_EXACT:
-            self._count(self.exact)
+        if len(self.exact) > MOST_EXACT:
+            self._count(*self.exact)
             self.exact = []
 
     def percentile(self, percent: int) -> float | None:
@@ -71,10 +74,23 @@ class Histogram(msgspec.Struct):
     def _is_counted(self) -> bool:
         return bool(self.zeros or self.buckets)
 
-    def _count(self, values: Iterable[float]) -> None:
+    def _count(self, *values: float) -> None:
         for value in values:
-            if value <= 0:
+            bucket = bucket_of(value)
+            if bucket == ZERO:
                 self.zeros += 1
             else:
-                bucket = ceil(log(value) / _LOG_GROWTH)
                 self.buckets[bucket] = self.buckets.get(bucket, 0) + 1
+
+
+def bucket_of(value: float) -> int:
+    """Return the bucket that a value is counted in; `ZERO` for 0."""
+    return ceil(log(value) / _LOG_GROWTH) if value > 0 else ZERO
+
+
+def histogram_of(values: Sequence[float], buckets: Mapping[int, int]) -> Histogram:
+    """Return the histogram of values that were counted in buckets; of so many that these are used, none is needed."""
+    if sum(buckets.values()) <= MOST_EXACT:
+        return Histogram(exact=[*values])
+    counted = {bucket: count for bucket, count in buckets.items() if bucket != ZERO}
+    return Histogram(zeros=buckets.get(ZERO, 0), buckets=counted)

@@ -12,7 +12,7 @@ from ..adapters import load
 from ..errors import ConfigurationError, UnknownAccountError
 from ..schema import Channel, Conversation, Cost, EndReason, ParticipantKind, Status, TranscriptState, TranscriptTurn
 from ._definitions import METRICS, PERCENTILES
-from ._measured import BEYOND, Basis, Measured, absent, known, nearest_rank
+from ._measured import BEYOND, WRITTEN, Basis, Measured, absent, known, nearest_rank
 from ._talk import SECOND, Side, Talk
 from ._tools import Tools, figures
 from ._words import words_in
@@ -29,9 +29,7 @@ _OF_ENDS: Final = (
     *("user_monologue", "agent_monologue", "user_wpm", "agent_wpm"),
 )
 
-_WRITTEN: Final = {
-    channel: absent(f"not spoken: {channel.value}") for channel in (Channel.CHAT, Channel.SMS, Channel.EMAIL)
-}
+_WRITTEN: Final = {Channel(channel): absent(f"not spoken: {channel}") for channel in WRITTEN}
 _NO_TRANSCRIPT: Final = absent("no transcript")
 _NO_TURNS: Final = {
     TranscriptState.PENDING: absent("transcript pending"),
@@ -124,7 +122,7 @@ class _Measuring:
         return absent("no duration") if duration is None else known(duration, self._basis("reported", "duration"))
 
     def _cost_per_minute(self) -> Measured:
-        cost, duration = usable_cost(self._one), _usable(self._one.duration)
+        cost, duration = usable_cost(self._one.cost), _usable(self._one.duration)
         if cost is None or cost.amount < 0:
             return absent("no cost")
         if duration is None or duration < _SHORTEST:
@@ -306,9 +304,8 @@ def _usable(duration: float | None) -> float | None:
     return duration if duration is not None and 0 <= duration < BEYOND else None
 
 
-def usable_cost(one: Conversation) -> Cost | None:
-    """Return the cost of a conversation, if it is a price."""
-    cost = one.cost
+def usable_cost(cost: Cost | None) -> Cost | None:
+    """Return a cost, if it is a price."""
     return cost if cost is not None and cost.amount.is_finite() and abs(cost.amount) < BEYOND else None
 
 

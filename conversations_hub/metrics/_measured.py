@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 import msgspec
 
-__all__ = ["BEYOND", "REASONS", "Basis", "Measured", "absent", "is_reason", "known", "nearest_rank"]
+__all__ = ["BEYOND", "REASONS", "WRITTEN", "Basis", "Measured", "absent", "is_reason", "known", "nearest_rank"]
 
 Basis = Literal["counted", "reported", "measured", "estimated"]
 """Where a value comes from: counted in the transcript, stated by the provider, measured between times that it gives, or
@@ -37,6 +37,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 BEYOND: Final = 1_000_000_000_000
 """No second and no price of this world is as large; a sum of such numbers would be no number."""
 
+WRITTEN: Final = ("chat", "sms", "email")
+"""The channels without speech."""
 REASONS: Final = (
     "no transcript",
     "transcript pending",
@@ -64,11 +66,11 @@ REASONS: Final = (
     "the provider does not say",
     "the provider does not tell",
 )
-"""Every reason for an absent value; CHANNEL is a word, N and M are numbers."""
+"""Every reason for an absent value; CHANNEL is a word, N and M are numbers. Stores number them: add at the end."""
 
 _REASON: Final = re.compile(
     "|".join(
-        reason.replace("CHANNEL", "(chat|sms|email)").replace("N", "[0-9]+").replace("M", "[0-9]+")
+        reason.replace("CHANNEL", f"({'|'.join(WRITTEN)})").replace("N", "[0-9]+").replace("M", "[0-9]+")
         for reason in REASONS
     )
 )

@@ -15,9 +15,20 @@ from ._definitions import METRICS, PERCENTILES, VERSION
 from ._groups import check_keys, group_of
 from ._histogram import Histogram
 from ._measure import EXACT, Measures, measure, usable_cost
-from ._measured import Measured
+from ._measured import REASONS, WRITTEN, Measured
 
-__all__ = ["SUMMARIZED", "Figures", "Summary", "merge", "summarize"]
+__all__ = [
+    "SUMMARIZED",
+    "SUMMARIZED_REASONS",
+    "Figures",
+    "Summary",
+    "check_metrics",
+    "in_unit",
+    "merge",
+    "narrowed",
+    "summarize",
+    "without_numbers",
+]
 
 _Word = TypeVar("_Word", bound=str)
 
@@ -61,7 +72,7 @@ class Figures(msgspec.Struct):
         """Add the measure of one conversation; its latencies, if `values` has them."""
         self.lacking += found.missing
         if found.value is None or found.basis is None:
-            reason = _reason(found.reason or "")
+            reason = without_numbers(found.reason or "")
             self.missing[reason] = self.missing.get(reason, 0) + 1
             return
         self.bases[found.basis] = self.bases.get(found.basis, 0) + 1
@@ -124,8 +135,8 @@ class Summary(msgspec.Struct, kw_only=True):
                 self._figures(name).add(measures[next(iter(PERCENTILES[name]))], measures.samples.get(name, ()))
                 continue
             found = measures[name]
-            self._figures(f"{name} {found.unit}" if found.unit else name).add(found)
-        if (cost := usable_cost(one)) is not None:
+            self._figures(in_unit(name, found.unit)).add(found)
+        if (cost := usable_cost(one.cost)) is not None:
             self.costs[cost.unit] = EXACT.add(self.costs.get(cost.unit, Decimal()), cost.amount)
         success = one.analysis.success if one.analysis else None
         word: Literal["true", "false", "unknown"] = "unknown" if success is None else "true" if success else "false"
@@ -181,7 +192,7 @@ def summarize(
     Raises:
         InvalidRefError: no such key.
     """
-    keys = check_keys((by,) if isinstance(by, str) else by)
+    keys = check_keys(by)
     chosen = conversations if where is None else filter(where, conversations)
     return _in_groups(chosen, keys, timezone, dead_air)
 
@@ -197,6 +208,11 @@ def _in_groups(
             summary = found[group] = Summary(group=dict(zip(by, group, strict=True)), dead_air=dead_air)
         summary.add(one, measure(one, dead_air=dead_air))
     yield from sorted(found.values(), key=_order)
+
+
+def in_unit(name: str, unit: str | None) -> str:
+    """Return the name of a metric in a summary: values in the units of costs stand apart."""
+    return f"{name} {unit}" if unit else name
 
 
 def merge(summaries: Iterable[Summary]) -> Iterator[Summary]:
@@ -219,6 +235,35 @@ def _added(one: Mapping[_Word, int], two: Mapping[_Word, int]) -> dict[_Word, in
     return {name: one.get(name, 0) + two.get(name, 0) for name in (*one, *two)}
 
 
-def _reason(reason: str) -> str:
+def narrowed(summary: Summary, names: Sequence[str]) -> Summary:
+    """Return a summary with the figures of these metrics alone, in their order; those in units are in order, too."""
+    titles = [title for title in summary.metrics if title.partition(" ")[0] in names]
+    titles.sort(key=lambda title: (names.index(title.partition(" ")[0]), title))
+    return msgspec.structs.replace(summary, metrics={title: summary.metrics[title] for title in titles})
+
+
+def check_metrics(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names in summaries, in their order, of metrics and latencies; none named: of all.
+
+    Raises `InvalidRefError` if one does not exist.
+    """
+    asked = (names,) if isinstance(names, str) else names
+    wanted = {_IS_PERCENTILE.get(name, name) for name in asked or SUMMARIZED}
+    for name in wanted.difference(SUMMARIZED):
+        raise InvalidRefError(f"no metric {name!a}: choose from {', '.join(SUMMARIZED)}")
+    return tuple(name for name in SUMMARIZED if name in wanted)
+
+
+def without_numbers(reason: str) -> str:
     """Return a reason without its numbers, of which there are too many to tell apart."""
-    return "turns without an end" if reason.endswith("turns without an end") else reason
+    return _ENDLESS if reason.endswith(_ENDLESS) else reason
+
+
+_ENDLESS: Final = "turns without an end"
+
+SUMMARIZED_REASONS: Final = tuple(
+    without_numbers(reason.replace("CHANNEL", channel))
+    for reason in REASONS
+    for channel in (WRITTEN if "CHANNEL" in reason else ("",))
+)
+"""Every reason in a summary."""

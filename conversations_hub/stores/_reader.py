@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import datetime
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
 import msgspec
 
+from ..metrics import Summary
 from ..schema import Conversation, Recording, Role, Status
 from ._erasure import Person, Receipt
 from ._filters import Filters
@@ -130,6 +131,25 @@ class StoreReader(Protocol):
 
         Raises:
             InvalidRefError: an unknown field.
+        """
+        ...
+
+    def stats(
+        self,
+        *targets: str,
+        by: Sequence[str] = ("provider",),
+        metrics: Sequence[str] = (),
+        since: datetime | None = None,
+        until: datetime | None = None,
+        status: Status | str | None = None,
+        agent: str | None = None,
+        timezone: tzinfo = UTC,
+    ) -> list[Summary]:
+        """Summarize what conversations measure, group by group, in the order of the keys.
+
+        The summaries are those of `metrics.summarize`. `targets`, `since`, `until`, `status` and `agent` are as in
+        `conversations`, and `by` and `timezone` as in `summarize`. `metrics` names those of `METRICS` to summarize;
+        percentiles stand for their latency, and none for all.
         """
         ...
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 from datetime import UTC, datetime, timedelta
@@ -190,6 +192,8 @@ async def test_an_empty_store_is_no_failure(tmp_path: Path) -> None:
     as_json = run("stats", "--store", place, "--json")
     assert (as_json.exit_code, as_json.stdout) == (0, "")
     assert as_json.stderr == f"{place}: no conversations to measure\n"
+    as_csv = run("stats", "--store", place, "--csv")
+    assert (as_csv.exit_code, as_csv.stdout, as_csv.stderr) == (0, "", as_json.stderr)
 
 
 @pytest.mark.parametrize(
@@ -212,3 +216,42 @@ def test_what_is_wrong_is_one_sentence(arguments: list[str], code: int, told: st
     assert result.exit_code == code, result.output
     assert told in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def _lines(*arguments: str) -> list[dict[str, str]]:
+    result = run("stats", "--csv", *arguments)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.startswith("\ufeff")
+    return list(csv.DictReader(io.StringIO(result.stdout.removeprefix("\ufeff"))))
+
+
+def test_csv_says_what_json_says_under_the_same_names(store: str) -> None:
+    lines = iter(_lines("--store", store, "--by", "provider,week"))
+    for document in _documents("--store", store, "--by", "provider,week"):
+        group, metrics = document.pop("group"), document.pop("metrics")
+        for name, figures in metrics.items():
+            expected = {**group, **document, "metric": name, **figures}
+            assert next(lines) == {name: _cell(value) for name, value in expected.items()}
+    assert list(lines) == []
+
+
+def _cell(value: object) -> str:
+    nested = json.dumps(value, separators=(",", ":")) if isinstance(value, dict) else value
+    return "" if nested is None else str(nested)
+
+
+def test_csv_of_only_some_metrics_and_of_one_conversation(database: str) -> None:
+    assert {line["metric"] for line in _lines("--store", database, "--metric", "duration")} == {"duration"}
+    lines = _lines("--store", database, "--ref", "elevenlabs:c4")
+    assert [line["metric"] for line in lines] == list(METRICS)
+    ratio = next(line for line in lines if line["metric"] == "talk_ratio")
+    assert (ratio["ref"], ratio["value"], ratio["reason"]) == ("elevenlabs:c4", "", "4 of 4 turns without an end")
+
+
+async def test_csv_is_safe_for_spreadsheets(tmp_path: Path) -> None:
+    place = str(tmp_path / "c.db")
+    hostile = _named(BOOKING, "c1", agent=Agent(id="=cmd()"), analysis=Analysis(sentiment="\n=cmd()"))
+    await put(open_store(place), hostile)
+    [line] = _lines("--store", place, "--by", "agent", "--metric", "duration")
+    assert line["agent"] == "'=cmd()"
+    assert line["sentiments"] == '{"\\n=cmd()":1}'

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from random import Random
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -22,31 +21,13 @@ from conversations_hub.metrics import METRICS, Figures, Histogram, Summary, meas
 from conversations_hub.metrics._groups import KEYS
 from conversations_hub.metrics._measured import is_reason, nearest_rank
 from conversations_hub.metrics._summary import SUMMARIZED
-from conversations_hub.schema import Agent, Analysis, Channel, Conversation, Cost, EndReason, Role, Status
+from conversations_hub.schema import Agent, Analysis, Conversation, Cost, Role
 
 from ..support.measured import BOOKING, RESERVATION, conversation, spoken
 from ..support.recorded import recorded
+from ..support.summaries import told, varied
 
 replace = msgspec.structs.replace
-
-
-def told(summary: Summary) -> dict[str, Any]:
-    """Return all that a summary says, without the order of what it holds."""
-    return {
-        **{name: getattr(summary, name) for name in ("group", "conversations", "costs", "success", "sentiments")},
-        **{name: _told(figures) for name, figures in summary.metrics.items()},
-    }
-
-
-def _told(figures: Figures) -> dict[str, Any]:
-    names = ("n", "min", "max", "bases", "missing", "lacking")
-    spread = figures.histogram
-    return {
-        **{name: getattr(figures, name) for name in names},
-        "sum": pytest.approx(figures.sum, abs=1e-9, rel=1e-9),
-        "spread": (sorted(spread.exact), spread.zeros, spread.buckets),
-        "percentiles": [figures.percentile(percent) for percent in (1, 50, 95, 99)],
-    }
 
 
 # one group
@@ -187,30 +168,12 @@ def test_a_summary_is_of_one_length_of_dead_air() -> None:
 # parts and the whole
 
 
-def _varied(count: int, chance: Random) -> Iterator[Conversation]:
-    """Yield conversations that differ in what they have."""
-    for _ in range(count):
-        base = chance.choice([BOOKING, RESERVATION, *_RECORDED])
-        yield replace(
-            base,
-            duration=chance.choice([None, 0.0, chance.uniform(1, 600)]),
-            cost=chance.choice([None, Cost(amount=Decimal(chance.randrange(100)) / 100, unit=chance.choice("ab"))]),
-            channel=chance.choice([Channel.PHONE, Channel.CHAT]),
-            status=chance.choice([*Status]),
-            end_reason=chance.choice([None, *EndReason]),
-            analysis=chance.choice([None, Analysis(success=True, sentiment="good"), Analysis(success=False)]),
-        )
-
-
-_RECORDED = [one for provider in BUILTIN for one in recorded(provider)]
-
-
 @settings(max_examples=25)
 @given(
     st.randoms(use_true_random=False), st.integers(1, 5), st.sampled_from([(), ("provider",), ("channel", "status")])
 )
 def test_parts_add_up_to_the_whole(chance: Random, parts: int, by: Sequence[str]) -> None:
-    everything = list(_varied(40, chance))
+    everything = list(varied(40, chance))
     whole = [told(summary) for summary in summarize(everything, by)]
     shuffled = chance.sample(everything, len(everything))
     assert [told(summary) for summary in summarize(shuffled, by)] == whole

@@ -22,6 +22,7 @@ import pytest
 from conversations_hub.errors import HubError, StoreError
 from conversations_hub.formats._csv import write_csv
 from conversations_hub.formats._export import write_jsonl
+from conversations_hub.metrics import Summary
 from conversations_hub.redaction import PersonalData
 from conversations_hub.schema import (
     Agent,
@@ -121,6 +122,8 @@ async def fill(store: Store) -> None:
 @pytest.fixture
 async def database(tmp_path: Path) -> Path:
     await fill(SQLiteStore(tmp_path / "c.db"))
+    with SQLiteReader(tmp_path / "c.db") as archive:
+        archive.stats()  # which are kept
     return tmp_path / "c.db"
 
 
@@ -147,6 +150,12 @@ def use(one: Conversation) -> object:
     return one.text, repr(one), one.talk_time, [turn.started_at for turn in one.transcript or ()]
 
 
+def shown(summaries: list[Summary]) -> object:
+    """Do all that is done with summaries."""
+    figures = [figures for summary in summaries for figures in summary.metrics.values()]
+    return msgspec.json.encode(summaries), [each.percentile(95) for each in figures]
+
+
 def look(path: Path) -> None:
     """Do all that is done to read a store; nothing but a `HubError` may come out of it."""
     reads: list[Callable[[SQLiteReader], object]] = [
@@ -158,6 +167,7 @@ def look(path: Path) -> None:
         lambda archive: list(archive.recordings()),
         lambda archive: msgspec.json.encode(archive.search("hello")),
         lambda archive: archive.search("hello OR nobody", anywhere=True, role="user"),
+        lambda archive: shown(archive.stats(by=("agent", "day", "language"))),
         lambda archive: archive.erase(person=PERSON, dry_run=True),
         lambda archive: archive.prune(NOW + timedelta(days=1), dry_run=True),
     ]

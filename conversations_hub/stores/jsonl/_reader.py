@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from heapq import nlargest
 from io import BufferedIOBase
 from itertools import islice
@@ -24,6 +24,8 @@ from ..._instants import check_span
 from ..._refs import Ref, Target
 from ...adapters import load
 from ...errors import InvalidRefError, NotFoundError, StoreError, UnsupportedError
+from ...metrics import Summary, summarize
+from ...metrics._summary import check_metrics, narrowed
 from ...schema import Conversation, Recording, Role, Status
 from .._erasure import Person, Receipt, is_mentioned, remove_recordings, takes_part, tombstone
 from .._filters import Filters, check_counted
@@ -164,6 +166,22 @@ class JSONLReader:
     def interrupt(self) -> None:
         """See `StoreReader.interrupt`."""
         self._is_interrupted = True
+
+    def stats(
+        self,
+        *targets: str,
+        by: Sequence[str] = ("provider",),
+        metrics: Sequence[str] = (),
+        since: datetime | None = None,
+        until: datetime | None = None,
+        status: Status | str | None = None,
+        agent: str | None = None,
+        timezone: tzinfo = UTC,
+    ) -> list[Summary]:
+        """See `StoreReader.stats`: the conversations are measured as they are read."""
+        names = check_metrics(metrics)
+        found = self.conversations(*targets, since=since, until=until, status=status, agent=agent)
+        return [narrowed(summary, names) for summary in summarize(found, by, timezone=timezone)]
 
     def recordings(
         self, *targets: str, since: datetime | None = None, until: datetime | None = None

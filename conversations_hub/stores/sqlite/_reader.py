@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from functools import partial
 from hashlib import sha256
 from heapq import merge
@@ -20,6 +20,11 @@ import msgspec
 from ..._instants import check_span
 from ..._refs import Ref
 from ...errors import InvalidRefError, NotFoundError
+from ...metrics import Summary
+from ...metrics import merge as added
+from ...metrics._groups import check_keys
+from ...metrics._summary import check_metrics
+from ...metrics._summary import narrowed as only
 from ...schema import Conversation, Recording, Role, Status
 from .._erasure import Person, Receipt
 from .._filters import Filters, check_counted
@@ -28,13 +33,14 @@ from .._reader import EVERYTHING, Found, Hit, HitPage
 from .._status import StoreStatus
 from .._untrusted import instant_of
 from ._changes import BEGINNING, Change, Position, read_position
-from ._conditions import Condition, all_of, before, equal, is_of, narrowed
+from ._conditions import Condition, all_of, before, equal, is_of, matching, narrowed
 from ._connection import connect, has_index, using
 from ._counts import counts
 from ._erasure import Plan, digest_of, named, older
 from ._finding import Source, check_stars, find
 from ._pages import newest_first, page
 from ._query import Query, parsed, snippet
+from ._stats import Stats
 from ._status import status
 from ._tables import CONVERSATION, RECORDING, instant_text, recording_of
 from ._whole import finite, with_parts
@@ -216,6 +222,39 @@ class SQLiteReader:
     def interrupt(self) -> None:
         """See `StoreReader.interrupt`."""
         self._connection.interrupt()
+
+    def stats(
+        self,
+        *targets: str,
+        by: Sequence[str] = ("provider",),
+        metrics: Sequence[str] = (),
+        since: datetime | None = None,
+        until: datetime | None = None,
+        status: Status | str | None = None,
+        agent: str | None = None,
+        timezone: tzinfo = UTC,
+    ) -> list[Summary]:
+        """Summarize what conversations measure, group by group, in the order of the keys.
+
+        The summaries are those of `metrics.summarize`. What is measured is kept in the table `measures`, so that each
+        conversation is measured once for each content that it has. It is not kept while a sync writes the store, nor
+        where we may not write.
+
+        `targets`, `since`, `until`, `status` and `agent` are as in `conversations`, and `by` and `timezone` as in
+        `summarize`. `metrics` names those of `METRICS` to summarize; percentiles stand for their latency, and none for
+        all.
+
+        Raises:
+            InvalidRefError: a malformed argument, or no such key or metric.
+        """
+        wanted = Filters.of(targets, since, until, status=status, agent=agent)
+        condition = all_of(narrowed(wanted), matching(wanted))
+        names = check_metrics(metrics)
+        asked = Stats(check_keys(by), names, timezone)
+        with using(self.path):
+            kept = list(asked.kept(self._connection, *condition))
+            measured = asked.measured(self._connection, self.path, self._read)
+            return [only(summary, names) for summary in added([*kept, *measured])]
 
     def recordings(
         self, *targets: str, since: datetime | None = None, until: datetime | None = None
@@ -411,6 +450,9 @@ class SQLiteReader:
 
     def _listed(self, question: str, values: Sequence[Any]) -> Iterator[Sequence[Any]]:
         return self._ask(question, values, tuple)
+
+    def _read(self, row: Sequence[Any]) -> Conversation:
+        return self._whole(_aged(_finite(row)))
 
     def _whole(self, row: Sequence[Any]) -> Conversation:
         _, key, *columns = row

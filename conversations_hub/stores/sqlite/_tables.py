@@ -220,7 +220,7 @@ CREATE TABLE store (
     value NOT NULL
 ) WITHOUT ROWID;
 INSERT INTO store VALUES ('revision', 0), ('salt', randomblob(16));
--- Metrics of each conversation; not filled yet.
+-- Metrics of each conversation, for one content and one version of the definitions; filled when they are asked for.
 CREATE TABLE measures (
     conversation INTEGER PRIMARY KEY REFERENCES conversations (key),
     version INTEGER NOT NULL, content_print BLOB NOT NULL,

@@ -293,8 +293,8 @@ class Writer:
         return cast("int", added.lastrowid)
 
     def _clear(self, key: int, entry: Entry, revision: int) -> None:
-        """Update a conversation, and delete its old parts."""
-        for table in ("turns", "participants", "recordings"):
+        """Update a conversation, and delete its old parts, and what those measured."""
+        for table in ("turns", "participants", "recordings", "measures"):
             self._connection.execute(f"DELETE FROM {table} WHERE conversation = ?", (key,))
         self._connection.execute(_UPDATE, (*conversation_row(entry.conversation), revision, key))
 

@@ -1,0 +1,372 @@
+"""Summaries from a store: those of `summarize`, whatever is kept of them, and none of what is not there any more."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import sqlite3
+import struct
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from conversations_hub.errors import InvalidRefError, StoreError
+from conversations_hub.metrics import METRICS, Histogram, measure, summarize
+from conversations_hub.metrics._groups import KEYS
+from conversations_hub.redaction import PersonalData
+from conversations_hub.schema import Agent, Conversation, Role
+from conversations_hub.stores import StoreReader, open_store, put
+from conversations_hub.stores.sqlite import _measures, _stats
+from conversations_hub.stores.sqlite._reader import SQLiteReader
+from conversations_hub.stores.sqlite._tables import MEASURES
+
+from ..support.any_conversation import conversations
+from ..support.entries import entry
+from ..support.measured import BOOKING, RESERVATION, conversation, spoken
+from ..support.sqlite import kept_in, opened
+from ..support.summaries import told, varied
+
+replace = msgspec.structs.replace
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+KINDS = ["sqlite:c.db", "jsonl:c.jsonl", "jsonl:c.jsonl.gz", "parquet:c"]
+
+
+def _everything() -> list[Conversation]:
+    chance = Random(3)  # noqa: S311  (conversations, not secrets)
+    found = [
+        replace(
+            one,
+            id=f"c{number}",
+            account=chance.choice(["default", "eu"]),
+            agent=chance.choice([None, Agent(id="a1", version="1"), Agent(id="a2")]),
+            created_at=chance.choice([None, NOON + timedelta(hours=7 * number)]),
+            recordings=(),
+            raw=None,
+        )
+        for number, one in enumerate(varied(60, chance))
+    ]
+    return [*found, replace(BOOKING, id="undated"), replace(RESERVATION, provider="gone", id="of an unknown provider")]
+
+
+EVERYTHING = _everything()
+FILTERS: Sequence[tuple[tuple[str, ...], Mapping[str, Any]]] = [
+    ((), {}),
+    (("retell", "elevenlabs/eu"), {}),
+    (("vapi:calls",), {}),
+    ((), {"since": NOON + timedelta(days=5)}),
+    (("retell",), {"since": NOON + timedelta(days=2), "until": NOON + timedelta(days=9)}),
+    ((), {"status": "ended", "agent": "a1"}),
+    (("nobody",), {}),
+]
+GROUPS: Sequence[tuple[tuple[str, ...], Any]] = [
+    *(((key,), UTC) for key in KEYS),
+    ((), UTC),
+    (("provider", "week", "channel", "agent"), UTC),
+    (("day", "month"), ZoneInfo("Pacific/Kiritimati")),
+    (("week",), ZoneInfo("America/St_Johns")),
+]
+
+
+def expect(
+    reader: StoreReader, by: Sequence[str], zone: Any, targets: Sequence[str], filters: Mapping[str, Any]
+) -> None:
+    """Compare the summaries with those of the same conversations."""
+    found = reader.stats(*targets, by=by, timezone=zone, **filters)
+    expected = summarize(reader.conversations(*targets, **filters), by, timezone=zone)
+    assert list(map(told, found)) == list(map(told, expected))
+
+
+def measured(path: Path) -> set[str]:
+    """Return the ids of the conversations whose measures are kept."""
+    question = "SELECT id FROM measures JOIN conversations ON key = conversation"
+    with closing(sqlite3.connect(path)) as database:
+        return {id for (id,) in database.execute(question)}
+
+
+def execute(path: Path, statement: str, *values: object) -> None:
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(statement, values)
+        database.commit()
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def reader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    import asyncio  # noqa: PLC0415
+
+    kind, _, name = request.param.partition(":")
+    if kind == "parquet":
+        pytest.importorskip("duckdb", reason="Parquet needs the extra duckdb")
+    store = open_store(f"{kind}:{tmp_path_factory.mktemp('stats') / name}")
+    asyncio.run(put(store, *EVERYTHING))
+    with store.reader() as found:
+        yield found
+
+
+@pytest.mark.parametrize(("by", "zone"), GROUPS)
+def test_every_kind_of_store_groups_as_summarize_does(reader: StoreReader, by: Sequence[str], zone: Any) -> None:
+    for targets, filters in FILTERS:
+        expect(reader, by, zone, targets, filters)
+
+
+def test_only_some_metrics(reader: StoreReader) -> None:
+    [summary] = reader.stats(by=(), metrics=("user_latency_p95", "cost_per_minute", "duration"))
+    names = [name for name in summary.metrics if not name.startswith("cost_per_minute")]
+    assert names == ["duration", "user_latency"]
+    [whole] = reader.stats(by=())
+    assert {name: whole.metrics[name] for name in names} == {name: summary.metrics[name] for name in names}
+    assert whole.metrics.keys() > summary.metrics.keys()
+    for refused in ({"metrics": ("charm",)}, {"by": ("colour",)}, {"status": "weird"}, {"since": datetime(2026, 1, 1)}):  # noqa: DTZ001
+        with pytest.raises(InvalidRefError):
+            reader.stats(**refused)
+
+
+def _storable(one: Conversation, provider: str, id: str) -> Conversation:
+    """Return a conversation without instants that no store reads back."""
+    instants = {name: getattr(one, name) for name in ("created_at", "started_at", "ended_at", "updated_at")}
+    beyond = {name: None for name, instant in instants.items() if instant and instant.year > 8999}
+    return replace(one, provider=provider, account="default", id=id, recordings=(), **beyond)
+
+
+_ANY = st.lists(conversations(), min_size=1, max_size=5)
+
+
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(_ANY, st.sampled_from(["retell", "vapi", "telnyx", "acme"]), st.sampled_from([*KEYS]))
+async def test_what_is_kept_of_any_conversation_says_the_same(
+    tmp_path: Path, found: list[Conversation], provider: str, by: str
+) -> None:
+    path = tmp_path / "any.db"
+    path.unlink(missing_ok=True)
+    ids = enumerate(found)
+    await kept_in(path, *(_storable(one, "acme" if number else provider, f"c{number}") for number, one in ids))
+    with SQLiteReader(path) as reader:
+        for _ in ("measured", "kept"):
+            expect(reader, [by], UTC, (), {})
+    assert len(measured(path)) == len(found)
+
+
+def test_the_table_has_a_column_for_each_metric() -> None:
+    assert tuple(METRICS) == MEASURES
+
+
+@pytest.mark.parametrize("by", [("provider",), ("agent", "day")])
+async def test_parts_of_very_many_add_up(by: Sequence[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does it matter from how many values on they are counted."""
+    for module in ("_histogram", "_tally"):
+        monkeypatch.setattr(f"conversations_hub.metrics.{module}.MOST_EXACT", 9)
+    monkeypatch.setattr(_stats, "_AT_ONCE", 11)
+    monkeypatch.setattr(_stats, "_MEASURED_AT_ONCE", 7)
+    store = open_store(str(tmp_path / "c.db"))
+    await put(store, *EVERYTHING)
+    with store.reader() as reader:
+        for _ in ("measured", "kept"):
+            expect(reader, by, UTC, (), {})
+
+
+# what is kept
+
+
+@pytest.fixture
+async def path(tmp_path: Path) -> Path:
+    """Return a store of three conversations, all of them measured."""
+    path = tmp_path / "c.db"
+    await kept_in(path, *(replace(BOOKING, provider="acme", id=f"c{number}") for number in range(3)))
+    with SQLiteReader(path) as reader:
+        reader.stats()
+    return path
+
+
+def stats(path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Compare all of a store's summaries, and return the ids of the conversations that were measured for them."""
+    ids: list[str] = []
+
+    def noted(one: Conversation) -> Any:
+        ids.append(one.id)
+        return measure(one)
+
+    with SQLiteReader(path) as reader:
+        expected = list(map(told, summarize(reader.conversations(), ())))
+        monkeypatch.setattr(_stats, "measure", noted)
+        assert list(map(told, reader.stats(by=()))) == expected
+    return ids
+
+
+def test_each_content_is_measured_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert measured(path) == {"c0", "c1", "c2"}
+    assert stats(path, monkeypatch) == []
+
+
+async def test_what_changed_or_is_new_is_measured(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    more = spoken(10, Role.USER, 25, 27, "One more thing.")
+    changed = replace(BOOKING, provider="acme", id="c1", transcript=(*(BOOKING.transcript or ()), more))
+    await kept_in(path, changed, replace(BOOKING, provider="acme", id="c3"))
+    assert measured(path) == {"c0", "c2"}
+    assert stats(path, monkeypatch) == ["c1", "c3"]
+    assert stats(path, monkeypatch) == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE measures SET version = version - 1 WHERE conversation = 2",
+        "UPDATE measures SET content_print = x'00' WHERE conversation = 2",
+        "DELETE FROM measures WHERE conversation = 2",
+    ],
+)
+def test_what_is_of_other_definitions_or_contents_is_measured(
+    path: Path, statement: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute(path, statement)
+    assert stats(path, monkeypatch) == ["c1"]
+    assert stats(path, monkeypatch) == []
+
+
+def test_what_nobody_remembers_is_measured_each_time(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    execute(path, "DELETE FROM remembered WHERE conversation = 2")
+    assert stats(path, monkeypatch) == stats(path, monkeypatch) == ["c1"]
+
+
+def test_only_what_is_asked_for_is_measured(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    execute(path, "DELETE FROM measures")
+    with SQLiteReader(path) as reader:
+        assert reader.stats("acme", until=NOON) == reader.stats("acme")  # none of them has an instant
+        reader.stats("nobody")
+    assert stats(path, monkeypatch) == []
+
+
+@pytest.mark.parametrize("how", ["erase", "prune", "delete"])
+async def test_nothing_stays_of_what_is_gone(how: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    await kept_in(path, replace(BOOKING, provider="acme", id="c1", created_at=NOON))
+    assert stats(path, monkeypatch) == ["c1"]
+    with SQLiteReader(path) as reader:
+        if how == "erase":
+            reader.erase("acme:c1")
+        elif how == "prune":
+            reader.prune(NOON + timedelta(days=1))
+        else:
+            execute(path, "DELETE FROM conversations WHERE id = 'c1'")
+    assert measured(path) == {"c0", "c2"}
+    assert stats(path, monkeypatch) == []
+
+
+async def test_a_redacted_store_measures_what_it_holds(tmp_path: Path) -> None:
+    said = conversation(
+        spoken(0, Role.USER, 0, 3, "Call me at +1 555 010 0123 today."), spoken(1, Role.ASSISTANT, 4, 5, "Sure.")
+    )
+    store = open_store(str(tmp_path / "c.db"))
+    await put(store, said, redact=PersonalData())
+    with store.reader() as reader:
+        [summary], [again] = reader.stats(), reader.stats()
+    assert summary.metrics["user_words"].sum == again.metrics["user_words"].sum == 5  # Call me at [phone] today.
+    assert measure(said)["user_words"].value == 8
+    assert summary.metrics["user_talk"].sum == measure(said)["user_talk"].value
+
+
+# where nothing can be kept
+
+
+async def test_nothing_is_kept_while_a_sync_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "c.db"
+    async with opened(path) as store:
+        await store.commit(
+            "acme/default", [entry(replace(BOOKING, provider="acme"))], await store.progress("acme/default")
+        )
+        assert stats(path, monkeypatch) == ["c1"]
+        assert measured(path) == set()
+    assert stats(path, monkeypatch) == ["c1"]
+    assert measured(path) == {"c1"}
+
+
+def test_nothing_is_kept_in_a_file_that_others_may_write(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    execute(path, "DELETE FROM measures")
+    path.chmod(0o666)
+    before = path.read_bytes()
+    assert stats(path, monkeypatch) == ["c0", "c1", "c2"]
+    assert path.read_bytes() == before
+
+
+def test_nothing_is_kept_while_somebody_reads(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_measures, "_LONGEST_WAIT", 0)
+    execute(path, "DELETE FROM measures")
+    with closing(sqlite3.connect(path)) as other:
+        rows = other.execute("SELECT * FROM turns")
+        rows.fetchone()
+        assert stats(path, monkeypatch) == ["c0", "c1", "c2"]
+        assert measured(path) == set()
+        rows.close()
+    assert stats(path, monkeypatch) == ["c0", "c1", "c2"]
+    assert measured(path) == {"c0", "c1", "c2"}
+
+
+def test_what_changed_or_went_while_it_was_measured_is_not_kept(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as database:
+        rows = database.execute("SELECT conversation, content_print FROM remembered").fetchall()
+        execute(path, "DELETE FROM measures")
+        execute(path, "UPDATE remembered SET content_print = x'00' WHERE conversation = 1")
+        execute(path, "DELETE FROM conversations WHERE key = 2")
+        assert _measures.keep(path, [_measures.measures_row(key, content, measure(BOOKING)) for key, content in rows])
+        assert [key for (key,) in database.execute("SELECT conversation FROM measures")] == [3]
+
+
+# stores of others
+
+
+def _cell(*changes: tuple[int, str, float]) -> bytes:
+    """Return a packed cell, with numbers at some places in it."""
+    *_, cell = _measures.measures_row(1, b"", measure(BOOKING))
+    changed = bytearray(cell)
+    for place, kind, number in changes:
+        struct.pack_into(f"<{kind}", changed, place, number)
+    return bytes(changed)
+
+
+_INTEGERS = 8 * sum(metric.kind != "percentile" for metric in METRICS.values())
+"""Where these begin in a cell: first the buckets, then how many latencies there are of each kind."""
+_COUNTS = _INTEGERS + _INTEGERS // 2
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("basis", ["{}", "secret", b"\0", "", 9e999, -1.0, "?" * len(METRICS)]),
+        ("latencies", ["{}", "secret", b"", b"\0", 9e999, -1.0, _cell()[:-1], _cell() + b"\0", bytes(1000)]),
+        # Not a number that a metric can be, a bucket that there is not, and another number of latencies.
+        ("latencies", [_cell((0, "d", -1.0)), _cell((0, "d", math.inf)), _cell((0, "d", math.nan))]),
+        ("latencies", [_cell((_INTEGERS, "i", 2**30)), _cell((_INTEGERS, "i", -(2**30)))]),
+        ("latencies", [_cell((_COUNTS + 4 * place, "i", number)) for place in range(4) for number in (-1, 9)]),
+    ],
+)
+def test_a_row_that_we_did_not_write_is_refused_in_words(column: str, values: Sequence[object], path: Path) -> None:
+    for value in values:
+        execute(path, f"UPDATE measures SET {column} = ? WHERE conversation = 2", value)  # noqa: S608  (no stranger's)
+        with SQLiteReader(path) as reader, pytest.raises(StoreError) as caught:
+            reader.stats()
+        assert "invalid value" in str(caught.value)
+        assert "secret" not in str(caught.value)
+
+
+def test_the_letters_of_what_is_kept_stay_the_same() -> None:
+    """Another order would read what is kept as something else: add at the end, or raise `VERSION`."""
+    letters = "".join(_measures._LETTERS.values())
+    assert letters == "crmeABCDEFGHIJKLMNOPQRSTUVWXYZ0"
+    told = " ".join(_measures._LETTERS).encode()
+    assert hashlib.sha256(told).hexdigest()[:8] == "c691bc58"
+
+
+def test_values_of_a_histogram_are_counted_alike_one_by_one_and_together() -> None:
+    chance = Random(7)  # noqa: S311  (values, not secrets)
+    values = [0.0, *(chance.lognormvariate(0, 3) for _ in range(20_000))]
+    one_by_one = Histogram()
+    for value in values:
+        one_by_one.add(value)
+    assert one_by_one == Histogram() + Histogram(exact=values)
