@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["STEERING", "escaped", "escaped_lines"]
+__all__ = ["STEERING", "escaped", "escaped_lines", "indented"]
 
 STEERING = re.compile(
-    "[\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
-    "\ud800-\udfff\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
-    "\U0001d173-\U0001d17a\U000e0000-\U000e007f]"
+    "[\x00-\x1f\x7f-\x9f\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f"
+    "\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufe00-\ufe0e\ufeff\uffa0\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]|(?<=\ufe0f)\ufe0f"
 )
-"""C0 and C1 controls, line and paragraph separators, surrogates, and Unicode's format characters (Cf): those that set
-the direction, those that join without a width, and tags, which can hide a whole message."""
+"""C0 and C1 controls, line and paragraph separators, surrogates, Unicode's format characters (Cf): those that set the
+direction, those that join without a width, and tags; fillers, which are blank letters; and variation selectors but for
+the one of emoji. Tags and selectors can hide a whole message."""
+
+# Every line break that `str.splitlines` knows, so that no text within a turn looks like another turn.
+_BREAK = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 
 
 def escaped(text: str) -> str:
@@ -23,3 +27,8 @@ def escaped(text: str) -> str:
 def escaped_lines(text: str) -> str:
     """Return text with these characters escaped and its line breaks kept, for a column of its own."""
     return "\n".join(map(escaped, text.replace("\r\n", "\n").split("\n")))
+
+
+def indented(text: str) -> str:
+    """Return text whose further lines are indented by four spaces, whatever ends a line in it."""
+    return _BREAK.sub("\n    ", text)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from .errors import InvalidRefError
 
-__all__ = ["check_instant", "check_span", "earlier", "later"]
+__all__ = ["check_instant", "check_span", "earlier", "later", "parse_instant", "parse_span"]
 
 _FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST: Final = datetime(8999, 12, 31, tzinfo=UTC)
@@ -27,6 +28,37 @@ def earlier(moment: datetime, span: timedelta) -> datetime:
         return min(max(moment - span, _FIRST), _LAST)
     except OverflowError:
         return _FIRST
+
+
+_SPAN: Final = re.compile(r"(?P<number>[0-9]{1,9})(?P<unit>[smhdw])")
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def parse_span(text: str) -> timedelta:
+    """Parse `2d`, `12h`, `90m`, `45s` or `1w`; raise `InvalidRefError` for anything else."""
+    found = _SPAN.fullmatch(text)
+    try:
+        if found:
+            return timedelta(**{_UNITS[found["unit"]]: int(found["number"])})
+    except OverflowError:
+        pass
+    raise InvalidRefError(f"invalid span {text!a}: use 2d, 12h or 90m")
+
+
+def parse_instant(text: str, now: datetime) -> datetime:
+    """Parse `2026-11-20`, `2026-11-20T09:30+01:00`, or `90d`, `12h`, `30m` before now; UTC without a zone.
+
+    Raises `InvalidRefError` for anything else.
+    """
+    try:
+        if _SPAN.fullmatch(text):
+            return now - parse_span(text)
+        found = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        raise InvalidRefError(
+            f"invalid date or time {text!a}: use 2026-11-20, 2026-11-20T09:30Z, 90d, 12h or 30m"
+        ) from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def check_span(since: datetime | None, until: datetime | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import reduce
@@ -11,37 +10,27 @@ from typing import Any
 
 import click
 
-from ..errors import ConfigurationError
+from .._instants import parse_instant, parse_span
+from ..errors import ConfigurationError, InvalidRefError
 from ..stores._url import StoreURL
 
 __all__ = ["Count", "Number", "instant", "named_values", "options_of", "proxy", "span", "store_url", "timezone"]
-
-_SPAN = re.compile(r"(?P<number>[0-9]{1,9})(?P<unit>[smhdw])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def instant(text: str) -> datetime:
     """Parse `2026-11-20`, `2026-11-20T09:30+01:00`, or `90d`, `12h`, `30m` before now; UTC without a zone."""
     try:
-        if _SPAN.fullmatch(text):
-            return datetime.now(UTC) - span(text)
-        found = datetime.fromisoformat(text)
-    except (ValueError, OverflowError, click.BadParameter):
-        raise click.BadParameter(
-            f"invalid date or time {text!a}: use 2026-11-20, 2026-11-20T09:30Z, 90d, 12h or 30m"
-        ) from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+        return parse_instant(text, datetime.now(UTC))
+    except InvalidRefError as error:
+        raise click.BadParameter(error.reason) from None
 
 
 def span(text: str) -> timedelta:
     """Parse `2d`, `12h`, `90m`, `45s` or `1w`."""
-    found = _SPAN.fullmatch(text)
     try:
-        if found:
-            return timedelta(**{_UNITS[found["unit"]]: int(found["number"])})
-    except OverflowError:
-        pass
-    raise click.BadParameter(f"invalid span {text!a}: use 2d, 12h or 90m")
+        return parse_span(text)
+    except InvalidRefError as error:
+        raise click.BadParameter(error.reason) from None
 
 
 def timezone(name: str) -> tzinfo:

@@ -10,8 +10,6 @@ reads an equal one back.
 
 from __future__ import annotations
 
-import re
-
 # msgspec reads the annotations when a Struct is first used, so these stay imported at run time.
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -19,6 +17,8 @@ from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
+
+from .._escaping import indented
 
 __all__ = [
     "Agent",
@@ -343,10 +343,6 @@ class TranscriptTurn(_Struct, frozen=True, kw_only=True, gc=False):
             return None
 
 
-# Every line break that `str.splitlines` knows, so that no text within a turn looks like another turn.
-_INDENTED = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
-_INDENT = "\n    "
-
 _FINISHED = frozenset({Status.ENDED, Status.FAILED, Status.NO_ANSWER, Status.CANCELLED})
 
 
@@ -462,7 +458,7 @@ class Conversation(_Struct, frozen=True, kw_only=True):
         sent: a terminal would obey control characters in them, and not show invisible letters.
         """
         return "\n".join(
-            f"{turn.role.value}: {_INDENTED.sub(_INDENT, turn.text)}"
+            f"{turn.role.value}: {indented(turn.text)}"
             for turn in self.transcript or ()
             if turn.text and turn.role != Role.SYSTEM and turn.visibility == Visibility.PUBLIC
         )

@@ -25,7 +25,7 @@ from . import (
     Visibility,
 )
 
-__all__ = ["STYLES", "Piece", "Said", "facts", "heading", "remark", "rendered", "said", "span"]
+__all__ = ["STYLES", "Piece", "Said", "facts", "heading", "plain", "remark", "rendered", "said", "span", "spoken"]
 
 Piece = tuple[str, str]
 """A text and its style: a colour, `bold` or `dim`; empty for none."""
@@ -57,17 +57,18 @@ class Said(NamedTuple):
 def rendered(conversation: Conversation, *, tools: bool, times: bool) -> str:
     """Return a conversation as plain text."""
     turns = said(conversation, tools=tools, times=times)
-    blocks = [[_plain(heading(conversation)), *_in_columns(facts(conversation))]]
+    blocks = [[plain(heading(conversation)), *_in_columns(facts(conversation))]]
     if turns:
         width = max(len(turn.at) for turn in turns)
-        rows = [(turn.at.rjust(width), turn.speaker[0], _plain(turn.words)) for turn in turns]
+        rows = [(turn.at.rjust(width), turn.speaker[0], plain(turn.words)) for turn in turns]
         blocks.append([*_in_columns(rows if width else [row[1:] for row in rows])])
     if why := remark(conversation):
         blocks.append([why])
     return "\n\n".join(map("\n".join, blocks))
 
 
-def _plain(pieces: Iterable[Piece]) -> str:
+def plain(pieces: Iterable[Piece]) -> str:
+    """Return the text of pieces, without their styles."""
     return "".join(text for text, _ in pieces)
 
 
@@ -186,10 +187,15 @@ _REASONS: Final = {
 def said(conversation: Conversation, *, tools: bool = True, times: bool = True) -> list[Said]:
     """Return the turns; without `tools`, leave out those that only hold tool calls or a tool result."""
     return [
-        Said(_at(turn) if times else "", _SPEAKERS[turn.role], _words(turn, tools=tools))
+        spoken(turn, tools=tools, times=times)
         for turn in conversation.transcript or ()
         if tools or turn.text or not (turn.tool_calls or turn.tool_result)
     ]
+
+
+def spoken(turn: TranscriptTurn, *, tools: bool = True, times: bool = True, most: int | None = None) -> Said:
+    """Return a turn; arguments and results of tools are cut after `most` characters."""
+    return Said(_at(turn) if times else "", _SPEAKERS[turn.role], _words(turn, tools=tools, most=most))
 
 
 def remark(conversation: Conversation) -> str | None:
@@ -204,7 +210,7 @@ def _at(turn: TranscriptTurn) -> str:
     return f"{turn.started_at:%H:%M:%S}" if turn.started_at else ""
 
 
-def _words(turn: TranscriptTurn, *, tools: bool) -> list[Piece]:
+def _words(turn: TranscriptTurn, *, tools: bool, most: int | None) -> list[Piece]:
     if turn.role == Role.SYSTEM:  # prompts run to pages
         return [(f"({len(turn.text):,} characters of prompt, not shown here)", "dim")]
     lines: list[list[Piece]] = []
@@ -216,15 +222,22 @@ def _words(turn: TranscriptTurn, *, tools: bool) -> list[Piece]:
     if spoken:
         lines.append(spoken)
     if tools:
-        lines += map(_call, turn.tool_calls)
-        lines += [_result(turn.tool_result)] if turn.tool_result else []
+        lines += [_call(call, most) for call in turn.tool_calls]
+        lines += [_result(turn.tool_result, most)] if turn.tool_result else []
     return [piece for number, line in enumerate(lines) for piece in ([("\n", "")] if number else []) + line]
 
 
-def _call(call: ToolCall) -> list[Piece]:
-    return [("→ ", "magenta"), (escaped(call.name or "?"), "magenta"), (f" {escaped(call.arguments or '')}", "dim")]
+def _call(call: ToolCall, most: int | None) -> list[Piece]:
+    return [("→ ", "magenta"), (escaped(call.name or "?"), "magenta"), (f" {_cut(call.arguments, most)}", "dim")]
 
 
-def _result(result: ToolResult) -> list[Piece]:
+def _result(result: ToolResult, most: int | None) -> list[Piece]:
     mark = ("← error ", "red") if result.is_error else ("← ", "magenta")
-    return [mark, (escaped(result.content or ""), "dim")]
+    return [mark, (_cut(result.content, most), "dim")]
+
+
+def _cut(text: str | None, most: int | None) -> str:
+    """Return a text on one line, as far as it may be shown."""
+    if not text or most is None or len(text) <= most:
+        return escaped(text or "")
+    return f"{escaped(text[:most])} … {len(text) - most:,} characters more"

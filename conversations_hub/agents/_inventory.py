@@ -1,0 +1,115 @@
+"""What a store has, and what it lacks."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import chain
+from typing import Final
+
+from ..adapters import available, load
+from ..errors import HubError
+from ..stores import AccountStatus
+from ._answers import Listing
+from ._budget import Page
+from ._disarm import short
+from ._render import day, named
+from ._source import Reader, Wanted
+
+__all__ = ["described", "missing"]
+
+_MOST_AGENTS: Final = 12
+_LOOKED_AT: Final = 1_000  # conversations that tell which agents there are
+_BEGIN: Final = "Begin with count_conversations or list_conversations; cite as ref#turn."
+
+
+def described(reader: Reader, page: Page, now: datetime) -> Listing:
+    accounts = _statuses(reader, None)
+    total = sum(each.conversations for each in accounts)
+    page.say(f"{total:,} conversations of {len(accounts)} accounts; it is {day(now)}. {_BEGIN}")
+    if reader.earliest is not None:
+        page.say(f"Only those since {day(reader.earliest)} are shown.")
+    for each in accounts:
+        spans = f", {each.oldest:%Y-%m-%d} to {each.newest:%Y-%m-%d}" if each.oldest and each.newest else ""
+        synced = f", synced up to {day(each.covered.until)}" if each.covered else ""
+        if not page.takes(f"- {short(each.where, 80)}: {each.conversations:,} conversations{spans}{synced}"):
+            page.note("Some accounts were left out for want of room: ask for a larger max_tokens.")
+            break
+    agents: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    looked_at = 0
+    for row in reader.rows(Wanted()):
+        looked_at += 1
+        if row.one.agent is not None:
+            agents[f"{row.one.provider}/{row.one.account}"][named(row.one)] += 1
+        if looked_at >= _LOOKED_AT or reader.is_late:
+            break
+    for account, names in sorted(agents.items()):
+        most = ", ".join(f"{short(name, 60)} {count}" for name, count in names.most_common(_MOST_AGENTS))
+        more = f" and {len(names) - _MOST_AGENTS} more" if len(names) > _MOST_AGENTS else ""
+        if not page.takes(f"  agents of {short(account, 80)}: {most}{more}"):
+            page.note("Some agents were left out for want of room: ask for a larger max_tokens.")
+            break
+    page.note(f"Agents are those of the newest {looked_at:,} conversations.")
+    answer = page.answer()
+    return Listing(answer.text, None, answer.notes, shown=len(accounts), total=len(accounts))
+
+
+def _statuses(reader: Reader, provider: str | None) -> list[AccountStatus]:
+    shown = set(reader.targets(provider) or reader.accounts())
+    return [each for each in reader.reader.status().accounts if each.where in shown]
+
+
+def missing(reader: Reader, provider: str | None, page: Page, now: datetime) -> Listing:
+    accounts = _statuses(reader, provider)
+    page.say(f"{len(accounts)} accounts; it is {day(now)}. Other conversations are complete.")
+    shown = 0
+    for each in accounts:
+        facts = "; ".join(chain(_lacks(each), _time_of(each, now)))
+        if not page.takes(f"- {short(each.where, 80)}: {facts}"):
+            page.note("Some accounts were left out for want of room: name a provider, or ask for a larger max_tokens.")
+            break
+        shown += 1
+    page.note("Which they are: list_conversations with transcript=pending, not_loaded, restricted or truncated.")
+    answer = page.answer()
+    return Listing(answer.text, None, answer.notes, shown=shown, total=len(accounts))
+
+
+def _lacks(each: AccountStatus) -> Iterator[str]:
+    yield f"{each.conversations:,} conversations"
+    for count, what in (
+        (each.pending, "pending: still running, or the transcript is to come"),
+        (each.restricted, "restricted: the provider does not show the transcript"),
+        (each.failing, f"failing since {day(each.failing_since)}: the next sync tries again"),
+        (each.given_up, "given up"),
+        (each.vanished, "vanished from the provider's list"),
+    ):
+        if count:
+            yield f"{count:,} {what}"
+
+
+def _time_of(each: AccountStatus, now: datetime) -> Iterator[str]:
+    covered = each.covered
+    if covered is None:
+        yield "no walk of its lists has come to its end: days may be missing anywhere"
+    else:
+        yield f"synced up to {day(covered.until)}, {_ago(now - covered.until)} ago; nothing after that is here"
+        if covered.since is not None:
+            yield f"nothing before {covered.since:%Y-%m-%d} was asked for"
+    if each.is_under_way:
+        yield "a sync is under way, or was stopped"
+    retention = _retention(each.where.partition("/")[0])
+    if retention is not None:
+        yield f"the provider usually deletes after {retention.days} days"
+
+
+def _ago(passed: timedelta) -> str:
+    hours = max(int(passed.total_seconds()), 0) // 3600
+    return f"{hours // 24} days" if hours >= 48 else f"{hours} hours"
+
+
+def _retention(provider: str) -> timedelta | None:
+    try:
+        return load(provider).retention if provider in available() else None
+    except HubError:  # an adapter of another package, which is broken or gone
+        return None

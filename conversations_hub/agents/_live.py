@@ -1,0 +1,209 @@
+"""The tools that ask providers: instead of those over a store, or beside them."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from .._refs import Ref, Target
+from ..errors import InvalidRefError, NotFoundError, UnknownAccountError
+from ..hub import Clock, Hub
+from ..schema import Conversation
+from ._answers import Listing, Reading
+from ._listing import conversation_lines
+from ._reading import Options, part_of, reading, window
+from ._source import Pins, instant
+from ._wording import nearest
+
+__all__ = ["Live"]
+
+_USUAL: Final = 4_000  # tokens
+_USUAL_SHORT: Final = 2_000
+_AROUND: Final = 4  # turns
+_MOST_ROWS: Final = 25
+_A_ROW: Final = 160  # tokens at most
+_MOST_ASKED: Final = 100  # characters of what a user said
+
+
+class Live:
+    """Tools over a hub.
+
+    Args:
+        hub: The hub.
+        pins: What may be shown.
+        options: How answers are made.
+        clock: Tells the time.
+    """
+
+    def __init__(self, hub: Hub, pins: Pins, options: Options, clock: Clock) -> None:
+        self._hub = hub
+        self._pins = pins
+        self._options = options
+        self._clock = clock
+
+    async def describe_sources(self, *, max_tokens: int | None = None) -> Listing:
+        """Tell which accounts there are. Begin here.
+
+        Args:
+            max_tokens: Longest answer; 2000 unless given.
+        """
+        page = self._options.page(max_tokens, _USUAL_SHORT)
+        accounts = self.accounts()
+        page.say(f"{len(accounts)} accounts. There is no store: each call asks a provider, one account at a time.")
+        for account in accounts:
+            page.takes(f"- {account}")
+        answer = page.answer()
+        return Listing(answer.text, None, answer.notes, shown=len(accounts), total=len(accounts))
+
+    async def list_conversations(
+        self,
+        provider: str,
+        *,
+        agent: str | None = None,
+        status: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        cursor: str | None = None,
+        max_tokens: int | None = None,
+    ) -> Listing:
+        """List the conversations of one account, as its provider lists them.
+
+        Args:
+            provider: Provider or account, as tavus or tavus/eu.
+            agent: An agent's id.
+            status: Such as ended, failed, in_progress.
+            since: From 2026-11-20, an ISO instant, or 7d ago; UTC unless it has a zone.
+            until: Before that time.
+            cursor: From the last answer, to go on; with the same since and until, as instants.
+            max_tokens: Longest answer; 4000 unless given.
+        """
+        now = self._clock.now()
+        page = self._options.page(max_tokens, _USUAL)
+        account = self.account(provider)
+        begin = max(filter(None, (instant("since", since, now), self._pins.earliest(now))), default=None)
+        rows = max(1, min(_MOST_ROWS, page.budget.left // _A_ROW))
+        walk = self._hub.list(
+            account,
+            since=begin,
+            until=instant("until", until, now),
+            status=status,
+            agent=agent,
+            limit=rows,
+            cursor=cursor,
+        )
+        lines = conversation_lines(most_asked=_MOST_ASKED)
+        shown, following = 0, None
+        async for one_page in walk.pages():
+            for one in one_page.items:
+                shown += 1
+                page.takes("\n".join(lines(self._redacted(one))))
+            following = one_page.cursor
+        page.say(f"{shown} shown, in the provider's order." if shown else "None.")
+        answer = page.answer(following)
+        return Listing(answer.text, following, answer.notes, shown=shown)
+
+    async def get_conversation(
+        self,
+        ref: str,
+        *,
+        part: Literal["start", "end", "both"] | None = None,
+        cursor: str | None = None,
+        max_tokens: int | None = None,
+    ) -> Reading:
+        """Read one conversation: its facts, then its turns.
+
+        Args:
+            ref: As in lists, such as tavus:c123 or tavus/eu:c123.
+            part: Where to read if it does not fit; both unless given: the start and, mostly, the end.
+            cursor: From the last answer, to read what was left out.
+            max_tokens: Longest answer; 4000 unless given.
+        """
+        page, chosen = self._options.page(max_tokens, _USUAL), part_of(part)
+        one = await self._get(ref)
+        system = self._options.include_system
+        return reading(one, page, part=chosen, cursor=cursor, tool="get_conversation", include_system=system)
+
+    async def read_around(
+        self,
+        ref: str,
+        turn: int,
+        *,
+        before: int | None = None,
+        after: int | None = None,
+        max_tokens: int | None = None,
+    ) -> Reading:
+        """Read the turns around one turn.
+
+        Args:
+            ref: As in lists.
+            turn: Its number, after the # of a citation.
+            before: How many turns before it; 4 unless given.
+            after: How many turns after it; 4 unless given.
+            max_tokens: Longest answer; 2000 unless given.
+        """
+        page = self._options.page(max_tokens, _USUAL_SHORT)
+        return window(
+            await self._get(ref),
+            page,
+            turn=turn,
+            before=_AROUND if before is None else before,
+            after=_AROUND if after is None else after,
+            include_system=self._options.include_system,
+        )
+
+    async def refresh_conversation(
+        self, ref: str, *, cursor: str | None = None, max_tokens: int | None = None
+    ) -> Reading:
+        """Ask the provider how one conversation is now, such as one whose transcript was pending. Changes no store.
+
+        Args:
+            ref: As in lists.
+            cursor: From the last answer, to read what was left out.
+            max_tokens: Longest answer; 4000 unless given.
+        """
+        page = self._options.page(max_tokens, _USUAL)
+        one = await self._get(ref)
+        system = self._options.include_system
+        return reading(one, page, part="both", cursor=cursor, tool="refresh_conversation", include_system=system)
+
+    def accounts(self) -> list[str]:
+        """Return the accounts that may be shown, as "provider/account"."""
+        return [each for each in self._hub.accounts() if self._pins.hold(*each.split("/", 1))]
+
+    def account(self, name: str) -> str:
+        """Return the one account that a caller means.
+
+        Raises:
+            InvalidRefError: there is no such account, or there are several.
+        """
+        asked, slash, of = name.strip().partition("/")
+        found = [
+            each
+            for each in self.accounts()
+            if each.partition("/")[0] == asked.casefold() and (not slash or each.partition("/")[2] == of)
+        ]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise InvalidRefError(f"{asked} has several accounts: choose from {', '.join(found)}")
+        close = ", ".join(nearest(name, self.accounts()))
+        raise InvalidRefError(f"no provider or account {name[:60]!a}; the nearest here: {close}")
+
+    def check(self, ref: str) -> Target:
+        """Return the account of a ref; what may not be shown is not there."""
+        target = Ref.parse(ref).target
+        if not self._pins.hold(target.provider, target.account):
+            raise NotFoundError("no such conversation", provider=target.provider, account=target.account)
+        return target
+
+    async def _get(self, ref: str) -> Conversation:
+        target = self.check(ref)
+        if target.provider not in self._hub.providers:
+            raise UnknownAccountError("there is no key for this provider here", provider=target.provider)
+        one = await self._hub.get(ref)
+        at, earliest = one.created_at or one.started_at, self._pins.earliest(self._clock.now())
+        if at is not None and earliest is not None and at < earliest:
+            raise NotFoundError("no such conversation", provider=target.provider, account=target.account)
+        return self._redacted(one)
+
+    def _redacted(self, one: Conversation) -> Conversation:
+        return one if self._pins.redact is None else self._pins.redact(one)

@@ -1,0 +1,119 @@
+"""How a conversation reads for a model: one line of facts, or its turns, of the pieces that people are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+from ..schema import Conversation, Role, TranscriptState, TranscriptTurn, Visibility
+from ..schema._rendering import facts, heading, plain, remark, span, spoken
+from ._disarm import block, short
+from ._failures import ToolUse, failures_of
+
+__all__ = ["about", "day", "facts_of", "line_of", "named", "turn_line", "turn_lines", "use_lines", "was_said"]
+
+_MOST_OF_TOOLS: Final = 400  # characters of arguments, and of a result
+_MOST_OF_FACT: Final = 400
+_MOST_SAID: Final = 160
+# Links may let in whoever has them, and where a recording is helps nobody who only reads.
+_KEPT_BACK: Final = frozenset({"links", "recordings", "not read"})
+
+
+def day(moment: datetime | None) -> str:
+    """Return an instant to the minute, in UTC."""
+    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else "at an unknown time"
+
+
+def named(one: Conversation) -> str:
+    """Return the agent's name and id; nothing if there is no agent."""
+    agent = one.agent
+    return " ".join(filter(None, (agent.name, f"({agent.id})" if agent.id else None))) if agent else ""
+
+
+def line_of(one: Conversation) -> str:
+    """Return the facts of a conversation on one line; what is unknown is left out."""
+    agent = named(one)
+    turns = "" if one.transcript is None else f", {len(one.transcript)} turns"
+    parts = (
+        one.ref,
+        f"{one.status.value} ({one.end_reason.value})" if one.end_reason else one.status.value,
+        day(one.created_at or one.started_at),
+        span(one.duration) if one.duration is not None else "",
+        f"agent {agent}" if agent else "",
+        f"transcript {one.transcript_state.value}{turns}",
+    )
+    return short(" | ".join(filter(None, parts)), _MOST_OF_FACT)
+
+
+def about(one: Conversation, *, most_asked: int) -> Iterator[str]:
+    """Yield what a conversation was about: why it failed, its summary, and what the user said first."""
+    if reasons := failures_of(one):
+        yield f"    failed: {short('; '.join(reasons), _MOST_SAID)}"
+    if words := one.summary or one.title:
+        yield f"    about: {short(words, 80)}"
+    if asked := " / ".join(turn.text for turn in one.user_turns if turn.text):
+        yield f"    the user: {short(asked, most_asked)}"
+
+
+def facts_of(one: Conversation) -> Iterator[str]:
+    """Yield everything known of a conversation besides its turns, a line each."""
+    yield block(plain(heading(one)))
+    for name, value in facts(one):
+        if name not in _KEPT_BACK:
+            left = len(value) - _MOST_OF_FACT
+            cut = f"{value[:_MOST_OF_FACT]} … {left:,} characters more" if left > 0 else value
+            yield block(f"{name}: {cut}")
+    if reasons := failures_of(one):
+        yield f"failed: {short('; '.join(reasons), _MOST_OF_FACT)}"
+    if one.issues:
+        yield f"{len(one.issues)} of the provider's values could not be read"
+    if one.transcript_state is not TranscriptState.AVAILABLE and (why := remark(one)):
+        yield why
+
+
+def turn_line(position: int, turn: TranscriptTurn) -> str:
+    """Return a turn: its position, when it began, who spoke, and what; further lines are indented."""
+    said = spoken(turn, most=_MOST_OF_TOOLS)
+    return block(f"[{f'{position} {said.at}'.strip()}] {said.speaker[0]}: {plain(said.words)}")
+
+
+def turn_lines(one: Conversation, *, include_system: bool) -> list[str]:
+    """Return the turns by position; an internal note, or a prompt, is only counted unless it is to be included."""
+    return [
+        turn_line(position, turn)
+        if include_system or was_said(turn)
+        else f"[{position}] {'prompt' if turn.role is Role.SYSTEM else 'internal note'}, not shown"
+        for position, turn in enumerate(one.transcript or ())
+    ]
+
+
+def was_said(turn: TranscriptTurn) -> bool:
+    """Whether a turn is neither a prompt nor an internal note."""
+    return turn.role is not Role.SYSTEM and turn.visibility is Visibility.PUBLIC
+
+
+def use_lines(one: Conversation, use: ToolUse) -> Iterator[str]:
+    """Yield a call of a tool: what the agent said before, what was called, what came back, and what it said then."""
+    turns = one.transcript or ()
+    then = "" if not use.has_failed else "; never worked later" if use.worked_later is None else ""
+    if use.worked_later is not None:
+        then = f"; worked later, at #{use.worked_later}"
+    when = day(one.created_at or one.started_at)
+    yield short(f"{one.ref}#{use.turn} | {when} | {use.name or '?'} | {use.outcome}{then}", _MOST_OF_FACT)
+    yield from _quoted("before, the agent", use.before, turns)
+    if use.call is not None and use.call.arguments:
+        yield f"    → {short(use.call.arguments, _MOST_SAID)}"
+    if use.result is not None and use.result.content:
+        yield f"    ← {short(use.result.content, _MOST_SAID)}"
+    yield from _quoted("then, the agent", use.after, turns)
+    last = next(
+        (at for at in range(len(turns) - 1, -1, -1) if turns[at].role is Role.ASSISTANT and turns[at].text), None
+    )
+    if last not in {use.before, use.after}:
+        yield from _quoted("at the end, the agent", last, turns)
+
+
+def _quoted(who: str, position: int | None, turns: tuple[TranscriptTurn, ...]) -> Iterator[str]:
+    if position is not None and was_said(turns[position]):
+        yield f"    {who} at #{position}: {short(turns[position].text, _MOST_SAID)}"

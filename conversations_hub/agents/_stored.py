@@ -1,0 +1,331 @@
+"""The tools that read a store."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from ..errors import InvalidRefError
+from ..schema import EndReason, Role, Status, TranscriptState
+from ._answers import Listing, Reading
+from ._comparing import compared
+from ._counting import GROUPS, Asked, counted, metric_of
+from ._cursors import Cursors
+from ._inventory import described, missing
+from ._listing import conversation_lines, listed, tool_lines
+from ._reading import Options, part_of, reading, window
+from ._search import Words, found
+from ._source import Reader, Source, Wanted, Where, instant
+
+__all__ = ["Stored"]
+
+_USUAL: Final = 4_000  # tokens
+_USUAL_SHORT: Final = 2_000
+_AROUND: Final = 4  # turns
+_MOST_COMPARED: Final = 5
+_MOST_ASKED: Final = 100  # characters of what the user of a conversation said
+_MOST_ASKED_OF_ONE: Final = 240
+
+
+class Stored:
+    """Tools over a store.
+
+    Args:
+        source: The store.
+        options: How answers are made.
+    """
+
+    def __init__(self, source: Source, options: Options) -> None:
+        self._source = source
+        self._options = options
+
+    async def describe_sources(self, *, max_tokens: int | None = None) -> Listing:
+        """Tell what is here: accounts, how many conversations of which time, agents. Begin here.
+
+        Args:
+            max_tokens: Longest answer; 2000 unless given.
+        """
+        page = self._options.page(max_tokens, _USUAL_SHORT)
+        return await self._source.read(lambda reader: described(reader, page, self._source.clock.now()))
+
+    async def search_conversations(
+        self,
+        words: str,
+        *,
+        provider: str | None = None,
+        role: Literal["user", "assistant", "human_agent", "tool"] | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        cursor: str | None = None,
+        max_tokens: int | None = None,
+    ) -> Listing:
+        """Find turns by what was said in them, best match first.
+
+        Args:
+            words: All must be in one turn. "quoted words" follow each other, OR, NOT, refund* for beginnings.
+            provider: Provider or account, as tavus or tavus/eu.
+            role: Who said it.
+            since: From 2026-11-20, an ISO instant, or 7d ago; UTC unless it has a zone.
+            until: Before that time.
+            cursor: From the last answer, to go on.
+            max_tokens: Longest answer; 4000 unless given.
+        """
+        arguments = {"words": words, "provider": provider, "role": role, "since": since, "until": until}
+        cursors = Cursors("search_conversations", arguments)
+        asked = Words(
+            words=words,
+            role=_word_of(Role, "role", role),
+            wanted=self._wanted(provider=provider, since=since, until=until),
+            offset=cursors.read(cursor, int) or 0,
+            include_system=self._options.include_system,
+        )
+        page = self._options.page(max_tokens, _USUAL)
+        return await self._source.read(lambda reader: found(reader, asked, page, cursors))
+
+    async def list_conversations(
+        self,
+        *,
+        provider: str | None = None,
+        agent: str | None = None,
+        customer: str | None = None,
+        failed: bool | None = None,
+        status: str | None = None,
+        end_reason: str | None = None,
+        transcript: Literal["available", "pending", "not_loaded", "restricted", "unavailable", "truncated"]
+        | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        cursor: str | None = None,
+        max_tokens: int | None = None,
+    ) -> Listing:
+        """List conversations, newest first: when, with whom, how they ended, why they failed, what they were about.
+
+        Args:
+            provider: Provider or account, as tavus or tavus/eu.
+            agent: An agent's id or name.
+            customer: A person's phone number in any spelling, e-mail address, name or id, over all platforms.
+            failed: True: only those that ended in an error, reached nobody, missed their goal, or had a tool fail.
+            status: Such as ended, failed, in_progress.
+            end_reason: Such as customer_ended, transferred, error.
+            transcript: State of the transcript.
+            since: From 2026-11-20, an ISO instant, or 7d ago; UTC unless it has a zone.
+            until: Before that time.
+            cursor: From the last answer, to go on.
+            max_tokens: Longest answer; 4000 unless given.
+        """
+        wanted = self._wanted(
+            provider=provider,
+            agent=agent,
+            since=since,
+            until=until,
+            status=status,
+            end_reason=end_reason,
+            transcript=transcript,
+            customer=customer,
+            failed=failed,
+        )
+        cursors = Cursors("list_conversations", {**wanted._asdict(), "since": since, "until": until})
+        behind: Where | None = cursors.read(cursor, Where)
+        page = self._options.page(max_tokens, _USUAL)
+        lines = conversation_lines(most_asked=_MOST_ASKED if customer is None else _MOST_ASKED_OF_ONE)
+        return await self._source.read(
+            lambda reader: listed(reader, wanted, lines, page, behind=behind, cursors=cursors)
+        )
+
+    async def get_conversation(
+        self,
+        ref: str,
+        *,
+        part: Literal["start", "end", "both"] | None = None,
+        cursor: str | None = None,
+        max_tokens: int | None = None,
+    ) -> Reading:
+        """Read one conversation: its facts, then its turns.
+
+        Args:
+            ref: As in lists, such as tavus:c123 or tavus/eu:c123.
+            part: Where to read if it does not fit; both unless given: the start and, mostly, the end.
+            cursor: From the last answer, to read what was left out.
+            max_tokens: Longest answer; 4000 unless given.
+        """
+        chosen = part_of(part)
+        page = self._options.page(max_tokens, _USUAL)
+
+        def work(reader: Reader) -> Reading:
+            return reading(
+                reader.get(ref),
+                page,
+                part=chosen,
+                cursor=cursor,
+                tool="get_conversation",
+                include_system=self._options.include_system,
+            )
+
+        return await self._source.read(work)
+
+    async def read_around(
+        self,
+        ref: str,
+        turn: int,
+        *,
+        before: int | None = None,
+        after: int | None = None,
+        max_tokens: int | None = None,
+    ) -> Reading:
+        """Read the turns around one turn, such as a hit of a search or a call of a tool.
+
+        Args:
+            ref: As in lists.
+            turn: Its number, after the # of a citation.
+            before: How many turns before it; 4 unless given.
+            after: How many turns after it; 4 unless given.
+            max_tokens: Longest answer; 2000 unless given.
+        """
+        page = self._options.page(max_tokens, _USUAL_SHORT)
+
+        def work(reader: Reader) -> Reading:
+            return window(
+                reader.get(ref),
+                page,
+                turn=turn,
+                before=_AROUND if before is None else before,
+                after=_AROUND if after is None else after,
+                include_system=self._options.include_system,
+            )
+
+        return await self._source.read(work)
+
+    async def compare_conversations(self, refs: list[str], *, max_tokens: int | None = None) -> Listing:
+        """Put two to five conversations side by side: facts, tools, and measures with where they come from.
+
+        Args:
+            refs: As in lists.
+            max_tokens: Longest answer; 4000 unless given.
+        """
+        distinct = list(dict.fromkeys(refs))
+        if not 2 <= len(distinct) <= _MOST_COMPARED:
+            raise InvalidRefError(f"compare takes 2 to {_MOST_COMPARED} different refs, not {len(distinct)}")
+        page = self._options.page(max_tokens, _USUAL)
+
+        def work(reader: Reader) -> Listing:
+            return compared([reader.get(ref) for ref in distinct], page)
+
+        return await self._source.read(work)
+
+    async def count_conversations(
+        self,
+        by: Literal["day", "week", "provider", "agent", "status", "end_reason", "language", "failure"],
+        *,
+        measure: str | None = None,
+        provider: str | None = None,
+        agent: str | None = None,
+        failed: bool | None = None,
+        status: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        cursor: str | None = None,
+        max_tokens: int | None = None,
+    ) -> Listing:
+        """Count conversations in groups, or summarize a measure of them; what could not be measured is told.
+
+        Args:
+            by: What a group has in common; failure: the gravest reason for which each failed.
+            measure: count unless given; or such as duration, response_latency, talk_ratio, tool_failures, contained.
+            provider: Provider or account, as tavus or tavus/eu.
+            agent: An agent's id or name.
+            failed: True: only those that failed, as in list_conversations.
+            status: Such as ended, failed, in_progress.
+            since: From 2026-11-20, an ISO instant, or 7d ago; UTC unless it has a zone.
+            until: Before that time.
+            cursor: From the last answer, to go on.
+            max_tokens: Longest answer; 2000 unless given.
+        """
+        if by not in GROUPS:
+            raise InvalidRefError(f"conversations cannot be counted by {by!a}: choose from {', '.join(GROUPS)}")
+        wanted = self._wanted(provider=provider, agent=agent, since=since, until=until, status=status, failed=failed)
+        arguments = {**wanted._asdict(), "since": since, "until": until, "by": by, "measure": measure}
+        cursors = Cursors("count_conversations", arguments)
+        asked = Asked(wanted=wanted, by=by, metric=metric_of(measure), offset=cursors.read(cursor, int) or 0)
+        page = self._options.page(max_tokens, _USUAL_SHORT)
+        return await self._source.read(lambda reader: counted(reader, asked, page, cursors))
+
+    async def find_tool_calls(
+        self,
+        *,
+        tool: str | None = None,
+        failed: bool | None = None,
+        provider: str | None = None,
+        agent: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        cursor: str | None = None,
+        max_tokens: int | None = None,
+    ) -> Listing:
+        """Find where agents called tools, newest first: what the agent said before and after, and what came back.
+
+        With failed=True: promises that may not have been kept.
+
+        Args:
+            tool: Name of the tool.
+            failed: True: only calls that failed or seem to have; False: only those that worked.
+            provider: Provider or account, as tavus or tavus/eu.
+            agent: An agent's id or name.
+            since: From 2026-11-20, an ISO instant, or 7d ago; UTC unless it has a zone.
+            until: Before that time.
+            cursor: From the last answer, to go on.
+            max_tokens: Longest answer; 4000 unless given.
+        """
+        wanted = self._wanted(provider=provider, agent=agent, since=since, until=until)
+        arguments = {**wanted._asdict(), "since": since, "until": until, "tool": tool, "failed calls": failed}
+        cursors = Cursors("find_tool_calls", arguments)
+        behind: Where | None = cursors.read(cursor, Where)
+        page = self._options.page(max_tokens, _USUAL)
+        lines = tool_lines(tool, failed=failed)
+        return await self._source.read(
+            lambda reader: listed(reader, wanted, lines, page, behind=behind, cursors=cursors)
+        )
+
+    async def what_is_missing(self, *, provider: str | None = None, max_tokens: int | None = None) -> Listing:
+        """Tell what the store lacks: transcripts that are pending or restricted, failures, days not covered, last sync.
+
+        Args:
+            provider: Provider or account, as tavus or tavus/eu.
+            max_tokens: Longest answer; 2000 unless given.
+        """
+        page = self._options.page(max_tokens, _USUAL_SHORT)
+        return await self._source.read(lambda reader: missing(reader, provider, page, self._source.clock.now()))
+
+    def _wanted(
+        self,
+        *,
+        provider: str | None,
+        since: str | None,
+        until: str | None,
+        agent: str | None = None,
+        status: str | None = None,
+        end_reason: str | None = None,
+        transcript: str | None = None,
+        customer: str | None = None,
+        failed: bool | None = None,
+    ) -> Wanted:
+        now = self._source.clock.now()
+        return Wanted(
+            provider=provider,
+            agent=agent,
+            since=instant("since", since, now),
+            until=instant("until", until, now),
+            status=_word_of(Status, "status", status),
+            end_reason=_word_of(EndReason, "end_reason", end_reason),
+            transcript=_word_of(TranscriptState, "transcript", transcript),
+            customer=customer,
+            failed=failed,
+        )
+
+
+def _word_of(kind: type[Status | EndReason | TranscriptState | Role], name: str, word: str | None) -> str | None:
+    """Return a word of the schema, in any case; raise `InvalidRefError` for another."""
+    if word is None:
+        return None
+    folded = word.strip().casefold().replace(" ", "_")
+    if folded not in list(kind):
+        raise InvalidRefError(f"unknown {name} {word!a}; choose from {', '.join(kind)}")
+    return folded
