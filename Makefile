@@ -8,12 +8,13 @@ DEV := .venv/bin/python
 BENCH := .venv-bench/bin/python
 OUTSIDE := .venv-outside/bin/python
 WEB := .venv-web/bin/python
+AGENTS := .venv-agents/bin/python
 PYTEST := -m pytest -n auto -q
 # Extras are kept, or pip before 23.3 looks for their newest release and refuses it for want of a hash.
 LOCK := --universal --generate-hashes --no-strip-extras --no-header --no-annotate --upgrade
 
-.PHONY: help demo page test check lint types layers coverage browser reference reliability web outside nightly newest lowest matrix \
-	bench bench-smoke bench-count bench-compare lock locks fresh-demo dist clean set-up-demo set-up
+.PHONY: help demo page test check lint types layers coverage browser reference reliability web agents outside nightly newest lowest \
+	matrix bench bench-smoke bench-count bench-compare lock locks fresh-demo dist clean set-up-demo set-up
 
 help:
 	@echo "make demo         watch conversations of every provider arrive, from a simulator on this machine"
@@ -26,6 +27,7 @@ help:
 	@echo "make nightly      run the tests that take minutes"
 	@echo "make web          try FastAPI, Starlette, Litestar, Quart and Django: answers and webhooks; and the gateway with schemathesis"
 	@echo "make browser      try the page of \`serve\` in a headless Chromium"
+	@echo "make agents       try the tools for agents with MCP and with agent frameworks"
 	@echo "make outside      try the adapters against the providers' specifications and SDKs, and what formats write"
 	@echo "                  in programs of others (needs Node.js, Python 3.12, espeak-ng)"
 	@echo "make reference    write every public name and its words to docs/reference.md"
@@ -93,6 +95,9 @@ browser: set-up
 web: .venv-web/made
 	$(WEB) -m pytest -q tests/docs/test_embedding_page.py tests/serve/test_in_frameworks.py tests/serve/test_openapi.py
 
+agents: .venv-agents/made
+	$(AGENTS) -m pytest -q tests/agents/test_mcp.py tests/docs/test_agents_page.py
+
 outside: .venv-outside/made
 	$(OUTSIDE) -m pytest -q -m outside -s
 
@@ -130,7 +135,7 @@ dist: set-up
 # The judge of vCons needs 3.12, so this takes the newest there is, unless another is named.
 .venv-outside/made: PYTHON = $(lastword $(shell .ci/pythons))
 
-.venv-web/made .venv-outside/made .venv-bench/made: .venv-%/made: pyproject.toml
+.venv-web/made .venv-agents/made .venv-outside/made .venv-bench/made: .venv-%/made: pyproject.toml
 	.ci/uv venv --clear --python $(PYTHON) .venv-$*
 	.ci/uv pip install --python .venv-$* -e '.[cli,ed25519]' --group test --group $*
 	@touch $@

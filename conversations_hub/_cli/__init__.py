@@ -631,6 +631,87 @@ def _serve() -> None:
     """
 
 
+# agents
+
+
+@_command(
+    "mcp",
+    "mcp --store november.db --provider tavus --since 90d --redact",
+    "mcp --live --allow start --allow-number +15550102030",
+    "mcp --http --port 8000 --token-file tokens",
+)
+@click.option(
+    "--store",
+    type=store_url,
+    default="conversations.db",
+    show_default=True,
+    envvar="CONVERSATIONS_HUB_STORE",
+    metavar="STORE",
+    help=f"The store: {_STORES}",
+)
+@click.option("--live", is_flag=True, help="Also ask providers, for what a store does not have yet.")
+@click.option("--no-store", is_flag=True, help="Ask only providers.")
+@click.option(
+    "--only",
+    envvar="CONVERSATIONS_HUB_ONLY",
+    metavar="NAMES",
+    help="Only these tools, with commas between them, such as search_conversations,get_conversation.",
+)
+@click.option(
+    "--allow",
+    envvar="CONVERSATIONS_HUB_ALLOW",
+    metavar="ACTS",
+    help="What may be done besides reading: start, send, or both with a comma. The user is asked each time.",
+)
+@click.option(
+    "--allow-number",
+    "numbers",
+    multiple=True,
+    metavar="NUMBER",
+    help="A number that may be called; repeatable. Default: any.",
+)
+@click.option(
+    "--read-only",
+    is_flag=True,
+    envvar="CONVERSATIONS_HUB_READ_ONLY",
+    help="Nothing but reading, whatever --allow says.",
+)
+@click.option(
+    "--provider",
+    "shown",
+    multiple=True,
+    metavar="TARGET",
+    help="Show only this account, such as tavus or tavus/eu; repeatable.",
+)
+@click.option("--since", metavar="INSTANT", help="Show only conversations from this instant on: 2026-11-20 or 90d.")
+@click.option("--redact", is_flag=True, help="Show no e-mail addresses, phone and card numbers, or other long numbers.")
+@click.option("--http", is_flag=True, help="Serve over HTTP, at /mcp, instead of standard input and output.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on, with --http.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="The port to listen on, with --http."
+)
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The tokens of those who may call, a line each, with --http. Default: a new one, shown on standard error.",
+)
+@click.option(
+    "--allow-host",
+    "hosts",
+    multiple=True,
+    metavar="NAME",
+    help="A name under which it is reached, with --http; repeatable. Default: loopback only.",
+)
+@_accounts
+def _mcp() -> None:
+    """Serve conversations to AI assistants, over MCP.
+
+    Hosts such as Claude, Cursor and VS Code start this command by themselves: docs/agents.md has their configuration.
+    Reads a store, and sends nothing unless --live is given. Needs the extra mcp.
+    """
+
+
 # simulated providers
 
 

@@ -150,7 +150,9 @@ def window(one: Conversation, page: Page, *, turn: int, before: int, after: int,
 def part_of(text: str | None) -> Part:
     """Return a part that was named, or `both`; raise `InvalidRefError` for another word."""
     try:
-        return msgspec.convert(text or "both", Part)
+        found: Part = msgspec.convert(text or "both", Part)
     except msgspec.ValidationError:
         pass
+    else:
+        return found
     raise InvalidRefError(f"unknown part {text!a}: choose from start, end, both")

@@ -72,7 +72,7 @@ async def test_what_did_this_customer_ask_for_over_all_platforms(store: Filled) 
         found = set(refs_in(read.answers[0])) & {each.ref for each in happened}  # others still run
         assert {each.ref for each in theirs if each.truth.channel is Channel.PHONE} <= found
         assert found <= {each.ref for each in theirs}
-        assert len({ref.partition(":")[0] for ref in found}) >= 3
+        assert len({ref.partition(":")[0] for ref in found}) >= 2
         for each in theirs:
             said = [turn.text for turn in each.turns if turn.role is Role.USER]
             if each.ref in found and said:

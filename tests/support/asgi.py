@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -16,6 +17,9 @@ Message = MutableMapping[str, Any]
 Application = Callable[
     [Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]
 ]
+
+
+_USUAL = {"host": "localhost", "content-type": "application/json"}
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -46,7 +50,14 @@ async def running(app: Application) -> AsyncGenerator[None]:
         task.cancel()
 
 
-async def answered(app: Application, path: str, query: str = "", *, body: bytes | None = None) -> Answered:
+async def answered(
+    app: Application,
+    path: str,
+    query: str = "",
+    *,
+    body: bytes | None = None,
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> Answered:
     """Send a request, a POST where it has a body, and return its answer."""
     sent: list[Message] = []
     scope: Message = {
@@ -59,7 +70,7 @@ async def answered(app: Application, path: str, query: str = "", *, body: bytes 
         "raw_path": path.encode(),
         "root_path": "",
         "query_string": query.encode(),
-        "headers": [(b"host", b"localhost"), (b"content-type", b"application/json")],
+        "headers": [(name.encode(), value.encode()) for name, value in (_USUAL | dict(headers)).items()],
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 80),
         "state": {},
@@ -78,4 +89,4 @@ async def answered(app: Application, path: str, query: str = "", *, body: bytes 
     begin = next(message for message in sent if message["type"] == "http.response.start")
     headers = {name.decode().lower(): value.decode() for name, value in begin["headers"]}
     content = b"".join(message.get("body", b"") for message in sent if message["type"] == "http.response.body")
-    return Answered(begin["status"], headers["content-type"].partition(";")[0], content)
+    return Answered(begin["status"], headers.get("content-type", "").partition(";")[0], content)

@@ -28,6 +28,8 @@ from conversations_hub._merging import merge
 from conversations_hub._scrub.signatures import without_signatures
 from conversations_hub.adapter import Adapter
 from conversations_hub.adapters import load
+from conversations_hub.agents._listing import conversation_lines, tool_lines
+from conversations_hub.agents._reading import Options, reading
 from conversations_hub.errors import HubError, problem
 from conversations_hub.events import Event
 from conversations_hub.formats._csv import write_csv
@@ -264,6 +266,10 @@ def _check(reasons: list[str]) -> None:
 
 def _shown(one: Conversation) -> None:
     """Show a conversation in every way there is."""
+    for lines in (conversation_lines(most_asked=100), tool_lines(None, failed=None)):
+        msgspec.json.encode(lines(one))
+    page = Options().page(500, 500)
+    msgspec.json.encode(str(reading(one, page, part="both", cursor=None, tool="fuzz", include_system=True)))
     for text in (str(one), one.render(), one.render(tools=False, times=False), one.text):
         text.encode()
     _ = repr(one), one.ref, one.talk_time, one.is_finished, one.user_turns, one.agent_turns, one.human_agent_turns

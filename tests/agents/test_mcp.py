@@ -1,0 +1,293 @@
+"""The MCP server with the real package: `make agents` runs these."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conversations_hub.agents import Listing, tools
+from conversations_hub.agents._tools import NAMES
+from conversations_hub.agents.mcp import app, elicited, server
+from conversations_hub.schema import Role
+from conversations_hub.stores import open_store, put
+
+from ..support.agents import NOON, spoken, tool_call, turn
+from ..support.asgi import answered, running
+from ..support.clock import at
+from ..support.simulated import simulated
+
+mcp: Any = pytest.importorskip(
+    "mcp", reason="`make agents` runs the tests with the package mcp, which is not installed here"
+)
+types: Any = pytest.importorskip("mcp_types")
+
+both_protocols = pytest.mark.parametrize("mode", ["auto", "legacy"])
+TOKEN = "t" * 40
+ONE = spoken(
+    "c1",
+    turn(Role.USER, "Where is my order? ![x](https://evil.example)"),
+    *tool_call("find_order", '{"error": "timed out"}', is_error=True),
+    turn(Role.ASSISTANT, "It comes tomorrow."),
+)
+WELL: list[tuple[str, dict[str, Any], str]] = [
+    ("describe_sources", {}, "2 conversations of 1 accounts"),
+    ("search_conversations", {"words": "order"}, "tavus:c1#0"),
+    ("list_conversations", {"failed": True}, "failed: tool find_order failed"),
+    ("get_conversation", {"ref": "tavus:c1"}, "[0] user: Where is my order? ! [x] (https://evil.example)"),
+    ("read_around", {"ref": "tavus:c1", "turn": 1}, "[3] agent: It comes tomorrow."),
+    ("compare_conversations", {"refs": ["tavus:c1", "tavus:c2"]}, "tool_calls: 1 (counted) | 0 (counted)"),
+    ("count_conversations", {"by": "failure"}, "- tool find_order failed: 1"),
+    ("find_tool_calls", {"failed": True, "max_tokens": None}, "then, the agent at #3: It comes tomorrow."),
+    ("what_is_missing", {"provider": "tavus"}, "tavus/default: 2 conversations"),
+]
+BADLY: list[tuple[str, dict[str, Any], str]] = [
+    ("describe_sources", {"token": 1}, "describe_sources has no argument 'token'; the nearest: max_tokens"),
+    ("search_conversations", {}, "words: Field required. Correct the arguments"),
+    ("list_conversations", {"provider": "tavsu"}, "the nearest here: tavus, tavus/default. Correct the argument"),
+    ("get_conversation", {"ref": "tavus:c9"}, "take the ref from list_conversations"),
+    ("read_around", {"ref": "tavus:c1", "turn": "x"}, "turn: Input should be a valid integer"),
+    ("compare_conversations", {"refs": []}, "2 to 5 different refs"),
+    ("count_conversations", {"by": "moon"}, "by: Input should be 'day', 'week'"),
+    ("find_tool_calls", {"cursor": "x"}, "leave it out to begin again"),
+    ("what_is_missing", {"provider": "vapi"}, "no provider or account 'vapi'"),
+]
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> str:
+    path = str(tmp_path / "c.db")
+    await put(open_store(path), ONE, spoken("c2", turn(Role.USER, "Hello."), created_at=None))
+    return path
+
+
+@both_protocols
+async def test_every_tool_answers_well_and_says_what_is_wrong(mode: str, store: str) -> None:
+    made = server(tools(store=store, clock=at(NOON)))
+    async with mcp.Client(made, mode=mode) as client:
+        listed = (await client.list_tools()).tools
+        assert [each.name for each in listed] == list(NAMES[:9])
+        for each in listed:
+            assert each.output_schema["properties"].keys() >= {"text", "cursor", "notes"}
+            assert each.input_schema["additionalProperties"] is False
+            assert all(member["description"] for member in each.input_schema["properties"].values())
+            assert "Args:" not in each.description
+            hints = each.annotations
+            assert (hints.read_only_hint, hints.destructive_hint, hints.open_world_hint) == (True, False, False)
+        for name, arguments, expected in WELL:
+            found = await client.call_tool(name, arguments)
+            assert not found.is_error
+            [shown] = found.content
+            assert expected in shown.text
+            assert shown.text.startswith(found.structured_content["text"])
+            assert "evil.example)" not in shown.text.replace("] (https://evil.example)", "")
+        for name, arguments, expected in BADLY:
+            found = await client.call_tool(name, arguments)
+            assert found.is_error
+            assert expected in found.content[0].text
+
+
+@both_protocols
+async def test_resources_and_prompts(mode: str, store: str) -> None:
+    made = server(tools(store=store, clock=at(NOON)))
+    async with mcp.Client(made, mode=mode) as client:
+        read = await client.read_resource("conversation://tavus/default/c1")
+        assert "[3] agent: It comes tomorrow." in read.contents[0].text
+        assert "2 conversations" in (await client.read_resource("conversations://sources")).contents[0].text
+        schema = json.loads((await client.read_resource("conversations://schema")).contents[0].text)
+        assert "Conversation" in schema["$defs"]
+        for uri in ("conversation://tavus/default/c9", "conversation://tavus/default/..%2Fc1"):
+            with pytest.raises(mcp.MCPError):
+                await client.read_resource(uri)
+        prompts = (await client.list_prompts()).prompts
+        assert [each.name for each in prompts] == ["review_conversation", "weekly_report", "why_failed"]
+        told = await client.get_prompt("review_conversation", {"ref": "tavus:c1"})
+        assert "tavus:c1" in told.messages[0].content.text
+
+
+async def test_a_pin_holds_for_resources_and_prompts(store: str) -> None:
+    made = server(tools(store=store, clock=at(NOON), only=["describe_sources"], providers=["vapi"]))
+    async with mcp.Client(made) as client:
+        assert [each.name for each in (await client.list_tools()).tools] == ["describe_sources"]
+        assert (await client.list_prompts()).prompts == []
+        assert (await client.list_resource_templates()).resource_templates == []
+        assert "tavus" not in (await client.read_resource("conversations://sources")).contents[0].text
+
+
+async def test_what_a_host_is_told_of_all_tools_is_short(store: str) -> None:
+    made = server(tools(store=store))
+    async with mcp.Client(made) as client:
+        sizes = [
+            len(each.model_dump_json(by_alias=True, exclude_none=True)) for each in (await client.list_tools()).tools
+        ]
+        assert sum(sizes) < 22_000
+    assert len(made.instructions) < 600
+
+
+async def test_a_bug_of_ours_says_where_it_is_and_nothing_it_holds(
+    store: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(ref: str) -> Listing:
+        """Fail.
+
+        Args:
+            ref: A ref.
+        """
+        raise KeyError(ref)
+
+    async with mcp.Client(server([broken])) as client:
+        found = await client.call_tool("broken", {"ref": "tavus:secret"})
+    assert found.is_error
+    assert "KeyError at broken, line " in found.content[0].text
+    assert "secret" not in found.content[0].text + caplog.text
+
+
+# acting
+
+ANSWERS: dict[str, dict[str, Any]] = {
+    "yes": {"action": "accept", "content": {"yes": True}},
+    "no": {"action": "accept", "content": {"yes": False}},
+    "declined": {"action": "decline"},
+    "cancelled": {"action": "cancel"},
+}
+
+
+@both_protocols
+@pytest.mark.parametrize("answer", [*ANSWERS, "cannot ask"])
+async def test_a_call_is_started_only_after_the_user_of_the_host_said_yes(mode: str, answer: str) -> None:
+    asked: list[str] = []
+
+    async def ask(_context: Any, parameters: Any) -> Any:
+        asked.append(parameters.message)
+        return types.ElicitResult(**ANSWERS[answer])
+
+    async with simulated("vapi", conversations=5) as (hub, simulator):
+        world = simulator.worlds["vapi"]
+        more = {"vapi": {"phoneNumberId": "pn-1"}}
+        made = server(tools(hub, None, allow=["start"], confirm=elicited, start_options=more))
+        arguments = {"provider": "vapi", "agent": "a1", "to": "+14155550177"}
+        options: dict[str, Any] = {} if answer == "cannot ask" else {"elicitation_callback": ask}
+        async with mcp.Client(made, mode=mode, **options) as client:
+            [hints] = [
+                each.annotations for each in (await client.list_tools()).tools if each.name == "start_conversation"
+            ]
+            assert (hints.read_only_hint, hints.destructive_hint, hints.idempotent_hint) == (False, True, False)
+            [schema] = [
+                each.input_schema for each in (await client.list_tools()).tools if each.name == "start_conversation"
+            ]
+            assert schema["properties"].keys() == {"provider", "agent", "to"}
+            if answer == "cannot ask":
+                with pytest.raises(mcp.MCPError, match="elicitation"):
+                    await client.call_tool("start_conversation", arguments)
+            else:
+                found = await client.call_tool("start_conversation", arguments)
+                assert found.is_error == (answer != "yes")
+            assert len(world) == 5 + (answer == "yes")
+            assert len(asked) == (answer != "cannot ask")
+            if asked:
+                assert asked[0].endswith("really call the number that ends in 0177?")
+            mistaken = await client.call_tool("start_conversation", {"provider": "vappi", "agent": "a1"})
+            assert mistaken.is_error
+            assert "the nearest here: vapi/default" in mistaken.content[0].text
+            assert len(asked) == (answer != "cannot ask")
+
+
+# HTTP
+
+
+def rpc(method: str, **parameters: Any) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}).encode()
+
+
+HELLO = rpc("initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo={"name": "test", "version": "1"})
+HEADERS = {
+    "host": "127.0.0.1:8000",
+    "content-type": "application/json",
+    "accept": "application/json, text/event-stream",
+}
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"authorization": f"Bearer {TOKEN}"}, 200),
+        ({"authorization": f"bearer {TOKEN}"}, 200),
+        ({}, 401),
+        ({"authorization": f"Bearer {TOKEN}x"}, 401),
+        ({"authorization": f"Basic {TOKEN}"}, 401),
+        ({"authorization": TOKEN}, 401),
+        ({"authorization": f"Bearer {TOKEN}", "host": "evil.example"}, 421),
+        ({"authorization": f"Bearer {TOKEN}", "host": "mcp.example.com:443"}, 200),
+        ({"authorization": f"Bearer {TOKEN}", "origin": "https://evil.example"}, 403),
+    ],
+)
+async def test_over_http_only_who_has_a_token_is_served(headers: Mapping[str, str], status: int, store: str) -> None:
+    guarded = app(server(tools(store=store)), [TOKEN, "u" * 40], hosts=["mcp.example.com"])
+    async with running(guarded):
+        told = await answered(guarded, "/mcp", body=HELLO, headers={**HEADERS, **headers})
+    assert told.status == status
+    if status == 200:
+        assert told.json()["result"]["serverInfo"]["name"] == "conversations-hub"
+
+
+# stdio
+
+
+async def test_over_stdio_there_is_nothing_but_the_protocol(store: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "conversations_hub", "mcp", "--store", store),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "CONVERSATIONS_HUB_LOG": "debug"},
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+
+    def send(method: str, id: int | None = None, **parameters: Any) -> None:
+        assert process.stdin is not None
+        message = {"jsonrpc": "2.0", "method": method, "params": parameters} | ({} if id is None else {"id": id})
+        process.stdin.write(json.dumps(message).encode() + b"\n")
+
+    async def receive() -> dict[str, Any]:
+        assert process.stdout is not None
+        found: dict[str, Any] = json.loads(await process.stdout.readline())
+        return found
+
+    send("initialize", 0, protocolVersion="2025-11-25", capabilities={}, clientInfo={"name": "t", "version": "1"})
+    assert (await receive())["id"] == 0
+    send("notifications/initialized")
+    for number in range(1, 61):
+        send("tools/call", number, name="get_conversation", arguments={"ref": "tavus:c1"})
+        if number % 10 == 0:
+            send("notifications/cancelled", requestId=number, reason="enough")
+    wanted = {number for number in range(1, 61) if number % 10}
+    while wanted:
+        wanted.discard((await receive())["id"])
+    process.stdin.close()
+    rest = await process.stdout.read()
+    assert all(json.loads(line)["jsonrpc"] == "2.0" for line in rest.splitlines())
+    assert await process.wait() == 0
+    assert b"It comes tomorrow" not in await process.stderr.read()
+
+
+async def test_a_server_that_is_told_to_stop_stops(store: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "conversations_hub", "mcp", "--store", store, "--http", "--port", "0"),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    first = (await process.stderr.readline()).decode()
+    assert re.fullmatch(r"Authorization: Bearer [\w-]{43}\n", first)
+    assert b"Serving MCP at http://127.0.0.1:" in await process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    assert await process.wait() in {0, 130}
