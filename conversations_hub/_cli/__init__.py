@@ -636,7 +636,7 @@ def _serve() -> None:
 
 @_command(
     "mcp",
-    "mcp --store november.db --provider tavus --since 90d --redact",
+    "mcp --provider tavus --since 90d --redact",
     "mcp --live --allow start --allow-number +15550102030",
     "mcp --http --port 8000 --token-file tokens",
 )
@@ -704,6 +704,9 @@ def _serve() -> None:
     help="A name under which it is reached, with --http; repeatable. Default: loopback only.",
 )
 @_accounts
+@click.option(
+    "--json", "as_json", is_flag=True, help="Only write what a host's configuration needs to start this, as JSON."
+)
 def _mcp() -> None:
     """Serve conversations to AI assistants, over MCP.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from importlib import import_module
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
+from click.core import ParameterSource
 
 from .._files.trusted import read_trusted
 from ..agents import tools
@@ -19,6 +22,7 @@ from ..errors import ConfigurationError
 from ..stores._url import StoreURL
 from .accounts import Accounts
 from .log import show_log
+from .terminal import write_json
 
 __all__ = ["run", "tokens_in"]
 
@@ -43,8 +47,9 @@ def run(
     token_file: Path | None,
     hosts: Sequence[str],
     accounts: Accounts,
+    as_json: bool,
 ) -> None:
-    """Serve until standard input ends, or until it is stopped."""
+    """Serve until standard input ends, or until it is stopped; or write how a host starts that."""
     allowed = [] if read_only else _words(allow)
     if (allowed or no_store) and not live:
         raise click.UsageError("--allow and --no-store only work with --live")
@@ -60,8 +65,33 @@ def run(
         "redact": redact,
         "confirm": elicited if allowed else None,
     }
+    if as_json:
+        write_json(msgspec.json.encode({"mcpServers": {"conversations": _started_by(click.get_current_context())}}))
+        return
     tokens = tokens_in(token_file) if http else []
     asyncio.run(_serve(options, accounts if live else None, (host, port) if http else None, tokens, hosts))
+
+
+def _started_by(context: click.Context) -> dict[str, Any]:
+    """Return the command and arguments that do the same as this command, from any folder."""
+    arguments: list[str] = []
+    for option in context.command.params:
+        name = option.name or ""
+        is_given = context.get_parameter_source(name) in {ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT}
+        if name == "as_json" or not (is_given or name == "store"):
+            continue
+        value = context.params[name]
+        values: list[object] = [*value] if isinstance(option, click.Option) and option.multiple else [value]
+        for each in values:
+            arguments += [option.opts[0]] if isinstance(each, bool) else [option.opts[0], _anywhere(each)]
+    return {"command": sys.executable, "args": ["-m", "conversations_hub", "mcp", *arguments]}
+
+
+def _anywhere(value: object) -> str:
+    """Return the value of an option; a path as it is from any folder."""
+    if isinstance(value, StoreURL):
+        return str(value._replace(path=value.path.absolute()))
+    return str(value.absolute()) if isinstance(value, Path) else str(value)
 
 
 async def _serve(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ def refused(*arguments: str) -> str:
     return done.output
 
 
-def test_beyond_this_machinetokens_in_and_names_are_needed(tmp_path: Path) -> None:
+def test_beyond_this_machine_tokens_and_names_are_needed(tmp_path: Path) -> None:
     tokens = tmp_path / "tokens"
     tokens.write_text(f"{'t' * 40}\n")
     tokens.chmod(0o600)
@@ -27,7 +29,7 @@ def test_beyond_this_machinetokens_in_and_names_are_needed(tmp_path: Path) -> No
         assert "beyond this machine, give --token-file, and --allow-host" in told
 
 
-def test_a_file_oftokens_in_is_its_owner_s_alone(tmp_path: Path) -> None:
+def test_a_file_of_tokens_is_its_owner_s_alone(tmp_path: Path) -> None:
     tokens = tmp_path / "tokens"
     tokens.write_text(f"{'t' * 40}\n\n{'u' * 40}\n")
     tokens.chmod(0o644)
@@ -39,6 +41,21 @@ def test_a_file_oftokens_in_is_its_owner_s_alone(tmp_path: Path) -> None:
     tokens.chmod(0o600)
     assert tokens_in(tokens) == ["t" * 40, "u" * 40]
     assert len(tokens_in(None)[0]) >= 43
+
+
+def test_what_a_host_needs_starts_the_same_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = ["mcp", "--provider", "tavus", "--provider", "vapi/eu", "--redact", "--since", "90d", "--json"]
+    done = CliRunner().invoke(cli, arguments)
+    assert done.exit_code == 0
+    [entry] = json.loads(done.output)["mcpServers"].values()
+    assert entry == {
+        "command": sys.executable,
+        "args": [
+            *("-m", "conversations_hub", "mcp", "--store", str(tmp_path / "conversations.db")),
+            *("--provider", "tavus", "--provider", "vapi/eu", "--since", "90d", "--redact"),
+        ],
+    }
 
 
 def test_acts_need_a_hub_and_reading_only_wins() -> None:
