@@ -101,7 +101,7 @@ class Acting:
         """Start a conversation, such as a real phone call. A person is asked first.
 
         Args:
-            provider: Provider or account, as tavus or tavus/eu.
+            provider: As tavus or tavus/eu.
             agent: The agent's id.
             to: The number to call, if the channel needs one.
         """

@@ -27,7 +27,7 @@ _BEGIN: Final = "Begin with count_conversations or list_conversations; cite as r
 def described(reader: Reader, page: Page, now: datetime) -> Listing:
     accounts = _statuses(reader, None)
     total = sum(each.conversations for each in accounts)
-    page.say(f"{total:,} conversations of {len(accounts)} accounts; it is {day(now)}. {_BEGIN}")
+    page.say(f"{total:,} conversations in all, accounts: {len(accounts)}; it is {day(now)}. {_BEGIN}")
     if reader.earliest is not None:
         page.say(f"Only those since {day(reader.earliest)} are shown.")
     for each in accounts:
@@ -62,7 +62,9 @@ def _statuses(reader: Reader, provider: str | None) -> list[AccountStatus]:
 
 def missing(reader: Reader, provider: str | None, page: Page, now: datetime) -> Listing:
     accounts = _statuses(reader, provider)
-    page.say(f"{len(accounts)} accounts; it is {day(now)}. Other conversations are complete.")
+    page.say(
+        f"Accounts: {len(accounts)}; it is {day(now)}. Conversations that are not counted as lacking are complete."
+    )
     shown = 0
     for each in accounts:
         facts = "; ".join(chain(_lacks(each), _time_of(each, now)))

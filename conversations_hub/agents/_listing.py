@@ -78,7 +78,8 @@ def listed(
             )
             is_end = False
             break
-    page.say(f"{shown} shown, newest first." if shown else f"None, of {looked_at:,} that were looked at.")
+    what = f"{shown} conversation{'s' * (shown != 1)}, newest first." if shown else f"None, of {looked_at:,} looked at."
+    page.say(what)
     if not shown and wanted.agent is not None:
         suggest_agents(page, wanted.agent, agents)
     cursor = None if is_end or place is None else cursors.at(place)

@@ -44,7 +44,7 @@ class Live:
         """Tell which accounts there are. Begin here.
 
         Args:
-            max_tokens: Longest answer; 2000 unless given.
+            max_tokens: 2000 unless given.
         """
         page = self._options.page(max_tokens, _USUAL_SHORT)
         accounts = self.accounts()
@@ -68,13 +68,13 @@ class Live:
         """List the conversations of one account, as its provider lists them.
 
         Args:
-            provider: Provider or account, as tavus or tavus/eu.
+            provider: As tavus or tavus/eu.
             agent: An agent's id.
             status: Such as ended, failed, in_progress.
-            since: From 2026-11-20, an ISO instant, or 7d ago; UTC unless it has a zone.
+            since: 2026-11-20, an ISO instant, or 7d ago; UTC unless it has a zone.
             until: Before that time.
             cursor: From the last answer, to go on; with the same since and until, as instants.
-            max_tokens: Longest answer; 4000 unless given.
+            max_tokens: 4000 unless given.
         """
         now = self._clock.now()
         page = self._options.page(max_tokens, _USUAL)
@@ -115,7 +115,7 @@ class Live:
             ref: As in lists, such as tavus:c123 or tavus/eu:c123.
             part: Where to read if it does not fit; both unless given: the start and, mostly, the end.
             cursor: From the last answer, to read what was left out.
-            max_tokens: Longest answer; 4000 unless given.
+            max_tokens: 4000 unless given.
         """
         page, chosen = self._options.page(max_tokens, _USUAL), part_of(part)
         one = await self._get(ref)
@@ -138,7 +138,7 @@ class Live:
             turn: Its number, after the # of a citation.
             before: How many turns before it; 4 unless given.
             after: How many turns after it; 4 unless given.
-            max_tokens: Longest answer; 2000 unless given.
+            max_tokens: 2000 unless given.
         """
         page = self._options.page(max_tokens, _USUAL_SHORT)
         return window(
@@ -158,7 +158,7 @@ class Live:
         Args:
             ref: As in lists.
             cursor: From the last answer, to read what was left out.
-            max_tokens: Longest answer; 4000 unless given.
+            max_tokens: 4000 unless given.
         """
         page = self._options.page(max_tokens, _USUAL)
         one = await self._get(ref)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final, NamedTuple
 
+from ..errors import NotFoundError
 from ..schema import Conversation, Role, TranscriptTurn
 from ..schema._rendering import span
 from ..stores import Hit
@@ -54,12 +56,11 @@ def found(reader: Reader, asked: Words, page: Page, cursors: Cursors) -> Listing
         page.takes(short(result.hint, 300))
     of_each: Counter[str] = Counter()
     shown = passed = 0
-    for hit, one, turn in _turns(reader, result.hits):
-        is_shown = turn is not None and _may_show(turn, query, asked, is_redacted=reader.is_redacted)
-        if turn is not None and is_shown:
+    for hit, title, turn in _turns(reader, result.hits):
+        if turn is not None and _may_show(turn, query, asked, is_redacted=reader.is_redacted):
             of_each[hit.ref] += 1
             if of_each[hit.ref] <= _MOST_HITS:
-                if not page.takes(_line(hit, one, turn, query)):
+                if not page.takes(_line(hit, title, turn, query)):
                     break
                 shown += 1
         passed += 1
@@ -71,13 +72,17 @@ def found(reader: Reader, asked: Words, page: Page, cursors: Cursors) -> Listing
     return Listing(answer.text, answer.cursor, answer.notes, shown=shown, total=result.total)
 
 
-def _turns(reader: Reader, hits: list[Hit]) -> Iterator[tuple[Hit, Conversation, TranscriptTurn | None]]:
-    """Yield each hit with its conversation and turn; None if that is not there, because the store changed meanwhile."""
-    known: dict[str, Conversation] = {}
+def _turns(reader: Reader, hits: list[Hit]) -> Iterator[tuple[Hit, str | None, TranscriptTurn | None]]:
+    """Yield each hit with its title and turn; None if the turn is not there any more, because the store changed."""
+    known: dict[str, Conversation | None] = {}
     for hit in hits:
-        one = known.get(hit.ref) or known.setdefault(hit.ref, reader.get(hit.ref))
-        turns = one.transcript or ()
-        yield hit, one, turns[hit.position] if hit.position < len(turns) else None
+        if hit.ref not in known:
+            known[hit.ref] = None
+            with suppress(NotFoundError):
+                known[hit.ref] = reader.get(hit.ref)
+        one = known[hit.ref]
+        turns = (one and one.transcript) or ()
+        yield hit, one and one.title, turns[hit.position] if hit.position < len(turns) else None
 
 
 def _may_show(turn: TranscriptTurn, query: Query, asked: Words, *, is_redacted: bool) -> bool:
@@ -85,9 +90,9 @@ def _may_show(turn: TranscriptTurn, query: Query, asked: Words, *, is_redacted: 
     return (asked.include_system or was_said(turn)) and (not is_redacted or query.holds(turn.text))
 
 
-def _line(hit: Hit, one: Conversation, turn: TranscriptTurn, query: Query) -> str:
+def _line(hit: Hit, title: str | None, turn: TranscriptTurn, query: Query) -> str:
     # The snippet is made of what may be shown: the store's own knows no redaction.
     said = short(snippet(turn.text, query), 200)
-    title = f" | {short(one.title, 50)}" if one.title else ""
+    called = f" | {short(title, 50)}" if title else ""
     at = f" at {span(turn.start)}" if turn.start is not None else ""
-    return f"- {short(hit.ref, 200)}#{hit.position} | {day(hit.created_at)}{title} | {turn.role.value}{at}: {said}"
+    return f"- {short(hit.ref, 200)}#{hit.position} | {day(hit.created_at)}{called} | {turn.role.value}{at}: {said}"

@@ -42,7 +42,7 @@ class Stored:
         """Tell what is here: accounts, how many conversations of which time, agents. Begin here.
 
         Args:
-            max_tokens: Longest answer; 2000 unless given.
+            max_tokens: 2000 unless given.
         """
         page = self._options.page(max_tokens, _USUAL_SHORT)
         return await self._source.read(lambda reader: described(reader, page, self._source.clock.now()))
@@ -62,12 +62,12 @@ class Stored:
 
         Args:
             words: All must be in one turn. "quoted words" follow each other, OR, NOT, refund* for beginnings.
-            provider: Provider or account, as tavus or tavus/eu.
+            provider: As tavus or tavus/eu.
             role: Who said it.
-            since: From 2026-11-20, an ISO instant, or 7d ago; UTC unless it has a zone.
+            since: 2026-11-20, an ISO instant, or 7d ago; UTC unless it has a zone.
             until: Before that time.
-            cursor: From the last answer, to go on.
-            max_tokens: Longest answer; 4000 unless given.
+            cursor: To go on from the last answer.
+            max_tokens: 4000 unless given.
         """
         arguments = {"words": words, "provider": provider, "role": role, "since": since, "until": until}
         cursors = Cursors("search_conversations", arguments)
@@ -100,17 +100,17 @@ class Stored:
         """List conversations, newest first: when, with whom, how they ended, why they failed, what they were about.
 
         Args:
-            provider: Provider or account, as tavus or tavus/eu.
+            provider: As tavus or tavus/eu.
             agent: An agent's id or name.
             customer: A person's phone number in any spelling, e-mail address, name or id, over all platforms.
             failed: True: only those that ended in an error, reached nobody, missed their goal, or had a tool fail.
             status: Such as ended, failed, in_progress.
             end_reason: Such as customer_ended, transferred, error.
             transcript: State of the transcript.
-            since: From 2026-11-20, an ISO instant, or 7d ago; UTC unless it has a zone.
+            since: 2026-11-20, an ISO instant, or 7d ago; UTC unless it has a zone.
             until: Before that time.
-            cursor: From the last answer, to go on.
-            max_tokens: Longest answer; 4000 unless given.
+            cursor: To go on from the last answer.
+            max_tokens: 4000 unless given.
         """
         wanted = self._wanted(
             provider=provider,
@@ -145,7 +145,7 @@ class Stored:
             ref: As in lists, such as tavus:c123 or tavus/eu:c123.
             part: Where to read if it does not fit; both unless given: the start and, mostly, the end.
             cursor: From the last answer, to read what was left out.
-            max_tokens: Longest answer; 4000 unless given.
+            max_tokens: 4000 unless given.
         """
         chosen = part_of(part)
         page = self._options.page(max_tokens, _USUAL)
@@ -178,7 +178,7 @@ class Stored:
             turn: Its number, after the # of a citation.
             before: How many turns before it; 4 unless given.
             after: How many turns after it; 4 unless given.
-            max_tokens: Longest answer; 2000 unless given.
+            max_tokens: 2000 unless given.
         """
         page = self._options.page(max_tokens, _USUAL_SHORT)
 
@@ -199,7 +199,7 @@ class Stored:
 
         Args:
             refs: As in lists.
-            max_tokens: Longest answer; 4000 unless given.
+            max_tokens: 4000 unless given.
         """
         distinct = list(dict.fromkeys(refs))
         if not 2 <= len(distinct) <= _MOST_COMPARED:
@@ -230,14 +230,14 @@ class Stored:
         Args:
             by: What a group has in common; failure: the gravest reason for which each failed.
             measure: count unless given; or such as duration, response_latency, talk_ratio, tool_failures, contained.
-            provider: Provider or account, as tavus or tavus/eu.
+            provider: As tavus or tavus/eu.
             agent: An agent's id or name.
             failed: True: only those that failed, as in list_conversations.
             status: Such as ended, failed, in_progress.
-            since: From 2026-11-20, an ISO instant, or 7d ago; UTC unless it has a zone.
+            since: 2026-11-20, an ISO instant, or 7d ago; UTC unless it has a zone.
             until: Before that time.
-            cursor: From the last answer, to go on.
-            max_tokens: Longest answer; 2000 unless given.
+            cursor: To go on from the last answer.
+            max_tokens: 2000 unless given.
         """
         if by not in GROUPS:
             raise InvalidRefError(f"conversations cannot be counted by {by!a}: choose from {', '.join(GROUPS)}")
@@ -267,12 +267,12 @@ class Stored:
         Args:
             tool: Name of the tool.
             failed: True: only calls that failed or seem to have; False: only those that worked.
-            provider: Provider or account, as tavus or tavus/eu.
+            provider: As tavus or tavus/eu.
             agent: An agent's id or name.
-            since: From 2026-11-20, an ISO instant, or 7d ago; UTC unless it has a zone.
+            since: 2026-11-20, an ISO instant, or 7d ago; UTC unless it has a zone.
             until: Before that time.
-            cursor: From the last answer, to go on.
-            max_tokens: Longest answer; 4000 unless given.
+            cursor: To go on from the last answer.
+            max_tokens: 4000 unless given.
         """
         wanted = self._wanted(provider=provider, agent=agent, since=since, until=until)
         arguments = {**wanted._asdict(), "since": since, "until": until, "tool": tool, "failed calls": failed}
@@ -288,8 +288,8 @@ class Stored:
         """Tell what the store lacks: transcripts that are pending or restricted, failures, days not covered, last sync.
 
         Args:
-            provider: Provider or account, as tavus or tavus/eu.
-            max_tokens: Longest answer; 2000 unless given.
+            provider: As tavus or tavus/eu.
+            max_tokens: 2000 unless given.
         """
         page = self._options.page(max_tokens, _USUAL_SHORT)
         return await self._source.read(lambda reader: missing(reader, provider, page, self._source.clock.now()))

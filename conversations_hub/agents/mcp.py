@@ -151,10 +151,21 @@ def _tool(tool: Tool) -> Any:
             open_world_hint=acts or tool.__name__ == "refresh_conversation",
         ),
     )
+    made.parameters = _untitled(made.parameters)
     for name, words in arguments_of(tool).items():
         made.parameters["properties"][name]["description"] = words
     made.parameters["additionalProperties"] = False
+    made.fn_metadata.output_schema = _untitled(made.fn_metadata.output_schema)
     return made
+
+
+def _untitled(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema without titles, which repeat the names and cost every conversation of a model."""
+    members = {
+        name: {key: value for key, value in member.items() if key != "title"}
+        for name, member in schema["properties"].items()
+    }
+    return {key: value for key, value in schema.items() if key != "title"} | {"properties": members}
 
 
 def _acting_of(tool: Tool) -> Acting | None:

@@ -39,7 +39,7 @@ ONE = spoken(
     turn(Role.ASSISTANT, "It comes tomorrow."),
 )
 WELL: list[tuple[str, dict[str, Any], str]] = [
-    ("describe_sources", {}, "2 conversations of 1 accounts"),
+    ("describe_sources", {}, "2 conversations in all, accounts: 1"),
     ("search_conversations", {"words": "order"}, "tavus:c1#0"),
     ("list_conversations", {"failed": True}, "failed: tool find_order failed"),
     ("get_conversation", {"ref": "tavus:c1"}, "[0] user: Where is my order? ! [x] (https://evil.example)"),
@@ -101,7 +101,7 @@ async def test_resources_and_prompts(mode: str, store: str) -> None:
     async with mcp.Client(made, mode=mode) as client:
         read = await client.read_resource("conversation://tavus/default/c1")
         assert "[3] agent: It comes tomorrow." in read.contents[0].text
-        assert "2 conversations" in (await client.read_resource("conversations://sources")).contents[0].text
+        assert "2 conversations in all" in (await client.read_resource("conversations://sources")).contents[0].text
         schema = json.loads((await client.read_resource("conversations://schema")).contents[0].text)
         assert "Conversation" in schema["$defs"]
         for uri in ("conversation://tavus/default/c9", "conversation://tavus/default/..%2Fc1"):
@@ -128,7 +128,7 @@ async def test_what_a_host_is_told_of_all_tools_is_short(store: str) -> None:
         sizes = [
             len(each.model_dump_json(by_alias=True, exclude_none=True)) for each in (await client.list_tools()).tools
         ]
-        assert sum(sizes) < 22_000
+        assert sum(sizes) < 14_000
     assert len(made.instructions) < 600
 
 
