@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import socket
 import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -121,11 +122,12 @@ async def _serve(
 
 async def _listen(application: Any, host: str, port: int) -> None:
     uvicorn = import_module("uvicorn")
-    config = uvicorn.Config(
-        application, host=host, port=port, log_level="warning", access_log=False, server_header=False
-    )
-    click.echo(f"Serving MCP at http://{host}:{port}/mcp until stopped.", err=True)
-    await uvicorn.Server(config).serve()
+    config = uvicorn.Config(application, log_level="warning", access_log=False, server_header=False)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, port), family=family) as listening:
+        where = f"[{host}]" if ":" in host else host
+        click.echo(f"Serving MCP at http://{where}:{listening.getsockname()[1]}/mcp until stopped.", err=True)
+        await uvicorn.Server(config).serve(sockets=[listening])
 
 
 _WARNING = 30

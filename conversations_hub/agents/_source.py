@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import dropwhile
-from threading import Event
+from threading import Event, Lock
 from typing import Final, NamedTuple, TypeVar
 
 from .._instants import check_span, parse_instant
@@ -19,6 +19,7 @@ from ..redaction import Redact
 from ..schema import Conversation
 from ..stores import Person, ReadableStore, StoreReader
 from ..stores._erasure import takes_part
+from ..stores._filters import Filters
 from ._failures import failures_of
 from ._wording import nearest
 
@@ -109,17 +110,26 @@ class Source:
 
     async def read(self, work: Callable[[Reader], T]) -> T:
         """Return the result of some work on a reader, done in a thread; it ends soon after the caller is cancelled."""
-        stop = Event()
+        stop, open_now, changing = Event(), list[StoreReader](), Lock()
 
         def done() -> T:
             # A reader for each call: it sees what a sync has written, and one that stays open would hold up `erase`.
             with self._store.reader() as reader:
-                return work(Reader(reader, self._pins, self.clock, stop))
+                open_now.append(reader)
+                try:
+                    return work(Reader(reader, self._pins, self.clock, stop))
+                finally:
+                    with changing:
+                        open_now.clear()  # before it is closed
 
         try:
             return await asyncio.to_thread(done)
-        finally:
+        except asyncio.CancelledError:
             stop.set()
+            with changing:
+                for reader in open_now:
+                    reader.interrupt()
+            raise
 
 
 class Reader:
@@ -199,7 +209,9 @@ class Reader:
         check_span(since, until)
         targets = self.targets(wanted.provider)
         agent = wanted.agent if self._is_id(wanted.agent, targets) else None
-        found = self.reader.conversations(*targets, since=since, until=until, status=wanted.status, agent=agent)
+        fields = {"end_reason": wanted.end_reason, "transcript_state": wanted.transcript}
+        chosen = {name: (word,) for name, word in fields.items() if word is not None}
+        found = self.reader.walk(Filters.of(targets, since, until, status=wanted.status, agent=agent, fields=chosen))
         if behind is not None:
             found = _after(behind, found)
         is_person = customer_of(wanted.customer)
@@ -207,7 +219,7 @@ class Reader:
             if self._stop.is_set():
                 raise Stopped
             # Redacted before it is compared, so that nobody can ask for what is not shown.
-            if not _is_among(one, wanted):
+            if wanted.agent is not None and not _is_agent(one, wanted.agent):
                 yield Row(one, is_wanted=False)
                 continue
             shown = self._redacted(one)
@@ -222,14 +234,6 @@ class Reader:
 
     def _redacted(self, one: Conversation) -> Conversation:
         return one if self._pins.redact is None else self._pins.redact(one)
-
-
-def _is_among(one: Conversation, wanted: Wanted) -> bool:
-    return (
-        (wanted.end_reason is None or one.end_reason == wanted.end_reason)
-        and (wanted.transcript is None or one.transcript_state == wanted.transcript)
-        and (wanted.agent is None or _is_agent(one, wanted.agent))
-    )
 
 
 def _is_agent(one: Conversation, asked: str) -> bool:

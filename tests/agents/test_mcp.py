@@ -29,6 +29,8 @@ mcp: Any = pytest.importorskip(
     "mcp", reason="`make agents` runs the tests with the package mcp, which is not installed here"
 )
 types: Any = pytest.importorskip("mcp_types")
+mcp_http: Any = pytest.importorskip("mcp.client.streamable_http")
+httpx: Any = pytest.importorskip("httpx2")
 
 both_protocols = pytest.mark.parametrize("mode", ["auto", "legacy"])
 TOKEN = "t" * 40
@@ -280,14 +282,23 @@ async def test_over_stdio_there_is_nothing_but_the_protocol(store: str) -> None:
     assert b"It comes tomorrow" not in await process.stderr.read()
 
 
-async def test_a_server_that_is_told_to_stop_stops(store: str) -> None:
+async def test_over_http_it_serves_until_it_is_stopped(store: str) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "conversations_hub", "mcp", "--store", store, "--http", "--port", "0"),
         stderr=asyncio.subprocess.PIPE,
     )
     assert process.stderr is not None
-    first = (await process.stderr.readline()).decode()
-    assert re.fullmatch(r"Authorization: Bearer [\w-]{43}\n", first)
-    assert b"Serving MCP at http://127.0.0.1:" in await process.stderr.readline()
+    token = re.fullmatch(r"Authorization: Bearer ([\w-]{43})\n", (await process.stderr.readline()).decode())
+    place = re.match(r"Serving MCP at (http://127\.0\.0\.1:\d+/mcp) until", (await process.stderr.readline()).decode())
+    assert token
+    assert place
+    headers = {"authorization": f"Bearer {token[1]}"}
+    async with httpx.AsyncClient(headers=headers) as allowed, httpx.AsyncClient() as stranger:
+        assert (await stranger.post(place[1], content=HELLO)).status_code == 401
+        for mode in ("auto", "legacy"):
+            transport = mcp_http.streamable_http_client(place[1], http_client=allowed)
+            async with mcp.Client(transport, mode=mode) as client:
+                found = await client.call_tool("get_conversation", {"ref": "tavus:c1"})
+                assert "It comes tomorrow." in found.content[0].text
     process.send_signal(signal.SIGINT)
-    assert await process.wait() in {0, 130}
+    assert await process.wait() == 130
