@@ -310,6 +310,16 @@ def test_an_answer_is_read() -> None:
         read_or_raise(Response(200, {}, b'{"error":"no"}'), _read)
 
 
+@pytest.mark.parametrize("words", [words_of, words_or_body])
+@pytest.mark.parametrize(
+    "body", [b'{"title":"About my divorce"}', b'{"id":7,"said":["my divorce"]}', b'["my divorce"]']
+)
+def test_what_was_said_is_no_reason(body: bytes, words: Callable[[Response], str | None]) -> None:
+    with pytest.raises(PayloadError) as caught:
+        read_or_raise(Response(200, {}, body), _read, words)
+    assert "divorce" not in str(caught.value)
+
+
 # adapters
 
 

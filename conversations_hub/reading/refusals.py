@@ -32,7 +32,8 @@ def words_of(response: Response) -> str | None:
     """Return what a refusal says; None if it says nothing.
 
     The words are in `message` or `detail`, followed by those in `errors`; without these, in `error`, `details` or
-    `title`. Each may be text, an object, or a list of these, as FastAPI, JSON:API and others send it.
+    `title`. Each may be text, an object, or a list of these, as FastAPI, JSON:API and others send it. The `title` of a
+    2xx answer may be that of a conversation, so it counts as nothing.
     """
     members = members_of(try_decode_any(response.body))
 
@@ -40,16 +41,25 @@ def words_of(response: Response) -> str | None:
         return next(filter(None, (_said(members.get(name)) for name in names)), None)
 
     words = "; ".join(filter(None, (first_of("message", "detail"), first_of("errors"))))
-    return words or first_of("error", "details", "title")
+    return words or first_of("error", "details", *(() if _is_success(response) else ("title",)))
 
 
 def words_or_body(response: Response) -> str | None:
-    """Return what a refusal says; its whole body if that has none of the usual members and is no page for people."""
+    """Return what a refusal says; its whole body if that has none of the usual members and is no page for people.
+
+    The body of a 2xx answer may be a conversation, so it is never quoted.
+    """
     said = response.body.decode(errors="replace").strip()
     if said[:1] == "<" or said in {"", "null", "[]", "{}"}:
         return None
+    if _is_success(response):
+        return words_of(response)
     sent = try_decode_any(said)
     return words_of(response) or (said if sent is None else json_text(sent))
+
+
+def _is_success(response: Response) -> bool:
+    return response.status < 300
 
 
 def _said(sent: AnyJson) -> str:
