@@ -10,7 +10,18 @@ from typing import Final, Literal, NamedTuple
 
 from ..adapters import load
 from ..errors import ConfigurationError, UnknownAccountError
-from ..schema import Channel, Conversation, Cost, EndReason, ParticipantKind, Status, TranscriptState, TranscriptTurn
+from ..schema import (
+    Channel,
+    Conversation,
+    Cost,
+    EndReason,
+    ParticipantKind,
+    Role,
+    Status,
+    TranscriptState,
+    TranscriptTurn,
+    Visibility,
+)
 from ._definitions import METRICS, PERCENTILES
 from ._measured import BEYOND, WRITTEN, Basis, Measured, absent, known, nearest_rank
 from ._talk import SECOND, Side, Talk
@@ -134,7 +145,7 @@ class _Measuring:
         one = self._one
         if one.end_reason is EndReason.TRANSFERRED:
             return known(True, self._basis("reported", "end_reason"))  # noqa: FBT003
-        if any(each.kind is ParticipantKind.HUMAN_AGENT for each in one.participants) or one.human_agent_turns:
+        if _has_person(one):
             return known(True, "estimated")  # noqa: FBT003  (a person may have been rung and not reached)
         if not self._told.tells_transfers:
             return absent("the provider does not tell")  # another end reason would not mean that there was none
@@ -307,6 +318,19 @@ def _usable(duration: float | None) -> float | None:
 def usable_cost(cost: Cost | None) -> Cost | None:
     """Return a cost, if it is a price."""
     return cost if cost is not None and cost.amount.is_finite() and abs(cost.amount) < BEYOND else None
+
+
+def _has_person(one: Conversation) -> bool:
+    """Whether a person of the company is there, other than one who only left notes or closed the conversation."""
+    people = {place for place, each in enumerate(one.participants) if each.kind is ParticipantKind.HUMAN_AGENT}
+    behind: set[int] = set()
+    for turn in one.transcript or ():
+        is_internal = turn.visibility is Visibility.INTERNAL
+        if not is_internal and (turn.role is Role.HUMAN_AGENT or turn.participant in people):
+            return True
+        if is_internal and turn.participant is not None:
+            behind.add(turn.participant)
+    return not people <= behind
 
 
 class _Told(NamedTuple):

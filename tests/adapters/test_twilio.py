@@ -267,7 +267,7 @@ def test_who_has_an_address_is_a_customer_and_an_identity_beside_them_is_ours() 
     assert [one.kind for one in read.participants] == [
         ParticipantKind.AI_AGENT,
         ParticipantKind.CUSTOMER,
-        ParticipantKind.HUMAN_AGENT,
+        ParticipantKind.UNKNOWN,
         ParticipantKind.CUSTOMER,
         ParticipantKind.UNKNOWN,
     ]

@@ -344,6 +344,20 @@ def test_a_person_among_the_participants_may_have_been_rung_in_vain() -> None:
     assert told(both["transferred"]) == (True, "reported")
 
 
+def test_a_person_who_only_left_notes_took_over_nothing() -> None:
+    person = Participant(kind=ParticipantKind.HUMAN_AGENT)
+    said = BOOKING.transcript or ()
+    note = spoken(len(said), Role.HUMAN_AGENT, 90, 90, "Looks fine.", visibility=Visibility.INTERNAL)
+    noted = msgspec.structs.replace(
+        BOOKING,
+        participants=(*BOOKING.participants, person),
+        transcript=(*said, msgspec.structs.replace(note, participant=len(BOOKING.participants))),
+    )
+    assert measure(noted)["transferred"].value is False
+    rung = msgspec.structs.replace(noted, participants=(*noted.participants, person))
+    assert told(measure(rung)["transferred"]) == (True, "estimated")
+
+
 def test_flags_of_the_provider_win_over_overlaps() -> None:
     turns = [msgspec.structs.replace(turn, interrupted=False) for turn in BOOKING.transcript or ()]
     found = measure(msgspec.structs.replace(BOOKING, transcript=tuple(turns)))

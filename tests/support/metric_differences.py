@@ -22,6 +22,9 @@ _MORE_ANSWERS: dict[str, str] = dict.fromkeys(
     ("reported_latency_p50", "reported_latency_p95"),
     "it has a figure for every turn of the agent, the greeting among them",
 )
+_OPENED_AGAIN: dict[str, str] = dict.fromkeys(
+    ("user_turns", "user_words"), "some customers write again days later, which is not in the truth of the call"
+)
 
 DIFFERENT: Mapping[str, Mapping[str, str]] = {
     "tavus": _UNHEARD,
@@ -37,7 +40,20 @@ DIFFERENT: Mapping[str, Mapping[str, str]] = {
     "liveavatar": _DIALLING | _FEWER_TOOLS,
     "beyond_presence": _ROUNDED | _FEWER_TOOLS,
     "fish_audio": _ROUNDED | _OWN_TOOLS | _OWN_TIMES,
+    "bolna": {"duration": "tenths of a second"} | _FEWER_TOOLS,
+    "cartesia": {},
+    "claude": {"duration": "it counts from the creation of the session"},
+    "openai": {},
+    "synthflow": {"duration": "whole seconds"} | _FEWER_TOOLS,
+    "intercom": {"duration": "whole seconds", "time_to_first_user_word": _DIALLING["duration"]}
+    | {"transferred": "a teammate gets what is opened again days later"}
+    | _OPENED_AGAIN,
+    "chatwoot": dict.fromkeys(FIRST_WORDS, "it counts from the creation of the conversation")
+    | _OPENED_AGAIN
+    | _FEWER_TOOLS,
+    "assemblyai": _OWN_TIMES,
+    "twilio": _FEWER_TOOLS,
 }
-WITH_ENDS = {"tavus", "vapi", "retell", "ultravox", "anam"}
+WITH_ENDS = {"tavus", "vapi", "retell", "ultravox", "anam", "cartesia", "assemblyai"}
 """Who says when turns end, in conversations with the usual times."""
 WITH_OWN_LATENCY = {"anyreach", "vapi", "telnyx"}

@@ -90,7 +90,6 @@ ADAPTER = Adapter(
         scheme=hmac_signed("x-twilio-signature", message=url_and_fields, digest="sha1", encoding="base64"),
         forms=True,
     ),
-    tells_transfers=True,
     shows=("word timing", "recording"),
     support="specification",
     coverage=Coverage(read=89, members=147),

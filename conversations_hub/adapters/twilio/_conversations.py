@@ -314,7 +314,7 @@ class _People:
             role, kind = Role.USER, ParticipantKind.CUSTOMER
         elif has_addresses:
             # The API does not say whether it is a program or a person.
-            role, kind = Role.ASSISTANT, ParticipantKind.HUMAN_AGENT
+            role, kind = Role.ASSISTANT, ParticipantKind.UNKNOWN
         else:
             # In a chat without addresses, customers are identities too.
             role, kind = Role.UNKNOWN, ParticipantKind.UNKNOWN
