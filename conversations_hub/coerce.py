@@ -16,6 +16,7 @@ __getattr__: Callable[[str], Any] = moved(
         "amount": "conversations_hub.reading.money:amount",
         "HUMAN_AGENTS": "conversations_hub.reading.participants:HUMAN_AGENTS",
         "Participants": "conversations_hub.reading.participants:Participants",
+        "signed_url_expiry": "conversations_hub.reading.recordings:signed_url_expiry",
         "stranger": "conversations_hub.reading.participants:unknown_speaker",
     },
 )

@@ -25,6 +25,7 @@ from ..reading.lifecycle import concluded, is_too_early
 from ..reading.paging import Stamp, advance, read_position, stamps_of
 from ..reading.participants import Participants, Speakers, unknown_speaker
 from ..reading.plain_text import utterances
+from ..reading.recordings import signed_recording
 from ..reading.refusals import provider_error, read_or_raise, words_of
 from ..reading.values import (
     ABSENT,
@@ -39,7 +40,6 @@ from ..reading.values import (
     instant,
     json_text,
     noted,
-    signed_url_expiry,
     text,
     text_at,
     timestamp,
@@ -54,7 +54,6 @@ from ..schema import (
     EndReason,
     Issue,
     Recording,
-    RecordingAccess,
     Role,
     Status,
     ToolCall,
@@ -381,15 +380,8 @@ def _metrics(sent: AnyJson) -> dict[str, float] | None:
 
 
 def _recordings(url: str | None, issues: list[Issue]) -> tuple[Recording, ...]:
-    if url is None:
-        return ()
-    return (
-        Recording(
-            location=url,
-            access=RecordingAccess.SIGNED_URL,
-            expires_at=signed_url_expiry(url, "recording_details.recording_url", issues),
-        ),
-    )
+    found = signed_recording(url, "recording_details.recording_url", issues)
+    return () if found is None else (found,)
 
 
 def _metadata(sent: _Conversation, number: str | None) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from ..reading.paging import Stamp, read_json, stamps_of
 from ..reading.parents import list_each
 from ..reading.participants import Participants, Speakers, unknown_speaker
 from ..reading.plain_text import utterances
+from ..reading.recordings import signed_recording
 from ..reading.refusals import provider_error, read_or_raise, words_of
 from ..reading.values import (
     DIRECTIONS,
@@ -38,7 +39,6 @@ from ..reading.values import (
     instant,
     members_of,
     noted,
-    signed_url_expiry,
     text,
     unless_empty,
     utc_text,
@@ -55,7 +55,6 @@ from ..schema import (
     Participant,
     ParticipantKind,
     Recording,
-    RecordingAccess,
     Role,
     Status,
     ToolCall,
@@ -394,15 +393,8 @@ def _transcript_state(
 
 def _recordings(line: _Telephony, leg: _Transfer, issues: list[Issue]) -> list[Recording]:
     sent = {"telephony_data": line.recording_url, "transfer_call_data": leg.recording_url}
-    return [
-        Recording(
-            location=url,
-            access=RecordingAccess.SIGNED_URL,
-            expires_at=signed_url_expiry(url, f"{member}.recording_url", issues),
-        )
-        for member, url in sent.items()
-        if url
-    ]
+    found = [signed_recording(url, f"{member}.recording_url", issues) for member, url in sent.items()]
+    return [*filter(None, found)]
 
 
 def _analysis(sent: _Execution) -> Analysis | None:

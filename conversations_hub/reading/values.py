@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Annotated, Any, TypeVar
-from urllib.parse import unquote_plus, urlsplit
 
 import msgspec
 
@@ -40,7 +39,6 @@ __all__ = [
     "number",
     "per_second_of",
     "seconds",
-    "signed_url_expiry",
     "text",
     "text_at",
     "timestamp",
@@ -366,29 +364,3 @@ def enclosed(conversation: Conversation, under: str, body: bytes) -> Conversatio
     """Return a conversation that was read from one member of a body with `raw` and issues of the whole body."""
     issues = tuple([Issue(f"{under}.{issue.place}", issue.reason) for issue in conversation.issues])
     return msgspec.structs.replace(conversation, raw=bytes(body), issues=issues)
-
-
-def signed_url_expiry(url: str, place: str, issues: list[Issue]) -> datetime | None:
-    """Read when a signed URL stops working, as the three large object stores write it; None if it does not say."""
-    try:
-        asked = urlsplit(url).query
-    except ValueError:
-        issues.append(Issue(place, "not a URL"))
-        return None
-    if not asked:
-        return None
-    told: dict[str, str] = {}
-    for pair in asked.split("&"):  # `parse_qsl` would decode the signature too, which takes most of the time
-        name, _, value = pair.partition("=")
-        if "%" in name or "+" in name:
-            name = unquote_plus(name)
-        if value and name in _EXPIRY:
-            told[name] = unquote_plus(value)
-    signed_at = instant(told.get("X-Amz-Date"), place, issues)
-    lifetime = seconds(told.get("X-Amz-Expires"), place, issues)
-    return add_seconds(signed_at, lifetime, place, issues) or instant(
-        told.get("Expires") or told.get("se"), place, issues
-    )
-
-
-_EXPIRY = {"X-Amz-Date", "X-Amz-Expires", "Expires", "se"}

@@ -12,6 +12,7 @@ import msgspec
 from ...reading.json import decode
 from ...reading.lifecycle import concluded, may_still_come
 from ...reading.participants import Participants, unknown_speaker
+from ...reading.recordings import signed_recording
 from ...reading.values import (
     AnyJson,
     Instant,
@@ -38,7 +39,6 @@ from ...schema import (
     Participant,
     ParticipantKind,
     Recording,
-    RecordingAccess,
     Role,
     Status,
     TranscriptState,
@@ -151,7 +151,7 @@ def read(
         transcript=turns if turns or state is TranscriptState.AVAILABLE else None,
         transcript_state=state,
         analysis=unless_empty(analysis),
-        recordings=tuple(_recordings(messages)),
+        recordings=tuple(_recordings(placed or (), issues)),
         language=text_at(additional, "conversation_language"),
         tags=tuple(label for label in sent.labels or () if label),
         metadata=_metadata(sent, customer, messages),
@@ -289,12 +289,14 @@ def _submitted(message: Message) -> AnyJson:
     return values
 
 
-def _recordings(messages: Sequence[Message]) -> Iterator[Recording]:
+def _recordings(placed: Sequence[_Placed], issues: list[Issue]) -> Iterator[Recording]:
     """Return the recordings of calls; other sound is a message."""
-    for message in messages:
-        for file in message.attachments or ():
-            if message.content_type == "voice_call" and file and file.file_type == "audio" and file.data_url:
-                yield Recording(location=file.data_url, access=RecordingAccess.SIGNED_URL)
+    for message, place in placed:
+        for number_, file in enumerate(message.attachments or ()):
+            if message.content_type == "voice_call" and file and file.file_type == "audio":
+                found = signed_recording(file.data_url, f"{place}.attachments[{number_}].data_url", issues)
+                if found is not None:
+                    yield found
 
 
 def _never(value: AnyJson) -> AnyJson:

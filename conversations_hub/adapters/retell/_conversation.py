@@ -17,6 +17,7 @@ from ...reading.lifecycle import concluded, is_too_early
 from ...reading.money import cost
 from ...reading.participants import Participants, unknown_speaker
 from ...reading.plain_text import utterances
+from ...reading.recordings import signed_recording
 from ...reading.values import (
     DIRECTIONS,
     Issues,
@@ -27,7 +28,6 @@ from ...reading.values import (
     members_of,
     noted,
     per_second_of,
-    signed_url_expiry,
     text,
     unless_empty,
     without_empty,
@@ -43,8 +43,6 @@ from ...schema import (
     Issue,
     Participant,
     ParticipantKind,
-    Recording,
-    RecordingAccess,
     Role,
     Status,
     ToolCall,
@@ -234,7 +232,7 @@ def normalize(
         ),
         summary=analysis.call_summary or analysis.chat_summary or None,
         analysis=_analysis(analysis),
-        recordings=tuple(_recording(name, url, issues) for name, url in recorded.items()),
+        recordings=tuple(filter(None, [signed_recording(url, name, issues) for name, url in recorded.items()])),
         cost=_cost(sent, issues),
         metadata=_metadata(sent, analysis, direction, list(recorded))
         | ({"backchannels": backchannels} if backchannels else {})
@@ -491,10 +489,6 @@ def _analysis(sent: SentAnalysis) -> Analysis | None:
 
 def _recorded(sent: Call) -> dict[str, str]:
     return {name: url for name in _RECORDINGS if (url := getattr(sent, name))}
-
-
-def _recording(name: str, url: str, issues: list[Issue]) -> Recording:
-    return Recording(location=url, access=RecordingAccess.SIGNED_URL, expires_at=signed_url_expiry(url, name, issues))
 
 
 def _cost(sent: Call, issues: list[Issue]) -> Cost | None:

@@ -12,6 +12,7 @@ import msgspec
 from ...reading.lifecycle import concluded, is_too_early
 from ...reading.participants import Participants, Speakers, unknown_speaker
 from ...reading.plain_text import utterances
+from ...reading.recordings import signed_recording
 from ...reading.values import (
     DIRECTIONS,
     AnyJson,
@@ -24,7 +25,6 @@ from ...reading.values import (
     members_of,
     noted,
     seconds,
-    signed_url_expiry,
     text,
     unless_empty,
     without_empty,
@@ -38,7 +38,6 @@ from ...schema import (
     EndReason,
     Issue,
     Recording,
-    RecordingAccess,
     Role,
     Status,
     TranscriptState,
@@ -279,14 +278,9 @@ def _recordings(sent: Call, place: str, issues: list[Issue]) -> tuple[Recording,
     if not sent.recording_url:
         return ()
     length = seconds(sent.recording_duration, f"{place}recording_duration", issues) if sent.recording_duration else None
-    return (
-        Recording(
-            location=sent.recording_url,
-            access=RecordingAccess.SIGNED_URL,
-            duration=None if length is None else in_seconds(length, 1.0, sent.duration),
-            expires_at=signed_url_expiry(sent.recording_url, f"{place}recording_url", issues),
-        ),
-    )
+    lasted = None if length is None else in_seconds(length, 1.0, sent.duration)
+    found = signed_recording(sent.recording_url, f"{place}recording_url", issues, duration=lasted)
+    return () if found is None else (found,)
 
 
 def _metadata(sent: Call, due_at: datetime | None) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from ...reading.money import cost
 from ...reading.offsets import LAG, followed, rebased
 from ...reading.participants import Participants, Speakers, unknown_speaker
 from ...reading.plain_text import utterances
+from ...reading.recordings import signed_recording
 from ...reading.values import (
     AnyJson,
     Id,
@@ -560,8 +561,9 @@ def _recordings(sent: Call, artifact: Artifact, issues: list[Issue]) -> tuple[Re
     for kind, private, signed in kinds:
         if private or signed:
             found.append(Recording(location=f"{call}/{kind}-recording", access=RecordingAccess.PROVIDER_KEY))
-        if signed:
-            found.append(Recording(location=signed, access=RecordingAccess.SIGNED_URL, expires_at=expires_at))
+        held_at = signed_recording(signed, f"artifact.presigned{kind.capitalize()}Url", issues)
+        if held_at is not None:
+            found.append(msgspec.structs.replace(held_at, expires_at=expires_at))
     return tuple(found)
 
 
