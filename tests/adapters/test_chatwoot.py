@@ -255,6 +255,8 @@ def test_an_open_conversation_has_all_that_was_written_and_waits_for_the_first_w
         (3, None, Role.ASSISTANT, None),
         (1, None, Role.ASSISTANT, None),
         (1, GRACE, Role.HUMAN_AGENT, 2),
+        (1, ADA, Role.USER, 1),  # whoever is a contact, the customer wrote it
+        (3, ADA, Role.USER, 1),
         (2, None, Role.SYSTEM, None),
         (9, None, Role.UNKNOWN, 2),
     ],

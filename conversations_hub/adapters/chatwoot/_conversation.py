@@ -246,7 +246,7 @@ def _speaker(
     sender, who = message.sender, _sender_of(message)
     if kind == "activity":
         return Role.SYSTEM, None
-    if kind == "incoming":
+    if kind == "incoming" or who == "contact":
         if sender is None or sender.id is None or customer.id is None or sender.id == customer.id:
             return Role.USER, 1
         return Role.USER, participants.index_of(
