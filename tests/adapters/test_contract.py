@@ -593,8 +593,6 @@ def test_the_filters_an_adapter_names_are_those_it_passes_on(provider: str, name
     resource = _kinds(provider)[name]
     plain = _asked(provider, name, Query())
     passed_on = [filter for filter, query in _NARROWED.items() if _asked(provider, name, query) != plain]
-    if provider == "cartesia":
-        passed_on.remove("since")  # there it only ends the walk of an agent
     assert list(resource.filters) == passed_on
 
 

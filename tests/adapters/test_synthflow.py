@@ -250,13 +250,13 @@ def test_a_recording_s_length_is_text() -> None:
 # lists and get
 
 
-def test_all_agents_are_walked_and_asked_for_again_when_a_list_ends() -> None:
+def test_all_agents_are_walked_and_asked_for_once() -> None:
     first = page(agents("m2", None, "m1"), calls("a", "b", total=3))
-    second = page(calls("c", total=3), agents("m1", "m2"), cursor=first.result.cursor)
-    third = page(calls(total=0), agents("m1", "m2"), cursor=second.result.cursor)
+    second = page(calls("c", total=3), cursor=first.result.cursor)
+    third = page(calls(total=0), cursor=second.result.cursor)
 
     assert [request.query.get("model_id") for request in first.requests] == [None, "m1"]
-    assert [first.result.cursor, second.result.cursor] == ['["m1","2"]', '["m2",null]']
+    assert [first.result.cursor, second.result.cursor] == ['["m1","2",["m2"],true]', '["m2",null,[],true]']
     assert third.result.cursor is None
 
 

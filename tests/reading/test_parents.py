@@ -23,14 +23,17 @@ def _read(row: msgspec.Raw) -> Conversation:
     return Conversation(provider="acme", id=bytes(row).decode())
 
 
-def page_of(agents: Agents, cursor: str | None, size: int = 2) -> RawPage:
-    """Return a page."""
+def page_of(agents: Agents, cursor: str | None, size: int = 2, asked: list[str] | None = None) -> RawPage:
+    """Return a page, and note in `asked` what was requested for it."""
+    noted = [] if asked is None else asked
 
     def parents() -> Flow[Sequence[str]]:
+        noted.append("agents")
         return [*agents]
         yield
 
     def list_page(agent: str, at: str | None) -> Flow[RawPage]:
+        noted.append("rows")
         if agent not in agents:
             raise NotFoundError("no such agent")
         begin = int(at or 0)
@@ -42,17 +45,18 @@ def page_of(agents: Agents, cursor: str | None, size: int = 2) -> RawPage:
     return drive(list_each(cursor, "acme", parents, list_page, RawPage(rows=(), normalize=_read))).result
 
 
-def walked(agents: Agents, *meanwhile: Agents) -> list[str]:
+def walked(agents: Agents, *meanwhile: Agents, asked: list[str] | None = None) -> list[str]:
     """Return the ids of a walk, in which the agents change after each page."""
     found: list[str] = []
     cursor = None
     left = iter(meanwhile)
     while True:
-        page = page_of(agents, cursor)
+        page = page_of(agents, cursor, asked=asked)
         found += [page.normalize(row).id for row in page.rows]
         cursor = page.cursor
         if cursor is None:
             return found
+        assert len(cursor) < 2000
         agents = next(left, agents)
 
 
@@ -65,11 +69,30 @@ def test_every_agent_s_conversations_come_once(counts: dict[str, int]) -> None:
     assert walked(agents) == [str(one) for name in sorted(agents) for one in agents[name]]
 
 
-def test_an_agent_that_comes_later_is_walked_and_one_that_went_has_no_rows() -> None:
+def test_an_agent_that_came_meanwhile_waits_for_the_next_walk_and_one_that_went_has_no_rows() -> None:
     before: Agents = {"b": [1, 2, 3], "d": [4]}
-    assert walked(before, {"a": [9], **before, "c": [5]}) == ["1", "2", "3", "5", "4"]
+    assert walked(before, {"a": [9], **before, "c": [5], "e": [6]}) == ["1", "2", "3", "4"]
     assert walked(before, {"d": [4]}) == ["1", "2", "4"]
     assert walked({}) == []
+
+
+def test_the_agents_are_asked_for_once_for_many_of_them() -> None:
+    few: Agents = {f"agent-{number:02}": [number] for number in range(20)}
+    many: Agents = {f"{number:036}": [number] if number % 3 else [] for number in range(200)}
+    for agents, most in ((few, 1), (many, 8)):
+        asked: list[str] = []
+        assert len(walked(agents, asked=asked)) == sum(map(len, agents.values()))
+        assert asked.count("rows") == len(agents)
+        assert asked.count("agents") <= most
+
+
+def test_a_cursor_of_an_earlier_version_asks_for_the_agents_again() -> None:
+    asked: list[str] = []
+    page = page_of({"a": [1], "b": [2, 3]}, '["a",null]', asked=asked)
+    assert [bytes(row) for row in page.rows] == [b"1"]
+    assert asked == ["rows", "agents"]
+    assert page.cursor is not None
+    assert [bytes(row) for row in page_of({"b": [2, 3]}, page.cursor).rows] == [b"2", b"3"]
 
 
 def test_parents_without_rows_make_no_pages() -> None:
