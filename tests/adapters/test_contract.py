@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import copy
 import json
-import re
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -31,7 +30,7 @@ from conversations_hub.errors import (
     WebhookError,
 )
 from conversations_hub.events import Event
-from conversations_hub.reading.json import Json, untyped, well_formed
+from conversations_hub.reading.json import Json, well_formed
 from conversations_hub.schema import Conversation, EndReason, ParticipantKind, Role, Status
 from conversations_hub.signing._delivery import Received
 from conversations_hub.testing import (
@@ -51,6 +50,7 @@ from conversations_hub.testing._members import left_to_raw
 from conversations_hub.wire import Request, Response, target
 
 from ..support.paths import FIXTURES
+from ..support.sense import check_sense
 
 CASES = {(provider, name): case for provider in BUILTIN for name, case in cases_in(FIXTURES / provider).items()}
 
@@ -157,41 +157,9 @@ def test_a_conversation_survives_json(provider: str, case: Case) -> None:
 @pytest.mark.parametrize(("provider", "case"), _chosen("list", "get", "start", "webhook"))
 def test_a_conversation_makes_sense(provider: str, case: Case) -> None:
     for conversation in _replay(provider, case).conversations:
-        _check(conversation)
+        check_sense(conversation, _replayed_raw(conversation))
         assert conversation.provider == provider
         assert conversation.issues == () or case.facts["source"] in {"documented", "made from the documentation"}
-
-
-def _check(conversation: Conversation) -> None:
-    instants = [getattr(conversation, name) for name in ("created_at", "started_at", "ended_at", "updated_at")]
-    instants += [recording.expires_at for recording in conversation.recordings]
-    assert all(instant is None or instant.tzinfo is UTC for instant in instants)
-    if conversation.started_at and conversation.ended_at:
-        assert conversation.started_at <= conversation.ended_at
-    assert conversation.duration is None or conversation.duration >= 0
-    assert conversation.cost is None or len(str(conversation.cost.amount)) < 50
-    turns = conversation.transcript or ()
-    assert [turn.index for turn in turns] == list(range(len(turns)))
-    assert all(turn.participant is None or turn.participant < len(conversation.participants) for turn in turns)
-    assert {name.partition(".")[0] for name in conversation.estimated} <= set(Conversation.__struct_fields__)
-    document: Json = untyped(_replayed_raw(conversation)) if conversation.issues else None
-    for issue in conversation.issues:
-        is_about_the_body = not issue.reason.startswith("could not be loaded")
-        assert not is_about_the_body or _is_there(document, issue.place), f"{issue}: no path in raw"
-
-
-_STEP = re.compile(r"(?P<name>[^.\[\]]+)|\[(?P<position>\d+)\]")
-
-
-def _is_there(document: Json, place: str) -> bool:
-    for name, position in _STEP.findall(place.partition("[...]")[0]):
-        if isinstance(document, dict) and name in document:
-            document = document[name]
-        elif isinstance(document, list) and position and int(position) < len(document):
-            document = document[int(position)]
-        else:
-            return False
-    return True
 
 
 # paging
@@ -375,7 +343,7 @@ def test_every_mutant_is_a_conversation_or_a_payload_error(provider: str, case: 
             continue  # the change made it a walk that cannot go on
         else:
             for conversation in _readable(found, mutant):
-                _check(conversation)
+                check_sense(conversation, _replayed_raw(conversation))
     assert tried > 10
 
 
@@ -687,7 +655,7 @@ def test_every_mutant_of_a_delivery_is_events_or_a_payload_error(provider: str, 
             assert isinstance(event, Event)
             assert event.provider == provider
             if event.conversation is not None:
-                _check(event.conversation)
+                check_sense(event.conversation, _replayed_raw(event.conversation))
 
 
 def test_every_documented_payload_has_a_source() -> None:

@@ -11,20 +11,25 @@ import msgspec
 
 from conversations_hub.reading.json import Json
 
-__all__ = ["FOLDER", "Specification"]
+__all__ = ["FOLDER", "Specification", "read_document"]
 
 FOLDER = Path(os.environ.get("SPECIFICATIONS", Path(__file__).parents[3] / "shared" / "specs"))
 
 _Schema = Mapping[str, Any]
 
 
+def read_document(path: Path) -> dict[str, Any]:
+    """Return an OpenAPI document."""
+    read = msgspec.json.decode if path.suffix == ".json" else msgspec.yaml.decode
+    document: dict[str, Any] = read(path.read_bytes())
+    return document
+
+
 class Specification:
     """One OpenAPI document."""
 
     def __init__(self, path: Path) -> None:
-        content = path.read_bytes()
-        read = msgspec.json.decode if path.suffix == ".json" else msgspec.yaml.decode
-        self._document: _Schema = read(content)
+        self._document: _Schema = read_document(path)
         self._named: dict[str, Json] = {}
 
     def answer(self, method: str, path: str) -> Json:
