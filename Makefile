@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 export PYTHON
+# Compiled modules are kept, whatever this machine prefers: without them half of a command's start is compiling.
+unexport PYTHONDONTWRITEBYTECODE
 
 DEMO := .venv-demo/bin/python
 DEV := .venv/bin/python
