@@ -21,13 +21,13 @@ from conversations_hub.reading.json import Json, well_formed
 from conversations_hub.schema import Analysis, Conversation
 from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.sync import sync
-from conversations_hub.testing import Case, account_of, cases_in, walk
+from conversations_hub.testing import Case, walk
 from conversations_hub.wire import Response
 
+from .support import exchanges
 from .support.clock import at
 from .support.growth import ratio, steps
 from .support.iterators import ids
-from .support.paths import FIXTURES
 from .support.server import answer
 from .support.sqlite import stored
 from .support.tavus_server import AFTER, Tavus, row, tavus
@@ -35,7 +35,7 @@ from .support.tavus_server import AFTER, Tavus, row, tavus
 LISTS = [
     pytest.param(provider, case, id=f"{provider}-{name}")
     for provider in BUILTIN
-    for name, case in cases_in(FIXTURES / provider).items()
+    for name, case in exchanges.cases(provider).items()
     if case.operation == "list"
 ]
 DEPTHS = [101, 975, 100_000]
@@ -51,7 +51,7 @@ def page(provider: str, case: Case, row: bytes = b"", found: bytes = b"") -> Raw
     answers = tuple(
         Response(one.status, one.headers, found) if row and row in one.body else one for one in case.answers
     )
-    return next(walk(adapter, account_of(FIXTURES / provider, adapter), Case(case.name, answers, case.facts))).result
+    return next(walk(adapter, exchanges.account(provider), Case(case.name, answers, case.facts))).result
 
 
 def is_read(listing: RawPage, row: Any) -> bool:

@@ -15,12 +15,12 @@ from conversations_hub.adapter import Query, RawPage
 from conversations_hub.adapters.anam import ADAPTER, get, list_page, normalize, recording, refusal
 from conversations_hub.policy import Quota, quota
 from conversations_hub.schema import Agent, EndReason, Recording, RecordingAccess, Status, TranscriptState
-from conversations_hub.testing import Driven, cases_in, drive
+from conversations_hub.testing import Driven, drive
 from conversations_hub.wire import Response, target
 
-from ..support.paths import FIXTURES
+from ..support import exchanges
 
-CASES = cases_in(FIXTURES / "anam")
+CASES = exchanges.cases("anam")
 ACCOUNT = Account("anam", key="key-of-the-tests")
 ID = "5c1d7a52-6a0e-4e55-9f7e-0f6a7c1b2d30"
 T = datetime(2026, 10, 2, 9, tzinfo=UTC)

@@ -26,13 +26,13 @@ from conversations_hub.hub._reader import ResourceReader
 from conversations_hub.policy import PROFILES
 from conversations_hub.reading.json import Json
 from conversations_hub.schema import Conversation, Participant
-from conversations_hub.testing import Case, account_of, cases_in, replay
+from conversations_hub.testing import Case, replay
 from conversations_hub.testing._flows import WrongNumberOfAnswers
 from conversations_hub.webhooks import verify
 from conversations_hub.wire import Response
 
+from ..support import exchanges
 from ..support.growth import cost, increase
-from ..support.paths import FIXTURES
 
 SIZES = (16, 32, 64)
 OPERATIONS = ("list", "get", "webhook")
@@ -93,7 +93,7 @@ def lists_in(value: Json, steps: _Steps = ()) -> Iterator[_Steps]:
 def places(provider: str) -> Mapping[str, Place]:
     """Return the lists in what a provider sends, of those alike the first."""
     found: dict[str, Place] = {}
-    for case in cases_in(FIXTURES / provider).values():
+    for case in exchanges.cases(provider).values():
         if case.operation in OPERATIONS:
             for number, answer in enumerate(case.answers):
                 if answer.body[:1] in {b"{", b"["}:
@@ -157,7 +157,7 @@ def read(adapter: Adapter, case: Case) -> list[Conversation | None]:
         [delivery] = case.answers
         found = verify(adapter.name, delivery.body, {}, None, case.facts["now"], insecure_accept_unsigned=True)
         return [event.conversation for event in found]
-    account = account_of(FIXTURES / adapter.name, adapter)
+    account = exchanges.account(adapter.name)
     lane = Lane(account, adapter, PROFILES["interactive"], clock=Clock())
     resource, _ = case.resource(adapter)
     reader = ResourceReader(lane, resource, case.facts.get("resource", adapter.main), keep_raw=True)

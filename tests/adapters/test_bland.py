@@ -64,16 +64,16 @@ from conversations_hub.schema import (
     TranscriptTurn,
     Visibility,
 )
-from conversations_hub.testing import Driven, cases_in, drive, mutants
+from conversations_hub.testing import Driven, drive, mutants
 from conversations_hub.webhooks import verify
 from conversations_hub.wire import Response, target
 
+from ..support import exchanges
 from ..support.clock import NOW
 from ..support.iterators import collected
-from ..support.paths import FIXTURES
 from ..support.simulated import simulated
 
-CASES = cases_in(FIXTURES / "bland")
+CASES = exchanges.cases("bland")
 ACCOUNT = Account("bland", key="org_test-0123456789")
 CORRECTING = Account("bland", key="org_test-0123456789", settings={"transcript": "corrected"})
 SECRET = "bland-webhook-secret-of-the-tests"

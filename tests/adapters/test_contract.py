@@ -38,8 +38,6 @@ from conversations_hub.testing import (
     Mutant,
     Replayed,
     WrongNumberOfAnswers,
-    account_of,
-    cases_in,
     delivered,
     mutants,
     replay,
@@ -49,10 +47,11 @@ from conversations_hub.testing import (
 from conversations_hub.testing._members import left_to_raw
 from conversations_hub.wire import Request, Response, target
 
+from ..support import exchanges
 from ..support.paths import FIXTURES
 from ..support.sense import check_sense
 
-CASES = {(provider, name): case for provider in BUILTIN for name, case in cases_in(FIXTURES / provider).items()}
+CASES = {(provider, name): case for provider in BUILTIN for name, case in exchanges.cases(provider).items()}
 
 
 def _chosen(*operations: str) -> list[Any]:
@@ -65,7 +64,7 @@ def _chosen(*operations: str) -> list[Any]:
 
 @cache
 def _account(provider: str) -> Account:
-    return account_of(FIXTURES / provider, load(provider))
+    return exchanges.account(provider)
 
 
 def _kinds(provider: str) -> dict[str, Resource]:

@@ -48,17 +48,17 @@ from conversations_hub.schema import (
     TranscriptTurn,
     Visibility,
 )
-from conversations_hub.testing import Driven, Simulator, cases_in, drive
+from conversations_hub.testing import Driven, Simulator, drive
 from conversations_hub.testing.simulator._elevenlabs import SIMULATED
 from conversations_hub.testing.simulator._world import Call, World
 from conversations_hub.wire import Response, target
 
+from ..support import exchanges
 from ..support.clock import ManualClock
 from ..support.iterators import collected
-from ..support.paths import FIXTURES
 from ..support.simulated import simulated
 
-CASES = cases_in(FIXTURES / "elevenlabs")
+CASES = exchanges.cases("elevenlabs")
 ACCOUNT = Account("elevenlabs", key="sk_invented_0123456789")
 SECRET = "wsec_invented_0123456789abcdef"
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)

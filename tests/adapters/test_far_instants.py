@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
@@ -20,16 +20,16 @@ from conversations_hub.policy import PROFILES
 from conversations_hub.reading.json import Json
 from conversations_hub.schema import Conversation
 from conversations_hub.stores.sqlite._tables import instant_text, timestamp_text
-from conversations_hub.testing import Case, account_of, cases_in, replay, walk
+from conversations_hub.testing import Case, replay, walk
 from conversations_hub.webhooks import verify
 from conversations_hub.wire import Response
 
-from ..support.paths import FIXTURES
+from ..support import exchanges
 
 CASES = [
     pytest.param(provider, case, id=f"{provider}-{name}")
     for provider in BUILTIN
-    for name, case in cases_in(FIXTURES / provider).items()
+    for name, case in exchanges.cases(provider).items()
     if case.operation in {"list", "get", "start", "webhook"}
 ]
 LISTS = [param for param in CASES if isinstance(case := param.values[1], Case) and case.operation == "list"]
@@ -71,23 +71,25 @@ def documents(case: Case) -> list[Json]:
     return [json.loads(one.body) if one.body[:1] in {b"{", b"["} else None for one in case.answers]
 
 
-def names_in(case: Case) -> set[str]:
+def names_in(sent: Sequence[Json]) -> set[str]:
     found: set[str] = set()
 
     def note(name: str, value: Json) -> Json:
         found.add(name)
         return value
 
-    for document in documents(case):
+    for document in sent:
         with_times(document, note)
     return found
 
 
-def read(adapter: Adapter, case: Case, change: Callable[[str, Json], Json]) -> Iterator[Conversation]:
-    """Yield what the hub makes of a case that was changed."""
+def read(
+    adapter: Adapter, case: Case, sent: Sequence[Json], change: Callable[[str, Json], Json]
+) -> Iterator[Conversation]:
+    """Yield what the hub makes of a case whose documents were changed."""
     bodies = [
         one.body if document is None else json.dumps(with_times(document, change)).encode()
-        for one, document in zip(case.answers, documents(case), strict=True)
+        for one, document in zip(case.answers, sent, strict=True)
     ]
     if case.operation == "webhook":
         if case.answers[0].body[:1] == b"{":
@@ -96,7 +98,7 @@ def read(adapter: Adapter, case: Case, change: Callable[[str, Json], Json]) -> I
             yield from (event.conversation for event in events if event.conversation is not None)
         return
     answers = tuple(Response(one.status, one.headers, body) for one, body in zip(case.answers, bodies, strict=True))
-    account = account_of(FIXTURES / adapter.name, adapter)
+    account = exchanges.account(adapter.name)
     lane = Lane(account, adapter, PROFILES["interactive"], clock=Clock())
     resource, _ = case.resource(adapter)
     reader = ResourceReader(lane, resource, case.facts.get("resource", adapter.main), keep_raw=False)
@@ -126,14 +128,14 @@ def check(one: Conversation) -> None:
 @pytest.mark.parametrize("far", FAR.values(), ids=FAR)
 @pytest.mark.parametrize(("provider", "case"), CASES)
 def test_what_lies_at_the_end_of_time_is_read_as_none(provider: str, case: Case, far: Json) -> None:
-    adapter = load(provider)
-    for name in [None, *sorted(names_in(case))]:
+    adapter, sent = load(provider), documents(case)
+    for name in [None, *sorted(names_in(sent))]:
 
         def change(member: str, value: Json, only: str | None = name) -> Json:
             return far if only in {None, member} else value
 
         with suppress(PaginationError):  # a list that is paged by instants cannot go on without any
-            for one in read(adapter, case, change):
+            for one in read(adapter, case, sent, change):
                 check(one)
 
 
@@ -141,7 +143,7 @@ def test_what_lies_at_the_end_of_time_is_read_as_none(provider: str, case: Case,
 @pytest.mark.parametrize(("provider", "case"), LISTS)
 def test_one_row_at_the_end_of_time_costs_no_other(provider: str, case: Case, far: str) -> None:
     adapter = load(provider)
-    account = account_of(FIXTURES / provider, adapter)
+    account = exchanges.account(provider)
 
     def listed(row: bytes = b"", changed: bytes = b"") -> RawPage:
         answers = [Response(one.status, one.headers, one.body.replace(row, changed)) for one in case.answers]

@@ -14,12 +14,12 @@ from conversations_hub.account import Account
 from conversations_hub.adapter import Query, RawPage, Start
 from conversations_hub.adapters.liveavatar import ADAPTER, delete, end, get, list_page, normalize, start
 from conversations_hub.schema import Agent, EndReason, Status, TranscriptState
-from conversations_hub.testing import Driven, WrongNumberOfAnswers, cases_in, drive
+from conversations_hub.testing import Driven, WrongNumberOfAnswers, drive
 from conversations_hub.wire import Response, target
 
-from ..support.paths import FIXTURES
+from ..support import exchanges
 
-CASES = cases_in(FIXTURES / "liveavatar")
+CASES = exchanges.cases("liveavatar")
 ACCOUNT = Account("liveavatar", key="key-of-the-tests")
 ID = "0f7a3b9e-51a4-4c39-8d55-0a4f9a3d7c11"
 T = datetime(2026, 10, 2, 9, tzinfo=UTC)

@@ -15,10 +15,10 @@ from conversations_hub import Account, Hub, errors
 from conversations_hub._scrub import without_secrets
 from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.reading.lifecycle import as_got
-from conversations_hub.testing import account_of, cases_in, replay
+from conversations_hub.testing import replay
 from conversations_hub.wire import Response, target
 
-from ..support.paths import FIXTURES
+from ..support import exchanges
 
 
 class _Writer:
@@ -53,7 +53,7 @@ def mocked() -> Iterator[Mocked]:
 GETS = [
     pytest.param(provider, name, id=f"{provider}-{name}")
     for provider in BUILTIN
-    for name in cases_in(FIXTURES / provider)
+    for name in exchanges.cases(provider)
     if name.startswith("get.")
 ]
 
@@ -61,8 +61,8 @@ GETS = [
 @pytest.mark.parametrize(("provider", "name"), GETS)
 async def test_get_brings_what_the_adapter_reads(mocked: Mocked, provider: str, name: str) -> None:
     adapter = load(provider)
-    account = account_of(FIXTURES / provider, adapter)
-    case = cases_in(FIXTURES / provider)[name]
+    account = exchanges.account(provider)
+    case = exchanges.cases(provider)[name]
     expected = replay(adapter, account, case)
     for request, answer in zip(expected.requests, case.answers, strict=True):
         base = request.base_url or account.base_url or adapter.base_url

@@ -15,18 +15,18 @@ from conversations_hub.hub._reader import ResourceReader
 from conversations_hub.policy import PROFILES
 from conversations_hub.reading.json import Json
 from conversations_hub.schema import Conversation
-from conversations_hub.testing import Case, account_of, cases_in, replay
+from conversations_hub.testing import Case, replay
 from conversations_hub.webhooks import verify
 from conversations_hub.wire import Response
 
-from ..support.paths import FIXTURES
+from ..support import exchanges
 
 CANARY = "canary-of-a-secret"
 CASES = [
     pytest.param(provider, case, id=f"{provider}-{name}")
     for provider in BUILTIN
     if load(provider).secret_fields
-    for name, case in cases_in(FIXTURES / provider).items()
+    for name, case in exchanges.cases(provider).items()
     if case.operation in {"list", "get", "start", "webhook"}
 ]
 
@@ -68,7 +68,7 @@ def read(adapter: Adapter, case: Case) -> Iterator[object]:
         Response(one.status, one.headers, planted_in(one.body, names) if one.body[:1] in {b"{", b"["} else one.body)
         for one in case.answers
     )
-    account = account_of(FIXTURES / adapter.name, adapter)
+    account = exchanges.account(adapter.name)
     lane = Lane(account, adapter, PROFILES["interactive"], clock=Clock())
     resource, _ = case.resource(adapter)
     reader = ResourceReader(lane, resource, case.facts.get("resource", adapter.main), keep_raw=True)

@@ -15,10 +15,10 @@ from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.events import Event
 from conversations_hub.reading.plain_text import utterances
 from conversations_hub.schema import Conversation, ParticipantKind, Role, Status, TranscriptState, TranscriptTurn
-from conversations_hub.testing import account_of, drive
+from conversations_hub.testing import drive
 from conversations_hub.wire import Response
 
-from ..support.paths import FIXTURES
+from ..support import exchanges
 
 T = 1772445600.0
 """2026-03-02T10:00:00Z, in Unix seconds."""
@@ -37,7 +37,7 @@ def got(provider: str, *bodies: object, headers: dict[str, str] | None = None) -
     adapter = load(name)
     get = adapter.resources[kind].get if kind else adapter.get
     assert get is not None
-    account = account_of(FIXTURES / name, adapter)
+    account = exchanges.account(name)
     return drive(get(account, "c1"), *(answer(body, headers) for body in bodies)).result
 
 

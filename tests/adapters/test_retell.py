@@ -47,18 +47,18 @@ from conversations_hub.schema import (
     Visibility,
     Word,
 )
-from conversations_hub.testing import Driven, Simulator, cases_in, drive
+from conversations_hub.testing import Driven, Simulator, drive
 from conversations_hub.testing.simulator._retell import SIMULATED
 from conversations_hub.testing.simulator._world import Call
 from conversations_hub.webhooks import verify
 from conversations_hub.wire import Flow, Response, target
 
+from ..support import exchanges
 from ..support.clock import NOW, ManualClock
 from ..support.iterators import collected
-from ..support.paths import FIXTURES
 from ..support.simulated import simulated
 
-CASES = cases_in(FIXTURES / "retell")
+CASES = exchanges.cases("retell")
 ACCOUNT = Account("retell", key="key_test_0123456789")
 NOTHING = Response(204, {}, b"")
 MOMENT = 1793612405250

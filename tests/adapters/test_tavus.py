@@ -29,13 +29,13 @@ from conversations_hub.schema import (
     TranscriptState,
     TranscriptTurn,
 )
-from conversations_hub.testing import Driven, cases_in, drive
+from conversations_hub.testing import Driven, drive
 from conversations_hub.wire import Response, target
 
-from ..support.paths import FIXTURES
+from ..support import exchanges
 from ..support.simulated import simulated
 
-CASES = cases_in(FIXTURES / "tavus")
+CASES = exchanges.cases("tavus")
 ACCOUNT = Account("tavus", key="tavus-key-of-the-tests")
 T = datetime(2026, 3, 2, 10, tzinfo=UTC)
 

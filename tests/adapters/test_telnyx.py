@@ -32,19 +32,19 @@ from conversations_hub.schema import (
     TranscriptTurn,
 )
 from conversations_hub.signing.webhooks import STANDARD_WEBHOOKS
-from conversations_hub.testing import Driven, Simulator, cases_in, drive
+from conversations_hub.testing import Driven, Simulator, drive
 from conversations_hub.testing.simulator._telnyx import SIMULATED
 from conversations_hub.testing.simulator._truth import Truth
 from conversations_hub.testing.simulator._world import Call, World
 from conversations_hub.webhooks import verify
 from conversations_hub.wire import Response, target
 
+from ..support import exchanges
 from ..support.clock import NOW, ManualClock
 from ..support.iterators import collected
-from ..support.paths import FIXTURES
 from ..support.simulated import simulated
 
-CASES = cases_in(FIXTURES / "telnyx")
+CASES = exchanges.cases("telnyx")
 ACCOUNT = Account("telnyx", key="KEY-of-the-tests")
 ID = "0424805b-adc1-4ff8-9f95-e1de6883ec05"
 T = datetime(2026, 3, 2, 10, tzinfo=UTC)

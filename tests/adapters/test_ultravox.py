@@ -37,18 +37,18 @@ from conversations_hub.schema import (
     TranscriptState,
     TranscriptTurn,
 )
-from conversations_hub.testing import Driven, Simulator, cases_in, drive
+from conversations_hub.testing import Driven, Simulator, drive
 from conversations_hub.testing.simulator._ultravox import SIMULATED
 from conversations_hub.testing.simulator._world import Call
 from conversations_hub.webhooks import verify
 from conversations_hub.wire import Response, target
 
+from ..support import exchanges
 from ..support.clock import NOW, ManualClock
 from ..support.iterators import collected
-from ..support.paths import FIXTURES
 from ..support.simulated import simulated
 
-CASES = cases_in(FIXTURES / "ultravox")
+CASES = exchanges.cases("ultravox")
 ACCOUNT = Account("ultravox", key="Ultra123.Invented0123456789abcdefghijklmn")
 NOTHING = Response(204, {}, b"")
 CREATED = "2026-03-02T09:00:00Z"

@@ -47,18 +47,18 @@ from conversations_hub.schema import (
     Word,
 )
 from conversations_hub.signing.webhooks import Scheme, hmac_signed, shared_secret
-from conversations_hub.testing import Driven, Simulator, cases_in, drive
+from conversations_hub.testing import Driven, Simulator, drive
 from conversations_hub.testing.simulator._truth import Phase, Truth
 from conversations_hub.testing.simulator._vapi import SIMULATED
 from conversations_hub.testing.simulator._world import Call, World
 from conversations_hub.webhooks import verify
 from conversations_hub.wire import Response, target
 
+from ..support import exchanges
 from ..support.clock import NOW, ManualClock
-from ..support.paths import FIXTURES
 from ..support.simulated import simulated
 
-CASES = cases_in(FIXTURES / "vapi")
+CASES = exchanges.cases("vapi")
 ACCOUNT = Account("vapi", key="vapi-private-key-51")
 SECRET = "invented-secret-of-the-customer"
 BEGAN = 1793610845000

@@ -35,12 +35,12 @@ from conversations_hub.schema import (
     TranscriptState,
     TranscriptTurn,
 )
-from conversations_hub.testing import Driven, cases_in, drive
+from conversations_hub.testing import Driven, drive
 from conversations_hub.wire import Response, target
 
-from ..support.paths import FIXTURES
+from ..support import exchanges
 
-CASES = cases_in(FIXTURES / "voiceable")
+CASES = exchanges.cases("voiceable")
 ACCOUNT = Account("voiceable", key="vk_test_0123456789")
 
 

@@ -21,11 +21,10 @@ from click.testing import CliRunner, Result
 from conversations_hub import formats
 from conversations_hub._cli import cli
 from conversations_hub.schema import Conversation, Role, TranscriptTurn
-from conversations_hub.testing import cases_in
 
+from ..support import exchanges
 from ..support.clock import NOW
 from ..support.entries import said
-from ..support.paths import FIXTURES
 from ..support.sqlite import kept_in
 
 TURNS = (
@@ -178,7 +177,7 @@ def test_bad_records_are_set_apart_with_their_places(tmp_path: Path) -> None:
 
 
 def test_what_a_provider_sent_is_imported(tmp_path: Path) -> None:
-    [case] = [case for case in cases_in(FIXTURES / "retell").values() if case.name == "list"]
+    [case] = [case for case in exchanges.cases("retell").values() if case.name == "list"]
     path, into = tmp_path / "calls.json", tmp_path / "new.db"
     path.write_bytes(case.answers[0].body)
     code, told = imported(into, path, "--provider", "retell")

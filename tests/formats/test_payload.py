@@ -12,13 +12,13 @@ from conversations_hub._stamp import stamp
 from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.errors import UnknownAccountError
 from conversations_hub.schema import Conversation
-from conversations_hub.testing import Case, account_of, cases_in, replay
+from conversations_hub.testing import Case, replay
 
-from ..support.paths import FIXTURES
+from ..support import exchanges
 
 
 def cases(provider: str, operation: str) -> list[Case]:
-    found = cases_in(FIXTURES / provider).values()
+    found = exchanges.cases(provider).values()
     return [case for case in found if case.operation == operation and all(answer.ok for answer in case.answers)]
 
 
@@ -27,7 +27,7 @@ OF_THE_MOMENT = ("status", "transcript_state", "estimated")
 
 
 def got(provider: str) -> Iterator[tuple[Case, Conversation]]:
-    adapter, account = load(provider), account_of(FIXTURES / provider, load(provider))
+    adapter, account = load(provider), exchanges.account(provider)
     for case in cases(provider, "get"):
         if (one := replay(adapter, account, case).conversation) is not None:
             kind = case.facts.get("resource", adapter.main)
@@ -58,7 +58,7 @@ def test_what_was_got_in_one_answer_is_read_from_its_file(provider: str) -> None
 
 @pytest.mark.parametrize("provider", BUILTIN)
 def test_lists_and_their_rows_are_read_from_their_files(provider: str) -> None:
-    adapter, account = load(provider), account_of(FIXTURES / provider, load(provider))
+    adapter, account = load(provider), exchanges.account(provider)
     rows = 0
     for case in cases(provider, "list"):
         listed = replay(adapter, account, case).conversations
@@ -78,7 +78,7 @@ def test_lists_and_their_rows_are_read_from_their_files(provider: str) -> None:
 
 @pytest.mark.parametrize("provider", [name for name in BUILTIN if (hook := load(name).webhook) and not hook.forms])
 def test_deliveries_are_read_and_those_without_a_conversation_are_told(provider: str) -> None:
-    found = [one for case in cases_in(FIXTURES / provider).values() if case.operation == "webhook"
+    found = [one for case in exchanges.cases(provider).values() if case.operation == "webhook"
              for one in formats.payload(case.answers[0].body, provider)]  # fmt: skip
     assert all((one.conversation is None) != (one.error is None) for one in found)
     reasons = {one.error.reason for one in found if one.error is not None}

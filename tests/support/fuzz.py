@@ -46,13 +46,13 @@ from conversations_hub.stores.parquet import export_parquet
 from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.stores.sqlite._reader import SQLiteReader
 from conversations_hub.sync import sync
-from conversations_hub.testing import Case, account_of, cases_in, hostile_mutant, replay
+from conversations_hub.testing import Case, hostile_mutant, replay
 from conversations_hub.webhooks import verify
 from conversations_hub.wire import Response
 
+from . import exchanges
 from .clock import FakeClock
 from .fake_lane import fake_lanes
-from .paths import FIXTURES
 from .round_trips import check_round_trips
 
 __all__ = ["fuzz"]
@@ -78,9 +78,9 @@ def fuzz(provider: str, rounds: int, folder: Path, seed: str = "") -> None:
 class _Fuzz:
     def __init__(self, provider: str, folder: Path) -> None:
         self.adapter: Adapter = load(provider)
-        self.cases = [case for case in cases_in(FIXTURES / provider).values() if _is_json(case)]
+        self.cases = [case for case in exchanges.cases(provider).values() if _is_json(case)]
         self.weights = [_WEIGHTS.get(case.operation, 1) for case in self.cases]
-        self.account = account_of(FIXTURES / provider, self.adapter)
+        self.account = exchanges.account(provider)
         self.answers: list[Response] = []
         self.details: list[Response] = []
         self.asked_for = ""

@@ -9,10 +9,10 @@ import msgspec
 
 from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.schema import Conversation
-from conversations_hub.testing._replay import account_of, cases_in, replay
+from conversations_hub.testing._replay import replay
 
+from . import exchanges
 from .full_conversation import FULL
-from .paths import FIXTURES
 
 __all__ = ["IN_RAW", "everything", "recorded"]
 
@@ -29,10 +29,9 @@ def everything() -> tuple[Conversation, ...]:
 
 def recorded(provider: str) -> Iterator[Conversation]:
     """Yield all conversations that a provider's fixtures hold, each under an id of its own."""
-    adapter, folder = load(provider), FIXTURES / provider
-    account = account_of(folder, adapter)
-    for case in cases_in(folder).values():
-        for number, one in enumerate(replay(adapter, account, case).conversations):
+    adapter = load(provider)
+    for case in exchanges.cases(provider).values():
+        for number, one in enumerate(replay(adapter, exchanges.account(provider), case).conversations):
             named = msgspec.structs.replace(one, id=f"{case.name}-{number}-{one.id}")
             recordings = tuple(msgspec.structs.replace(recording, ref=named.ref) for recording in one.recordings)
             yield msgspec.structs.replace(named, recordings=recordings)

@@ -38,13 +38,13 @@ from ..support.tavus_server import AFTER, START, Tavus, details, row, scripted
 
 
 async def test_everything_there_is_comes_once_and_as_the_hub_reads_it(tmp_path: Path) -> None:
-    async with simulated() as (hub, _):
+    async with simulated(conversations=32) as (hub, _):
         report = await sync(hub, SQLiteStore(tmp_path / "c.db"), clock=at(NOW))
         walked = {one.ref: without_signatures(one) async for one in hub.list(transcripts=True)}
     found = stored(tmp_path / "c.db")
     assert found == walked
     assert report.complete, str(report)
-    assert sum(account.new for account in report.accounts) == len(found) == 60 * len(BUILTIN)
+    assert sum(account.new for account in report.accounts) == len(found) == 32 * len(BUILTIN)
     assert all(account.is_verified for account in report.accounts)
     assert all(
         (account.updated, account.bad, account.failed, account.missing) == (0,) * 4 for account in report.accounts
@@ -52,7 +52,7 @@ async def test_everything_there_is_comes_once_and_as_the_hub_reads_it(tmp_path: 
 
 
 async def test_a_second_run_fetches_only_what_may_have_changed(tmp_path: Path) -> None:
-    async with simulated() as (hub, simulator):
+    async with simulated(conversations=32) as (hub, simulator):
         first = await sync(hub, SQLiteStore(tmp_path / "c.db"), clock=at(NOW))
         before, asked = stored(tmp_path / "c.db"), simulator.requests.total()
         second = await sync(hub, SQLiteStore(tmp_path / "c.db"), clock=at(NOW + timedelta(minutes=1)))
@@ -333,9 +333,9 @@ def every(seconds: float) -> Clock:
 
 
 @pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("commits", [1, 3, 8, 21])
+@pytest.mark.parametrize("commits", [1, 3, 8, 14])
 async def test_a_run_goes_on_where_the_last_one_was_struck(commits: int, tmp_path: Path, *, is_done: bool) -> None:
-    async with simulated("tavus", "elevenlabs", "vapi", conversations=20) as (hub, _):
+    async with simulated("tavus", "elevenlabs", "vapi", conversations=12) as (hub, _):
         undisturbed = await sync(hub, SQLiteStore(tmp_path / "undisturbed.db"), clock=every(0.3))
         path, struck, report = tmp_path / "c.db", 0, SyncReport()
         while not report.complete:

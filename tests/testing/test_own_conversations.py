@@ -35,7 +35,7 @@ def spoken(conversation: Conversation) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("provider", BUILTIN)
-@pytest.mark.parametrize("conversations", [0, 40])
+@pytest.mark.parametrize("conversations", [0, 10])
 async def test_a_transcript_of_ones_own_is_told_in_the_providers_words(provider: str, conversations: int) -> None:
     async with (
         Simulator(conversations=conversations, providers=[provider]) as running,
