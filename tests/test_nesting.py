@@ -61,6 +61,7 @@ def is_read(listing: RawPage, row: Any) -> bool:
         return False
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("depth", DEPTHS)
 @pytest.mark.parametrize(("provider", "case"), LISTS)
 def test_a_deep_row_costs_no_other(provider: str, case: Case, depth: int) -> None:

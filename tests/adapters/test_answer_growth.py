@@ -34,6 +34,8 @@ from conversations_hub.wire import Response
 from ..support import exchanges
 from ..support.growth import cost, increase
 
+pytestmark = pytest.mark.no_cover
+
 SIZES = (16, 32, 64)
 OPERATIONS = ("list", "get", "webhook")
 

@@ -26,6 +26,8 @@ from conversations_hub.wire import Response
 
 from ..support import exchanges
 
+pytestmark = pytest.mark.no_cover
+
 CASES = [
     pytest.param(provider, case, id=f"{provider}-{name}")
     for provider in BUILTIN

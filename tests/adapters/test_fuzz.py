@@ -16,6 +16,7 @@ from conversations_hub.testing import hostile_mutant
 from ..support.fuzz import fuzz
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("provider", BUILTIN)
 def test_whatever_a_provider_sends_only_our_own_errors_come_out(
     provider: str, tmp_path: Path, pytestconfig: pytest.Config

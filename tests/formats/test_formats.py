@@ -126,6 +126,7 @@ def test_what_is_in_no_format_is_one_kind_of_error(name: str, data: bytes) -> No
         assert one.place
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", READ)
 def test_whatever_is_changed_in_a_document_is_read_or_refused(name: str) -> None:
     written = formats.dump(msgspec.structs.replace(FULL, transcript=(*_SHORT, TURN)), name).strip()
@@ -147,6 +148,7 @@ _SHORT = (
 )
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", formats.NAMES)
 def test_the_memory_does_not_grow_with_the_number_of_conversations(name: str) -> None:
     one = msgspec.structs.replace(FULL, transcript=_SHORT)

@@ -29,6 +29,7 @@ served = partial(simulated, conversations=CONVERSATIONS, profile="interactive")
 served_few = partial(served, conversations=40)
 
 
+@pytest.mark.no_cover
 async def test_everything_there_is_arrives_once() -> None:
     async with served() as (hub, simulator):
         walk = hub.list(transcripts=True)
@@ -46,6 +47,7 @@ async def test_everything_there_is_arrives_once() -> None:
             assert conversation.text or (is_noted and conversation.provider in MAY_HAVE_NOTES_ALONE)
 
 
+@pytest.mark.no_cover
 async def test_a_row_and_its_details_agree() -> None:
     async with served() as (hub, _):
         for provider in BUILTIN:
@@ -56,6 +58,7 @@ async def test_a_row_and_its_details_agree() -> None:
                 assert row.transcript is None or row.transcript == details.transcript
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("provider", BUILTIN)
 async def test_a_hostile_provider_loses_nothing(provider: str) -> None:
     # More than this, and the budget for retries would run dry.
@@ -73,6 +76,7 @@ async def test_a_hostile_provider_loses_nothing(provider: str) -> None:
         assert requests > CONVERSATIONS * 1.1
 
 
+@pytest.mark.no_cover
 async def test_a_provider_that_is_down_stops_no_other() -> None:
     async with served(faults=Faults(outage=1.0, providers=("tavus",))) as (hub, _):
         taken: list[errors.HubError] = []
@@ -104,6 +108,7 @@ async def test_an_unknown_id_is_not_found(provider: str) -> None:
     assert caught.value.attempts == 1
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("provider", BUILTIN)
 async def test_a_window_brings_what_lies_in_it(provider: str) -> None:
     async with served() as (hub, _):
@@ -115,6 +120,7 @@ async def test_a_window_brings_what_lies_in_it(provider: str) -> None:
     assert found & dated.keys() == inside
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("provider", BUILTIN)
 async def test_a_walk_goes_on_from_every_page(provider: str) -> None:
     async with served() as (hub, _):
@@ -127,6 +133,7 @@ async def test_a_walk_goes_on_from_every_page(provider: str) -> None:
             assert not {one.id for one in page.items}.intersection(rest)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("provider", [provider for provider in BUILTIN if provider not in NEVER_LATE])
 async def test_a_late_transcript_is_pending_and_then_there(provider: str) -> None:
     present = ManualClock()

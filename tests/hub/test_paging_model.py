@@ -14,6 +14,7 @@ GREW_BEFORE_THE_SECOND_LOOK = msgspec.structs.replace(VERIFIED, changes=[Change(
 UNREADABLE_AND_MISSED_AT_FIRST = msgspec.structs.replace(VERIFIED, changes=[Change(1, "delete", 11)], unreadable={8})
 
 
+@pytest.mark.no_cover
 @pytest.mark.timeout(600)  # a failure takes long to be told in short
 @settings(max_examples=150, derandomize=True)
 @example(GREW_BEFORE_THE_SECOND_LOOK)
@@ -23,6 +24,7 @@ def test_f100_a_walk_brings_all_that_was_there_from_beginning_to_end_once(scenar
     run(scenario)
 
 
+@pytest.mark.no_cover
 @pytest.mark.timeout(600)
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(

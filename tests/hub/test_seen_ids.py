@@ -32,6 +32,7 @@ def test_ids_that_differ_in_one_character_are_told_apart_and_any_text_is_an_id()
     assert not any(seen.add(id) for id in ids)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("pages", [100, 220])  # before the table grows, and after
 def test_a_walk_remembers_ids_in_little_memory(pages: int) -> None:
     guard = LoopGuard(Place(where="tavus/default", page_size=None, filters=b""), counted=False)
@@ -46,6 +47,7 @@ def test_a_walk_remembers_ids_in_little_memory(pages: int) -> None:
     assert held < MOST * 200 * pages
 
 
+@pytest.mark.no_cover
 def test_it_needs_little_more_while_it_grows() -> None:
     seen, ids = SeenIds(), [f"c{number}" for number in range(50_000)]
     tracemalloc.start()

@@ -371,12 +371,14 @@ _FULL_OF_FINDS = [
 ]  # fmt: skip
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("piece", _HOSTILE)
 def test_f115j_hostile_text_costs_about_what_any_text_does(piece: str) -> None:
     hostile, any_other = _costs(_text(piece, 2**15), _text("The order has not arrived yet; where is it? ", 2**15))
     assert hostile < 8 * any_other  # twice as much is usual
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("piece", [*_HOSTILE, *_FULL_OF_FINDS])
 def test_f115j_a_longer_text_costs_more_only_in_step_with_its_length(piece: str) -> None:
     short, long = _costs(_text(piece, 2**13), _text(piece, 2**16))

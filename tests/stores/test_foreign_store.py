@@ -218,6 +218,7 @@ WRITTEN = (None, float("inf"), b"\xff", '{"a":1}')
 TABLES = ["conversations", "turns", "participants", "recordings", "accounts", "remembered", "store"]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("table", TABLES)
 async def test_whatever_stands_in_a_column_it_is_read_or_refused_in_words(table: str, database: Path) -> None:
     with closing(sqlite3.connect(database)) as connection:
@@ -286,6 +287,7 @@ async def test_what_would_never_end_is_ended(database: Path, monkeypatch: pytest
     await store.close()
 
 
+@pytest.mark.no_cover
 async def test_a_payload_that_unpacks_without_end_is_refused(database: Path) -> None:
     packing = zlib.compressobj(9)
     piece = bytes(2**20)
@@ -374,6 +376,7 @@ def checked(lines: list[bytes]) -> bytes:
     return b"".join(b"%08x %s\n" % (zlib.crc32(line), line) for line in lines)
 
 
+@pytest.mark.no_cover
 async def test_whatever_a_journal_says_it_is_read_or_refused_in_words(lines: Path, tmp_path: Path) -> None:
     journal = lines.with_name(f"{lines.name}.journal")
     said = [line.partition(b" ")[2] for line in journal.read_bytes().splitlines()]

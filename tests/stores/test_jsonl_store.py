@@ -353,6 +353,7 @@ async def test_the_loop_does_not_wait_for_the_disk(path: Path) -> None:
         assert await commit == Written(new=3)
 
 
+@pytest.mark.no_cover
 async def test_a_conversation_takes_less_than_200_bytes_of_memory(path: Path) -> None:
     def ids() -> Iterator[str]:
         return (f"6f9619ff-8b86-d011-b42d-{number:012x}" for number in range(50_000))

@@ -224,6 +224,7 @@ async def test_the_command_says_how_many_there_are_and_why_none(tmp_path: Path) 
     assert [msgspec.json.decode(line)["position"] for line in lines] == [0, 2]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("words", "piece"),
     [

@@ -52,6 +52,7 @@ ONE_FOR_EACH = ("tavus", "anyreach", "voiceable", "vapi", "elevenlabs", "retell"
 # what it says is what it takes
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(("providers", "conversations"), [(ONE_FOR_EACH, 110), (BUILTIN, 30)])
 async def test_a_plan_is_what_a_sync_takes(tmp_path: Path, providers: Sequence[str], conversations: int) -> None:
     async with simulated(*providers, conversations=conversations) as (hub, simulator):
@@ -71,6 +72,7 @@ async def test_a_plan_is_what_a_sync_takes(tmp_path: Path, providers: Sequence[s
     assert {name for name, one in planned.items() if not one.detail_requests} == whole
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("provider", BUILTIN)
 async def test_looking_takes_a_request_for_each_page_and_few_for_samples(provider: str) -> None:
     async with simulated(provider, conversations=230) as (hub, simulator):
@@ -86,6 +88,7 @@ async def test_looking_takes_a_request_for_each_page_and_few_for_samples(provide
     assert instants == sorted(instants, reverse=True)
 
 
+@pytest.mark.no_cover
 async def test_windows_are_walked_as_a_sync_walks_them(tmp_path: Path) -> None:
     since, until = NOW - timedelta(days=30), NOW - timedelta(days=2)
     async with simulated(*ONE_FOR_EACH, conversations=300) as (hub, simulator):
@@ -160,6 +163,7 @@ EACH_TWO = [
 ]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(("options", "redact", "is_first"), EACH_TWO)
 async def test_a_sync_does_what_its_plan_says(
     tmp_path: Path, redact: Redact | tuple[Redact, ...], options: dict[str, Any], *, is_first: bool

@@ -37,6 +37,7 @@ from ..support.tavus_server import AFTER, START, Tavus, details, row, scripted
 # what comes
 
 
+@pytest.mark.no_cover
 async def test_everything_there_is_comes_once_and_as_the_hub_reads_it(tmp_path: Path) -> None:
     async with simulated(conversations=32) as (hub, _):
         report = await sync(hub, SQLiteStore(tmp_path / "c.db"), clock=at(NOW))
@@ -51,6 +52,7 @@ async def test_everything_there_is_comes_once_and_as_the_hub_reads_it(tmp_path: 
     )
 
 
+@pytest.mark.no_cover
 async def test_a_second_run_fetches_only_what_may_have_changed(tmp_path: Path) -> None:
     async with simulated(conversations=32) as (hub, simulator):
         first = await sync(hub, SQLiteStore(tmp_path / "c.db"), clock=at(NOW))
@@ -332,6 +334,7 @@ def every(seconds: float) -> Clock:
     return Clock(monotonic=monotonic, now=lambda: NOW)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("commits", [1, 3, 8, 14])
 async def test_a_run_goes_on_where_the_last_one_was_struck(commits: int, tmp_path: Path, *, is_done: bool) -> None:
