@@ -15,8 +15,9 @@ PYTEST := -m pytest -n auto -q
 # Extras are kept, or pip before 23.3 looks for their newest release and refuses it for want of a hash.
 LOCK := --universal --generate-hashes --no-strip-extras --no-header --no-annotate --upgrade
 
-.PHONY: help demo page test check lint types layers coverage browser reference reliability web agents outside nightly newest lowest \
-	matrix bench bench-smoke bench-count bench-compare lock locks fresh-demo dist clean set-up-demo set-up
+.PHONY: help demo page test check lint types types-mypy types-basedpyright types-public layers coverage browser reference \
+	reliability web agents outside nightly newest lowest matrix bench bench-smoke bench-count bench-compare lock locks fresh-demo \
+	dist clean set-up-demo set-up
 
 help:
 	@echo "make demo         watch conversations of every provider arrive, from a simulator on this machine"
@@ -61,10 +62,16 @@ lint: set-up
 	$(DEV) -m ruff format --check .
 	$(DEV) -m ruff check .
 
-types: set-up
+types: types-mypy types-basedpyright types-public
+
+types-mypy: set-up
 	$(DEV) -m mypy
+
+types-basedpyright: set-up
 	$(DEV) -m basedpyright
-	@# Whether the types of every public name are complete, as somebody who installed the package sees them.
+
+# Whether the types of every public name are complete, as somebody who installed the package sees them.
+types-public: set-up
 	cd .venv && PYTHONPATH="$(CURDIR):$$(bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
 		bin/python -m basedpyright --verifytypes conversations_hub --ignoreexternal
 
