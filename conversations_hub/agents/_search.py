@@ -81,8 +81,8 @@ def _turns(reader: Reader, hits: list[Hit]) -> Iterator[tuple[Hit, str | None, T
             with suppress(NotFoundError):
                 known[hit.ref] = reader.get(hit.ref)
         one = known[hit.ref]
-        turns = (one and one.transcript) or ()
-        yield hit, one and one.title, turns[hit.position] if hit.position < len(turns) else None
+        title, turns = (None, ()) if one is None else (one.title, one.transcript or ())
+        yield hit, title, turns[hit.position] if hit.position < len(turns) else None
 
 
 def _may_show(turn: TranscriptTurn, query: Query, asked: Words, *, is_redacted: bool) -> bool:

@@ -452,7 +452,7 @@ class SQLiteReader:
         return self._ask(question, values, tuple)
 
     def _read(self, row: Sequence[Any]) -> Conversation:
-        return self._whole(_aged(_finite(row)))
+        return self._whole(_aged(finite(row)))
 
     def _whole(self, row: Sequence[Any]) -> Conversation:
         _, key, *columns = row
