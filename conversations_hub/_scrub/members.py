@@ -152,24 +152,26 @@ def _replaced(places: Iterable[tuple[K, Any]], secrets: _Secrets, *, is_bounded:
 def _clean(held: Any, secrets: _Secrets, *, is_bounded: bool) -> Any:
     """Return a dictionary or list as `_starred` does, but look at its JSON first, which takes less than a walk."""
     body = _encoded(held)
-    if body is None or may_be_deep(body):
-        if is_bounded and holds_too_deep({"": held}):
-            raise PayloadError("it is nested too deeply")
-        return _starred(held, secrets)
-    if not secrets.may_be_in(body):
+    is_deep = body is None or may_be_deep(body)
+    if is_deep and is_bounded and holds_too_deep({"": held}):
+        raise PayloadError("it is nested too deeply")
+    if body is not None and not secrets.may_be_in(body):
         return held
+    if is_deep:
+        return _starred(held, secrets)
     if held.__class__ is dict:
         stars = _replaced(held.items(), secrets) | dict.fromkeys(secrets.among(held), _STARS)
         return held | stars if stars else held
-    others = _replaced(enumerate(held), secrets)
-    return [others.get(place, one) for place, one in enumerate(held)] if others else held
+    values: Sequence[Any] = held
+    others = _replaced(enumerate(values), secrets)
+    return [others.get(place, one) for place, one in enumerate(values)] if others else held
 
 
 def _encoded(held: object) -> bytes | None:
     """Return JSON; None for what cannot be written, such as deep nesting."""
     try:
         return msgspec.json.encode(held)
-    except (msgspec.MsgspecError, RecursionError, TypeError, ValueError):
+    except (msgspec.MsgspecError, OverflowError, RecursionError, TypeError, ValueError):
         return None
 
 

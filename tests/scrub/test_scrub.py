@@ -12,6 +12,7 @@ from conversations_hub._scrub import without_secrets, without_secrets_in_analysi
 from conversations_hub._scrub.members import scrubbed
 from conversations_hub._transport import Clock, Lane
 from conversations_hub.adapter import Adapter
+from conversations_hub.errors import PayloadError
 from conversations_hub.hub._reader import ResourceReader
 from conversations_hub.policy import PROFILES
 from conversations_hub.schema import Analysis, ToolCall, ToolResult, TranscriptTurn
@@ -156,3 +157,24 @@ def test_a_secret_whose_member_comes_again_does_not_stay(sent: bytes, kept: byte
 @pytest.mark.parametrize("sent", [b'{"token" : null}', b'{"token": "***", "a":"\\"token\\": 1"}'])
 def test_where_a_secret_has_no_value_raw_stays_as_it_was_sent(sent: bytes) -> None:
     assert scrubbed(sent, {"token"}) is sent
+
+
+def test_a_secret_is_found_beside_what_cannot_be_written_as_json() -> None:
+    odds: tuple[Any, ...] = ("\ud800", 10**5000, object(), [[]] * 200)
+    for odd in odds:
+        held = {"a": [odd, {"token": "canary"}, '{"token": 1}'], "b": odd}
+        found: Any = without_secrets(whole(metadata=held), NAMES).metadata
+        assert found["a"][1:] == [{"token": "***"}, '{"token":"***"}']
+        assert found["a"][0] is odd
+        assert found["b"] is odd
+
+
+def test_what_is_kept_may_have_a_hundred_levels_where_that_is_bounded() -> None:
+    deep: Any = {"b": "token"}
+    for _ in range(98):
+        deep = [deep]
+    assert without_secrets(whole(metadata={"a": deep}), NAMES, is_bounded=True).metadata == {"a": deep}
+    for kept in (whole(metadata={"a": [deep]}), whole(analysis=Analysis(collected={"a": (deep,)}))):
+        assert without_secrets(kept, frozenset()) is kept
+        with pytest.raises(PayloadError, match="too deeply"):
+            without_secrets(kept, frozenset(), is_bounded=True)
