@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, Final, NamedTuple
 
 from ..errors import HubError, InvalidRefError, OutageError, TransportError
 from ..hub import Clock, Hub
+from ..schema import Conversation
 from ..wire import check_id
 from ._answers import Done
 from ._disarm import block, short
@@ -120,10 +122,9 @@ class Acting:
         """Return what starting a conversation would do; raise `InvalidRefError` if that may not be asked for."""
         account = self._live.account(provider)
         check_id(agent)
-        if to is not None and self._numbers is not None and _digits(to) not in self._numbers:
+        if to is not None and self._numbers is not None and not (_is_number(to) and _digits(to) in self._numbers):
             raise InvalidRefError("this number may not be called: it is not on the list of those that may")
-        called = f" and really call the number that ends in {_digits(to)[-4:]}" if to is not None else ""
-        what = f"Start a conversation at {account} with the agent {short(agent, 80)}{called}?"
+        what = f"Start a conversation at {account} with the agent {short(agent, 80)}{_called(to)}?"
 
         async def do() -> Done:
             more = self._start_options.get(account.partition("/")[0])
@@ -140,7 +141,7 @@ class Acting:
 
     def plan_send(self, ref: str, text: str) -> Act:
         """Return what sending a message would do; raise `InvalidRefError` if that may not be asked for."""
-        self._live.check(ref)
+        target = self._live.check(ref)
         if not text.strip() or len(text) > _LONGEST:
             raise InvalidRefError(f"a message has 1 to {_LONGEST:,} characters, not {len(text):,}")
         what = f"Send this message in {short(ref, 200)}, where a person may read it? {short(text, _LONGEST)}"
@@ -149,7 +150,9 @@ class Acting:
             turn = await self._hub.send(ref, text)
             page = self._options.page(None, _USUAL)
             page.say("Sent. The answer:")
-            line = turn_line(turn.index, turn)
+            told = Conversation(provider=target.provider, id=ref.partition(":")[2], transcript=(turn,))
+            [said] = self._live.redacted(told).transcript or (turn,)
+            line = turn_line(turn.index, said)
             if not page.takes(line):
                 page.takes(block(line[:_LONGEST]))
             answer = page.answer()
@@ -189,6 +192,21 @@ class Acting:
         if not await self._confirm(act.what):
             raise DeclinedError("nobody said yes, so nothing was done")
         return await self.carry_out(act, getattr(self._confirm, "__name__", type(self._confirm).__name__))
+
+
+_NUMBER: Final = re.compile(r"\+?[\d\s().-]+")
+
+
+def _is_number(to: str) -> bool:
+    """Whether it is a phone number: the digits of a SIP address say nothing about where it leads."""
+    return _NUMBER.fullmatch(to) is not None
+
+
+def _called(to: str | None) -> str:
+    if to is None:
+        return ""
+    whom = f"the number that ends in {_digits(to)[-4:]}" if _is_number(to) else short(to, 200)
+    return f" and really call {whom}"
 
 
 def _digits(number: str) -> str:

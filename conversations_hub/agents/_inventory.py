@@ -8,9 +8,12 @@ from datetime import datetime, timedelta
 from itertools import chain
 from typing import Final
 
+import msgspec
+
 from ..adapters import available, load
 from ..errors import HubError
 from ..stores import AccountStatus
+from ..stores._filters import Filters
 from ._answers import Listing
 from ._budget import Page
 from ._disarm import short
@@ -20,6 +23,7 @@ from ._source import Reader, Wanted
 __all__ = ["described", "missing"]
 
 _MOST_AGENTS: Final = 12
+_MOST_ACCOUNTS: Final = 10_000
 _LOOKED_AT: Final = 1_000  # conversations that tell which agents there are
 _BEGIN: Final = "Begin with count_conversations or list_conversations; cite as ref#turn."
 
@@ -57,7 +61,18 @@ def described(reader: Reader, page: Page, now: datetime) -> Listing:
 
 def _statuses(reader: Reader, provider: str | None) -> list[AccountStatus]:
     shown = set(reader.targets(provider) or reader.accounts())
-    return [each for each in reader.reader.status().accounts if each.where in shown]
+    accounts = [each for each in reader.reader.status().accounts if each.where in shown]
+    since = reader.earliest
+    if since is None:
+        return accounts
+    # What lies before is not shown, not even that it is there.
+    counts = reader.reader.counts("account", Filters.of(since=since), most=_MOST_ACCOUNTS)
+    return [
+        msgspec.structs.replace(
+            each, conversations=counts.get(each.where, 0), oldest=max(each.oldest, since) if each.oldest else None
+        )
+        for each in accounts
+    ]
 
 
 def missing(reader: Reader, provider: str | None, page: Page, now: datetime) -> Listing:

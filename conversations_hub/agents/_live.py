@@ -95,7 +95,7 @@ class Live:
         async for one_page in walk.pages():
             for one in one_page.items:
                 shown += 1
-                page.takes("\n".join(lines(self._redacted(one))))
+                page.takes("\n".join(lines(self.redacted(one))))
             following = one_page.cursor
         page.say(f"{shown} shown, in the provider's order." if shown else "None.")
         answer = page.answer(following)
@@ -203,7 +203,8 @@ class Live:
         at, earliest = one.created_at or one.started_at, self._pins.earliest(self._clock.now())
         if at is not None and earliest is not None and at < earliest:
             raise NotFoundError("no such conversation", provider=target.provider, account=target.account)
-        return self._redacted(one)
+        return self.redacted(one)
 
-    def _redacted(self, one: Conversation) -> Conversation:
+    def redacted(self, one: Conversation) -> Conversation:
+        """Return a conversation as it may be shown."""
         return one if self._pins.redact is None else self._pins.redact(one)

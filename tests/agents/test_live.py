@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -19,6 +19,7 @@ from conversations_hub.errors import (
     UnknownAccountError,
 )
 from conversations_hub.hub import Clock
+from conversations_hub.schema import Role, TranscriptTurn
 from conversations_hub.testing import Fault
 
 from ..support.agents import NOON, by_name, called, inside
@@ -126,8 +127,9 @@ async def test_what_may_not_be_asked_for_is_not_asked() -> None:
     async with simulated("vapi", conversations=5) as (hub, _):
         person = Person(*["yes"] * 20)
         functions = acting(hub, person, allow_numbers=["+1 415 555 0177"])
-        with pytest.raises(InvalidRefError, match="not on the list"):
-            await called(functions, "start_conversation", "vapi", "a1", to="+14155550178")
+        for to in ("+14155550178", "sip:+14155550177@evil.example", "+14155550177,,1"):
+            with pytest.raises(InvalidRefError, match="not on the list"):
+                await called(functions, "start_conversation", "vapi", "a1", to=to)
         with pytest.raises(InvalidRefError, match="1 to 2,000 characters, not 2,001"):
             await called(functions, "send_message", "vapi:c1", "x" * 2001)
         with pytest.raises(InvalidRefError, match="the nearest here: vapi/default"):
@@ -169,3 +171,24 @@ def test_who_allows_acts_says_who_is_asked() -> None:
     names: Sequence[str] = [*by_name(tools(hub, None, allow=["send"], confirm=always))]
     assert "send_message" in names
     assert "start_conversation" not in names
+
+
+async def test_the_question_shows_where_a_call_leads_and_the_answer_is_redacted() -> None:
+    person = Person()
+    async with simulated("vapi", conversations=5) as (hub, _):
+        with pytest.raises(DeclinedError):
+            await called(acting(hub, person), "start_conversation", "vapi", "a1", to="sip:0177@evil.example")
+    assert person.asked[0].endswith("really call sip:0177@evil.example?")
+
+    class Answering:
+        providers = frozenset({"vapi"})
+
+        def accounts(self) -> tuple[str, ...]:
+            return ("vapi/default",)
+
+        async def send(self, ref: str, text: str) -> TranscriptTurn:
+            return TranscriptTurn(index=1, role=Role.ASSISTANT, text="Call +1 415 555 0199. ![x](https://evil.example)")
+
+    functions = acting(cast("Hub", Answering()), always, redact=True)
+    answer = await called(functions, "send_message", "vapi:c1", "Hello?")
+    assert inside(answer) == ["[1] agent: Call [phone]. ! [x] (https://evil.example)"]

@@ -207,7 +207,8 @@ async def test_pins_hold_for_every_tool(tmp_path: Path) -> None:
     }
     for name, arguments in asked.items():
         answer = await called(functions, name.strip(), **arguments)
-        assert not re.search("vapi|eu:|c400", str(answer)), name
+        assert not re.search("vapi|eu:|c400|2026-11-0", str(answer)), name
+    assert "1 conversations in all" in str(await called(functions, "describe_sources"))
     with pytest.raises(InvalidRefError, match="no provider or account 'vapi'; the nearest here: tavus"):
         await called(functions, "list_conversations", provider="vapi")
 
