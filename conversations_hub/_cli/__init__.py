@@ -578,6 +578,7 @@ def _prune() -> None:
     "serve",
     "serve --redact --recordings recordings",
     "serve --live --tokens tokens.toml",
+    "serve --hooks --drain --forward --config accounts.toml",
 )
 @click.option(
     "--store",
@@ -620,6 +621,21 @@ def _prune() -> None:
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
     help="Serve recordings from this folder, which `sync --recordings` filled; with --live, download what it lacks.",
+)
+@click.option("--hooks", is_flag=True, help="Receive webhooks at /hooks, for the endpoints that --config names.")
+@click.option("--drain", is_flag=True, help="Bring what webhooks said into the store; one process may.")
+@click.option("--forward", is_flag=True, help="Tell the targets that --config names of every change of the store.")
+@click.option(
+    "--inbox",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Where webhooks are kept until they are in the store. Default: beside the store, .inbox.",
+)
+@click.option(
+    "--outbox",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Where changes are kept until they are confirmed. Default: beside the store, .outbox.",
 )
 @_accounts
 @_json

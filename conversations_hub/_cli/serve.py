@@ -24,6 +24,7 @@ from ..serve._service import SERVICE
 from ..stores import ReadableStore
 from ..stores._url import StoreURL
 from .accounts import Accounts
+from .beside import Beside
 from .browser import opened
 from .terminal import escaped, write_json
 
@@ -52,6 +53,11 @@ def run(
     opens: bool,
     redact: bool,
     recordings: Path | None,
+    hooks: bool,
+    drain: bool,
+    forward: bool,
+    inbox: Path | None,
+    outbox: Path | None,
     as_json: bool,
 ) -> None:
     """Serve until SIGTERM, which is not a failure, or an interrupt; a second signal ends it at once."""
@@ -74,6 +80,9 @@ def run(
         with store.open().reader() as reader:
             reader.accounts()  # whatever is wrong with the store is said now
 
+    beside = Beside(hooks=hooks, drain=drain, forward=forward, inbox=inbox, outbox=outbox)
+    redactors = (PersonalData(),) if redact else ()
+
     async def serving() -> int:
         async with AsyncExitStack() as held:
 
@@ -89,12 +98,13 @@ def run(
                 hub=hub,
                 tokens=known,
                 hosts=allow_host,
-                redact=PersonalData() if redact else (),
+                redact=redactors,
                 recordings=recordings,
                 behind_proxy=behind_proxy,
                 session_tokens=session_tokens,
             )
-            return await _until_stopped(application, host, port, tls, say)
+            tasks = await held.enter_async_context(beside.running(application, accounts, store, redactors))
+            return await _until_stopped(application, host, port, tls, say, tasks=tasks)
 
     click.get_current_context().exit(asyncio.run(serving()))
 
@@ -117,9 +127,15 @@ def show(store: ReadableStore) -> None:
 
 
 async def _until_stopped(
-    application: web.Application, host: str, port: int, tls: ssl.SSLContext | None, say: Callable[[int], None]
+    application: web.Application,
+    host: str,
+    port: int,
+    tls: ssl.SSLContext | None,
+    say: Callable[[int], None],
+    *,
+    tasks: Sequence[asyncio.Task[object]] = (),
 ) -> int:
-    """Serve, and return the exit code; `say` is told the port once it listens."""
+    """Serve, and return the exit code; `say` is told the port once it listens. What runs beside it may end it."""
     runner = web.AppRunner(
         application,
         access_log=None,
@@ -146,8 +162,12 @@ async def _until_stopped(
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop, number)
     say(runner.addresses[0][1])
-    received = await stopped
+    await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
     await runner.cleanup()
+    for task in tasks:
+        if task.done():
+            task.result()
+    received = stopped.result()
     return _INTERRUPTED if received == signal.SIGINT else 0
 
 

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from ssl import SSLContext
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
@@ -22,7 +22,7 @@ from ..secret import Secret
 from ._from_env import proxies_in
 from ._unusable import Unusable, check_usable
 
-__all__ = ["Configuration", "ConfiguredWebhook", "configured", "webhooks_in"]
+__all__ = ["Configuration", "ConfiguredTarget", "ConfiguredWebhook", "configured", "targets_in", "webhooks_in"]
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -58,9 +58,23 @@ class _Webhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     largest: int | None = None
 
 
+class ConfiguredTarget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A target of changes, as a file names it."""
+
+    url: str
+    secret_env: str
+    """The variable that holds the secret."""
+    name: str = ""
+    providers: list[str] = []
+    accounts: list[str] = []
+    kinds: list[Literal["created", "updated", "erased"]] = []
+    allow_private: bool = False
+
+
 class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     account: list[dict[str, Any]] = []
     webhook: list[dict[str, Any]] = []
+    forward: list[dict[str, Any]] = []
     proxy: _Through | None = None
     proxy_from_env: bool = False
     ca_file: str | None = None
@@ -135,6 +149,27 @@ def webhooks_in(path: Path, environ: Mapping[str, str]) -> list[ConfiguredWebhoo
         if len(set(paths)) == len(paths):
             return found
         place, reason = "", "two webhooks have the same path: give each its own, path = …"
+    raise ConfigurationError(f"{path}{place}: {reason}")
+
+
+@bared
+def targets_in(path: Path, environ: Mapping[str, str]) -> list[tuple[ConfiguredTarget, Secret]]:
+    """Read the targets of a TOML file, one `[[forward]]` each, with their secrets; it need have no account.
+
+    Raises `ConfigurationError` for a mistake; it names the file, the target and what to do, and never a secret.
+    """
+    file = read_trusted(path)
+    place, found = "", list[tuple[ConfiguredTarget, Secret]]()
+    try:
+        for number, table in enumerate(_read(file.content).forward, start=1):
+            place = f", forward {number}"
+            target = _convert(table, ConfiguredTarget)
+            secret = _variable(target.secret_env, "secret_env", environ)
+            found.append((target, Secret(secret, "secret in the variable that secret_env names")))
+    except ConfigurationError as error:
+        reason = error.reason
+    else:
+        return found
     raise ConfigurationError(f"{path}{place}: {reason}")
 
 

@@ -23,7 +23,7 @@ from ..sync import Delivery, Inbox, drain
 from ._embedding import hub_lifespan, hub_of, problems
 from ._endpoint import Endpoint
 from ._forward import ForwardReport, forward
-from ._from_file import endpoints_from_file
+from ._from_file import endpoints_from_file, targets_from_file
 from ._gateway import gateway
 from ._mounting import hooks_app, under
 from ._outbox import Outbox, TargetStatus
@@ -52,5 +52,6 @@ __all__ = [
     "hub_lifespan",
     "hub_of",
     "problems",
+    "targets_from_file",
     "under",
 ]

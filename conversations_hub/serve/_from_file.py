@@ -1,4 +1,4 @@
-"""Endpoints from the file of accounts."""
+"""Endpoints and targets from the file of accounts."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from pathlib import Path
 from .._frames import bared
 from ..adapter import Adapter
 from ..errors import ConfigurationError
-from ..hub._from_file import ConfiguredWebhook, webhooks_in
+from ..hub._from_file import ConfiguredTarget, ConfiguredWebhook, targets_in, webhooks_in
+from ..secret import Secret
 from ._endpoint import LARGEST, Endpoint
+from ._target import ForwardTarget
 
-__all__ = ["endpoints_from_file"]
+__all__ = ["endpoints_from_file", "targets_from_file"]
 
 
 @bared
@@ -50,3 +52,35 @@ def _endpoint(one: ConfiguredWebhook, path: Path, adapters: Mapping[str, Adapter
     except ConfigurationError as error:
         reason = error.reason
     raise ConfigurationError(f"{path}, webhook {one.path}: {reason}")
+
+
+@bared
+def targets_from_file(path: str | os.PathLike[str], *, environ: Mapping[str, str] | None = None) -> list[ForwardTarget]:
+    """Return the targets of changes in a TOML file, one `[[forward]]` each.
+
+    A target has `url`, and `secret_env`, the variable that holds its secret. It may have `name`, `providers`,
+    `accounts`, `kinds` and `allow_private`, as a `ForwardTarget` takes them.
+
+    Raises:
+        ConfigurationError: a mistake in the file, or a target that could not work; it never shows a secret.
+    """
+    found = targets_in(Path(path), os.environ if environ is None else environ)
+    if not found:
+        raise ConfigurationError(f"{path} has no target of changes; each begins with [[forward]]")
+    return [_target(one, secret, Path(path), number) for number, (one, secret) in enumerate(found, start=1)]
+
+
+def _target(one: ConfiguredTarget, secret: Secret, path: Path, number: int) -> ForwardTarget:
+    try:
+        return ForwardTarget(
+            url=one.url,
+            secret=secret,
+            name=one.name,
+            providers=one.providers,
+            accounts=one.accounts,
+            kinds=one.kinds,
+            allow_private=one.allow_private,
+        )
+    except ConfigurationError as error:
+        reason = error.reason
+    raise ConfigurationError(f"{path}, forward {number}: {reason}")
