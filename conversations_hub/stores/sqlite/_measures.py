@@ -16,7 +16,7 @@ from math import nan
 from pathlib import Path
 from string import ascii_uppercase, digits
 from struct import calcsize, pack
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -30,7 +30,9 @@ from ...metrics._summary import SUMMARIZED_REASONS, without_numbers
 from ...metrics._tally import ABSENT
 from ._connection import connect, using
 
-__all__ = ["FRESH", "Packed", "Told", "keep", "measures_row", "told_of", "unpacked"]
+__all__ = ["FRESH", "LETTERS", "Packed", "Told", "keep", "measures_row", "told_of", "unpacked"]
+
+_Number = TypeVar("_Number", int, float)
 
 FRESH: Final = f"measures.version = {VERSION} AND measures.content_print = remembered.content_print"
 """The condition that a row is of the content that is stored, and of today's definitions."""
@@ -45,7 +47,8 @@ _LONGEST_WAIT: Final = 1000  # milliseconds
 
 _BASES: Final[Mapping[str, Basis]] = {"c": "counted", "r": "reported", "m": "measured", "e": "estimated"}
 _REASONS: Final = dict(zip(ascii_uppercase + digits, SUMMARIZED_REASONS, strict=False))
-_LETTERS: Final[Mapping[str, str]] = {word: letter for letter, word in (*_BASES.items(), *_REASONS.items())}
+LETTERS: Final[Mapping[str, str]] = {word: letter for letter, word in (*_BASES.items(), *_REASONS.items())}
+"""The letters in `basis`."""
 
 # A cell of `latencies` has, of each metric but percentiles, the value in 8 bytes; not a number if there is none. Then
 # in 4 bytes the bucket of each value in a histogram, how many latencies of each kind there are, and how many lacked
@@ -80,7 +83,7 @@ def measures_row(key: int, content: object, measures: Measures) -> tuple[Any, ..
     """Return the columns of a row, in the order in which `keep` takes them; `content` is a fingerprint."""
     values = {name: None if one.value is None else float(one.value) for name, one in measures.items()}
     reasons = {name: without_numbers(one.reason) for name, one in measures.items() if one.reason is not None}
-    basis = "".join([_LETTERS[one.basis or reasons[name]] for name, one in measures.items()])
+    basis = "".join([LETTERS[one.basis or reasons[name]] for name, one in measures.items()])
     cell = _packed(values, measures)
     return (key, VERSION, content, *values.values(), basis, msgspec.json.encode(reasons).decode(), cell)
 
@@ -118,10 +121,10 @@ def unpacked(cells: Sequence[bytes], wanted: Collection[str]) -> Packed:
     fixed = b"".join([cell[:_FIXED] for cell in cells])
     if len(fixed) != _FIXED * len(cells):
         raise ValueError
-    floats, integers = _array("d", fixed), _array("i", fixed)
+    floats, integers = _native(array("d", fixed)), _native(array("i", fixed))
     every = _FIXED // 4
     columns = [integers[place::every] for place in range(2 * _FLOATS, every - _PADDING)]
-    values = {
+    values: dict[str, tuple[Sequence[float], Sequence[int]]] = {
         name: (floats[place :: every // 2].tolist(), columns[place])
         for place, name in enumerate(_VALUES)
         if name in wanted
@@ -138,7 +141,7 @@ def unpacked(cells: Sequence[bytes], wanted: Collection[str]) -> Packed:
         if name in left:
             left.remove(name)
             pairs = b"".join([cell[start:stop] for cell, start, stop in zip(cells, begin, end, strict=True)])
-            values[name] = _array("d", pairs)[0::2].tolist(), _array("q", pairs)[1::2]
+            values[name] = _native(array("d", pairs))[0::2].tolist(), _native(array("q", pairs))[1::2]
         begin = end
     lacking = zip(_LACKING, map(sum, columns[-len(_LACKING) :]), strict=True)
     return Packed(values, dict(lacking))
@@ -160,8 +163,8 @@ def _packed(values: Mapping[str, float | None], measures: Measures) -> bytes:
     )
 
 
-def _array(kind: Any, packed: bytes) -> Any:
-    found = array(kind, packed)
+def _native(found: array[_Number]) -> array[_Number]:
+    """Return little-endian numbers in the order of this machine."""
     if sys.byteorder == "big":
         found.byteswap()
     return found
