@@ -160,9 +160,9 @@ def test_where_a_secret_has_no_value_raw_stays_as_it_was_sent(sent: bytes) -> No
 
 
 def test_a_secret_is_found_beside_what_cannot_be_written_as_json() -> None:
-    odds: tuple[Any, ...] = ("\ud800", 10**5000, object(), [[]] * 200)
-    for odd in odds:
-        held = {"a": [odd, {"token": "canary"}, '{"token": 1}'], "b": odd}
+    many: list[list[str]] = [[]] * 200
+    for odd in ("\ud800", 10**5000, object(), many):
+        held: dict[str, Any] = {"a": [odd, {"token": "canary"}, '{"token": 1}'], "b": odd}
         found: Any = without_secrets(whole(metadata=held), NAMES).metadata
         assert found["a"][1:] == [{"token": "***"}, '{"token":"***"}']
         assert found["a"][0] is odd
