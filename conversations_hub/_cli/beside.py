@@ -17,6 +17,7 @@ from aiohttp import web
 from ..errors import ConfigurationError
 from ..redaction import Redact
 from ..serve import Inbox, Outbox, Receiver, drain, endpoints_from_file, forward, hooks_app, targets_from_file
+from ..stores import ReadableStore
 from ..stores._url import StoreURL
 from ..stores.sqlite import SQLiteStore
 from .accounts import Accounts
@@ -50,19 +51,16 @@ class Beside(msgspec.Struct, frozen=True, kw_only=True):
         async with AsyncExitStack() as held:
             tasks: list[asyncio.Task[Any]] = []
             if self.hooks or self.drain:
-                inbox = await held.enter_async_context(Inbox(self._inbox(store)))
-            if self.hooks:
-                self._receive(application, inbox, accounts.config)
-            if self.drain or self.forward:
-                if not isinstance(kept, SQLiteStore):
-                    raise click.UsageError("--drain and --forward need a SQLite store")
+                inbox = await held.enter_async_context(Inbox(self.inbox or _near(store, ".inbox")))
+                if self.hooks:
+                    _receive(application, inbox, accounts.config)
                 if self.drain:
                     hub = await held.enter_async_context(accounts.opened(profile="bulk"))
-                    tasks.append(_begin(drain(hub, kept, inbox, follow=True, redact=redact)))
-                if self.forward:
-                    targets = targets_from_file(accounts.config)
-                    outbox = await held.enter_async_context(Outbox(self._outbox(store)))
-                    tasks.append(_begin(forward(kept, outbox, targets, follow=True, redact=redact)))
+                    tasks.append(_begin(drain(hub, _sqlite(kept), inbox, follow=True, redact=redact)))
+            if self.forward:
+                targets = targets_from_file(accounts.config)
+                outbox = await held.enter_async_context(Outbox(self.outbox or _near(store, ".outbox")))
+                tasks.append(_begin(forward(_sqlite(kept), outbox, targets, follow=True, redact=redact)))
             try:
                 yield tasks
             finally:
@@ -70,27 +68,28 @@ class Beside(msgspec.Struct, frozen=True, kw_only=True):
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _receive(self, application: web.Application, inbox: Inbox, config: Path) -> None:
-        endpoints = endpoints_from_file(config)
-        if not endpoints:
-            raise ConfigurationError(f"{config} has no endpoint for webhooks; each begins with [[webhook]]")
-        receiver = Receiver(endpoints, inbox.keep)
-        application.add_subapp("/hooks", hooks_app(receiver))
 
-        def reload() -> None:
-            try:
-                receiver.reload(endpoints_from_file(config))
-            except ConfigurationError as error:
-                click.echo(f"the endpoints stay as they were: {error.reason}", err=True)
+def _receive(application: web.Application, inbox: Inbox, config: Path) -> None:
+    endpoints = endpoints_from_file(config)
+    if not endpoints:
+        raise ConfigurationError(f"{config} has no endpoint for webhooks; each begins with [[webhook]]")
+    receiver = Receiver(endpoints, inbox.keep)
+    application.add_subapp("/hooks", hooks_app(receiver))
 
-        with suppress(NotImplementedError, AttributeError):  # not on Windows
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
+    def reload() -> None:
+        try:
+            receiver.reload(endpoints_from_file(config))
+        except ConfigurationError as error:
+            click.echo(f"the endpoints stay as they were: {error.reason}", err=True)
 
-    def _inbox(self, store: StoreURL | None) -> Path:
-        return self.inbox or _near(store, ".inbox")
+    with suppress(NotImplementedError, AttributeError):  # not on Windows
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
 
-    def _outbox(self, store: StoreURL | None) -> Path:
-        return self.outbox or _near(store, ".outbox")
+
+def _sqlite(store: ReadableStore | None) -> SQLiteStore:
+    if not isinstance(store, SQLiteStore):
+        raise click.UsageError("--drain and --forward need a SQLite store")
+    return store
 
 
 def _near(store: StoreURL | None, ending: str) -> Path:

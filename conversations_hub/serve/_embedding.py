@@ -50,8 +50,8 @@ def hub_of(request: HTTPConnection) -> Hub:
         ConfigurationError: the application has no `hub_lifespan`.
     """
     state: Any = request.scope.get("state")
-    found = state.get("hub") if isinstance(state, Mapping) else None
-    found = found or getattr(request.app.state, "hub", None)
+    told: Mapping[str, Any] = state if isinstance(state, Mapping) else {}
+    found: Any = told.get("hub") or getattr(request.app.state, "hub", None)
     if not isinstance(found, Hub):
         raise ConfigurationError("the application has no hub: give it lifespan=hub_lifespan(Hub.from_env)")
     return found

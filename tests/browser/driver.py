@@ -10,7 +10,7 @@ import base64
 import os
 import re
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from itertools import count
 from tempfile import TemporaryDirectory
@@ -69,6 +69,8 @@ class Page:
                     self.complaints.append(said["params"]["entry"]["text"])
                 case "Runtime.exceptionThrown":
                     self.complaints.append(str(said["params"]["exceptionDetails"]))
+                case _:
+                    pass
 
     async def send(self, method: str, **params: object) -> dict[str, Any]:
         """Send a command and return its result."""
@@ -152,7 +154,7 @@ class Page:
 
 
 @asynccontextmanager
-async def browsing() -> AsyncIterator[Page]:
+async def browsing() -> AsyncGenerator[Page]:
     """Start a browser and yield its page."""
     assert CHROMIUM is not None
     with TemporaryDirectory() as profile:

@@ -257,7 +257,7 @@ async def test_axe_finds_nothing(page: Page, address: str, view: str, *, is_dark
 async def test_a_picture_is_the_same_each_time(page: Page, address: str, view: str) -> None:
     for width, is_dark in ((1200, False), (1200, True), (320, False)):
         await page.show_as(width, 900, is_dark=is_dark)
-        pictures = []
+        pictures: list[bytes] = []
         for _ in range(2):
             await page.go(address + VIEWS[view])
             await page.until("document.querySelectorAll('.facets li').length > 6 || !document.querySelector('.facets')")
