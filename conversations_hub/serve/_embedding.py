@@ -5,7 +5,7 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -49,9 +49,10 @@ def hub_of(request: HTTPConnection) -> Hub:
     Raises:
         ConfigurationError: the application has no `hub_lifespan`.
     """
-    state: Any = request.scope.get("state")
-    told: Mapping[str, Any] = state if isinstance(state, Mapping) else {}
-    found: Any = told.get("hub") or getattr(request.app.state, "hub", None)
+    # Starlette hands on what the lifespan yields; elsewhere only the application has it.
+    told = cast("object", request.scope.get("state"))
+    found = cast("dict[str, object]", told).get("hub") if isinstance(told, dict) else None
+    found = found or cast("object", getattr(request.app.state, "hub", None))
     if not isinstance(found, Hub):
         raise ConfigurationError("the application has no hub: give it lifespan=hub_lifespan(Hub.from_env)")
     return found
