@@ -8,7 +8,7 @@ from ._nesting import is_too_deep
 from ._scrub import without_secrets
 from .adapter import Adapter
 from .errors import PayloadError
-from .reading.values import has_room
+from .reading.values import is_believable
 from .schema import Conversation
 from .wire import wrong_with_id
 
@@ -54,7 +54,7 @@ def _has_good_instants(one: Conversation) -> bool:
     for instant in (one.created_at, one.started_at, one.ended_at, one.updated_at):
         if instant is None or instant is checked:  # where a provider tells only one, it often stands for another
             continue
-        if instant.tzinfo is None or not has_room(instant):
+        if instant.tzinfo is None or not is_believable(instant):
             return False
         checked = instant
     return True

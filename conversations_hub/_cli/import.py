@@ -26,7 +26,7 @@ from ..formats import Loaded, find, load_all, payload
 from ..formats._records import LARGEST, without_mark
 from ..formats._run import options_of
 from ..reading.json import try_decode_any
-from ..reading.values import has_room, members_of
+from ..reading.values import is_believable, members_of
 from ..redaction import Redact
 from ..schema import Conversation
 from ..stores import Store, Written, put
@@ -228,7 +228,7 @@ def _storable(loaded: Loaded, *, account: str, keep_raw: bool) -> Conversation:
     except InvalidRefError:
         raise FormatError("its provider or its id cannot be part of a ref") from None
     instants = (one.created_at, one.started_at, one.ended_at, one.updated_at)
-    if not all(instant is None or has_room(instant) for instant in instants):
+    if not all(instant is None or is_believable(instant) for instant in instants):
         raise FormatError("an instant is not from 1970 to 8999")
     recordings = tuple(msgspec.structs.replace(recording, ref=one.ref) for recording in one.recordings)
     return msgspec.structs.replace(one, recordings=recordings)

@@ -29,7 +29,6 @@ __all__ = [
     "add_seconds",
     "drop_if_before",
     "enclosed",
-    "has_room",
     "ids_of",
     "in_seconds",
     "instant",
@@ -68,18 +67,16 @@ Number = str | int | float | None
 Seconds = Annotated[float, msgspec.Meta(ge=0, lt=1e10)]
 """A span in seconds, shorter than 317 years; the decoder itself rejects negative and longer spans, at no cost."""
 
-UnixSeconds = Annotated[float, msgspec.Meta(ge=946_684_800, lt=7_258_118_400)]
-"""An instant in Unix seconds, from the years that `instant` reads; the decoder itself rejects any other."""
+UnixSeconds = Annotated[float, msgspec.Meta(gt=0, lt=1e11)]
+"""An instant in Unix seconds; the decoder itself rejects milliseconds."""
 
 DIRECTIONS = {direction.value: direction for direction in Direction}
 """What most providers call them."""
 
 # Unix seconds stay below this until the year 5138; ms, µs and ns are each a thousand times larger.
 _SECONDS_BELOW = 1e11
-# No conversation of any provider is older than the year 2000. An earlier instant, or one much later, stands for none:
-# zero of some epoch, or the end of time.
-_FIRST_YEAR, _BEYOND = 2000, 2200
-_EARLIEST, _LATEST = 946_684_800, 7_258_118_400
+_FIRST_YEAR, _BEYOND = 1970, 9000
+_EARLIEST = 946_684_800  # the year 2000; no conversation of any provider is older
 _LONGEST = 1e10  # seconds, 317 years: an instant plus a few of these is still a date
 _LONGEST_DATE = 128  # characters; a search among spaces takes quadratic time
 
@@ -107,7 +104,8 @@ def instant(
     It may be ISO 8601 text, a date with a month's name (RFC 1123), or a Unix epoch. Text without a zone is taken to be
     in `zone`. An epoch counts `per_second` units, as documented (1000: milliseconds), unless that gives a year before
     2000 and another unit does not; if the unit is not documented, seconds, milliseconds, microseconds and nanoseconds
-    are distinguished by range. An instant before 2000 or after 2199 is not a date.
+    are distinguished by range. An instant before 1970 or after 8999 is not a date, so that a span can be added to every
+    instant that is read.
     """
     if value is None:
         return None
@@ -140,13 +138,8 @@ def utc_text(moment: datetime) -> str:
 
 
 def is_believable(moment: datetime) -> bool:
-    """Whether an aware instant may be one of a conversation: from 2000 to 2199."""
-    return _FIRST_YEAR <= moment.year < _BEYOND
-
-
-def has_room(moment: datetime) -> bool:
     """Whether an aware instant is from 1970 to 8999, so that a span can be added to it or subtracted from it."""
-    return 1970 <= moment.year < 9000
+    return _FIRST_YEAR <= moment.year < _BEYOND
 
 
 def timestamp(value: Instant, place: str, issues: list[Issue]) -> float | None:
@@ -162,7 +155,7 @@ def timestamp(value: Instant, place: str, issues: list[Issue]) -> float | None:
         else:
             if moment.tzinfo is UTC and _FIRST_YEAR <= moment.year < _BEYOND:
                 return moment.timestamp()
-    elif _EARLIEST <= value < _LATEST:
+    elif 0 < value < _SECONDS_BELOW:
         return float(value)
     found = instant(value, place, issues)
     return None if found is None else found.timestamp()
