@@ -43,7 +43,7 @@ def holds_too_deep(kept: dict[str, Any]) -> bool:
 
 def may_be_deep(body: bytes) -> bool:
     """Whether JSON has so many opening brackets that it may be nested too deeply, also below one more level."""
-    return len(body) > 2 * _MOST_LEVELS and _opening(body) >= _MOST_LEVELS
+    return len(body) >= 2 * _MOST_LEVELS and _opening(body) >= _MOST_LEVELS
 
 
 def _opening(body: bytes) -> int:

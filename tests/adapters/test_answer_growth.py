@@ -235,7 +235,7 @@ def test_nothing_but_nulls_takes_little_memory(provider: str) -> None:
     for place in places(provider).values():
         if place.case.operation != "get":
             continue
-        case = place.with_list([None] * 30_000)
+        case = place.with_list([None] * 40_000)
         tracemalloc.start()
         try:
             with suppress(HubError, WrongNumberOfAnswers):
