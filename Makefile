@@ -56,7 +56,8 @@ test: set-up
 	@echo "Running the tests: two to three minutes on two quiet cores."
 	$(DEV) $(PYTEST)
 
-check: lint types layers coverage browser bench-smoke locks fresh-demo dist
+# With TESTED=yes, the tests have just been run.
+check: $(if $(TESTED),,test) lint types layers coverage browser bench-smoke locks fresh-demo dist
 
 lint: set-up
 	$(DEV) -m ruff format --check .
@@ -78,8 +79,9 @@ types-public: set-up
 layers: set-up
 	.venv/bin/lint-imports
 
+# Without the tests that try in very many ways what others try once: `make test` runs them, and no line of theirs counts.
 coverage: set-up
-	$(DEV) $(PYTEST) --cov --cov-branch --cov-fail-under=95
+	$(DEV) $(PYTEST) -m 'not no_cover and not nightly and not outside and not browser' --cov --cov-branch --cov-fail-under=95
 
 reference: set-up
 	$(DEV) -m tests.support.reference

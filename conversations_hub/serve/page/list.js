@@ -131,7 +131,7 @@ function drawn({ facets, left_out: left }, query) {
         const isChosen = query.getAll(name).includes(value);
         const chosen = new URLSearchParams(query);
         isChosen ? chosen.delete(name, value) : chosen.append(name, value);
-        return choice(word(value), many, chosen, isChosen);
+        return choice(name === "agent" ? value : word(value), many, chosen, isChosen);
       }),
     );
   });
