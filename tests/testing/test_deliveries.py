@@ -48,10 +48,9 @@ class Receiver:
         return web.Response(status=200)
 
     async def has(self, enough: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
-            while not enough():
-                self._news.clear()
-                await self._news.wait()
+        while not enough():
+            self._news.clear()
+            await self._news.wait()
 
 
 @asynccontextmanager
