@@ -23,7 +23,8 @@ help:
 	@echo "make demo         watch conversations of every provider arrive, from a simulator on this machine"
 	@echo "make page         the same, shown in your browser"
 	@echo "make test         run the tests"
-	@echo "make check        run everything CI runs: lint, types, layers, branch coverage, benchmarks, locks, packages"
+	@echo "make check        run everything CI runs: tests, lint, types, layers, the page, benchmarks, locks, packages"
+	@echo "make coverage     say which lines and branches no test runs"
 	@echo "make newest       run the tests with the newest releases that the ranges in pyproject.toml allow"
 	@echo "make lowest       run the tests with the lowest"
 	@echo "make matrix       run the tests on every CPython from 3.11 up that is installed here"
@@ -57,7 +58,7 @@ test: set-up
 	$(DEV) $(PYTEST)
 
 # With TESTED=yes, the tests have just been run.
-check: $(if $(TESTED),,test) lint types layers coverage browser bench-smoke locks fresh-demo dist
+check: $(if $(TESTED),,test) lint types layers browser bench-smoke locks fresh-demo dist
 
 lint: set-up
 	$(DEV) -m ruff format --check .
