@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -56,11 +56,11 @@ class Beside(msgspec.Struct, frozen=True, kw_only=True):
                     _receive(application, inbox, accounts.config)
                 if self.drain:
                     hub = await held.enter_async_context(accounts.opened(profile="bulk"))
-                    tasks.append(_begin(drain(hub, _sqlite(kept), inbox, follow=True, redact=redact)))
+                    tasks.append(asyncio.create_task(drain(hub, _sqlite(kept), inbox, follow=True, redact=redact)))
             if self.forward:
                 targets = targets_from_file(accounts.config)
                 outbox = await held.enter_async_context(Outbox(self.outbox or _near(store, ".outbox")))
-                tasks.append(_begin(forward(_sqlite(kept), outbox, targets, follow=True, redact=redact)))
+                tasks.append(asyncio.create_task(forward(_sqlite(kept), outbox, targets, follow=True, redact=redact)))
             try:
                 yield tasks
             finally:
@@ -95,7 +95,3 @@ def _sqlite(store: ReadableStore | None) -> SQLiteStore:
 def _near(store: StoreURL | None, ending: str) -> Path:
     """Return the file beside a store that has its name."""
     return Path("conversations.db" if store is None else os.fspath(store.path)).with_suffix(ending)
-
-
-def _begin(work: Coroutine[Any, Any, object]) -> asyncio.Task[Any]:
-    return asyncio.get_running_loop().create_task(work)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
@@ -13,9 +12,7 @@ from ..errors import StoreError
 from .lock import Lock
 from .opening import open_own, own_path, own_size
 
-__all__ = ["Layout", "open_database"]
-
-_BESIDE: Final = ("-wal", "-shm", "-journal")  # files that SQLite opens and trusts
+__all__ = ["Layout", "beside", "claim", "open_database"]
 
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,11 +45,22 @@ def open_database(path: Path, layout: Layout) -> sqlite3.Connection:
         lock.release()
 
 
+def claim(path: Path) -> None:
+    """Create a database's file if it is missing; raise `OSError` unless it and the files beside it are ours alone."""
+    if own_size(path, writes=True) is None:
+        os.close(open_own(path, os.O_RDWR | os.O_CREAT | os.O_EXCL))
+    for file in beside(path):
+        own_size(file, writes=True)
+
+
+def beside(path: Path) -> list[Path]:
+    """Return the files beside a database's that SQLite opens and trusts."""
+    real = path.resolve()
+    return [real.with_name(f"{real.name}{end}") for end in ("-wal", "-shm", "-journal")]
+
+
 def _opened(real: Path, layout: Layout) -> sqlite3.Connection:
-    if own_size(real, writes=True) is None:
-        os.close(open_own(real, os.O_RDWR | os.O_CREAT | os.O_EXCL))
-    for end in _BESIDE:
-        own_size(real.with_name(f"{real.name}{end}"), writes=True)
+    claim(real)
     connection = sqlite3.connect(
         f"{real.as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False, timeout=10.0
     )

@@ -15,7 +15,7 @@ from ..wire import check_id
 from ._answers import Done
 from ._disarm import block, short
 from ._live import Live
-from ._reading import Options
+from ._reading import USUAL_SHORT, Options
 from ._render import turn_line
 
 __all__ = ["Act", "Acting", "Confirm", "DeclinedError", "UncertainError", "always"]
@@ -26,7 +26,6 @@ Confirm = Callable[[str], Awaitable[bool]]
 _log: Final = logging.getLogger("conversations_hub.agents")
 _HOUR: Final = 3600.0
 _LONGEST: Final = 2_000  # characters of a message
-_USUAL: Final = 2_000  # tokens
 
 
 async def always(what: str) -> bool:  # noqa: ARG001
@@ -131,7 +130,7 @@ class Acting:
             started = await self._hub.start(account, agent=agent, to=to, provider_options=more)
             ref = short(started.conversation.ref, 200)
             # How to join is not told: whoever has that may listen.
-            page = self._options.page(None, _USUAL)
+            page = self._options.page(None, USUAL_SHORT)
             page.say("Started. How it went: refresh_conversation, in a while.")
             page.takes(ref)
             answer = page.answer()
@@ -148,7 +147,7 @@ class Acting:
 
         async def do() -> Done:
             turn = await self._hub.send(ref, text)
-            page = self._options.page(None, _USUAL)
+            page = self._options.page(None, USUAL_SHORT)
             page.say("Sent. The answer:")
             told = Conversation(provider=target.provider, id=ref.partition(":")[2], transcript=(turn,))
             [said] = self._live.redacted(told).transcript or (turn,)

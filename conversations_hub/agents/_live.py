@@ -10,15 +10,12 @@ from ..hub import Clock, Hub
 from ..schema import Conversation
 from ._answers import Listing, Reading
 from ._listing import conversation_lines
-from ._reading import Options, part_of, reading, window
+from ._reading import USUAL, USUAL_SHORT, Options, part_of, reading, window
 from ._source import Pins, instant
 from ._wording import nearest
 
 __all__ = ["Live"]
 
-_USUAL: Final = 4_000  # tokens
-_USUAL_SHORT: Final = 2_000
-_AROUND: Final = 4  # turns
 _MOST_ROWS: Final = 25
 _A_ROW: Final = 160  # tokens at most
 _MOST_ASKED: Final = 100  # characters of what a user said
@@ -46,7 +43,7 @@ class Live:
         Args:
             max_tokens: 2000 unless given.
         """
-        page = self._options.page(max_tokens, _USUAL_SHORT)
+        page = self._options.page(max_tokens, USUAL_SHORT)
         accounts = self.accounts()
         page.say(f"{len(accounts)} accounts. There is no store: each call asks a provider, one account at a time.")
         for account in accounts:
@@ -77,7 +74,7 @@ class Live:
             max_tokens: 4000 unless given.
         """
         now = self._clock.now()
-        page = self._options.page(max_tokens, _USUAL)
+        page = self._options.page(max_tokens, USUAL)
         account = self.account(provider)
         begin = max(filter(None, (instant("since", since, now), self._pins.earliest(now))), default=None)
         rows = max(1, min(_MOST_ROWS, page.budget.left // _A_ROW))
@@ -117,7 +114,7 @@ class Live:
             cursor: From the last answer, to read what was left out.
             max_tokens: 4000 unless given.
         """
-        page, chosen = self._options.page(max_tokens, _USUAL), part_of(part)
+        page, chosen = self._options.page(max_tokens, USUAL), part_of(part)
         one = await self._get(ref)
         system = self._options.include_system
         return reading(one, page, part=chosen, cursor=cursor, tool="get_conversation", include_system=system)
@@ -140,13 +137,13 @@ class Live:
             after: How many turns after it; 4 unless given.
             max_tokens: 2000 unless given.
         """
-        page = self._options.page(max_tokens, _USUAL_SHORT)
+        page = self._options.page(max_tokens, USUAL_SHORT)
         return window(
             await self._get(ref),
             page,
             turn=turn,
-            before=_AROUND if before is None else before,
-            after=_AROUND if after is None else after,
+            before=before,
+            after=after,
             include_system=self._options.include_system,
         )
 
@@ -160,7 +157,7 @@ class Live:
             cursor: From the last answer, to read what was left out.
             max_tokens: 4000 unless given.
         """
-        page = self._options.page(max_tokens, _USUAL)
+        page = self._options.page(max_tokens, USUAL)
         one = await self._get(ref)
         system = self._options.include_system
         return reading(one, page, part="both", cursor=cursor, tool="refresh_conversation", include_system=system)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -16,7 +16,13 @@ from ._cursors import Cursors
 from ._disarm import disarmed
 from ._render import facts_of, turn_lines
 
-__all__ = ["Options", "Part", "part_of", "reading", "window"]
+__all__ = ["USUAL", "USUAL_SHORT", "Options", "Part", "part_of", "reading", "window"]
+
+USUAL: Final = 4_000
+"""How many tokens most answers have, unless a caller asks for another number."""
+USUAL_SHORT: Final = 2_000
+"""Of answers that are short."""
+_AROUND: Final = 4  # turns
 
 Part = Literal["start", "end", "both"]
 
@@ -114,8 +120,10 @@ def _answer(
     )
 
 
-def window(one: Conversation, page: Page, *, turn: int, before: int, after: int, include_system: bool) -> Reading:
-    """Return the turns around one, those nearest to it first where there is no room for all.
+def window(
+    one: Conversation, page: Page, *, turn: int, before: int | None, after: int | None, include_system: bool
+) -> Reading:
+    """Return the turns around one, those nearest to it first where there is no room for all; four on a side by default.
 
     Raises:
         InvalidRefError: the conversation has no such turn.
@@ -126,7 +134,8 @@ def window(one: Conversation, page: Page, *, turn: int, before: int, after: int,
         raise InvalidRefError(f"there is no turn {turn}: the conversation {has}")
     middle, _ = forward(texts, Span(Place(turn), Place(turn + 1)), page.budget)
     shown = {turn: middle[0]}
-    steps = sorted(range(turn - max(before, 0), turn + max(after, 0) + 1), key=lambda each: (abs(each - turn), each))
+    first, last = (max(_AROUND if many is None else many, 0) for many in (before, after))
+    steps = sorted(range(turn - first, turn + last + 1), key=lambda each: (abs(each - turn), each))
     for position in steps:
         if position in shown or not 0 <= position < len(texts):
             continue

@@ -12,15 +12,12 @@ from ._counting import GROUPS, Asked, counted, metric_of
 from ._cursors import Cursors
 from ._inventory import described, missing
 from ._listing import conversation_lines, listed, tool_lines
-from ._reading import Options, part_of, reading, window
+from ._reading import USUAL, USUAL_SHORT, Options, part_of, reading, window
 from ._search import Words, found
 from ._source import Reader, Source, Wanted, Where, instant
 
 __all__ = ["Stored"]
 
-_USUAL: Final = 4_000  # tokens
-_USUAL_SHORT: Final = 2_000
-_AROUND: Final = 4  # turns
 _MOST_COMPARED: Final = 5
 _MOST_ASKED: Final = 100  # characters of what the user of a conversation said
 _MOST_ASKED_OF_ONE: Final = 240
@@ -44,7 +41,7 @@ class Stored:
         Args:
             max_tokens: 2000 unless given.
         """
-        page = self._options.page(max_tokens, _USUAL_SHORT)
+        page = self._options.page(max_tokens, USUAL_SHORT)
         return await self._source.read(lambda reader: described(reader, page, self._source.clock.now()))
 
     async def search_conversations(
@@ -78,7 +75,7 @@ class Stored:
             offset=cursors.read(cursor, int) or 0,
             include_system=self._options.include_system,
         )
-        page = self._options.page(max_tokens, _USUAL)
+        page = self._options.page(max_tokens, USUAL)
         return await self._source.read(lambda reader: found(reader, asked, page, cursors))
 
     async def list_conversations(
@@ -125,7 +122,7 @@ class Stored:
         )
         cursors = Cursors("list_conversations", {**wanted._asdict(), "since": since, "until": until})
         behind: Where | None = cursors.read(cursor, Where)
-        page = self._options.page(max_tokens, _USUAL)
+        page = self._options.page(max_tokens, USUAL)
         lines = conversation_lines(most_asked=_MOST_ASKED if customer is None else _MOST_ASKED_OF_ONE)
         return await self._source.read(
             lambda reader: listed(reader, wanted, lines, page, behind=behind, cursors=cursors)
@@ -148,7 +145,7 @@ class Stored:
             max_tokens: 4000 unless given.
         """
         chosen = part_of(part)
-        page = self._options.page(max_tokens, _USUAL)
+        page = self._options.page(max_tokens, USUAL)
 
         def work(reader: Reader) -> Reading:
             return reading(
@@ -180,15 +177,15 @@ class Stored:
             after: How many turns after it; 4 unless given.
             max_tokens: 2000 unless given.
         """
-        page = self._options.page(max_tokens, _USUAL_SHORT)
+        page = self._options.page(max_tokens, USUAL_SHORT)
 
         def work(reader: Reader) -> Reading:
             return window(
                 reader.get(ref),
                 page,
                 turn=turn,
-                before=_AROUND if before is None else before,
-                after=_AROUND if after is None else after,
+                before=before,
+                after=after,
                 include_system=self._options.include_system,
             )
 
@@ -204,7 +201,7 @@ class Stored:
         distinct = list(dict.fromkeys(refs))
         if not 2 <= len(distinct) <= _MOST_COMPARED:
             raise InvalidRefError(f"compare takes 2 to {_MOST_COMPARED} different refs, not {len(distinct)}")
-        page = self._options.page(max_tokens, _USUAL)
+        page = self._options.page(max_tokens, USUAL)
 
         def work(reader: Reader) -> Listing:
             return compared([reader.get(ref) for ref in distinct], page)
@@ -245,7 +242,7 @@ class Stored:
         arguments = {**wanted._asdict(), "since": since, "until": until, "by": by, "measure": measure}
         cursors = Cursors("count_conversations", arguments)
         asked = Asked(wanted=wanted, by=by, metric=metric_of(measure), offset=cursors.read(cursor, int) or 0)
-        page = self._options.page(max_tokens, _USUAL_SHORT)
+        page = self._options.page(max_tokens, USUAL_SHORT)
         return await self._source.read(lambda reader: counted(reader, asked, page, cursors))
 
     async def find_tool_calls(
@@ -278,7 +275,7 @@ class Stored:
         arguments = {**wanted._asdict(), "since": since, "until": until, "tool": tool, "failed calls": failed}
         cursors = Cursors("find_tool_calls", arguments)
         behind: Where | None = cursors.read(cursor, Where)
-        page = self._options.page(max_tokens, _USUAL)
+        page = self._options.page(max_tokens, USUAL)
         lines = tool_lines(tool, failed=failed)
         return await self._source.read(
             lambda reader: listed(reader, wanted, lines, page, behind=behind, cursors=cursors)
@@ -291,7 +288,7 @@ class Stored:
             provider: As tavus or tavus/eu.
             max_tokens: 2000 unless given.
         """
-        page = self._options.page(max_tokens, _USUAL_SHORT)
+        page = self._options.page(max_tokens, USUAL_SHORT)
         return await self._source.read(lambda reader: missing(reader, provider, page, self._source.clock.now()))
 
     def _wanted(

@@ -25,7 +25,7 @@ from ._service import SERVICE, TOKEN, encoded
 from ._shown import Show
 from ._stream import Lines
 
-__all__ = ["conversation", "conversations", "raw", "stream", "turns"]
+__all__ = ["conversation", "conversations", "raw", "ref_in", "stream", "turns"]
 
 MOST: Final = 200  # rows of a page
 _PIECE: Final = 100  # conversations of a stream that are in memory
@@ -128,7 +128,7 @@ async def conversation(request: web.Request) -> web.StreamResponse:
     source = asked.word("source", ("store", "live"), "store" if service.has_store else "live")
     name = asked.word("format", tuple(FORMATS), "")
     choice = FORMATS[name] if name else chosen(request.headers.getall("Accept", []))
-    ref, show = _ref(request), service.shown.to(token.scopes)
+    ref, show = ref_in(request), service.shown.to(token.scopes)
 
     def work(one: Conversation) -> tuple[bytes, list[str]]:
         one = show(one)
@@ -162,7 +162,7 @@ def _path(ref: str, position: int) -> str:
     return f"/v1/recordings/{quote(ref, safe=':/')}/{position}"
 
 
-def _ref(request: web.Request) -> str:
+def ref_in(request: web.Request) -> str:
     """Return the ref in the path; raise `InvalidRefError` for what is none."""
     ref = request.match_info["ref"]
     Ref.parse(ref)
@@ -173,7 +173,7 @@ async def raw(request: web.Request) -> web.StreamResponse:
     """Answer with what the provider sent."""
     service = request.config_dict[SERVICE]
     Arguments(request.query, ())
-    ref = _ref(request)
+    ref = ref_in(request)
     body = await service.pool.ask(lambda reader: service.shown.raw(reader.get(ref)))
     if body is None:
         raise Refusal(404, "not_found", "the provider's JSON was not kept: sync with --raw keeps it")
@@ -186,7 +186,7 @@ async def turns(request: web.Request) -> web.StreamResponse:
     asked = Arguments(request.query, ("from", "limit"))
     first = asked.number("from", 0, 0, 10**8)
     after = first + asked.number("limit", 500, 1, 5000)
-    ref, show = _ref(request), service.shown.to(request[TOKEN].scopes)
+    ref, show = ref_in(request), service.shown.to(request[TOKEN].scopes)
 
     def work(reader: StoreReader) -> bytes:
         every = show(reader.get(ref)).transcript or ()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from .._refs import Ref
 from ..metrics import measure
 from ..stores import StoreReader
 from . import _answers
+from ._conversations import ref_in
 from ._documents import Measurement, Measurements
 from ._query import Arguments
 from ._service import SERVICE, TOKEN, encoded
@@ -19,8 +19,7 @@ async def measures(request: web.Request) -> web.StreamResponse:
     """Answer with every metric of a conversation: its value and where that comes from, or why there is none."""
     service = request.config_dict[SERVICE]
     Arguments(request.query, ())
-    ref, show = request.match_info["ref"], service.shown.to(request[TOKEN].scopes)
-    Ref.parse(ref)
+    ref, show = ref_in(request), service.shown.to(request[TOKEN].scopes)
 
     def work(reader: StoreReader) -> bytes:
         found = measure(show(reader.get(ref)))

@@ -164,10 +164,6 @@ class Outbox:
         """Return what is due, the longest waiting first, besides some, and note that it may have been sent."""
         return await self._write(_take, target, now, most, besides)
 
-    async def next_at(self, target: str) -> datetime | None:
-        """Return when something is next due, UTC."""
-        return await self._ask(_next_at, target)
-
     async def confirm(self, target: str, one: Waiting) -> None:
         """Note that a target took a change, or does not want it; one that came meanwhile is still to be sent."""
         await self._write(_confirm, target, one)
@@ -259,13 +255,6 @@ def _take(connection: Connection, target: str, now: datetime, most: int, besides
     taken = [one for one in found if one.key not in besides][:most]
     connection.executemany("UPDATE deliveries SET was_sent = 1 WHERE key = ?", [(one.key,) for one in taken])
     return taken
-
-
-def _next_at(connection: Connection, target: str) -> datetime | None:
-    (found,) = connection.execute(
-        "SELECT min(next_at) FROM deliveries WHERE state = 'waiting' AND target = ?", (target,)
-    ).fetchone()
-    return None if found is None else datetime.fromisoformat(found)
 
 
 def _confirm(connection: Connection, target: str, one: Waiting) -> None:

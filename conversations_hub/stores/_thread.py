@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-__all__ = ["Thread"]
+__all__ = ["Thread", "retrieve_error"]
 
 T = TypeVar("T")
 
@@ -26,7 +26,7 @@ class Thread:
         if self._executor is None:
             self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="conversations-store")
         doing = asyncio.wrap_future(self._executor.submit(work))
-        doing.add_done_callback(_retrieve_error)
+        doing.add_done_callback(retrieve_error)
         return await asyncio.shield(doing)
 
     async def end(self, work: Callable[[], None]) -> None:
@@ -47,7 +47,7 @@ class Thread:
             raise cancelled
 
 
-def _retrieve_error(done: asyncio.Future[T]) -> None:
+def retrieve_error(done: asyncio.Future[T]) -> None:
     """Retrieve an error: the event loop would complain about one that a cancelled caller never sees."""
     if not done.cancelled():
         done.exception()

@@ -13,7 +13,7 @@ from typing import Final, Self, TypeVar
 from .._instants import check_instant, earlier
 from .._refs import Ref
 from ..errors import ConfigurationError, HubError, StoreError
-from ..stores._thread import Thread
+from ..stores._thread import Thread, retrieve_error
 from ..stores.sqlite._connection import using
 from ._delivery import Delivery
 from ._inbox_file import DeliveryState, Due, Entry, InboxFile, InboxStatus, KeptEvent, entries_of
@@ -92,7 +92,7 @@ class Inbox:
         if not entries:
             return
         kept = asyncio.get_running_loop().create_future()
-        kept.add_done_callback(_retrieve_error)
+        kept.add_done_callback(retrieve_error)
         self._waiting.append((entries, kept))
         if self._committing is None:
             self._committing = asyncio.create_task(self._commit())
@@ -198,8 +198,3 @@ class Inbox:
 def _run(path: Path, work: Callable[[], T]) -> T:
     with using(path):
         return work()
-
-
-def _retrieve_error(done: asyncio.Future[None]) -> None:
-    if not done.cancelled():
-        done.exception()

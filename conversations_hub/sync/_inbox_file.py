@@ -5,7 +5,6 @@ It is apart from the store, which one process writes at a time, and whose commit
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
@@ -17,8 +16,7 @@ from zlib import compress
 
 import msgspec
 
-from .._files.lock import Lock
-from .._files.opening import open_own, own_path, own_size
+from .._files.database import Layout, open_database
 from .._instants import earlier
 from ..errors import StoreError
 from ..events import Event, EventKind
@@ -28,13 +26,11 @@ from ._delivery import Delivery
 
 __all__ = ["DeliveryState", "Due", "InboxFile", "InboxStatus", "KeptEvent", "entries_of"]
 
-_APPLICATION: Final = 0x436F6E69  # "Coni": https://www.sqlite.org/fileformat2.html#application_id
-_VERSION: Final = 1
-
-_TABLES: Final = f"""
-BEGIN IMMEDIATE;
-PRAGMA application_id = {_APPLICATION};
-PRAGMA user_version = {_VERSION};
+_LAYOUT: Final = Layout(
+    what="an inbox",
+    application=0x436F6E69,  # "Coni"
+    version=1,
+    tables="""
 CREATE TABLE deliveries (
     key INTEGER PRIMARY KEY,
     endpoint TEXT NOT NULL,
@@ -58,8 +54,8 @@ CREATE TABLE accounts (
     provider TEXT NOT NULL, account TEXT NOT NULL, since TEXT NOT NULL,
     PRIMARY KEY (provider, account)
 ) WITHOUT ROWID;
-COMMIT;
-"""
+""",
+)
 
 _COLUMNS: Final = (
     *("endpoint", "event", "provider", "account", "kind", "conversation", "occurred_at", "received_at", "verified"),
@@ -166,7 +162,7 @@ class InboxFile:
         self._path = path
         self.is_lost = False
         """Whether the disk failed: nothing is written any more, because later records may be lost with the failed."""
-        self._connection = _connected(path)
+        self._connection = open_database(path, _LAYOUT)
 
     def close(self) -> None:
         """Release the file."""
@@ -183,8 +179,8 @@ class InboxFile:
             yield connection
             connection.execute("COMMIT")
         except BaseException as error:
-            # The log may have a gap now, which ends it for every reader. A full disk is no such failure. Other
-            # processes learn of it as we do, because the system tells it once to each that has the file open.
+            # The log may have a gap now, and no reader gets past it. A full disk leaves no gap. Other processes learn
+            # of the failure as we do: the system reports it once to each process that has the file open.
             self.is_lost = _is_lost(error)
             with suppress(sqlite3.Error):
                 if connection.in_transaction:
@@ -320,53 +316,3 @@ def _is_lost(error: BaseException) -> bool:
     code: int = getattr(error, "sqlite_errorcode", 0) if isinstance(error, sqlite3.Error) else 0
     # A full disk has no room for the index of the log, either.
     return code & _PRIMARY in _LOST and code != sqlite3.SQLITE_IOERR_SHMSIZE
-
-
-def _connected(path: Path) -> sqlite3.Connection:
-    """Open an inbox's file, and create it if it is missing; it and the files beside it must be ours alone."""
-    if not path.parent.is_dir():
-        raise StoreError(f"{path}: there is no folder {path.parent}")
-    real = own_path(path)
-    lock = Lock(real, waits=True)  # two processes must not create it at once
-    try:
-        return _opened(real)
-    finally:
-        lock.release()
-
-
-def _opened(real: Path) -> sqlite3.Connection:
-    if own_size(real, writes=True) is None:
-        os.close(open_own(real, os.O_RDWR | os.O_CREAT | os.O_EXCL))
-    for end in ("-wal", "-shm", "-journal"):  # files that SQLite opens and trusts
-        own_size(real.with_name(f"{real.name}{end}"), writes=True)
-    connection = sqlite3.connect(
-        f"{real.as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False, timeout=10.0
-    )
-    try:
-        _prepare(connection, real)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    execute = connection.execute
-    (tables,) = execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if not tables:
-        execute("PRAGMA journal_mode = WAL")
-        connection.executescript(_TABLES)
-    application, version = (execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
-    if application != _APPLICATION:
-        raise StoreError(f"{path} is a SQLite file but not an inbox; nothing was changed. Give another path")
-    if version != _VERSION:
-        raise StoreError(
-            f"{path} was written by a newer version of conversations-hub (layout {version}, here {_VERSION}):"
-            " upgrade conversations-hub"
-        )
-    execute("PRAGMA synchronous = FULL")  # in other modes a power loss takes the last commits
-    execute("PRAGMA secure_delete = ON")
-    execute("PRAGMA cell_size_check = ON")
-    # After a failure of the disk the log may have a gap. What can be read goes to the file itself, and the log begins
-    # anew.
-    execute("PRAGMA wal_checkpoint(TRUNCATE)")

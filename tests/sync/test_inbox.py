@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
+from conversations_hub._files.database import Layout, open_database
 from conversations_hub.errors import ConfigurationError, InvalidRefError, StoreError
 from conversations_hub.events import EventKind
 from conversations_hub.sync import Delivery, Due, Inbox
-from conversations_hub.sync._inbox_file import InboxFile, _connected  # pyright: ignore[reportPrivateUsage]
+from conversations_hub.sync._inbox_file import InboxFile
 
 from ..support.clock import NOW
 from ..support.deliveries import delivery
@@ -73,11 +74,11 @@ def disks(monkeypatch: pytest.MonkeyPatch) -> list[Disk]:
     """Return the connections of the inboxes that are opened."""
     found: list[Disk] = []
 
-    def connected(path: Path) -> Disk:
-        found.append(Disk(_connected(path)))
+    def opened(path: Path, layout: Layout) -> Disk:
+        found.append(Disk(open_database(path, layout)))
         return found[-1]
 
-    monkeypatch.setattr("conversations_hub.sync._inbox_file._connected", connected)
+    monkeypatch.setattr("conversations_hub.sync._inbox_file.open_database", opened)
     return found
 
 

@@ -48,13 +48,18 @@ export async function read(path, options) {
   return (await ask(path, options)).json();
 }
 
-/** The path of a conversation. Refs hold slashes and colons, which stay as they are. */
+/** Refs hold slashes and colons, which stay as they are. */
+function escaped(ref) {
+  return ref.split("/").map(encodeURIComponent).join("/").replaceAll("%3A", ":");
+}
+
+/** The path of a conversation. */
 export function pathOf(ref, part = "") {
-  return `/v1/conversations/${ref.split("/").map(encodeURIComponent).join("/").replaceAll("%3A", ":")}${part}`;
+  return `/v1/conversations/${escaped(ref)}${part}`;
 }
 
 /** The address of a conversation on this page. */
 export function linkTo(ref, turn) {
   const at = turn === undefined ? "" : `?t=${turn}`;
-  return `#/c/${ref.split("/").map(encodeURIComponent).join("/").replaceAll("%3A", ":")}${at}`;
+  return `#/c/${escaped(ref)}${at}`;
 }

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
 
-from ..._files.opening import check_plain, open_own, own_size
+from ..._files.database import beside, claim
+from ..._files.opening import check_plain
 from ...errors import StoreError
 from .._untrusted import LARGEST, reading
 from ._bounded import BoundedConnection, reason_of
 from ._tables import APPLICATION, NAMES, VERSION
 
 __all__ = ["connect", "has_index", "has_text_search", "using"]
-
-
-_BESIDE: Final = ("-wal", "-shm", "-journal")  # files that SQLite opens and trusts
 
 
 def connect(path: Path, *, writes: bool = False) -> sqlite3.Connection:
@@ -43,17 +39,12 @@ def connect(path: Path, *, writes: bool = False) -> sqlite3.Connection:
 
 def _ways(path: Path, *, writes: bool) -> Iterator[str]:
     """Yield the ways to open it, after refusing files that another user put in the way."""
-    real = path.resolve()
-    beside = [real.with_name(f"{real.name}{end}") for end in _BESIDE]
     if writes:
-        if own_size(path, writes=True) is None:
-            os.close(open_own(path, os.O_RDWR | os.O_CREAT | os.O_EXCL))
-        for file in beside:
-            own_size(file, writes=True)
+        claim(path)
         yield "mode=rw"
         return
     check_plain(path)
-    for file in beside:
+    for file in beside(path):
         check_plain(file, beside=path)
     yield "mode=ro"
     if _has_empty_log(path):
