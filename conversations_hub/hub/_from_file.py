@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from ssl import SSLContext
 from typing import Any, Final, Literal, TypeVar
@@ -25,6 +25,7 @@ from ._unusable import Unusable, check_usable
 __all__ = ["Configuration", "ConfiguredTarget", "ConfiguredWebhook", "configured", "targets_in", "webhooks_in"]
 
 S = TypeVar("S", bound=msgspec.Struct)
+T = TypeVar("T")
 
 
 class _Through:
@@ -136,20 +137,11 @@ def webhooks_in(path: Path, environ: Mapping[str, str]) -> list[ConfiguredWebhoo
 
     Raises `ConfigurationError` for a mistake; it names the file, the endpoint and what to do, and never a secret.
     """
-    file = read_trusted(path)
-    place, found = "", list[ConfiguredWebhook]()
-    try:
-        for number, table in enumerate(_read(file.content).webhook, start=1):
-            place = f", webhook {number}"
-            found.append(_webhook(_convert(table, _Webhook), environ))
-    except ConfigurationError as error:
-        reason = error.reason
-    else:
-        paths = [one.path for one in found]
-        if len(set(paths)) == len(paths):
-            return found
-        place, reason = "", "two webhooks have the same path: give each its own, path = …"
-    raise ConfigurationError(f"{path}{place}: {reason}")
+    found = _each(path, "webhook", lambda table: _webhook(_convert(table, _Webhook), environ))
+    paths = [one.path for one in found]
+    if len(set(paths)) < len(paths):
+        raise ConfigurationError(f"{path}: two webhooks have the same path: give each its own, path = …")
+    return found
 
 
 @bared
@@ -158,14 +150,25 @@ def targets_in(path: Path, environ: Mapping[str, str]) -> list[tuple[ConfiguredT
 
     Raises `ConfigurationError` for a mistake; it names the file, the target and what to do, and never a secret.
     """
+
+    def read(table: dict[str, Any]) -> tuple[ConfiguredTarget, Secret]:
+        target = _convert(table, ConfiguredTarget)
+        secret = _variable(target.secret_env, "secret_env", environ)
+        return target, Secret(secret, "secret in the variable that secret_env names")
+
+    return _each(path, "forward", read)
+
+
+@bared
+def _each(path: Path, kind: Literal["webhook", "forward"], read: Callable[[dict[str, Any]], T]) -> list[T]:
+    """Read the tables of a kind; an error names the file and the table."""
     file = read_trusted(path)
-    place, found = "", list[tuple[ConfiguredTarget, Secret]]()
+    place, found = "", list[T]()
     try:
-        for number, table in enumerate(_read(file.content).forward, start=1):
-            place = f", forward {number}"
-            target = _convert(table, ConfiguredTarget)
-            secret = _variable(target.secret_env, "secret_env", environ)
-            found.append((target, Secret(secret, "secret in the variable that secret_env names")))
+        tables: list[dict[str, Any]] = getattr(_read(file.content), kind)
+        for number, table in enumerate(tables, start=1):
+            place = f", {kind} {number}"
+            found.append(read(table))
     except ConfigurationError as error:
         reason = error.reason
     else:

@@ -20,9 +20,10 @@ from ..errors import ConfigurationError
 from ..policy import retry_after
 from ..redaction._redactors import Redact, as_sequence
 from ..stores.sqlite import SQLiteStore
+from ..stores.sqlite._asking import asking
 from ..version import __version__
 from ._outbox import Outbox, Waiting
-from ._source import Source, reading
+from ._source import Source
 from ._target import ForwardTarget, sign
 
 __all__ = ["ForwardReport", "forward"]
@@ -92,7 +93,7 @@ async def forward(
     if twice:
         raise ConfigurationError(f"two targets are named {twice[0]}: give each a name of its own")
     async with AsyncExitStack() as held:
-        source = await held.enter_async_context(reading(store, as_sequence(redact)))
+        source = Source(await held.enter_async_context(asking(store)), as_sequence(redact))
         senders = [
             _Sender(
                 target,

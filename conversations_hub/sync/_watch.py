@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import ExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -14,8 +14,8 @@ from .._transport import Clock
 from ..errors import ConfigurationError
 from ..hub import Hub
 from ..redaction._redactors import Redact
-from ..stores._thread import Thread
 from ..stores.sqlite import Change, SQLiteReader, SQLiteStore
+from ..stores.sqlite._asking import asking
 from ._report import SyncReport
 from ._run import sync
 
@@ -83,9 +83,9 @@ async def watch(
     try:
         while all(account.stage == "asking" for account in report.accounts):
             await _wait(syncing, clock)  # until the first run has made the store
-        async with _reading(store) as changes_after:
+        async with asking(store) as ask:
             while True:
-                changes = await changes_after(cursor)
+                changes = await ask(partial(_some_after, cursor))
                 for change in changes:
                     yield change
                     cursor = change.cursor
@@ -108,18 +108,5 @@ async def _wait(syncing: asyncio.Task[None], clock: Clock) -> None:
         syncing.result()
 
 
-@asynccontextmanager
-async def _reading(store: SQLiteStore) -> AsyncGenerator[Callable[[str | None], Awaitable[list[Change]]]]:
-    """Yield what returns some of the changes after a cursor; it reads in a thread of its own."""
-    thread, held = Thread(), ExitStack()
-    reader: SQLiteReader | None = None
-
-    def some(cursor: str | None) -> list[Change]:
-        nonlocal reader
-        reader = reader or held.enter_context(store.reader())
-        return [*islice(reader.changes(cursor), _BATCH)]
-
-    try:
-        yield lambda cursor: thread.do(partial(some, cursor))
-    finally:
-        await thread.end(held.close)
+def _some_after(cursor: str | None, reader: SQLiteReader) -> list[Change]:
+    return [*islice(reader.changes(cursor), _BATCH)]
