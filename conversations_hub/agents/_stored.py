@@ -222,7 +222,7 @@ class Stored:
         cursor: str | None = None,
         max_tokens: int | None = None,
     ) -> Listing:
-        """Count conversations in groups, or summarize a measure of them; what could not be measured is told.
+        """Count conversations in groups, or summarize a measure of them. Says what could not be measured.
 
         Args:
             by: What a group has in common; failure: the gravest reason for which each failed.

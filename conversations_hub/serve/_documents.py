@@ -272,7 +272,7 @@ class AccountList(msgspec.Struct, frozen=True, kw_only=True):
 
     accounts: tuple[AccountStatus, ...]
     total: AccountStatus | None
-    """All together; null: there is no store."""
+    """The sum of all accounts. Null if there is no store."""
 
 
 class ProviderList(msgspec.Struct, frozen=True, kw_only=True):
@@ -300,7 +300,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """Why there is no answer (RFC 9457)."""
+    """A problem document, as in RFC 9457: why a request failed."""
 
     type: str
     title: str

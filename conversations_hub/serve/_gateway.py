@@ -40,7 +40,7 @@ def gateway(
     session_tokens: bool = False,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> web.Application:
-    """Return an application that shows conversations to whoever has a token, and changes nothing.
+    """Return a read-only application: anyone who has a token can read conversations.
 
     Run it with `aiohttp.web.run_app`, or mount it. The hub is not closed with it. Routes that are added have no guard
     but for the names of hosts, and get the same headers.

@@ -93,7 +93,7 @@ def _span(id: int, said: TranscriptTurn | Word, assumed: float | None) -> dict[s
 
 
 def _words(first: int, turn: TranscriptTurn, party: int, assumed: float | None) -> list[dict[str, Any]]:
-    """Return the words of a turn; none if one of them cannot be told."""
+    """Return the words of a turn; an empty list if one of them lacks a time or a confidence."""
     found: list[dict[str, Any]] = []
     for id, word in enumerate(turn.words, first):
         span = _span(id, word, assumed)

@@ -95,7 +95,7 @@ class SQLiteStore:
         return await self._do(partial(self._sound_writer().put, account, told=told, fetched=fetched))
 
     async def told_since(self, account: str, since: datetime) -> tuple[int, int]:
-        """Return how many finished conversations since an instant webhooks told of, and how many only lists showed."""
+        """Count finished conversations since an instant: those that webhooks reported, and those only in lists."""
         return await self._do(partial(self._open_writer().told_since, account, since))
 
     async def vanished(self, account: str, listed: Collection[str], now: datetime) -> Sequence[str]:
