@@ -13,6 +13,7 @@ from click.testing import Result
 from conversations_hub.adapters import BUILTIN
 from conversations_hub.testing import Simulator
 
+from ..support.accounts_file import accounts_file
 from ..support.command_line import run
 from ..support.proxy import CERTIFICATES, NAME, PASSWORD, proxying, seen
 from ..support.server import answer
@@ -21,17 +22,10 @@ from ..support.tavus_server import details
 GET = ("get", "tavus:c1", "--json")
 
 
-def written(folder: Path, text: str) -> str:
-    path = folder / "accounts.toml"
-    path.write_text(text)
-    path.chmod(0o600)
-    return str(path)
-
-
 def inside(folder: Path, scheme: str, *more: str) -> str:
     """Write a file whose account has a name that only a proxy knows."""
     account = ("[[account]]", "provider = 'tavus'", "key = 'k'", f"base_url = '{scheme}://{NAME}'")
-    return written(folder, "\n".join((*more, *account, "allow_insecure = true")))
+    return str(accounts_file(folder, "\n".join((*more, *account, "allow_insecure = true"))))
 
 
 # through a proxy
@@ -130,9 +124,10 @@ def accounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.chdir(tmp_path)
     with Simulator(conversations=12, providers=["tavus"]) as simulator:
         us = f"name = 'us'\nkey = 'k'\nbase_url = '{simulator.base_url('tavus')}'"
-        yield written(
+        path = accounts_file(
             tmp_path, f"[[account]]\nprovider = 'tavus'\n{us}\n[[account]]\nprovider = 'tavus'\nkey_env = 'NO_SUCH'"
         )
+        yield str(path)
 
 
 def asked(accounts: str, *arguments: str) -> Result:

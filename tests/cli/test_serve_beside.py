@@ -16,6 +16,7 @@ from conversations_hub.errors import ConfigurationError
 from conversations_hub.serve import targets_from_file
 from conversations_hub.testing import Simulator
 
+from ..support.accounts_file import accounts_file
 from ..support.command_line import run
 from ..support.entries import said
 from ..support.receiving import TOKEN
@@ -41,19 +42,12 @@ allow_private = true
 """
 
 
-def written(folder: Path, text: str) -> Path:
-    path = folder / "accounts.toml"
-    path.write_text(text)
-    path.chmod(0o600)
-    return path
-
-
 async def test_what_comes_in_is_stored_shown_and_told(tmp_path: Path) -> None:
     await kept_in(tmp_path / "c.db", said("Hello."))
     with Simulator(conversations=6, providers=["tavus"]) as simulator:
         async with serving(answer({})) as target:
             environ = simulator.environment()
-            config = written(tmp_path, FILE.format(tavus=environ["TAVUS_BASE_URL"], target=target.url))
+            config = accounts_file(tmp_path, FILE.format(tavus=environ["TAVUS_BASE_URL"], target=target.url))
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "conversations_hub", "serve", "--store", str(tmp_path / "c.db"), "--port", "0"),
                 *("--hooks", "--drain", "--forward", "--config", str(config), "--json"),
@@ -91,7 +85,7 @@ def test_what_it_needs_is_said(tmp_path: Path) -> None:
         ("", ("--forward",), "no target of changes"),
         ('[[forward]]\nurl = "http://crm.example"\nsecret_env = "CRM_SECRET"', ("--forward",), "forward 1"),
     ):
-        config = () if text is None else ("--config", str(written(tmp_path, text)))
+        config = () if text is None else ("--config", str(accounts_file(tmp_path, text)))
         environ = {"CRM_SECRET": SECRET}
         done = run("serve", "--store", str(tmp_path / "c.db"), "--port", "0", *options, *config, environ=environ)
         assert done.exit_code == 2, done.stderr
@@ -108,14 +102,14 @@ def test_what_it_needs_is_said(tmp_path: Path) -> None:
     ],
 )
 def test_a_mistake_in_a_target_is_named_and_shows_no_secret(text: str, words: str, tmp_path: Path) -> None:
-    path = written(tmp_path, f"[[forward]]\n{text}\n")
+    path = accounts_file(tmp_path, f"[[forward]]\n{text}\n")
     with pytest.raises(ConfigurationError, match=words) as caught:
         targets_from_file(path, environ={"SHORT": "canary", "CRM": SECRET})
     assert "canary" not in str(caught.value)
 
 
 def test_targets_are_read(tmp_path: Path) -> None:
-    path = written(
+    path = accounts_file(
         tmp_path,
         '[[forward]]\nurl = "https://crm.example/x"\nsecret_env = "CRM"\nproviders = ["vapi"]\nkinds = ["erased"]\n',
     )

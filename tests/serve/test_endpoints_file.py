@@ -10,21 +10,15 @@ from conversations_hub import Hub
 from conversations_hub.errors import ConfigurationError
 from conversations_hub.serve import Receiver, endpoints_from_file
 
+from ..support.accounts_file import accounts_file
 from ..support.deliveries import ACME, SECRET
 from ..support.receiving import TOKEN
 
 ENVIRON = {"NEW_SECRET": SECRET, "OLD_SECRET": "the-secret-until-yesterday", "TAVUS_TOKEN": TOKEN, "SHORT_ONE": "short"}
 
 
-def written(folder: Path, text: str) -> Path:
-    path = folder / "accounts.toml"
-    path.write_text(text)
-    path.chmod(0o600)
-    return path
-
-
 async def test_endpoints_are_read_and_the_accounts_beside_them(tmp_path: Path) -> None:
-    path = written(
+    path = accounts_file(
         tmp_path,
         """
         [[account]]
@@ -68,7 +62,7 @@ async def test_endpoints_are_read_and_the_accounts_beside_them(tmp_path: Path) -
     ],
 )
 def test_a_mistake_is_named_and_shows_no_secret(text: str, said: str, tmp_path: Path) -> None:
-    path = written(tmp_path, f"[[webhook]]\n{text}\n")
+    path = accounts_file(tmp_path, f"[[webhook]]\n{text}\n")
     with pytest.raises(ConfigurationError, match=said) as caught:
         endpoints_from_file(path, environ=ENVIRON)
     assert str(path) in str(caught.value)
