@@ -235,8 +235,18 @@ class _VoiceableOne(msgspec.Struct):
     data: _Voiceable
 
 
+class _VoiceableRows(msgspec.Struct):
+    conversations: list[_Voiceable]
+
+
 class _VoiceablePage(msgspec.Struct):
-    data: list[_Voiceable]
+    data: list[_Voiceable] | _VoiceableRows
+
+
+def _voiceable_rows(body: bytes) -> list[Read]:
+    data = _voiceable_page.decode(body).data
+    rows = data if isinstance(data, list) else data.conversations
+    return [Read(row.conversation_id or row.id or "") for row in rows]
 
 
 _voiceable, _voiceable_page = msgspec.json.Decoder(_VoiceableOne), msgspec.json.Decoder(_VoiceablePage)
@@ -765,7 +775,7 @@ READERS: Mapping[str, Reader] = {
     "voiceable": Reader(
         _first(_voiceable),
         _voiceable_turns,
-        lambda page: [Read(row.conversation_id or row.id or "") for row in _voiceable_page.decode(page).data],
+        _voiceable_rows,
     ),
     "vapi": Reader(
         _first(_vapi), _vapi_turns, lambda page: [Read(row.id, _vapi_turns(row)) for row in _vapi_page.decode(page)]

@@ -18,7 +18,7 @@ from by_json import TURNS
 from conversations_hub import Account, Hub
 from conversations_hub.schema import Role, TranscriptTurn
 
-__all__ = ["CLIENTS", "SETTINGS", "Client", "Served", "clients_of"]
+__all__ = ["CLIENTS", "SETTINGS", "Client", "Served", "clients_of", "spoken"]
 
 _KEY = "invented-key"
 _HEADERS = {"Authorization": f"Bearer {_KEY}"}
@@ -44,8 +44,9 @@ class Client(msgspec.Struct, frozen=True):
     texts: Callable[[Any], Iterable[str | None]]
 
 
-def _spoken(turns: Iterable[TranscriptTurn]) -> list[str]:
-    return [turn.text for turn in turns if turn.role in _SPEAKERS]
+def spoken(turns: Iterable[TranscriptTurn]) -> list[str]:
+    """Return what the user and the agent said."""
+    return [turn.text for turn in turns if turn.role in _SPEAKERS and turn.text]
 
 
 _SPEAKERS = {Role.USER, Role.ASSISTANT}
@@ -77,7 +78,7 @@ async def _hub(provider: str, served: Served) -> AsyncGenerator[Client]:
                 assert outcome.conversation is not None, outcome.error
                 take(outcome.conversation.id, outcome.conversation)
 
-        yield Client(fetch, lambda conversation: _spoken(conversation.transcript or ()))
+        yield Client(fetch, lambda conversation: spoken(conversation.transcript or ()))
 
 
 @asynccontextmanager
@@ -104,7 +105,7 @@ async def _by_hand(provider: str, served: Served) -> AsyncGenerator[Client]:
         async def get(id: str) -> list[TranscriptTurn]:
             return reader.turns(reader.decode(await bodies(id)))
 
-        yield _by_one(get, _spoken)
+        yield _by_one(get, spoken)
 
 
 @asynccontextmanager
@@ -115,7 +116,7 @@ async def _floor(provider: str, served: Served) -> AsyncGenerator[Client]:
         async def get(id: str) -> Any:
             return reader.decode(await bodies(id))
 
-        yield _by_one(get, lambda sent: _spoken(reader.turns(sent)))
+        yield _by_one(get, lambda sent: spoken(reader.turns(sent)))
 
 
 @asynccontextmanager
@@ -125,7 +126,7 @@ async def _aiohttp_json(provider: str, served: Served) -> AsyncGenerator[Client]
         async def get(id: str) -> list[Any]:
             return [json.loads(body) for body in await bodies(id)]
 
-        yield _by_one(get, lambda sent: _spoken(TURNS[provider](sent)))
+        yield _by_one(get, lambda sent: spoken(TURNS[provider](sent)))
 
 
 def _httpx_client() -> Any:
@@ -141,7 +142,7 @@ async def _httpx_json(provider: str, served: Served) -> AsyncGenerator[Client]:
         async def get(id: str) -> list[Any]:
             return [(await session.get(served.url + target, headers=_HEADERS)).json() for target in served.targets[id]]
 
-        yield _by_one(get, lambda sent: _spoken(TURNS[provider](sent)))
+        yield _by_one(get, lambda sent: spoken(TURNS[provider](sent)))
 
 
 @asynccontextmanager

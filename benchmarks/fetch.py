@@ -28,7 +28,7 @@ import msgspec
 from answering import REMEMBERED, answering
 from by_hand import READERS
 from calls import PROVIDERS, conversations, world_of
-from clients import CLIENTS, SETTINGS, Served, clients_of
+from clients import CLIENTS, SETTINGS, Served, clients_of, spoken
 from measured import Figure, is_smoke, keep
 from operations import without_limit
 
@@ -65,7 +65,7 @@ async def measure(provider: str, name: str, wanted: Wanted) -> Cost:
     fetched: list[str] = []
 
     def compare(id: str, brought: Any) -> None:
-        texts = [text for text in client.texts(brought) if text]
+        texts = client.texts(brought)
         assert texts == said.pop(id), f"{name} read another text in {id}"
 
     def count(id: str, _brought: Any) -> None:
@@ -114,8 +114,8 @@ def wanted_of(url: str, provider: str, warm_up: int, many: int) -> Wanted:
                 targets[id].append(f"/{below}")
     said: dict[str, list[str]] = {}
     for sent in islice(conversations(provider, warm_up + many, TURNS), warm_up):
-        turns = reader.turns(reader.decode([answer.body for answer in sent.answers]))
-        said[sent.id] = sent.said if turns else []  # some customers let their provider store none
+        # Not `sent.said`: some customers let their provider store nothing of it, or no names.
+        said[sent.id] = spoken(reader.turns(reader.decode([answer.body for answer in sent.answers])))
     return Wanted(Served(f"{url}/{provider}", targets), said, ids[warm_up:])
 
 
