@@ -105,10 +105,11 @@ browser: set-up
 	@.ci/browser
 
 web: .venv-web/made
-	$(WEB) -m pytest -q tests/docs/test_embedding_page.py tests/serve/test_in_frameworks.py tests/serve/test_openapi.py
+	$(WEB) -m pytest -q tests/docs/test_embedding_page.py tests/serve/test_in_frameworks.py tests/serve/test_openapi.py \
+		tests/examples/test_web_back_end.py tests/examples/test_dashboard.py
 
 agents: .venv-agents/made
-	$(AGENTS) -m pytest -q tests/agents/test_mcp.py tests/docs/test_agents_page.py
+	$(AGENTS) -m pytest -q tests/agents/test_mcp.py tests/docs/test_agents_page.py tests/examples/test_agent_over_mcp.py
 
 outside: .venv-outside/made
 	$(OUTSIDE) -m pytest -q -m outside -s
