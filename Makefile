@@ -15,7 +15,7 @@ PYTEST := -m pytest -n auto -q
 # Extras are kept, or pip before 23.3 looks for their newest release and refuses it for want of a hash.
 LOCK := --universal --generate-hashes --no-strip-extras --no-header --no-annotate --upgrade
 
-.PHONY: help demo page test check lint types types-mypy types-basedpyright types-public layers coverage browser reference \
+.PHONY: help demo page test check lint types types-mypy types-basedpyright types-public layers coverage browser docs reference \
 	reliability web agents outside nightly newest lowest matrix bench bench-smoke bench-count bench-compare lock locks fresh-demo \
 	dist clean set-up-demo set-up
 
@@ -23,7 +23,8 @@ help:
 	@echo "make demo         watch conversations of every provider arrive, from a simulator on this machine"
 	@echo "make page         the same, shown in your browser"
 	@echo "make test         run the tests"
-	@echo "make check        run everything CI runs: tests, lint, types, layers, the page, benchmarks, locks, packages"
+	@echo "make check        run everything CI runs: tests, lint, types, layers, the documentation, the page,"
+	@echo "                  benchmarks, locks, packages"
 	@echo "make coverage     say which lines and branches no test runs"
 	@echo "make newest       run the tests with the newest releases that the ranges in pyproject.toml allow"
 	@echo "make lowest       run the tests with the lowest"
@@ -34,8 +35,9 @@ help:
 	@echo "make agents       try the tools for agents with MCP and with agent frameworks"
 	@echo "make outside      try the adapters against the providers' specifications and SDKs, and what formats write"
 	@echo "                  in programs of others (needs Node.js, Python 3.12, espeak-ng)"
-	@echo "make reference    write every public name and its words to docs/reference.md"
-	@echo "make reliability  run the tests and write how the fault cases ended to docs/reliability.md"
+	@echo "make docs         build the documentation site into site/, and check its links and what its pages load"
+	@echo "make reference    write every public name and its words to docs/reference/python.md"
+	@echo "make reliability  run the tests and write how the fault cases ended to docs/explanation/reliability.md"
 	@echo "make bench        measure against what one would use instead; ten minutes at most, best on a quiet machine"
 	@echo "make bench-smoke  only see that every benchmark runs"
 	@echo "make bench-count  count the instructions of the hottest operations (needs valgrind)"
@@ -58,7 +60,7 @@ test: set-up
 	$(DEV) $(PYTEST)
 
 # With TESTED=yes, the tests have just been run.
-check: $(if $(TESTED),,test) lint types layers browser bench-smoke locks fresh-demo dist
+check: $(if $(TESTED),,test) lint types layers docs browser bench-smoke locks fresh-demo dist
 
 lint: set-up
 	$(DEV) -m ruff format --check .
@@ -83,6 +85,11 @@ layers: set-up
 # Without the tests that try in very many ways what others try once: `make test` runs them, and no line of theirs counts.
 coverage: set-up
 	$(DEV) $(PYTEST) -m 'not no_cover and not nightly and not outside and not browser' --cov --cov-branch --cov-fail-under=95
+
+# The builder says nothing about a navigation entry without a page, so a test does.
+docs: set-up
+	$(DEV) -m zensical build --clean --strict
+	$(DEV) -m tests.support.site site
 
 reference: set-up
 	$(DEV) -m tests.support.reference
@@ -134,7 +141,7 @@ bench-compare: set-up
 lock:
 	.ci/uv pip compile $(LOCK) --extra cli -o requirements.txt pyproject.toml
 	.ci/uv pip compile $(LOCK) --extra cli --extra duckdb --extra ed25519 --group build --group test --group lint \
-		--group types --constraint requirements.txt -o requirements-dev.txt pyproject.toml
+		--group types --group docs --constraint requirements.txt -o requirements-dev.txt pyproject.toml
 
 locks: set-up
 	@.ci/try-locks
@@ -160,4 +167,4 @@ set-up:
 	@.ci/set-up .venv requirements-dev.txt --project
 
 clean:
-	rm -rf .venv .venv-* dist .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* dist site .cache .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -52,7 +52,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--accept", action="store_true", help="write what the adapters make of the fixtures to expected.json"
     )
     parser.addoption(
-        "--reliability", action="store_true", help="write how the fault cases ended to docs/reliability.md"
+        "--reliability", action="store_true", help="write how the fault cases ended to docs/explanation/reliability.md"
     )
     parser.addoption("--fuzz-rounds", type=int, default=15, help="how often each provider's exchanges are changed")
     parser.addoption("--fuzz-seed", default="", help="a word that makes other changes of them")

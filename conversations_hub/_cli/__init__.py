@@ -726,8 +726,8 @@ def _serve() -> None:
 def _mcp() -> None:
     """Serve conversations to AI assistants, over MCP.
 
-    Hosts such as Claude, Cursor and VS Code start this command by themselves: docs/agents.md has their configuration.
-    Reads a store, and sends nothing unless --live is given. Needs the extra mcp.
+    Hosts such as Claude, Cursor and VS Code start this command by themselves: docs/guides/agents.md has their
+    configuration. Reads a store, and sends nothing unless --live is given. Needs the extra mcp.
     """
 
 

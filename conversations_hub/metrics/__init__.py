@@ -1,7 +1,7 @@
 """What a conversation measures, defined alike for every provider: a number with its basis, or a reason for none.
 
 Nothing here guesses. A provider that gives no end of a turn gets no talk time, whatever could be made up from the
-number of words. `docs/metrics.md` defines each metric.
+number of words. `docs/reference/metrics.md` defines each metric.
 """
 
 from __future__ import annotations

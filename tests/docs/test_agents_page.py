@@ -24,7 +24,7 @@ from ..support.agents import spoken, stored, turn
 from ..support.paths import DOCS
 from ..support.simulated_store import filled, refs_in
 
-PAGE = (DOCS / "agents.md").read_text()
+PAGE = (DOCS / "guides" / "agents.md").read_text()
 _WHERE = "`make agents` runs the tests with agent frameworks, which are not installed here"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..support.paths import DOCS, PACKAGE, ROOT
 
-PAGE = (DOCS / "architecture.md").read_text()
+PAGE = (DOCS / "explanation" / "architecture.md").read_text()
 
 _PLACE = re.compile(r"`(?P<path>[\w/]+(?:/|\.(?:py|toml)))(?::(?P<name>[\w.]+))?`")
 _LAYER = re.compile(r"^- (`\w+`(?:, `\w+`)*): ", re.MULTILINE)
@@ -67,7 +67,7 @@ def test_the_picture_shows_every_folder_and_nothing_else_but_modules() -> None:
 
 
 def test_every_link_leads_to_a_page() -> None:
-    assert all((ROOT / "docs" / path).is_file() for path in _LINK.findall(PAGE))
+    assert all((DOCS / "explanation" / path).is_file() for path in _LINK.findall(PAGE))
 
 
 def test_it_is_one_page() -> None:

@@ -26,7 +26,7 @@ fastapi = pytest.importorskip("fastapi", reason=_WHERE)
 pytest.importorskip("litestar", reason=_WHERE)
 openapi = pytest.importorskip("openapi_spec_validator", reason=_WHERE)
 
-PAGE = DOCS / "embedding.md"
+PAGE = DOCS / "guides" / "embedding.md"
 EXAMPLES: dict[str, str] = dict(
     re.findall(r"^## (\w+)\n\n```python\n(.*?)```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
 )

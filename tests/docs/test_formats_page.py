@@ -1,4 +1,4 @@
-"""What docs/formats.md shows is what is written, and it tells every format and every option."""
+"""What docs/guides/formats.md shows is what is written, and it tells every format and every option."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from conversations_hub.schema import (
 
 from ..support.paths import DOCS
 
-PATH = DOCS / "formats.md"
+PATH = DOCS / "guides" / "formats.md"
 PAGE = PATH.read_text()
 START = datetime(2026, 6, 1, 11, 30, tzinfo=UTC)
 CALL = Conversation(

@@ -22,7 +22,7 @@ from ..support.metric_differences import DIFFERENT, WITH_ENDS
 from ..support.paths import DOCS
 from ..support.recorded import recorded
 
-PAGE = (DOCS / "metrics.md").read_text()
+PAGE = (DOCS / "reference" / "metrics.md").read_text()
 
 
 def _rows(name: str) -> list[list[str]]:

@@ -1,4 +1,4 @@
-"""What docs/sync.md says is what happens."""
+"""What docs/guides/sync.md says is what happens."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from conversations_hub.testing import Simulator
 
 from ..support.paths import DOCS
 
-PAGE = (DOCS / "sync.md").read_text()
+PAGE = (DOCS / "guides" / "sync.md").read_text()
 PYTHON: list[str] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 [TOML] = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
 

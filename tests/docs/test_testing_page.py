@@ -1,4 +1,4 @@
-"""What docs/testing.md says is what happens."""
+"""What docs/guides/testing.md says is what happens."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from conversations_hub.testing import Fault
 
 from ..support.paths import DOCS
 
-PAGE = (DOCS / "testing.md").read_text()
+PAGE = (DOCS / "guides" / "testing.md").read_text()
 PYTHON: list[str] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 TESTS = [example for example in PYTHON if "def test_" in example]
 EXAMPLES = [example for example in PYTHON if example not in TESTS]

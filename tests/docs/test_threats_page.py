@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ..support.paths import DOCS, PACKAGE, TESTS
 
-PAGE = (DOCS / "threats.md").read_text()
+PAGE = (DOCS / "explanation" / "threats.md").read_text()
 
 _NAMED = re.compile(r"`([^`]+)`")
 _TEST = re.compile(r"^ *(?:async )?def (test_\w+)", re.MULTILINE)

@@ -1,4 +1,4 @@
-"""What docs/webhooks.md says is what happens."""
+"""What docs/guides/webhooks.md says is what happens."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from conversations_hub.testing.simulator._webhooks import Sent
 
 from ..support.paths import DOCS
 
-PAGE = (DOCS / "webhooks.md").read_text()
+PAGE = (DOCS / "guides" / "webhooks.md").read_text()
 EXAMPLE, RECEIVER, DRAIN = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 

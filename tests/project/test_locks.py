@@ -36,7 +36,7 @@ def _asked_for(lock: str) -> Iterator[tuple[str, Requirement]]:
     asked = [*project["project"]["dependencies"], *extras["cli"]]
     if lock == "requirements-dev.txt":
         asked += [*extras["duckdb"], *extras["ed25519"]]
-        asked += [each for group in ("build", "test", "lint", "types") for each in groups[group]]
+        asked += [each for group in ("build", "test", "lint", "types", "docs") for each in groups[group]]
     for text in asked:
         yield "pyproject.toml", Requirement(text)
     for name, pin in _pins(lock).items():

@@ -8,7 +8,7 @@ from .paths import DOCS
 
 __all__ = ["CALL", "PAGE"]
 
-PAGE = DOCS / "adding-a-provider.md"
+PAGE = DOCS / "guides" / "adding-a-provider.md"
 CALL: dict[str, Json] = {
     "id": 7,
     "state": "done",

@@ -1,4 +1,4 @@
-"""The fault cases that tests name, and the tables of `docs/reliability.md`.
+"""The fault cases that tests name, and the tables of `docs/explanation/reliability.md`.
 
 A test named `test_f053_…` holds case F053; `test_f014_f015_…` holds two. The rest of its name says what happens.
 """
@@ -18,7 +18,7 @@ from .paths import DOCS, TESTS
 
 __all__ = ["PAGE", "cases_of", "cases_table", "filled", "found_cases", "part", "profiles_table"]
 
-PAGE = DOCS / "reliability.md"
+PAGE = DOCS / "explanation" / "reliability.md"
 
 _SECTIONS = {
     "Connection and framing": range(1, 22),

@@ -1,4 +1,4 @@
-"""Writes `docs/reference.md` from the code: every public name, how it is called, and what its docstring says.
+"""Writes `docs/reference/python.md` from the code: every public name, how it is called, and what its docstring says.
 
     python -m tests.support.reference
 
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from .paths import DOCS, PACKAGE
 
-PAGE = DOCS / "reference.md"
+PAGE = DOCS / "reference" / "python.md"
 
 _HEAD = """# Reference
 
