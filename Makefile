@@ -88,7 +88,7 @@ coverage: set-up
 
 # The builder says nothing about a navigation entry without a page, so a test does.
 docs: set-up
-	$(DEV) -m zensical build --clean --strict
+	$(DEV) -m zensical build --config-file .zensical.toml --clean --strict
 	$(DEV) -m tests.support.site site
 
 reference: set-up

@@ -23,7 +23,7 @@ def _pages(nav: _Navigation) -> Iterator[str]:
 
 
 def test_the_navigation_has_every_page_once() -> None:
-    nav = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]["nav"]
+    nav = tomllib.loads((ROOT / ".zensical.toml").read_text())["project"]["nav"]
     assert sorted(_pages(nav)) == sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
 
 
