@@ -15,7 +15,7 @@ PYTEST := -m pytest -n auto -q
 # Extras are kept, or pip before 23.3 looks for their newest release and refuses it for want of a hash.
 LOCK := --universal --generate-hashes --no-strip-extras --no-header --no-annotate --upgrade
 
-.PHONY: help demo page test check lint types types-mypy types-basedpyright types-public layers coverage browser docs reference \
+.PHONY: help demo page test check lint types types-mypy types-basedpyright types-public layers coverage browser docs pictures reference \
 	reliability web agents outside nightly newest lowest matrix bench bench-smoke bench-count bench-compare lock locks fresh-demo \
 	dist clean set-up-demo set-up
 
@@ -37,6 +37,7 @@ help:
 	@echo "                  in programs of others (needs Node.js, Python 3.12, espeak-ng)"
 	@echo "make docs         build the documentation site into site/, and check its links and what its pages load"
 	@echo "make reference    write every public name and its words to docs/reference/python.md"
+	@echo "make pictures     take the pictures in docs/pictures anew: of the demo, and of the page in a browser"
 	@echo "make reliability  run the tests and write how the fault cases ended to docs/explanation/reliability.md"
 	@echo "make bench        measure against what one would use instead; ten minutes at most, best on a quiet machine"
 	@echo "make bench-smoke  only see that every benchmark runs"
@@ -93,6 +94,10 @@ docs: set-up
 
 reference: set-up
 	$(DEV) -m tests.support.reference
+
+pictures: set-up
+	$(DEV) -m tests.support.pictures docs/pictures/demo.svg
+	PICTURES=docs/pictures .ci/browser -k 'picture and (list or call)'
 
 reliability: set-up
 	$(DEV) $(PYTEST) --reliability --deselect tests/docs/test_reliability_page.py
