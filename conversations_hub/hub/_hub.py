@@ -327,11 +327,12 @@ class Hub:
         Args:
             *targets: "tavus" for every Tavus account, "tavus/eu" for one, "retell:chats" or "retell/eu:chats" for one
                 kind of their conversations; none for all.
-            since: aware, inclusive; compared with `created_at`, or else `started_at`. Rows with neither come too.
+            since: aware, inclusive; compared with `created_at`, or else `started_at`. A row with neither comes too, as
+                with every filter that a row leaves open; with `transcripts`, its details decide.
             until: aware, exclusive; compared like `since`.
             status: one of `conversations_hub.schema.Status`.
             agent: the provider's id of the agent.
-            updated_since: aware, inclusive; compared with `updated_at`. Rows without it come too.
+            updated_since: aware, inclusive; compared with `updated_at`.
             limit: the maximum number of conversations over all accounts; from several accounts the newest, by the same
                 instants. Lists without a known order take part in the order of their rows, which the report notes; rows
                 without an instant come last.

@@ -36,6 +36,8 @@ class AccountReport(Counts):
         """Rows that came before in this walk, dropped."""
         self.filtered: int = 0
         """Rows that the provider sent although they do not match the filters, dropped."""
+        self.outside: int = 0
+        """Conversations dropped because their details do not match the filters, which their rows left open."""
         self.unreadable: int = 0
         """Rows that could not be read."""
         self.rejected: list[Issue] = []
@@ -95,6 +97,7 @@ class AccountReport(Counts):
         for number, what in (
             (self.duplicates, "seen before"),
             (self.filtered, "not matching"),
+            (self.outside, "not matching by their details"),
             (self.unreadable, "unreadable"),
             (self.not_loaded, "without details"),
             (self.transcripts[TranscriptState.PENDING], "transcripts pending"),

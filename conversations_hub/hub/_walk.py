@@ -57,19 +57,33 @@ class ListOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     def wants(self, row: Conversation) -> bool:
         """Whether a row matches the filters, judged by the row itself, because providers do ignore filters."""
+        return False not in self._answers(row)
+
+    def leaves_open(self, row: Conversation) -> bool:
+        """Whether a row lacks what one of the filters asks for, so that only its details can tell."""
+        return None in self._answers(row)
+
+    def confirms(self, row: Conversation, details: Conversation) -> bool:
+        """Whether a conversation matches the filters: what its row leaves open, its details may tell."""
+        answers = zip(self._answers(row), self._answers(details), strict=True)
+        return all((told if said is None else said) is not False for said, told in answers)
+
+    def _answers(self, one: Conversation) -> list[bool | None]:
+        """Return whether a conversation matches each filter that was given; None: it does not say."""
         query = self.query
-        at = row.created_at or row.started_at
-        agent = row.agent.id if row.agent else None
-        return (
-            (at is None or _lies_between(query.since, at, query.until))
-            and (query.status is None or row.status == query.status or _has_no_status(row))
-            and (query.agent is None or agent is None or agent == query.agent)
-            and (query.updated_since is None or row.updated_at is None or query.updated_since <= row.updated_at)
-        )
-
-
-def _has_no_status(row: Conversation) -> bool:
-    return row.status is Status.UNKNOWN and row.provider_status is None
+        answers: list[bool | None] = []
+        if query.since is not None or query.until is not None:
+            at = one.created_at or one.started_at
+            answers.append(None if at is None else _lies_between(query.since, at, query.until))
+        if query.status is not None:
+            is_unknown = one.status is Status.UNKNOWN and one.provider_status is None
+            answers.append(one.status == query.status or (None if is_unknown else False))
+        if query.agent is not None:
+            agent = one.agent.id if one.agent else None
+            answers.append(None if agent is None else agent == query.agent)
+        if query.updated_since is not None:
+            answers.append(None if one.updated_at is None else query.updated_since <= one.updated_at)
+        return answers
 
 
 def _lies_between(since: datetime | None, at: datetime, until: datetime | None) -> bool:
@@ -101,6 +115,7 @@ class Walk:
         self._width = min(_WIDTH, connections // self._at_once)
         self._width_of_all = min(_WIDTH, connections)
         self._ends = math.inf  # when the latest iteration must end
+        self._detailed: set[str] = set()  # refs of the rows that the latest iteration judged by their details
         self.report: Report = Report([])
         """How the latest iteration has gone so far."""
 
@@ -229,6 +244,7 @@ class Walk:
                 report.unlisted += account.readers[0].lane.adapter.unlisted
             pairs.append((lists, report))
         self.report = Report([report for _, report in pairs])
+        self._detailed = set()
         if self._plan.timeout is not None:
             self._ends = self._accounts[0].readers[0].lane.clock.monotonic() + self._plan.timeout
         return pairs
@@ -326,10 +342,40 @@ class Walk:
                 yield msgspec.structs.replace(sheet, items=items)
 
     async def _hydrate(self, reader: ResourceReader, report: AccountReport, row: Conversation) -> Conversation:
+        if row.ref in self._detailed:
+            return row
         details = await reader.hydrate(row, report, self._profile_of(reader))
         if details.transcript_state is TranscriptState.NOT_LOADED and (late := self._late(reader)):
             self._record_failure(report, late)  # a row that was read is delivered all the same
         return details
+
+    async def _confirmed(
+        self, reader: ResourceReader, report: AccountReport, rows: Sequence[Conversation], left: int | None
+    ) -> tuple[Conversation, ...]:
+        """Return the rows that match: those that leave a filter open get their details first, if any are wanted.
+
+        At most one more than `left` is returned, which shows that the page is cut.
+        """
+        if not self._hydrates(reader) or not any(map(self._plan.leaves_open, rows)):
+            return tuple(rows)
+
+        async def judged(row: Conversation) -> Conversation | None:
+            if not self._plan.leaves_open(row):
+                return row
+            details = await self._hydrate(reader, report, row)
+            self._detailed.add(row.ref)
+            return details if self._plan.confirms(row, details) else None
+
+        confirmed: list[Conversation] = []
+        async with aclosing(self._tasks.ordered(_each([rows]), judged, self._width)) as found:
+            async for one in found:
+                if one is None:
+                    report.outside += 1
+                    continue
+                confirmed.append(one)
+                if left is not None and len(confirmed) > left:
+                    break
+        return tuple(confirmed)
 
     def _profile_of(self, reader: ResourceReader) -> Profile | None:
         """Return the profile for an account's requests, which end with the walk at the latest."""
@@ -434,7 +480,7 @@ class Walk:
                 report.warnings.append(rows.warning)
             is_lost = guard.is_lost(rows)
             new = [] if is_lost else guard.new_among(rows.conversations)
-            wanted = tuple(filter(self._plan.wants, new))
+            wanted = [row for row in new if self._plan.wants(row)]
             unreadable = 0 if is_lost else guard.new_unreadable(rows.unreadable)
             if guard.is_first_pass:
                 report.duplicates += len(rows.conversations) - len(new) + rows.unreadable - unreadable
@@ -458,7 +504,7 @@ class Walk:
             sheet = Sheet(
                 start=start,
                 rows=rows.conversations,
-                items=wanted,
+                items=await self._confirmed(reader, report, wanted, left),
                 following=rows.cursor,
                 trail=guard.trail,
                 following_list=following,

@@ -333,6 +333,7 @@ class AccountSync:
         whole = row if details is None else merge(row, details)
         if before is None and not self._reach.holds(whole):
             self._looked_at.add(row.id)
+            self._report.outside += 1
             return
         self._report.restricted += whole.transcript_state is TranscriptState.RESTRICTED
         settles_at = self._recheck_until(whole, before)

@@ -101,6 +101,11 @@ class AccountPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Rows in the lists for the requested span, unreadable ones included."""
     new: int
     """Not in the store yet."""
+    undated: int = 0
+    """Those of the new ones whose list rows have no time: a sync fetches them, and writes those in the requested span.
+
+    Its report counts the others as `outside`.
+    """
     again: int
     """In the store, and to be fetched again: changed, or not settled when they were written, listed or not."""
     there: int
@@ -140,7 +145,7 @@ class AccountPlan(msgspec.Struct, frozen=True, kw_only=True):
         return self.list_requests + self.detail_requests
 
     def __str__(self) -> str:
-        facts = [f"{self.new:,} new"]
+        facts = [f"{self.new:,} new" + (f" ({self.undated:,} of unknown date)" if self.undated else "")]
         for number, what in ((self.again, "to fetch again"), (self.there, "already stored"), (self.bad, "bad")):
             if number:
                 facts.append(f"{number:,} {what}")
@@ -242,6 +247,7 @@ class _Tally(msgspec.Struct):
 
     listed: int = 0
     new: int = 0
+    undated: int = 0
     again: int = 0
     there: int = 0
     bad: int = 0
@@ -262,7 +268,7 @@ class _Planner:
         self._narrows = self._adapter.narrows_by_time
         self._tally = _Tally()
         self._candidates = Sampler()
-        self._counted: set[str] = set()  # ids of rows, where they may be listed again by change
+        self._counted: set[str] = set()  # ids of rows that may be listed again: in another window, or by change
         self._unlisted: set[str] = set()  # unsettled conversations that the lists have not shown so far
         self._passes = _PASSES if options.verify else 1
         self._list_requests = 0
@@ -360,11 +366,11 @@ class _Planner:
         tally = self._tally
         tally.listed += len(rows) + len(page.rejected)
         tally.bad += len(page.rejected)
+        rows = [row for row in rows if row.id not in self._counted]
+        self._counted.update(row.id for row in rows if self._adapter.narrows_by_update or when(row) is None)
         kept: Mapping[str, StoredVersion] = {}
         if self._store is not None:
             kept = await self._store.kept(self.where, [row.id for row in rows])
-        if self._adapter.narrows_by_update:
-            self._counted.update(row.id for row in rows)
         for row in rows:
             before = kept.get(row.id)
             tally.has_recordings |= bool(row.recordings)
@@ -372,6 +378,7 @@ class _Planner:
                 tally.there += before is not None and not before.is_erased
                 continue
             tally.new += before is None
+            tally.undated += before is None and when(row) is None and self._adapter.has_details(row.id)
             tally.again += before is not None
             tally.details += self._adapter.has_details(row.id)
             self._unlisted.discard(row.id)
@@ -406,6 +413,7 @@ class _Planner:
             where=self.where,
             listed=tally.listed,
             new=tally.new,
+            undated=tally.undated,
             again=tally.again,
             there=tally.there,
             bad=tally.bad,

@@ -47,6 +47,7 @@ class Walked(msgspec.Struct, frozen=True, kw_only=True):
     bad: int
     failed: int
     given_up: int
+    outside: int
 
 
 COUNTED: Final = tuple(name for name in Walked.__struct_fields__ if name != "window")
@@ -54,6 +55,11 @@ COUNTED: Final = tuple(name for name in Walked.__struct_fields__ if name != "win
 
 class AccountSyncReport:
     """The sync of one account. Numbers count conversations."""
+
+    stage: Stage = "asking"
+    """What the sync is doing now."""
+    seen: int = 0
+    """Rows the provider sent in the current pass."""
 
     def __init__(self, where: str) -> None:
         self.where: str = where
@@ -70,10 +76,6 @@ class AccountSyncReport:
         self.unchanged: int = 0
         self.share: float | None = None
         """Share of the requested span that is walked, from 0 to 1; None if unknown."""
-        self.stage: Stage = "asking"
-        """What the sync is doing now."""
-        self.seen: int = 0
-        """Rows the provider sent in the current pass."""
         self.pending: int = 0
         """Written, and fetched again by the next run: still running, or the transcript or analysis may still come."""
         self.restricted: int = 0
@@ -88,6 +90,8 @@ class AccountSyncReport:
         """Written without details, because fetching them failed; the next run tries again."""
         self.given_up: int = 0
         """Written without details, because fetching them failed for as long as `patience`; no longer retried."""
+        self.outside: int = 0
+        """Not written: their list rows have no time, and by their details they lie outside the requested span."""
         self.not_loaded: list[str] = []
         """The refs of those that failed or were given up, the first hundred at most."""
         self.vanished: list[str] = []
@@ -180,6 +184,7 @@ class AccountSyncReport:
             (self.bad, "bad"),
             (self.failed, "failed"),
             (self.given_up, "given up"),
+            (self.outside, "outside the span"),
             (len(self.vanished), "vanished at the provider"),
         ):
             if number:

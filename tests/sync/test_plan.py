@@ -22,7 +22,7 @@ from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.errors import ConfigurationError, HubClosedError, InvalidRefError, StoreError
 from conversations_hub.redaction import PersonalData, Redact
 from conversations_hub.schema import TranscriptState
-from conversations_hub.stores._store import Checkpoint, Entry, Window, Written
+from conversations_hub.stores._store import Checkpoint, Entry, Window, Written, when
 from conversations_hub.stores._url import StoreURL
 from conversations_hub.stores.jsonl import JSONLStore
 from conversations_hub.stores.sqlite import SQLiteStore
@@ -100,6 +100,48 @@ async def test_windows_are_walked_as_a_sync_walks_them(tmp_path: Path) -> None:
     assert {one.where.partition("/")[0]: one.requests for one in planned} == taken
     assert all(0 < one.new < 300 for one in planned)
     assert all(one.new == one.listed for one in planned)
+
+
+@pytest.mark.no_cover
+@pytest.mark.parametrize("provider", ["tavus", "voiceable", "retell", "synthflow", "beyond_presence", "cartesia"])
+async def test_rows_of_unknown_date_are_planned_for_and_those_outside_reported(tmp_path: Path, provider: str) -> None:
+    store = SQLiteStore(tmp_path / "c.db")
+    since, until = NOW - timedelta(days=30), NOW - timedelta(days=2)
+    span: Any = {"since": since, "until": until, "clock": at(NOW)}
+    async with simulated(provider, conversations=200) as (hub, _):
+        undated = {row.id async for row in hub.list(provider) if when(row) is None}
+        [first] = await plan(hub, None, **span)
+        [account] = (await sync(hub, store, **span)).accounts
+        [second] = await plan(hub, store, **span)
+        [again] = (await sync(hub, store, **span)).accounts
+    fetches = not load(provider).complete_lists
+    assert undated
+    assert first.undated == (len(undated) if fetches else 0)
+    assert first.new == account.new + account.outside
+    assert first.detail_requests == account.fetched
+    assert (second.new, again.new) == (account.outside, 0)
+    assert again.outside == account.outside == (2 if provider == "tavus" else 0)
+
+
+async def test_a_row_of_unknown_date_is_counted_once_though_every_window_lists_it(tmp_path: Path) -> None:
+    provider = Tavus(30)
+    provider.rows[3] |= {"created_at": ""}
+    provider.rows[29] |= {"created_at": ""}
+    narrowing = msgspec.structs.replace(load("tavus"), filters=("since", "until"))
+    span: Any = {"since": START - timedelta(days=20), "until": START + timedelta(minutes=20), "clock": at(AFTER)}
+    async with serving(provider) as server:
+        account = Account("tavus", key="key", base_url=server.url)
+        async with Hub([account], adapters={"tavus": narrowing}, clock=FakeClock().clock) as hub:
+            [planned] = await plan(hub, None, **span)
+            report = await sync(hub, SQLiteStore(tmp_path / "c.db"), **span)
+    [synced] = report.accounts
+    assert len(synced.windows) == 3
+    assert sum(window.outside for window in synced.windows) == 1
+    assert (planned.listed, planned.new, planned.undated, planned.there) == (synced.listed, 21, 2, 0)
+    assert (synced.new, synced.outside) == (20, 1)
+    assert "21 new (2 of unknown date)" in str(planned)
+    assert "20 new, 0 updated" in str(synced)
+    assert "1 outside the span" in str(synced)
 
 
 async def test_a_second_run_is_planned_by_what_is_there(tmp_path: Path) -> None:
@@ -516,5 +558,7 @@ async def test_it_is_shown_to_people_and_as_json(
         assert (vapi["where"], vapi["detail_requests"], failed["error"]["kind"]) == ("vapi/default", 0, "RejectedError")
         assert msgspec.json.decode(out.splitlines()[0], type=AccountPlan).samples[0].age == "newest"
     else:
-        assert out.startswith("tavus/default: 60 conversations listed, 60 new\n  at least 62 requests: 2 for the list")
+        assert out.startswith(
+            "tavus/default: 60 conversations listed, 60 new (1 of unknown date)\n  at least 62 requests: 2 for the list"
+        )
         assert "ended early: RejectedError" in out
