@@ -81,6 +81,16 @@ async def test_a_limit_counts_what_lies_inside_and_its_cursor_goes_on_there(limi
     assert all(len(items) == limit for items in found[:-1])
 
 
+async def test_a_page_is_judged_no_further_than_the_limit_takes() -> None:
+    provider = Tavus(90)
+    provider.rows = [row(number, created_at="") for number in range(90)]
+    async with tavus(provider) as (hub, server):
+        found, report = await walked(hub, transcripts=True, limit=1, since=START)
+    assert found == ["c0"]
+    assert not report.reached_end
+    assert len(server.asked) < 45
+
+
 async def test_a_second_iteration_judges_anew() -> None:
     provider = undated(5)
     async with tavus(provider) as (hub, server):
