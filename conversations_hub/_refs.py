@@ -8,7 +8,7 @@ from typing import NamedTuple
 from .errors import InvalidRefError
 from .wire import check_id
 
-__all__ = ["Ref", "Target"]
+__all__ = ["Ref", "Target", "ref_of"]
 
 _TARGET = re.compile(r"(?P<provider>[a-z0-9_]+)(?:/(?P<account>[A-Za-z0-9_.-]+))?(?::(?P<resource>[a-z_]+))?")
 
@@ -48,6 +48,11 @@ class Ref(NamedTuple):
         if not colon:
             raise InvalidRefError(f"{_shorten(text)} is not a ref: write 'provider:id' or 'provider/account:id'")
         return cls(Target.parse(target), check_id(id))
+
+
+def ref_of(provider: str, account: str, id: str) -> str:
+    """Return the ref of a conversation; the default account is not named."""
+    return f"{provider}:{id}" if account == "default" else f"{provider}/{account}:{id}"
 
 
 _LONGEST_SHOWN = 60

@@ -12,14 +12,23 @@ from typing import Any
 
 import click
 import msgspec
-from aiohttp import web
 
 from ..errors import ConfigurationError
 from ..redaction import Redact
-from ..serve import Inbox, Outbox, Receiver, drain, endpoints_from_file, forward, hooks_app, targets_from_file
-from ..stores import ReadableStore
+from ..serve import (
+    ForwardReport,
+    Inbox,
+    Outbox,
+    Pipeline,
+    Receiver,
+    drain,
+    endpoints_from_file,
+    forward,
+    targets_from_file,
+)
 from ..stores._url import StoreURL
 from ..stores.sqlite import SQLiteStore
+from ..sync import DrainReport
 from .accounts import Accounts
 
 __all__ = ["Beside"]
@@ -39,42 +48,46 @@ class Beside(msgspec.Struct, frozen=True, kw_only=True):
 
     @asynccontextmanager
     async def running(
-        self, application: web.Application, accounts: Accounts, store: StoreURL | None, redact: tuple[Redact, ...]
-    ) -> AsyncGenerator[list[asyncio.Task[Any]]]:
-        """Add the routes to an application, and yield what runs until the block ends; each may fail."""
-        if not (self.hooks or self.drain or self.forward):
-            yield []
-            return
-        if accounts.config is None:
+        self, accounts: Accounts, store: StoreURL | None, redact: tuple[Redact, ...]
+    ) -> AsyncGenerator[tuple[Pipeline, list[asyncio.Task[Any]]]]:
+        """Yield what there is of it, and what runs until the block ends; each task may fail."""
+        config = accounts.config
+        if (self.hooks or self.drain or self.forward) and config is None:
             raise click.UsageError("--hooks, --drain and --forward need --config: the file names endpoints and targets")
-        kept = None if store is None else store.open()
+        receiver = inbox = drained = outbox = None
+        forwarded: dict[str, ForwardReport] = {}
+        tasks: list[asyncio.Task[Any]] = []
         async with AsyncExitStack() as held:
-            tasks: list[asyncio.Task[Any]] = []
-            if self.hooks or self.drain:
+            if self.hooks or self.drain or self.inbox is not None:
                 inbox = await held.enter_async_context(Inbox(self.inbox or _near(store, ".inbox")))
-                if self.hooks:
-                    _receive(application, inbox, accounts.config)
-                if self.drain:
-                    hub = await held.enter_async_context(accounts.opened(profile="bulk"))
-                    tasks.append(asyncio.create_task(drain(hub, _sqlite(kept), inbox, follow=True, redact=redact)))
-            if self.forward:
-                targets = targets_from_file(accounts.config)
+            if self.hooks and inbox is not None and config is not None:
+                receiver = _receiver(inbox, config)
+            if self.drain and inbox is not None:
+                drained = DrainReport()
+                hub = await held.enter_async_context(accounts.opened(profile="bulk"))
+                work = drain(hub, _sqlite(store), inbox, follow=True, redact=redact, report=drained)
+                tasks.append(asyncio.create_task(work))
+                held.push_async_callback(_ended, tasks[-1])
+            if self.forward and config is not None:
+                targets = targets_from_file(config)
                 outbox = await held.enter_async_context(Outbox(self.outbox or _near(store, ".outbox")))
-                tasks.append(asyncio.create_task(forward(_sqlite(kept), outbox, targets, follow=True, redact=redact)))
-            try:
-                yield tasks
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                sending = forward(_sqlite(store), outbox, targets, follow=True, redact=redact, reports=forwarded)
+                tasks.append(asyncio.create_task(sending))
+                held.push_async_callback(_ended, tasks[-1])
+            yield Pipeline(receiver=receiver, inbox=inbox, drained=drained, outbox=outbox, forwarded=forwarded), tasks
 
 
-def _receive(application: web.Application, inbox: Inbox, config: Path) -> None:
+async def _ended(task: asyncio.Task[Any]) -> None:
+    """End a task; what it failed with is told by whoever waits for it."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _receiver(inbox: Inbox, config: Path) -> Receiver:
     endpoints = endpoints_from_file(config)
     if not endpoints:
         raise ConfigurationError(f"{config} has no endpoint for webhooks; each begins with [[webhook]]")
     receiver = Receiver(endpoints, inbox.keep)
-    application.add_subapp("/hooks", hooks_app(receiver))
 
     def reload() -> None:
         try:
@@ -84,12 +97,14 @@ def _receive(application: web.Application, inbox: Inbox, config: Path) -> None:
 
     with suppress(NotImplementedError, AttributeError):  # not on Windows
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
+    return receiver
 
 
-def _sqlite(store: ReadableStore | None) -> SQLiteStore:
-    if not isinstance(store, SQLiteStore):
+def _sqlite(store: StoreURL | None) -> SQLiteStore:
+    opened = None if store is None else store.open()
+    if not isinstance(opened, SQLiteStore):
         raise click.UsageError("--drain and --forward need a SQLite store")
-    return store
+    return opened
 
 
 def _near(store: StoreURL | None, ending: str) -> Path:

@@ -19,7 +19,7 @@ from aiohttp import web
 
 from ..errors import ConfigurationError
 from ..redaction import PersonalData
-from ..serve import Tokens, gateway
+from ..serve import Tokens, gateway, hooks_app
 from ..serve._service import SERVICE
 from ..stores import ReadableStore
 from ..stores._url import StoreURL
@@ -93,6 +93,7 @@ def run(
                     held.enter_context(opened(_with_token(url, text)))
 
             hub = await held.enter_async_context(accounts.opened()) if live else None
+            pipeline, tasks = await held.enter_async_context(beside.running(accounts, store, redactors))
             application = gateway(
                 None if store is None else store.open(),
                 hub=hub,
@@ -100,10 +101,12 @@ def run(
                 hosts=allow_host,
                 redact=redactors,
                 recordings=recordings,
+                pipeline=pipeline,
                 behind_proxy=behind_proxy,
                 session_tokens=session_tokens,
             )
-            tasks = await held.enter_async_context(beside.running(application, accounts, store, redactors))
+            if pipeline.receiver is not None:
+                application.add_subapp("/hooks", hooks_app(pipeline.receiver))
             return await _until_stopped(application, host, port, tls, say, tasks=tasks)
 
     click.get_current_context().exit(asyncio.run(serving()))

@@ -27,6 +27,7 @@ from ._from_file import endpoints_from_file, targets_from_file
 from ._gateway import gateway
 from ._mounting import hooks_app, under
 from ._outbox import Outbox, TargetStatus
+from ._pipeline import Pipeline
 from ._receiver import Answer, Receiver
 from ._target import ForwardTarget
 from ._tokens import Scope, Token, Tokens
@@ -39,6 +40,7 @@ __all__ = [
     "ForwardTarget",
     "Inbox",
     "Outbox",
+    "Pipeline",
     "Receiver",
     "Scope",
     "TargetStatus",

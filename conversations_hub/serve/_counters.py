@@ -30,7 +30,7 @@ class Family:
         self._values[key] = self._values.get(key, 0.0) + value
 
     def set(self, value: float, **labels: str) -> None:
-        """Set a gauge."""
+        """Set a gauge, or a counter of what is counted elsewhere."""
         self._values[tuple(labels.items())] = value
 
     def clear(self) -> None:

@@ -23,6 +23,7 @@ from ..schema import (
 )
 from ..stores import AccountStatus, Hit
 from ..stores._untrusted import Instant
+from ..sync import DeadEvent
 
 __all__ = [
     "AccountList",
@@ -32,6 +33,7 @@ __all__ = [
     "Gaps",
     "GroupFigures",
     "Hits",
+    "InboxState",
     "Listed",
     "Measurement",
     "Measurements",
@@ -297,6 +299,27 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     """How the gateway is."""
 
     status: str
+    warnings: list[str] = []
+    """What to look at, although it answers."""
+
+
+class InboxState(msgspec.Struct, frozen=True, kw_only=True):
+    """What webhooks brought, as far as it is not in the store yet, and what was given up. Numbers count events."""
+
+    new: int
+    """Not yet in the store."""
+    done: int
+    """In the store; they are forgotten after a week."""
+    dead: int
+    """Given up, or unreadable."""
+    oldest: Instant | None
+    """When the oldest of the new ones came, UTC; null: there is none."""
+    reasons: dict[str, int]
+    """Why the dead ones are dead."""
+    events: tuple[DeadEvent, ...]
+    """The dead ones, what came last first, without what was sent."""
+    cursor: str | None
+    """Continues after these; null: these are the last."""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):

@@ -64,6 +64,7 @@ async def forward(
     follow: bool = False,
     from_start: bool = False,
     redact: Redact | Sequence[Redact] = (),
+    reports: dict[str, ForwardReport] | None = None,
     clock: Clock | None = None,
 ) -> dict[str, ForwardReport]:
     """Send every change of a store to every target, and return what became of it, by the target's name.
@@ -83,6 +84,7 @@ async def forward(
         follow: Go on for ever. Otherwise it ends when nothing is due.
         from_start: Tell a new target of all conversations that are in the store; otherwise of changes from now on.
         redact: What takes personal data out of each conversation.
+        reports: What is returned; it is updated meanwhile.
         clock: Time; tests pass their own.
 
     Raises:
@@ -94,6 +96,7 @@ async def forward(
         raise ConfigurationError(f"two targets are named {twice[0]}: give each a name of its own")
     async with AsyncExitStack() as held:
         source = Source(await held.enter_async_context(asking(store)), as_sequence(redact))
+        reports = {} if reports is None else reports
         senders = [
             _Sender(
                 target,
@@ -101,12 +104,13 @@ async def forward(
                 source,
                 outbox,
                 clock or Clock(),
+                report=reports.setdefault(target.name, ForwardReport()),
                 from_start=from_start,
             )
             for target in targets
         ]
         await run_all([sender.run(follow=follow) for sender in senders], len(senders))
-    return {sender.target.name: sender.report for sender in senders}
+    return reports
 
 
 def _session(target: ForwardTarget) -> aiohttp.ClientSession:
@@ -129,10 +133,11 @@ class _Sender:
         outbox: Outbox,
         clock: Clock,
         *,
+        report: ForwardReport,
         from_start: bool,
     ) -> None:
         self.target = target
-        self.report = ForwardReport()
+        self.report = report
         self._session = session
         self._source = source
         self._outbox = outbox

@@ -17,6 +17,7 @@ from ..stores import ReadableStore, open_store
 from ._guard import LOOPBACK
 from ._middleware import GUARDED, guard, headed
 from ._page import add_page
+from ._pipeline import Pipeline
 from ._pool import Pool
 from ._routes import ROUTES
 from ._service import SERVICE, Service
@@ -36,6 +37,7 @@ def gateway(
     hosts: Iterable[str] = (),
     redact: Redact | Sequence[Redact] = (),
     recordings: str | Path | None = None,
+    pipeline: Pipeline | None = None,
     behind_proxy: bool = False,
     session_tokens: bool = False,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -52,6 +54,7 @@ def gateway(
         hosts: the names by which it may be reached besides `localhost`; others are refused.
         redact: what to remove from every answer; then no recordings are served.
         recordings: the folder that `sync --recordings` filled.
+        pipeline: the webhooks that come in and the changes that go out beside it, to be shown and counted.
         behind_proxy: whether a proxy in front of it sets X-Forwarded-For.
         session_tokens: whether a browser keeps the token no longer than its tab, as on a shared machine.
         now: returns the present as an aware instant, for tests.
@@ -69,6 +72,7 @@ def gateway(
         hosts=LOOPBACK.union(name.lower() for name in hosts),
         shown=Shown(as_sequence(redact)),
         recordings=None if recordings is None else Path(recordings),
+        pipeline=pipeline or Pipeline(),
         behind_proxy=behind_proxy,
         now=now,
     )

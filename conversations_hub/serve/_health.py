@@ -21,13 +21,13 @@ async def healthy(_request: web.Request) -> web.StreamResponse:
 
 
 async def ready(request: web.Request) -> web.StreamResponse:
-    """Answer whether the store can be read."""
+    """Answer whether the store can be read and webhooks can be kept; what else is wrong is said."""
     service = request.config_dict[SERVICE]
     if service.stopping.is_set():
         raise Refusal(503, "stopping", retry_after=5.0)
     if service.has_store:
         await service.pool.ask(lambda reader: reader.revision())
-    return _answers.json(encoded(State(status="ready")))
+    return _answers.json(encoded(State(status="ready", warnings=await service.pipeline.warnings(service.now()))))
 
 
 async def metrics(request: web.Request) -> web.StreamResponse:
@@ -39,6 +39,7 @@ async def metrics(request: web.Request) -> web.StreamResponse:
         except (HubError, Refusal):  # `/readyz` says so
             service.counters.conversations.clear()
             service.counters.age.clear()
+    await service.pipeline.count(service.counters, service.now())
     return _answers.content(service.counters.text().encode(), MEDIA_TYPE)
 
 

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from ..metrics._groups import KEYS
 from ..schema import Channel, Conversation, Direction, EndReason, Role, Status, TranscriptState
-from . import _changes, _conversations, _health, _measures, _numbers, _openapi, _recordings, _search
+from . import _changes, _conversations, _health, _inbox, _measures, _numbers, _openapi, _recordings, _search
 from ._answers import JSON
 from ._counters import MEDIA_TYPE
 from ._documents import (
@@ -20,6 +20,7 @@ from ._documents import (
     ConversationPage,
     Facets,
     Hits,
+    InboxState,
     Measurements,
     MissingList,
     ProviderList,
@@ -198,6 +199,14 @@ ROUTES: Final = (
         returns={JSON: MissingList},
     ),
     Route(
+        path="/v1/inbox",
+        answer=_inbox.inbox,
+        summary="How many events of webhooks are not in the store yet, and which were given up",
+        scope="read",
+        query=(_number("limit", "Events of a page.", 1, _inbox.MOST, 50), _CURSOR),
+        returns={JSON: InboxState},
+    ),
+    Route(
         path="/v1/changes",
         answer=_changes.changes,
         summary="What was written or erased after a cursor, each conversation once, in the order of commits; the last "
@@ -233,7 +242,7 @@ ROUTES: Final = (
     Route(
         path="/readyz",
         answer=_health.ready,
-        summary="Whether the store can be read",
+        summary="Whether the store can be read and webhooks can be kept, and what to look at",
         scope=None,
         returns={JSON: State},
     ),

@@ -18,6 +18,7 @@ from ..hub import Hub
 from ..stores import StoreReader
 from ._counters import Counters
 from ._limits import AtOnce, Rates, Strangers
+from ._pipeline import Pipeline
 from ._pool import Pool
 from ._refusal import Refusal
 from ._shown import Shown
@@ -50,6 +51,7 @@ class Service:
         hosts: frozenset[str],
         shown: Shown,
         recordings: Path | None,
+        pipeline: Pipeline,
         behind_proxy: bool,
         now: Callable[[], datetime],
         monotonic: Callable[[], float] = time.monotonic,
@@ -60,6 +62,7 @@ class Service:
         self.hosts = hosts
         self.shown = shown
         self.recordings = recordings
+        self.pipeline = pipeline
         self.behind_proxy = behind_proxy
         self.now = now
         self.monotonic = monotonic

@@ -8,7 +8,8 @@ from ._delivery import Delivery
 from ._drain import count_webhooks, drain
 from ._drain_report import AccountDrainReport, DrainReport
 from ._inbox import Inbox
-from ._inbox_file import DeliveryState, Due, InboxStatus, KeptEvent
+from ._inbox_file import DeliveryState, Due, KeptEvent
+from ._inbox_listing import DeadEvent, DeadPage, InboxStatus
 from ._ingest import ingest
 from ._plan import AccountPlan, Failure, Sample, plan
 from ._recordings import RecordingsReport, download_recordings
@@ -20,6 +21,8 @@ __all__ = [
     "AccountDrainReport",
     "AccountPlan",
     "AccountSyncReport",
+    "DeadEvent",
+    "DeadPage",
     "Delivery",
     "DeliveryState",
     "DrainReport",

@@ -16,7 +16,8 @@ from ..errors import ConfigurationError, HubError, StoreError
 from ..stores._thread import Thread, retrieve_error
 from ..stores.sqlite._connection import using
 from ._delivery import Delivery
-from ._inbox_file import DeliveryState, Due, Entry, InboxFile, InboxStatus, KeptEvent, entries_of
+from ._inbox_file import DeliveryState, Due, Entry, InboxFile, KeptEvent, entries_of
+from ._inbox_listing import DeadPage, InboxStatus
 
 __all__ = ["Inbox"]
 
@@ -122,6 +123,19 @@ class Inbox:
     async def status(self) -> InboxStatus:
         """Return how much is new, done and dead."""
         return await self._do(self._open().status)
+
+    async def dead(self, *, limit: int = 50, cursor: str | None = None) -> DeadPage:
+        """Return a page of the events that are dead, what came last first; `cursor` is that of a page before.
+
+        Raises:
+            InvalidRefError: the cursor is damaged.
+        """
+        return await self._do(partial(self._open().dead, limit, cursor))
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the disk failed, so that nothing is kept until the inbox is opened again."""
+        return self._file is not None and self._file.is_lost
 
     async def replay(
         self, *, endpoint: str | None = None, since: datetime | None = None, state: DeliveryState | None = None

@@ -23,8 +23,9 @@ from ..events import Event, EventKind
 from ..stores._untrusted import decompress, instant_of
 from ..stores.sqlite._tables import instant_text
 from ._delivery import Delivery
+from ._inbox_listing import DeadPage, InboxStatus, dead, status
 
-__all__ = ["DeliveryState", "Due", "InboxFile", "InboxStatus", "KeptEvent", "entries_of"]
+__all__ = ["DeliveryState", "Due", "InboxFile", "KeptEvent", "entries_of"]
 
 _LAYOUT: Final = Layout(
     what="an inbox",
@@ -104,20 +105,6 @@ class KeptEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _KEPT: Final = KeptEvent.__struct_fields__
-
-
-class InboxStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What is in an inbox. Numbers count events."""
-
-    new: int
-    """Not yet in the store."""
-    done: int
-    dead: int
-    """Given up, or unreadable."""
-    oldest: datetime | None
-    """When the oldest of the new ones came, UTC."""
-    reasons: dict[str, int]
-    """Why the dead ones are dead."""
 
 
 Entry = tuple[Any, ...]
@@ -294,16 +281,12 @@ class InboxFile:
         return {f"{provider}/{account}": instant_of(at) for provider, account, at in rows}
 
     def status(self) -> InboxStatus:
-        """Return what is there."""
-        execute = self._connection.execute
-        counts = dict(execute("SELECT state, count(*) FROM deliveries GROUP BY state").fetchall())
-        (oldest,) = execute("SELECT min(received_at) FROM deliveries WHERE state = 'new'").fetchone()
-        reasons = execute("SELECT error, count(*) FROM deliveries WHERE state = 'dead' GROUP BY error").fetchall()
-        return InboxStatus(
-            **{state: counts.get(state, 0) for state in ("new", "done", "dead")},
-            oldest=None if oldest is None else instant_of(oldest),
-            reasons=dict(reasons),
-        )
+        """Return how much there is."""
+        return status(self._connection)
+
+    def dead(self, limit: int, cursor: str | None) -> DeadPage:
+        """Return a page of what is dead."""
+        return dead(self._connection, limit, cursor)
 
 
 def _kept(row: Sequence[Any]) -> KeptEvent:

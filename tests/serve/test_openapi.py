@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from conversations_hub.serve import gateway
+from conversations_hub.serve import Inbox, Pipeline, Receiver, gateway
 from conversations_hub.serve._limits import Rates, Strangers
 from conversations_hub.serve._openapi import document
 from conversations_hub.serve._routes import ROUTES
@@ -74,7 +74,10 @@ async def test_answers_to_anything_are_as_described(tmp_path: Path) -> None:
     """Send what schemathesis makes up, right and wrong, and let it compare the answers with the document."""
     schemathesis: Any = pytest.importorskip("schemathesis", reason=_WHERE)
     await kept_in(tmp_path / "c.db", *(said("Hello there.", id=f"c{number}") for number in range(20)), FULL)
-    async with asking(tmp_path / "c.db", recordings=tmp_path) as ask:
+    async with (
+        Inbox(tmp_path / "inbox") as inbox,
+        asking(tmp_path / "c.db", recordings=tmp_path, pipeline=Pipeline(inbox=inbox)) as ask,
+    ):
         service = next(value for value in ask.server.app.values() if hasattr(value, "rates"))
         service.rates, service.strangers = Rates(per_second=1e9, burst=1e9), Strangers(most=10**6)
         tried = await asyncio.to_thread(_tried, schemathesis, str(ask.server.make_url("")))
@@ -104,7 +107,10 @@ def _tried(schemathesis: Any, url: str) -> set[str]:
 async def test_counters_are_read_by_prometheus(tmp_path: Path) -> None:
     parser: Any = pytest.importorskip("prometheus_client.parser", reason=_WHERE)
     await kept_in(tmp_path / "c.db", FULL)
-    async with asking(tmp_path / "c.db") as ask:
+    async with (
+        Inbox(tmp_path / "inbox") as inbox,
+        asking(tmp_path / "c.db", pipeline=Pipeline(receiver=Receiver({}, inbox.keep), inbox=inbox)) as ask,
+    ):
         await ask(f"/v1/conversations/{FULL.ref}")
         await ask("/v1/nothing")
         families = {
@@ -117,3 +123,4 @@ async def test_counters_are_read_by_prometheus(tmp_path: Path) -> None:
         ("other", "404", 1.0),
     }
     assert families["conversations_hub_http_seconds"].type == "histogram"
+    assert [sample.value for sample in families["conversations_hub_inbox_pending"].samples] == [0.0]

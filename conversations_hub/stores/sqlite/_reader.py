@@ -18,7 +18,7 @@ from typing import Any, Final, Literal, Self, TypeVar
 import msgspec
 
 from ..._instants import check_span
-from ..._refs import Ref
+from ..._refs import Ref, ref_of
 from ...errors import InvalidRefError, NotFoundError
 from ...metrics import Summary
 from ...metrics import merge as added
@@ -517,14 +517,14 @@ def _aged(row: Sequence[Any]) -> Sequence[Any]:
 def _recording(row: Sequence[Any]) -> tuple[Recording, int, datetime | None]:
     provider, account, id, made_at, position, *columns = row
     at = instant_of(made_at) if made_at else None
-    return recording_of(_ref(provider, account, id), columns), msgspec.convert(position, int), at
+    return recording_of(ref_of(provider, account, id), columns), msgspec.convert(position, int), at
 
 
 def _hit(query: Query, row: Sequence[Any], marks: tuple[str, str] = ("[", "]")) -> Hit:
     provider, account, id, created_at, title, position, role, start, text = row
     return msgspec.convert(
         {
-            "ref": _ref(provider, account, id),
+            "ref": ref_of(provider, account, id),
             "created_at": created_at or None,
             "title": title,
             "position": position,
@@ -540,7 +540,3 @@ def _paged_hit(query: Query, marks: tuple[str, str], alter: Callable[[str], str]
     *columns, text = row
     text = msgspec.convert(text, str).translate(dict.fromkeys(map(ord, "".join(marks)), " "))
     return _hit(query, (*columns, text if alter is None else alter(text)), marks)
-
-
-def _ref(provider: str, account: str, id: str) -> str:
-    return f"{provider}:{id}" if account == "default" else f"{provider}/{account}:{id}"
