@@ -12,14 +12,14 @@ from aiohttp import web
 
 from .. import formats
 from .._refs import Ref
-from ..errors import FormatError, InvalidRefError
+from ..errors import FormatError
 from ..hub import Hub
 from ..schema import Conversation
 from ..stores import Filters, Row, StoreReader
 from . import _answers
 from ._documents import ConversationPage, Listed, Turns
 from ._media import FORMATS, Choice, chosen
-from ._query import FILTERS, Arguments, wrong
+from ._query import FILTERS, Arguments, searching, wrong
 from ._refusal import Refusal
 from ._service import SERVICE, TOKEN, encoded
 from ._shown import Show
@@ -34,22 +34,23 @@ _LIVE: Final = 20.0  # seconds that a provider has
 
 async def conversations(request: web.Request) -> web.StreamResponse:
     """Answer with a page, newest first."""
-    service = request.config_dict[SERVICE]
-    show = service.shown.to(request[TOKEN].scopes)
-    asked = Arguments(request.query, (*FILTERS, "limit", "cursor"))
-    wanted, limit, cursor = asked.filters(), asked.number("limit", 50, 1, MOST), asked.one("cursor")
+    service, token = request.config_dict[SERVICE], request[TOKEN]
+    show = service.shown.to(token.scopes)
+    asked = Arguments(request.query, (*FILTERS, "q", "limit", "cursor"))
+    wanted, limit, cursor = asked.filters(words=asked.words()), asked.number("limit", 50, 1, MOST), asked.one("cursor")
     if not service.has_store and service.hub is not None:
         return _answers.json(await _live_page(service.hub, wanted, limit, cursor, show))
 
     def work(reader: StoreReader) -> bytes:
-        try:
+        with searching():
             page = reader.page(wanted, limit=limit, cursor=cursor)
-        except InvalidRefError:
-            raise wrong("cursor", "that of a page, exactly as it is") from None
         rows = [_listed(row, show) for row in page.rows]
         return encoded(ConversationPage(conversations=rows, cursor=page.cursor))
 
-    return _answers.json(await service.pool.ask(work))
+    if wanted.words is None:
+        return _answers.json(await service.pool.ask(work))
+    with service.searches.one_more(token.name):
+        return _answers.json(await service.pool.ask(work, takes_long=True))
 
 
 def _listed(row: Row, show: Show) -> Listed:
@@ -60,7 +61,7 @@ async def _live_page(hub: Hub, wanted: Filters, limit: int, cursor: str | None, 
     """Return a page of one account's own list."""
     given = {name: values for name, values in wanted.fields.items() if name not in {"status", "agent"}}
     accounts = hub.accounts(*map(str, wanted.targets))
-    if len(accounts) != 1 or given or wanted.has_issues is not None:
+    if len(accounts) != 1 or given or wanted.has_issues is not None or wanted.words is not None:
         raise Refusal(
             501,
             "unsupported",
@@ -97,7 +98,8 @@ def _length(one: Conversation) -> int | None:
 async def stream(request: web.Request) -> web.StreamResponse:
     """Stream whole conversations, newest first."""
     service, token = request.config_dict[SERVICE], request[TOKEN]
-    wanted = Arguments(request.query, FILTERS).filters()
+    asked = Arguments(request.query, (*FILTERS, "q"))
+    wanted = asked.filters(words=asked.words())
     sent = Lines(request, service.stopping)
     if request.method == "HEAD":
         return await sent.begin()
@@ -109,8 +111,8 @@ async def stream(request: web.Request) -> web.StreamResponse:
             def piece(reader: StoreReader) -> list[bytes]:
                 if not found:
                     found.append(reader.walk(wanted))
-                some = islice(found[0], _PIECE)
-                return [_document(show(one)) for one in some]
+                with searching():
+                    return [_document(show(one)) for one in islice(found[0], _PIECE)]
 
             while some := await lease.do(piece):
                 await sent.write(some)

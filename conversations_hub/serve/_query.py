@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final, Literal
 
 from multidict import MultiMapping
 
-from ..errors import InvalidRefError
+from ..errors import InvalidRefError, UnsupportedError
 from ..schema import Role
 from ..stores._filters import FIELDS, Filters
 from ._refusal import Refusal
 
-__all__ = ["FILTERS", "LONGEST", "Arguments", "wrong"]
+__all__ = ["FILTERS", "LONGEST", "Arguments", "searching", "wrong"]
 
 _FIELD_OF: Final[Mapping[str, str]] = {
     "provider": "provider",
@@ -36,6 +37,21 @@ LONGEST: Final = 2000  # characters of an argument
 def wrong(name: str, expected: str) -> Refusal:
     """Return the refusal of an argument."""
     return Refusal(400, "invalid_argument", f"{name} must be {expected}")
+
+
+@contextmanager
+def searching() -> Generator[None]:
+    """Turn what a store says about words and cursors into a refusal."""
+    try:
+        yield
+    except UnsupportedError:
+        raise Refusal(501, "unsupported", "this kind of store has no search index: sync into a SQLite store") from None
+    except InvalidRefError:
+        raise Refusal(
+            400,
+            "invalid_argument",
+            "cursor is not that of a page; or q has too many words, or fewer than three letters before a star",
+        ) from None
 
 
 class Arguments:
@@ -89,13 +105,20 @@ class Arguments:
             raise wrong(name, "an instant such as 2026-11-20 or 2026-11-20T09:30Z") from None
         return found if found.tzinfo else found.replace(tzinfo=UTC)
 
-    def filters(self, *, role: Role | None = None) -> Filters:
+    def words(self) -> str | None:
+        """Return the words to search for."""
+        found = self.one("q")
+        if found == "":
+            raise wrong("q", "the words to find")
+        return found
+
+    def filters(self, *, role: Role | None = None, words: str | None = None) -> Filters:
         """Return the filters; several values of one name: any of them."""
         fields = {field: self.many(name) for name, field in _FIELD_OF.items() if self.many(name)}
         for name, field in _FIELD_OF.items():
-            words = FIELDS[field]
-            if words is not None and not set(fields.get(field, ())).issubset(words):
-                raise wrong(name, f"one of {', '.join(words)}")
+            known = FIELDS[field]
+            if known is not None and not set(fields.get(field, ())).issubset(known):
+                raise wrong(name, f"one of {', '.join(known)}")
         issues: Literal["", "true", "false"] = self.word("issues", ("true", "false"), "")  # type: ignore[assignment]
         since, until = self.instant("since"), self.instant("until")
         try:
@@ -106,6 +129,7 @@ class Arguments:
                 role=role,
                 fields=fields,
                 has_issues={"": None, "true": True, "false": False}[issues],
+                words=words,
             )
         except InvalidRefError:
             if since is not None and until is not None and since > until:

@@ -96,6 +96,8 @@ _FILTERS: Final = (
     _text("since", f"From this instant on, {_INSTANT}."),
     _text("until", f"Before this instant, {_INSTANT}."),
 )
+_WORDS: Final = "The words; quotes keep words together, OR, NOT and a star work."
+_SAID: Final = _text("q", f"What one of its turns contains. {_WORDS}")
 _CURSOR: Final = _text("cursor", "That of the answer to continue after.")
 
 ROUTES: Final = (
@@ -104,7 +106,7 @@ ROUTES: Final = (
         answer=_conversations.conversations,
         summary="A page of conversations, newest first, without their transcripts",
         scope="read",
-        query=(*_FILTERS, _number("limit", "Rows of a page.", 1, _conversations.MOST, 50), _CURSOR),
+        query=(*_FILTERS, _SAID, _number("limit", "Rows of a page.", 1, _conversations.MOST, 50), _CURSOR),
         returns={JSON: ConversationPage},
     ),
     Route(
@@ -112,7 +114,7 @@ ROUTES: Final = (
         answer=_conversations.stream,
         summary='Whole conversations, newest first, one on each line; the last line is {"end": true, "count": N}',
         scope="read",
-        query=_FILTERS,
+        query=(*_FILTERS, _SAID),
         returns={_JSONL: Conversation},
     ),
     Route(
@@ -166,7 +168,7 @@ ROUTES: Final = (
         summary="Turns that contain all the words",
         scope="read",
         query=(
-            _text("q", "The words; quotes keep words together, OR, NOT and a star work.", is_required=True),
+            _text("q", _WORDS, is_required=True),
             _word("role", "The role of the speaker.", Role),
             _word("order", "What was stored last comes first, or the best of the newest 2,000.", ("newest", "best")),
             *_FILTERS,

@@ -7,13 +7,11 @@ from functools import partial
 import msgspec
 from aiohttp import web
 
-from ..errors import InvalidRefError, UnsupportedError
 from ..schema import Role
 from ..stores import Hit, StoreReader
 from . import _answers
 from ._documents import Hits
-from ._query import FILTERS, Arguments, wrong
-from ._refusal import Refusal
+from ._query import FILTERS, Arguments, searching, wrong
 from ._service import SERVICE, TOKEN, encoded
 from ._shown import Shown
 
@@ -26,8 +24,8 @@ async def search(request: web.Request) -> web.StreamResponse:
     """Answer with the turns that contain all the words."""
     service, token = request.config_dict[SERVICE], request[TOKEN]
     asked = Arguments(request.query, (*FILTERS, "q", "role", "order", "limit", "cursor"))
-    words, role = asked.one("q"), asked.word("role", tuple(Role), "")
-    if not words:
+    words, role = asked.words(), asked.word("role", tuple(Role), "")
+    if words is None:
         raise wrong("q", "the words to find")
     find = partial(
         _found,
@@ -43,16 +41,8 @@ async def search(request: web.Request) -> web.StreamResponse:
 
 
 def _found(shown: Shown, words: str, *, reader: StoreReader, **given: object) -> bytes:
-    try:
+    with searching():
         page = reader.find(words, marks=_MARKS, alter=shown.text if shown.is_redacted else None, **given)  # type: ignore[arg-type]
-    except UnsupportedError:
-        raise Refusal(501, "unsupported", "this kind of store has no search index: sync into a SQLite store") from None
-    except InvalidRefError:
-        raise Refusal(
-            400,
-            "invalid_argument",
-            "q has too many words, or fewer than three letters before a star; or cursor is not that of a page",
-        ) from None
     return encoded(Hits(hits=tuple(_hit(shown, hit) for hit in page.hits), cursor=page.cursor))
 
 

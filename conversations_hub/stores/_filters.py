@@ -57,6 +57,8 @@ class Filters(NamedTuple):
     channel, direction and tag."""
     has_issues: bool | None = None
     """Whether something of it could not be read."""
+    words: str | None = None
+    """Those of a search, of which one turn contains all."""
 
     @classmethod
     def of(
@@ -70,6 +72,7 @@ class Filters(NamedTuple):
         role: Role | str | None = None,
         fields: Mapping[str, Iterable[str]] = _NO_FIELDS,
         has_issues: bool | None = None,
+        words: str | None = None,
     ) -> Self:
         """Parse a caller's filters.
 
@@ -87,6 +90,7 @@ class Filters(NamedTuple):
             _one_of(Role, "role", role),
             {name: _values_of(name, values) for name, values in fields.items()},
             has_issues,
+            words,
         )
 
     def without(self, field: str) -> Self:

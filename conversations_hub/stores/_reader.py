@@ -116,7 +116,8 @@ class StoreReader(Protocol):
         comes twice.
 
         Raises:
-            InvalidRefError: the cursor is damaged or of another kind of store.
+            InvalidRefError: the cursor is damaged or of another kind of store; or see `find` for the words.
+            UnsupportedError: there are words, and this kind of store has no search index.
         """
         ...
 

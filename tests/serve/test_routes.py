@@ -97,6 +97,9 @@ CHOICES: list[tuple[str, set[int]]] = [
     ("status=failed&status=ended&provider=acme", {1, 2, 3, 4, 5, 6, 7}),
     ("until=2026-11-20", set()),
     ("transcript=pending", set()),
+    ("q=refund+-nothing", {1, 2, 3, 4, 5, 6, 7}),
+    ("q=call+ref*&account=acme/eu", set()),
+    ("q=%22call+me%22&account=acme/eu", {3, 6}),
 ]
 
 
@@ -312,7 +315,8 @@ async def test_json_lines_are_shown_and_what_they_cannot_is_said(tmp_path: Path)
         assert len((await ask("/v1/conversations")).json()["conversations"]) == 3
         assert (await ask("/v1/facets?field=provider")).json()["facets"] == {"provider": {"acme": 3}}
         assert (await ask("/v1/conversations.jsonl")).lines()[-1] == {"end": True, "count": 3}
-        for asked in ("/v1/search?q=refund", "/v1/changes"):
+        asking_words = ("/v1/search?q=refund", "/v1/conversations?q=refund", "/v1/conversations.jsonl?q=refund")
+        for asked in (*asking_words, "/v1/changes"):
             told = await ask(asked)
             assert (told.status, told.kind) == (501, "unsupported")
             assert "SQLite" in told.json()["detail"]
@@ -332,7 +336,10 @@ async def test_a_hub_alone_lists_and_gets(tmp_path: Path) -> None:
         assert (await ask("/v1/conversations/tavus:c1")).json()["ref"] == "tavus:c1"
         assert (await ask("/v1/accounts")).json()["accounts"][0]["where"] == "tavus/default"
         assert (await ask("/readyz")).status == 200
-        for asked in ("/v1/search?q=x", "/v1/facets", "/v1/stats", "/v1/missing", "/v1/conversations?tag=x"):
+        for asked in (
+            *("/v1/search?q=x", "/v1/facets", "/v1/stats", "/v1/missing", "/v1/conversations?tag=x"),
+            "/v1/conversations?account=tavus/default&q=x",
+        ):
             told = await ask(asked)
             assert (told.status, told.kind) == (501, "unsupported"), asked
         assert (await ask("/v1/conversations?account=vapi/default")).status == 404
@@ -372,6 +379,7 @@ WRONG = [
     *("/v1/conversations?since=secret", "/v1/conversations?status=secret", "/v1/conversations?issues=secret"),
     *("/v1/conversations?account=secret%2F%2F", "/v1/conversations?agent=%00secret", "/v1/search?q="),
     *("/v1/conversations?since=2026-11-20&until=2026-11-19", f"/v1/search?q={'secret+' * 300}", "/v1/search"),
+    *("/v1/conversations?q=", "/v1/conversations?q=se*", f"/v1/conversations.jsonl?q={'secret+' * 300}"),
     *("/v1/facets?field=secret", "/v1/stats?by=secret", "/v1/changes?wait=100", "/v1/changes?cursor=secret"),
     *("/v1/conversations/secret", "/v1/conversations/a:..%2fsecret", "/v1/conversations/acme:c1?source=secret"),
     f"/v1/conversations?{'&'.join(f'agent=secret{number}' for number in range(101))}",

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -196,6 +197,55 @@ async def test_what_is_found_comes_in_pages(tmp_path: Path, monkeypatch: pytest.
         assert not reader.find("-number").hits
 
 
+SAID = (
+    "I am number",
+    "number 7",
+    "number -7",
+    "num* OR nothing",
+    '"of many" NOT 3',
+    "-number",
+    "nothing",
+    "i",
+    "twice",
+)
+
+
+@pytest.mark.parametrize("is_indexed", [True, False])
+@pytest.mark.parametrize("many", [1, 5, 20_000])
+async def test_a_list_of_what_contains_words_is_what_a_search_finds(
+    many: int,
+    is_indexed: bool,  # noqa: FBT001
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    twice = tuple(TranscriptTurn(index=at, role=Role.ASSISTANT, text=f"I said it twice, {at}.") for at in range(2))
+    await kept_in(tmp_path / "c.db", *MANY, one(95, transcript=twice), one(96, transcript=None))
+    monkeypatch.setattr("conversations_hub.stores.sqlite._finding._MANY", many)
+    if not is_indexed:
+        monkeypatch.setattr("conversations_hub.stores.sqlite._reader.has_index", not_indexed)
+    filters: list[tuple[list[str], dict[str, Any]]] = [
+        ([], {}),
+        (["tavus/eu", "vapi"], {"since": NOON + timedelta(hours=3), "has_issues": False}),
+        ([], {"role": "assistant"}),
+    ]
+    with SQLiteReader(tmp_path / "c.db") as reader:
+        for targets, more in filters:
+            for words in SAID:
+                found = {hit.ref for hit in reader.find(words, Filters.of(targets, **more), limit=1000).hits}
+                wanted = Filters.of(targets, words=words, **more)
+                pages = [*paged(reader, wanted, 3)]
+                listed = [ref for page in pages for ref in page]
+                assert set(listed) == found, words
+                assert len(listed) == len(found)
+                assert all(len(page) == 3 for page in pages[:-1])
+                assert [each.ref for each in reader.walk(wanted)] == listed
+                assert reader.counts("account", wanted).keys() == {
+                    f"{each.provider}/{each.account}" for each in reader.walk(wanted)
+                }
+        with pytest.raises(InvalidRefError, match="3 letters"):
+            reader.page(Filters.of(words="nu*"))
+
+
 async def test_a_mark_in_a_text_is_no_mark(tmp_path: Path) -> None:
     turn = TranscriptTurn(index=0, role=Role.USER, text="\x02a refund\x03 and <b>more</b>")
     await kept_in(tmp_path / "c.db", one(1, transcript=(turn,)))
@@ -216,8 +266,16 @@ async def test_a_star_needs_three_letters(tmp_path: Path) -> None:
 async def test_json_lines_say_what_they_cannot(tmp_path: Path) -> None:
     store = open_store(f"jsonl:{tmp_path / 'c.jsonl'}")
     await put(store, one(1))
-    with store.reader() as reader, pytest.raises(UnsupportedError, match="search a SQLite store"):
-        reader.find("number")
+    with store.reader() as reader:
+        said = Filters.of(words="number")
+        for ask in (
+            lambda: reader.find("number"),
+            lambda: reader.page(said),
+            lambda: reader.counts("status", said),
+            lambda: next(reader.walk(said)),
+        ):
+            with pytest.raises(UnsupportedError, match="search a SQLite store"):
+                ask()
 
 
 @each_kind

@@ -119,6 +119,8 @@ class JSONLReader:
 
     def _rows(self, lines: BufferedIOBase, wanted: Filters) -> Iterator[tuple[int, _Row]]:
         """Yield the wanted rows, each with the offset of its line; `interrupt` ends it."""
+        if wanted.words is not None:
+            raise self._unindexed()
         self._is_interrupted = False
         while True:
             offset = lines.tell()

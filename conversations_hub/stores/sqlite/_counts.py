@@ -7,8 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from .._filters import Filters
-from ._conditions import COLUMNS, all_of, matching, narrowed
+from ._conditions import COLUMNS, Condition
 
 __all__ = ["counts"]
 
@@ -16,10 +15,10 @@ _EXPRESSIONS: Final[Mapping[str, str]] = {**COLUMNS, "account": "provider || '/'
 
 
 def counts(
-    ask: Callable[[str, Sequence[Any]], Iterator[Sequence[Any]]], by: str, wanted: Filters, most: int
+    ask: Callable[[str, Sequence[Any]], Iterator[Sequence[Any]]], by: str, chosen: Condition, most: int
 ) -> dict[str, int]:
-    """Count conversations by a field, the most frequent values first."""
-    where, values = all_of(narrowed(wanted), matching(wanted))
+    """Count the conversations that meet a condition by a field, the most frequent values first."""
+    where, values = chosen
     source, value = f"conversations WHERE {where or '1'}", _EXPRESSIONS.get(by, by)
     if by == "tag":
         source, value = f"(SELECT tags FROM {source}) AS chosen, json_each(chosen.tags)", "json_each.value"

@@ -7,32 +7,38 @@ from typing import Any, Final, Literal, NamedTuple
 
 from ..._packing import pack
 from ...errors import InvalidRefError
-from .._filters import Filters
 from .._pages import read_key
 from .._reader import Hit, HitPage
-from ._conditions import Condition, all_of, equal, matching, narrowed
+from ._conditions import Condition, all_of
 from ._query import Query
 
-__all__ = ["Order", "Source", "check_stars", "find"]
+__all__ = ["Order", "Source", "check_stars", "containing", "find"]
 
 Order = Literal["newest", "best"]
 
 Ask = Callable[[str, Sequence[Any]], Iterator[Sequence[Any]]]
 
 _RANKED: Final = 2000  # matches that are ranked: to rank all of a common word takes long
+_MANY: Final = 20_000  # matches
 _LEAST_BEFORE_STAR: Final = 3  # letters: fewer may begin a thousand words
 
 
 class Source(NamedTuple):
     """Where the turns of a store are searched."""
 
-    tables: str
+    turns: str
+    """The tables of turns and their words."""
     match: str
     """The condition that a turn matches."""
     key: str
     """The column that sorts turns in the order in which they were stored."""
     rank: str | None
     """What sorts them best first; None: nothing does."""
+
+    @property
+    def tables(self) -> str:
+        """The tables of turns, their words and their conversations."""
+        return f"{self.turns} JOIN conversations ON conversations.key = turns.conversation"
 
 
 def check_stars(query: Query) -> None:
@@ -42,20 +48,36 @@ def check_stars(query: Query) -> None:
             raise InvalidRefError(f"a star needs at least {_LEAST_BEFORE_STAR} letters before it")
 
 
+def containing(ask: Ask, source: Source, said: Condition) -> Condition:
+    """Return the condition that one turn of a conversation meets a condition.
+
+    If few turns do, all of them are looked up; if many do, conversation by conversation, until a page is full.
+    """
+    where, values = said
+    matches = f"SELECT 1{source.turns} WHERE {where} LIMIT {_MANY}"
+    [[many]] = ask(f"SELECT count(*) FROM ({matches})", values)
+    if many < _MANY:
+        return f"conversations.key IN (SELECT turns.conversation{source.turns} WHERE {where})", values
+    return f"EXISTS (SELECT 1{source.turns} WHERE turns.conversation = conversations.key AND {where})", values
+
+
 def find(
     ask: Ask,
     source: Source,
     query: tuple[str, Condition],
-    wanted: Filters,
+    chosen: Condition,
     *,
     order: Order,
     limit: int,
     cursor: str | None,
     hit: Callable[[Sequence[Any]], Hit],
 ) -> HitPage:
-    """Return a page of turns; `query` has the columns of a hit, and the condition that a turn matches."""
+    """Return a page of turns; `query` has the columns of a hit, and the condition that a turn matches.
+
+    `chosen` is the condition for the turn's role, and for its conversation.
+    """
     columns, said = query
-    asked = all_of(said, narrowed(wanted), matching(wanted), equal(role=wanted.role))
+    asked = all_of(said, chosen)
     if order == "best" and source.rank is not None:
         return HitPage(hits=tuple(map(hit, _best(ask, source, columns, asked, limit))), cursor=None)
     if cursor is not None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from .._filters import Filters
 from .._pages import Place, Row, StorePage, read_place
-from ._conditions import Condition, all_of, before, is_of, matching
+from ._conditions import Condition, all_of, before, is_of
 from ._tables import CONVERSATION, conversation_of, instant_text
 
 __all__ = ["newest_first", "page"]
@@ -26,18 +26,23 @@ _SHOWN: Final = ", ".join(
 )
 
 
-def page(ask: Ask, wanted: Filters, limit: int, cursor: str | None) -> StorePage:
-    """Return a page of at most `limit` conversations, newest first."""
+def page(ask: Ask, chosen: Condition, wanted: Filters, limit: int, cursor: str | None) -> StorePage:
+    """Return a page of at most `limit` conversations, newest first: see `newest_first`."""
     after = None if cursor is None else read_place(cursor, int)
-    rows = [*newest_first(ask, _SHOWN, wanted, limit + 1, after)]
+    rows = [*newest_first(ask, _SHOWN, chosen, wanted, limit=limit + 1, after=after)]
     more = len(rows) > limit
     place = Place(*_AT_AND_KEY(rows[limit - 1])) if more else None
     return StorePage(rows=tuple(map(_row, rows[:limit])), cursor=None if place is None else str(place))
 
 
-def newest_first(ask: Ask, columns: str, wanted: Filters, limit: int, after: Place | None) -> Rows:
-    """Yield rows of `columns`, of which the first two are `at` and `key`, newest first, after a place."""
-    condition = all_of(matching(wanted), before(wanted.until), _after(after))
+def newest_first(
+    ask: Ask, columns: str, chosen: Condition, wanted: Filters, *, limit: int, after: Place | None
+) -> Rows:
+    """Yield rows of `columns`, of which the first two are `at` and `key`, newest first, after a place.
+
+    They have the targets and the span that are wanted, and meet a condition, `chosen`.
+    """
+    condition = all_of(chosen, before(wanted.until), _after(after))
     spans: list[Condition] = [("", [])]
     if wanted.since is not None:  # two queries: a single one would read everything between them
         spans = [("at >= ?", [instant_text(wanted.since)]), ("at = ''", [])]

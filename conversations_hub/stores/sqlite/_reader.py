@@ -37,7 +37,7 @@ from ._conditions import Condition, all_of, before, equal, is_of, matching, narr
 from ._connection import connect, has_index, using
 from ._counts import counts
 from ._erasure import Plan, digest_of, named, older
-from ._finding import Source, check_stars, find
+from ._finding import Source, check_stars, containing, find
 from ._pages import newest_first, page
 from ._query import Query, parsed, snippet
 from ._stats import Stats
@@ -199,13 +199,14 @@ class SQLiteReader:
     def page(self, wanted: Filters = EVERYTHING, *, limit: int = 50, cursor: str | None = None) -> StorePage:
         """See `StoreReader.page`."""
         with using(self.path):
-            return page(self._in_order, wanted, limit, cursor)
+            return page(self._in_order, self._chosen(wanted), wanted, limit, cursor)
 
     def walk(self, wanted: Filters = EVERYTHING) -> Iterator[Conversation]:
         """See `StoreReader.walk`."""
+        chosen = self._chosen(wanted)
         place: Place | None = None
         # In pieces, so that no reader holds up a writer.
-        while rows := [*newest_first(self._in_order, _ROW, wanted, _PIECE, place)]:
+        while rows := [*newest_first(self._in_order, _ROW, chosen, wanted, limit=_PIECE, after=place)]:
             yield from map(self._whole, rows)
             place = Place(*_AGE(rows[-1]))
 
@@ -213,7 +214,7 @@ class SQLiteReader:
         """See `StoreReader.counts`."""
         check_counted(by)
         with using(self.path):
-            return counts(self._listed, by, wanted, most)
+            return counts(self._listed, by, all_of(narrowed(wanted), self._chosen(wanted)), most)
 
     def revision(self) -> int:
         """See `StoreReader.revision`."""
@@ -397,7 +398,19 @@ class SQLiteReader:
         asked = (_FOUND, self._said(query))
         hit = partial(_paged_hit, query, marks, alter)
         with using(self.path):
-            return find(self._listed, self._turns, asked, wanted, order=order, limit=limit, cursor=cursor, hit=hit)
+            chosen = all_of(narrowed(wanted), self._chosen(wanted), equal(role=wanted.role))
+            return find(self._listed, self._turns, asked, chosen, order=order, limit=limit, cursor=cursor, hit=hit)
+
+    def _chosen(self, wanted: Filters) -> Condition:
+        """Return the condition for everything but targets and span."""
+        if wanted.words is None:
+            return matching(wanted)
+        query = parsed(wanted.words)
+        check_stars(query)
+        if not query:
+            return "0", []
+        said = all_of(self._said(query), equal(role=wanted.role))
+        return all_of(matching(wanted), containing(self._listed, self._turns, said))
 
     def _said(self, query: Query) -> Condition:
         """Return the condition that a turn matches."""
@@ -485,15 +498,14 @@ _ERASED: Final = (
 )
 _AGE: Final = itemgetter(0, 1)  # of a row
 _FOUND: Final = "provider, account, id, at, title, turns.position, role, start, turns.text"
-_JOINED: Final = " JOIN conversations ON conversations.key = turns.conversation"
 _INDEXED: Final = Source(
-    tables=f" FROM turns_text JOIN turns ON turns.key = turns_text.rowid{_JOINED}",
+    turns=" FROM turns_text JOIN turns ON turns.key = turns_text.rowid",
     match="turns_text MATCH ?",
     key="turns_text.rowid",
     rank="turns_text.rank",
 )
 # For builds of SQLite without full-text search: slow, and newest first.
-_UNINDEXED: Final = Source(tables=f" FROM turns{_JOINED}", match="holds(turns.text, ?)", key="turns.key", rank=None)
+_UNINDEXED: Final = Source(turns=" FROM turns", match="holds(turns.text, ?)", key="turns.key", rank=None)
 
 # how rows are read; invalid values raise one of `UNREADABLE`
 
