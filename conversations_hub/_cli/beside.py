@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -87,17 +86,7 @@ def _receiver(inbox: Inbox, config: Path) -> Receiver:
     endpoints = endpoints_from_file(config)
     if not endpoints:
         raise ConfigurationError(f"{config} has no endpoint for webhooks; each begins with [[webhook]]")
-    receiver = Receiver(endpoints, inbox.keep)
-
-    def reload() -> None:
-        try:
-            receiver.reload(endpoints_from_file(config))
-        except ConfigurationError as error:
-            click.echo(f"the endpoints stay as they were: {error.reason}", err=True)
-
-    with suppress(NotImplementedError, AttributeError):  # not on Windows
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
-    return receiver
+    return Receiver(endpoints, inbox.keep)
 
 
 def _sqlite(store: StoreURL | None) -> SQLiteStore:

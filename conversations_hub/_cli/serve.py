@@ -19,13 +19,14 @@ from aiohttp import web
 
 from ..errors import ConfigurationError
 from ..redaction import PersonalData
-from ..serve import Tokens, gateway, hooks_app
+from ..serve import Receiver, Tokens, endpoints_from_file, gateway, hooks_app
 from ..serve._service import SERVICE
 from ..stores import ReadableStore
 from ..stores._url import StoreURL
 from .accounts import Accounts
 from .beside import Beside
 from .browser import opened
+from .reloading import reloading
 from .terminal import escaped, write_json
 
 __all__ = ["run", "show"]
@@ -107,9 +108,22 @@ def run(
             )
             if pipeline.receiver is not None:
                 application.add_subapp("/hooks", hooks_app(pipeline.receiver))
+            reloading(_reads(known, tokens, pipeline.receiver, accounts.config))
             return await _until_stopped(application, host, port, tls, say, tasks=tasks)
 
     click.get_current_context().exit(asyncio.run(serving()))
+
+
+def _reads(
+    known: Tokens, tokens: Path | None, receiver: Receiver | None, config: Path | None
+) -> dict[str, Callable[[], object]]:
+    """Return what reads files anew, by what they hold."""
+    reads: dict[str, Callable[[], object]] = {}
+    if tokens is not None:
+        reads["tokens"] = lambda: known.reload(tokens)
+    if receiver is not None and config is not None:
+        reads["endpoints"] = lambda: receiver.reload(endpoints_from_file(config))
+    return reads
 
 
 def show(store: ReadableStore) -> None:

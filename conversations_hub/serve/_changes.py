@@ -107,7 +107,7 @@ def _line(show: Show, change: Change) -> ChangeLine:
 
 
 async def _lines(request: web.Request, source: _Source, cursor: str | None, wait: float) -> web.StreamResponse:
-    sent = Lines(request, source.stopping)
+    sent = Lines(request)
     until = asyncio.get_running_loop().time() + wait
     piece = await source.after(cursor)
     if request.method == "HEAD":
@@ -123,7 +123,7 @@ async def _lines(request: web.Request, source: _Source, cursor: str | None, wait
 
 async def _events(request: web.Request, source: _Source, cursor: str | None) -> web.StreamResponse:
     """Send events until the client leaves or the gateway stops."""
-    sent, loop = Lines(request, source.stopping, EVENTS), asyncio.get_running_loop()
+    sent, loop = Lines(request, EVENTS), asyncio.get_running_loop()
     piece = await source.after(cursor)
     answer = await sent.begin()
     while request.method != "HEAD" and not source.stopping.is_set():
@@ -131,7 +131,7 @@ async def _events(request: web.Request, source: _Source, cursor: str | None) -> 
             await sent.send(b"id: %s\ndata: %s\n\n" % (place.encode(), line))
             cursor = place
         if not piece.lines and not await source.news(piece.revision, loop.time() + _ALIVE):
-            await answer.write(b":\n\n")
+            await sent.send(b":\n\n")
             continue
         piece = await source.after(cursor)
     return answer

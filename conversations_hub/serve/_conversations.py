@@ -100,7 +100,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
     service, token = request.config_dict[SERVICE], request[TOKEN]
     asked = Arguments(request.query, (*FILTERS, "q"))
     wanted = asked.filters(words=asked.words())
-    sent = Lines(request, service.stopping)
+    sent = Lines(request)
     if request.method == "HEAD":
         return await sent.begin()
     with service.streams.one_more(token.name):

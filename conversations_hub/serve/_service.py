@@ -95,6 +95,10 @@ class Service:
             )
         return self._pool
 
+    def knows(self, token: Token) -> bool:
+        """Whether a token is still valid, exactly as it was."""
+        return self.tokens.named(token.name, self.now()) == token
+
     async def remembered(self, key: str, make: Callable[[], Awaitable[tuple[bytes, bool]]]) -> bytes:
         """Return an answer that is made anew only after the store has changed.
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
 
-from ._service import encoded
+from ._service import SERVICE, TOKEN, encoded
 
 __all__ = ["BEGUN", "Lines"]
 
@@ -19,10 +18,10 @@ BEGUN = web.RequestKey("begun", web.StreamResponse)
 class Lines:
     """JSON lines on their way; the last says how many there were. Whoever takes them slowly slows down their maker."""
 
-    def __init__(self, request: web.Request, stopping: asyncio.Event, media_type: str = "application/jsonl") -> None:
+    def __init__(self, request: web.Request, media_type: str = "application/jsonl") -> None:
         self._request = request
         self._response = web.StreamResponse(headers={"Content-Type": media_type})
-        self._stopping = stopping
+        self._service = request.config_dict[SERVICE]
         self._count = 0
 
     async def begin(self) -> web.StreamResponse:
@@ -33,13 +32,13 @@ class Lines:
         return self._response
 
     async def write(self, some: Sequence[bytes]) -> None:
-        """Send some lines; raise `ConnectionError` once the gateway stops or the client has left."""
+        """Send some lines; raise `ConnectionError` once the gateway stops, the token is gone or the client has left."""
         self._count += len(some)
         await self.send(b"".join(line + b"\n" for line in some))
 
     async def send(self, text: bytes) -> None:
         """Send a text, which is no line that counts."""
-        if self._stopping.is_set():
+        if self._service.stopping.is_set() or not self._service.knows(self._request[TOKEN]):
             raise ConnectionResetError
         await self.begin()
         if text:

@@ -49,13 +49,7 @@ class Tokens:
     """
 
     def __init__(self, tokens: Iterable[Token]) -> None:
-        given = [*tokens]
-        self._tokens = {token.name: token for token in given}
-        self._digests = [(_digest_of(token), token) for token in given]
-        if not given:
-            raise ConfigurationError("there are no tokens, so nobody could read anything: write at least one [[token]]")
-        if len(self._tokens) < len(given):
-            raise ConfigurationError("two tokens have the same name: give each its own")
+        self._tokens, self._digests = _known(tokens)
 
     @classmethod
     def fresh(cls) -> tuple[Self, str]:
@@ -70,17 +64,14 @@ class Tokens:
         Raises:
             ConfigurationError: it cannot be read, others may write it, or it holds anything else.
         """
-        content = read_trusted(Path(path)).content
-        try:
-            document = tomllib.loads(content.decode())
-            return cls(msgspec.convert(document, _File).token)
-        except msgspec.ValidationError as error:
-            reason = f"it is not a file of tokens: {error}"  # names a place and types, no value
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError):
-            reason = "it is not TOML"
-        except ConfigurationError as error:
-            reason = error.reason
-        raise ConfigurationError(f"{path}: {reason}")
+        return cls(_in_file(Path(path)))
+
+    def reload(self, path: str | Path) -> None:
+        """Take those of a file instead, see `from_file`; if it raises, the old ones stay.
+
+        What is no longer valid opens nothing from now on, and streams that it opened are cut.
+        """
+        self._tokens, self._digests = _known(_in_file(Path(path)))
 
     def find(self, text: str, now: datetime) -> Token | None:
         """Return the token of this text; None if there is none, or it has expired."""
@@ -98,6 +89,33 @@ class Tokens:
 
     def __repr__(self) -> str:
         return f"<Tokens: {', '.join(self._tokens)}>"
+
+
+def _known(tokens: Iterable[Token]) -> tuple[dict[str, Token], list[tuple[bytes, Token]]]:
+    """Return tokens by their names, and each with its digest."""
+    given = [*tokens]
+    named, digests = {token.name: token for token in given}, [(_digest_of(token), token) for token in given]
+    if not given:
+        raise ConfigurationError("there are no tokens, so nobody could read anything: write at least one [[token]]")
+    if len(named) < len(given):
+        raise ConfigurationError("two tokens have the same name: give each its own")
+    return named, digests
+
+
+def _in_file(path: Path) -> list[Token]:
+    content = read_trusted(path).content
+    try:
+        found = msgspec.convert(tomllib.loads(content.decode()), _File).token
+        _known(found)
+    except msgspec.ValidationError as error:
+        reason = f"it is not a file of tokens: {error}"  # names a place and types, no value
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError):
+        reason = "it is not TOML"
+    except ConfigurationError as error:
+        reason = error.reason
+    else:
+        return found
+    raise ConfigurationError(f"{path}: {reason}")
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):

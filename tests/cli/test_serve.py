@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import signal
 import sys
@@ -67,3 +68,43 @@ async def test_it_says_its_address_once_and_stops_when_it_is_told(tmp_path: Path
     assert (process.returncode, out) == (0, b"")
     assert b"Traceback" not in err
     assert place["token"].encode() not in err
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP")
+async def test_tokens_are_read_anew_on_sighup_and_a_broken_file_is_said_once(tmp_path: Path) -> None:
+    await kept_in(tmp_path / "c.db", said("Hello."))
+    path = tmp_path / "tokens.toml"
+
+    def write(text: str) -> None:
+        path.write_text(f'[[token]]\nname = "a"\nsha256 = "{hashlib.sha256(text.encode()).hexdigest()}"\n')
+        path.chmod(0o600)
+
+    write("old")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "conversations_hub", "serve", "--store", str(tmp_path / "c.db"), "--port", "0"),
+        *("--tokens", str(path), "--json"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    url = json.loads(await process.stdout.readline())["url"]
+    async with ClientSession() as session:
+
+        async def status(token: str) -> int:
+            async with session.get(f"{url}v1/accounts", headers={"Authorization": f"Bearer {token}"}) as answer:
+                return answer.status
+
+        path.write_text("[[token")
+        process.send_signal(signal.SIGHUP)
+        told = [await process.stderr.readline()]
+        assert await status("old") == 200
+        write("new")
+        process.send_signal(signal.SIGHUP)
+        while await status("old") != 401:
+            pass
+        assert await status("new") == 200
+        process.send_signal(signal.SIGTERM)
+        told += (await process.communicate())[1].splitlines()
+    assert process.returncode == 0
+    assert [line.strip().decode() for line in told] == [f"the tokens stay as they were: {path}: it is not TOML"]

@@ -10,10 +10,11 @@ import pytest
 from aiohttp import ClientConnectionError, ClientPayloadError
 
 from conversations_hub.schema import Status
+from conversations_hub.serve import Tokens
 from conversations_hub.stores.sqlite import SQLiteReader
 
 from ..support.entries import said
-from ..support.gateway import TEXTS, asking
+from ..support.gateway import TEXTS, asking, token
 from ..support.sqlite import kept_in
 from ..support.virtual_time import WiredLoop
 
@@ -92,6 +93,25 @@ async def test_streams_end_when_it_stops_and_do_not_look_whole(tmp_path: Path) -
         await asyncio.wait([waiting])
         for done in (answer, *([] if waiting.exception() else [waiting.result()])):
             done.close()
+
+
+async def test_a_stream_is_cut_once_its_token_is_no_longer_valid(tmp_path: Path) -> None:
+    path, file = tmp_path / "c.db", tmp_path / "tokens.toml"
+    await kept_in(path, *(said("Hello. " * 5000, id=f"c{number}") for number in range(300)))
+    old, new = (token("a", text, "read") for text in ("old", "new"))
+    file.write_text(f'[[token]]\nname = "a"\nsha256 = "{new.sha256}"\n')
+    file.chmod(0o600)
+    tokens = Tokens([old])
+    async with asking(path, tokens=tokens) as ask:
+        headers = {"Authorization": "Bearer old"}
+        answer = await ask.session.get(ask.server.make_url("/v1/conversations.jsonl"), headers=headers)
+        assert json.loads(await answer.content.readline())["ref"].startswith("acme:")
+        tokens.reload(file)  # of the same name, but another
+        with pytest.raises((ClientPayloadError, ClientConnectionError)):
+            await answer.read()
+        answer.close()
+        assert (await ask("/v1/accounts", who="old")).kind == "wrong_token"
+        assert (await ask("/v1/accounts", who="new")).status == 200
 
 
 async def test_a_token_has_no_more_than_eight_streams(tmp_path: Path) -> None:

@@ -133,6 +133,27 @@ def test_a_file_of_tokens_is_read(tmp_path: Path) -> None:
         Tokens.from_file(path)
 
 
+def test_a_file_of_tokens_is_read_anew_and_a_broken_one_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.toml"
+
+    def write(*texts: str) -> None:
+        digests = [hashlib.sha256(text.encode()).hexdigest() for text in texts]
+        path.write_text("".join(f'[[token]]\nname = "{at}"\nsha256 = "{one}"\n' for at, one in enumerate(digests)))
+        path.chmod(0o600)
+
+    write("old")
+    tokens = Tokens.from_file(path)
+    path.write_text("[[token")
+    with pytest.raises(ConfigurationError, match="not TOML"):
+        tokens.reload(path)
+    assert tokens.find("old", NOON)
+    write("new", "newer")
+    tokens.reload(path)
+    assert not tokens.find("old", NOON)
+    assert tokens.find("new", NOON) == tokens.named("0", NOON)
+    assert tokens.named("1", NOON)
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
