@@ -11,7 +11,7 @@ from ..errors import NotFoundError
 from ..schema import Conversation, Role, TranscriptTurn
 from ..schema._rendering import span
 from ..stores import Hit
-from ..stores.sqlite._query import Query, parsed, snippet
+from ..stores._query import Query, parsed, snippet
 from ._answers import Listing
 from ._budget import Page
 from ._cursors import Cursors

@@ -17,9 +17,9 @@ from conversations_hub._cli import cli
 from conversations_hub.errors import InvalidRefError, StoreError
 from conversations_hub.schema import Agent, Conversation, Role, Status, TranscriptState, TranscriptTurn
 from conversations_hub.stores._fingerprint import fingerprint
+from conversations_hub.stores._query import parsed, snippet
 from conversations_hub.stores._store import Checkpoint, Entry, StoredVersion
 from conversations_hub.stores.sqlite import SQLiteStore, _bounded
-from conversations_hub.stores.sqlite._query import parsed, snippet
 from conversations_hub.stores.sqlite._reader import SQLiteReader
 
 from ..support.growth import ratio, steps

@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conversations_hub.errors import InvalidRefError
-from conversations_hub.stores.sqlite._query import parsed, snippet
-from conversations_hub.stores.sqlite._words import TOKENIZER, indexed, is_character, tokens
+from conversations_hub.stores._query import parsed, snippet
+from conversations_hub.stores._words import is_character, tokens
+from conversations_hub.stores.sqlite._fts5 import TOKENIZER, expression, indexed
 
 
 class Index:
@@ -55,8 +56,8 @@ def finds(index: Index, asked: str, text: str) -> bool:
     if not query:
         return False
     index.put(text)
-    found = index.has(query.expression())
-    assert query.holds(text) is found, (asked, text, query.expression(), indexed(text))
+    found = index.has(expression(query))
+    assert query.holds(text) is found, (asked, text, expression(query), indexed(text))
     return found
 
 

@@ -8,9 +8,9 @@ from typing import Any, Final, Literal, NamedTuple
 from ..._packing import pack
 from ...errors import InvalidRefError
 from .._pages import read_key
+from .._query import Query
 from .._reader import Hit, HitPage
 from ._conditions import Condition, all_of
-from ._query import Query
 
 __all__ = ["Order", "Source", "check_stars", "containing", "find"]
 

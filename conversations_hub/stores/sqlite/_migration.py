@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from .._fingerprint import FIRST_LAYOUT
+from ._fts5 import indexed
 from ._tables import (
     BOOKKEEPING,
     CONVERSATION,
@@ -19,7 +20,6 @@ from ._tables import (
     VIEWS,
     timestamp_text,
 )
-from ._words import indexed
 
 __all__ = ["migrate", "steps"]
 

@@ -29,6 +29,7 @@ from ...schema import Conversation, Recording, Role, Status
 from .._erasure import Person, Receipt
 from .._filters import Filters, check_counted
 from .._pages import Place, StorePage
+from .._query import Query, parsed, snippet
 from .._reader import EVERYTHING, Found, Hit, HitPage
 from .._status import StoreStatus
 from .._untrusted import instant_of
@@ -38,8 +39,8 @@ from ._connection import connect, has_index, using
 from ._counts import counts
 from ._erasure import Plan, digest_of, named, older
 from ._finding import Source, check_stars, containing, find
+from ._fts5 import expression
 from ._pages import newest_first, page
-from ._query import Query, parsed, snippet
 from ._stats import Stats
 from ._status import status
 from ._tables import CONVERSATION, RECORDING, instant_text, recording_of
@@ -414,12 +415,12 @@ class SQLiteReader:
 
     def _said(self, query: Query) -> Condition:
         """Return the condition that a turn matches."""
-        expression = query.expression()
-        self._asked[expression] = query
-        return self._turns.match, [expression]
+        asked = expression(query)
+        self._asked[asked] = query
+        return self._turns.match, [asked]
 
-    def _holds(self, text: str, expression: str) -> bool:
-        return self._asked[expression].holds(text)
+    def _holds(self, text: str, asked: str) -> bool:
+        return self._asked[asked].holds(text)
 
     def _anywhere(self, query: Query, role: Role | None) -> Condition:
         """Return the condition that a turn contains some of the words, in a conversation that contains all of them."""

@@ -18,7 +18,7 @@ import msgspec
 
 from ...schema import Agent, Analysis, Conversation, Cost, Participant, Recording, TranscriptTurn, Visibility
 from .._untrusted import decompress, instant_of, json_value
-from ._words import TOKENIZER, indexed
+from ._fts5 import TOKENIZER, indexed
 
 __all__ = [
     "ADD_FOLDED",

@@ -13,12 +13,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Final
-from unicodedata import category, decimal, is_normalized, name, normalize
+from unicodedata import category, decimal, name, normalize
 
-__all__ = ["TOKENIZER", "Token", "indexed", "is_character", "paired", "tokens"]
-
-TOKENIZER: Final = "unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc'"
-"""SQLite's tokenizer, for what `indexed` returns and for unchanged texts: marks are parts of words."""
+__all__ = ["Token", "is_character", "paired", "tokens"]
 
 Token = tuple[str, int, int]
 """A word as it is compared, and its start and end in the text."""
@@ -166,23 +163,3 @@ def paired(words: Sequence[str]) -> list[str]:
     """
     behind = [*(word if is_character(word) else "" for word in words[1:]), ""]
     return [f"{word}x{after}" if is_character(word) else word for word, after in zip(words, behind, strict=False)]
-
-
-# SQLite's tokenizer finds the same words as we do in these characters, unless letters of two kinds touch.
-_LATIN_ALIKE: Final = "0-9A-Za-zÀ-ÅÇ-ÏÑ-ÖÙ-Ýà-åç-ïñ-öù-ýÿĀ-ďĒ-ĥĨ-İĴ-ľŃ-ňŊ-őŔ-ťŨ-žƠơƯưẠ-ỹ"
-_INDIAN_ALIKE: Final = "".join(  # each block except its digits
-    f"{chr(block)}-{chr(block + 0x65)}{chr(block + 0x70)}-{chr(block + 0x7F)}" for block in range(0x900, 0xE00, 0x80)
-)
-_OTHER_ALIKE: Final = f"Α-ΡΣ-Ωα-ωЂ-ЌЎ-яђ-ќўџҐґ־א-ת׳״،؛؟ءؤئ-غف-ويپچژگ{_INDIAN_ALIKE}"  # noqa: RUF001
-_SIGNS_ALIKE: Final = r"\0-\xa9«®-±\xb4¶-\xb8»¿\xd7÷\u2010-\u2029\u202f-\u205e₠-₧₩-₹\u2190-\u22ff"
-_UNLIKE: Final = re.compile(
-    rf"[^{_SIGNS_ALIKE}{_LATIN_ALIKE}{_OTHER_ALIKE}]|[\u09fd\u0a76\u0c77\u0c84\u0d4f]"
-    rf"|[{_LATIN_ALIKE}][{_OTHER_ALIKE}]|[{_OTHER_ALIKE}][{_LATIN_ALIKE}]"
-)
-
-
-def indexed(text: str) -> str | None:
-    """Return the text to index in place of a text; None if SQLite's tokenizer finds the same words in the original."""
-    if text.isascii() or (_UNLIKE.search(text) is None and is_normalized("NFC", text)):
-        return None
-    return " ".join(paired([word for word, _, _ in tokens(text)]))

@@ -14,8 +14,8 @@ from typing import Final
 
 import msgspec
 
-from ...errors import InvalidRefError
-from ._words import is_character, paired, tokens
+from ..errors import InvalidRefError
+from ._words import is_character, tokens
 
 __all__ = ["Query", "Term", "parsed", "snippet"]
 
@@ -54,14 +54,6 @@ class Term(msgspec.Struct, frozen=True):
     is_prefix: bool = False
     """Whether the last word may continue."""
 
-    def expression(self) -> str:
-        """Return the term as an FTS5 expression over the indexed text."""
-        pairs, is_prefix = paired(self.words), self.is_prefix
-        if is_character(self.words[-1]):  # in the index it may be paired with any other
-            is_prefix = len(pairs) == 1 or not is_character(self.words[-2])
-            pairs = pairs if is_prefix else pairs[:-1]
-        return f'"{" ".join(pairs)}"{"*" * is_prefix}'
-
     def found(self, said: _Said) -> Iterator[tuple[int, int]]:
         """Yield the start and end of each match in the text."""
         *before, last = self.words
@@ -82,23 +74,10 @@ class Query(msgspec.Struct, frozen=True):
     def __bool__(self) -> bool:
         return bool(self.wanted)
 
-    def parts(self) -> list[str]:
-        """Return an FTS5 expression for each group of `wanted`."""
-        return [_any(terms) for terms in self.wanted]
-
-    def expression(self) -> str:
-        """Return the query as an FTS5 expression."""
-        wanted = " AND ".join(f"({part})" for part in self.parts())
-        return f"({wanted}) NOT ({_any(self.unwanted)})" if self.unwanted else wanted
-
     def holds(self, text: str) -> bool:
         """Whether a text matches the query."""
         said = _Said(text)
         return all(_matches(terms, said) for terms in self.wanted) and not _matches(self.unwanted, said)
-
-
-def _any(terms: Sequence[Term]) -> str:
-    return " OR ".join(term.expression() for term in terms)
 
 
 def _matches(terms: Sequence[Term], said: _Said) -> bool:
