@@ -1,0 +1,1 @@
+"""Conversations in Postgres, which many workers fill together; needs the extra `postgres`."""

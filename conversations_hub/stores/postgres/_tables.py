@@ -1,0 +1,165 @@
+"""The tables of a Postgres store, and how conversations map to their columns.
+
+A row is a conversation: `document` holds all of it, the other columns are what queries choose by.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+from zlib import compress
+
+import msgspec
+
+from ...schema import Agent, Analysis, Conversation
+from .._untrusted import decompress
+from ._said import said
+
+__all__ = ["CONVERSATION", "LAYOUT", "MOST_PARTITIONS", "NO_INSTANT", "conversation_of", "conversation_row", "tables"]
+
+LAYOUT: Final = 1
+MOST_PARTITIONS: Final = 1024
+
+NO_INSTANT: Final = datetime.min.replace(tzinfo=UTC)
+"""What `at` holds of a conversation without an instant: `-infinity` for Postgres, before every instant."""
+
+CONVERSATION: Final = {
+    "account": 'text COLLATE "C" NOT NULL',  # "provider/account"
+    "id": 'text COLLATE "C" NOT NULL',
+    "at": "timestamptz NOT NULL",  # when it was created, else when it started, else -infinity
+    "status": "text NOT NULL",
+    "channel": "text NOT NULL",
+    "direction": "text NOT NULL",
+    "agent_id": "text",
+    "agent_name": "text",
+    "title": "text",
+    "ended_at": "timestamptz",
+    "updated_at": "timestamptz",
+    "duration": "double precision",  # seconds
+    "end_reason": "text",
+    "transcript_state": "text NOT NULL",
+    "turns": "integer",  # null: there is no transcript
+    "recordings": "integer NOT NULL",
+    "success": "boolean",
+    "sentiment": "text",
+    "cost": "numeric",
+    "cost_unit": "text",
+    "language": "text",
+    "tags": "text[] NOT NULL",
+    "has_issues": "boolean NOT NULL",
+    "document": "bytea NOT NULL",  # the conversation without `raw`: JSON, packed by zlib
+    "raw": "bytea",  # what the provider sent, packed by zlib
+    "said": "tsvector NOT NULL",  # the words of each turn: see `_said`
+}
+"""The columns that a conversation fills, and their types, in the order of `conversation_row`."""
+
+_REMEMBERED: Final = {
+    "told": "text",  # what webhooks said beyond what was fetched, as JSON; null: no webhook brought it
+    "vanished_at": "timestamptz",  # when a completely walked list no longer showed it
+    "row_print": "bytea NOT NULL",
+    "content_print": "bytea NOT NULL",
+    "settles_at": "timestamptz",
+    "failing_since": "timestamptz",
+    "listed": "bytea",
+    "batch": "bigint NOT NULL",  # the commit that wrote it last
+}
+"""What else a row holds: what a sync remembers of a conversation."""
+
+
+def tables(partitions: int) -> str:
+    """Return the statements that make the tables in the first schema of the search path."""
+    columns = ", ".join(f"{name} {kind}" for name, kind in (CONVERSATION | _REMEMBERED).items())
+    parts = "\n".join(
+        f"CREATE TABLE conversations_{part} PARTITION OF conversations"
+        f" FOR VALUES WITH (MODULUS {partitions}, REMAINDER {part});"
+        for part in range(partitions)
+    )
+    return f"""
+-- One row: the layout; what the store was made with; the salt of `erased`; how many commits there were.
+CREATE TABLE store (
+    is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
+    layout integer NOT NULL,
+    salt bytea NOT NULL,
+    made jsonb,
+    revision bigint NOT NULL DEFAULT 0
+);
+INSERT INTO store (layout, salt) VALUES ({LAYOUT}, uuid_send(gen_random_uuid()));
+-- How far the sync of each account is, and which worker has it until when. `token` grows with every change of hands.
+CREATE TABLE accounts (
+    account text COLLATE "C" PRIMARY KEY,
+    progress jsonb,
+    due timestamptz NOT NULL DEFAULT now(),
+    owner text,
+    token bigint NOT NULL DEFAULT 0,
+    until timestamptz,
+    freed_at timestamptz,
+    pace double precision
+);
+CREATE INDEX ON accounts (due);
+CREATE TABLE conversations ({columns}, PRIMARY KEY (account, id)) PARTITION BY HASH (account, id);
+{parts}
+CREATE INDEX ON conversations (at, account, id);
+CREATE INDEX ON conversations (account, at, id);
+CREATE INDEX ON conversations (batch, account, id);
+CREATE INDEX ON conversations (account, settles_at) WHERE settles_at IS NOT NULL;
+CREATE INDEX ON conversations (account, failing_since) WHERE failing_since IS NOT NULL;
+CREATE INDEX ON conversations (account) WHERE vanished_at IS NOT NULL;
+CREATE INDEX ON conversations USING gin (said);
+-- Commits in their order. A row knows its batch, which is a number of no order; when all of a batch is written, and
+-- right before the commit, the batch gets the next revision, so that no revision ever appears before a lower one.
+CREATE SEQUENCE batches;
+CREATE TABLE commits (revision bigint PRIMARY KEY, batch bigint NOT NULL);
+-- Erased conversations, so that no sync brings them back: a digest of each account and id with the store's salt.
+CREATE TABLE erased (digest bytea PRIMARY KEY, erased_at timestamptz NOT NULL, batch bigint NOT NULL);
+CREATE INDEX ON erased (batch);
+"""
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Conversation)
+
+
+def conversation_row(one: Conversation) -> tuple[Any, ...]:
+    """Return the columns of a conversation, in the order of `CONVERSATION`."""
+    agent = one.agent or Agent()
+    analysis = one.analysis or Analysis()
+    turns = one.transcript or ()
+    return (
+        f"{one.provider}/{one.account}",
+        one.id,
+        one.created_at or one.started_at or NO_INSTANT,
+        one.status.value,
+        one.channel.value,
+        one.direction.value,
+        _text(agent.id),
+        _text(agent.name),
+        _text(one.title),
+        one.ended_at,
+        one.updated_at,
+        one.duration,
+        one.end_reason and one.end_reason.value,
+        one.transcript_state.value,
+        None if one.transcript is None else len(turns),
+        len(one.recordings),
+        analysis.success,
+        _text(analysis.sentiment),
+        one.cost and one.cost.amount,
+        one.cost and _text(one.cost.unit),
+        _text(one.language),
+        [tag.replace("\0", "") for tag in one.tags],
+        bool(one.issues),
+        compress(_encoder.encode(msgspec.structs.replace(one, raw=None))),
+        None if one.raw is None else compress(one.raw),
+        said(turns),
+    )
+
+
+def conversation_of(document: bytes, raw: bytes | None = None) -> Conversation:
+    """Return the conversation in these columns; raise one of `UNREADABLE` for invalid values."""
+    one = _decoder.decode(decompress(document))
+    return one if raw is None else msgspec.structs.replace(one, raw=decompress(raw))
+
+
+def _text(text: str | None) -> str | None:
+    """Return a text without NUL, which no text of Postgres can hold; the document keeps it."""
+    return text and text.replace("\0", "")
