@@ -54,6 +54,7 @@ CONVERSATION: Final = {
 """The columns that a conversation fills, and their types, in the order of `conversation_row`."""
 
 _REMEMBERED: Final = {
+    "key": "bigint NOT NULL DEFAULT nextval('keys')",  # a short name for the row, which sorts those of one instant
     "told": "text",  # what webhooks said beyond what was fetched, as JSON; null: no webhook brought it
     "vanished_at": "timestamptz",  # when a completely walked list no longer showed it
     "row_print": "bytea NOT NULL",
@@ -96,11 +97,12 @@ CREATE TABLE accounts (
     pace double precision
 );
 CREATE INDEX ON accounts (due);
+CREATE SEQUENCE keys CACHE 100;
 CREATE TABLE conversations ({columns}, PRIMARY KEY (account, id)) PARTITION BY HASH (account, id);
 {parts}
-CREATE INDEX ON conversations (at, account, id);
-CREATE INDEX ON conversations (account, at, id);
-CREATE INDEX ON conversations (batch, account, id);
+CREATE INDEX ON conversations (at, key);
+CREATE INDEX ON conversations (account, at, key);
+CREATE INDEX ON conversations (batch, key);
 CREATE INDEX ON conversations (account, settles_at) WHERE settles_at IS NOT NULL;
 CREATE INDEX ON conversations (account, failing_since) WHERE failing_since IS NOT NULL;
 CREATE INDEX ON conversations (account) WHERE vanished_at IS NOT NULL;
