@@ -25,8 +25,8 @@ from ..serve import (
     forward,
     targets_from_file,
 )
+from ..stores import EventStore, ReadableStore
 from ..stores._url import StoreURL
-from ..stores.sqlite import SQLiteStore
 from ..sync import DrainReport
 from .accounts import Accounts
 
@@ -53,6 +53,7 @@ class Beside(msgspec.Struct, frozen=True, kw_only=True):
         config = accounts.config
         if (self.hooks or self.drain or self.forward) and config is None:
             raise click.UsageError("--hooks, --drain and --forward need --config: the file names endpoints and targets")
+        kept = None if store is None else store.open()
         receiver = inbox = drained = outbox = None
         forwarded: dict[str, ForwardReport] = {}
         tasks: list[asyncio.Task[Any]] = []
@@ -64,13 +65,13 @@ class Beside(msgspec.Struct, frozen=True, kw_only=True):
             if self.drain and inbox is not None:
                 drained = DrainReport()
                 hub = await held.enter_async_context(accounts.opened(profile="bulk"))
-                work = drain(hub, _sqlite(store), inbox, follow=True, redact=redact, report=drained)
+                work = drain(hub, _told(kept), inbox, follow=True, redact=redact, report=drained)
                 tasks.append(asyncio.create_task(work))
                 held.push_async_callback(_ended, tasks[-1])
             if self.forward and config is not None:
                 targets = targets_from_file(config)
                 outbox = await held.enter_async_context(Outbox(self.outbox or _near(store, ".outbox")))
-                sending = forward(_sqlite(store), outbox, targets, follow=True, redact=redact, reports=forwarded)
+                sending = forward(_there(kept), outbox, targets, follow=True, redact=redact, reports=forwarded)
                 tasks.append(asyncio.create_task(sending))
                 held.push_async_callback(_ended, tasks[-1])
             yield Pipeline(receiver=receiver, inbox=inbox, drained=drained, outbox=outbox, forwarded=forwarded), tasks
@@ -89,11 +90,16 @@ def _receiver(inbox: Inbox, config: Path) -> Receiver:
     return Receiver(endpoints, inbox.keep)
 
 
-def _sqlite(store: StoreURL | None) -> SQLiteStore:
-    opened = None if store is None else store.open()
-    if not isinstance(opened, SQLiteStore):
-        raise click.UsageError("--drain and --forward need a SQLite store")
-    return opened
+def _told(store: ReadableStore | None) -> EventStore:
+    if not isinstance(store, EventStore):
+        raise click.UsageError("--drain needs a SQLite store")
+    return store
+
+
+def _there(store: ReadableStore | None) -> ReadableStore:
+    if store is None:
+        raise click.UsageError("--forward needs a store")
+    return store
 
 
 def _near(store: StoreURL | None, ending: str) -> Path:

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from ..hub import Hub
 from ..redaction import Redact
-from ..stores import ReadableStore
-from ..stores.sqlite import SQLiteStore
+from ..stores import EventStore, ReadableStore
 from ..sync import DrainReport, Inbox, count_webhooks, drain
 
 __all__ = ["draining"]
@@ -27,7 +26,7 @@ async def draining(
 
     Raises `StoreError` at the end if the drain could not go on.
     """
-    if path is None or not isinstance(store, SQLiteStore):
+    if path is None or not isinstance(store, EventStore):
         yield
         return
     async with Inbox(path, keep_bodies=timedelta(0) if redact else _BODIES) as inbox, store.shared():

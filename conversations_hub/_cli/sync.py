@@ -21,7 +21,7 @@ from ..errors import ConfigurationError, HubError, InvalidRefError
 from ..hub import Hub
 from ..redaction import Redact
 from ..schema._rendering import span
-from ..stores import ReadableStore
+from ..stores import EventStore, ReadableStore
 from ..stores._url import StoreURL
 from ..sync import DrainReport, RecordingsReport, SyncReport, download_recordings, sync
 from .accounts import Accounts
@@ -67,7 +67,7 @@ def run(
         raise click.UsageError("--every needs --follow")
     if any_host and recordings is None:
         raise click.UsageError("--any-host needs --recordings")
-    if inbox is not None and store.kind != "sqlite":
+    if inbox is not None and not isinstance(store.open(), EventStore):
         raise click.UsageError("--inbox needs a SQLite store")
     wanted = _Wanted(
         targets=targets,

@@ -10,9 +10,9 @@ from typing import Final, NamedTuple
 
 from aiohttp import web
 
-from ..errors import InvalidRefError
-from ..stores import StoreReader
-from ..stores.sqlite import Change, SQLiteReader
+from ..errors import InvalidRefError, UnsupportedError
+from ..stores import Change, ChangeReader, StoreReader
+from ..stores._changes import remembering
 from . import _answers
 from ._documents import ChangeLine
 from ._query import Arguments, wrong
@@ -78,18 +78,19 @@ class _Source:
         return False
 
 
-def _sqlite(reader: StoreReader) -> SQLiteReader:
-    if not isinstance(reader, SQLiteReader):
-        raise Refusal(501, "unsupported", "this kind of store does not remember changes: sync into a SQLite store")
-    return reader
+def _remembering(reader: StoreReader) -> ChangeReader:
+    try:
+        return remembering(reader)
+    except UnsupportedError as error:
+        raise Refusal(501, "unsupported", str(error)) from None
 
 
 def _end(reader: StoreReader) -> str:
-    return _sqlite(reader).end_of_changes()
+    return _remembering(reader).end_of_changes()
 
 
 def _piece(show: Show, cursor: str | None, reader: StoreReader) -> _Piece:
-    reader = _sqlite(reader)
+    reader = _remembering(reader)
     revision = reader.revision()
     try:
         some = [*islice(reader.changes(cursor), _PIECE)]

@@ -19,8 +19,8 @@ from .._transport.guard import Refused, public_socket
 from ..errors import ConfigurationError
 from ..policy import retry_after
 from ..redaction._redactors import Redact, as_sequence
-from ..stores.sqlite import SQLiteStore
-from ..stores.sqlite._asking import asking
+from ..stores import ReadableStore
+from ..stores._asking import asking
 from ..version import __version__
 from ._outbox import Outbox, Waiting
 from ._source import Source
@@ -57,7 +57,7 @@ class ForwardReport(msgspec.Struct, kw_only=True):
 
 
 async def forward(
-    store: SQLiteStore,
+    store: ReadableStore,
     outbox: Outbox,
     targets: Sequence[ForwardTarget],
     *,
@@ -90,6 +90,7 @@ async def forward(
     Raises:
         ConfigurationError: two targets have one name.
         StoreError: the store or the outbox cannot be read or written.
+        UnsupportedError: this kind of store does not remember changes.
     """
     twice = [name for name, many in Counter(one.name for one in targets).items() if many > 1]
     if twice:

@@ -13,8 +13,8 @@ import msgspec
 from ..errors import NotFoundError
 from ..redaction._redactors import Redact, redacted
 from ..schema import Conversation
-from ..stores.sqlite import SQLiteReader
-from ..stores.sqlite._asking import Asking
+from ..stores import ChangeReader
+from ..stores._asking import Asking
 from ._outbox import News
 from ._target import ForwardTarget
 
@@ -36,13 +36,13 @@ class Source:
 
     async def end(self) -> str:
         """Return the cursor after everything that is there."""
-        return await self._ask(SQLiteReader.end_of_changes)
+        return await self._ask(lambda reader: reader.end_of_changes())
 
     async def get(self, ref: str) -> Conversation | None:
         """Return a conversation as targets may see it; None: it is not there any more."""
         return await self._ask(partial(self._get, ref))
 
-    def _get(self, ref: str, reader: SQLiteReader) -> Conversation | None:
+    def _get(self, ref: str, reader: ChangeReader) -> Conversation | None:
         try:
             found = reader.get(ref)
         except NotFoundError:
@@ -50,7 +50,7 @@ class Source:
         return msgspec.structs.replace(redacted(found, self._redact), raw=None)
 
 
-def _news(target: ForwardTarget, cursor: str | None, reader: SQLiteReader) -> tuple[list[News], str | None]:
+def _news(target: ForwardTarget, cursor: str | None, reader: ChangeReader) -> tuple[list[News], str | None]:
     found: list[News] = []
     end = None
     for change in islice(reader.changes(cursor), _BATCH):

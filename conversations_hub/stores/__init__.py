@@ -14,7 +14,9 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ._changes import Change, ChangeReader
     from ._erasure import Person, Receipt
+    from ._event_store import EventStore
     from ._filters import Filters
     from ._insert import put
     from ._pages import Row, StorePage
@@ -25,8 +27,11 @@ if TYPE_CHECKING:
 else:  # imported on first use, so that naming a store costs nothing else
     _HOMES = {
         "AccountStatus": "_status",
+        "Change": "_changes",
+        "ChangeReader": "_changes",
         "Checkpoint": "_store",
         "Entry": "_store",
+        "EventStore": "_event_store",
         "Filters": "_filters",
         "Found": "_reader",
         "Hit": "_reader",
@@ -58,8 +63,11 @@ else:  # imported on first use, so that naming a store costs nothing else
 
 __all__ = [
     "AccountStatus",
+    "Change",
+    "ChangeReader",
     "Checkpoint",
     "Entry",
+    "EventStore",
     "Filters",
     "Found",
     "Hit",

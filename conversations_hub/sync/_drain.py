@@ -34,8 +34,8 @@ from ..events import Event, EventKind
 from ..hub import Hub
 from ..redaction._redactors import Redact, as_sequence, describe, redacted
 from ..schema import Conversation
+from ..stores import EventStore
 from ..stores._reconcile import reconciled
-from ..stores.sqlite import SQLiteStore
 from ..webhooks import read_verified
 from ._delivery import Delivery
 from ._drain_report import AccountDrainReport, DrainReport
@@ -57,7 +57,7 @@ _PAUSE: Final = 30.0  # seconds, if the provider names none
 
 async def drain(
     hub: Hub,
-    store: SQLiteStore,
+    store: EventStore,
     inbox: Inbox,
     *,
     follow: bool = False,
@@ -93,7 +93,7 @@ async def drain(
     return report
 
 
-async def count_webhooks(store: SQLiteStore, inbox: Inbox, report: DrainReport, now: datetime) -> None:
+async def count_webhooks(store: EventStore, inbox: Inbox, report: DrainReport, now: datetime) -> None:
     """Count in a report what webhooks told of, and what only lists showed; the store must be open."""
     for where, since in (await inbox.since()).items():
         one = report.of(where)
@@ -106,7 +106,7 @@ class _Drain:
     def __init__(
         self,
         hub: Hub,
-        store: SQLiteStore,
+        store: EventStore,
         inbox: Inbox,
         *,
         redactors: Sequence[Redact],

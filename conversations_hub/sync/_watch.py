@@ -14,8 +14,8 @@ from .._transport import Clock
 from ..errors import ConfigurationError
 from ..hub import Hub
 from ..redaction._redactors import Redact
-from ..stores.sqlite import Change, SQLiteReader, SQLiteStore
-from ..stores.sqlite._asking import asking
+from ..stores import Change, ChangeReader, ReadableStore
+from ..stores._asking import asking
 from ._report import SyncReport
 from ._run import sync
 
@@ -27,7 +27,7 @@ _LOOK: Final = 1.0  # seconds between two looks at the store
 
 async def watch(
     hub: Hub,
-    store: SQLiteStore,
+    store: ReadableStore,
     *targets: str,
     cursor: str | None = None,
     since: datetime | None = None,
@@ -61,6 +61,7 @@ async def watch(
         ConfigurationError: the bounds are no bounds; or see `sync`.
         InvalidRefError: the cursor is damaged, of another store, or of a later state than the store has.
         StoreError: see `sync`.
+        UnsupportedError: this kind of store does not remember changes.
     """
     if not timedelta(0) < at_most_every <= at_least_every:
         raise ConfigurationError("at_most_every must be more than 0, and no more than at_least_every")
@@ -108,5 +109,5 @@ async def _wait(syncing: asyncio.Task[None], clock: Clock) -> None:
         syncing.result()
 
 
-def _some_after(cursor: str | None, reader: SQLiteReader) -> list[Change]:
+def _some_after(cursor: str | None, reader: ChangeReader) -> list[Change]:
     return [*islice(reader.changes(cursor), _BATCH)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._changes import Change
+from .._changes import Change
 from ._reader import SQLiteReader
 from ._store import SQLiteStore
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, tzinfo
 from functools import partial
-from hashlib import sha256
 from heapq import merge
 from itertools import chain, groupby, islice
 from operator import itemgetter
@@ -26,6 +25,7 @@ from ...metrics._groups import check_keys
 from ...metrics._summary import check_metrics
 from ...metrics._summary import narrowed as only
 from ...schema import Conversation, Recording, Role, Status
+from .._changes import Change, Identity, Position, changes_since, end_of_changes
 from .._erasure import Person, Receipt
 from .._filters import Filters, check_counted
 from .._pages import Place, StorePage
@@ -33,7 +33,6 @@ from .._query import Query, parsed, snippet
 from .._reader import EVERYTHING, Found, Hit, HitPage
 from .._status import StoreStatus
 from .._untrusted import instant_of
-from ._changes import BEGINNING, Change, Position, read_position
 from ._conditions import Condition, all_of, before, equal, is_of, matching, narrowed
 from ._connection import connect, has_index, using
 from ._counts import counts
@@ -219,7 +218,7 @@ class SQLiteReader:
 
     def revision(self) -> int:
         """See `StoreReader.revision`."""
-        return self._identity()[1]
+        return self._identity().revision
 
     def interrupt(self) -> None:
         """See `StoreReader.interrupt`."""
@@ -278,59 +277,35 @@ class SQLiteReader:
         )
 
     def changes(self, cursor: str | None = None) -> Iterator[Change]:
-        """Yield every conversation that was written or erased after a change's `cursor`, in the order of commits.
-
-        Each comes once, as it is now; one that is written again comes again, further on. The cursor is valid for ever,
-        in any process. Without one, the whole store comes. What is committed meanwhile comes at the end.
-
-        Raises:
-            InvalidRefError: the cursor is damaged, of another store, or of a later state than the store has.
-        """
-        salt, newest = self._identity()
-        store = sha256(salt).digest()[:_IDENTIFIED]
-        place = BEGINNING if cursor is None else read_position(cursor, store, newest)
-        done = -1
-        while done < newest:
-            # No further than what was erased until now is known.
-            found = merge(self._written(place, newest), self._erasures(place, newest), key=itemgetter(0))
-            for position, change in found:
-                place = position
-                yield msgspec.structs.replace(change, cursor=position.text(store))
-            done, (_, newest) = newest, self._identity()
+        """See `ChangeReader.changes`."""
+        return changes_since(cursor, self._identity, self._written, self._erasures)
 
     def end_of_changes(self) -> str:
-        """Return the cursor after everything that was written or erased until now."""
-        salt, newest = self._identity()
-        end = Position(newest, is_erasure=True, key=_LAST, digest=_AFTER_ALL)
-        return end.text(sha256(salt).digest()[:_IDENTIFIED])
+        """See `ChangeReader.end_of_changes`."""
+        return end_of_changes(self._identity())
 
-    def _identity(self) -> tuple[bytes, int]:
-        """Return what distinguishes this store from others, and its revision."""
+    def _identity(self) -> Identity:
         with using(self.path):
-            salt, revision = self._connection.execute(_IDENTITY).fetchone()
-        return salt, revision
+            return Identity(*self._connection.execute(_IDENTITY).fetchone())
 
     def digest(self, ref: str) -> str:
-        """Return the digest by which `changes` names a conversation that was erased."""
+        """See `ChangeReader.digest`."""
         parsed = Ref.parse(ref)
         account = parsed.target.account or "default"
         with using(self.path):
             return digest_of(self._connection, f"{parsed.target.provider}/{account}", parsed.id).hex()
 
     def _written(self, after: Position, newest: int) -> Iterator[tuple[Position, Change]]:
-        # Of the same revision, erasures come after everything that is written.
         revision, key = after.revision, after.key
         # In pieces, so that no reader holds up a writer.
         while rows := [*self._ask(_CHANGED, (revision, key, newest), tuple)]:
             for revision, *row in rows:
                 key = row[1]
-                place = Position(revision, is_erasure=False, key=key, digest=b"")
-                yield place, Change(cursor="", conversation=self._whole(row))
+                yield Position.written(revision, key), Change(cursor="", conversation=self._whole(row))
 
     def _erasures(self, after: Position, newest: int) -> Iterator[tuple[Position, Change]]:
         for revision, digest in [*self._ask(_ERASED, (after.revision, after.digest, newest), tuple)]:
-            place = Position(revision, is_erasure=True, key=_LAST, digest=digest)
-            yield place, Change(cursor="", erased=digest.hex())
+            yield Position.erased(revision, digest), Change(cursor="", erased=digest.hex())
 
     def search(
         self,
@@ -483,10 +458,7 @@ class SQLiteReader:
 _IDENTITY: Final = (
     "SELECT (SELECT value FROM store WHERE name = 'salt'), (SELECT value FROM store WHERE name = 'revision')"
 )
-_IDENTIFIED: Final = 8  # bytes
 _PIECE: Final = 100  # rows that a walk takes at once
-_LAST: Final = 2**63 - 1  # there is no larger key
-_AFTER_ALL: Final = b"\xff" * 33  # after any digest
 _NEXT_PROVIDER: Final = "SELECT min(provider) FROM conversations WHERE provider > ?"
 _NEXT_ACCOUNT: Final = "SELECT min(account) FROM conversations WHERE provider = ? AND account > ?"
 _ROW: Final = ", ".join(("at", "key", *CONVERSATION))

@@ -57,10 +57,7 @@ class SQLiteStore:
 
     @asynccontextmanager
     async def shared(self) -> AsyncGenerator[None]:
-        """Keep it open for several runs at once in this process, such as a sync and a drain, and lock out others.
-
-        Their `open` and `close` then only check their options, and open it again after a failed commit.
-        """
+        """See `EventStore.shared`."""
         try:
             await self.open({})
             self._is_shared = True
@@ -86,16 +83,11 @@ class SQLiteStore:
         return await self._do(partial(self._sound_writer().commit, account, entries, progress))
 
     async def put_told(self, account: str, *, told: Conversation | None, fetched: Conversation | None) -> Written:
-        """Write what webhooks told of a conversation, and what was fetched then; both are redacted.
-
-        What they told is kept beside the conversation and added to every later fetch, also by a sync, because no fetch
-        may say it. Nothing that is stored gets thinner, and what was erased does not come back. The write survives a
-        power loss.
-        """
+        """See `EventStore.put_told`."""
         return await self._do(partial(self._sound_writer().put, account, told=told, fetched=fetched))
 
     async def told_since(self, account: str, since: datetime) -> tuple[int, int]:
-        """Count finished conversations since an instant: those that webhooks reported, and those only in lists."""
+        """See `EventStore.told_since`."""
         return await self._do(partial(self._open_writer().told_since, account, since))
 
     async def vanished(self, account: str, listed: Collection[str], now: datetime) -> Sequence[str]:

@@ -205,7 +205,7 @@ class Writer:
         return written
 
     def put(self, account: str, *, told: Conversation | None, fetched: Conversation | None) -> Written:
-        """See `SQLiteStore.put_told`."""
+        """See `EventStore.put_told`."""
         one = fetched or told
         if one is None:
             return Written()
@@ -233,7 +233,7 @@ class Writer:
         return written
 
     def told_since(self, account: str, since: datetime) -> tuple[int, int]:
-        """See `SQLiteStore.told_since`."""
+        """See `EventStore.told_since`."""
         by_webhook, by_poll = self._connection.execute(
             "SELECT count(told), count(*) - count(told) FROM conversations WHERE provider = ? AND account = ?"
             f" AND at >= ? AND status IN ({', '.join('?' * len(_FINISHED))})",
