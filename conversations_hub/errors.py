@@ -24,6 +24,7 @@ HubError
 ├─ UnsafeURLError         a URL in a response that is not followed
 ├─ FormatError            a conversation that a format cannot hold, or a file that is not in its format
 └─ StoreError             a store that cannot be read or written: disk, file or another sync
+   └─ LeaseLostError      another process writes this account now
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ __all__ = [
     "HubClosedError",
     "HubError",
     "InvalidRefError",
+    "LeaseLostError",
     "LocalLimitError",
     "NotFoundError",
     "OutageError",
@@ -342,6 +344,13 @@ class StoreError(HubError):
     kind = "store"
     http_status = 503
     title = "The store cannot be read or written"
+
+
+class LeaseLostError(StoreError):
+    """Another process writes this account of a store that several share; what this one did not commit is dropped."""
+
+    kind = "lease_lost"
+    title = "Another process writes this account of the store"
 
 
 class PartialError(HubError):

@@ -108,7 +108,7 @@ async def test_a_bug_ends_the_sync_of_its_account_alone(monkeypatch: pytest.Monk
 class Overflowing(SQLiteStore):
     """A store that comes upon a bug in one conversation."""
 
-    async def commit(self, account: str, entries: Sequence[Entry], progress: Checkpoint) -> Written:
+    async def commit(self, account: str, entries: Sequence[Entry], progress: Checkpoint | None) -> Written:
         if account == "tavus/eu" and entries:
             overflowing()
         return await super().commit(account, entries, progress)

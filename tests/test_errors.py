@@ -20,6 +20,7 @@ from conversations_hub.errors import (
     HubClosedError,
     HubError,
     InvalidRefError,
+    LeaseLostError,
     LocalLimitError,
     NotFoundError,
     OutageError,
@@ -64,6 +65,7 @@ TREE: dict[type[HubError], type[Exception]] = {
     UnsafeURLError: HubError,
     FormatError: HubError,
     StoreError: HubError,
+    LeaseLostError: StoreError,
 }
 PLAIN = [kind for kind in TREE if kind is not PartialError]
 PASSING = {TransportError, DeadlineError, RateLimitError, OutageError, CircuitOpenError}
@@ -263,6 +265,7 @@ ANSWERS: dict[type[HubError], tuple[str, int]] = {
     UnsafeURLError: ("unsafe_url", 502),
     FormatError: ("format", 422),
     StoreError: ("store", 503),
+    LeaseLostError: ("lease_lost", 503),
 }
 
 

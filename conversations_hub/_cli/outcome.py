@@ -69,6 +69,8 @@ def _table(report: SyncReport, rows: dict[str, dict[str, int]], total: dict[str,
 def _end_of(account: AccountSyncReport) -> str:
     if account.complete:
         return "complete"
+    if account.lost:
+        return "lost"
     if account.error is not None:
         return "failed"
     return "incomplete" if account.ended else "stopped"

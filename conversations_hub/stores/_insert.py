@@ -46,7 +46,7 @@ async def put(
                 for id, one in each.items()
                 if id not in before or not before[id].is_erased
             ]
-            done = await store.commit(account, entries, await store.progress(account))
+            done = await store.commit(account, entries, None)
             new, updated, unchanged = new + done.new, updated + done.updated, unchanged + done.unchanged
         await store.finish()
     finally:

@@ -176,13 +176,14 @@ _moment = datetime.fromisoformat
 
 
 class Store(Protocol):
-    """Keeps conversations. One process writes at a time.
+    """Keeps conversations. An account is written by one process at a time; most stores are as a whole.
 
-    Accounts are named "provider/account". Every failure is a `StoreError`; earlier commits stay.
+    Accounts are named "provider/account". Every failure is a `StoreError`; earlier commits stay. A store that several
+    processes share raises `LeaseLostError` for an account that another one writes, which concerns this account only.
     """
 
     async def open(self, terms: Mapping[str, str]) -> None:
-        """Lock the store for this process, and clean up after an earlier run.
+        """Take the store for this process, as far as it is locked as a whole, and clean up after an earlier run.
 
         `terms` are the options of the run, as `terms_of` returns them. A store whose interrupted run can only be
         resumed with the same options refuses others, and says which differ.
@@ -190,7 +191,7 @@ class Store(Protocol):
         ...
 
     async def progress(self, account: str) -> Checkpoint:
-        """Return the checkpoint of an account."""
+        """Take the account for this process until `close`, and return its checkpoint."""
         ...
 
     async def kept(self, account: str, ids: Sequence[str]) -> Mapping[str, StoredVersion]:
@@ -201,8 +202,11 @@ class Store(Protocol):
         """Return the stored versions of all conversations that are to be fetched again, by id."""
         ...
 
-    async def commit(self, account: str, entries: Sequence[Entry], progress: Checkpoint) -> Written:
-        """Write entries and checkpoint together, or neither; skip entries whose content is already stored."""
+    async def commit(self, account: str, entries: Sequence[Entry], progress: Checkpoint | None) -> Written:
+        """Write entries and checkpoint together, or neither; skip entries whose content is already stored.
+
+        Without a checkpoint, the one of the account stays, and a process that does not have the account may write.
+        """
         ...
 
     async def vanished(self, account: str, listed: Collection[str], now: datetime) -> Sequence[str]:

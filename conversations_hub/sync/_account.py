@@ -20,6 +20,7 @@ from ..errors import (
     HubClosedError,
     HubError,
     InvalidRefError,
+    LeaseLostError,
     NotFoundError,
     PaginationError,
     PayloadError,
@@ -83,12 +84,18 @@ class AccountSync:
         """Bring the store up to date; the report says what went wrong.
 
         Whatever ends the run, finished conversations are committed first, except after a bug, when their state is
-        unknown.
+        unknown. If another process has the account, it is let go.
 
         Raises:
             StoreError: the store cannot be written.
             HubClosedError: the hub was closed meanwhile.
         """
+        try:
+            await self._run()
+        except LeaseLostError:
+            self._report.lost = True
+
+    async def _run(self) -> None:
         began = self._clock.monotonic()
         try:
             await self._update_or_fail()

@@ -42,7 +42,7 @@ class _Slow(SQLiteStore):
         self._thread = _AtOnce()
         self.is_committing = False
 
-    async def commit(self, account: str, entries: Sequence[Entry], progress: Checkpoint) -> Written:
+    async def commit(self, account: str, entries: Sequence[Entry], progress: Checkpoint | None) -> Written:
         assert not self.is_committing
         self.is_committing = True
         await asyncio.sleep(_COMMIT)

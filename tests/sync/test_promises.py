@@ -445,7 +445,7 @@ async def test_no_store_is_handed_what_was_not_redacted(tmp_path: Path) -> None:
     handed: list[Entry] = []
 
     class Watched(SQLiteStore):
-        async def commit(self, account: str, entries: Sequence[Entry], progress: Checkpoint) -> Written:
+        async def commit(self, account: str, entries: Sequence[Entry], progress: Checkpoint | None) -> Written:
             handed.extend(entries)
             return await super().commit(account, entries, progress)
 

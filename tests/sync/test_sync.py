@@ -313,7 +313,7 @@ class Stopping(SQLiteStore):
         self._left = commits
         self._is_done = is_done
 
-    async def commit(self, account: str, entries: Sequence[Entry], progress: Checkpoint) -> Written:
+    async def commit(self, account: str, entries: Sequence[Entry], progress: Checkpoint | None) -> Written:
         self._left -= 1
         if self._left > 0 or (self._left == 0 and self._is_done):
             written = await super().commit(account, entries, progress)
@@ -377,7 +377,7 @@ async def test_a_commit_that_was_cancelled_before_it_began_loses_nothing(tmp_pat
     class Crowded(SQLiteStore):
         is_crowded = True
 
-        async def commit(self, account: str, entries: Sequence[Entry], progress: Checkpoint) -> Written:
+        async def commit(self, account: str, entries: Sequence[Entry], progress: Checkpoint | None) -> Written:
             if entries and self.is_crowded:
                 self.is_crowded = False
                 running = asyncio.current_task()

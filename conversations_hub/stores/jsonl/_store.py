@@ -85,7 +85,7 @@ class JSONLStore:
         """See `Store.unsettled`."""
         return await self._do(partial(self._open_writer().unsettled, account))
 
-    async def commit(self, account: str, entries: Sequence[Entry], progress: Checkpoint) -> Written:
+    async def commit(self, account: str, entries: Sequence[Entry], progress: Checkpoint | None) -> Written:
         """See `Store.commit`. It survives a power loss."""
         return await self._do(partial(self._open_writer().commit, account, entries, progress))
 

@@ -59,8 +59,9 @@ class Writer:
         """See `Store.unsettled`."""
         return self.known.unsettled(account)
 
-    def commit(self, account: str, entries: Sequence[Entry], progress: Checkpoint) -> Written:
+    def commit(self, account: str, entries: Sequence[Entry], progress: Checkpoint | None) -> Written:
         """See `Store.commit`."""
+        progress = progress or self.progress(account)
         kept = self.known.kept(account, (entry.conversation.id for entry in entries))
         lines: list[bytes] = []
         remembered: list[Remembered] = []

@@ -78,7 +78,7 @@ class SQLiteStore:
         """See `Store.unsettled`."""
         return await self._do(partial(self._open_writer().unsettled, account))
 
-    async def commit(self, account: str, entries: Sequence[Entry], progress: Checkpoint) -> Written:
+    async def commit(self, account: str, entries: Sequence[Entry], progress: Checkpoint | None) -> Written:
         """See `Store.commit`."""
         return await self._do(partial(self._sound_writer().commit, account, entries, progress))
 

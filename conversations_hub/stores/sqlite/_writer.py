@@ -190,7 +190,7 @@ class Writer:
                 execute("ROLLBACK")
             raise
 
-    def commit(self, account: str, entries: Sequence[Entry], progress: Checkpoint) -> Written:
+    def commit(self, account: str, entries: Sequence[Entry], progress: Checkpoint | None) -> Written:
         """See `Store.commit`. What webhooks told of a conversation is added to what was fetched."""
         found = self._find(account, [entry.conversation.id for entry in entries])
         entries = [self._with_told(entry, found.get(entry.conversation.id)) for entry in entries]
@@ -200,7 +200,7 @@ class Writer:
             entries = [entry for entry in entries if entry.conversation.id not in erased]
         with self._writing() as revision:
             written = self._write(entries, found, revision)
-            text = msgspec.json.encode(progress).decode()
+            text = msgspec.json.encode(progress or self.progress(account)).decode()
             self._connection.execute("INSERT OR REPLACE INTO accounts VALUES (?, ?)", (account, text))
         return written
 
