@@ -17,9 +17,9 @@ from ..._files.lock import Lock
 from ..._files.opening import own_path
 from ...schema import Conversation, Status, TranscriptTurn
 from .._erasure import Receipt, remove_recordings
-from .._fingerprint import fingerprint
-from .._reconcile import beyond, is_thinner, reconciled
+from .._reconcile import beyond
 from .._store import ERASED, Checkpoint, Entry, StoredVersion, Written, check_made
+from .._told import Earlier, added_to, both, entry_of, told_of, told_text
 from .._untrusted import instant_of
 from ._connection import connect, has_index, has_text_search
 from ._erasure import Plan, clean, digest_of, erase
@@ -41,7 +41,6 @@ from ._tables import (
     recording_rows,
     turn_columns,
 )
-from ._told import told_of, told_text
 from ._whole import whole
 
 __all__ = ["Writer"]
@@ -215,10 +214,10 @@ class Writer:
         if one.id in found:
             there = found[one.id]
             stored = msgspec.structs.replace(whole(self._connection, there.key), issues=())
-            told = _both(told_of(there.told, one), told)
+            told = both(told_of(there.earlier.told, one), told)
         elif self._erased(account, [one.id]):
             return Written()
-        entry = _entry(stored, told, fetched, before)
+        entry = entry_of(stored, told, fetched, before)
         self._connection.execute("PRAGMA synchronous = FULL")  # it is not delivered again
         try:
             with self._writing() as revision:
@@ -242,21 +241,15 @@ class Writer:
         return by_webhook, by_poll
 
     def _with_told(self, entry: Entry, there: _Found | None) -> Entry:
-        """Return an entry with what webhooks told of it; a fetch that is older than the stored version adds nothing."""
-        if there is None or there.told is None or there.content == entry.kept.content_hash:
+        if there is None:
             return entry
-        one = entry.conversation
-        told = told_of(there.told, one)
-        merged = one if told is None else _completed(told, one)
-        if is_thinner(merged, status=there.status, turns=there.turns, updated_at=there.updated_at):
-            merged = reconciled(whole(self._connection, there.key), merged, fetched=True)
-        return Entry(merged, msgspec.structs.replace(entry.kept, content_hash=fingerprint(merged)))
+        return added_to(entry, there.earlier, lambda: whole(self._connection, there.key))
 
     def _write(self, entries: Sequence[Entry], found: Mapping[str, _Found], revision: int) -> Written:
         """Write the entries whose content is not stored, and what is remembered of all."""
         known = [entry for entry in entries if entry.conversation.id in found]
         new = [entry for entry in entries if entry.conversation.id not in found]
-        updated = [entry for entry in known if found[entry.conversation.id].content != entry.kept.content_hash]
+        updated = [entry for entry in known if found[entry.conversation.id].earlier.content != entry.kept.content_hash]
         keys = {id: each.key for id, each in found.items()}
         for entry in updated:
             self._clear(keys[entry.conversation.id], entry, revision)
@@ -280,7 +273,7 @@ class Writer:
                 (provider, name, *some),
             )
             found |= {
-                id: _Found(key, content, told, status, turns, _instant(updated_at))
+                id: _Found(key, Earlier(content, told, status, turns, _instant(updated_at)))
                 for id, key, content, told, status, turns, updated_at in rows
             }
         return found
@@ -324,43 +317,13 @@ class Writer:
 
 
 class _Found(NamedTuple):
-    """What is known of a stored conversation."""
+    """What is known of a stored conversation, and its key."""
 
     key: int
-    content: bytes | None
-    """Its fingerprint; None if another tool deleted what is remembered of it."""
-    told: str | None
-    status: str
-    turns: int | None
-    updated_at: datetime | None
+    earlier: Earlier
 
 
 _FINISHED: Final = tuple(status.value for status in Status if status.is_finished)
-
-
-def _both(before: Conversation | None, told: Conversation | None) -> Conversation | None:
-    return reconciled(before, told) if before is not None and told is not None else before or told
-
-
-def _completed(told: Conversation, fetched: Conversation) -> Conversation:
-    """Return what was fetched, with what only webhooks told; issues and `raw` are those of the fetch."""
-    found = reconciled(msgspec.structs.replace(told, issues=()), fetched, fetched=True)
-    return msgspec.structs.replace(found, raw=fetched.raw)
-
-
-def _entry(
-    stored: Conversation | None, told: Conversation | None, fetched: Conversation | None, before: StoredVersion
-) -> Entry:
-    """Return what to write of a conversation that webhooks told of, and that was fetched if they said enough."""
-    found = fetched or told
-    if fetched is not None and told is not None:
-        found = _completed(told, fetched)
-    if stored is not None:
-        found = reconciled(stored, found, fetched=fetched is not None) if found is not None else stored
-    if found is None:
-        raise AssertionError("unreachable")
-    failing_since = before.failing_since if fetched is None else None
-    return Entry(found, msgspec.structs.replace(before, content_hash=fingerprint(found), failing_since=failing_since))
 
 
 def _remembered(kept: StoredVersion) -> tuple[Any, ...]:
