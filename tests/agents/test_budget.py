@@ -42,7 +42,7 @@ def read(texts: list[str], part: str, cursor: str | None, tokens: int) -> Readin
 
 @settings(max_examples=40)
 @given(_TEXTS, st.sampled_from(["start", "end", "both"]), st.integers(0, 1500))
-def test_every_answer_keeps_its_budget_and_cursors_pass_each_turn_once(
+def test_ag4_every_answer_keeps_its_budget_and_cursors_pass_each_turn_once(
     texts: list[str], part: str, tokens: int
 ) -> None:
     whole = _joined([read(texts, "start", None, MOST)])
@@ -54,6 +54,16 @@ def test_every_answer_keeps_its_budget_and_cursors_pass_each_turn_once(
     assert all(size_of(answer) <= max(tokens, LEAST) * 1.1 for answer in answers)
     if len(whole) == len(texts):
         assert sorted(_joined([*answers])) == sorted(whole)
+
+
+def test_ag4_five_thousand_turns_are_each_shown_once() -> None:
+    texts = ["予約を変更 🙂" if place % 7 else f'Turn {place} of "many".' for place in range(5_000)]
+    answers = [read(texts, "both", None, MOST)]
+    while answers[-1].cursor is not None:
+        answers.append(read(texts, "both", answers[-1].cursor, MOST))
+    shown = [int(found) for each in answers for found in re.findall(r"^\[(\d+)\]", each.text, re.MULTILINE)]
+    assert sorted(shown) == [*range(5_000)]
+    assert all(size_of(each) <= MOST * 1.1 for each in answers)
 
 
 def _joined(answers: list[Reading]) -> list[str]:
@@ -76,7 +86,7 @@ def _whole(pieces: list[str]) -> str:
 
 
 @pytest.mark.parametrize("text", ["word " * 200_000, "予約" * 150_000, '"\\' * 200_000])
-def test_a_turn_that_is_too_long_for_any_answer_is_cut_and_read_on(text: str) -> None:
+def test_ag4_a_turn_that_is_too_long_for_any_answer_is_cut_and_read_on(text: str) -> None:
     first = read(["Hello.", text, "Bye."], "both", None, 4000)
     assert [line for line in inside(first) if line[0] in "[…"] == [
         "[0] user: Hello.",

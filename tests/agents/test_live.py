@@ -151,7 +151,7 @@ async def test_there_are_few_acts_in_an_hour() -> None:
         assert len(person.asked) == 3
 
 
-async def test_what_may_have_been_started_is_not_started_again() -> None:
+async def test_ag7_what_may_have_been_started_is_not_started_again() -> None:
     async with simulated("vapi", conversations=5) as (hub, simulator):
         functions = acting(hub, always)
         simulator.script("vapi", [Fault.RESET])

@@ -17,8 +17,9 @@ import pytest
 from conversations_hub.agents import Listing, tools
 from conversations_hub.agents._tools import NAMES
 from conversations_hub.agents.mcp import app, elicited, server
-from conversations_hub.schema import Role
+from conversations_hub.schema import Channel, Role
 from conversations_hub.stores import open_store, put
+from conversations_hub.testing import Fault
 
 from ..support.agents import NOON, spoken, tool_call, turn
 from ..support.asgi import answered, running
@@ -72,7 +73,7 @@ async def store(tmp_path: Path) -> str:
 
 
 @both_protocols
-async def test_every_tool_answers_well_and_says_what_is_wrong(mode: str, store: str) -> None:
+async def test_ag1_every_tool_answers_well_and_says_what_is_wrong(mode: str, store: str) -> None:
     made = server(tools(store=store, clock=at(NOON)))
     async with mcp.Client(made, mode=mode) as client:
         listed = (await client.list_tools()).tools
@@ -98,7 +99,7 @@ async def test_every_tool_answers_well_and_says_what_is_wrong(mode: str, store: 
 
 
 @both_protocols
-async def test_resources_and_prompts(mode: str, store: str) -> None:
+async def test_ag1_resources_and_prompts(mode: str, store: str) -> None:
     made = server(tools(store=store, clock=at(NOON)))
     async with mcp.Client(made, mode=mode) as client:
         read = await client.read_resource("conversation://tavus/default/c1")
@@ -124,7 +125,7 @@ async def test_a_pin_holds_for_resources_and_prompts(store: str) -> None:
         assert "tavus" not in (await client.read_resource("conversations://sources")).contents[0].text
 
 
-async def test_what_a_host_is_told_of_all_tools_is_short(store: str) -> None:
+async def test_ag9_what_a_host_is_told_of_all_tools_is_short(store: str) -> None:
     made = server(tools(store=store))
     async with mcp.Client(made) as client:
         sizes = [
@@ -164,7 +165,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
 
 @both_protocols
 @pytest.mark.parametrize("answer", [*ANSWERS, "cannot ask"])
-async def test_a_call_is_started_only_after_the_user_of_the_host_said_yes(mode: str, answer: str) -> None:
+async def test_ag7_a_call_is_started_only_after_the_user_of_the_host_said_yes(mode: str, answer: str) -> None:
     asked: list[str] = []
 
     async def ask(_context: Any, parameters: Any) -> Any:
@@ -200,6 +201,49 @@ async def test_a_call_is_started_only_after_the_user_of_the_host_said_yes(mode: 
             assert mistaken.is_error
             assert "the nearest here: vapi/default" in mistaken.content[0].text
             assert len(asked) == (answer != "cannot ask")
+
+
+@both_protocols
+async def test_ag7_a_call_without_an_answer_may_have_been_started_and_is_not_started_again(mode: str) -> None:
+    async def say_yes(_context: Any, _parameters: Any) -> Any:
+        return types.ElicitResult(**ANSWERS["yes"])
+
+    async with simulated("tavus", conversations=5) as (hub, simulator):
+        simulator.script("tavus", [Fault.RESET])
+        made = server(tools(hub, None, allow=["start"], confirm=elicited))
+        async with mcp.Client(made, mode=mode, elicitation_callback=say_yes) as client:
+            found = await client.call_tool("start_conversation", {"provider": "tavus", "agent": "a1"})
+        assert found.is_error
+        assert "it may have been done: look at the newest conversations first" in found.content[0].text
+        assert simulator.requests["tavus"] == 1
+
+
+@both_protocols
+async def test_ag1_the_tools_that_need_a_hub_answer_well_and_say_what_is_wrong(mode: str) -> None:
+    async def say_yes(_context: Any, _parameters: Any) -> Any:
+        return types.ElicitResult(**ANSWERS["yes"])
+
+    async with simulated("telnyx", conversations=30) as (hub, _):
+        ref, *_ = [one.ref async for one in hub.list("telnyx", status="in_progress") if one.channel is Channel.CHAT]
+        start = {"provider": "telnyx", "agent": "a1"}
+        calls: list[tuple[str, dict[str, Any], str]] = [
+            ("refresh_conversation", {"ref": ref}, "agent: "),
+            ("start_conversation", start, "Started."),
+            ("send_message", {"ref": ref, "text": "Are you open?"}, "Sent. The answer:"),
+            ("refresh_conversation", {"ref": "telnyx:c9"}, "take the ref from list_conversations"),
+            ("start_conversation", {"provider": "telnyx"}, "agent: Field required. Correct the arguments"),
+            (
+                "send_message",
+                {"ref": ref, "text": ""},
+                "a message has 1 to 2,000 characters, not 0. Correct the argument",
+            ),
+        ]
+        made = server(tools(hub, None, allow=["start", "send"], confirm=elicited))
+        async with mcp.Client(made, mode=mode, elicitation_callback=say_yes) as client:
+            for place, (name, arguments, expected) in enumerate(calls):
+                found = await client.call_tool(name, arguments)
+                assert expected in found.content[0].text
+                assert found.is_error == (place > 2)
 
 
 # HTTP
@@ -243,43 +287,102 @@ async def test_over_http_only_who_has_a_token_is_served(headers: Mapping[str, st
 # stdio
 
 
-async def test_over_stdio_there_is_nothing_but_the_protocol(store: str) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "conversations_hub", "mcp", "--store", store),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "CONVERSATIONS_HUB_LOG": "debug"},
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    assert process.stderr is not None
+async def test_ag6_reading_only_wins_over_what_is_allowed(store: str) -> None:
+    command = ("-m", "conversations_hub", "mcp", "--store", store, "--live", "--allow", "start,send")
+    for more, names in (((), set(NAMES)), (("--read-only",), set(NAMES[:10]))):
+        started = mcp.StdioServerParameters(command=sys.executable, args=[*command, *more], env={"VAPI_API_KEY": "key"})
+        async with mcp.Client(started) as client:
+            assert {each.name for each in (await client.list_tools()).tools} == names
 
-    def send(method: str, id: int | None = None, **parameters: Any) -> None:
+
+class Host:
+    """A host in JSON lines, which sees all that a server writes."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
         assert process.stdin is not None
-        message = {"jsonrpc": "2.0", "method": method, "params": parameters} | ({} if id is None else {"id": id})
-        process.stdin.write(json.dumps(message).encode() + b"\n")
-
-    async def receive() -> dict[str, Any]:
         assert process.stdout is not None
-        found: dict[str, Any] = json.loads(await process.stdout.readline())
+        self._input, self._output = process.stdin, process.stdout
+
+    @classmethod
+    async def started(cls, *arguments: str, **environ: str) -> Host:
+        """Return the host of a new server, which has answered its first request."""
+        host = cls(
+            await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "conversations_hub", "mcp", *arguments),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env=os.environ | environ,
+            )
+        )
+        about = {"protocolVersion": "2025-11-25", "clientInfo": {"name": "t", "version": "1"}}
+        host.send("initialize", 0, **about, capabilities={"elicitation": {}})
+        assert (await host.receive())["id"] == 0
+        host.send("notifications/initialized")
+        return host
+
+    def send(self, method: str, id: int | None = None, **parameters: Any) -> None:
+        """Send a request; without an id, a notification."""
+        self.write({"method": method, "params": parameters} | ({} if id is None else {"id": id}))
+
+    def write(self, message: dict[str, Any]) -> None:
+        """Send a message."""
+        self._input.write(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
+
+    async def receive(self) -> dict[str, Any]:
+        """Return the next message; a line that is none fails."""
+        found: dict[str, Any] = json.loads(await self._output.readline())
+        assert found["jsonrpc"] == "2.0"
         return found
 
-    send("initialize", 0, protocolVersion="2025-11-25", capabilities={}, clientInfo={"name": "t", "version": "1"})
-    assert (await receive())["id"] == 0
-    send("notifications/initialized")
-    for number in range(1, 61):
-        send("tools/call", number, name="get_conversation", arguments={"ref": "tavus:c1"})
+    async def end(self) -> None:
+        """Close the server's input, and see that it says nothing but messages until it ends."""
+        self._input.close()
+        assert all(json.loads(line)["jsonrpc"] == "2.0" for line in (await self._output.read()).splitlines())
+        assert await self.process.wait() == 0
+
+
+async def test_ag11_over_stdio_there_is_nothing_but_the_protocol(store: str) -> None:
+    host = await Host.started("--store", store, CONVERSATIONS_HUB_LOG="debug")
+    for number in range(1, 201):
+        host.send("tools/call", number, name="get_conversation", arguments={"ref": "tavus:c1"})
         if number % 10 == 0:
-            send("notifications/cancelled", requestId=number, reason="enough")
-    wanted = {number for number in range(1, 61) if number % 10}
+            host.send("notifications/cancelled", requestId=number, reason="enough")
+    wanted = {number for number in range(1, 201) if number % 10}
     while wanted:
-        wanted.discard((await receive())["id"])
-    process.stdin.close()
-    rest = await process.stdout.read()
-    assert all(json.loads(line)["jsonrpc"] == "2.0" for line in rest.splitlines())
-    assert await process.wait() == 0
-    assert b"It comes tomorrow" not in await process.stderr.read()
+        wanted.discard((await host.receive())["id"])
+    await host.end()
+    assert host.process.stderr is not None
+    assert b"It comes tomorrow" not in await host.process.stderr.read()
+
+
+async def test_ag7_a_server_that_is_killed_while_it_starts_a_call_does_not_start_it_again(store: str) -> None:
+    asked = asyncio.Queue[bytes]()
+
+    async def never_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asked.put(await reader.readline())
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(never_answer, "127.0.0.1", 0) as provider:
+        where = f"http://127.0.0.1:{provider.sockets[0].getsockname()[1]}"
+        command = ("--store", store, "--live", "--allow", "start")
+        accounts = {"TAVUS_API_KEY": "key", "TAVUS_BASE_URL": where}
+        host = await Host.started(*command, **accounts)
+        host.send("tools/call", 1, name="start_conversation", arguments={"provider": "tavus", "agent": "a1"})
+        question = await host.receive()
+        assert question["method"] == "elicitation/create"
+        assert asked.empty()
+        host.write({"id": question["id"], "result": ANSWERS["yes"]})
+        assert (await asked.get()).startswith(b"POST ")
+        host.process.kill()
+        await host.process.wait()
+        again = await Host.started(*command, **accounts)
+        again.send("tools/list", 1)
+        assert "start_conversation" in str(await again.receive())
+        await again.end()
+        assert asked.empty()
 
 
 async def test_over_http_it_serves_until_it_is_stopped(store: str) -> None:

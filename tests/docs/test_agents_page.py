@@ -128,7 +128,7 @@ def _value(node: ast.expr, answers: Sequence[str]) -> Any:
     return refs[{"FIRST": 0, "LAST": -1}[node.id]]
 
 
-def test_forty_questions_are_answered(tmp_path: Path) -> None:
+def test_ag3_forty_questions_are_answered(tmp_path: Path) -> None:
     functions, _ = filled(tmp_path / "c.db")
     assert [int(number) for number, *_ in ROWS] == list(range(1, 41))
     for number, question, calls, expected in ROWS:
@@ -146,7 +146,7 @@ async def functions(tmp_path: Path) -> list[Tool]:
     return list((await stored(tmp_path, spoken("c1", turn(Role.USER, "My kettle is broken.")))).values())
 
 
-async def test_openai_agents(functions: list[Tool]) -> None:
+async def test_ag8_openai_agents(functions: list[Tool]) -> None:
     context_of = pytest.importorskip("agents.tool_context", reason=_WHERE).ToolContext
     made = {each.name: each for each in _run(_recipe("OpenAI Agents SDK"), functions=functions)["made"]}
     assert list(made) == list(NAMES[:9])
@@ -157,7 +157,7 @@ async def test_openai_agents(functions: list[Tool]) -> None:
     assert "[0] user: My kettle is broken." in str(await one.on_invoke_tool(context, arguments))
 
 
-async def test_pydantic_ai(functions: list[Tool]) -> None:
+async def test_ag8_pydantic_ai(functions: list[Tool]) -> None:
     pydantic_ai = pytest.importorskip("pydantic_ai", reason=_WHERE)
     made = _run(_recipe("Pydantic AI"), functions=functions)["made"]
     model = pytest.importorskip("pydantic_ai.models.test").TestModel(call_tools=["list_conversations"])
@@ -165,7 +165,7 @@ async def test_pydantic_ai(functions: list[Tool]) -> None:
     assert "My kettle is broken." in done.output
 
 
-async def test_langchain(functions: list[Tool]) -> None:
+async def test_ag8_langchain(functions: list[Tool]) -> None:
     pytest.importorskip("langchain_core", reason=_WHERE)
     made = {each.name: each for each in _run(_recipe("LangChain"), functions=functions)["made"]}
     one = made["get_conversation"]
@@ -173,7 +173,7 @@ async def test_langchain(functions: list[Tool]) -> None:
     assert "[0] user: My kettle is broken." in str(await one.ainvoke({"ref": "tavus:c1"}))
 
 
-async def test_llamaindex(functions: list[Tool]) -> None:
+async def test_ag8_llamaindex(functions: list[Tool]) -> None:
     pytest.importorskip("llama_index.core", reason=_WHERE)
     made = {each.metadata.name: each for each in _run(_recipe("LlamaIndex"), functions=functions)["made"]}
     assert "[0] user: My kettle is broken." in str(await made["get_conversation"].acall(ref="tavus:c1"))
