@@ -23,7 +23,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 
 from .errors import HubClosedError
 
-__all__ = ["Put", "TaskPool", "run_all"]
+__all__ = ["Put", "TaskPool", "read_ahead", "run_all"]
 
 S = TypeVar("S")
 R = TypeVar("R")
@@ -217,6 +217,18 @@ def _fill(slot: asyncio.Future[T], result: T) -> None:
 
 def _closed() -> HubClosedError:
     return HubClosedError("the hub was closed before this finished")
+
+
+async def read_ahead(items: AsyncGenerator[T]) -> AsyncGenerator[T]:
+    """Yield items, and take the next one while the caller works on the last."""
+    taking = asyncio.ensure_future(anext(items, None))
+    try:
+        while (item := await taking) is not None:
+            taking = asyncio.ensure_future(anext(items, None))
+            yield item
+    finally:
+        taking.cancel()
+        await asyncio.gather(taking, return_exceptions=True)
 
 
 async def run_all(runs: Iterable[Coroutine[Any, Any, None]], at_once: int) -> None:

@@ -216,6 +216,8 @@ class Adapter(Resource, frozen=True, kw_only=True):
     collected values, and arguments and results of tools. A trailing star in a name matches any suffix."""
     requests_per_second: float | None = None
     """The documented rate limit per account; None: not documented."""
+    undated: bool = False
+    """Whether a time filter of the provider leaves out conversations without an instant, such as unanswered calls."""
     lookback: timedelta = timedelta(days=1)
     """How late a conversation may appear in its list, or change there: a sync lists that far back again."""
     retention: timedelta | None = None

@@ -19,6 +19,7 @@ HubError
 │     └─ CircuitOpenError not sent: the provider was down a moment ago
 ├─ PayloadError           a response that cannot be trusted
 ├─ PaginationError        a walk that loops or cannot continue
+│  └─ WindowedOutError    a time filter leaves conversations out
 ├─ PartialError           some of several walks failed
 ├─ WebhookError           a webhook delivery that is refused
 ├─ UnsafeURLError         a URL in a response that is not followed
@@ -60,6 +61,7 @@ __all__ = [
     "UnsafeURLError",
     "UnsupportedError",
     "WebhookError",
+    "WindowedOutError",
     "ends_account",
     "for_status",
     "problem",
@@ -307,6 +309,13 @@ class PaginationError(HubError):
     kind = "pagination"
     http_status = 502
     title = "The list of the provider cannot be read to its end"
+
+
+class WindowedOutError(PaginationError):
+    """The provider's time filter leaves conversations out, so a walk of a window is not whole."""
+
+    kind = "windowed_out"
+    title = "The time filter of the provider leaves conversations out"
 
 
 class WebhookError(HubError):

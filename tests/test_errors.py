@@ -36,6 +36,7 @@ from conversations_hub.errors import (
     UnsafeURLError,
     UnsupportedError,
     WebhookError,
+    WindowedOutError,
     for_status,
     problem,
 )
@@ -60,6 +61,7 @@ TREE: dict[type[HubError], type[Exception]] = {
     CircuitOpenError: OutageError,
     PayloadError: HubError,
     PaginationError: HubError,
+    WindowedOutError: PaginationError,
     PartialError: HubError,
     WebhookError: HubError,
     UnsafeURLError: HubError,
@@ -260,6 +262,7 @@ ANSWERS: dict[type[HubError], tuple[str, int]] = {
     CircuitOpenError: ("circuit_open", 503),
     PayloadError: ("payload", 502),
     PaginationError: ("pagination", 502),
+    WindowedOutError: ("windowed_out", 502),
     PartialError: ("partial", 502),
     WebhookError: ("webhook", 400),
     UnsafeURLError: ("unsafe_url", 502),

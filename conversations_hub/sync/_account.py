@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from .._bugs import surprise
+from .._concurrency import read_ahead
 from .._instants import later
 from .._merging import merge, without_details
 from .._reporting import MAX_REPORTED, tell
@@ -155,7 +156,7 @@ class AccountSync:
         self._report.begin("listing")
         walk = self._hub.list(self._where, updated_since=changes.since, verify=changes.verify)
         covered = join(self._progress.covered, self._options.window)
-        async with aclosing(walk.pages()) as pages, aclosing(_read_ahead(pages)) as found:
+        async with aclosing(walk.pages()) as pages, aclosing(read_ahead(pages)) as found:
             async for page in found:
                 tell(self._report.warnings, walk.report.accounts[0].warnings)
                 await self._process(page, [row for row in page.items if covered.holds(row)])
@@ -218,7 +219,7 @@ class AccountSync:
     async def _walk_pages(self, cursor: str | None, window: Window, listed: set[str] | None) -> None:
         since, until = bounds(window, is_last=self._progress.is_last) if self._narrows else (None, None)
         walk = self._hub.list(self._where, since=since, until=until, cursor=cursor)
-        async with aclosing(walk.pages()) as pages, aclosing(_read_ahead(pages)) as found:
+        async with aclosing(walk.pages()) as pages, aclosing(read_ahead(pages)) as found:
             async for page in found:
                 [went] = walk.report.accounts
                 if went.warnings and self._narrows and (since or until):
@@ -447,18 +448,6 @@ class AccountSync:
             raise
         finally:
             self._in_flight = []
-
-
-async def _read_ahead(pages: AsyncGenerator[Page]) -> AsyncGenerator[Page]:
-    """Yield pages, and read the next one while the caller works on the last."""
-    reading = asyncio.ensure_future(anext(pages, None))
-    try:
-        while (page := await reading) is not None:
-            reading = asyncio.ensure_future(anext(pages, None))
-            yield page
-    finally:
-        reading.cancel()
-        await asyncio.gather(reading, return_exceptions=True)
 
 
 def _may_mean_invalid_cursor(error: HubError) -> bool:

@@ -275,6 +275,7 @@ ADAPTER = Adapter(
     normalize=normalize,
     page_size=_PAGE_SIZE,
     newest_first=True,
+    undated=True,
     get=get_call,
     start=start_call,
     end=end_call,

@@ -19,10 +19,10 @@ from typing import Self
 
 from aiohttp import web
 
+from ..._background import Background
 from ...adapters import BUILTIN
 from ...schema import Channel
 from ...wire import Response
-from ._background import Background
 from ._corpus import fraction
 from ._faults import Bucket, Fault, Faults
 from ._own import RINGS, SETTLED, Said, lasts, owned, spoken
