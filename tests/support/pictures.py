@@ -27,7 +27,9 @@ _FORMAT = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.
     "Fira Code", "ui-monospace, Menlo, Consolas"
 )
 _PROGRESS = re.compile(r"^\w+/default: .* conversations in .*\n", re.MULTILINE)
-_TABLES = re.compile(r"^[^\n]*provider[^\n]*conversations[^\n]*turns.*?(?=^[^\n]*One of them)", re.DOTALL | re.MULTILINE)
+_TABLES = re.compile(
+    r"^[^\n]*provider[^\n]*conversations[^\n]*turns.*?(?=^[^\n]*One of them)", re.DOTALL | re.MULTILINE
+)
 _REST = re.compile(r"\n[^\n]*The same in Python.*", re.DOTALL)
 
 
