@@ -36,7 +36,7 @@ help:
 	@echo "make outside      try the adapters against the providers' specifications and SDKs, and what formats write"
 	@echo "                  in programs of others (needs Node.js, Python 3.12, espeak-ng)"
 	@echo "make docs         build the documentation site into site/, and check its links and what its pages load"
-	@echo "make reference    write the pages that are made from the code: commands, errors, Python"
+	@echo "make reference    write the pages that are made from the code: providers, commands, errors, Python"
 	@echo "make pictures     take the pictures in docs/pictures anew: of the demo, and of the page in a browser"
 	@echo "make reliability  run the tests and write how the fault cases ended to docs/explanation/reliability.md"
 	@echo "make bench        measure against what one would use instead; ten minutes at most, best on a quiet machine"

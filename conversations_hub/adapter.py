@@ -244,6 +244,8 @@ class Adapter(Resource, frozen=True, kw_only=True):
     """What this was checked against."""
     coverage: Coverage | None = None
     """How much of the provider's own specification is read; None if there is no specification."""
+    notes: tuple[str, ...] = ()
+    """What its users should know and no other field says, such as what each setting means: sentences in Markdown."""
 
     def resource_of(self, id: str) -> tuple[str, Resource, str]:
         """Return the name of the resource that an id belongs to, the resource, and the provider's own id."""

@@ -403,4 +403,9 @@ ADAPTER = Adapter(
     coverage=Coverage(read=30, members=35),
     payloads=(_Whole, _Session),
     left_to_raw=_LEFT_TO_RAW,
+    notes=(
+        "There is no reliable status: a session is over when it has an end.",
+        "Sessions of a persona that was made for one session have no agent id, so a filter by agent misses them.",
+        "The URL of a recording is valid for an hour. `hub.download` asks for a new one.",
+    ),
 )

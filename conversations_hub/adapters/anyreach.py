@@ -589,4 +589,15 @@ ADAPTER = Adapter(
     tells_transfers=True,
     support="documentation",
     payloads=(_Conversation, _Created),
+    notes=(
+        (
+            "A key whose role may not read transcripts gets conversations without them: `transcript_state` is "
+            "`restricted`."
+        ),
+        (
+            "`org_id` is the id of the organization. A personal access token, which begins with `pat_`, needs it; "
+            "the key of an organization does not."
+        ),
+        "Only text conversations can be ended or sent a message; other channels are refused.",
+    ),
 )

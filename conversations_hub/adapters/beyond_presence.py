@@ -420,4 +420,9 @@ ADAPTER = Adapter(
     support="specification",
     coverage=Coverage(read=23, members=23),
     payloads=(_Call, _Whole, _Created),
+    notes=(
+        "The evaluation of a conversation comes only by webhook: `get` does not return it.",
+        "Lists have no filter and no known order, so every walk reads the whole list.",
+        "Webhooks are not signed and have no id, so deduplicate them by conversation.",
+    ),
 )

@@ -683,4 +683,9 @@ ADAPTER = Adapter(
     support="documentation",
     payloads=(_Execution, _Placed),
     left_to_raw=_LEFT_TO_RAW,
+    notes=(
+        "Calls are listed for one agent and seven days at a time, so a long walk takes many requests.",
+        "`end` cancels a call that waits; one that runs cannot be ended.",
+        "The transcript is one text without times. Words that look like a speaker's name can split a turn.",
+    ),
 )

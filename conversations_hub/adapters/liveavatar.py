@@ -479,4 +479,9 @@ ADAPTER = Adapter(
     coverage=Coverage(read=42, members=48),
     payloads=(_Session, _Envelope[_Session], _Whole, _Begun),
     left_to_raw=_LEFT_TO_RAW,
+    notes=(
+        "Sessions in LITE mode have no transcript, because your own program runs the conversation.",
+        "`delete` removes what was said; the session itself stays in the list.",
+        "No answer names the avatar of a session.",
+    ),
 )

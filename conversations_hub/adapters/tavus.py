@@ -623,4 +623,9 @@ ADAPTER = Adapter(
     support="documentation",
     payloads=(_Conversation, _Created),
     left_to_raw=_LEFT_TO_RAW,
+    notes=(
+        "Lists distinguish only active and ended conversations, so a filter for any other status finds nothing.",
+        "The transcript can arrive minutes after the end. Until then, `transcript_state` is `pending`.",
+        "Turns do not say whether the user interrupted, so a turn of the agent can hold words that were never spoken.",
+    ),
 )

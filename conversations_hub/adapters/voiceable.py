@@ -501,4 +501,15 @@ ADAPTER = Adapter(
     shows=("tool calls", "interruptions", "recording"),
     support="inferred",
     payloads=(_Conversation, _Answer),
+    notes=(
+        (
+            "Voiceable works on top of ElevenLabs. If both are accounts of yours, you get the same conversation from "
+            "each, under two refs."
+        ),
+        "Paging is not documented. If a list may have been cut, `walk.report` says so.",
+        (
+            "The address of the API is taken from the provider's own web page, because the documentation names none "
+            "that works."
+        ),
+    ),
 )

@@ -6,9 +6,11 @@ import click
 import pytest
 
 from conversations_hub._cli import cli
+from conversations_hub.adapters import BUILTIN, load
 
 from ..support import command_reference
 from ..support.paths import DOCS
+from ..support.provider_pages import title_of
 
 pytest.importorskip("griffe", reason="`make newest` and `make lowest` do without it")
 
@@ -60,3 +62,12 @@ def test_every_command_and_option_is_on_the_page() -> None:
         assert f"\n## {name}\n" in page
         shown = [each for each in command.params if isinstance(each, click.Option) and not each.hidden]
         assert all(f"`{option.opts[-1]}" in page for option in shown)
+
+
+@pytest.mark.parametrize("provider", BUILTIN)
+def test_a_provider_s_page_explains_its_settings_and_has_notes(provider: str) -> None:
+    adapter = load(provider)
+    assert title_of(adapter).lower().startswith(provider.replace("_", " "))
+    assert adapter.notes
+    assert all(note.endswith(".") for note in adapter.notes)
+    assert [name for name in adapter.settings if f"`{name}`" not in " ".join(adapter.notes)] == []

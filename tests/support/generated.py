@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import command_reference, errors_reference, python_reference
+from . import command_reference, errors_reference, provider_pages, python_reference
 from .paths import DOCS
 
 __all__ = ["pages"]
@@ -15,6 +15,8 @@ def pages() -> Iterator[tuple[Path, str]]:
     """Yield the path and the text of each page."""
     yield DOCS / "reference" / "command-line.md", command_reference.page()
     yield DOCS / "reference" / "errors.md", errors_reference.page()
+    for name, text in provider_pages.pages():
+        yield DOCS / "providers" / name, text
     for name, text in python_reference.pages():
         yield DOCS / "reference" / "python" / name, text
 

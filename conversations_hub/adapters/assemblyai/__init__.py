@@ -152,4 +152,12 @@ ADAPTER = Adapter(
     coverage=Coverage(read=53, members=59),
     payloads=(Session, Whole),
     left_to_raw=LEFT_TO_RAW,
+    notes=(
+        "The transcript is a file that appears some seconds to minutes after the end.",
+        "The text of an interrupted reply can hold words that were never spoken.",
+        (
+            "The region in the US has agents and sessions of its own: add an account with the base URL "
+            "`https://agents.us.assemblyai.com`."
+        ),
+    ),
 )

@@ -274,4 +274,11 @@ ADAPTER = Adapter(
     support="documentation",
     payloads=(Call, CallAndCorrection, Created),
     left_to_raw=LEFT_TO_RAW,
+    notes=(
+        (
+            "The transcript that is made during a call has no times. With `transcript` set to `corrected`, `get` "
+            "asks for one that is made from the recording and has them; it is ready a while after the call."
+        ),
+        "`encrypted_key` is the key of your own Twilio account at Bland, for calls that go through it.",
+    ),
 )

@@ -162,4 +162,19 @@ ADAPTER = Adapter(
     coverage=Coverage(read=31, members=32),
     payloads=(Call,),
     left_to_raw=LEFT_TO_RAW,
+    notes=(
+        (
+            "Calls are listed for one agent at a time, so a walk asks for each agent. Calls of deleted agents cannot "
+            "be listed."
+        ),
+        (
+            "Calls that failed to start have no time, so a walk until a past instant may leave some out; "
+            "`walk.report` says so."
+        ),
+        "`version` is the version of the API, a date. Leave it out for the one that this adapter was checked with.",
+        (
+            "The webhook carries the secret itself, so its events are `verified` but not `protected`: fetch the "
+            "conversation."
+        ),
+    ),
 )

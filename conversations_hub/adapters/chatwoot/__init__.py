@@ -283,4 +283,14 @@ ADAPTER = Adapter(
     coverage=Coverage(read=78, members=175),
     payloads=(Sent, Whole, Created),
     left_to_raw=LEFT_TO_RAW,
+    notes=(
+        (
+            "Chatwoot runs on many servers, so `CHATWOOT_BASE_URL` is required; the vendor's own server is "
+            "`https://app.chatwoot.com`."
+        ),
+        "`account_id` is required: the number after `/accounts/` in Chatwoot's own URLs.",
+        "The token of a teammate sees only the inboxes of that teammate. Use an administrator's.",
+        "Conversations never end: the next message opens a resolved one again. A sync follows changes, not starts.",
+        "Older servers do not sign webhooks.",
+    ),
 )

@@ -189,4 +189,15 @@ ADAPTER = Adapter(
     coverage=Coverage(read=116, members=169),
     payloads=(Session, Whole),
     left_to_raw=LEFT_TO_RAW,
+    notes=(
+        (
+            "A session ends only when somebody archives it; until then it goes on with every message. A sync "
+            "therefore reads the sessions of the last thirty days again."
+        ),
+        "What a subagent's tools returned is not part of its session.",
+        (
+            "`version` is the version of the API, a date. `workspace_id` is needed only for keys that reach several "
+            "workspaces."
+        ),
+    ),
 )

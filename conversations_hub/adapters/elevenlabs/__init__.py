@@ -270,4 +270,10 @@ ADAPTER = Adapter(
     coverage=Coverage(read=315, members=385),
     payloads=(SentConversation, Metadata, SentAnalysis, Begun),
     left_to_raw=LEFT_TO_RAW,
+    notes=(
+        "Turns begin at whole seconds, so latencies and talk times are not measured from them.",
+        "A workspace with data residency answers only at its own address: set `ELEVENLABS_BASE_URL`.",
+        "Retention is set for each agent; two years is the default.",
+        "The sentiment of a conversation is only in lists, so `get` alone does not return it.",
+    ),
 )

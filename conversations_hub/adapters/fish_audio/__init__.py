@@ -192,4 +192,12 @@ ADAPTER = Adapter(
     coverage=Coverage(read=42, members=44),
     payloads=(Session, Created),
     left_to_raw=LEFT_TO_RAW,
+    notes=(
+        "Sessions that have not begun are listed too, with the status `queued`.",
+        (
+            "A recording has one track for each speaker. Its URL is valid for a short time; `hub.download` asks for "
+            "a new one."
+        ),
+        "The analysis arrives within a minute of the end.",
+    ),
 )

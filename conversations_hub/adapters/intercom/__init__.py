@@ -213,4 +213,13 @@ ADAPTER = Adapter(
     coverage=Coverage(read=523, members=610),
     payloads=(Sent, Whole, Answer),
     left_to_raw=LEFT_TO_RAW,
+    notes=(
+        "Conversations never end: a closed one can be opened again. A sync follows changes, not starts.",
+        (
+            "Only the newest 500 parts of a conversation can be read. If there are more, `transcript_state` is "
+            "`truncated`."
+        ),
+        "A workspace in the EU or Australia has its own address: set `INTERCOM_BASE_URL`.",
+        "`admin_id` is the id of the teammate who closes conversations; only `end` needs it.",
+    ),
 )

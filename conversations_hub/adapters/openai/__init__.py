@@ -150,4 +150,9 @@ ADAPTER = Adapter(
     coverage=Coverage(read=128, members=191),
     payloads=(Session, WholeSession),
     left_to_raw=SESSIONS_LEFT,
+    notes=(
+        "Sessions never end, so they stay `in_progress`, and a sync looks at them again until its patience is over.",
+        "Turns of a session get their time from the session's own turns, because their items have none.",
+        "`organization` and `project` are ids. Most keys belong to one project and need neither.",
+    ),
 )

@@ -312,4 +312,11 @@ ADAPTER = Adapter(
     coverage=Coverage(read=185, members=188),
     payloads=(Call, Created),
     left_to_raw=LEFT_TO_RAW,
+    notes=(
+        (
+            "Calls that nobody answered may have no start, so a time filter misses them. A sync therefore reads the "
+            "whole list."
+        ),
+        "The summary and the analysis arrive some minutes after the end. A sync fetches a call again for an hour.",
+    ),
 )

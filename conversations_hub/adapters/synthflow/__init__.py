@@ -196,4 +196,15 @@ ADAPTER = Adapter(
     coverage=Coverage(read=71, members=75),
     payloads=(Call, Got, StartedCall),
     left_to_raw=CALLS_LEFT,
+    notes=(
+        (
+            "Calls are listed for one agent at a time, so a walk asks for each agent. Calls of deleted agents cannot "
+            "be listed."
+        ),
+        (
+            "A workspace answers only in its own region: set `SYNTHFLOW_BASE_URL` to "
+            "`https://api.us.synthflow.ai/v2` or `https://api.eu.synthflow.ai/v2`."
+        ),
+        "Of a webhook, only the id of the call is signed: fetch the conversation.",
+    ),
 )

@@ -301,4 +301,11 @@ ADAPTER = Adapter(
     support="documentation",
     payloads=(Whole, Row, Envelope),
     left_to_raw=_LEFT_TO_RAW,
+    notes=(
+        (
+            "There is no status. A call counts as ended once it has insights or an hour has passed without a word; a "
+            "thread of messages never ends."
+        ),
+        "Checking webhooks needs the extra `ed25519`: `pip install 'conversations-hub[ed25519]'`.",
+    ),
 )

@@ -93,4 +93,13 @@ ADAPTER = Adapter(
     shows=("word timing", "recording"),
     support="specification",
     coverage=Coverage(read=89, members=147),
+    notes=(
+        "A conversation is a thread of messages; a transcript is a recorded call. A bare `list` reads both.",
+        (
+            "`account_sid` and the auth token as the key are enough. To use an API key instead, set `key_sid` to its "
+            "SID and the key to its secret."
+        ),
+        "`service_sid` names a Conversations service to list instead of the default one.",
+        "Pass the public URL of your endpoint to `verify`, because Twilio signs it.",
+    ),
 )

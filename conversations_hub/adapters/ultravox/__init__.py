@@ -195,4 +195,9 @@ ADAPTER = Adapter(
     coverage=Coverage(read=123, members=182),
     payloads=(Call, Whole),
     left_to_raw=LEFT_TO_RAW,
+    notes=(
+        "There is no status either: it is derived from the times at which a call was joined and ended.",
+        "A call can be deleted only after it has been billed, a while after its end.",
+        "The summary arrives after the end. A sync fetches a call again for an hour.",
+    ),
 )

@@ -274,4 +274,15 @@ ADAPTER = Adapter(
     coverage=Coverage(read=365, members=631),
     payloads=(Call,),
     left_to_raw=LEFT_TO_RAW,
+    notes=(
+        (
+            "Calls of a pay-as-you-go organization are kept for two weeks, and not listed afterwards. Sync at least "
+            "weekly."
+        ),
+        "Chats and sessions are lists of their own; a bare `list` reads all three.",
+        (
+            "The usual webhook carries the secret itself, so its events are `verified` but not `protected`: fetch "
+            "the conversation."
+        ),
+    ),
 )
