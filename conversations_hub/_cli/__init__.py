@@ -107,6 +107,20 @@ _store = click.option(
 _from_store = click.option(
     "--store", type=store_url, metavar="STORE", help=f"Read from this store instead of the providers: {_STORES}"
 )
+_files = options_of(
+    click.option(
+        "--inbox",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="Where webhooks are kept until they are in the store. Default: beside the store, .inbox.",
+    ),
+    click.option(
+        "--outbox",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="Where changes are kept until they are confirmed. Default: beside the store, .outbox.",
+    ),
+)
 _chats = click.option(
     "--chats",
     type=Count(min=0),
@@ -625,18 +639,7 @@ def _prune() -> None:
 @click.option("--hooks", is_flag=True, help="Receive webhooks at /hooks, for the endpoints that --config names.")
 @click.option("--drain", is_flag=True, help="Bring what webhooks said into the store; one process may.")
 @click.option("--forward", is_flag=True, help="Tell the targets that --config names of every change of the store.")
-@click.option(
-    "--inbox",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Where webhooks are kept until they are in the store. Default: beside the store, .inbox.",
-)
-@click.option(
-    "--outbox",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Where changes are kept until they are confirmed. Default: beside the store, .outbox.",
-)
+@_files
 @_accounts
 @_json
 def _serve() -> None:
@@ -644,6 +647,28 @@ def _serve() -> None:
 
     Answers whoever has a token, and changes nothing. Prints its address with a new token once. Other machines reach it
     only with --tokens, --allow-host, and TLS of its own or of a proxy.
+    """
+
+
+@_command("deliveries", "deliveries --replay", "deliveries --replay crm --since 2h")
+@click.argument("names", nargs=-1)
+@_store
+@_files
+@click.option("--replay", is_flag=True, help="Try what is dead again.")
+@click.option(
+    "--since",
+    type=instant,
+    metavar="INSTANT",
+    help="With --replay, also what was done since this instant: 2026-11-20T09:30Z, or 2h, 30m ago.",
+)
+@click.option("--limit", type=Count(min=0), default=50, show_default=True, help="At most this many dead ones of each.")
+@_json
+def _deliveries() -> None:
+    """Show the webhooks that came in and the changes that go out.
+
+    Shows how many events of webhooks are not in the store yet, how many changes wait for each target, and which of both
+    are dead: given up, with the reason. --replay tries the dead ones again, those of NAMES (endpoints and targets) or
+    all; what receives, drains and sends may go on meanwhile.
     """
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 import msgspec
@@ -31,6 +30,8 @@ from ..sync import DrainReport
 from .accounts import Accounts
 
 __all__ = ["Beside"]
+
+_DEFAULT: Final = StoreURL.parse("conversations.db")
 
 
 class Beside(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +60,7 @@ class Beside(msgspec.Struct, frozen=True, kw_only=True):
         tasks: list[asyncio.Task[Any]] = []
         async with AsyncExitStack() as held:
             if self.hooks or self.drain or self.inbox is not None:
-                inbox = await held.enter_async_context(Inbox(self.inbox or _near(store, ".inbox")))
+                inbox = await held.enter_async_context(Inbox(self.inbox or (store or _DEFAULT).beside(".inbox")))
             if self.hooks and inbox is not None and config is not None:
                 receiver = _receiver(inbox, config)
             if self.drain and inbox is not None:
@@ -70,7 +71,7 @@ class Beside(msgspec.Struct, frozen=True, kw_only=True):
                 held.push_async_callback(_ended, tasks[-1])
             if self.forward and config is not None:
                 targets = targets_from_file(config)
-                outbox = await held.enter_async_context(Outbox(self.outbox or _near(store, ".outbox")))
+                outbox = await held.enter_async_context(Outbox(self.outbox or (store or _DEFAULT).beside(".outbox")))
                 sending = forward(_there(kept), outbox, targets, follow=True, redact=redact, reports=forwarded)
                 tasks.append(asyncio.create_task(sending))
                 held.push_async_callback(_ended, tasks[-1])
@@ -100,8 +101,3 @@ def _there(store: ReadableStore | None) -> ReadableStore:
     if store is None:
         raise click.UsageError("--forward needs a store")
     return store
-
-
-def _near(store: StoreURL | None, ending: str) -> Path:
-    """Return the file beside a store that has its name."""
-    return Path("conversations.db" if store is None else os.fspath(store.path)).with_suffix(ending)

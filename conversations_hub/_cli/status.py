@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -15,6 +16,9 @@ from .render import console, day
 from .tables import print_fitting, table_of
 from .terminal import escaped, write_json
 
+if TYPE_CHECKING:
+    from .deliveries import Deliveries
+
 __all__ = ["run"]
 
 
@@ -22,8 +26,10 @@ def run(store: StoreURL, *, as_json: bool) -> None:
     """Write the status of a store, account by account and in total."""
     with store.open().reader() as reader:
         found = reader.status()
+    deliveries = _deliveries(store)
     if as_json:
-        write_json(msgspec.json.encode(found))
+        beside = {} if deliveries is None else {"webhooks": deliveries.webhooks, "forwards": deliveries.targets}
+        write_json(msgspec.json.encode(msgspec.structs.asdict(found) | beside))
         return
     names = [name for name in _MEANINGS if getattr(found.total, name)]
     print_fitting(console(), partial(_table, found), names, reversed(names))
@@ -31,7 +37,18 @@ def run(store: StoreURL, *, as_json: bool) -> None:
         click.echo(escaped(remark))
     for name in names:
         click.echo(f"{getattr(found.total, name):,} {name.replace('_', ' ')}: {_MEANINGS[name]}")
+    for sentence in () if deliveries is None else deliveries.sentences():
+        click.echo(escaped(sentence))
     click.echo(f"{escaped(str(store))}: {found.total.conversations:,} conversations; instants are UTC")
+
+
+def _deliveries(store: StoreURL) -> Deliveries | None:
+    """Return what waits in the files beside a store, if there are any."""
+    if not (store.beside(".inbox").exists() or store.beside(".outbox").exists()):
+        return None
+    from .deliveries import found_beside  # noqa: PLC0415  (most stores have none, and it loads a web server)
+
+    return found_beside(store)
 
 
 def _table(found: StoreStatus, names: Sequence[str]) -> Table:

@@ -26,7 +26,7 @@ from ._forward import ForwardReport, forward
 from ._from_file import endpoints_from_file, targets_from_file
 from ._gateway import gateway
 from ._mounting import hooks_app, under
-from ._outbox import Outbox, TargetStatus
+from ._outbox import DeadChange, Outbox, TargetStatus
 from ._pipeline import Pipeline
 from ._receiver import Answer, Receiver
 from ._target import ForwardTarget
@@ -34,6 +34,7 @@ from ._tokens import Scope, Token, Tokens
 
 __all__ = [
     "Answer",
+    "DeadChange",
     "Delivery",
     "Endpoint",
     "ForwardReport",

@@ -89,13 +89,14 @@ async def forward(
 
     Raises:
         ConfigurationError: two targets have one name.
-        StoreError: the store or the outbox cannot be read or written.
+        StoreError: the store or the outbox cannot be read or written, or another process sends what is in the outbox.
         UnsupportedError: this kind of store does not remember changes.
     """
     twice = [name for name, many in Counter(one.name for one in targets).items() if many > 1]
     if twice:
         raise ConfigurationError(f"two targets are named {twice[0]}: give each a name of its own")
     async with AsyncExitStack() as held:
+        await held.enter_async_context(outbox.sending())
         source = Source(await held.enter_async_context(asking(store)), as_sequence(redact))
         reports = {} if reports is None else reports
         senders = [
@@ -150,12 +151,16 @@ class _Sender:
 
     async def run(self, *, follow: bool) -> None:
         """Send what is due; with `follow`, for ever."""
-        self.report.is_gone = await self._outbox.is_gone(self.target.name)
         try:
-            while not self.report.is_gone:
-                found = await self._take_news()
-                if await self._send_due() or found:
-                    continue
+            while True:
+                for key in [key for key, task in self._sending.items() if task.done()]:
+                    self._sending.pop(key).result()
+                if not (self.report.is_gone and self._sending):  # it is noted once nothing is on its way
+                    self.report.is_gone = await self._outbox.is_gone(self.target.name)  # until it is replayed
+                if not self.report.is_gone:
+                    found = await self._take_news()
+                    if await self._send_due() or found:
+                        continue
                 if self._sending:
                     await asyncio.wait(self._sending.values(), return_when=asyncio.FIRST_COMPLETED)
                 elif follow:
@@ -181,8 +186,6 @@ class _Sender:
 
     async def _send_due(self) -> bool:
         """Begin to send what is due, as far as there is room; return whether anything was begun."""
-        for key in [key for key, task in self._sending.items() if task.done()]:
-            self._sending.pop(key).result()
         room = _AT_ONCE if not self._failures else 1
         room -= len(self._sending)
         if room <= 0 or self._clock.monotonic() < self._paused_until:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Collection, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -17,11 +17,12 @@ from .._files.database import Layout, open_database
 from .._files.lock import Lock
 from ..errors import StoreError
 from ..stores._thread import Thread
+from ..stores._untrusted import Instant
 from ..stores.sqlite._connection import using
 from ..stores.sqlite._tables import instant_text
 from ._target import ChangeKind
 
-__all__ = ["News", "Outbox", "TargetStatus", "Waiting"]
+__all__ = ["DeadChange", "News", "Outbox", "TargetStatus", "Waiting"]
 
 T = TypeVar("T")
 
@@ -107,10 +108,24 @@ class TargetStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Why those are dead, or have failed so far."""
 
 
-class Outbox:
-    """What is still to be sent, in a SQLite file of its own; open it with `async with`. One process uses it at a time.
+class DeadChange(msgspec.Struct, frozen=True, kw_only=True):
+    """A change that was given up."""
 
-    The file holds refs and no content. It is readable by its owner only.
+    target: str
+    ref: str
+    kind: ChangeKind
+    changed_at: Instant
+    """UTC."""
+    attempts: int
+    error: str | None
+    """Why the last attempt failed."""
+
+
+class Outbox:
+    """What is still to be sent, in a SQLite file of its own; open it with `async with`.
+
+    Any number of processes may look into it and replay; one sends. The file holds refs and no content. It is readable
+    by its owner only.
 
     Args:
         path: The file; it is created if it is missing.
@@ -120,10 +135,9 @@ class Outbox:
         self.path: Path = Path(path)
         self._thread = Thread()
         self._connection: Connection | None = None
-        self._lock: Lock | None = None
 
     async def __aenter__(self) -> Self:
-        """Open the file; raises `StoreError` if it cannot be opened, is something else, or another process uses it."""
+        """Open the file; raises `StoreError` if it cannot be opened, or is something else."""
         try:
             await self._thread.do(self._begin)
         except BaseException:
@@ -138,15 +152,22 @@ class Outbox:
         await self._thread.end(self._end)
 
     def _begin(self) -> None:
-        self._lock = Lock(self.path.with_name(f"{self.path.name}.forwarding"))
         with using(self.path):
             self._connection = open_database(self.path, _LAYOUT)
 
     def _end(self) -> None:
-        for one in (self._connection and self._connection.close, self._lock and self._lock.release):
-            if one:
-                one()
-        self._connection = self._lock = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @asynccontextmanager
+    async def sending(self) -> AsyncGenerator[None]:
+        """Send what is in it, as the only one; raises `StoreError` if another process does."""
+        lock = await self._thread.do(partial(Lock, self.path.with_name(f"{self.path.name}.forwarding")))
+        try:
+            yield
+        finally:
+            lock.release()
 
     async def cursor(self, target: str) -> str | None:
         """Return how far a target's changes were taken from the store; None: it is new."""
@@ -190,6 +211,10 @@ class Outbox:
     async def status(self) -> dict[str, TargetStatus]:
         """Return how far each target is, by its name."""
         return await self._ask(_status)
+
+    async def dead(self, *, most: int = 50) -> list[DeadChange]:
+        """Return what was given up, the latest change first."""
+        return await self._ask(_dead, most)
 
     async def _ask(self, work: Callable[..., T], *arguments: object) -> T:
         return await self._thread.do(partial(self._run, work, *arguments))
@@ -297,6 +322,16 @@ def _replay(connection: Connection, target: str, now: datetime, since: datetime 
         " AND (state = 'dead' OR state = 'done' AND changed_at >= :since)",
         {"now": instant_text(now), "target": target, "since": instant_text(since)},
     ).rowcount
+
+
+def _dead(connection: Connection, most: int) -> list[DeadChange]:
+    names = DeadChange.__struct_fields__
+    rows = connection.execute(
+        f"SELECT {', '.join(names)} FROM deliveries"  # noqa: S608  (our own names)
+        " WHERE state = 'dead' ORDER BY changed_at DESC, key DESC LIMIT ?",
+        (most,),
+    )
+    return [msgspec.convert(dict(zip(names, row, strict=True)), DeadChange) for row in rows]
 
 
 def _status(connection: Connection) -> dict[str, TargetStatus]:

@@ -50,6 +50,10 @@ class StoreURL(NamedTuple):
     def __str__(self) -> str:
         return str(self.path) if self.kind == "sqlite" else f"{self.kind}:{self.path}"
 
+    def beside(self, ending: str) -> Path:
+        """Return the file beside the store that has its name and another ending, such as ".inbox"."""
+        return self.path.with_suffix(ending)
+
     def open(self) -> ReadableStore:
         """Return the store; nothing is created or read until it is used."""
         if self.kind == "jsonl":

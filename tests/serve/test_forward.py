@@ -220,6 +220,50 @@ async def test_a_target_that_wants_no_more_gets_no_more(tmp_path: Path) -> None:
         assert (await desk.forward(target(server)))[0].confirmed == 1
 
 
+async def test_what_is_replayed_by_another_process_is_sent_by_the_one_that_runs(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk_is_idle = asyncio.Event()
+
+    async def sleep(_seconds: float) -> None:
+        desk_is_idle.set()
+        await asyncio.sleep(0)
+
+    async with serving(answer(status=410), TAKEN) as server, Outbox(tmp_path / "c.outbox") as outbox:
+        await put(desk.store, one("c1"))
+        clock = Clock(now=lambda: desk.now, monotonic=lambda: 0.0, roll=lambda: 0.0, sleep=sleep)
+        running = asyncio.create_task(
+            forward(desk.store, outbox, [target(server)], follow=True, from_start=True, clock=clock)
+        )
+        await desk_is_idle.wait()
+        assert len(server.asked) == 1
+        assert await desk.replay("crm") == 0  # it waits, and its target is asked again
+        desk.now += timedelta(seconds=6)
+        await server.has_been_asked(2)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+    assert [said(asked)[1] for asked in server.asked] == ["acme:c1", "acme:c1"]
+
+
+async def test_what_is_dead_is_shown_with_why(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    async with serving(answer(status=500)) as server:
+        for number in range(3):
+            await put(desk.store, one(f"c{number}"))
+            desk.now += timedelta(seconds=1)
+            await desk.forward(target(server))
+        for _ in range(12):
+            desk.now += timedelta(days=2)
+            await desk.forward(target(server))
+    async with Outbox(tmp_path / "c.outbox") as outbox:
+        found = await outbox.dead(most=2)
+        assert [(one.ref, one.kind, one.attempts, one.error) for one in found] == [
+            ("acme:c2", "created", 12, "status 500"),
+            ("acme:c1", "created", 12, "status 500"),
+        ]
+        assert found[0].changed_at == NOW + timedelta(seconds=3)
+
+
 async def test_a_slow_target_holds_up_no_other(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     may_answer = asyncio.Event()
@@ -299,7 +343,7 @@ async def test_two_of_one_name_are_refused_and_an_outbox_is_one_process_s(tmp_pa
     same = ForwardTarget(url="https://crm.example", secret=Secret(SECRET))
     with pytest.raises(ConfigurationError, match="two targets are named"):
         await desk.forward(same, same)
-    async with Outbox(tmp_path / "c.outbox"):
+    async with Outbox(tmp_path / "c.outbox") as outbox, outbox.sending():
         with pytest.raises(StoreError, match="locked"):
             await desk.forward(same)
     (tmp_path / "c.outbox").chmod(0o666)
