@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, aclosing
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 from .._transport import Clock
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, UnsupportedError
 from ..hub import Hub
 from ..redaction._redactors import Redact
-from ..stores import Change, ChangeReader, ReadableStore
+from ..stores import Change, ChangeReader, EventStore, ReadableStore
 from ..stores._asking import asking
+from ._drain import drain
+from ._drain_report import DrainReport
+from ._inbox import Inbox
 from ._report import SyncReport
 from ._run import sync
 
@@ -32,6 +35,8 @@ async def watch(
     cursor: str | None = None,
     since: datetime | None = None,
     redact: Redact | Sequence[Redact] = (),
+    inbox: Inbox | None = None,
+    drained: DrainReport | None = None,
     at_most_every: timedelta = timedelta(seconds=15),
     at_least_every: timedelta = timedelta(minutes=10),
     on_report: Callable[[SyncReport], None] | None = None,
@@ -52,6 +57,8 @@ async def watch(
         cursor: of the last change that you dealt with; None: the whole store comes first.
         since: see `sync`.
         redact: see `sync`.
+        inbox: an open inbox, which is drained into the store meanwhile.
+        drained: is updated with what the inbox brings.
         at_most_every: the shortest time between the end of a run and the next.
         at_least_every: the longest.
         on_report: is called with the report of every run.
@@ -60,8 +67,8 @@ async def watch(
     Raises:
         ConfigurationError: the bounds are no bounds; or see `sync`.
         InvalidRefError: the cursor is damaged, of another store, or of a later state than the store has.
-        StoreError: see `sync`.
-        UnsupportedError: this kind of store does not remember changes.
+        StoreError: see `sync` and `drain`.
+        UnsupportedError: this kind of store does not remember changes, or cannot take what webhooks said.
     """
     if not timedelta(0) < at_most_every <= at_least_every:
         raise ConfigurationError("at_most_every must be more than 0, and no more than at_least_every")
@@ -80,33 +87,53 @@ async def watch(
             await clock.sleep(pause.total_seconds())
             report = SyncReport()
 
-    syncing = asyncio.create_task(keep_up_to_date())
-    try:
+    if inbox is not None and not isinstance(store, EventStore):
+        raise UnsupportedError("this kind of store does not keep what webhooks said: watch it without an inbox")
+    async with AsyncExitStack() as held:
+        running: list[asyncio.Task[Any]] = []
+        if inbox is not None and isinstance(store, EventStore):
+            await held.enter_async_context(store.shared())
+            work = drain(hub, store, inbox, follow=True, redact=redact, report=drained, clock=clock)
+            running.append(asyncio.create_task(work))
+        running.append(asyncio.create_task(keep_up_to_date()))
+        held.push_async_callback(_end, running)
         while all(account.stage == "asking" for account in report.accounts):
-            await _wait(syncing, clock)  # until the first run has made the store
-        async with asking(store) as ask:
-            while True:
-                changes = await ask(partial(_some_after, cursor))
-                for change in changes:
-                    yield change
-                    cursor = change.cursor
-                if not changes:
-                    await _wait(syncing, clock)
-    finally:
-        syncing.cancel()
-        with suppress(asyncio.CancelledError):
-            await syncing
+            await _wait(running, clock)  # until the first run has made the store
+        changes = await held.enter_async_context(aclosing(_changes(store, cursor, running, clock)))
+        async for change in changes:
+            yield change
 
 
-async def _wait(syncing: asyncio.Task[None], clock: Clock) -> None:
-    """Wait until it is time to look at the store again; raise what ended the runs."""
+async def _changes(
+    store: ReadableStore, cursor: str | None, running: Sequence[asyncio.Task[Any]], clock: Clock
+) -> AsyncGenerator[Change]:
+    """Yield what changes, as long as these tasks run."""
+    async with asking(store) as ask:
+        while True:
+            changes = await ask(partial(_some_after, cursor))
+            for change in changes:
+                yield change
+                cursor = change.cursor
+            if not changes:
+                await _wait(running, clock)
+
+
+async def _end(running: Sequence[asyncio.Task[Any]]) -> None:
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+
+
+async def _wait(running: Sequence[asyncio.Task[Any]], clock: Clock) -> None:
+    """Wait until it is time to look at the store again; raise what ended one of the tasks."""
     waiting = asyncio.ensure_future(clock.sleep(_LOOK))
     try:
-        await asyncio.wait([syncing, waiting], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([*running, waiting], return_when=asyncio.FIRST_COMPLETED)
     finally:
         waiting.cancel()
-    if syncing.done():
-        syncing.result()
+    for task in running:
+        if task.done():
+            task.result()
 
 
 def _some_after(cursor: str | None, reader: ChangeReader) -> list[Change]:

@@ -7,17 +7,22 @@ from contextlib import aclosing
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from conversations_hub import Conversation
 from conversations_hub._transport import Clock
-from conversations_hub.errors import ConfigurationError, HubClosedError
+from conversations_hub.errors import ConfigurationError, HubClosedError, StoreError
 from conversations_hub.stores import put
 from conversations_hub.stores.sqlite import Change, SQLiteStore
-from conversations_hub.sync import SyncReport, watch
+from conversations_hub.sync import DrainReport, Inbox, InboxStatus, SyncReport, watch
 
+from ..support.deliveries import ACME as WITH_WEBHOOKS
+from ..support.deliveries import delivery
 from ..support.fake_lane import fake_lanes
-from ..support.open_threads import World
+from ..support.open_threads import ACME, World
+
+_DELIVERING = msgspec.structs.replace(ACME, webhook=WITH_WEBHOOKS.webhook)
 
 
 class Pauses:
@@ -79,6 +84,45 @@ async def test_what_is_synced_put_and_erased_comes_once_and_in_order(tmp_path: P
             world.now += timedelta(minutes=1)
             async with aclosing(watch(hub, store, cursor=cursor, clock=pauses.clock)) as changes:
                 assert name_of(await anext(changes)) == "c2"
+
+
+async def test_what_an_inbox_brings_comes_between_two_runs(tmp_path: Path) -> None:
+    world, store = World(tmp_path / "c.db", _DELIVERING), SQLiteStore(tmp_path / "c.db")
+    pauses, drained = Pauses(world), DrainReport()
+    world.begin()
+    world.now += timedelta(minutes=1)
+    with fake_lanes(world.answer):
+        async with (
+            world.hub() as hub,
+            Inbox(tmp_path / "inbox") as inbox,
+            aclosing(watch(hub, store, inbox=inbox, drained=drained, clock=pauses.clock)) as changes,
+        ):
+            assert name_of(await anext(changes)) == "c0"
+            await pauses.begun()
+            world.begin()
+            await inbox.keep(delivery("e1", "c1", at=world.now - timedelta(minutes=1)))
+            assert name_of(await anext(changes)) == "c1"
+            assert pauses.between_runs == [15]
+            assert drained.of("acme/default").new == 1
+    assert (await _status(inbox)).done == 1
+    async with store.shared():
+        pass  # it has been released
+
+
+async def test_an_inbox_that_fails_ends_the_stream(tmp_path: Path) -> None:
+    world, store = World(tmp_path / "c.db", _DELIVERING), SQLiteStore(tmp_path / "c.db")
+    world.begin()
+    world.now += timedelta(minutes=1)
+    with fake_lanes(world.answer):
+        async with world.hub() as hub:
+            watched = watch(hub, store, inbox=Inbox(tmp_path / "inbox"), clock=Pauses(world).clock)
+            with pytest.raises(StoreError, match="not open"):
+                [None async for _ in watched]
+
+
+async def _status(inbox: Inbox) -> InboxStatus:
+    async with inbox:
+        return await inbox.status()
 
 
 async def test_providers_are_asked_more_often_while_there_is_news(tmp_path: Path) -> None:
