@@ -80,6 +80,8 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     """Reads a well-formed body whose signature was checked."""
     scheme: Scheme | None = None
     """How deliveries are signed; None: they are not signed."""
+    schemes: Mapping[str, Scheme] = {}
+    """Other ways to sign that its customers can choose, by names of ours."""
     forms: bool = False
     """Whether deliveries may be forms: `events` then gets their fields as a JSON object, in which a repeated name has a
     list of its values."""

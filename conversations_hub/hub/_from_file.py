@@ -54,6 +54,7 @@ class _Webhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     path: str | None = None
     secrets_env: list[str] = []
     token_env: str | None = None
+    scheme: str | None = None
     url: str | None = None
     tolerance: float | None = None
     largest: int | None = None
@@ -100,6 +101,8 @@ class ConfiguredWebhook(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     secrets: tuple[Secret, ...]
     token: Secret | None
+    scheme: str | None
+    """The name of another way to sign than the provider's usual one."""
     url: str | None
     tolerance: float | None
     """Seconds."""
@@ -186,6 +189,7 @@ def _webhook(entry: _Webhook, environ: Mapping[str, str]) -> ConfiguredWebhook:
         path=name if entry.path is None else entry.path,
         secrets=tuple(Secret(secret, "secret in a variable that secrets_env names") for secret in secrets),
         token=None if token is None else Secret(token, "token in the variable that token_env names"),
+        scheme=entry.scheme,
         url=entry.url,
         tolerance=entry.tolerance,
         largest=entry.largest,

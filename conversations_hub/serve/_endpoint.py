@@ -43,7 +43,7 @@ class Endpoint:
         account: str = "default",
         secrets: Sequence[str | Secret] = (),
         token: str | Secret | None = None,
-        scheme: Scheme | None = None,
+        scheme: Scheme | str | None = None,
         largest: int | None = LARGEST,
         tolerance: float | None = None,
         url: str | None = None,
@@ -57,7 +57,8 @@ class Endpoint:
                 needed, and deliveries are hints: what they are about is fetched, and nothing they say is stored.
             token: the last segment of the address, at least 32 letters, digits, `_` and `-`, for providers that do not
                 sign.
-            scheme: replaces the provider's usual way to sign.
+            scheme: replaces the provider's usual way to sign; or the name of another way that it has: `hmac` or
+                `bearer` for Vapi.
             largest: bytes of the largest delivery; the adapter's own limit holds as well. None: only that.
             tolerance: seconds that a delivery's own time may differ from the present; None: the provider's.
             url: the address that the provider calls, complete, for those that sign it.
@@ -67,7 +68,7 @@ class Endpoint:
         self.account: str = account
         self.secrets: tuple[Secret, ...] = tuple(_secret(one, "webhook secret") for one in secrets)
         self.token: Secret | None = None if token is None else _secret(token, "token")
-        self.scheme: Scheme | None = scheme or self._webhook.scheme
+        self.scheme: Scheme | None = self._named(scheme) if isinstance(scheme, str) else scheme or self._webhook.scheme
         self.largest: int = min(self._webhook.largest_body, largest or self._webhook.largest_body)
         self.tolerance: float | None = tolerance
         self.url: str | None = url
@@ -78,6 +79,13 @@ class Endpoint:
         if self.adapter.webhook is None:
             raise ConfigurationError(f"{self.adapter.name} has no webhooks", provider=self.adapter.name)
         return self.adapter.webhook
+
+    def _named(self, name: str) -> Scheme:
+        found = self._webhook.schemes
+        if name not in found:
+            choices = f"choose from {', '.join(found)}, or leave it out" if found else "leave scheme out"
+            raise ConfigurationError(f"unknown scheme {name!a}: {choices}", provider=self.provider)
+        return found[name]
 
     def _check(self) -> None:
         if self.token is not None and not _TOKEN.fullmatch(self.token.reveal()):

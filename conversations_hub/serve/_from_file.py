@@ -28,8 +28,8 @@ def endpoints_from_file(
 
     A webhook has `provider`, and `secrets_env`, the variables that hold its secrets, or `token_env`, the variable that
     holds the last segment of its address. It may have `account`, `path` (the name; by default the provider, and after a
-    `-` the account), `url`, `tolerance` and `largest`, as an `Endpoint` takes them. `adapters` are your own, by
-    provider.
+    `-` the account), `scheme` (a name), `url`, `tolerance` and `largest`, as an `Endpoint` takes them. `adapters` are
+    your own, by provider.
 
     Raises:
         ConfigurationError: a mistake in the file, or an endpoint that could not work; it never shows a secret.
@@ -45,6 +45,7 @@ def _endpoint(one: ConfiguredWebhook, path: Path, adapters: Mapping[str, Adapter
             account=one.account,
             secrets=one.secrets,
             token=one.token,
+            scheme=one.scheme,
             url=one.url,
             tolerance=one.tolerance,
             largest=LARGEST if one.largest is None else one.largest,

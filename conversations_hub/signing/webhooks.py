@@ -76,7 +76,7 @@ _MOST_SIGNATURES = 16
 
 Digest = Literal["sha1", "sha256", "sha512"]
 Encoding = Literal["hex", "base64"]
-TimeForm = Literal["seconds", "milliseconds", "iso"]
+TimeForm = Literal["seconds", "milliseconds", "unix", "iso"]
 
 
 def hmac_signed(
@@ -103,7 +103,7 @@ def hmac_signed(
         message: the template of the signed bytes, from `{timestamp}`, `{id}` and `{body}`; or a function that makes
             them from a delivery, if the URL, a form or a part of the body is signed. It raises `ValueError` if it
             cannot.
-        times: how the time is written.
+        times: how the time is written; "unix" is in seconds or milliseconds, as its size says.
         digest: the hash of the HMAC.
         encoding: how the signature is written.
         prefix: text before each signature: `v1,` or `sha256=`. Those without it are of an unknown version and skipped.
@@ -247,6 +247,7 @@ def _from_canonical_base64(text: bytes) -> bytes:
 
 
 _DIGITS = re.compile(r"[0-9]{1,16}")
+_LEAST_MILLISECONDS = 10**11  # in 1973; in seconds it would be the year 5138
 
 
 def _instant(stamp: str, form: TimeForm) -> float:
@@ -257,7 +258,8 @@ def _instant(stamp: str, form: TimeForm) -> float:
         return moment.timestamp()
     if not _DIGITS.fullmatch(stamp):
         raise ValueError
-    return int(stamp) / (1000 if form == "milliseconds" else 1)
+    is_in_milliseconds = form == "milliseconds" or (form == "unix" and int(stamp) >= _LEAST_MILLISECONDS)
+    return int(stamp) / (1000 if is_in_milliseconds else 1)
 
 
 # https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md

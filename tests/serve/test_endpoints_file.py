@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from hmac import digest
 from pathlib import Path
 
 import pytest
 
 from conversations_hub import Hub
 from conversations_hub.errors import ConfigurationError
-from conversations_hub.serve import Receiver, endpoints_from_file
+from conversations_hub.serve import Delivery, Receiver, endpoints_from_file
 
 from ..support.accounts_file import accounts_file
+from ..support.clock import NOW, at
 from ..support.deliveries import ACME, SECRET
-from ..support.receiving import TOKEN
+from ..support.receiving import TOKEN, pieces
 
 ENVIRON = {"NEW_SECRET": SECRET, "OLD_SECRET": "the-secret-until-yesterday", "TAVUS_TOKEN": TOKEN, "SHORT_ONE": "short"}
+
+BODY = b'{"message": {"type": "status-update", "status": "ended", "call": {"id": "c1"}}}'
+STAMP = str(int(NOW.timestamp() * 1000))
+SIGNED = STAMP.encode() + b"." + BODY
 
 
 async def test_endpoints_are_read_and_the_accounts_beside_them(tmp_path: Path) -> None:
@@ -48,8 +54,32 @@ async def test_endpoints_are_read_and_the_accounts_beside_them(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
+    ("scheme", "headers"),
+    [
+        ("", {"X-Vapi-Secret": SECRET}),
+        ("bearer", {"Authorization": f"Bearer {SECRET}"}),
+        ("hmac", {"X-Timestamp": STAMP, "X-Signature": digest(SECRET.encode(), SIGNED, "sha256").hex()}),
+    ],
+)
+async def test_an_endpoint_names_the_way_its_provider_signs(
+    scheme: str, headers: dict[str, str], tmp_path: Path
+) -> None:
+    named = f'scheme = "{scheme}"' if scheme else ""
+    path = accounts_file(tmp_path, f'[[webhook]]\nprovider = "vapi"\nsecrets_env = ["NEW_SECRET"]\n{named}\n')
+    receiver = Receiver(endpoints_from_file(path, environ=ENVIRON), _kept, clock=at(NOW))
+    assert (await receiver.answer("POST", "/vapi", headers, pieces(BODY))).status == 200
+    wrong = {name: value[:-1] + "0" for name, value in headers.items() if name != "X-Timestamp"}
+    assert (await receiver.answer("POST", "/vapi", headers | wrong, pieces(BODY))).status == 401
+
+
+async def _kept(_delivery: Delivery) -> None: ...
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
+        ('provider = "vapi"\nsecrets_env = ["NEW_SECRET"]\nscheme = "no"', "choose from bearer, hmac, or leave it out"),
+        ('provider = "retell"\nsecrets_env = ["NEW_SECRET"]\nscheme = "no"', "unknown scheme 'no': leave scheme out"),
         ('provider = "tavus"', "webhook tavus: an endpoint without a secret believes anyone"),
         ('provider = "retell"\nsecrets_env = ["SHORT_ONE"]', "webhook retell: the webhook secret is invalid"),
         ('provider = "retell"\nsecrets_env = ["NOT_THERE"]', "webhook 1: the variable NOT_THERE is not set"),

@@ -24,7 +24,7 @@ from ...reading.refusals import provider_error, read_or_raise, words_of
 from ...reading.values import Id, Instant, enclosed, instant, text
 from ...schema import Conversation, Issue, TranscriptState
 from ...signing import bearer
-from ...signing.webhooks import shared_secret
+from ...signing.webhooks import hmac_signed, shared_secret
 from ...wire import Flow, Request, Response
 from ._chat import CHATS
 from ._chat import normalize as normalize_chat
@@ -262,8 +262,12 @@ ADAPTER = Adapter(
     webhook=Webhook(
         events=events,
         # https://docs.vapi.ai/server-url/server-authentication
-        # Customers choose; this is the default. For a credential with an HMAC, pass its scheme to `verify`.
+        # Customers choose; this is the default. In which unit the time of an HMAC is, is not said.
         scheme=shared_secret("x-vapi-secret"),
+        schemes={
+            "bearer": shared_secret("authorization", prefix="Bearer "),
+            "hmac": hmac_signed("x-signature", timestamp="x-timestamp", times="unix"),
+        },
         largest_body=8 * 1024 * 1024,  # a report may repeat the transcript four times
     ),
     filters=("since", "until", "agent"),
