@@ -48,7 +48,7 @@ class Beside(msgspec.Struct, frozen=True, kw_only=True):
 
     @asynccontextmanager
     async def running(
-        self, accounts: Accounts, store: StoreURL | None, redact: tuple[Redact, ...]
+        self, accounts: Accounts, store: StoreURL | None, redact: tuple[Redact, ...], recordings: Path | None
     ) -> AsyncGenerator[tuple[Pipeline, list[asyncio.Task[Any]]]]:
         """Yield what there is of it, and what runs until the block ends; each task may fail."""
         config = accounts.config
@@ -66,7 +66,8 @@ class Beside(msgspec.Struct, frozen=True, kw_only=True):
             if self.drain and inbox is not None:
                 drained = DrainReport()
                 hub = await held.enter_async_context(accounts.opened(profile="bulk"))
-                work = drain(hub, _told(kept), inbox, follow=True, redact=redact, report=drained)
+                folder = None if redact else recordings  # nobody can redact sound
+                work = drain(hub, _told(kept), inbox, follow=True, redact=redact, recordings=folder, report=drained)
                 tasks.append(asyncio.create_task(work))
                 held.push_async_callback(_ended, tasks[-1])
             if self.forward and config is not None:

@@ -20,7 +20,15 @@ _BODIES = timedelta(hours=24)
 
 @asynccontextmanager
 async def draining(
-    path: Path | None, hub: Hub, store: ReadableStore, report: DrainReport, *, redact: tuple[Redact, ...], follow: bool
+    path: Path | None,
+    hub: Hub,
+    store: ReadableStore,
+    report: DrainReport,
+    *,
+    redact: tuple[Redact, ...],
+    recordings: Path | None,
+    any_host: bool,
+    follow: bool,
 ) -> AsyncGenerator[None]:
     """Drain an inbox into a store while the block runs, or once before it; without a path, only run the block.
 
@@ -30,11 +38,21 @@ async def draining(
         yield
         return
     async with Inbox(path, keep_bodies=timedelta(0) if redact else _BODIES) as inbox, store.shared():
+        work = drain(
+            hub,
+            store,
+            inbox,
+            follow=follow,
+            redact=redact,
+            recordings=recordings,
+            allow_any_public_host=any_host,
+            report=report,
+        )
         if not follow:
-            await drain(hub, store, inbox, redact=redact, report=report)
+            await work
             yield
         else:
-            following = asyncio.create_task(drain(hub, store, inbox, follow=True, redact=redact, report=report))
+            following = asyncio.create_task(work)
             try:
                 yield
             finally:

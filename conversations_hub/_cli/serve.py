@@ -94,7 +94,7 @@ def run(
                     held.enter_context(opened(_with_token(url, text)))
 
             hub = await held.enter_async_context(accounts.opened()) if live else None
-            pipeline, tasks = await held.enter_async_context(beside.running(accounts, store, redactors))
+            pipeline, tasks = await held.enter_async_context(beside.running(accounts, store, redactors, recordings))
             application = gateway(
                 None if store is None else store.open(),
                 hub=hub,

@@ -30,7 +30,7 @@ from .outcome import show_outcome
 from .progress import Progress, WatchedRecordings, WatchedSync
 from .sentences import sentence
 from .stopping import until_stopped
-from .terminal import escaped, write_json
+from .terminal import escaped, escaped_lines, write_json
 from .waits import Waits
 
 __all__ = ["pause", "redactors", "run", "since_kept"]
@@ -167,7 +167,16 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
         """Yield the store, into which the inbox is drained meanwhile, if there is one."""
         store, report = self.store.open(), report or DrainReport()
         redact = tuple(redactors()) if self.redact else ()
-        async with draining(self.inbox, hub, store, report, redact=redact, follow=self.every is not None):
+        async with draining(
+            self.inbox,
+            hub,
+            store,
+            report,
+            redact=redact,
+            recordings=self.recordings,
+            any_host=self.any_host,
+            follow=self.every is not None,
+        ):
             yield store
 
     async def _once(self, progress: Progress, *, is_first: bool = True) -> bool:
@@ -228,6 +237,8 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
             show_outcome(report, files)
             for line in map(str, told.accounts.values()):
                 click.echo(f"webhooks of {escaped(line)}")
+            if told.recordings != RecordingsReport():
+                click.echo(f"webhooks, {escaped_lines(str(told.recordings))}")
         said = f"{escaped(str(self.store))}: {_ENDS[end]} after {span(seconds)}; {self._advice(end)}"
         click.echo(said, err=self.as_json)
 

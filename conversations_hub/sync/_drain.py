@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 from .._bugs import surprise
@@ -42,6 +43,7 @@ from ._drain_report import AccountDrainReport, DrainReport
 from ._inbox import Inbox
 from ._inbox_file import Due, KeptEvent
 from ._ingest import of_account
+from ._recordings import Downloads, expiring
 
 __all__ = ["count_webhooks", "drain"]
 
@@ -62,6 +64,8 @@ async def drain(
     *,
     follow: bool = False,
     redact: Redact | Sequence[Redact] = (),
+    recordings: str | Path | None = None,
+    allow_any_public_host: bool = False,
     report: DrainReport | None = None,
     clock: Clock | None = None,
 ) -> DrainReport:
@@ -74,17 +78,32 @@ async def drain(
         follow: wait for more. Events of a conversation are then gathered until none came for two seconds, fifteen at
             most, and mere updates for thirty.
         redact: the redactors to apply before storing, as those of the store's syncs.
+        recordings: the folder of `download_recordings`: recordings whose links expire, often ten minutes after the
+            call, are downloaded there at once, and the others by the next sync.
+        allow_any_public_host: see `hub.download`.
         report: is updated during the run.
         clock: the source of time, for tests.
 
     Raises:
-        StoreError: the store or the inbox cannot be written, or a sync of another process is running on the store. The
-            deliveries stay in the inbox.
+        StoreError: the store, the inbox or the folder cannot be written, or a sync of another process is running on the
+            store. The deliveries stay in the inbox.
         HubClosedError: the hub was closed meanwhile.
     """
     report = report or DrainReport()
     redactors = as_sequence(redact)
-    work = _Drain(hub, store, inbox, redactors=redactors, report=report, clock=clock or Clock(), at_once=not follow)
+    downloads = None
+    if recordings is not None:
+        downloads = Downloads(hub, Path(recordings), report.recordings, allow_any_public_host=allow_any_public_host)
+    work = _Drain(
+        hub,
+        store,
+        inbox,
+        redactors=redactors,
+        downloads=downloads,
+        report=report,
+        clock=clock or Clock(),
+        at_once=not follow,
+    )
     try:
         await store.open({"redacted": describe(redactors), "raw": "kept" if hub.keep_raw else "none"})
         await (work.follow() if follow else work.once())
@@ -110,6 +129,7 @@ class _Drain:
         inbox: Inbox,
         *,
         redactors: Sequence[Redact],
+        downloads: Downloads | None,
         report: DrainReport,
         clock: Clock,
         at_once: bool,
@@ -118,6 +138,7 @@ class _Drain:
         self._store = store
         self._inbox = inbox
         self._redactors = redactors
+        self._downloads = downloads
         self._report = report
         self._clock = clock
         self._at_once = at_once
@@ -190,18 +211,26 @@ class _Drain:
                 missing = None if told is not None else error
             except NotFoundError as error:
                 missing = error
+        current = [one for one in (fetched, told) if one is not None]
         try:
             told, fetched = (None if one is None else redacted(one, self._redactors) for one in (told, fetched))
         except StoreError as error:  # a redactor failed, so that this one cannot be stored
             await self._note(error, kept, report)
             return
         report.count(await self._store.put_told(report.where, told=told, fetched=fetched))
+        await self._download(current)
         if missing is None:
             await self._inbox.settle(kept, self._clock.now())
         elif told is not None and _is_last(kept):
             await self._inbox.settle(kept, self._clock.now(), error=type(missing).__name__)
         else:
             raise missing
+
+    async def _download(self, current: Sequence[Conversation]) -> None:
+        """Download what expires; the deliveries are not done before, so that what is killed here begins again."""
+        recordings = next((found for one in current if (found := expiring(one))), ())
+        if self._downloads is not None and recordings:
+            await self._downloads.run(recordings)
 
     def _told(self, due: Due, kept: Sequence[KeptEvent]) -> Conversation | None:
         """Return what the events say of the conversation, as far as nobody else can have written it."""

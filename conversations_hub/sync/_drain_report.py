@@ -8,6 +8,7 @@ import msgspec
 
 from ..errors import HubError
 from ..stores._store import Written
+from ._recordings import RecordingsReport
 from ._report import Reasons
 
 __all__ = ["AccountDrainReport", "DrainReport"]
@@ -65,6 +66,8 @@ class DrainReport:
     def __init__(self) -> None:
         self.accounts: dict[str, AccountDrainReport] = {}
         """By "provider/account"."""
+        self.recordings = RecordingsReport()
+        """How the downloads of recordings whose links expire went."""
 
     def of(self, where: str) -> AccountDrainReport:
         """Return the report of an account."""
@@ -77,10 +80,16 @@ class DrainReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON values."""
-        return {"complete": self.complete, "accounts": [one.to_dict() for one in self.accounts.values()]}
+        accounts = [one.to_dict() for one in self.accounts.values()]
+        return {
+            "complete": self.complete,
+            "accounts": accounts,
+            "recordings": msgspec.to_builtins(self.recordings),
+        }
 
     def __str__(self) -> str:
-        return "\n".join(map(str, self.accounts.values()))
+        recordings = [self.recordings] if self.recordings != RecordingsReport() else []
+        return "\n".join(map(str, [*self.accounts.values(), *recordings]))
 
     def __repr__(self) -> str:
         return f"<DrainReport: {len(self.accounts)} accounts>"

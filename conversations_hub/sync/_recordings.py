@@ -20,10 +20,10 @@ from .._scrub.signatures import is_unsigned
 from .._transport.threads import Threads
 from ..errors import HubClosedError, HubError, NotFoundError, StoreError, UnsupportedError
 from ..hub import Hub
-from ..schema import Recording
+from ..schema import Conversation, Recording, RecordingAccess
 from ._report import Reasons
 
-__all__ = ["RecordingsReport", "Wanted", "download_recordings"]
+__all__ = ["Downloads", "RecordingsReport", "Wanted", "download_recordings", "expiring"]
 
 _CONCURRENCY = 4  # of an account
 
@@ -92,7 +92,7 @@ async def download_recordings(
     report = report or RecordingsReport()
 
     async def download_account(wanted: Iterable[Wanted]) -> None:
-        downloads = _Downloads(hub, folder, report, allow_any_public_host=allow_any_public_host)
+        downloads = Downloads(hub, folder, report, allow_any_public_host=allow_any_public_host)
         each = (list(group) for _, group in groupby(wanted, lambda one: one[0].ref))
         async with aclosing(TaskPool().as_completed(each, downloads.run, _CONCURRENCY)) as done:
             async for _ in done:
@@ -102,10 +102,22 @@ async def download_recordings(
     return report
 
 
-class _Downloads:
-    """The downloads of one account."""
+def expiring(one: Conversation) -> list[Wanted]:
+    """Return the recordings of a conversation whose handles stop working, after which there may be no others."""
+    made_at = one.created_at or one.started_at
+    return [
+        (msgspec.structs.replace(recording, ref=one.ref), position, made_at)
+        for position, recording in enumerate(one.recordings)
+        if recording.access is RecordingAccess.SIGNED_URL or recording.expires_at is not None
+    ]
 
-    def __init__(self, hub: Hub, folder: Path, report: RecordingsReport, *, allow_any_public_host: bool) -> None:
+
+class Downloads:
+    """Downloads into a folder."""
+
+    def __init__(
+        self, hub: Hub, folder: Path, report: RecordingsReport, *, allow_any_public_host: bool = False
+    ) -> None:
         self._hub = hub
         self._folder = folder
         self._report = report
@@ -114,7 +126,7 @@ class _Downloads:
         self._ready: set[Path] = set()
 
     async def run(self, wanted: Sequence[Wanted]) -> None:
-        """Download the recordings of one conversation that the folder lacks."""
+        """Download the recordings of one conversation that the folder lacks; raises as `download_recordings` does."""
         handles = _Handles(self._hub)
         for recording, position, made_at in wanted:
             await self._download(recording, position, made_at, handles)

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from conversations_hub import Account, Conversation, Hub
+from conversations_hub._files.recordings import name_of
 from conversations_hub.errors import (
     AuthError,
     HubError,
@@ -25,16 +26,28 @@ from conversations_hub.errors import (
     UnsupportedError,
 )
 from conversations_hub.events import Event, EventKind
+from conversations_hub.hub import Download
 from conversations_hub.redaction import PersonalData
-from conversations_hub.schema import EndReason, Role, Status, TranscriptState, TranscriptTurn
+from conversations_hub.schema import (
+    EndReason,
+    Recording,
+    RecordingAccess,
+    Role,
+    Status,
+    TranscriptState,
+    TranscriptTurn,
+)
 from conversations_hub.stores import Checkpoint
 from conversations_hub.stores.sqlite import SQLiteStore
-from conversations_hub.sync import Delivery, DrainReport, Inbox, drain, sync
+from conversations_hub.sync import Delivery, DrainReport, Inbox, RecordingsReport, drain, sync
+from conversations_hub.webhooks import read_verified
 from conversations_hub.wire import Flow
 
 from ..support.clock import NOW, FakeClock
 from ..support.deliveries import acme, delivery, written
 from ..support.entries import entry
+from ..support.public_hosts import hosts, keeping, media
+from ..support.server import answer, serving
 
 BARE = Conversation(provider="acme", id="c1", created_at=NOW)
 SPOKEN = (TranscriptTurn(index=0, role=Role.USER, text="Hello, this is +1 415 555 0101."),)
@@ -159,6 +172,66 @@ async def test_what_is_stored_is_redacted(bench: Bench) -> None:
     assert bench.stored() is not None
     content = b"".join(file.read_bytes() for file in bench.store.path.parent.iterdir() if "c.db" in file.name)
     assert b"415 555" not in content
+
+
+# recordings
+
+
+EXPIRING = Recording(location="/audio.wav", access=RecordingAccess.PROVIDER_KEY, expires_at=NOW + timedelta(minutes=10))
+LASTING = msgspec.structs.replace(EXPIRING, expires_at=None)
+
+
+async def test_what_expires_is_downloaded_before_its_webhook_is_done(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str | None, int]] = []
+
+    async def download(_hub: Hub, recording: Recording, path: Path, **_options: object) -> Download:
+        asked.append((recording.ref, (await bench.inbox.status()).new))
+        if len(asked) == 1:
+            raise OutageError("down")
+        await asyncio.to_thread(path.write_bytes, b"sound")
+        return Download(path=path, size=5, media_type="audio/wav", sha256="")
+
+    monkeypatch.setattr(Hub, "download", download)
+    folder = tmp_path / "recordings"
+    bench.answers = {
+        id: msgspec.structs.replace(WHOLE, id=id, recordings=(LASTING,) if id == "c3" else (LASTING, EXPIRING))
+        for id in ("c1", "c2", "c3")
+    }
+    for id in ("c1", "c2", "c3"):
+        await bench.inbox.keep(delivery(id, id))
+        report = await bench.drain(recordings=folder)
+    assert asked == [("acme:c1", 1), ("acme:c2", 1)]
+    assert [path.relative_to(folder) for path in folder.rglob("*.wav")] == [
+        Path(name_of(msgspec.structs.replace(EXPIRING, ref="acme:c2"), 1))
+    ]
+    assert report.recordings == RecordingsReport()
+    assert await bench.counts() == (0, 3, 0)
+    await bench.inbox.replay()
+    report = await bench.drain(recordings=folder)
+    assert (report.recordings.downloaded, report.recordings.present) == (1, 1)
+    assert "recordings: 1 downloaded" in str(report)
+    assert report.to_dict()["recordings"]["downloaded"] == 1
+
+
+async def test_a_link_that_only_a_webhook_has_is_downloaded(tmp_path: Path) -> None:
+    call = {"call_id": "c1", "call_status": "ended", "call_type": "web_call", "agent_id": "a"}
+    url = "https://media.example.com/opted_out.wav?signature=ten-minutes"
+    body = msgspec.json.encode({"event": "call_ended", "call": call | {"recording_url": url}})
+    events = tuple(read_verified("retell", body, verified=True))
+    async with hosts(media(), names=("media.example.com",)) as storage, serving(answer(call)) as server:
+        with keeping("retell", "media.example.com"):
+            hub = Hub([Account("retell", key="k", base_url=server.url)], recordings_ssl=storage.ssl)
+        async with hub, Inbox(tmp_path / "inbox") as inbox:
+            one = delivery("e1", body=body)
+            await inbox.keep(msgspec.structs.replace(one, provider="retell", events=events))
+            report = await drain(hub, SQLiteStore(tmp_path / "c.db"), inbox, recordings=tmp_path / "recordings")
+    assert report.recordings.downloaded == 1
+    assert [asked.target for asked in storage.asked] == ["/opted_out.wav?signature=ten-minutes"]
+    with SQLiteStore(tmp_path / "c.db").reader() as reader:
+        [(recording, position, _)] = reader.recordings()
+    assert (tmp_path / "recordings" / name_of(recording, position)).read_bytes() == b"sound"
 
 
 # what fails
