@@ -25,7 +25,7 @@ from ..version import __version__
 from ._acting import Act, Acting
 from ._answers import Answer
 from ._guard import Guarded
-from ._signatures import arguments_of, summary_of
+from ._signatures import answer_schema, json_schema
 from ._tools import Tool
 from ._wording import in_words, nearest
 
@@ -138,12 +138,12 @@ def _tool(tool: Tool) -> Any:
         said = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in mistakes)
         raise error(f"{tool.__name__}: {said}. Correct the arguments, and call again.")
 
-    acting = _acting_of(tool)
+    described, acting = json_schema(tool), _acting_of(tool)
     acts = acting is not None
     made = type(base)("Strict", (base,), {"run": run, "__module__": __name__}).from_function(
         _call(tool) if acting is None else _asking_call(tool, acting),
         name=tool.__name__,
-        description=summary_of(tool),
+        description=described["description"],
         annotations=import_module("mcp_types").ToolAnnotations(
             read_only_hint=not acts,
             destructive_hint=acts,
@@ -151,21 +151,10 @@ def _tool(tool: Tool) -> Any:
             open_world_hint=acts or tool.__name__ == "refresh_conversation",
         ),
     )
-    made.parameters = _untitled(made.parameters)
-    for name, words in arguments_of(tool).items():
-        made.parameters["properties"][name]["description"] = words
-    made.parameters["additionalProperties"] = False
-    made.fn_metadata.output_schema = _untitled(made.fn_metadata.output_schema)
+    # Not those of the package: they cost every conversation of a model twice as much.
+    made.parameters = described["parameters"]
+    made.fn_metadata.output_schema = answer_schema(tool)
     return made
-
-
-def _untitled(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return a schema without titles, which repeat the names and cost every conversation of a model."""
-    members = {
-        name: {key: value for key, value in member.items() if key != "title"}
-        for name, member in schema["properties"].items()
-    }
-    return {key: value for key, value in schema.items() if key != "title"} | {"properties": members}
 
 
 def _acting_of(tool: Tool) -> Acting | None:
@@ -242,7 +231,8 @@ async def _answered(name: str, answer: Awaitable[Answer]) -> Any:
         failed = f"{name} has a bug: {name_of(bug)}. Other tools may work; tell the user, who may report it."
     else:
         text = types.TextContent(type="text", text=str(found))
-        return types.CallToolResult(content=[text], structured_content=asdict(found))
+        members = {name: value for name, value in asdict(found).items() if value is not None}
+        return types.CallToolResult(content=[text], structured_content=members)
     raise _theirs("server.mcpserver.exceptions").ToolError(failed)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from conversations_hub import Hub
 from conversations_hub.agents import Listing, tools
 from conversations_hub.agents._tools import NAMES
 from conversations_hub.agents.mcp import app, elicited, server
@@ -76,7 +77,7 @@ async def store(tmp_path: Path) -> str:
 async def test_ag1_every_tool_answers_well_and_says_what_is_wrong(mode: str, store: str) -> None:
     made = server(tools(store=store, clock=at(NOON)))
     async with mcp.Client(made, mode=mode) as client:
-        listed = (await client.list_tools()).tools
+        listed = await _listed(client)
         assert [each.name for each in listed] == list(NAMES[:9])
         for each in listed:
             assert each.output_schema["properties"].keys() >= {"text", "cursor", "notes"}
@@ -126,13 +127,25 @@ async def test_a_pin_holds_for_resources_and_prompts(store: str) -> None:
 
 
 async def test_ag9_what_a_host_is_told_of_all_tools_is_short(store: str) -> None:
-    made = server(tools(store=store))
+    made = server(tools(Hub(), store, allow=["start", "send"], confirm=elicited))
     async with mcp.Client(made) as client:
-        sizes = [
-            len(each.model_dump_json(by_alias=True, exclude_none=True)) for each in (await client.list_tools()).tools
-        ]
-        assert sum(sizes) < 14_000
-    assert len(made.instructions) < 600
+        told = [each.model_dump(mode="json", by_alias=True, exclude_none=True) for each in await _listed(client)]
+    assert [each["name"] for each in told] == list(NAMES)
+    assert sum(len(json.dumps(each)) for each in told) <= 13_000
+    assert max(len(json.dumps({**each, "outputSchema": None})) for each in told) <= 1_500
+    assert len(made.instructions) <= 600
+
+
+async def _listed(client: Any) -> list[Any]:
+    return list((await client.list_tools()).tools)
+
+
+async def test_no_schema_has_what_some_hosts_cannot_read(store: str) -> None:
+    async with mcp.Client(server(tools(Hub(), store, allow=["start", "send"], confirm=elicited))) as client:
+        for each in await _listed(client):
+            for schema in (each.input_schema, each.output_schema):
+                assert all(isinstance(member["type"], str) for member in schema["properties"].values())
+                assert not re.search('"(anyOf|oneOf|allOf|\\$ref|const|default)":', json.dumps(schema))
 
 
 async def test_a_bug_of_ours_says_where_it_is_and_nothing_it_holds(
