@@ -32,7 +32,7 @@ help:
 	@echo "make nightly      run the tests that take minutes"
 	@echo "make web          try FastAPI, Starlette, Litestar, Quart and Django: answers and webhooks; and the gateway with schemathesis"
 	@echo "make browser      try the page of \`serve\` in a headless Chromium"
-	@echo "make agents       try the tools for agents with MCP and with agent frameworks"
+	@echo "make agents       try the tools for agents with MCP, its inspector (needs Node.js), and agent frameworks"
 	@echo "make outside      try the adapters against the providers' specifications and SDKs, and what formats write"
 	@echo "                  in programs of others (needs Node.js, Python 3.12, espeak-ng)"
 	@echo "make docs         build the documentation site into site/, and check its links and what its pages load"
@@ -121,7 +121,8 @@ web: .venv-web/made
 		tests/examples/test_web_back_end.py tests/examples/test_dashboard.py
 
 agents: .venv-agents/made
-	$(AGENTS) -m pytest -q tests/agents/test_mcp.py tests/docs/test_agents_page.py tests/examples/test_agent_over_mcp.py
+	$(AGENTS) -m pytest -q tests/agents/test_mcp.py tests/agents/test_inspector.py tests/docs/test_agents_page.py \
+		tests/examples/test_agent_over_mcp.py
 
 outside: .venv-outside/made
 	$(OUTSIDE) -m pytest -q -m outside -s

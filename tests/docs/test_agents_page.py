@@ -21,7 +21,7 @@ from conversations_hub.agents._tools import NAMES
 from conversations_hub.schema import Role
 
 from ..support.agents import spoken, stored, turn
-from ..support.paths import DOCS
+from ..support.paths import DOCS, TESTS
 from ..support.simulated_store import filled, refs_in
 
 PAGE = (DOCS / "guides" / "agents.md").read_text()
@@ -136,6 +136,12 @@ def test_ag3_forty_questions_are_answered(tmp_path: Path) -> None:
         assert 1 <= len(answers) <= 4
         assert sum(map(tokens_of, answers)) <= 8_000
         assert expected.replace("\\|", "|") in "\n".join(answers), (number, question)
+
+
+def test_everything_that_is_tried_has_a_test() -> None:
+    tried = set(re.findall(r"^\| (AG\d+) \|", PAGE, re.MULTILINE))
+    named = {id for path in TESTS.rglob("test_*.py") for id in re.findall(r"def test_(ag\d+)_", path.read_text())}
+    assert tried == {id.upper() for id in named} == {f"AG{number}" for number in range(1, 12)}
 
 
 # the recipes
