@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
+from ..metrics._talk import SECOND, Talk
 from ..schema import Conversation, Role, TranscriptState, TranscriptTurn, Visibility
 from ..schema._rendering import facts, heading, plain, remark, span, spoken
 from ._disarm import block, short
@@ -16,6 +17,7 @@ __all__ = ["about", "day", "facts_of", "line_of", "named", "turn_line", "turn_li
 _MOST_OF_TOOLS: Final = 400  # characters of arguments, and of a result
 _MOST_OF_FACT: Final = 400
 _MOST_SAID: Final = 160
+_LATE: Final = 1.5  # seconds until an answer; people answer each other in less
 # Links may let in whoever has them, and where a recording is helps nobody who only reads.
 _KEPT_BACK: Final = frozenset({"links", "recordings", "not read"})
 
@@ -39,7 +41,7 @@ def line_of(one: Conversation) -> str:
         one.ref,
         f"{one.status.value} ({one.end_reason.value})" if one.end_reason else one.status.value,
         day(one.created_at or one.started_at),
-        span(one.duration) if one.duration is not None else "",
+        f"{span(one.duration)}{' (estimated)' * ('duration' in one.estimated)}" if one.duration is not None else "",
         f"agent {agent}" if agent else "",
         f"transcript {one.transcript_state.value}{turns}",
     )
@@ -72,16 +74,22 @@ def facts_of(one: Conversation) -> Iterator[str]:
         yield why
 
 
-def turn_line(position: int, turn: TranscriptTurn) -> str:
-    """Return a turn: its position, when it began, who spoke, and what; further lines are indented."""
+def turn_line(position: int, turn: TranscriptTurn, wait: float = 0.0) -> str:
+    """Return a turn: its position, when it began, who spoke, and what; further lines are indented.
+
+    An agent that answered late has the seconds for which the user had waited.
+    """
     said = spoken(turn, most=_MOST_OF_TOOLS)
-    return block(f"[{f'{position} {said.at}'.strip()}] {said.speaker[0]}: {plain(said.words)}")
+    late = f" (+{wait:.1f} s)" if wait > _LATE else ""
+    return block(f"[{f'{position} {said.at}'.strip()}] {said.speaker[0]}{late}: {plain(said.words)}")
 
 
 def turn_lines(one: Conversation, *, include_system: bool) -> list[str]:
     """Return the turns by position; an internal note, or a prompt, is only counted unless it is to be included."""
+    talk = Talk(one.transcript or (), one.started_at)
+    waits = {} if talk.is_coarse else {id(turn): wait / SECOND for turn, wait in talk.waits()}
     return [
-        turn_line(position, turn)
+        turn_line(position, turn, waits.get(id(turn), 0.0))
         if include_system or was_said(turn)
         else f"[{position}] {'prompt' if turn.role is Role.SYSTEM else 'internal note'}, not shown"
         for position, turn in enumerate(one.transcript or ())

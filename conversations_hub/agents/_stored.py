@@ -136,7 +136,7 @@ class Stored:
         cursor: str | None = None,
         max_tokens: int | None = None,
     ) -> Reading:
-        """Read one conversation: its facts, then its turns.
+        """Read one conversation: its facts, then its turns; (+2.4 s) marks a late answer.
 
         Args:
             ref: As in lists, such as tavus:c123 or tavus/eu:c123.

@@ -134,6 +134,14 @@ class Talk:
         waits = [start - end for end, start in pairs if end is not None]
         return sorted(wait for wait in waits if wait >= 0), len(pairs) - len(waits)
 
+    def waits(self) -> Iterator[tuple[TranscriptTurn, int]]:
+        """Yield each entry of the agent after one of the user, and the time from the end of that to its start."""
+        clock = self.clock
+        turns = [] if clock is None else sorted(self.turns, key=lambda turn: clock.at(turn) or 0)  # as the entries are
+        for turn, ((one, _, end), (two, start, _)) in zip(turns[1:], pairwise(self.entries), strict=False):
+            if one == "user" and two == "agent" and end is not None:
+                yield turn, start - end
+
     def interrupted(self, side: Side, by: Side) -> int:
         """Return the number of entries of a side during which the other began, not just before they ended."""
         starts = [start for of, start, _ in self.entries if of == by]

@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_type_hints
 
+import msgspec
 import pytest
 
 from conversations_hub.agents import Answer, Tool, in_words, json_schema, tools
@@ -31,6 +32,7 @@ from conversations_hub.schema import (
     Role,
     Status,
     TranscriptState,
+    TranscriptTurn,
     Visibility,
 )
 from conversations_hub.stores import open_store, put
@@ -359,6 +361,35 @@ async def test_a_window_shows_the_turns_around_one(tmp_path: Path) -> None:
     assert [line.partition("]")[0] for line in inside(answer)] == [f"[{number}" for number in range(6, 15)]
     answer = await called(functions, "read_around", "tavus:c1", 19, before=1, after=9)
     assert [line.partition("]")[0] for line in inside(answer)] == ["[18", "[19"]
+
+
+async def test_an_answer_that_comes_late_says_so(tmp_path: Path) -> None:
+    def at(start: float, role: Role, **more: Any) -> TranscriptTurn:
+        return turn(role, "Yes.", start=start, **more)
+
+    turns = (
+        at(0.0, Role.USER, duration=2.0),
+        at(3.5, Role.ASSISTANT, duration=1.0),
+        at(6.1, Role.USER, duration=1.0),
+        at(9.5, Role.ASSISTANT, duration=1.0),
+        at(10.7, Role.USER),
+        at(20.2, Role.ASSISTANT),
+    )
+    whole = tuple(msgspec.structs.replace(each, start=round(each.start or 0)) for each in turns)
+    functions = await stored(
+        tmp_path, spoken("c1", *turns), spoken("c2", *whole, duration=21.0, estimated=("duration",))
+    )
+    lines = inside(await called(functions, "get_conversation", "tavus:c1"))[-6:]
+    assert lines == [
+        "[0 0:00] user: Yes.",
+        "[1 0:03] agent: Yes.",
+        "[2 0:06] user: Yes.",
+        "[3 0:09] agent (+2.4 s): Yes.",
+        "[4 0:10] user: Yes.",
+        "[5 0:20] agent: Yes.",  # nobody knows when the user had ended
+    ]
+    assert "(+" not in (await called(functions, "get_conversation", "tavus:c2")).text  # of whole seconds
+    assert " | 0:21 (estimated) | " in (await called(functions, "list_conversations")).text
 
 
 async def test_what_is_missing_is_told(tmp_path: Path) -> None:
