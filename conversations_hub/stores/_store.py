@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Final, Protocol
 
 import msgspec
@@ -142,14 +141,14 @@ MADE: Final = ("redacted", "raw")
 """The options that hold for a whole store, so that every run must use the same."""
 
 
-def check_made(path: Path, before: Mapping[str, str], now: Mapping[str, str]) -> None:
+def check_made(store: object, before: Mapping[str, str], now: Mapping[str, str]) -> None:
     """Raise `StoreError` if a store was made with other options than this run has."""
     for name in MADE:
         then, given = before.get(name), now.get(name)
         if then is not None and given is not None and then != given:
             what = "raw payloads" if name == "raw" else "redaction"
             raise StoreError(
-                f"{path} was made with {what}: {then}, but this run has {what}: {given}. A store treats all its"
+                f"{store} was made with {what}: {then}, but this run has {what}: {given}. A store treats all its"
                 " conversations alike: use the options it was made with, or give another path"
             )
 

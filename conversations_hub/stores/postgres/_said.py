@@ -28,23 +28,19 @@ _PER_WORD: Final = 4  # bytes that Postgres adds to a word
 _PER_PLACE: Final = 2
 
 
-def said(turns: Sequence[TranscriptTurn]) -> str:
-    """Return the words of each turn as the text of a `tsvector`; what is beyond its limits is left out."""
+def said(turns: Sequence[TranscriptTurn]) -> str | None:
+    """Return the words of each turn as the text of a `tsvector`; None: they are more than one can hold."""
     places: dict[str, list[str]] = {}
     size = 0
     for number, turn in enumerate(turns, 1):
         place = f"{min(number, MOST_TURNS)}{WEIGHTS.get(turn.role, 'D')}"
         for word in {word[:LONGEST_WORD] for word in paired([word for word, _, _ in tokens(turn.text)])}:
             if word not in places:
-                size += len(word.encode(errors="replace")) + _PER_WORD
-                if size > _LARGEST:
-                    return _text(places)
+                size += len(word.encode()) + _PER_WORD
                 places[word] = []
             size += _PER_PLACE
             places[word].append(place)
-    return _text(places)
-
-
-def _text(places: Mapping[str, Sequence[str]]) -> str:
+        if size > _LARGEST:
+            return None
     # A word holds letters, digits and marks only: neither a quote nor a backslash.
     return " ".join(f"'{word}':{','.join(each)}" for word, each in places.items())

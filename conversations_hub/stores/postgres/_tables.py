@@ -12,13 +12,23 @@ from zlib import compress
 import msgspec
 
 from ...schema import Agent, Analysis, Conversation
+from .._store import StoredVersion
 from .._untrusted import decompress
 from ._said import said
 
-__all__ = ["CONVERSATION", "LAYOUT", "MOST_PARTITIONS", "NO_INSTANT", "conversation_of", "conversation_row", "tables"]
+__all__ = [
+    "CONVERSATION",
+    "LAYOUT",
+    "NO_INSTANT",
+    "REMEMBERED",
+    "STAGED",
+    "conversation_of",
+    "conversation_row",
+    "remembered_row",
+    "tables",
+]
 
 LAYOUT: Final = 1
-MOST_PARTITIONS: Final = 1024
 
 NO_INSTANT: Final = datetime.min.replace(tzinfo=UTC)
 """What `at` holds of a conversation without an instant: `-infinity` for Postgres, before every instant."""
@@ -49,27 +59,31 @@ CONVERSATION: Final = {
     "has_issues": "boolean NOT NULL",
     "document": "bytea NOT NULL",  # the conversation without `raw`: JSON, packed by zlib
     "raw": "bytea",  # what the provider sent, packed by zlib
-    "said": "tsvector NOT NULL",  # the words of each turn: see `_said`
+    "said": "tsvector",  # the words of each turn: see `_said`; null: too many
 }
 """The columns that a conversation fills, and their types, in the order of `conversation_row`."""
 
-_REMEMBERED: Final = {
-    "key": "bigint NOT NULL DEFAULT nextval('keys')",  # a short name for the row, which sorts those of one instant
-    "told": "text",  # what webhooks said beyond what was fetched, as JSON; null: no webhook brought it
-    "vanished_at": "timestamptz",  # when a completely walked list no longer showed it
+REMEMBERED: Final = {
     "row_print": "bytea NOT NULL",
     "content_print": "bytea NOT NULL",
     "settles_at": "timestamptz",
     "failing_since": "timestamptz",
     "listed": "bytea",
+}
+"""What a sync remembers of a conversation: the members of `StoredVersion`, in the order of `remembered_row`."""
+
+_OTHER: Final = {
+    "key": "bigint NOT NULL DEFAULT nextval('keys')",  # a short name for the row, which sorts those of one instant
+    "told": "text",  # what webhooks said beyond what was fetched, as JSON; null: no webhook brought it
+    "vanished_at": "timestamptz",  # when a completely walked list no longer showed it
     "batch": "bigint NOT NULL",  # the commit that wrote it last
 }
-"""What else a row holds: what a sync remembers of a conversation."""
+"""What else a row holds."""
 
 
 def tables(partitions: int) -> str:
     """Return the statements that make the tables in the first schema of the search path."""
-    columns = ", ".join(f"{name} {kind}" for name, kind in (CONVERSATION | _REMEMBERED).items())
+    columns = ", ".join(f"{name} {kind}" for name, kind in (CONVERSATION | REMEMBERED | _OTHER).items())
     parts = "\n".join(
         f"CREATE TABLE conversations_{part} PARTITION OF conversations"
         f" FOR VALUES WITH (MODULUS {partitions}, REMAINDER {part});"
@@ -93,12 +107,13 @@ CREATE TABLE accounts (
     owner text,
     token bigint NOT NULL DEFAULT 0,
     until timestamptz,
-    freed_at timestamptz,
-    pace double precision
+    freed_at timestamptz
 );
 CREATE INDEX ON accounts (due);
 CREATE SEQUENCE keys CACHE 100;
 CREATE TABLE conversations ({columns}, PRIMARY KEY (account, id)) PARTITION BY HASH (account, id);
+-- Both are packed already.
+ALTER TABLE conversations ALTER document SET STORAGE EXTERNAL, ALTER raw SET STORAGE EXTERNAL;
 {parts}
 CREATE INDEX ON conversations (at, key);
 CREATE INDEX ON conversations (account, at, key);
@@ -107,6 +122,7 @@ CREATE INDEX ON conversations (account, settles_at) WHERE settles_at IS NOT NULL
 CREATE INDEX ON conversations (account, failing_since) WHERE failing_since IS NOT NULL;
 CREATE INDEX ON conversations (account) WHERE vanished_at IS NOT NULL;
 CREATE INDEX ON conversations USING gin (said);
+CREATE INDEX ON conversations (key) WHERE said IS NULL;
 -- Commits in their order. A row knows its batch, which is a number of no order; when all of a batch is written, and
 -- right before the commit, the batch gets the next revision, so that no revision ever appears before a lower one.
 CREATE SEQUENCE batches;
@@ -115,6 +131,17 @@ CREATE TABLE commits (revision bigint PRIMARY KEY, batch bigint NOT NULL);
 CREATE TABLE erased (digest bytea PRIMARY KEY, erased_at timestamptz NOT NULL, batch bigint NOT NULL);
 CREATE INDEX ON erased (batch);
 """
+
+
+_STAGED: Final = {
+    name: "text" if kind.startswith(("text C", "tsvector")) else kind.removesuffix(" NOT NULL")
+    for name, kind in (CONVERSATION | REMEMBERED).items()
+}
+STAGED: Final = (
+    f"CREATE TEMPORARY TABLE staged ({', '.join(f'{name} {kind}' for name, kind in _STAGED.items())})"
+    " ON COMMIT DELETE ROWS"
+)
+"""Makes the table, of one connection, that rows are copied to before they are written."""
 
 
 _encoder = msgspec.json.Encoder()
@@ -154,6 +181,11 @@ def conversation_row(one: Conversation) -> tuple[Any, ...]:
         None if one.raw is None else compress(one.raw),
         said(turns),
     )
+
+
+def remembered_row(kept: StoredVersion) -> tuple[Any, ...]:
+    """Return the columns of what is remembered, in the order of `REMEMBERED`."""
+    return kept.row_hash, kept.content_hash, kept.recheck_until, kept.failing_since, kept.list_row
 
 
 def conversation_of(document: bytes, raw: bytes | None = None) -> Conversation:

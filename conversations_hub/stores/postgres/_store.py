@@ -1,0 +1,248 @@
+"""The Postgres store: one database that many workers fill together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final, TypeVar
+
+import asyncpg
+import msgspec
+
+from ..._transport import Clock
+from ...errors import StoreError
+from ...schema import Conversation
+from .._reconcile import beyond
+from .._shared import Lease
+from .._store import Checkpoint, Entry, StoredVersion, Written
+from .._told import added_to, both, entry_of, told_of, told_text
+from . import _rows as rows
+from ._address import Address
+from ._connection import Connection, connect, is_passing, using
+from ._layout import has_tables, prepare
+from ._leases import Leases
+from ._tables import STAGED
+
+__all__ = ["PostgresStore"]
+
+T = TypeVar("T")
+Work = Callable[[Connection], Awaitable[T]]
+
+_CONNECTIONS: Final = 4  # accounts are fetched side by side, and written side by side
+_LONGEST: Final = 60.0  # seconds that a server may take for an answer
+_PAUSES: Final = (0.1, 0.4, 1.5, 4.0, 8.0, 8.0, 8.0)  # seconds between attempts while the server is away
+
+
+class PostgresStore:
+    """A store in a schema of a Postgres database (13 or newer), which any number of processes fill and read together.
+
+    An account is written by one process at a time, which holds a lease for it: `progress` takes it, and `close` lets it
+    go. A process that stops, or is cut off, loses it after `ttl`. A commit survives the death of the process, of the
+    server and of its machine, as far as Postgres is told to (`synchronous_commit`).
+
+    If the server is away, as when it is started again, work is tried again for half a minute before it fails.
+
+    Args:
+        url: Where it is: see `Address`. Its password is never shown.
+        partitions: How many tables a new store is spread over: 16 for up to a hundred million conversations. It is
+            fixed when the store is made.
+        ttl: How long a lease lasts without a sign of life.
+        clock: The source of time, for tests.
+    """
+
+    def __init__(
+        self, url: str, *, partitions: int = 16, ttl: timedelta = timedelta(seconds=60), clock: Clock | None = None
+    ) -> None:
+        self.address: Final = Address(url)
+        self._partitions = partitions
+        self._ttl = ttl
+        self._clock = clock or Clock()
+        self._opened = 0
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._leases = Leases(ttl)
+        self._salt = b""
+        self._renewing: asyncio.Task[None] | None = None
+
+    def __str__(self) -> str:
+        return str(self.address)
+
+    def __repr__(self) -> str:
+        return f"PostgresStore({self.address})"
+
+    def exists(self) -> bool:
+        """See `ReadableStore.exists`. It waits for the server."""
+
+        async def ask() -> bool:
+            connection = await connect(self.address)
+            try:
+                return await has_tables(connection, self.address)
+            finally:
+                await connection.close()
+
+        with using(self.address), ThreadPoolExecutor(1) as thread:  # a loop may run in this one
+            return thread.submit(asyncio.run, ask()).result()
+
+    async def open(self, terms: Mapping[str, str]) -> None:
+        """See `Store.open`. Any run may resume another one, if it redacts and keeps raw payloads alike."""
+        self._opened += 1
+        if self._pool is None:
+            # A connection is made when it is needed, and one that was lost is replaced.
+            self._pool = asyncpg.create_pool(
+                **self.address.options(),
+                min_size=0,
+                max_size=_CONNECTIONS,
+                init=_add_staged,
+                timeout=_LONGEST,
+                command_timeout=_LONGEST,
+            )
+            with using(self.address):
+                await self._pool
+            self._renewing = asyncio.create_task(self._renew())
+        self._salt = await self._do(lambda one: prepare(one, self.address, self._partitions, terms))
+
+    @asynccontextmanager
+    async def shared(self) -> AsyncGenerator[None]:
+        """See `Shared.shared`."""
+        try:
+            await self.open({})
+            yield
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """See `Store.close`. The accounts are let go."""
+        self._opened = max(0, self._opened - 1)
+        pool, renewing = self._pool, self._renewing
+        if self._opened or pool is None or renewing is None:
+            return
+        renewing.cancel()
+        self._pool = self._renewing = None
+        with suppress(StoreError), using(self.address):  # the leases run out by themselves
+            async with pool.acquire(timeout=_PAUSES[-1]) as connection:
+                await self._leases.free_all(connection)
+        with suppress(StoreError), using(self.address):
+            await asyncio.wait_for(pool.close(), _PAUSES[-1])
+
+    async def claim(self, accounts: Collection[str]) -> Lease | None:
+        """See `Shared.claim`."""
+        return await self._do(lambda one: self._leases.claim(one, accounts))
+
+    async def free(self, account: str, wait: timedelta) -> None:
+        """See `Shared.free`."""
+        await self._do(lambda one: self._leases.free(one, account, wait))
+
+    async def progress(self, account: str) -> Checkpoint:
+        """See `Store.progress`."""
+        text = await self._do(lambda one: self._leases.take(one, account))
+        return Checkpoint() if text is None else msgspec.json.decode(text, type=Checkpoint)
+
+    async def kept(self, account: str, ids: Sequence[str]) -> Mapping[str, StoredVersion]:
+        """See `Store.kept`."""
+        return await self._do(lambda one: rows.kept(one, self._salt, account, ids))
+
+    async def unsettled(self, account: str) -> Mapping[str, StoredVersion]:
+        """See `Store.unsettled`."""
+        return await self._do(lambda one: rows.unsettled(one, account))
+
+    async def commit(self, account: str, entries: Sequence[Entry], progress: Checkpoint | None) -> Written:
+        """See `Store.commit`. What webhooks told of a conversation is added to what was fetched."""
+        if progress is not None and self._leases.is_new(account):
+            await self.progress(account)
+        text = None if progress is None else msgspec.json.encode(progress).decode()
+        by_id = {entry.conversation.id: entry for entry in entries}
+
+        async def work(one: Connection) -> Written:
+            await (rows.lock(one, account) if text is None else self._leases.hold(one, account, text))
+            there = await rows.known(one, account, [*by_id])
+            told = [id for id, known in there.items() if known.told and known.content != by_id[id].kept.content_hash]
+            stored = await rows.whole(one, account, told)
+            erased = await rows.erased_of(one, self._salt, account, [id for id in by_id if id not in there])
+            wanted = [
+                added_to(entry, there[id], partial(stored.__getitem__, id)) if id in told else entry
+                for id, entry in by_id.items()
+                if id not in erased
+            ]
+            return await rows.write(one, account, wanted, there)
+
+        return await self._do(work, is_atomic=True)
+
+    async def put_told(self, account: str, *, told: Conversation | None, fetched: Conversation | None) -> Written:
+        """See `EventStore.put_told`. It needs no lease: a sync of the account goes on beside it."""
+        given = fetched or told
+        if given is None:
+            return Written()
+        id = given.id
+
+        async def work(one: Connection) -> Written:
+            await rows.lock(one, account)
+            before = (await rows.kept(one, self._salt, account, [id])).get(id, StoredVersion(b"", b"", None))
+            if before.is_erased:
+                return Written()
+            there = await rows.known(one, account, [id])
+            stored, all_told = None, told
+            if id in there:
+                stored = msgspec.structs.replace((await rows.whole(one, account, [id]))[id], issues=())
+                all_told = both(told_of(there[id].told, given), told)
+            entry = entry_of(stored, all_told, fetched, before)
+            written = await rows.write(one, account, [entry], there)
+            left = all_told if all_told is None or fetched is None else beyond(all_told, fetched)
+            await rows.note_told(one, account, id, told_text(left))
+            return written
+
+        return await self._do(work, is_atomic=True)
+
+    async def told_since(self, account: str, since: datetime) -> tuple[int, int]:
+        """See `EventStore.told_since`."""
+        return await self._do(lambda one: rows.told_since(one, account, since))
+
+    async def vanished(self, account: str, listed: Collection[str], now: datetime) -> Sequence[str]:
+        """See `Store.vanished`."""
+        if self._leases.is_new(account):
+            await self.progress(account)
+        names = frozenset(listed)
+
+        async def work(one: Connection) -> Sequence[str]:
+            await self._leases.hold(one, account)
+            return await rows.mark_vanished(one, account, names, now)
+
+        return await self._do(work, is_atomic=True)
+
+    async def finish(self, unreadable: Mapping[str, int] | None = None) -> None:
+        """See `Store.finish`. There is nothing to complete: every commit already is."""
+
+    async def _renew(self) -> None:
+        """Renew the leases, as a commit may not come for long; if that fails, a commit will say so."""
+        while True:
+            await self._clock.sleep(self._ttl.total_seconds() / 3)
+            with suppress(StoreError):
+                await self._do(self._leases.renew)
+
+    async def _do(self, work: Work[T], *, is_atomic: bool = False) -> T:
+        """Do some work; once more if the server was away, as all work may be done twice."""
+        with using(self.address):
+            for pause in _PAUSES:
+                try:
+                    return await self._once(work, is_atomic=is_atomic)
+                except Exception as error:
+                    if not is_passing(error):
+                        raise
+                await self._clock.sleep(pause)
+            return await self._once(work, is_atomic=is_atomic)
+
+    async def _once(self, work: Work[T], *, is_atomic: bool) -> T:
+        if self._pool is None:
+            raise StoreError("the store is not open")
+        async with self._pool.acquire() as connection:
+            if not is_atomic:
+                return await work(connection)
+            # What is read after a row was locked must be as it is then.
+            async with connection.transaction(isolation="read_committed"):
+                return await work(connection)
+
+
+async def _add_staged(connection: Connection) -> None:
+    await connection.execute(STAGED)
