@@ -71,8 +71,8 @@ class Identity(NamedTuple):
     revision: int
 
     @property
-    def digest(self) -> bytes:
-        """What cursors say of the store: its salt is not for others."""
+    def name(self) -> bytes:
+        """What cursors call the store: its salt is not for others."""
         return sha256(self.salt).digest()[:_IDENTIFIED]
 
 
@@ -98,7 +98,7 @@ class Position(NamedTuple):
 
     def text(self, store: Identity) -> str:
         """Return the cursor of this place in a store."""
-        return pack((store.digest, *self))
+        return pack((store.name, *self))
 
 
 Places = Iterator[tuple[Position, Change]]
@@ -140,8 +140,8 @@ def _position(cursor: str, store: Identity) -> Position:
     found = unpack(cursor, _place, _LONGEST)
     if found is None:
         raise InvalidRefError("the cursor is invalid or damaged: pass a change's `cursor` exactly as it is")
-    identity, revision, is_erasure, key, digest = found
-    if identity != store.digest:
+    name, revision, is_erasure, key, digest = found
+    if name != store.name:
         raise InvalidRefError("the cursor belongs to another store: start without one")
     if revision > store.revision:
         raise InvalidRefError("the store is older than the cursor, as after a restored backup: start without one")
