@@ -1,5 +1,7 @@
 """The pytest plugin, which pytest loads by itself if this package is installed: a fixture with simulated providers.
 
+A failed check of a store also shows its values, as a failed test does.
+
 It is not in `testing`, because every test run imports it, together with the package that contains it.
 """
 
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     from .testing.simulator import Simulator
 
 __all__ = ["conversations_hub_simulator"]
+
+
+pytest.register_assert_rewrite("conversations_hub.testing.stores")
 
 
 @pytest.fixture

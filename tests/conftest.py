@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # Before the first import from there, so that its failed assertions show their values, as those of tests do.
-pytest.register_assert_rewrite("tests.support")
+pytest.register_assert_rewrite("tests.support", "conversations_hub.testing.stores")
 
 from .support.fault_cases import PAGE, cases_of, cases_table, filled, profiles_table  # noqa: E402
 from .support.virtual_time import WiredLoop  # noqa: E402

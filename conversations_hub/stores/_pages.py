@@ -8,7 +8,7 @@ import msgspec
 
 from .._packing import pack, unpack
 from ..errors import InvalidRefError
-from ..schema import Conversation
+from ..schema import Analysis, Conversation
 
 __all__ = ["Place", "Row", "StorePage", "read_key", "read_place"]
 
@@ -25,6 +25,23 @@ class Row(msgspec.Struct, frozen=True):
     """Without transcript, participants, recordings, metadata, links, related ids, collected values and raw payload."""
     turns: int | None
     """How many turns its transcript has; None: it has none."""
+
+    @classmethod
+    def of(cls, one: Conversation) -> Row:
+        """Return what a list shows of a whole conversation."""
+        analysis = one.analysis and msgspec.structs.replace(one.analysis, collected=None)
+        shown = msgspec.structs.replace(
+            one,
+            transcript=None,
+            participants=(),
+            recordings=(),
+            metadata={},
+            links={},
+            related_ids={},
+            raw=None,
+            analysis=None if analysis == Analysis() else analysis,
+        )
+        return cls(shown, None if one.transcript is None else len(one.transcript))
 
 
 class StorePage(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,9 +14,9 @@ import msgspec
 import pytest
 
 from conversations_hub.schema import Conversation, TranscriptTurn
+from conversations_hub.testing.stores._full import FULL
 
 from ..support.asgi import answered, running
-from ..support.full_conversation import FULL
 from ..support.paths import DOCS
 from ..support.server import answer, serving
 from ..support.tavus_server import Tavus

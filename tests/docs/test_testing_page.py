@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from conversations_hub.testing import Fault
+from conversations_hub.testing.stores import CHECKS
 
 from ..support.paths import DOCS
 
@@ -22,15 +23,16 @@ EXAMPLES = [example for example in PYTHON if example not in TESTS]
 
 
 def test_the_tests_pass_as_they_stand_there(tmp_path: Path) -> None:
-    [tests] = TESTS
-    (tmp_path / "test_mine.py").write_text(tests)
+    for number, tests in enumerate(TESTS):
+        (tmp_path / f"test_mine_{number}.py").write_text(tests)
     # By its module, whatever is installed here.
     plugin = ("-p", "no:conversations_hub", "-p", "conversations_hub.pytest_plugin", "-p", "no:cacheprovider")
     loops = ("-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function")
     command = (sys.executable, "-m", "pytest", "-q", "-c", "/dev/null", *plugin, *loops, str(tmp_path))
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"{tests.count('def test_')} passed" in done.stdout
+    count = sum(tests.count("def test_") for tests in TESTS) - 1 + len(CHECKS)
+    assert f"{count} passed" in done.stdout
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from conversations_hub.testing.stores import CHECKS
+
 from ..support.paths import DOCS, PACKAGE, TESTS
 
 PAGE = (DOCS / "explanation" / "threats.md").read_text()
@@ -66,7 +68,7 @@ def _is_there(place: str) -> bool:
 
 
 def _found_tests() -> set[str]:
-    return {name for path in TESTS.rglob("test_*.py") for name in _TEST.findall(path.read_text())}
+    return {name for path in TESTS.rglob("test_*.py") for name in _TEST.findall(path.read_text())} | {*CHECKS}
 
 
 ROWS = list(_rows(PAGE))

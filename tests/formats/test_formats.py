@@ -20,10 +20,10 @@ from conversations_hub import formats
 from conversations_hub.errors import FormatError, InvalidRefError, UnsupportedError
 from conversations_hub.schema import Conversation, Role, TranscriptTurn, Visibility
 from conversations_hub.testing import hostile_mutant
+from conversations_hub.testing.stores._full import FULL, TURN
 
 from ..support.any_conversation import conversations
 from ..support.entries import said
-from ..support.full_conversation import FULL, TURN
 from ..support.recorded import IN_RAW, everything
 from ..support.round_trips import READ, check_round_trips
 

@@ -33,10 +33,10 @@ from conversations_hub.schema import (
     Visibility,
     Word,
 )
+from conversations_hub.testing.stores._full import FULL
 
 from ..support.any_conversation import conversations
 from ..support.entries import said
-from ..support.full_conversation import FULL
 from ..support.recorded import everything
 
 START = datetime(2026, 6, 1, 11, 30, tzinfo=UTC)

@@ -26,8 +26,7 @@ from conversations_hub.schema import (
     Word,
 )
 from conversations_hub.schema._document import document
-
-from ..support.full_conversation import FULL, TURN
+from conversations_hub.testing.stores._full import FULL, TURN
 
 # what survives
 

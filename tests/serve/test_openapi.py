@@ -17,9 +17,9 @@ from conversations_hub.serve import Inbox, Pipeline, Receiver, gateway
 from conversations_hub.serve._limits import Rates, Strangers
 from conversations_hub.serve._openapi import document
 from conversations_hub.serve._routes import ROUTES
+from conversations_hub.testing.stores._full import FULL
 
 from ..support.entries import said
-from ..support.full_conversation import FULL
 from ..support.gateway import TEXTS, TOKENS, asking
 from ..support.sqlite import kept_in
 

@@ -31,8 +31,8 @@ from conversations_hub.schema import (
 from conversations_hub.serve import gateway
 from conversations_hub.serve._documents import Problem
 from conversations_hub.stores import open_store, put
+from conversations_hub.testing.stores._full import FULL
 
-from ..support.full_conversation import FULL
 from ..support.gateway import TEXTS, TOKENS, asking, asking_of
 from ..support.server import serving
 from ..support.simulated import simulated

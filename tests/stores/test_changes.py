@@ -76,38 +76,6 @@ def test_a_copy_is_the_store_wherever_it_was_interrupted(steps: list[tuple[str, 
         assert len(follower.seen) == seen
 
 
-async def test_each_comes_once_in_the_order_of_commits(tmp_path: Path) -> None:
-    path, follower = tmp_path / "c.db", Follower()
-    await kept_in(path, one(2), one(1))
-    await kept_in(path, one(3))
-    await kept_in(path, one(1, "again"))
-    follower.follow(path)
-    assert follower.seen == ["c2", "c3", "c1"]
-    await kept_in(path, one(1, "again"))  # nothing new
-    follower.follow(path)
-    assert follower.seen == ["c2", "c3", "c1"]
-
-
-async def test_what_is_written_meanwhile_comes_too(tmp_path: Path) -> None:
-    path, follower = tmp_path / "c.db", Follower()
-    await kept_in(path, *(one(number) for number in range(250)))
-    with SQLiteReader(path) as reader:
-        for count, change in enumerate(reader.changes()):
-            follower.take(reader, change)
-            if count == 3:
-                await kept_in(path, one(1, "again"), one(249, "again"), one(900))
-    assert follower.copy == stored(path)
-    assert len(follower.seen) == 252  # one was read before it was written again, the other was not
-
-
-@pytest.mark.parametrize("cursor", ["", "a", "AAAA", "é", "x" * 500])
-async def test_what_is_no_cursor_is_refused(cursor: str, tmp_path: Path) -> None:
-    path = tmp_path / "c.db"
-    await kept_in(path, one(1))
-    with SQLiteReader(path) as reader, pytest.raises(InvalidRefError, match="invalid or damaged"):
-        next(reader.changes(cursor))
-
-
 async def test_a_cursor_of_another_store_or_of_a_later_one_is_refused(tmp_path: Path) -> None:
     path, follower = tmp_path / "c.db", Follower()
     await kept_in(path, one(1))

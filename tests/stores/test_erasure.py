@@ -16,10 +16,8 @@ import pytest
 from conversations_hub._files.recordings import name_of
 from conversations_hub.errors import InvalidRefError, StoreError
 from conversations_hub.schema import (
-    Analysis,
     Recording,
     RecordingAccess,
-    Role,
     ToolCall,
     TranscriptTurn,
 )
@@ -37,7 +35,6 @@ from ..support.tavus_server import AFTER, Tavus, scripted
 from ..support.warm import Warm
 
 FULL_WIDTH = {ord(sign): ord(sign) + 0xFEE0 for sign in "+0123456789"}
-CALLED = {"phone", "local", "id", "metadata", "collected", "title"}
 
 
 async def test_what_was_erased_stands_in_no_byte_and_the_rest_is_there(tmp_path: Path) -> None:
@@ -86,54 +83,6 @@ async def test_no_sync_brings_it_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("person", "found"),
-    [
-        (Person(phone="+1 (555) 010-2030"), CALLED),
-        (Person(phone="0049 171 1234567"), {"german"}),
-        (Person(email="ada@example.com"), {"name", "tag"}),
-        (Person(participant="user-7"), {"participant"}),
-        (Person(phone="+1 555 010 2030", participant="user-7"), CALLED | {"participant"}),
-        (Person(phone="+1 555 010 2031"), set[str]()),
-        (Person(email="da@example.com"), set[str]()),
-        (Person(email="ada@example.co"), set[str]()),
-    ],
-)
-async def test_a_person_is_found_wherever_the_data_says_so(person: Person, found: set[str], tmp_path: Path) -> None:
-    replace = msgspec.structs.replace
-    turn = TranscriptTurn(index=0, role=Role.USER, text="My number is 555-010-2030, ada@example.com.")
-    calling = ToolCall(name="call", arguments='{"to":"+15550102030"}')
-    call = TranscriptTurn(index=0, role=Role.ASSISTANT, tool_calls=(calling,))
-    await kept_in(
-        tmp_path / "c.db",
-        called("+15550102030", id="phone"),
-        called("555.010.2030", id="local"),
-        called(id="id", who="tel:+1-555-010-2030"),
-        called("+49 171 123 45 67", id="german"),
-        called(id="name", name="Ada <ADA@example.com>"),
-        called(id="participant", who="user-7"),
-        replace(said(id="metadata"), metadata={"caller": {"number": "+1 555 0102030"}}),
-        replace(said(id="collected"), analysis=Analysis(collected={"callback": "15550102030"})),
-        replace(said(id="title"), title="Call of +1 555 010 2030"),
-        replace(said(id="tag"), tags=("ada@example.com",)),
-        replace(said(id="said"), transcript=(turn,)),
-        replace(said(id="called"), transcript=(call,)),
-        called("+15550102031000", id="other", who="user-77", name="ada@example.com.au"),
-    )
-    with SQLiteReader(tmp_path / "c.db") as archive:
-        before = {one.id for one in archive.conversations()}
-        planned = archive.erase(person=person, dry_run=True)
-        assert {ref.partition(":")[2] for ref in planned.conversations} == found
-        assert planned.erased_at is None
-        assert {one.id for one in archive.conversations()} == before
-        done = archive.erase(person=person)
-        assert set(done.conversations) == set(planned.conversations)
-        assert {one.id for one in archive.conversations()} == before - found
-        if person.phone == "+1 (555) 010-2030":
-            assert set(done.mentioned) == {"acme:said", "acme:called"}
-    assert "555" not in repr(person)
-
-
-@pytest.mark.parametrize(
     "about",
     [
         {"metadata": {"note": "Mail:\nada@example.com"}},
@@ -175,16 +124,6 @@ async def test_recordings_on_disk_go_with_it(tmp_path: Path) -> None:
     assert len(receipt.recordings) == 2
     [left] = (folder / "acme").iterdir()
     assert left.name.startswith("c11-")
-
-
-async def test_what_is_older_is_pruned_the_same_way(tmp_path: Path) -> None:
-    path = tmp_path / "c.db"
-    await kept_in(path, *(said(SECRET, id=f"c{days}", created_at=NOW - timedelta(days=days)) for days in range(5)))
-    await kept_in(path, said("undated", id="undated", created_at=None))
-    with SQLiteReader(path) as archive:
-        receipt = archive.prune(NOW - timedelta(days=2))
-        assert set(receipt.conversations) == {"acme:c3", "acme:c4"}
-        assert {one.id for one in archive.conversations()} == {"c0", "c1", "c2", "undated"}
 
 
 async def test_it_is_refused_in_words_and_changes_nothing(tmp_path: Path) -> None:

@@ -15,8 +15,6 @@ import pytest
 
 from conversations_hub._files.atomic import FileOps
 from conversations_hub.errors import InvalidRefError, StoreError
-from conversations_hub.schema import Conversation
-from conversations_hub.stores._erasure import Person
 from conversations_hub.stores._store import Checkpoint, Entry
 from conversations_hub.stores.jsonl import JSONLStore
 from conversations_hub.stores.jsonl._journal import Committed, Journal
@@ -166,24 +164,6 @@ async def test_no_sync_brings_it_back(tmp_path: Path) -> None:
         await sync(hub, JSONLStore(path, overwrite=True), clock=at(AFTER + timedelta(hours=2)))
         assert not any("/c3" in one.target for one in asked)
     assert {line.id for line in lines(path)} == {"c0", "c1", "c2", "c4"}
-
-
-async def test_all_of_a_person_and_what_is_older(tmp_path: Path) -> None:
-    path = tmp_path / "c.jsonl"
-    replace = msgspec.structs.replace
-    old = replace(one("old"), created_at=NOW - timedelta(days=9))
-    some: list[Conversation] = [
-        called("+1 555 010 2030", id="theirs"),
-        one("other", "call 555-010-2030"),
-        old,
-        Conversation(provider="acme", id="bare"),
-    ]
-    await export(path, [[entry(each) for each in some]])
-    archive = JSONLReader(path)
-    receipt = archive.erase(person=Person(phone="+15550102030"))
-    assert (receipt.conversations, receipt.mentioned) == (("acme:theirs",), ("acme:other",))
-    assert archive.prune(NOW - timedelta(days=1)).conversations == ("acme:old",)
-    assert {line.id for line in lines(path)} == {"other", "bare"}
 
 
 async def test_it_is_refused_in_words(tmp_path: Path) -> None:

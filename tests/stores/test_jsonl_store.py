@@ -21,8 +21,7 @@ from conversations_hub._files.atomic import FileOps
 from conversations_hub.adapters import BUILTIN
 from conversations_hub.errors import StoreError
 from conversations_hub.schema import Conversation
-from conversations_hub.stores._fingerprint import fingerprint
-from conversations_hub.stores._store import Checkpoint, Entry, Store, StoredVersion, Window, Written
+from conversations_hub.stores._store import Checkpoint, Entry, StoredVersion, Window, Written
 from conversations_hub.stores.jsonl import JSONLStore
 
 from ..support.clock import NOW
@@ -49,11 +48,6 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "c.jsonl"
 
 
-def test_it_is_a_store(path: Path) -> None:
-    store: Store = JSONLStore(path)
-    assert store is not None
-
-
 @pytest.mark.parametrize("compress", [False, True])
 @pytest.mark.parametrize("provider", BUILTIN)
 async def test_a_conversation_comes_out_as_it_went_in(provider: str, path: Path, *, compress: bool) -> None:
@@ -75,25 +69,6 @@ async def test_each_commit_of_a_compressed_file_can_be_read_while_it_goes_on(pat
         path, pages, compress=True, on_commit=lambda _: found.append(gzip.decompress(read(unfinished)).count(b"\n"))
     )
     assert found == [3, 6, 9]
-
-
-async def test_what_is_remembered_is_told(path: Path) -> None:
-    later = NOW + timedelta(days=7, microseconds=1)
-    progress = Checkpoint(in_progress=Window(None, NOW), cursor="k9", passes=1, new=2)
-    for _ in range(2):
-        async with opened(path) as store:
-            await store.commit(ACCOUNT, [entry(one("c1"), b"r1", later), entry(one("c2"), b"r2")], progress)
-            await store.commit("acme/eu", [entry(one("c1"), b"eu")], Checkpoint())
-            kept = await store.kept(ACCOUNT, ["c1", "c2", "c3"])
-            assert kept == {
-                "c1": StoredVersion(b"r1", fingerprint(one("c1")), later),
-                "c2": StoredVersion(b"r2", fingerprint(one("c2")), None),
-            }
-            assert await store.unsettled(ACCOUNT) == {"c1": kept["c1"]}
-            assert await store.unsettled("acme/eu") == {}
-            assert (await store.kept("acme/eu", ["c1"]))["c1"].row_hash == b"eu"
-            assert await store.progress(ACCOUNT) == progress
-            assert await store.progress("acme/eu") == Checkpoint()
 
 
 async def test_only_what_is_new_or_changed_is_written(path: Path) -> None:

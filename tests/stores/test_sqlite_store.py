@@ -10,75 +10,25 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from conversations_hub.adapters import BUILTIN
-from conversations_hub.errors import InvalidRefError, NotFoundError, StoreError
+from conversations_hub.errors import StoreError
 from conversations_hub.schema import (
-    Agent,
-    Analysis,
-    Channel,
-    Direction,
     Participant,
     Recording,
     RecordingAccess,
-    Status,
 )
 from conversations_hub.stores._fingerprint import fingerprint
-from conversations_hub.stores._store import Checkpoint, StoredVersion, Window, Written
+from conversations_hub.stores._store import Checkpoint, Written
 from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.stores.sqlite._connection import connect
 from conversations_hub.stores.sqlite._reader import SQLiteReader
 
 from ..support.clock import NOW
 from ..support.entries import ACCOUNT, entry, said
-from ..support.recorded import recorded
 from ..support.sqlite import kept_in, opened
 
 
 def contents(path: Path) -> bytes:
     return path.read_bytes()
-
-
-@pytest.mark.parametrize("provider", BUILTIN)
-async def test_a_conversation_comes_out_as_it_went_in(provider: str, tmp_path: Path) -> None:
-    conversations = {one.id: one for one in recorded(provider)}
-    assert conversations
-    async with opened(tmp_path / "c.db") as store:
-        written = await store.commit(
-            f"{provider}/default", [entry(one) for one in conversations.values()], Checkpoint()
-        )
-    assert written == Written(new=len(conversations))
-    with SQLiteReader(tmp_path / "c.db") as archive:
-        found = {one.id: one for one in archive.conversations()}
-        assert archive.get(f"{provider}:{next(iter(conversations))}") == next(iter(conversations.values()))
-    assert found.keys() == conversations.keys()
-    for id, one in conversations.items():
-        assert found[id] == one
-
-
-async def test_progress_and_what_is_remembered_survive_the_process(tmp_path: Path) -> None:
-    window = Window(NOW - timedelta(days=7), NOW)
-    progress = Checkpoint(covered=window, in_progress=Window(None, NOW), cursor="2:100", passes=1, new=3)
-    later = NOW + timedelta(days=1)
-    async with opened(tmp_path / "c.db") as store:
-        await store.commit(ACCOUNT, [entry(said("Hello."), b"print", later), entry(said(id="c2"))], progress)
-    async with opened(tmp_path / "c.db") as store:
-        assert await store.progress(ACCOUNT) == progress
-        assert await store.progress("acme/other") == Checkpoint()
-        first, second = (
-            StoredVersion(b"print", fingerprint(said("Hello.")), later),
-            StoredVersion(b"row", fingerprint(said(id="c2")), None),
-        )
-        assert await store.kept(ACCOUNT, ["c1", "c2", "c3"]) == {"c1": first, "c2": second}
-        assert await store.kept("acme/other", ["c1"]) == {}
-        assert await store.unsettled(ACCOUNT) == {"c1": first}
-
-
-async def test_many_ids_are_looked_up_at_once(tmp_path: Path) -> None:
-    conversations = [said(id=f"c{number}") for number in range(1200)]
-    async with opened(tmp_path / "c.db") as store:
-        await store.commit(ACCOUNT, [entry(one) for one in conversations], Checkpoint())
-        found = await store.kept(ACCOUNT, [one.id for one in conversations])
-    assert found.keys() == {one.id for one in conversations}
 
 
 async def test_what_is_there_is_not_written_again(tmp_path: Path) -> None:
@@ -201,48 +151,6 @@ async def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path, monkeypatch
         assert [one.id for one in archive.conversations()] == ["c1"]
 
 
-async def test_an_archive_narrows_as_a_hub_does(tmp_path: Path) -> None:
-    path = tmp_path / "c.db"
-    other = msgspec.structs.replace(said(id="c4"), account="eu")
-    await kept_in(
-        path,
-        said(id="c1", created_at=NOW - timedelta(days=2)),
-        said(id="c2", created_at=None, started_at=NOW - timedelta(days=1), agent=Agent(id="a1")),
-        said(id="c3", status=Status.FAILED),
-        other,
-    )
-    with SQLiteReader(path) as archive:
-
-        def ids(*targets: str, **filters: object) -> list[str]:
-            return [one.id for one in archive.conversations(*targets, **filters)]  # type: ignore[arg-type]
-
-        assert ids() == ["c4", "c3", "c2", "c1"]
-        assert ids("acme") == ["c4", "c3", "c2", "c1"]
-        assert ids("acme/eu") == ["c4"]
-        assert ids("beta") == []
-        assert ids("beta", "acme/eu") == ["c4"]
-        assert ids(since=NOW - timedelta(days=1)) == ["c4", "c3", "c2"]
-        assert ids(until=NOW) == ["c2", "c1"]
-        assert ids(status="failed") == ["c3"]
-        assert ids(agent="a1") == ["c2"]
-        assert ids(limit=1) == ["c4"]
-        assert archive.get("acme/eu:c4") == other
-        with pytest.raises(NotFoundError, match="no such conversation"):
-            archive.get("acme/default:c4")
-
-
-async def test_an_id_that_several_accounts_have_must_say_which(tmp_path: Path) -> None:
-    path = tmp_path / "c.db"
-    await kept_in(path, said("Hello."))
-    eu = msgspec.structs.replace(said("Hallo."), account="eu")
-    async with opened(path) as store:
-        await store.commit("acme/eu", [entry(eu)], Checkpoint())
-    with SQLiteReader(path) as archive:
-        assert archive.get("acme/eu:c1") == eu
-        with pytest.raises(InvalidRefError, match="several acme accounts"):
-            archive.get("acme:c1")
-
-
 async def test_search_finds_what_was_said(tmp_path: Path) -> None:
     path = tmp_path / "c.db"
     await kept_in(
@@ -282,18 +190,6 @@ async def test_any_words_can_be_searched_for(words: str, tmp_path: Path) -> None
         assert archive.search(words).hits == []
 
 
-async def test_without_an_index_search_still_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_index(_connection: sqlite3.Connection) -> bool:
-        return False
-
-    monkeypatch.setattr("conversations_hub.stores.sqlite._writer.has_text_search", no_index)
-    await kept_in(tmp_path / "c.db", said("I want 100 % of it.", "A refund."), said("Nothing.", id="c2"))
-    with SQLiteReader(tmp_path / "c.db") as archive:
-        assert [hit.position for hit in archive.search("REFUND").hits] == [1]
-        assert [hit.position for hit in archive.search('"100 %"').hits] == [0]
-        assert archive.search("_").hits == []
-
-
 def test_a_signature_is_no_content() -> None:
     signed = Recording(location="https://example.com/a.mp3?Signature=1", access=RecordingAccess.SIGNED_URL)
     again = msgspec.structs.replace(signed, location="https://example.com/a.mp3?Signature=2", expires_at=NOW)
@@ -301,18 +197,3 @@ def test_a_signature_is_no_content() -> None:
     prints = [fingerprint(said("Hello.", recordings=(one,), raw=b"{}")) for one in (signed, again, other)]
     assert prints[0] == prints[1] != prints[2]
     assert fingerprint(said("Hello.")) != fingerprint(said("Hello!"))
-
-
-async def test_every_field_there_is_has_a_column(tmp_path: Path) -> None:
-    full = said(
-        "Hello.",
-        channel=Channel.PHONE,
-        direction=Direction.INBOUND,
-        analysis=Analysis(success=False, scores={"a": 1.0}, collected={"b": [1, {"c": None}]}),
-        metadata={"order": 17, "large": 10**30},
-        raw=b'{"id": "c1"}',
-        duration=1.5,
-    )
-    await kept_in(tmp_path / "c.db", full)
-    with SQLiteReader(tmp_path / "c.db") as archive:
-        assert archive.get("acme:c1") == full

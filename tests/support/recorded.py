@@ -10,9 +10,9 @@ import msgspec
 from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.schema import Conversation
 from conversations_hub.testing._replay import replay
+from conversations_hub.testing.stores._full import FULL
 
 from . import exchanges
-from .full_conversation import FULL
 
 __all__ = ["IN_RAW", "everything", "recorded"]
 

@@ -134,19 +134,7 @@ class JSONLReader:
 
     def _shown(self, lines: BufferedIOBase, offset: int) -> Row:
         lines.seek(offset)
-        one = _conversation.decode(next(lines_of(lines)))
-        shown = msgspec.structs.replace(
-            one,
-            transcript=None,
-            participants=(),
-            recordings=(),
-            metadata={},
-            links={},
-            related_ids={},
-            raw=None,
-            analysis=one.analysis and msgspec.structs.replace(one.analysis, collected=None),
-        )
-        return Row(shown, None if one.transcript is None else len(one.transcript))
+        return Row.of(_conversation.decode(next(lines_of(lines))))
 
     def walk(self, wanted: Filters = EVERYTHING) -> Iterator[Conversation]:
         """See `StoreReader.walk`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from conversations_hub.schema import (
+from ...schema import (
     Agent,
     Analysis,
     Channel,
