@@ -15,7 +15,7 @@ PYTEST := -m pytest -n auto -q
 # Extras are kept, or pip before 23.3 looks for their newest release and refuses it for want of a hash.
 LOCK := --universal --generate-hashes --no-strip-extras --no-header --no-annotate --upgrade
 
-.PHONY: help demo page test check lint types types-mypy types-basedpyright types-public layers coverage browser docs pictures reference \
+.PHONY: help demo page test check lint types types-mypy types-basedpyright types-public layers coverage browser engines docs pictures reference \
 	reliability web agents outside nightly newest lowest matrix bench bench-smoke bench-count bench-compare lock locks fresh-demo \
 	dist clean set-up-demo set-up
 
@@ -32,6 +32,7 @@ help:
 	@echo "make nightly      run the tests that take minutes"
 	@echo "make web          try FastAPI, Starlette, Litestar, Quart and Django: answers and webhooks; and the gateway with schemathesis"
 	@echo "make browser      try the page of \`serve\` in a headless Chromium"
+	@echo "make engines      try the Postgres store on a server of its own, with workers that are killed and frozen"
 	@echo "make agents       try the tools for agents with MCP, its inspector (needs Node.js), and agent frameworks"
 	@echo "make outside      try the adapters against the providers' specifications and SDKs, and what formats write"
 	@echo "                  in programs of others (needs Node.js, Python 3.12, espeak-ng)"
@@ -85,7 +86,7 @@ layers: set-up
 
 # Without the tests that try in very many ways what others try once: `make test` runs them, and no line of theirs counts.
 coverage: set-up
-	$(DEV) $(PYTEST) -m 'not no_cover and not nightly and not outside and not browser' --cov --cov-branch --cov-fail-under=95
+	$(DEV) $(PYTEST) -m 'not no_cover and not nightly and not outside and not browser and not engine' --cov --cov-branch --cov-fail-under=95
 
 # The builder says nothing about a navigation entry without a page, so a test does.
 docs: set-up
@@ -115,6 +116,9 @@ nightly: set-up
 
 browser: set-up
 	@.ci/browser
+
+engines: set-up
+	@.ci/engines
 
 web: .venv-web/made
 	$(WEB) -m pytest -q tests/docs/test_embedding_page.py tests/serve/test_in_frameworks.py tests/serve/test_openapi.py \

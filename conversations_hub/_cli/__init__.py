@@ -95,7 +95,7 @@ _yes = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 _any_host = click.option(
     "--any-host", is_flag=True, help="Accept recordings from any public host, not only from the provider's."
 )
-_STORES = "sqlite:PATH or a plain path, jsonl:PATH, or parquet:FOLDER."
+_STORES = "sqlite:PATH or a plain path, jsonl:PATH, parquet:FOLDER, or postgresql://USER@HOST/DATABASE."
 _store = click.option(
     "--store",
     type=store_url,

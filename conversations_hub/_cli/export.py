@@ -139,7 +139,7 @@ def _destination(to: str) -> tuple[str, Path]:
     return form, path
 
 
-def _check_place(form: str, path: Path, store: Path) -> None:
+def _check_place(form: str, path: Path, store: Path | None) -> None:
     is_folder = form == "parquet" or find(form).framing == "document"
     if not is_folder and path.is_dir():
         raise click.BadParameter(f"{str(path)!a} is a folder: name a file in it")
@@ -147,5 +147,5 @@ def _check_place(form: str, path: Path, store: Path) -> None:
         raise click.BadParameter(f"{str(path)!a} is a file, but Parquet is a folder of two tables: give another name")
     if is_folder and (path.is_file() or path.suffix == ".gz"):
         raise click.BadParameter(f"{str(path)!a} is a file, but {form} has a file for each conversation: name a folder")
-    if path.exists() and store.exists() and path.samefile(store):
+    if store is not None and path.exists() and store.exists() and path.samefile(store):
         raise click.BadParameter(f"{str(path)!a} is the store itself: give another file")

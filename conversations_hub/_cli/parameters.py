@@ -98,11 +98,16 @@ def named_values(options: Sequence[str]) -> dict[str, Any]:
 
 
 def store_url(text: str) -> StoreURL:
-    """Parse a store URL; refuse a probable mistake, which would create a file of that name."""
+    """Parse a store URL; refuse a probable mistake, which would create a file of that name, and a password."""
     try:
-        return StoreURL.parse(text)
+        url = StoreURL.parse(text)
     except ConfigurationError as error:
         raise click.BadParameter(error.reason) from None
+    if url.address is not None and url.address.has_password:
+        raise click.BadParameter(
+            "other users of this machine could read the password: write it into ~/.pgpass, or set PGPASSWORD"
+        )
+    return url
 
 
 _Declaration = Callable[..., None]

@@ -1,36 +1,43 @@
-"""Store URLs: `sqlite:PATH` or a plain path, `jsonl:PATH`, `parquet:FOLDER`."""
+"""Store URLs: `sqlite:PATH` or a plain path, `jsonl:PATH`, `parquet:FOLDER`, `postgresql://…`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from .._frames import bared
 from ..errors import ConfigurationError
 
 if TYPE_CHECKING:
     from ._reader import ReadableStore
+    from .postgres._address import Address
 
 __all__ = ["StoreURL", "open_store", "parted"]
 
+_SERVERS: Final = ("postgresql://", "postgres://")
 _KINDS: Final = ("sqlite", "jsonl", "parquet")
 _ENDINGS: Final = {".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 _DATABASE: Final = "conversations.db"
 
 
 class StoreURL(NamedTuple):
-    """The kind of a store, and its path."""
+    """The kind of a store, and its path, or the address of its server. It never shows a password."""
 
     kind: str
-    path: Path
+    path: Path | None
+    address: Address | None = None
 
     @classmethod
+    @bared
     def parse(cls, text: str) -> StoreURL:
-        """Parse `sqlite:PATH`, `jsonl:PATH`, `parquet:FOLDER`, or a plain path, which means SQLite.
+        """Parse `sqlite:PATH`, `jsonl:PATH`, `parquet:FOLDER`, `postgresql://…`, or a plain path, which means SQLite.
 
         Raises:
             ConfigurationError: an unknown kind, or a probable mistake: a folder instead of a file, or a plain path with
-                the ending of another kind.
+                the ending of another kind; or the extra `postgres` is not installed.
         """
+        if text.startswith(_SERVERS):
+            return cls("postgres", None, _address(text))
         kind, name = parted(text, _KINDS)
         path = Path(name)
         if not name:
@@ -48,14 +55,25 @@ class StoreURL(NamedTuple):
         return cls(kind, path)
 
     def __str__(self) -> str:
+        if self.address is not None:
+            return str(self.address)
         return str(self.path) if self.kind == "sqlite" else f"{self.kind}:{self.path}"
 
     def beside(self, ending: str) -> Path:
-        """Return the file beside the store that has its name and another ending, such as ".inbox"."""
-        return self.path.with_suffix(ending)
+        """Return the file beside the store that has its name and another ending, such as ".inbox".
+
+        Beside a server there is no file: then it is one in the working folder.
+        """
+        return (self.path or Path(_DATABASE)).with_suffix(ending)
 
     def open(self) -> ReadableStore:
         """Return the store; nothing is created or read until it is used."""
+        if self.path is None:
+            if self.address is None:
+                raise AssertionError("unreachable")
+            from .postgres import PostgresStore  # noqa: PLC0415
+
+            return PostgresStore(self.address)
         if self.kind == "jsonl":
             from .jsonl import JSONLStore  # noqa: PLC0415
 
@@ -69,8 +87,9 @@ class StoreURL(NamedTuple):
         return SQLiteStore(self.path)
 
 
+@bared
 def open_store(url: str) -> ReadableStore:
-    """Return the store at `sqlite:PATH`, `jsonl:PATH` or `parquet:FOLDER`; a plain path means SQLite.
+    """Return the store at `sqlite:PATH`, `jsonl:PATH`, `parquet:FOLDER` or `postgresql://…`; a plain path means SQLite.
 
     Nothing is created or read until it is used: `sync(hub, store)` fills it, `store.reader()` reads it.
 
@@ -78,6 +97,14 @@ def open_store(url: str) -> ReadableStore:
         ConfigurationError: an unknown kind, or a probable mistake, such as a folder instead of a file.
     """
     return StoreURL.parse(url).open()
+
+
+def _address(text: str) -> Address:
+    try:
+        from .postgres._address import Address  # noqa: PLC0415
+    except ModuleNotFoundError:
+        raise ConfigurationError("Postgres needs an extra: pip install 'conversations-hub[postgres]'") from None
+    return Address(text)
 
 
 def parted(text: str, words: tuple[str, ...]) -> tuple[str | None, str]:

@@ -30,7 +30,7 @@ class Address:
         ConfigurationError: an invalid URL; it is not repeated.
     """
 
-    __slots__ = ("_dsn", "_name", "schema", "sslmode")
+    __slots__ = ("_dsn", "_name", "has_password", "schema", "sslmode")
 
     @bared
     def __init__(self, url: str) -> None:
@@ -53,6 +53,7 @@ class Address:
         is_here = not is_named and all(map(_is_here, hosts_named.split(",")))
         self.sslmode: Final = given if is_here or given in _ENCRYPTED or given == "disable" else "require"
         self._dsn: Final = Secret(urlunsplit((*parts[:3], urlencode(query), "")), "URL of the store")
+        self.has_password: Final = ":" in user or not query.keys().isdisjoint({"password", "sslpassword"})
         shown = f"postgresql://{user.partition(':')[0]}{at}{hosts}{parts.path}"
         self._name: Final = shown if self.schema == _SCHEMA else f"{shown}?schema={self.schema}"
 

@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 
 import asyncpg
 
+from ..._frames import bare
 from ...errors import HubError, StoreError
 from .._untrusted import UNREADABLE, in_words
 from ._address import Address
@@ -44,27 +45,35 @@ def is_passing(error: Exception) -> bool:
 
 @contextmanager
 def using(address: Address) -> Generator[None]:
-    """Turn errors of the database or its content into a `StoreError` of one sentence."""
+    """Turn errors of the database or its content into a `StoreError` of one sentence.
+
+    It exposes neither the frames of the driver, which hold the password and rows, nor the driver's words.
+    """
     try:
         yield
     except HubError:
         raise
-    except asyncpg.PostgresError as error:
-        reason = _reason(error)
-    except asyncpg.ClientConfigurationError:
-        reason = "its URL, or a variable or file that completes it, is not right"
-    except OSError as error:
-        reason = error.strerror or ("no answer in time" if isinstance(error, TimeoutError) else type(error).__name__)
-    except UNREADABLE as error:
-        reason = in_words(error)
-    except asyncpg.InterfaceError:
-        reason = "the connection was lost"
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, *UNREADABLE) as error:
+        reason = _reason(bare(error))
     else:
         return
-    raise StoreError(f"{address}: {reason}")
+    raise StoreError(f"{address}: {reason}") from None
 
 
-def _reason(error: asyncpg.PostgresError) -> str:
-    """Return why, without a message that may quote a conversation."""
-    state: str = error.sqlstate or ""
-    return str(error.args[0]) if state.startswith(_TELLING) and error.args else f"{type(error).__name__} ({state})"
+def _reason(error: Exception) -> str:
+    match error:
+        case asyncpg.PostgresError():
+            state: str = error.sqlstate or ""
+            return f"{error.args[0]}" if state.startswith(_TELLING) else f"{type(error).__name__} ({state})"
+        case asyncpg.ClientConfigurationError():
+            return "its URL, or a variable or file that completes it, is not right"
+        case TimeoutError():
+            return "no answer in time"
+        case OSError():
+            return error.strerror or type(error).__name__
+        case ValueError():  # DataError, for one, is among the driver's, too
+            return in_words(error)
+        case asyncpg.InterfaceError():
+            return "the connection was lost"
+        case _:
+            return in_words(error)

@@ -41,14 +41,16 @@ async def prepare(connection: Connection, address: Address, partitions: int, ter
 
 
 async def _make(connection: Connection, address: Address, partitions: int) -> None:
-    if not await connection.fetchval("SELECT to_regnamespace($1) IS NOT NULL", address.schema):
+    if not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", address.schema):
         await connection.execute(f"CREATE SCHEMA {address.schema}")
     await connection.execute(tables(partitions))
 
 
 async def has_tables(connection: Connection, address: Address) -> bool:
     """Whether a store is there."""
-    return bool(await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{address.schema}.store"))
+    # Not by `to_regclass`, which remembers within a transaction what was not there.
+    is_there = "SELECT EXISTS (SELECT FROM pg_tables WHERE schemaname = $1 AND tablename = 'store')"
+    return bool(await connection.fetchval(is_there, address.schema))
 
 
 async def check_layout(connection: Connection, address: Address) -> None:

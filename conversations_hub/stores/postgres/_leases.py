@@ -124,8 +124,9 @@ WHERE a.account = held.account AND a.token = held.token
 # What is not settled is looked at once more when it settles.
 _FREE: Final = """
 UPDATE accounts AS a SET owner = NULL, until = NULL, freed_at = now(), due = CASE WHEN $3::interval IS NULL THEN due
-    ELSE least(now() + $3, greatest(now() + interval '1 minute', (
-        SELECT min(settles_at) FROM conversations AS c WHERE c.account = a.account AND settles_at IS NOT NULL
-    ))) END
+    ELSE least(now() + $3, (
+        SELECT greatest(min(settles_at), now() + interval '1 minute') FROM conversations AS c
+        WHERE c.account = a.account AND settles_at IS NOT NULL HAVING count(*) > 0
+    )) END
 WHERE account = $1 AND token = $2
 """

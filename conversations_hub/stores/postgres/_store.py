@@ -14,8 +14,9 @@ import asyncpg
 import msgspec
 
 from ..._transport import Clock
-from ...errors import StoreError
+from ...errors import StoreError, UnsupportedError
 from ...schema import Conversation
+from .._reader import StoreReader
 from .._reconcile import beyond
 from .._shared import Lease
 from .._store import Checkpoint, Entry, StoredVersion, Written
@@ -55,9 +56,14 @@ class PostgresStore:
     """
 
     def __init__(
-        self, url: str, *, partitions: int = 16, ttl: timedelta = timedelta(seconds=60), clock: Clock | None = None
+        self,
+        url: str | Address,
+        *,
+        partitions: int = 16,
+        ttl: timedelta = timedelta(seconds=60),
+        clock: Clock | None = None,
     ) -> None:
-        self.address: Final = Address(url)
+        self.address: Final = Address(url) if isinstance(url, str) else url
         self._partitions = partitions
         self._ttl = ttl
         self._clock = clock or Clock()
@@ -85,6 +91,10 @@ class PostgresStore:
 
         with using(self.address), ThreadPoolExecutor(1) as thread:  # a loop may run in this one
             return thread.submit(asyncio.run, ask()).result()
+
+    def reader(self) -> StoreReader:
+        """See `ReadableStore.reader`."""
+        raise UnsupportedError("a Postgres store cannot be read yet")
 
     async def open(self, terms: Mapping[str, str]) -> None:
         """See `Store.open`. Any run may resume another one, if it redacts and keeps raw payloads alike."""
