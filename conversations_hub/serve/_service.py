@@ -97,7 +97,7 @@ class Service:
 
     def knows(self, token: Token) -> bool:
         """Whether a token is still valid, exactly as it was."""
-        return self.tokens.named(token.name, self.now()) == token
+        return self.tokens.hold(token, self.now())
 
     async def remembered(self, key: str, make: Callable[[], Awaitable[tuple[bytes, bool]]]) -> bytes:
         """Return an answer that is made anew only after the store has changed.

@@ -87,6 +87,10 @@ class Tokens:
         found = self._tokens.get(name)
         return found if found is not None and found.is_valid(now) else None
 
+    def hold(self, one: Token, now: datetime) -> bool:
+        """Whether a token is still valid, exactly as it was."""
+        return one in self._tokens.values() and one.is_valid(now)
+
     def __repr__(self) -> str:
         return f"<Tokens: {', '.join(self._tokens)}>"
 
