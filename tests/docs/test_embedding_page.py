@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
 
@@ -14,9 +15,11 @@ import msgspec
 import pytest
 
 from conversations_hub.schema import Conversation, TranscriptTurn
+from conversations_hub.testing import Simulator
 from conversations_hub.testing.stores._full import FULL
 
 from ..support.asgi import answered, running
+from ..support.page_examples import blocks
 from ..support.paths import DOCS
 from ..support.server import answer, serving
 from ..support.tavus_server import Tavus
@@ -126,3 +129,19 @@ async def test_what_fastapi_cannot_read_is_its_caller_s_mistake() -> None:
     told = await answered(app, "/echo", body=b'{"provider":"acme","id":7}')
     assert told.status == 422
     assert "Expected `str`, got `int` - at `$.id`" in told.json()["detail"][0]["msg"]
+
+
+async def test_an_application_receives_webhooks_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    [receiving] = [code for language, code in blocks(PAGE) if language == "python" and "Receiver" in code]
+    simulator = Simulator(conversations=20, providers=["elevenlabs"])
+    world = simulator.worlds["elevenlabs"]
+    sent = next(one for truth in world.newest() for one in simulator.delivered("elevenlabs", world.id(truth)))
+    module = ModuleType(HOLDER)
+    vars(module)["secrets"] = [simulator.secret("elevenlabs")]
+    monkeypatch.setitem(sys.modules, HOLDER, module)
+    exec(compile(receiving, "example.py", "exec"), vars(module))  # noqa: S102
+    async with running(vars(module)["app"]):
+        told = await answered(vars(module)["app"], "/hooks/elevenlabs", body=bytes(sent.body), headers=sent.headers)
+        assert (told.status, told.body) == (200, b"{}")
+        assert (await vars(module)["inbox"].status()).new == 1

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
 import re
 import subprocess
 import sys
@@ -14,6 +12,7 @@ import pytest
 from conversations_hub.testing import Fault
 from conversations_hub.testing.stores import CHECKS
 
+from ..support.page_examples import exec_block
 from ..support.paths import DOCS
 
 PAGE = (DOCS / "guides" / "testing.md").read_text()
@@ -43,9 +42,7 @@ async def test_an_example_runs(example: str) -> None:
         told.append(" ".join(map(str, words)))
 
     names: dict[str, object] = {"print": tell}
-    ran = eval(compile(example, "testing.md", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), names)  # noqa: S307  (our own)
-    if inspect.isawaitable(ran):
-        await ran
+    await exec_block(example, names)
     assert told
     if "Faults" in example:
         assert told == ["100 True"]
