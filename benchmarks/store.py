@@ -16,7 +16,7 @@ import sqlite3
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -167,13 +167,13 @@ def conversations(speech: Speech, count: int, length: int = TURNS) -> Iterator[C
         )
 
 
-async def fill(path: Path, speech: Speech, count: int) -> list[float]:
-    """Fill a store; return the MB in use after each tenth."""
+async def fill(path: Path, found: Iterable[Conversation], count: int) -> list[float]:
+    """Fill a store with so many conversations; return the MB in use after each tenth."""
     store = SQLiteStore(path)
     await store.open({})
     samples: list[float] = []
     batch: list[Entry] = []
-    for number, one in enumerate(conversations(speech, count), start=1):
+    for number, one in enumerate(found, start=1):
         batch.append(Entry(one, StoredVersion(b"row", fingerprint(one), None)))
         if len(batch) == _AT_ONCE or number == count:
             await store.commit("tavus/default", batch, Checkpoint())
@@ -201,7 +201,7 @@ def stored(language: str, speech: Speech, count: int) -> tuple[list[Figure], lis
     with TemporaryDirectory() as folder:
         path = Path(folder, "conversations.db")
         began = time.perf_counter()
-        samples = asyncio.run(fill(path, speech, count))
+        samples = asyncio.run(fill(path, conversations(speech, count), count))
         filled = time.perf_counter() - began
         size = path.stat().st_size / count / 1000
         rare = [word for word in speech.words if 0 < speech.turns[word] <= RARE * count * TURNS]

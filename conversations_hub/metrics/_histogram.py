@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from math import ceil, log
 from typing import Final
 
@@ -10,12 +9,14 @@ import msgspec
 
 from ._measured import nearest_rank
 
-__all__ = ["MOST_EXACT", "ZERO", "Histogram", "bucket_of", "histogram_of"]
+__all__ = ["LEAST_BUCKET", "MOST_EXACT", "ZERO", "Histogram", "bucket_of"]
 
 MOST_EXACT: Final = 10_000
 """How many values are kept as they are."""
 ZERO: Final = -(2**31)
 """Stands for a bucket of values that are 0."""
+LEAST_BUCKET: Final = -40_000
+"""Less than the bucket of the least float there is."""
 _GROWTH: Final = 1.02  # from one bucket to the next
 _LOG_GROWTH: Final = log(_GROWTH)
 
@@ -86,11 +87,3 @@ class Histogram(msgspec.Struct):
 def bucket_of(value: float) -> int:
     """Return the bucket that a value is counted in; `ZERO` for 0."""
     return ceil(log(value) / _LOG_GROWTH) if value > 0 else ZERO
-
-
-def histogram_of(values: Sequence[float], buckets: Mapping[int, int]) -> Histogram:
-    """Return the histogram of values that were counted in buckets; of so many that these are used, none is needed."""
-    if sum(buckets.values()) <= MOST_EXACT:
-        return Histogram(exact=[*values])
-    counted = {bucket: count for bucket, count in buckets.items() if bucket != ZERO}
-    return Histogram(zeros=buckets.get(ZERO, 0), buckets=counted)

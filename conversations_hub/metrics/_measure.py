@@ -7,6 +7,7 @@ from decimal import Context, Decimal
 from functools import lru_cache
 from itertools import pairwise
 from typing import Final, Literal, NamedTuple
+from zlib import crc32
 
 from ..adapters import load
 from ..errors import ConfigurationError, UnknownAccountError
@@ -22,13 +23,13 @@ from ..schema import (
     TranscriptTurn,
     Visibility,
 )
-from ._definitions import METRICS, PERCENTILES
+from ._definitions import METRICS, PERCENTILES, VERSION
 from ._measured import BEYOND, WRITTEN, Basis, Measured, absent, known, nearest_rank
 from ._talk import SECOND, Side, Talk
 from ._tools import Tools, figures
 from ._words import words_in
 
-__all__ = ["EXACT", "Measures", "measure", "usable_cost"]
+__all__ = ["EXACT", "Measures", "measure", "usable_cost", "version_of"]
 
 _SIDES: Final[tuple[Literal["user", "agent"], ...]] = ("user", "agent")
 _NEIGHBOURS: Final[tuple[tuple[str, Side, Side], ...]] = (
@@ -90,6 +91,14 @@ def measure(conversation: Conversation, *, dead_air: float = 3.0) -> Measures:
     same.
     """
     return _Measuring(conversation, dead_air).result()
+
+
+def version_of(provider: str) -> int:
+    """Return the version of the definitions for one provider: that of all, and what its adapter declares for metrics.
+
+    Numbers of different versions are not to be compared. It has 32 bits.
+    """
+    return crc32(repr((VERSION, *_told_by(provider))).encode())
 
 
 class _Measuring:

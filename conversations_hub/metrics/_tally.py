@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from math import isfinite, isnan
+from collections.abc import Callable, Iterable
+from math import isfinite
 from typing import Final
 
-from ._histogram import MOST_EXACT, ZERO, histogram_of
+from ._histogram import LEAST_BUCKET, MOST_EXACT, ZERO, Histogram
 from ._summary import Figures
 
-__all__ = ["ABSENT", "Tally"]
+__all__ = ["CODES", "Tally", "code_of"]
 
-ABSENT: Final = 2**31 - 1
-"""Stands for the bucket of a value that does not exist."""
-_BUCKETS: Final = range(-40_000, 4_000)  # from the least float there is to far beyond the largest value
+CODES: Final = "H"
+"""The type of an array of codes."""
+_ZERO: Final = 2**16 - 1
+_MOST: Final = 4_000 - LEAST_BUCKET  # far beyond the largest value
+
+
+def code_of(bucket: int) -> int:
+    """Return the number in two bytes that stands for a bucket of a histogram."""
+    return _ZERO if bucket == ZERO else bucket - LEAST_BUCKET
 
 
 class Tally:
@@ -27,38 +34,53 @@ class Tally:
     def __init__(self, *, is_spread: bool) -> None:
         self._is_spread = is_spread
         self._found = Figures()
-        self._values: list[float] = []
-        self._buckets: Counter[int] = Counter()
+        self._values = array("d")  # while they are few
+        self._codes = array(CODES)  # of these
+        self._counted: Counter[int] | None = None  # once they are many
 
-    def add(self, values: Sequence[float], buckets: Iterable[int]) -> None:
-        """Add values, with the bucket of each; not a number and `ABSENT` stand for none."""
-        if self._is_spread:
-            self._buckets.update(buckets)
-        total = sum(values)
-        if isnan(total):
-            values = [value for value in values if value == value]  # noqa: PLR0124  (quicker than `isnan`)
-            total = sum(values)
-        if values:
-            least, most = min(values), max(values)
-            found = self._found
-            found.n += len(values)
-            found.sum += total
-            found.min = least if found.min is None or least < found.min else found.min
-            found.max = most if found.max is None or most > found.max else found.max
-            if self._is_spread and found.n <= MOST_EXACT:
-                self._values += values
+    def add(
+        self,
+        figures: tuple[int, float, float, float],
+        values: Callable[[], Iterable[float]],
+        codes: Callable[[], Iterable[int]],
+    ) -> None:
+        """Add values: their number, sum, minimum and maximum; and what returns them and the codes of their buckets."""
+        number, total, least, most = figures
+        if not number:
+            return
+        found = self._found
+        found.n += number
+        found.sum += total
+        found.min = least if found.min is None or least < found.min else found.min
+        found.max = most if found.max is None or most > found.max else found.max
+        if not self._is_spread:
+            return
+        if found.n <= MOST_EXACT:
+            self._values.extend(values())
+            self._codes.extend(codes())
+            return
+        if self._counted is None:
+            self._counted = Counter(self._codes)
+            del self._values[:], self._codes[:]
+        self._counted.update(codes())
 
     def figures(self) -> Figures:
         """Return the figures, without bases and reasons.
 
         Raises `ValueError` if there are other values than a metric has, or the buckets are not theirs.
         """
-        found, buckets = self._found, self._buckets
-        del buckets[ABSENT]
+        found = self._found
         if not isfinite(found.sum) or (found.min is not None and found.min < 0):
             raise ValueError
         if self._is_spread:
-            if buckets.total() != found.n or not all(bucket in _BUCKETS for bucket in buckets if bucket != ZERO):
+            counted = self._counted
+            if counted is None:
+                found.histogram = Histogram(exact=self._values.tolist())
+            elif max(counted.keys() - {_ZERO}, default=0) > _MOST:
                 raise ValueError
-            found.histogram = histogram_of(self._values, buckets)
+            else:
+                buckets = {code + LEAST_BUCKET: count for code, count in counted.items() if code != _ZERO}
+                found.histogram = Histogram(zeros=counted[_ZERO], buckets=buckets)
+            if len(found.histogram) != found.n:
+                raise ValueError
         return found

@@ -11,7 +11,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -19,9 +19,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.errors import InvalidRefError, StoreError
-from conversations_hub.metrics import METRICS, Histogram, measure, summarize
+from conversations_hub.metrics import METRICS, Histogram, _tally, measure, summarize
+from conversations_hub.metrics._definitions import PERCENTILES
 from conversations_hub.metrics._groups import KEYS
+from conversations_hub.metrics._measure import version_of
 from conversations_hub.redaction import PersonalData
 from conversations_hub.schema import Agent, Conversation, Role
 from conversations_hub.stores import StoreReader, open_store, put
@@ -232,6 +235,42 @@ def test_what_is_of_other_definitions_or_contents_is_measured(
     assert stats(path, monkeypatch) == []
 
 
+class Declared(NamedTuple):
+    response_metric: str | None = None
+    tool_metric: str | None = None
+    tells_transfers: bool = False
+
+
+@pytest.mark.parametrize(
+    "declared", [{"response_metric": "latency"}, {"tool_metric": "took"}, {"tells_transfers": True}], ids=str
+)
+def test_what_an_adapter_declared_otherwise_is_measured(
+    path: Path, declared: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = version_of("acme")
+    monkeypatch.setattr("conversations_hub.metrics._measure._told_by", {"acme": Declared(**declared)}.__getitem__)
+    assert version_of("acme") != before
+    assert stats(path, monkeypatch) == ["c0", "c1", "c2"]
+    assert stats(path, monkeypatch) == []
+
+
+def test_other_definitions_or_another_layout_make_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = {_measures.row_version("retell")}
+    monkeypatch.setattr("conversations_hub.metrics._measure.VERSION", 0)
+    versions.add(_measures.row_version("retell"))
+    monkeypatch.setattr(_measures, "_LAYOUT", 0)
+    versions.add(_measures.row_version("retell"))
+    assert len(versions) == 3
+    assert all(version < 2**63 for version in versions)
+
+
+@pytest.mark.parametrize("provider", BUILTIN)
+def test_a_version_is_of_all_that_an_adapter_declares_for_metrics(provider: str) -> None:
+    adapter = load(provider)
+    declared = (adapter.response_metric, adapter.tool_metric, adapter.tells_transfers)
+    assert (version_of(provider) == version_of("unknown")) == (declared == (None, None, False))
+
+
 def test_what_nobody_remembers_is_measured_each_time(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     execute(path, "DELETE FROM remembered WHERE conversation = 2")
     assert stats(path, monkeypatch) == stats(path, monkeypatch) == ["c1"]
@@ -315,7 +354,9 @@ def test_what_changed_or_went_while_it_was_measured_is_not_kept(path: Path) -> N
         execute(path, "DELETE FROM measures")
         execute(path, "UPDATE remembered SET content_print = x'00' WHERE conversation = 1")
         execute(path, "DELETE FROM conversations WHERE key = 2")
-        assert _measures.keep(path, [_measures.measures_row(key, content, measure(BOOKING)) for key, content in rows])
+        assert _measures.keep(
+            path, [_measures.measures_row(key, 1, content, measure(BOOKING)) for key, content in rows]
+        )
         assert [key for (key,) in database.execute("SELECT conversation FROM measures")] == [3]
 
 
@@ -324,16 +365,17 @@ def test_what_changed_or_went_while_it_was_measured_is_not_kept(path: Path) -> N
 
 def _cell(*changes: tuple[int, str, float]) -> bytes:
     """Return a packed cell, with numbers at some places in it."""
-    *_, cell = _measures.measures_row(1, b"", measure(BOOKING))
+    *_, cell = _measures.measures_row(1, 0, b"", measure(BOOKING))
     changed = bytearray(cell)
     for place, kind, number in changes:
         struct.pack_into(f"<{kind}", changed, place, number)
     return bytes(changed)
 
 
-_INTEGERS = 8 * sum(metric.kind != "percentile" for metric in METRICS.values())
-"""Where these begin in a cell: first the buckets, then how many latencies there are of each kind."""
-_COUNTS = _INTEGERS + _INTEGERS // 2
+_COUNTS = 8 * (sum(metric.kind != "percentile" for metric in METRICS.values()) + 3 * len(PERCENTILES))
+"""Where the numbers of latencies of each kind begin in a cell."""
+_CODES = _COUNTS + 4 * (2 * len(PERCENTILES) + 1)
+"""Where the codes of the values begin in a cell."""
 
 
 @pytest.mark.parametrize(
@@ -343,11 +385,14 @@ _COUNTS = _INTEGERS + _INTEGERS // 2
         ("latencies", ["{}", "secret", b"", b"\0", 9e999, -1.0, _cell()[:-1], _cell() + b"\0", bytes(1000)]),
         # Not a number that a metric can be, a bucket that there is not, and another number of latencies.
         ("latencies", [_cell((0, "d", -1.0)), _cell((0, "d", math.inf)), _cell((0, "d", math.nan))]),
-        ("latencies", [_cell((_INTEGERS, "i", 2**30)), _cell((_INTEGERS, "i", -(2**30)))]),
+        ("latencies", [_cell((_CODES, "H", 2**16 - 2))]),
         ("latencies", [_cell((_COUNTS + 4 * place, "i", number)) for place in range(4) for number in (-1, 9)]),
     ],
 )
-def test_a_row_that_we_did_not_write_is_refused_in_words(column: str, values: Sequence[object], path: Path) -> None:
+def test_a_row_that_we_did_not_write_is_refused_in_words(
+    column: str, values: Sequence[object], path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_tally, "MOST_EXACT", 2)
     for value in values:
         execute(path, f"UPDATE measures SET {column} = ? WHERE conversation = 2", value)  # noqa: S608  (no stranger's)
         with SQLiteReader(path) as reader, pytest.raises(StoreError) as caught:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta, tzinfo
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import compress, repeat
+from math import isnan
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
@@ -23,7 +25,7 @@ from ...metrics._summary import in_unit
 from ...metrics._tally import Tally
 from ...schema import Conversation, Cost
 from .._untrusted import instant_of
-from ._measures import FRESH, keep, measures_row, told_of, unpacked
+from ._measures import Cells, keep, measures_row, row_version, told_of
 from ._tables import CONVERSATION
 
 __all__ = ["Stats"]
@@ -57,32 +59,29 @@ class Stats:
 
     def kept(self, connection: sqlite3.Connection, where: str, values: Sequence[object]) -> Iterator[Summary]:
         """Yield summaries of the matching conversations whose measures are kept."""
-        columns = ("key", *_TOLD, *map(self._column, self._by))
+        columns = ("key", *_TOLD, "provider", "version", *map(self._column, self._by))
         rows = connection.execute(
             f"SELECT {', '.join(columns)} FROM conversations"
             " LEFT JOIN remembered ON remembered.conversation = key"
-            f" LEFT JOIN measures ON measures.conversation = key AND {FRESH} WHERE {where or '1'}",
+            " LEFT JOIN measures ON measures.conversation = key"
+            f" AND measures.content_print = remembered.content_print WHERE {where or '1'}",
             values,
         )
-        named = lru_cache(maxsize=4096)(self._named)
-        told: Callable[[_Row], object] = bool  # which is the same for all rows
-        if not SPANS.keys().isdisjoint(self._by):
-            told = lambda row: named(*row[_OWN:])  # noqa: E731
-        elif self._by:
-            told = itemgetter(*range(_OWN, len(columns)))
+        named, version_of = lru_cache(maxsize=4096)(self._named), lru_cache(row_version)
+        cells_of = itemgetter(slice(_OWN, None))
         groups: dict[_Group, _Gathered] = {}
         while some := rows.fetchmany(_AT_ONCE):
-            alike: defaultdict[object, list[_Row]] = defaultdict(list)
-            for row in some:
-                if row[1] is None:
-                    self._unmeasured.append(row[0])
+            alike: defaultdict[_Row, list[_Row]] = defaultdict(list)
+            for cells, row in zip(map(cells_of, some), some, strict=True):
+                alike[cells].append(row)
+            together: defaultdict[_Group, list[_Row]] = defaultdict(list)
+            for (provider, version, *told), members in alike.items():
+                if version == version_of(msgspec.convert(provider, str)):
+                    together[named(*told)] += members
                 else:
-                    alike[told(row)].append(row)
-            for members in alike.values():
-                group = named(*members[0][_OWN:])
-                if group not in groups:
-                    groups[group] = _Gathered(self._metrics)
-                groups[group].add([*zip(*members, strict=True)])
+                    self._unmeasured += [row[0] for row in members]
+            for group, members in together.items():
+                groups.setdefault(group, _Gathered(self._metrics)).add([*zip(*members, strict=True)])
         for group, gathered in groups.items():
             yield gathered.summary(dict(zip(self._by, group, strict=True)))
 
@@ -105,7 +104,7 @@ class Stats:
                     found[group] = Summary(group=dict(zip(self._by, group, strict=True)))
                 found[group].add(one, measures)
                 if content is not None:
-                    rows.append(measures_row(row[1], content, measures))
+                    rows.append(measures_row(row[1], row_version(one.provider), content, measures))
             is_kept = is_kept and (not rows or keep(path, rows))
         yield from found.values()
 
@@ -140,25 +139,24 @@ class _Gathered:
 
     def add(self, columns: Sequence[Sequence[Any]]) -> None:
         """Add the columns of some rows."""
-        _, cells, basis, amounts, units, success, sentiments, *_ = columns
-        told = unpacked(cells, self._metrics)
+        _, packed, basis, amounts, units, success, sentiments, *_ = columns
+        cells = Cells(packed)
         for name in self._metrics:
-            if _is_in_unit(name):
-                self._add_in_units(name, *told.values[name], units)
+            if name in PERCENTILES:
+                found = partial(cells.latencies, name), partial(cells.codes, name)
+                self._tally(name).add(cells.figures(name), *found)
+            elif not _is_in_unit(name):
+                _add(self._tally(name), *cells.values(name))
             else:
-                self._tally(name).add(*told.values[name])
+                values, codes = cells.values(name)
+                for unit in dict.fromkeys(units):
+                    is_in = [each == unit for each in units]
+                    _add(self._tally(name, unit), array("d", compress(values, is_in)), [*compress(codes, is_in)])
         self._told.update(zip(basis, units, strict=True))
-        self._lacking.update(told.lacking)
+        self._lacking.update(cells.lacking)
         self._costs.update(zip(amounts, units, strict=True))
         self._success.update(success)
         self._sentiments.update(sentiments)
-
-    def _add_in_units(
-        self, name: str, values: Sequence[float], buckets: Sequence[int], units: Sequence[str | None]
-    ) -> None:
-        for unit in (known := dict.fromkeys(units)):
-            is_in = [each == unit for each in units] if len(known) > 1 else repeat(object=True)
-            self._tally(name, unit).add([*compress(values, is_in)], compress(buckets, is_in))
 
     def _tally(self, name: str, unit: str | None = None) -> Tally:
         title = in_unit(name, unit)
@@ -179,6 +177,9 @@ class _Gathered:
                     _count(metrics[in_unit(name, unit) if _is_in_unit(name) else name].bases, told.bases[metric], times)
                 else:
                     _count(metrics.setdefault(name, Figures()).missing, told.missing[metric], times)
+        for title, figures in metrics.items():
+            if title not in PERCENTILES and sum(figures.bases.values()) != figures.n:
+                raise ValueError  # they are not ours
         for name in self._lacking.keys() & metrics.keys():
             metrics[name].lacking = self._lacking[name]
         success: Counter[Literal["true", "false", "unknown"]] = Counter()
@@ -194,6 +195,23 @@ class _Gathered:
             success=dict(success),
             sentiments=msgspec.convert(dict(self._sentiments), dict[str, int]),
         )
+
+
+def _add(tally: Tally, values: array[float], codes: Sequence[int]) -> None:
+    """Add a value for each conversation, with its code; not a number stands for none."""
+    cells, number = values.tobytes(), len(values)
+    if cells == cells[:8] * number:  # all are alike, or there is none
+        if not isnan(value := values[0]):
+            tally.add((number, number * value, value, value), lambda: values, lambda: repeat(codes[0], number))
+        return
+    found = values.tolist()
+    total = sum(found)
+    if not isnan(total):
+        tally.add((number, total, min(found), max(found)), lambda: values, lambda: codes)
+        return
+    is_there = [value == value for value in found]  # noqa: PLR0124  (quicker than `isnan`)
+    found = [*compress(found, is_there)]
+    tally.add((len(found), sum(found), min(found), max(found)), lambda: found, lambda: compress(codes, is_there))
 
 
 def _is_in_unit(name: str) -> bool:
