@@ -166,6 +166,47 @@ async def test_a_bug_of_ours_says_where_it_is_and_nothing_it_holds(
     assert "secret" not in found.content[0].text + caplog.text
 
 
+@both_protocols
+async def test_a_call_that_takes_long_gives_signs_of_life(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("conversations_hub.agents.mcp._BEAT", 0.0)
+    heard = asyncio.Event()
+
+    async def slow() -> Listing:
+        """Answer when a sign of life was heard."""
+        await heard.wait()
+        return Listing("Here.")
+
+    async def hear(_progress: float, _total: float | None, message: str | None) -> None:
+        assert message == "slow is still at work"
+        heard.set()
+
+    async with mcp.Client(server([slow]), mode=mode) as client:
+        found = await client.call_tool("slow", {}, progress_callback=hear)
+        assert found.content[0].text == "Here."
+        assert (await client.call_tool("slow", {})).content[0].text == "Here."  # without asking for them
+
+
+async def test_what_a_thread_prints_is_not_on_standard_output() -> None:
+    code = """if True:
+        import threading
+        from conversations_hub.agents import Listing, mcp
+        async def shout() -> Listing:
+            "Print in a thread."
+            printing = threading.Thread(target=print, args=("a stray line",), kwargs={"flush": True})
+            printing.start()
+            printing.join()
+            return Listing("Done.")
+        mcp.server([shout]).run()
+    """
+    host = await Host.started("-c", code)
+    for number in range(1, 11):
+        host.send("tools/call", number, name="shout", arguments={})
+        assert "Done." in str(await host.receive())
+    await host.end()
+    assert host.process.stderr is not None
+    assert (await host.process.stderr.read()).count(b"a stray line") == 10
+
+
 # acting
 
 ANSWERS: dict[str, dict[str, Any]] = {
@@ -308,6 +349,9 @@ async def test_ag6_reading_only_wins_over_what_is_allowed(store: str) -> None:
             assert {each.name for each in (await client.list_tools()).tools} == names
 
 
+SERVER = ("-m", "conversations_hub", "mcp")
+
+
 class Host:
     """A host in JSON lines, which sees all that a server writes."""
 
@@ -322,7 +366,7 @@ class Host:
         """Return the host of a new server, which has answered its first request."""
         host = cls(
             await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "conversations_hub", "mcp", *arguments),
+                *(sys.executable, *arguments),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
@@ -357,7 +401,7 @@ class Host:
 
 
 async def test_ag11_over_stdio_there_is_nothing_but_the_protocol(store: str) -> None:
-    host = await Host.started("--store", store, CONVERSATIONS_HUB_LOG="debug")
+    host = await Host.started(*SERVER, "--store", store, CONVERSATIONS_HUB_LOG="debug")
     for number in range(1, 201):
         host.send("tools/call", number, name="get_conversation", arguments={"ref": "tavus:c1"})
         if number % 10 == 0:
@@ -380,7 +424,7 @@ async def test_ag7_a_server_that_is_killed_while_it_starts_a_call_does_not_start
 
     async with await asyncio.start_server(never_answer, "127.0.0.1", 0) as provider:
         where = f"http://127.0.0.1:{provider.sockets[0].getsockname()[1]}"
-        command = ("--store", store, "--live", "--allow", "start")
+        command = (*SERVER, "--store", store, "--live", "--allow", "start")
         accounts = {"TAVUS_API_KEY": "key", "TAVUS_BASE_URL": where}
         host = await Host.started(*command, **accounts)
         host.send("tools/call", 1, name="start_conversation", arguments={"provider": "tavus", "agent": "a1"})
