@@ -214,8 +214,7 @@ def _demo() -> None:
 
 
 @_command("providers")
-@_form
-@click.option("--markdown", "form", flag_value="markdown", help="Write a Markdown table.")
+@_json
 def _providers() -> None:
     """Show what each provider can do."""
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import click
 import msgspec
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ..adapter import Feature, Operation
 from ..adapters import available, load
 from ..errors import ConfigurationError
 from ..hub._capabilities import Capabilities
@@ -20,25 +17,11 @@ from .terminal import write_json
 
 __all__ = ["run"]
 
-_OPERATIONS: tuple[Operation, ...] = get_args(Operation)
-_FEATURES: tuple[Feature, ...] = get_args(Feature)
-_HEADINGS = (
-    "provider",
-    "kinds",
-    *_OPERATIONS,
-    "transcripts in list",
-    "filters",
-    *_FEATURES,
-    "webhooks",
-    "rate limit",
-    "settings",
-    "checked against",
-)
 _NO = "-"
 
 
-def run(form: str | None) -> None:
-    """Write what each provider supports: as JSON, as Markdown, or as text.
+def run(*, as_json: bool) -> None:
+    """Write what each provider supports, as JSON or as text.
 
     A published adapter that is broken is reported on standard error, and does not affect the others.
     """
@@ -48,37 +31,11 @@ def run(form: str | None) -> None:
             found.append(Capabilities.of(load(name)))
         except ConfigurationError as error:
             click.echo(f"Error: {sentence(error)}", err=True)
-    if form == "json":
+    if as_json:
         for one in found:
             write_json(msgspec.json.encode(one))
-    elif form == "markdown":
-        click.echo(_markdown(found))
     else:
         _show(found)
-
-
-def _markdown(found: list[Capabilities]) -> str:
-    rows = [_HEADINGS, ("---", *(":-:" for _ in _HEADINGS[1:])), *map(_cells, found)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
-def _cells(one: Capabilities) -> tuple[str, ...]:
-    return (
-        f"[{one.provider}]({one.docs})",
-        ", ".join(one.lists),
-        *(_mark(operation in one.operations) for operation in _OPERATIONS),
-        _mark(one.transcripts_in_list),
-        ", ".join(one.filters) or _NO,
-        *(_mark(feature in one.shows) for feature in _FEATURES),
-        one.webhooks or _NO,
-        one.rate,
-        ", ".join(one.settings) or _NO,
-        one.checked_against,
-    )
-
-
-def _mark(is_so: bool) -> str:  # noqa: FBT001  (the boolean is what is shown)
-    return "✓" if is_so else _NO
 
 
 def _show(found: list[Capabilities]) -> None:

@@ -346,13 +346,6 @@ def test_providers_fit_a_terminal(width: int) -> None:
     assert sum("checked against" in line for line in lines) == len(BUILTIN)
 
 
-def test_providers_are_a_markdown_table() -> None:
-    heading, rule, *rows = run("providers", "--markdown").stdout.splitlines()
-    assert heading.startswith("| provider | kinds | list | get |")
-    assert {heading.count("|"), rule.count("|"), *(row.count("|") for row in rows)} == {19}
-    assert [row.split("[")[1].split("]")[0] for row in rows] == list(BUILTIN)
-
-
 # demo
 
 

@@ -7,11 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 
-from click.testing import CliRunner
-
-from conversations_hub._cli import cli
 from conversations_hub.adapters import BUILTIN
 from conversations_hub.testing import Simulator
 
@@ -20,36 +16,14 @@ from ..support.paths import ROOT
 README = ROOT / "README.md"
 
 
-def test_the_table_of_providers_is_the_one_the_command_line_prints() -> None:
-    before, opened, rest = README.read_text().partition("<!-- providers -->\n")
-    table, closed, after = rest.partition("<!-- /providers -->\n")
-    assert (opened, closed) == ("<!-- providers -->\n", "<!-- /providers -->\n")
-    assert "<!-- providers -->" not in before + after
-    assert table == CliRunner().invoke(cli, ["providers", "--markdown"]).output
+def test_every_provider_is_named_with_its_page() -> None:
+    pages = re.findall(r"\]\((docs/providers/(\w+)\.md)\)", README.read_text())
+    assert [name for _, name in pages if name != "index"] == list(BUILTIN)
+    assert all((ROOT / path).is_file() for path, _ in pages)
 
 
-def _teller(told: list[str]) -> Callable[..., None]:
-    def tell(*words: object) -> None:
-        told.append(" ".join(map(str, words)))
-
-    return tell
-
-
-async def test_the_example_of_webhooks_reads_a_delivery() -> None:
-    [example] = re.findall(r"```python\n(from datetime .*?)```", README.read_text(), re.DOTALL)
-    told: list[str] = []
-    simulator = Simulator(conversations=20, providers=["retell"])
-    world = simulator.worlds["retell"]
-    [sent, *_] = [one for truth in world.newest() for one in simulator.delivered("retell", world.id(truth))]
-    body = example.replace("await request.read()", "body").replace("request.headers", "headers")
-    names: dict[str, object] = {
-        "body": sent.body,
-        "headers": sent.headers,
-        "secret": simulator.secret("retell"),
-        "print": _teller(told),
-    }
-    exec(body, names)  # noqa: S102
-    assert told
+def test_every_link_leads_to_a_file() -> None:
+    assert [path for path in re.findall(r"\]\(([\w./-]+)\)", README.read_text()) if not (ROOT / path).exists()] == []
 
 
 async def test_the_example_runs_as_printed() -> None:
