@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import tomllib
 from types import ModuleType
 
 import pytest
@@ -61,3 +62,10 @@ def test_the_example_survives_what_it_does_not_know(adapter: Adapter) -> None:
         TranscriptState.AVAILABLE,
     )
     assert len(found.issues) == 2
+
+
+def test_the_example_of_a_fixture_is_a_file_with_cases_and_their_sources() -> None:
+    [example] = re.findall(r"```toml\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    account, *cases = tomllib.loads(example).items()
+    assert account[0] == "account"
+    assert all({"source", "date", "link"} <= case.keys() for _, case in cases)

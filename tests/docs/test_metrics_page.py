@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -64,6 +66,11 @@ async def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     for example in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
         exec(example, names)  # noqa: S102  (our own page)
     assert told == [({"agent": None, "week": None}, 1, 4.0), ({"agent": None, "week": None}, 1, 0.64)]
+    [queries] = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
+    with closing(sqlite3.connect("conversations.db")) as database:
+        [means, reasons] = [database.execute(query).fetchall() for query in queries.splitlines()]
+    assert means == [(None, pytest.approx(0.643, abs=1e-3), 1)]
+    assert reasons == []
 
 
 # what vendors say themselves
