@@ -16,10 +16,10 @@ from ._budget import Page
 from ._cursors import Cursors
 from ._disarm import short
 from ._failures import failures_of
-from ._listing import suggest_agents
+from ._listing import suggest
 from ._render import day, named
 from ._source import Reader, Wanted
-from ._wording import nearest
+from ._wording import nearest, number_of
 
 __all__ = ["GROUPS", "Asked", "counted", "metric_of"]
 
@@ -55,12 +55,12 @@ def metric_of(name: str | None) -> Chosen | None:
     """Return a metric by name; None for a mere count."""
     if name is None or name == "count":
         return None
-    if name in PERCENTILES:
+    if name == "cost" or name in PERCENTILES:
         return Chosen(name, None)
     if name in _LATENCY_OF:
         return Chosen(*_LATENCY_OF[name])
     if name not in METRICS:
-        close = ", ".join(nearest(name, (*METRICS, *PERCENTILES, "count")))
+        close = ", ".join(nearest(name, (*METRICS, *PERCENTILES, "count", "cost")))
         raise InvalidRefError(f"no measure {name[:60]!a}; the nearest: {close}")
     return Chosen(name, None)
 
@@ -84,13 +84,16 @@ def counted(reader: Reader, asked: Asked, page: Page, cursors: Cursors) -> Listi
     groups: dict[str, Summary] = {}
     total = 0
     agents: Counter[str] = Counter()
+    costless: Counter[str] = Counter()
     for looked_at, row in enumerate(reader.rows(asked.wanted), 1):
         one = row.one
         if one.agent is not None and one.agent.name:
             agents[one.agent.name] += 1
         if row.is_wanted:
             total += 1
-            summary = groups.setdefault(_group_of(one, by), Summary(group={}))
+            group = _group_of(one, by)
+            summary = groups.setdefault(group, Summary(group={}))
+            costless[group] += one.cost is None
             if metric is None:
                 summary.conversations += 1
             else:
@@ -100,15 +103,20 @@ def counted(reader: Reader, asked: Asked, page: Page, cursors: Cursors) -> Listi
                 f"counting takes too long: in the time there is, {looked_at:,} conversations were looked at, back to"
                 f" {day(one.created_at or one.started_at)}. Narrow since, provider, status or the agent's id"
             )
-    what = metric.summarized if metric else "count"
-    page.say(f"{what} by {by}, of {total:,} conversations in {len(groups)} groups; days and weeks are those of UTC.")
-    if not total and asked.wanted.agent is not None:
-        suggest_agents(page, asked.wanted.agent, agents)
+    what = f"{metric.summarized}{_in_what(metric.summarized)}" if metric else "count"
+    page.say(
+        f"{what} by {by}, of {number_of(total, 'conversation')} in {number_of(len(groups), 'group')};"
+        " days and weeks are those of UTC."
+    )
+    if not total:
+        suggest(page, "agent", asked.wanted.agent, agents)
     is_time = by in {"day", "week"}
-    ordered = sorted(groups, key=lambda name: (0 if is_time else -groups[name].conversations, name))
+    ordered = sorted(groups, key=lambda name: (0 if is_time else -groups[name].conversations, not name, name))
+    lacking = "(no time)" if is_time else f"(no {by})"
     shown = 0
     for name in ordered[asked.offset :]:
-        if not page.takes(f"- {short(name, 120) or '(none)'}: {_figures(groups[name], metric)}"):
+        figures = _figures(groups[name], metric, costless[name])
+        if not page.takes(f"- {short(name, 120) or lacking}: {figures}"):
             break
         shown += 1
     place = asked.offset + shown
@@ -116,11 +124,21 @@ def counted(reader: Reader, asked: Asked, page: Page, cursors: Cursors) -> Listi
     return Listing(answer.text, answer.cursor, answer.notes, shown=shown, total=len(ordered))
 
 
-def _figures(summary: Summary, metric: Chosen | None) -> str:
+def _figures(summary: Summary, metric: Chosen | None, costless: int) -> str:
     if metric is None:
         return f"{summary.conversations:,}"
+    if metric.summarized == "cost":
+        sums = ", ".join(f"{amount} {short(unit, 20)}" for unit, amount in sorted(summary.costs.items()))
+        return f"{sums or 'no value'}{f' (none for {costless}: no cost)' * bool(costless)}"
     found = {name: each for name, each in summary.metrics.items() if name.partition(" ")[0] == metric.summarized}
     return "; ".join(f"{_figure(each, metric)}{_unit(name)}" for name, each in found.items())
+
+
+def _in_what(metric: str) -> str:
+    """Return the unit of a metric's numbers; that of a cost stands beside each."""
+    latency = next(iter(PERCENTILES.get(metric, {})), metric)
+    unit = METRICS[latency].unit if latency in METRICS else ""
+    return {"s": " in seconds", "0-1": " from 0 to 1", "1/min": " per minute"}.get(unit, "")
 
 
 def _unit(name: str) -> str:

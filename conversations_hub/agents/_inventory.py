@@ -19,6 +19,7 @@ from ._budget import Page
 from ._disarm import short
 from ._render import day, named
 from ._source import Reader, Wanted
+from ._wording import number_of
 
 __all__ = ["described", "missing"]
 
@@ -31,13 +32,13 @@ _BEGIN: Final = "Begin with count_conversations or list_conversations; cite as r
 def described(reader: Reader, page: Page, now: datetime) -> Listing:
     accounts = _statuses(reader, None)
     total = sum(each.conversations for each in accounts)
-    page.say(f"{total:,} conversations in all, accounts: {len(accounts)}; it is {day(now)}. {_BEGIN}")
+    page.say(f"{number_of(total, 'conversation')} in all, accounts: {len(accounts)}; it is {day(now)}. {_BEGIN}")
     if reader.earliest is not None:
         page.say(f"Only those since {day(reader.earliest)} are shown.")
     for each in accounts:
         spans = f", {each.oldest:%Y-%m-%d} to {each.newest:%Y-%m-%d}" if each.oldest and each.newest else ""
         synced = f", synced up to {day(each.covered.until)}" if each.covered else ""
-        if not page.takes(f"- {short(each.where, 80)}: {each.conversations:,} conversations{spans}{synced}"):
+        if not page.takes(f"- {short(each.where, 80)}: {number_of(each.conversations, 'conversation')}{spans}{synced}"):
             page.note("Some accounts were left out for want of room: ask for a larger max_tokens.")
             break
     agents: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -54,7 +55,7 @@ def described(reader: Reader, page: Page, now: datetime) -> Listing:
         if not page.takes(f"  agents of {short(account, 80)}: {most}{more}"):
             page.note("Some agents were left out for want of room: ask for a larger max_tokens.")
             break
-    page.note(f"Agents are those of the newest {looked_at:,} conversations.")
+    page.note(f"Agents, and how many conversations each had, are those of the newest {looked_at:,} conversations.")
     answer = page.answer()
     return Listing(answer.text, None, answer.notes, shown=len(accounts), total=len(accounts))
 
@@ -78,7 +79,8 @@ def _statuses(reader: Reader, provider: str | None) -> list[AccountStatus]:
 def missing(reader: Reader, provider: str | None, page: Page, now: datetime) -> Listing:
     accounts = _statuses(reader, provider)
     page.say(
-        f"Accounts: {len(accounts)}; it is {day(now)}. Conversations that are not counted as lacking are complete."
+        f"Accounts: {len(accounts)}; it is {day(now)}. Conversations that are not counted as lacking are complete;"
+        " nothing after the last sync is here."
     )
     shown = 0
     for each in accounts:
@@ -87,16 +89,19 @@ def missing(reader: Reader, provider: str | None, page: Page, now: datetime) -> 
             page.note("Some accounts were left out for want of room: name a provider, or ask for a larger max_tokens.")
             break
         shown += 1
+    page.note(
+        "Pending: still running, or the transcript is to come. Restricted: the provider does not show the transcript."
+    )
     page.note("Which they are: list_conversations with transcript=pending, not_loaded, restricted or truncated.")
     answer = page.answer()
     return Listing(answer.text, None, answer.notes, shown=shown, total=len(accounts))
 
 
 def _lacks(each: AccountStatus) -> Iterator[str]:
-    yield f"{each.conversations:,} conversations"
+    yield number_of(each.conversations, "conversation")
     for count, what in (
-        (each.pending, "pending: still running, or the transcript is to come"),
-        (each.restricted, "restricted: the provider does not show the transcript"),
+        (each.pending, "pending"),
+        (each.restricted, "restricted"),
         (each.failing, f"failing since {day(each.failing_since)}: the next sync tries again"),
         (each.given_up, "given up"),
         (each.vanished, "vanished from the provider's list"),
@@ -110,7 +115,7 @@ def _time_of(each: AccountStatus, now: datetime) -> Iterator[str]:
     if covered is None:
         yield "no walk of its lists has come to its end: days may be missing anywhere"
     else:
-        yield f"synced up to {day(covered.until)}, {_ago(now - covered.until)} ago; nothing after that is here"
+        yield f"synced up to {day(covered.until)}, {_ago(now - covered.until)} ago"
         if covered.since is not None:
             yield f"nothing before {covered.since:%Y-%m-%d} was asked for"
     if each.is_under_way:
@@ -121,8 +126,10 @@ def _time_of(each: AccountStatus, now: datetime) -> Iterator[str]:
 
 
 def _ago(passed: timedelta) -> str:
-    hours = max(int(passed.total_seconds()), 0) // 3600
-    return f"{hours // 24} days" if hours >= 48 else f"{hours} hours"
+    minutes = max(int(passed.total_seconds()), 0) // 60
+    if minutes < 120:
+        return number_of(minutes, "minute")
+    return f"{minutes // 60} hours" if minutes < 48 * 60 else f"{minutes // 1440} days"
 
 
 def _retention(provider: str) -> timedelta | None:

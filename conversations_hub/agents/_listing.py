@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Collection, Sequence
+from typing import Final, Literal
 
 from ..schema import Conversation
 from ._answers import Listing
@@ -14,9 +14,9 @@ from ._disarm import short
 from ._failures import ToolUse, tool_uses
 from ._render import about, day, line_of, use_lines
 from ._source import Reader, Wanted, Where
-from ._wording import nearest
+from ._wording import nearest, number_of
 
-__all__ = ["Lines", "conversation_lines", "listed", "suggest_agents", "tool_lines"]
+__all__ = ["Lines", "ToolLines", "conversation_lines", "listed", "suggest"]
 
 Lines = Callable[[Conversation], Sequence[str]]
 """Returns the lines of a conversation in a list; none: it is not in it."""
@@ -30,11 +30,20 @@ def conversation_lines(*, most_asked: int) -> Lines:
     return lambda one: [f"- {line_of(one)}", *about(one, most_asked=most_asked)]
 
 
-def tool_lines(tool: str | None, *, failed: bool | None) -> Lines:
-    """Return what the calls of tools look like in a list: of one tool, or of any; those that failed, or worked."""
+class ToolLines:
+    """What the calls of tools look like in a list: of one tool, or of any; those that failed, or worked."""
 
-    def lines(one: Conversation) -> list[str]:
-        uses = [use for use in tool_uses(one) if _is_wanted(use, tool, failed=failed)]
+    def __init__(self, tool: str | None, *, failed: bool | None) -> None:
+        self.tool = tool
+        self.names: set[str] = set()
+        """The tools that were called, whichever was asked for."""
+        self._failed = failed
+
+    def __call__(self, one: Conversation) -> list[str]:
+        """Return the lines of a conversation; none: it is not in the list."""
+        all_uses = tool_uses(one)
+        self.names |= {use.name for use in all_uses if use.name}
+        uses = [use for use in all_uses if _is_wanted(use, self.tool, failed=self._failed)]
         found = [
             line if number else f"- {line}"
             for use in uses[:_MOST_USES]
@@ -42,8 +51,6 @@ def tool_lines(tool: str | None, *, failed: bool | None) -> Lines:
         ]
         more = len(uses) - _MOST_USES
         return [*found, f"    {more} more in it: get_conversation"] if more > 0 else found
-
-    return lines
 
 
 def _is_wanted(use: ToolUse, tool: str | None, *, failed: bool | None) -> bool:
@@ -78,10 +85,13 @@ def listed(
             )
             is_end = False
             break
-    what = f"{shown} conversation{'s' * (shown != 1)}, newest first." if shown else f"None, of {looked_at:,} looked at."
-    page.say(what)
-    if not shown and wanted.agent is not None:
-        suggest_agents(page, wanted.agent, agents)
+    if shown:
+        page.say(f"{number_of(shown, 'conversation')}, newest first{'.' if is_end else ', and there are more.'}")
+    else:
+        page.say(f"None, of {looked_at:,} looked at." if looked_at else "None.")
+        suggest(page, "agent", wanted.agent, agents)
+        if isinstance(lines, ToolLines):
+            suggest(page, "tool", lines.tool, lines.names)
     cursor = None if is_end or place is None else cursors.at(place)
     answer = page.answer(cursor)
     return Listing(answer.text, cursor, answer.notes, shown=shown, total=shown if is_end and behind is None else None)
@@ -97,8 +107,8 @@ def _takes(page: Page, lines: Sequence[str], *, is_first: bool) -> bool:
     return False
 
 
-def suggest_agents(page: Page, asked: str, agents: Counter[str]) -> None:
-    """Say which agents have names that are most like the one that was asked for in vain."""
-    if asked not in agents and (close := nearest(asked, agents)):
-        page.takes(f"agents with the nearest names: {', '.join(short(name, 60) for name in close)}")
-        page.note("If the agent goes by another name, call again with that; describe_sources lists agents.")
+def suggest(page: Page, kind: Literal["agent", "tool"], asked: str | None, names: Collection[str]) -> None:
+    """Say which agents or tools have names that are most like the one that was asked for in vain."""
+    if asked is not None and asked not in names and (close := nearest(asked, names)):
+        page.takes(f"{kind}s with the nearest names: {', '.join(short(name, 60) for name in close)}")
+        page.note(f"If the {kind} goes by another name, call again with that.")

@@ -11,6 +11,7 @@ from ..schema import Conversation, Role, TranscriptState, TranscriptTurn, Visibi
 from ..schema._rendering import facts, heading, plain, remark, span, spoken
 from ._disarm import block, short
 from ._failures import ToolUse, failures_of
+from ._wording import number_of
 
 __all__ = ["about", "day", "facts_of", "line_of", "named", "turn_line", "turn_lines", "use_lines", "was_said"]
 
@@ -35,11 +36,11 @@ def named(one: Conversation) -> str:
 
 def line_of(one: Conversation) -> str:
     """Return the facts of a conversation on one line; what is unknown is left out."""
-    agent = named(one)
-    turns = "" if one.transcript is None else f", {len(one.transcript)} turns"
+    agent, status, ended = named(one), one.status.value, one.end_reason
+    turns = "" if one.transcript is None else f", {number_of(len(one.transcript), 'turn')}"
     parts = (
         one.ref,
-        f"{one.status.value} ({one.end_reason.value})" if one.end_reason else one.status.value,
+        status if ended is None or ended.value == status else f"{status} ({ended.value})",
         day(one.created_at or one.started_at),
         f"{span(one.duration)}{' (estimated)' * ('duration' in one.estimated)}" if one.duration is not None else "",
         f"agent {agent}" if agent else "",

@@ -18,6 +18,7 @@ from ._cursors import Cursors
 from ._disarm import short
 from ._render import day, was_said
 from ._source import Reader, Wanted
+from ._wording import number_of
 
 __all__ = ["Words", "found"]
 
@@ -50,7 +51,8 @@ def found(reader: Reader, asked: Words, page: Page, cursors: Cursors) -> Listing
         offset=asked.offset,
     )
     if result.hits:
-        page.say(f"{result.total:,} turns hold these words, best match first; the words are in brackets.")
+        hold = f"{number_of(result.total, 'turn')} hold{'s' * (result.total == 1)}"
+        page.say(f"{hold} these words, best match first; the words are in brackets.")
     else:
         page.say("No turn holds these words.")
         page.takes(short(result.hint, 300))

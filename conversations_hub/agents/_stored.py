@@ -11,7 +11,7 @@ from ._comparing import compared
 from ._counting import GROUPS, Asked, counted, metric_of
 from ._cursors import Cursors
 from ._inventory import described, missing
-from ._listing import conversation_lines, listed, tool_lines
+from ._listing import ToolLines, conversation_lines, listed
 from ._reading import USUAL, USUAL_SHORT, Options, part_of, reading, window
 from ._search import Words, found
 from ._source import Reader, Source, Wanted, Where, instant
@@ -226,7 +226,7 @@ class Stored:
 
         Args:
             by: What a group has in common; failure: the gravest reason for which each failed.
-            measure: count unless given; or such as duration, response_latency, talk_ratio, tool_failures, contained.
+            measure: count unless given; or cost, duration, response_latency, talk_ratio, tool_failures, contained, …
             provider: As tavus or tavus/eu.
             agent: An agent's id or name.
             failed: True: only those that failed, as in list_conversations.
@@ -276,7 +276,7 @@ class Stored:
         cursors = Cursors("find_tool_calls", arguments)
         behind: Where | None = cursors.read(cursor, Where)
         page = self._options.page(max_tokens, USUAL)
-        lines = tool_lines(tool, failed=failed)
+        lines = ToolLines(tool, failed=failed)
         return await self._source.read(
             lambda reader: listed(reader, wanted, lines, page, behind=behind, cursors=cursors)
         )

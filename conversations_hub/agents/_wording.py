@@ -20,7 +20,7 @@ from ..errors import (
 )
 from ._disarm import disarmed
 
-__all__ = ["in_words", "nearest"]
+__all__ = ["in_words", "nearest", "number_of"]
 
 _NEXT: Final = (
     (AuthError, "Trying again does not help: somebody has to correct the key of this account."),
@@ -46,6 +46,11 @@ def in_words(error: HubError) -> str:
         (then for kind, then in _NEXT if isinstance(error, kind)), "Trying again does not help; tell the user."
     )
     return f"{text}. {advice}"
+
+
+def number_of(count: int, noun: str) -> str:
+    """Return how many there are of something that has a plain plural: `1 turn`, `1,200 turns`."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def nearest(word: str, known: Iterable[str]) -> list[str]:

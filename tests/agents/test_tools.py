@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -23,6 +24,7 @@ from conversations_hub.hub import Clock
 from conversations_hub.schema import (
     Agent,
     Conversation,
+    Cost,
     EndReason,
     Issue,
     Participant,
@@ -128,6 +130,14 @@ async def test_an_agent_that_is_not_there_is_answered_with_the_nearest(tmp_path:
         assert "call again" in str(answer)
 
 
+async def test_a_tool_that_was_not_called_is_answered_with_the_nearest(tmp_path: Path) -> None:
+    functions = await stored(tmp_path, spoken("c1", *tool_call("free_slots", "{}"), *tool_call("find_order", "{}")))
+    answer = await called(functions, "find_tool_calls", tool="freeslots")
+    assert outside(answer)[0] == "None, of 1 looked at."
+    assert inside(answer) == ["tools with the nearest names: free_slots, find_order"]
+    assert (await called(functions, "list_conversations", status="failed")).text == "None."
+
+
 MISTAKES: list[tuple[str, dict[str, Any], str]] = [
     ("list_conversations", {"provider": "tavsu"}, "no provider or account 'tavsu'; the nearest here: tavus"),
     ("list_conversations", {"since": "yesterday"}, "since: invalid date or time 'yesterday': use 2026-11-20"),
@@ -210,7 +220,7 @@ async def test_pins_hold_for_every_tool(tmp_path: Path) -> None:
     for name, arguments in asked.items():
         answer = await called(functions, name.strip(), **arguments)
         assert not re.search("vapi|eu:|c400|2026-11-0", str(answer)), name
-    assert "1 conversations in all" in str(await called(functions, "describe_sources"))
+    assert "1 conversation in all" in str(await called(functions, "describe_sources"))
     with pytest.raises(InvalidRefError, match="no provider or account 'vapi'; the nearest here: tavus"):
         await called(functions, "list_conversations", provider="vapi")
 
@@ -340,11 +350,19 @@ async def test_a_search_shows_three_hits_of_a_conversation(tmp_path: Path) -> No
 
 
 async def test_what_is_counted_and_what_could_not_be(tmp_path: Path) -> None:
-    ones = [some(number, duration=60.0 * number or None) for number in range(4)]
+    costs = [
+        *(Cost(amount=Decimal(each), unit="USD") for each in ("0.2", "0.3")),
+        Cost(amount=Decimal(3), unit="s"),
+        None,
+    ]
+    ones = [some(number, duration=60.0 * number or None, cost=costs[number]) for number in range(4)]
     functions = await stored(tmp_path, *ones, some(5, status=Status.FAILED, end_reason=EndReason.ERROR))
     answer = await called(functions, "count_conversations", "agent")
     assert inside(answer) == ["- Ben (a1): 3", "- Ava (a0): 2"]
+    answer = await called(functions, "count_conversations", "language", measure="cost")
+    assert inside(answer) == ["- (no language): 0.5 USD, 3 s (none for 2: no cost)"]
     answer = await called(functions, "count_conversations", "day", measure="duration")
+    assert answer.text.startswith("duration in seconds by day, of 5 conversations in 1 group; ")
     assert inside(answer) == ["- 2026-11-20: mean 120, p50 120, p95 180, sum 360, n 3 (none for 2: 2 no duration)"]
     answer = await called(functions, "count_conversations", "failure")
     assert inside(answer) == ["- did not fail: 4", "- error: 1"]
@@ -398,7 +416,7 @@ async def test_what_is_missing_is_told(tmp_path: Path) -> None:
     functions = await stored(tmp_path, pending, restricted)
     [line] = inside(await called(functions, "what_is_missing"))
     assert line.startswith("- tavus/default: 2 conversations; ")
-    assert "1 restricted: the provider does not show the transcript" in line
+    assert "; 1 restricted; " in line
     assert "no walk of its lists has come to its end" in line
     answer = await called(functions, "list_conversations", transcript="pending")
     assert refs(answer) == ["tavus:c1"]
