@@ -23,6 +23,7 @@ import msgspec
 
 from .._bugs import name_of
 from ..errors import ConfigurationError, HubError, NotFoundError
+from ..hub import Clock
 from ..schema import Conversation
 from ..version import __version__
 from ._acting import Act, Acting
@@ -58,10 +59,15 @@ async def elicited(what: str) -> bool:
     raise ConfigurationError(f"only an MCP server can ask its host's user: {what}")
 
 
-def server(functions: Sequence[Tool], *, name: str = "conversations-hub") -> Any:
+def server(functions: Sequence[Tool], *, name: str = "conversations-hub", clock: Clock | None = None) -> Any:
     """Return an `mcp.server.MCPServer` with these tools, and with resources and prompts for them.
 
     `server(…).run()` serves it over stdio; `app` returns an ASGI application of it.
+
+    Args:
+        functions: The tools.
+        name: What hosts call it.
+        clock: Time, for tests.
 
     Raises:
         ConfigurationError: the extra `mcp` is not installed.
@@ -78,7 +84,7 @@ def server(functions: Sequence[Tool], *, name: str = "conversations-hub") -> Any
         name,
         instructions=_INSTRUCTIONS + (_ACTS if acts else ""),
         version=__version__,
-        tools=[*map(_tool, functions)],
+        tools=[_tool(tool, clock or Clock()) for tool in functions],
         log_level="WARNING",
     )
     _add_resources(made, by_name)
@@ -123,7 +129,7 @@ def app(
 # tools
 
 
-def _tool(tool: Tool) -> Any:
+def _tool(tool: Tool, clock: Clock) -> Any:
     """Return a tool of ours as one of theirs."""
     base, error = _theirs("server.mcpserver.tools").Tool, _theirs("server.mcpserver.exceptions").ToolError
     wrong = import_module("pydantic").ValidationError
@@ -145,7 +151,7 @@ def _tool(tool: Tool) -> Any:
     described, acting = json_schema(tool), _acting_of(tool)
     acts = acting is not None
     made = type(base)("Strict", (base,), {"run": run, "__module__": __name__}).from_function(
-        _call(tool) if acting is None else _asking_call(tool, acting),
+        _call(tool, clock) if acting is None else _asking_call(tool, acting, clock),
         name=tool.__name__,
         description=described["description"],
         annotations=import_module("mcp_types").ToolAnnotations(
@@ -166,14 +172,14 @@ def _acting_of(tool: Tool) -> Acting | None:
     return owner if isinstance(owner, Acting) else None
 
 
-def _call(tool: Tool) -> Callable[..., Awaitable[Any]]:
+def _call(tool: Tool, clock: Clock) -> Callable[..., Awaitable[Any]]:
     async def call(context: Any, **arguments: Any) -> Any:
-        return await _answered(tool.__name__, tool(**arguments), context)
+        return await _answered(tool.__name__, tool(**arguments), context, clock)
 
     return _like(call, tool, context=_theirs("server.mcpserver").Context)
 
 
-def _asking_call(tool: Tool, acting: Acting) -> Callable[..., Awaitable[Any]]:
+def _asking_call(tool: Tool, acting: Acting, clock: Clock) -> Callable[..., Awaitable[Any]]:
     """Return a tool that asks the host's user before it does anything."""
     servers, error = _theirs("server.mcpserver"), _theirs("server.mcpserver.exceptions").ToolError
     pydantic = import_module("pydantic")
@@ -199,7 +205,7 @@ def _asking_call(tool: Tool, acting: Acting) -> Callable[..., Awaitable[Any]]:
         if not confirmation.yes:
             raise error("The user did not say yes, so nothing was done. Do not ask again for the same thing.")
         done = acting.carry_out(plan(**arguments), "the user of the MCP host")
-        return await _answered(tool.__name__, done, context)
+        return await _answered(tool.__name__, done, context, clock)
 
     asking = _like(ask, tool, context=servers.Context)
     asking.__annotations__["return"] = servers.Elicit[confirmation_type]
@@ -226,10 +232,10 @@ def _like(call: _F, tool: Tool, **more: Any) -> _F:
     return call
 
 
-async def _answered(name: str, answer: Awaitable[Answer], context: Any) -> Any:
+async def _answered(name: str, answer: Awaitable[Answer], context: Any, clock: Clock) -> Any:
     """Return an answer both as text and as values: some hosts show a model only the one, some only the other."""
     types = import_module("mcp_types")
-    signs = asyncio.create_task(_signs_of_life(name, context))
+    signs = asyncio.create_task(_signs_of_life(name, context, clock))
     try:
         found = await answer
     except HubError as error:
@@ -246,11 +252,11 @@ async def _answered(name: str, answer: Awaitable[Answer], context: Any) -> Any:
     raise _theirs("server.mcpserver.exceptions").ToolError(failed)
 
 
-async def _signs_of_life(name: str, context: Any) -> None:
+async def _signs_of_life(name: str, context: Any, clock: Clock) -> None:
     """Tell a host that asked for progress that a call still runs: it would give up some time."""
     with suppress(Exception):  # a host that is gone hears nothing, and then the call ends, too
         for beats in count(1):
-            await asyncio.sleep(_BEAT)
+            await clock.sleep(_BEAT)
             await context.report_progress(beats, message=f"{name} is still at work")
 
 

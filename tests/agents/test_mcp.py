@@ -24,7 +24,7 @@ from conversations_hub.testing import Fault
 
 from ..support.agents import NOON, spoken, tool_call, turn
 from ..support.asgi import answered, running
-from ..support.clock import at
+from ..support.clock import FakeClock, at
 from ..support.simulated import simulated
 
 mcp: Any = pytest.importorskip(
@@ -167,9 +167,8 @@ async def test_a_bug_of_ours_says_where_it_is_and_nothing_it_holds(
 
 
 @both_protocols
-async def test_a_call_that_takes_long_gives_signs_of_life(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("conversations_hub.agents.mcp._BEAT", 0.0)
-    heard = asyncio.Event()
+async def test_a_call_that_takes_long_gives_signs_of_life(mode: str) -> None:
+    heard, time = asyncio.Event(), FakeClock()
 
     async def slow() -> Listing:
         """Answer when a sign of life was heard."""
@@ -180,10 +179,11 @@ async def test_a_call_that_takes_long_gives_signs_of_life(mode: str, monkeypatch
         assert message == "slow is still at work"
         heard.set()
 
-    async with mcp.Client(server([slow]), mode=mode) as client:
+    async with mcp.Client(server([slow], clock=time.clock), mode=mode) as client:
         found = await client.call_tool("slow", {}, progress_callback=hear)
         assert found.content[0].text == "Here."
         assert (await client.call_tool("slow", {})).content[0].text == "Here."  # without asking for them
+    assert set(time.slept) == {1.0}
 
 
 async def test_what_a_thread_prints_is_not_on_standard_output() -> None:
