@@ -358,6 +358,7 @@ def _download() -> None:
     "sync --since 90d",
     "sync tavus --store jsonl:tavus.jsonl --since 2026-11-01",
     "sync --follow --redact",
+    "sync --worker --follow --store postgresql://hub@db.example.com/calls",
 )
 @_targets
 @click.option("--provider", multiple=True, hidden=True)
@@ -365,6 +366,11 @@ def _download() -> None:
 @_walked
 @click.option("--follow", is_flag=True, help="Keep syncing until stopped, and retry what failed.")
 @click.option("--every", type=Number(min=1), help="Seconds between runs of --follow. Default: 60.")
+@click.option(
+    "--worker",
+    is_flag=True,
+    help="Share the accounts with other workers on a Postgres store, each when it is due, until none is.",
+)
 @click.option(
     "--inbox",
     type=click.Path(path_type=Path, dir_okay=False),

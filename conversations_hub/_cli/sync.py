@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Literal
@@ -17,13 +18,14 @@ from typing import Literal
 import click
 import msgspec
 
+from .._transport import Clock
 from ..errors import ConfigurationError, HubError, InvalidRefError
 from ..hub import Hub
 from ..redaction import Redact
 from ..schema._rendering import span
-from ..stores import EventStore, ReadableStore
+from ..stores import EventStore, ReadableStore, Shared, Store
 from ..stores._url import StoreURL
-from ..sync import DrainReport, RecordingsReport, SyncReport, download_recordings, sync
+from ..sync import DrainReport, RecordingsReport, SyncReport, download_recordings, sync, work
 from .accounts import Accounts
 from .draining import draining
 from .outcome import show_outcome
@@ -52,6 +54,7 @@ def run(
     keep: timedelta | None,
     follow: bool,
     every: float | None,
+    worker: bool,
     inbox: Path | None,
     raw: bool,
     recordings: Path | None,
@@ -69,6 +72,10 @@ def run(
         raise click.UsageError("--any-host needs --recordings")
     if inbox is not None and not isinstance(store.open(), EventStore):
         raise click.UsageError("--inbox needs a SQLite store")
+    if worker and (every or keep or inbox or recordings):
+        raise click.UsageError("--worker takes neither --every, --keep, --inbox nor --recordings")
+    if worker and follow and again:
+        raise click.UsageError("with --worker, --again does not go with --follow")
     wanted = _Wanted(
         targets=targets,
         store=store,
@@ -84,6 +91,7 @@ def run(
         raw=raw,
         recordings=recordings,
         any_host=any_host,
+        worker=worker,
         every=(every or _EVERY) if follow else None,
         as_json=as_json,
     )
@@ -125,6 +133,8 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
     raw: bool
     recordings: Path | None
     any_host: bool
+    worker: bool
+    """Work only on accounts that are due, and leave the others to other processes."""
     every: float | None
     """Seconds between runs; None: one run."""
     as_json: bool
@@ -180,6 +190,8 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
             yield store
 
     async def _once(self, progress: Progress, *, is_first: bool = True) -> bool:
+        if self.worker:
+            return await self._work(progress, is_first=is_first)
         report, told, waits, began = SyncReport(), DrainReport(), Waits(), time.monotonic()
         files: RecordingsReport | None = None
         end: _End = "stopped"
@@ -187,18 +199,7 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
             async with self.accounts.opened(profile="bulk", keep_raw=self.raw, on_signal=waits.hear) as hub:
                 with progress.watching(WatchedSync(report, waits)):
                     async with self._draining(hub, told) as store:
-                        await sync(
-                            hub,
-                            store,
-                            *self.targets,
-                            since=since_kept(self.since, self.keep),
-                            until=self.until,
-                            verify=self.verify,
-                            lookback=self.lookback,
-                            again=self.again and is_first,
-                            redact=redactors() if self.redact else (),  # new ones for each run, because they count
-                            report=report,
-                        )
+                        await self._sync(hub, store, *self.targets, report=report, again=self.again and is_first)
                 if self.recordings is not None:
                     files = RecordingsReport()
                     with progress.watching(WatchedRecordings(files, waits)):
@@ -214,6 +215,54 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
             if any(account.elapsed for account in report.accounts):
                 self._show(report, told, files, end, time.monotonic() - began)
         return is_complete
+
+    async def _work(self, progress: Progress, *, is_first: bool) -> bool:
+        """Work on what is due, and return whether all of that is complete, or taken over by others."""
+        store, waits, began = self.store.open(), Waits(), time.monotonic()
+        if not isinstance(store, Shared):
+            raise click.UsageError("--worker needs a store that processes share: postgresql://USER@HOST/DATABASE")
+        follow = self.every is not None
+
+        def tell(report: SyncReport) -> None:
+            if self.as_json and follow:
+                write_json(msgspec.json.encode(report.to_dict()))
+            for account in report.accounts:
+                if account.written or not account.complete:
+                    progress.say(escaped(str(account)))
+
+        run = partial(self._sync, again=self.again and is_first)
+        async with self.accounts.opened(profile="bulk", keep_raw=self.raw, on_signal=waits.hear) as hub:
+            report = await work(hub, store, *self.targets, follow=follow, run=run, on_report=tell)
+        is_complete = all(account.complete or account.lost for account in report.accounts)
+        if not report.accounts and not self.as_json:
+            click.echo(f"{escaped(str(self.store))}: nothing was due")
+            return True
+        self._show(report, DrainReport(), None, "complete" if is_complete else "incomplete", time.monotonic() - began)
+        return is_complete
+
+    async def _sync(
+        self,
+        hub: Hub,
+        store: Store,
+        /,
+        *targets: str,
+        report: SyncReport | None,
+        again: bool,
+        clock: Clock | None = None,
+    ) -> SyncReport:
+        return await sync(
+            hub,
+            store,
+            *targets,
+            since=since_kept(self.since, self.keep),
+            until=self.until,
+            verify=self.verify,
+            lookback=self.lookback,
+            again=again,
+            redact=redactors() if self.redact else (),  # new ones for each run, because they count
+            report=report,
+            clock=clock,
+        )
 
     def _prune(self, before: datetime) -> None:
         with self.store.open().reader() as reader:

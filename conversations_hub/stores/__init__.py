@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ._insert import put
     from ._pages import Row, StorePage
     from ._reader import Found, Hit, HitPage, ReadableStore, StoreReader
+    from ._shared import Lease, Shared
     from ._status import AccountStatus, StoreStatus
     from ._store import Checkpoint, Entry, Missing, Store, StoredVersion, Window, Written
     from ._url import StoreURL, open_store
@@ -37,10 +38,12 @@ else:  # imported on first use, so that naming a store costs nothing else
         "Hit": "_reader",
         "HitPage": "_reader",
         "Missing": "_store",
+        "Lease": "_shared",
         "Person": "_erasure",
         "ReadableStore": "_reader",
         "Receipt": "_erasure",
         "Row": "_pages",
+        "Shared": "_shared",
         "Store": "_store",
         "StorePage": "_pages",
         "StoreReader": "_reader",
@@ -72,11 +75,13 @@ __all__ = [
     "Found",
     "Hit",
     "HitPage",
+    "Lease",
     "Missing",
     "Person",
     "ReadableStore",
     "Receipt",
     "Row",
+    "Shared",
     "Store",
     "StorePage",
     "StoreReader",

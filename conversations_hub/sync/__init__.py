@@ -16,6 +16,7 @@ from ._recordings import RecordingsReport, download_recordings
 from ._report import AccountSyncReport, SyncReport, Walked
 from ._run import sync
 from ._watch import watch
+from ._work import work
 
 __all__ = [
     "AccountDrainReport",
@@ -43,6 +44,7 @@ __all__ = [
     "reconciled",
     "sync",
     "watch",
+    "work",
 ]
 
 TYPE_CHECKING = False

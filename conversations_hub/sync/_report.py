@@ -255,13 +255,19 @@ class SyncReport:
     def merged(cls, reports: Iterable[SyncReport]) -> Self:
         """Return one report of several runs, such as those of many workers; later runs come after earlier ones."""
         whole = cls()
-        accounts: dict[str, AccountSyncReport] = {}
         for report in reports:
-            for one in report.accounts:
-                accounts.setdefault(one.where, AccountSyncReport(one.where)).add(one)
-            whole.redacted.update(report.redacted)
-        whole.accounts += accounts.values()
+            whole.add(report)
         return whole
+
+    def add(self, other: SyncReport) -> None:
+        """Add the report of a later run, or of another process."""
+        known = {account.where: account for account in self.accounts}
+        for one in other.accounts:
+            if one.where not in known:
+                known[one.where] = AccountSyncReport(one.where)
+                self.accounts.append(known[one.where])
+            known[one.where].add(one)
+        self.redacted.update(other.redacted)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON values."""
