@@ -15,11 +15,11 @@ import msgspec
 
 from .._files.database import Layout, open_database
 from .._files.lock import Lock
+from .._instants import instant_text
 from ..errors import StoreError
 from ..stores._thread import Thread
 from ..stores._untrusted import Instant
 from ..stores.sqlite._connection import using
-from ..stores.sqlite._tables import instant_text
 from ._target import ChangeKind
 
 __all__ = ["DeadChange", "News", "Outbox", "TargetStatus", "Waiting"]

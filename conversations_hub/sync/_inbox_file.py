@@ -17,11 +17,10 @@ from zlib import compress
 import msgspec
 
 from .._files.database import Layout, open_database
-from .._instants import earlier
+from .._instants import earlier, instant_text
 from ..errors import StoreError
 from ..events import Event, EventKind
 from ..stores._untrusted import decompress, instant_of
-from ..stores.sqlite._tables import instant_text
 from ._delivery import Delivery
 from ._inbox_listing import DeadPage, InboxStatus, dead, status
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import pytest
 
+from conversations_hub._instants import instant_text
 from conversations_hub._transport import Clock, Lane
 from conversations_hub.adapter import Adapter, RawPage
 from conversations_hub.adapters import BUILTIN, load
@@ -19,7 +20,7 @@ from conversations_hub.hub._reader import ResourceReader
 from conversations_hub.policy import PROFILES
 from conversations_hub.reading.json import Json
 from conversations_hub.schema import Conversation
-from conversations_hub.stores.sqlite._tables import instant_text, timestamp_text
+from conversations_hub.stores.sqlite._tables import timestamp_text
 from conversations_hub.testing import Case, replay, walk
 from conversations_hub.webhooks import verify
 from conversations_hub.wire import Response

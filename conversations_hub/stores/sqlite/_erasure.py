@@ -13,10 +13,10 @@ from typing import Final
 
 import msgspec
 
+from ..._instants import instant_text
 from ..._refs import Ref
 from ...errors import InvalidRefError
 from .._erasure import Person, Receipt, tombstone
-from ._tables import instant_text
 
 __all__ = ["Plan", "clean", "digest_of", "erase", "named", "older"]
 

@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 from ..._packing import pack
-from ...errors import InvalidRefError
+from .._conditions import Condition, all_of
 from .._pages import read_key
-from .._query import Query
 from .._reader import Hit, HitPage
-from ._conditions import Condition, all_of
 
-__all__ = ["Order", "Source", "check_stars", "containing", "find"]
+__all__ = ["Order", "Source", "containing", "find"]
 
 Order = Literal["newest", "best"]
 
@@ -20,7 +18,6 @@ Ask = Callable[[str, Sequence[Any]], Iterator[Sequence[Any]]]
 
 _RANKED: Final = 2000  # matches that are ranked: to rank all of a common word takes long
 _MANY: Final = 20_000  # matches
-_LEAST_BEFORE_STAR: Final = 3  # letters: fewer may begin a thousand words
 
 
 class Source(NamedTuple):
@@ -39,13 +36,6 @@ class Source(NamedTuple):
     def tables(self) -> str:
         """The tables of turns, their words and their conversations."""
         return f"{self.turns} JOIN conversations ON conversations.key = turns.conversation"
-
-
-def check_stars(query: Query) -> None:
-    """Raise `InvalidRefError` for a star after fewer than three letters."""
-    for term in (*(term for terms in query.wanted for term in terms), *query.unwanted):
-        if term.is_prefix and len(term.words[-1]) < _LEAST_BEFORE_STAR:
-            raise InvalidRefError(f"a star needs at least {_LEAST_BEFORE_STAR} letters before it")
 
 
 def containing(ask: Ask, source: Source, said: Condition) -> Condition:

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, tzinfo
 from functools import partial
-from heapq import merge
-from itertools import chain, groupby, islice
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
@@ -26,31 +24,32 @@ from ...metrics._summary import check_metrics
 from ...metrics._summary import narrowed as only
 from ...schema import Conversation, Recording, Role, Status
 from .._changes import Change, Identity, Position, changes_since, end_of_changes
+from .._conditions import Condition, all_of, equal
+from .._counts import counts
 from .._erasure import Person, Receipt
 from .._filters import Filters, check_counted
-from .._pages import Place, StorePage
-from .._query import Query, parsed, snippet
-from .._reader import EVERYTHING, Found, Hit, HitPage
+from .._hits import check_stars, hint, hit_of, nothing_asked, paged_hit_of
+from .._newest_first import newest_first, page_of, walked
+from .._pages import StorePage, read_place
+from .._query import Query, parsed
+from .._reader import EVERYTHING, Found, HitPage
 from .._status import StoreStatus
 from .._untrusted import instant_of
-from ._conditions import Condition, all_of, before, equal, is_of, matching, narrowed
 from ._connection import connect, has_index, using
-from ._counts import counts
+from ._dialect import DIALECT
 from ._erasure import Plan, digest_of, named, older
-from ._finding import Source, check_stars, containing, find
+from ._finding import Source, containing, find
 from ._fts5 import expression
-from ._pages import newest_first, page
+from ._pages import SHOWN, row_of
 from ._stats import Stats
 from ._status import status
-from ._tables import CONVERSATION, RECORDING, instant_text, recording_of
+from ._tables import CONVERSATION, RECORDING, recording_of
 from ._whole import finite, with_parts
 from ._writer import Writer
 
 __all__ = ["SQLiteReader"]
 
 T = TypeVar("T")
-
-_MOST_HINTS: Final = 20  # words that are counted one by one if nothing is found
 
 
 class SQLiteReader:
@@ -168,8 +167,8 @@ class SQLiteReader:
         parsed = Ref.parse(ref)
         target = parsed.target
         # Not sorted: SQLite would read the index that is sorted until the id turns up.
-        rows = self._rows(equal(provider=target.provider, account=target.account, id=parsed.id), limit=2)
-        found = [self._whole(row) for row in rows]
+        where, values = equal(provider=target.provider, account=target.account, id=parsed.id)
+        found = [*map(self._whole, self._in_order(f"SELECT {_ROW} FROM conversations WHERE {where} LIMIT 2", values))]
         if len(found) > 1:
             raise InvalidRefError(f"several {target.provider} accounts have this id: write provider/account:id")
         if not found:
@@ -187,34 +186,26 @@ class SQLiteReader:
     ) -> Iterator[Conversation]:
         """Yield conversations, newest first; one without an instant lies in every span, as in `hub.list`."""
         wanted = Filters.of(targets, since, until, status=status, agent=agent)
-        condition = all_of(before(until), equal(status=wanted.status, agent_id=agent))
-        spans: list[Condition] = [("", [])]
-        if since is not None:  # two queries: a single one would read everything between them
-            spans = [("at >= ?", [instant_text(since)]), ("at = ''", [])]
-        # And one for each target: no index sorts those of several targets together.
-        owners = [is_of(target) for target in wanted.targets] or [("", [])]
-        found = (self._newest_first([all_of(one, condition, span) for one in owners], limit) for span in spans)
-        return islice(chain.from_iterable(found), limit)
+        rows = newest_first(self._in_order, DIALECT, _ROW, wanted, limit=limit)
+        return map(self._whole, rows)
 
     def page(self, wanted: Filters = EVERYTHING, *, limit: int = 50, cursor: str | None = None) -> StorePage:
         """See `StoreReader.page`."""
+        after = None if cursor is None else read_place(cursor, int)
         with using(self.path):
-            return page(self._in_order, self._chosen(wanted), wanted, limit, cursor)
+            said = self._containing(wanted)
+            rows, following = page_of(self._in_order, DIALECT, SHOWN, wanted, said, limit=limit, after=after)
+            return StorePage(rows=tuple(map(row_of, rows)), cursor=following)
 
     def walk(self, wanted: Filters = EVERYTHING) -> Iterator[Conversation]:
         """See `StoreReader.walk`."""
-        chosen = self._chosen(wanted)
-        place: Place | None = None
-        # In pieces, so that no reader holds up a writer.
-        while rows := [*newest_first(self._in_order, _ROW, chosen, wanted, limit=_PIECE, after=place)]:
-            yield from map(self._whole, rows)
-            place = Place(*_AGE(rows[-1]))
+        return map(self._whole, walked(self._in_order, DIALECT, _ROW, wanted, self._containing(wanted)))
 
     def counts(self, by: str, wanted: Filters = EVERYTHING, *, most: int = 50) -> dict[str, int]:
         """See `StoreReader.counts`."""
         check_counted(by)
         with using(self.path):
-            return counts(self._listed, by, all_of(narrowed(wanted), self._chosen(wanted)), most)
+            return counts(self._listed, DIALECT, by, wanted, self._containing(wanted), most=most)
 
     def revision(self) -> int:
         """See `StoreReader.revision`."""
@@ -249,7 +240,7 @@ class SQLiteReader:
             InvalidRefError: a malformed argument, or no such key or metric.
         """
         wanted = Filters.of(targets, since, until, status=status, agent=agent)
-        condition = all_of(narrowed(wanted), matching(wanted))
+        condition = DIALECT.chosen(wanted)
         names = check_metrics(metrics)
         asked = Stats(check_keys(by), names, timezone)
         with using(self.path):
@@ -265,7 +256,7 @@ class SQLiteReader:
         Each comes with its position in its conversation, and with when the conversation was created, else when it
         started, UTC.
         """
-        where, values = narrowed(Filters.of(targets, since, until))
+        where, values = DIALECT.narrowed(Filters.of(targets, since, until))
         return self._ask(
             "SELECT provider, account, id, at, position,"
             f" {', '.join(f'recordings.{name}' for name in RECORDING)}"
@@ -336,16 +327,21 @@ class SQLiteReader:
         wanted = Filters.of(targets, since, until, status=status, agent=agent, role=role)
         query = parsed(words)
         if not query:
-            hint = "the query only leaves words out: add one to find" if query.unwanted else "the query has no words"
-            return Found(hits=[], total=0, hint=hint)
-        chosen = all_of(narrowed(wanted), equal(role=wanted.role, status=wanted.status, agent_id=agent))
+            return nothing_asked(query)
+        chosen = all_of(DIALECT.narrowed(wanted), equal(role=wanted.role, status=wanted.status, agent_id=agent))
         asked = all_of(self._anywhere(query, wanted.role) if anywhere else self._said(query), chosen)
         where, values = asked
         order = self._turns.rank or "at DESC, turns.key"
         question = f"SELECT {_FOUND}{self._turns.tables} WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"
-        hits = list(self._ask(question, (*values, limit, offset), partial(_hit, query)))
+        hits = list(self._ask(question, (*values, limit, offset), partial(hit_of, query)))
         total = offset + len(hits) if 0 < len(hits) < limit else self._count(asked)
-        return Found(hits=hits, total=total, hint=None if total else self._hint(query, chosen, anywhere=anywhere))
+        if total:
+            return Found(hits=hits, total=total)
+
+        def count(alone: Query) -> int:
+            return self._count(all_of(self._said(alone), chosen))
+
+        return Found(hits=[], total=0, hint=hint(query, count, anywhere=anywhere))
 
     def find(
         self,
@@ -372,21 +368,20 @@ class SQLiteReader:
         if not query:
             return HitPage(hits=(), cursor=None)
         asked = (_FOUND, self._said(query))
-        hit = partial(_paged_hit, query, marks, alter)
+        hit = partial(paged_hit_of, query, marks, alter)
         with using(self.path):
-            chosen = all_of(narrowed(wanted), self._chosen(wanted), equal(role=wanted.role))
+            chosen = all_of(DIALECT.chosen(wanted), self._containing(wanted), equal(role=wanted.role))
             return find(self._listed, self._turns, asked, chosen, order=order, limit=limit, cursor=cursor, hit=hit)
 
-    def _chosen(self, wanted: Filters) -> Condition:
-        """Return the condition for everything but targets and span."""
+    def _containing(self, wanted: Filters) -> Condition:
+        """Return the condition that a turn of a conversation has the words."""
         if wanted.words is None:
-            return matching(wanted)
+            return "", []
         query = parsed(wanted.words)
         check_stars(query)
         if not query:
             return "0", []
-        said = all_of(self._said(query), equal(role=wanted.role))
-        return all_of(matching(wanted), containing(self._listed, self._turns, said))
+        return containing(self._listed, self._turns, all_of(self._said(query), equal(role=wanted.role)))
 
     def _said(self, query: Query) -> Condition:
         """Return the condition that a turn matches."""
@@ -414,26 +409,6 @@ class SQLiteReader:
         [count] = self._ask(f"SELECT count(*){source} WHERE {where}", values, itemgetter(0))
         return int(count)
 
-    def _hint(self, query: Query, chosen: Condition, *, anywhere: bool) -> str:
-        terms = [term for terms in query.wanted for term in terms][:_MOST_HINTS]
-        alone = {term.said: self._count(all_of(self._said(Query(((term,),))), chosen)) for term in terms}
-        if len(alone) == 1 and not query.unwanted:
-            return f"no matches for {terms[0].said}"
-        each = ", ".join(f"{said} in {count or 'no'} turn{'s' * (count != 1)}" for said, count in alone.items())
-        further = "" if anywhere or not all(alone.values()) else "; they may be in different turns of a conversation"
-        return f"no {'conversation' if anywhere else 'turn'} matches all of that. Separately: {each}{further}"
-
-    def _newest_first(self, conditions: Sequence[Condition], limit: int | None) -> Iterator[Conversation]:
-        """Yield the conversations that meet one of the conditions, each once."""
-        found = [self._rows(condition, limit, "ORDER BY at DESC, key DESC") for condition in conditions]
-        for _, alike in groupby(merge(*found, key=_AGE, reverse=True), key=_AGE):
-            yield self._whole(next(alike))
-
-    def _rows(self, condition: Condition, limit: int | None, order: str = "") -> Iterator[Sequence[Any]]:
-        where, values = condition
-        question = f"SELECT {_ROW} FROM conversations WHERE {where or '1'} {order} LIMIT ?"
-        return self._ask(question, (*values, -1 if limit is None else limit), _aged)
-
     def _in_order(self, question: str, values: Sequence[Any]) -> Iterator[Sequence[Any]]:
         return self._ask(question, values, _aged)
 
@@ -458,7 +433,6 @@ class SQLiteReader:
 _IDENTITY: Final = (
     "SELECT (SELECT value FROM store WHERE name = 'salt'), (SELECT value FROM store WHERE name = 'revision')"
 )
-_PIECE: Final = 100  # rows that a walk takes at once
 _NEXT_PROVIDER: Final = "SELECT min(provider) FROM conversations WHERE provider > ?"
 _NEXT_ACCOUNT: Final = "SELECT min(account) FROM conversations WHERE provider = ? AND account > ?"
 _ROW: Final = ", ".join(("at", "key", *CONVERSATION))
@@ -469,7 +443,6 @@ _CHANGED: Final = (
 _ERASED: Final = (
     "SELECT revision, digest FROM erased WHERE (revision, digest) > (?, ?) AND revision <= ? ORDER BY revision, digest"
 )
-_AGE: Final = itemgetter(0, 1)  # of a row
 _FOUND: Final = "provider, account, id, at, title, turns.position, role, start, turns.text"
 _INDEXED: Final = Source(
     turns=" FROM turns_text JOIN turns ON turns.key = turns_text.rowid",
@@ -503,25 +476,3 @@ def _recording(row: Sequence[Any]) -> tuple[Recording, int, datetime | None]:
     provider, account, id, made_at, position, *columns = row
     at = instant_of(made_at) if made_at else None
     return recording_of(ref_of(provider, account, id), columns), msgspec.convert(position, int), at
-
-
-def _hit(query: Query, row: Sequence[Any], marks: tuple[str, str] = ("[", "]")) -> Hit:
-    provider, account, id, created_at, title, position, role, start, text = row
-    return msgspec.convert(
-        {
-            "ref": ref_of(provider, account, id),
-            "created_at": created_at or None,
-            "title": title,
-            "position": position,
-            "role": role,
-            "start": start,
-            "snippet": snippet(text, query, marks),
-        },
-        Hit,
-    )
-
-
-def _paged_hit(query: Query, marks: tuple[str, str], alter: Callable[[str], str] | None, row: Sequence[Any]) -> Hit:
-    *columns, text = row
-    text = msgspec.convert(text, str).translate(dict.fromkeys(map(ord, "".join(marks)), " "))
-    return _hit(query, (*columns, text if alter is None else alter(text)), marks)

@@ -16,6 +16,7 @@ from zlib import compress
 
 import msgspec
 
+from ..._instants import instant_text
 from ...schema import Agent, Analysis, Conversation, Cost, Participant, Recording, TranscriptTurn, Visibility
 from .._untrusted import decompress, instant_of, json_value
 from ._fts5 import TOKENIZER, indexed
@@ -40,7 +41,6 @@ __all__ = [
     "conversation_of",
     "conversation_row",
     "folded_rows",
-    "instant_text",
     "participant_rows",
     "recording_of",
     "recording_rows",
@@ -322,16 +322,7 @@ def folded_rows(texts: Iterable[str], first: int) -> Iterator[tuple[int, str]]:
 
 _encoder = msgspec.json.Encoder()
 _MICROSECONDS: Final = 6  # digits
-_WHOLE: Final = len("2026-11-20T09:30:00Z")
 _BEYOND: Final = datetime(9000, 1, 1, tzinfo=UTC).timestamp()
-
-
-def instant_text(moment: datetime | None) -> str | None:
-    """Return an aware instant as text in UTC of fixed length, so that texts sort in order of time."""
-    if moment is None:
-        return None
-    text = _encoder.encode(moment.astimezone(UTC)).decode()[1:-1]  # a fifth of the time that `isoformat` takes
-    return text if len(text) > _WHOLE else f"{text[:-1]}.000000Z"
 
 
 @lru_cache

@@ -15,6 +15,7 @@ import msgspec
 
 from ..._files.lock import Lock
 from ..._files.opening import own_path
+from ..._instants import instant_text
 from ...schema import Conversation, Status, TranscriptTurn
 from .._erasure import Receipt, remove_recordings
 from .._reconcile import beyond
@@ -36,7 +37,6 @@ from ._tables import (
     VERSION,
     conversation_row,
     folded_rows,
-    instant_text,
     participant_rows,
     recording_rows,
     turn_columns,
