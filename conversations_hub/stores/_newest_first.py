@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from heapq import merge
 from itertools import chain, groupby, islice
@@ -31,11 +32,15 @@ def page_of(
     return rows[:limit], str(Place(*_AT_AND_KEY(rows[limit - 1]))) if len(rows) > limit else None
 
 
-def walked(ask: Ask, dialect: Dialect, columns: str, wanted: Filters, said: Condition) -> Rows:
-    """Yield rows in pieces, so that no reader holds up a writer."""
+def walked(
+    ask: Ask, dialect: Dialect, columns: str, wanted: Filters, said: Condition = ("", []), *, limit: int | None = None
+) -> Rows:
+    """Yield rows, at most `limit`, in pieces, so that no reader holds up a writer."""
     place: Place | None = None
-    while rows := [*newest_first(ask, dialect, columns, wanted, said, limit=_PIECE, after=place)]:
+    left = sys.maxsize if limit is None else limit
+    while rows := [*newest_first(ask, dialect, columns, wanted, said, limit=min(left, _PIECE), after=place)]:
         yield from rows
+        left -= len(rows)
         place = Place(*_AT_AND_KEY(rows[-1]))
 
 

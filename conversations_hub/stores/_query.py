@@ -20,6 +20,7 @@ from ._words import is_character, tokens
 __all__ = ["Query", "Term", "parsed", "snippet"]
 
 _MOST_WORDS: Final = 200
+_FEW: Final = 10
 # A quote opens a phrase only at the start of a word; inside a word it is an ordinary character, as in Hebrew.
 _PART: Final = re.compile(r'(-?)(?:"([^"]*)"?(\*?)|(\S+?)(\*?)(?=\s|$))')
 _QUOTES: Final = str.maketrans(dict.fromkeys("“”„«»", '"'))
@@ -78,6 +79,12 @@ class Query(msgspec.Struct, frozen=True):
         """Whether a text matches the query."""
         said = _Said(text)
         return all(_matches(terms, said) for terms in self.wanted) and not _matches(self.unwanted, said)
+
+    def density(self, text: str) -> float:
+        """Return how much of a text are words of the query; a few words more do not matter."""
+        said = _Said(text)
+        found = sum(1 for terms in self.wanted for term in terms for _ in term.found(said))
+        return found / (len(said.words) + _FEW)
 
 
 def _matches(terms: Sequence[Term], said: _Said) -> bool:

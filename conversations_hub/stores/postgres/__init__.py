@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._reader import PostgresReader
 from ._store import PostgresStore
 
-__all__ = ["PostgresStore"]
+__all__ = ["PostgresReader", "PostgresStore"]

@@ -33,9 +33,11 @@ _PASSING: Final = (
 _TELLING: Final = ("08", "28", "3D", "53", "57", "58", "42501", "25006")
 
 
-async def connect(address: Address) -> asyncpg.Connection[asyncpg.Record]:
-    """Connect to a store's database; use it within `using`."""
-    return await asyncpg.connect(**address.options())
+async def connect(address: Address, **settings: str) -> asyncpg.Connection[asyncpg.Record]:
+    """Connect to a store's database, with these settings of the session; use it within `using`."""
+    options = address.options()
+    options["server_settings"] |= settings
+    return await asyncpg.connect(**options)
 
 
 def is_passing(error: Exception) -> bool:

@@ -22,6 +22,7 @@ __all__ = [
     "known",
     "lock",
     "mark_vanished",
+    "next_batch",
     "note_told",
     "publish",
     "told_since",
@@ -89,7 +90,7 @@ async def write(
     if new or updated:
         rows = await asyncio.to_thread(_rows_of, new + updated)  # the loop serves other accounts meanwhile
         await connection.copy_records_to_table("staged", records=rows, columns=_COLUMNS)
-        batch = await _next_batch(connection)
+        batch = await next_batch(connection)
         await connection.execute(_WRITE, batch)
         await publish(connection, batch)
     return Written(len(new), len(updated), len(unchanged))
@@ -106,7 +107,7 @@ async def mark_vanished(connection: Connection, account: str, listed: Collection
     newly = [id for id, vanished_at in rows if id not in listed and vanished_at is None]
     back = [id for id, vanished_at in rows if id in listed and vanished_at is not None]
     if newly or back:
-        batch = await _next_batch(connection)
+        batch = await next_batch(connection)
         for ids, at in ((newly, now), (back, None)):
             await connection.execute(_VANISH, account, ids, at, batch)
         await publish(connection, batch)
@@ -131,7 +132,7 @@ async def told_since(connection: Connection, account: str, since: datetime) -> t
     return by_webhook, by_poll
 
 
-async def _next_batch(connection: Connection) -> int:
+async def next_batch(connection: Connection) -> int:
     number: int = await connection.fetchval("SELECT nextval('batches')")
     return number
 

@@ -14,9 +14,8 @@ import asyncpg
 import msgspec
 
 from ..._transport import Clock
-from ...errors import StoreError, UnsupportedError
+from ...errors import StoreError
 from ...schema import Conversation
-from .._reader import StoreReader
 from .._reconcile import beyond
 from .._shared import Lease
 from .._store import Checkpoint, Entry, StoredVersion, Written
@@ -26,6 +25,7 @@ from ._address import Address
 from ._connection import Connection, connect, is_passing, using
 from ._layout import has_tables, prepare
 from ._leases import Leases
+from ._reader import PostgresReader
 from ._tables import STAGED
 
 __all__ = ["PostgresStore"]
@@ -92,9 +92,9 @@ class PostgresStore:
         with using(self.address), ThreadPoolExecutor(1) as thread:  # a loop may run in this one
             return thread.submit(asyncio.run, ask()).result()
 
-    def reader(self) -> StoreReader:
-        """See `ReadableStore.reader`."""
-        raise UnsupportedError("a Postgres store cannot be read yet")
+    def reader(self) -> PostgresReader:
+        """See `ReadableStore.reader`. Any number of readers may read while others write."""
+        return PostgresReader(self.address)
 
     async def open(self, terms: Mapping[str, str]) -> None:
         """See `Store.open`. Any run may resume another one, if it redacts and keeps raw payloads alike."""

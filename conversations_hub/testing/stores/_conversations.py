@@ -85,7 +85,7 @@ ODD: Final = (
     said("환불을 받고 싶어요", "ฉันต้องการคืนเงิน", id="without blanks"),
     said("Great 👍🏽 🎉", "👩\u200d👩\u200d👧 ☎️", id="emoji", tags=("👍🏽",)),
     said("a" * 5000, "", " ", id="no words"),
-    said("long ago", id="ancient", created_at=datetime(1, 1, 1, tzinfo=UTC)),
+    said("long ago", id="ancient", created_at=datetime(1900, 1, 1, tzinfo=UTC)),
     said("exact", id="exact", metadata={"large": 10**30, "deep": {"a": [1.5, None, {"b": [True]}]}}),
     said("raw", id="raw", raw=b'{ "a":\n"\\u00e9" }'),
 )

@@ -1,0 +1,119 @@
+"""Search: the index says in which conversations the words may be, and their documents in which turns they are.
+
+Postgres' index knows no order of words, and at most 256 turns of each word. So what it finds is looked at again, and
+what it could not hold is looked at as well. That costs in step with the conversations that have the words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from ..._packing import pack, unpack
+from ...errors import InvalidRefError
+from ...schema import Conversation, Role, TranscriptTurn
+from .._conditions import Condition
+from .._query import Query, Term
+from .._words import is_character, paired
+from ._said import LONGEST_WORD
+
+__all__ = ["Place", "Turn", "best_first", "may_hold", "places_after", "turns_in"]
+
+
+class Place(NamedTuple):
+    """A place in the order in which turns were stored, last first: after a turn."""
+
+    batch: int
+    key: int
+    """Of the conversation."""
+    position: int
+
+    def __str__(self) -> str:
+        return pack(tuple(self))
+
+    @classmethod
+    def read(cls, cursor: str) -> Place:
+        """Read a cursor; raise `InvalidRefError` if it is damaged."""
+        found = unpack(cursor, _place, _LONGEST)
+        if found is None:
+            raise InvalidRefError("the cursor is invalid or damaged: pass a page's `cursor` exactly as it is")
+        return cls(*found)
+
+
+class Turn(NamedTuple):
+    """A turn that was found."""
+
+    place: Place
+    one: Conversation
+    turn: TranscriptTurn
+
+    @property
+    def row(self) -> Sequence[Any]:
+        """The columns of a hit."""
+        one, turn = self.one, self.turn
+        at = one.created_at or one.started_at
+        return one.provider, one.account, one.id, at, one.title, self.place.position, turn.role, turn.start, turn.text
+
+
+_place = msgspec.msgpack.Decoder(tuple[int, int, int])
+_LONGEST: Final = 100  # characters
+
+
+def may_hold(query: Query) -> Condition:
+    """Return the condition that a conversation has the words, as far as the index knows."""
+    wanted = " & ".join(f"({' | '.join(map(_of_term, terms))})" for terms in query.wanted)
+    return "(said @@ ?::tsquery OR said IS NULL)", [wanted]
+
+
+def _of_term(term: Term) -> str:
+    pairs, is_prefix = paired(term.words), term.is_prefix
+    if is_character(term.words[-1]):  # in the index it may be paired with any other
+        is_prefix = len(pairs) == 1 or not is_character(term.words[-2])
+        pairs = pairs if is_prefix else pairs[:-1]
+    words = " & ".join(f"'{pair[:LONGEST_WORD]}'" for pair in pairs)
+    return f"({words}{':*' if is_prefix else ''})"
+
+
+def places_after(place: Place | None) -> Condition:
+    """Return the condition for conversations that are not before a place."""
+    return ("", []) if place is None else ("(batch, key) <= (?, ?)", [place.batch, place.key])
+
+
+def turns_in(
+    rows: Iterator[tuple[int, int, Conversation]],
+    query: Query,
+    role: Role | None,
+    *,
+    anywhere: bool = False,
+    after: Place | None = None,
+) -> Iterator[Turn]:
+    """Yield the turns that match, last first, of conversations with their batches and keys.
+
+    With `anywhere`, these are the turns with one of the words, in conversations that have all of them.
+    """
+    asked = Query((tuple(term for terms in query.wanted for term in terms),)) if anywhere else query
+    for batch, key, one in rows:
+        turns = [
+            Turn(Place(batch, key, position), one, turn)
+            for position, turn in enumerate(one.transcript or ())
+            if role is None or turn.role is role
+        ]
+        if anywhere and not _holds(turns, query):
+            continue
+        for each in reversed(turns):
+            if (after is None or each.place < after) and asked.holds(each.turn.text):
+                yield each
+
+
+def _holds(turns: Sequence[Turn], query: Query) -> bool:
+    """Whether a conversation has all the words, in any turns, and none of the unwanted."""
+    each = (*(Query((terms,)) for terms in query.wanted), *(Query(((term,),)) for term in query.unwanted))
+    found = [any(part.holds(each.turn.text) for each in turns) for part in each]
+    return all(found[: len(query.wanted)]) and not any(found[len(query.wanted) :])
+
+
+def best_first(found: Iterable[Turn], query: Query) -> list[Turn]:
+    """Return turns, the best first: where more of what is said are the words; then what was stored last."""
+    return sorted(found, key=lambda each: (query.density(each.turn.text), each.place), reverse=True)
