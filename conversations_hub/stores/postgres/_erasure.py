@@ -8,10 +8,9 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from ..._refs import Ref
+from ..._refs import Ref, ref_of
 from ...errors import InvalidRefError
 from .._erasure import Person, is_mentioned, takes_part, tombstone
-from .._hits import ref_of
 from ._connection import Connection
 from ._rows import next_batch, publish
 from ._tables import conversation_of

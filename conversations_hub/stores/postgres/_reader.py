@@ -21,7 +21,7 @@ from ...metrics import Summary, summarize
 from ...metrics._summary import check_metrics, narrowed
 from ...schema import Conversation, Recording, Role, Status
 from .._changes import Change, Identity, Position, changes_since, end_of_changes
-from .._conditions import all_of
+from .._conditions import Condition, all_of
 from .._counts import counts
 from .._erasure import Person, Receipt, remove_recordings, tombstone
 from .._filters import Filters, check_counted
@@ -122,18 +122,20 @@ class PostgresReader:
     def page(self, wanted: Filters = EVERYTHING, *, limit: int = 50, cursor: str | None = None) -> StorePage:
         """See `StoreReader.page`."""
         after = None if cursor is None else read_place(cursor, int)
-        rows, following = page_of(self._in_order, DIALECT, _WITHOUT_RAW, wanted, limit=limit, after=after)
+        said = self._containing(wanted)
+        rows, following = page_of(self._in_order, DIALECT, _WITHOUT_RAW, wanted, said, limit=limit, after=after)
         return StorePage(rows=tuple(Row.of(self._whole(row)) for row in rows), cursor=following)
 
     def walk(self, wanted: Filters = EVERYTHING) -> Iterator[Conversation]:
         """See `StoreReader.walk`."""
-        return map(self._whole, walked(self._in_order, DIALECT, _ROW, wanted))
+        return map(self._whole, walked(self._in_order, DIALECT, _ROW, wanted, self._containing(wanted)))
 
     def counts(self, by: str, wanted: Filters = EVERYTHING, *, most: int = 50) -> dict[str, int]:
         """See `StoreReader.counts`."""
         check_counted(by)
+        said = self._containing(wanted)
         with using(self.address):
-            return counts(self._ask, DIALECT, by, wanted, most)
+            return counts(self._ask, DIALECT, by, wanted, said, most=most)
 
     def stats(
         self,
@@ -254,6 +256,15 @@ class PostgresReader:
         hits = tuple(hit(turn.row) for turn in found[:limit])
         return HitPage(hits=hits, cursor=str(found[limit - 1].place) if more else None)
 
+    def _containing(self, wanted: Filters) -> Condition:
+        """Return the condition that a turn of a conversation has the words, which only the documents tell for sure."""
+        if wanted.words is None:
+            return "", []
+        query = parsed(wanted.words)
+        check_stars(query)
+        found = self._turns(query, wanted) if query else ()
+        return "key = ANY(?)", [[*{turn.place.key for turn in found}]]
+
     def _turns(
         self, query: Query, wanted: Filters, *, anywhere: bool = False, after: Place | None = None
     ) -> Iterator[Turn]:
@@ -263,7 +274,7 @@ class PostgresReader:
         self, query: Query, wanted: Filters, after: Place | None
     ) -> Iterator[tuple[int, int, Conversation]]:
         """Yield the conversations that may have the words, last stored first, each after its batch and key."""
-        chosen = all_of(may_hold(query), DIALECT.narrowed(wanted), DIALECT.matching(wanted))
+        chosen = all_of(may_hold(query), DIALECT.chosen(wanted))
         place = places_after(after)
         while True:
             where, values = all_of(chosen, place)

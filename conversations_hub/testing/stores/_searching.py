@@ -262,6 +262,52 @@ def _found_by_pages(reader: StoreReader, wanted: Filters, limit: int, words: str
         assert len(page.hits) == limit
 
 
+async def a_list_of_words_is_what_a_search_finds(open_store: Open) -> None:
+    await put(open_store(), *MANY, said("I said it.", "I said it, too.", id="c95"))
+    with open_store().reader() as reader:
+        if not _has_search(reader):
+            _expect_no_lists_of_words(reader)
+            return
+        for targets, more in (
+            ([], {}),
+            (["tavus/eu", "vapi"], {"since": NOON + timedelta(hours=3), "has_issues": False}),
+            ([], {"role": "assistant"}),
+        ):
+            for words in ("I am number", "number 7", "num* OR nothing", '"of many" NOT 3', "-number", "nothing", "i"):
+                found = {hit.ref for hit in reader.find(words, Filters.of(targets, **more), limit=1000).hits}
+                wanted = Filters.of(targets, words=words, **more)
+                pages = [*_pages(reader, wanted)]
+                listed = [ref for page in pages for ref in page]
+                assert set(listed) == found, words
+                assert len(listed) == len(found)
+                assert all(len(page) == 3 for page in pages[:-1])
+                walked = [*reader.walk(wanted)]
+                assert [each.ref for each in walked] == listed
+                assert reader.counts("account", wanted).keys() == {f"{each.provider}/{each.account}" for each in walked}
+        with refused(InvalidRefError, "3 letters"):
+            reader.page(Filters.of(words="nu*"))
+
+
+def _pages(reader: StoreReader, wanted: Filters) -> Iterator[list[str]]:
+    cursor: str | None = None
+    while True:
+        page = reader.page(wanted, limit=3, cursor=cursor)
+        yield [row.conversation.ref for row in page.rows]
+        cursor = page.cursor
+        if cursor is None:
+            return
+
+
+def _expect_no_lists_of_words(reader: StoreReader) -> None:
+    wanted = Filters.of(words="number")
+    with refused(UnsupportedError):
+        reader.page(wanted)
+    with refused(UnsupportedError):
+        reader.counts("status", wanted)
+    with refused(UnsupportedError):
+        next(reader.walk(wanted))
+
+
 async def a_mark_in_a_text_is_no_mark(open_store: Open) -> None:
     turn = TranscriptTurn(index=0, role=Role.USER, text="\x02a refund\x03 and <b>more</b>")
     await put(open_store(), said(transcript=(turn,)))
@@ -281,5 +327,6 @@ CHECKS = (
     a_search_that_finds_nothing_says_why,
     the_end_of_a_long_conversation_is_found,
     what_is_found_comes_in_pages,
+    a_list_of_words_is_what_a_search_finds,
     a_mark_in_a_text_is_no_mark,
 )
