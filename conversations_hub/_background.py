@@ -40,9 +40,11 @@ class Background:
         self._loop.close()
 
     async def _stop(self) -> None:
+        await asyncio.sleep(0)  # a connection that was accepted a moment ago gets an owner, who closes it
         running = asyncio.all_tasks() - {asyncio.current_task()}
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         await self._loop.shutdown_asyncgens()
         await self._loop.shutdown_default_executor()
+        await asyncio.sleep(0)  # sockets are closed one step after their transports
