@@ -32,8 +32,8 @@ help:
 	@echo "make nightly      run the tests that take minutes"
 	@echo "make web          try FastAPI, Starlette, Litestar, Quart and Django: answers and webhooks; and the gateway with schemathesis"
 	@echo "make browser      try the page of \`serve\` in a headless Chromium"
-	@echo "make engines      try the Postgres store on a server of its own, with workers that are killed and frozen"
 	@echo "make agents       try the tools for agents with MCP, its inspector (needs Node.js), and agent frameworks"
+	@echo "make engines      try what shares work: Postgres, Redis, Spark, dlt and others (needs their servers, and Java 17)"
 	@echo "make outside      try the adapters against the providers' specifications and SDKs, and what formats write"
 	@echo "                  in programs of others (needs Node.js, Python 3.12, espeak-ng)"
 	@echo "make docs         build the documentation site into site/, and check its links and what its pages load"
@@ -117,9 +117,6 @@ nightly: set-up
 browser: set-up
 	@.ci/browser
 
-engines: set-up
-	@.ci/engines
-
 web: .venv-web/made
 	$(WEB) -m pytest -q tests/docs/test_embedding_page.py tests/serve/test_in_frameworks.py tests/serve/test_openapi.py \
 		tests/examples/test_web_back_end.py tests/examples/test_dashboard.py
@@ -127,6 +124,9 @@ web: .venv-web/made
 agents: .venv-agents/made
 	$(AGENTS) -m pytest -q tests/agents/test_mcp.py tests/agents/test_inspector.py tests/docs/test_agents_page.py \
 		tests/examples/test_agent_over_mcp.py
+
+engines: .venv-engines/made
+	@.ci/engines
 
 outside: .venv-outside/made
 	$(OUTSIDE) -m pytest -q -m outside -s
@@ -165,7 +165,7 @@ dist: set-up
 # The judge of vCons needs 3.12, so this takes the newest there is, unless another is named.
 .venv-outside/made: PYTHON = $(lastword $(shell .ci/pythons))
 
-.venv-web/made .venv-agents/made .venv-outside/made .venv-bench/made: .venv-%/made: pyproject.toml
+.venv-web/made .venv-agents/made .venv-engines/made .venv-outside/made .venv-bench/made: .venv-%/made: pyproject.toml
 	.ci/uv venv --clear --python $(PYTHON) .venv-$*
 	.ci/uv pip install --python .venv-$* -e '.[cli,ed25519]' --group test --group $*
 	@touch $@

@@ -40,11 +40,17 @@ class Background:
         self._loop.close()
 
     async def _stop(self) -> None:
-        await asyncio.sleep(0)  # a connection that was accepted a moment ago gets an owner, who closes it
+        await self._step()  # a connection that was accepted a moment ago gets an owner, who closes it
         running = asyncio.all_tasks() - {asyncio.current_task()}
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         await self._loop.shutdown_asyncgens()
         await self._loop.shutdown_default_executor()
-        await asyncio.sleep(0)  # sockets are closed one step after their transports
+        await self._step()  # sockets are closed one step after their transports
+
+    async def _step(self) -> None:
+        """Let everything run that is due."""
+        passed = self._loop.create_future()
+        self._loop.call_soon(passed.set_result, None)
+        await passed

@@ -16,7 +16,7 @@ import click
 from ..version import __version__
 from .accounts import Accounts
 from .group import Sentences, verbose
-from .parameters import Count, Number, instant, options_of, proxy, span, store_url, timezone
+from .parameters import Count, Number, instant, limiter, options_of, proxy, span, store_url, timezone
 
 __all__ = ["cli"]
 
@@ -51,8 +51,7 @@ def _command(*examples: str) -> Callable[[_Declaration], _Declaration]:
 
         def invoke(**options: Any) -> None:
             if "config" in options:
-                names = ("config", "proxy", "proxy_from_env", "ca_file")
-                options["accounts"] = Accounts.of(*(options.pop(name) for name in names))
+                options["accounts"] = Accounts.of(options)
             if isinstance(options.get("provider"), tuple) and (providers := options.pop("provider")):
                 click.echo("--provider is removed in 0.3: write the providers after the command instead", err=True)
                 options["targets"] += providers
@@ -142,6 +141,12 @@ _accounts = options_of(
         type=click.Path(path_type=Path),
         help="A PEM file of certificates to trust in addition to the system's, such as those of a proxy that inspects"
         " TLS.",
+    ),
+    click.option(
+        "--limiter",
+        type=limiter,
+        metavar="URL",
+        help="Share each account's rate limit with other processes through this Redis, such as redis://localhost.",
     ),
     verbose,
 )

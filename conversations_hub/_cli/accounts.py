@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncGenerator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -26,13 +26,15 @@ class Accounts(NamedTuple):
     proxy: str | None = None
     proxy_from_env: bool = False
     ca_file: Path | None = None
+    limiter: str | None = None
 
     @classmethod
-    def of(cls, config: Path | None, proxy: str | None, proxy_from_env: bool, ca_file: Path | None) -> Self:  # noqa: FBT001
-        """Take the options of a command; raise `UsageError` for two proxies."""
-        if proxy is not None and proxy_from_env:
+    def of(cls, options: dict[str, Any]) -> Self:
+        """Take these out of the options of a command; raise `UsageError` for two proxies."""
+        found = cls(*(options.pop(name) for name in cls._fields))
+        if found.proxy is not None and found.proxy_from_env:
             raise click.UsageError("use --proxy or --proxy-from-env, not both")
-        return cls(config, proxy, proxy_from_env, ca_file)
+        return found
 
     @asynccontextmanager
     async def opened(
@@ -43,7 +45,13 @@ class Accounts(NamedTuple):
         on_signal: Callable[[Signal], object] | None = None,
     ) -> AsyncGenerator[Hub]:
         """Open a hub with the accounts of the file, or of the environment."""
-        async with self._hub(profile=profile, keep_raw=keep_raw, on_signal=on_signal) as hub:
+        from ..hub import RedisLimiter  # noqa: PLC0415
+
+        limiter = None if self.limiter is None else RedisLimiter(self.limiter)
+        async with (
+            limiter or nullcontext(),
+            self._hub(profile=profile, keep_raw=keep_raw, on_signal=on_signal, limiter=limiter) as hub,
+        ):
             try:
                 yield hub
             except ConfigurationError as error:

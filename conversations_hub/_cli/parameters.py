@@ -14,7 +14,18 @@ from .._instants import parse_instant, parse_span
 from ..errors import ConfigurationError, InvalidRefError
 from ..stores._url import StoreURL
 
-__all__ = ["Count", "Number", "instant", "named_values", "options_of", "proxy", "span", "store_url", "timezone"]
+__all__ = [
+    "Count",
+    "Number",
+    "instant",
+    "limiter",
+    "named_values",
+    "options_of",
+    "proxy",
+    "span",
+    "store_url",
+    "timezone",
+]
 
 
 def instant(text: str) -> datetime:
@@ -77,6 +88,21 @@ def proxy(text: str) -> str:
         raise click.BadParameter(
             "other users of this machine could read the password: write proxy = … into the file of --config, or set"
             " HTTPS_PROXY and give --proxy-from-env"
+        )
+    return text
+
+
+def limiter(text: str) -> str:
+    """Parse the URL of a shared rate limit; refuse a password, as for a proxy."""
+    from ..hub._redis import has_password, name_of  # noqa: PLC0415
+
+    try:
+        name_of(text)
+    except ConfigurationError as error:
+        raise click.BadParameter(error.reason) from None
+    if has_password(text):
+        raise click.BadParameter(
+            "other users of this machine could read the password: write limiter = … into the file of --config"
         )
     return text
 

@@ -6,7 +6,7 @@ from .clock import Clock
 from .connections import Connections
 from .exchange import Counts, OperationRun
 from .fairness import ReadBudget
-from .gate import Limiter
+from .gate import Limiter, ThrottledLimiter
 from .lane import Lane
 
-__all__ = ["Clock", "Connections", "Counts", "Lane", "Limiter", "OperationRun", "ReadBudget"]
+__all__ = ["Clock", "Connections", "Counts", "Lane", "Limiter", "OperationRun", "ReadBudget", "ThrottledLimiter"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from ..errors import CircuitOpenError, DeadlineError, HubError, ProviderError, RateLimitError
 from ..policy import Profile, quota
@@ -17,7 +17,7 @@ from ..policy._rate import RateLimit
 from ..signals import BreakerChanged, Waited
 from .clock import Clock
 
-__all__ = ["Gate", "Limiter", "Tell"]
+__all__ = ["Gate", "Limiter", "Tell", "ThrottledLimiter"]
 
 Tell = Callable[..., None]
 """Emits a signal: its class, then its facts by name."""
@@ -29,11 +29,23 @@ class Limiter(Protocol):
     """A rate limit that several processes share; it replaces the one that each hub keeps for itself."""
 
     async def reserve(self, account: str) -> float:
-        """Take the next place for "provider/account" and return 0, or return the seconds until there is one."""
+        """Take the next place for "provider/account" and return 0, or return the seconds until there is one.
+
+        A hub waits that long and calls it again. It makes one call at a time for each account.
+        """
         ...
 
     async def pause(self, account: str, seconds: float) -> None:
         """Let no request go for `seconds`, because the provider asked for that."""
+        ...
+
+
+@runtime_checkable
+class ThrottledLimiter(Limiter, Protocol):
+    """A limiter that is also told of each 429, with or without a time to wait."""
+
+    async def throttled(self, account: str) -> None:
+        """Lower the rate, because the provider refused a request."""
         ...
 
 
@@ -136,6 +148,8 @@ class Gate:
         # 429, such as too many rooms at once, say nothing about the rate.
         if error.status == 429:
             self._rate.throttled(now)
+            if isinstance(self._limiter, ThrottledLimiter):
+                await self._limiter.throttled(self._account)
         elif isinstance(error, ProviderError):
             self._rate.succeeded(now)
         if isinstance(error, RateLimitError) and error.retry_after is not None:
@@ -187,7 +201,7 @@ class Gate:
 
     async def _pass_rate(self, deadline: float) -> None:
         wait = 0.0
-        if not self._in_line:
+        if not self._in_line and self._limiter is None:
             wait = await self._wait_for_rate()
             if wait <= 0:
                 return

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain, zip_longest
@@ -10,8 +11,9 @@ from typing import Final
 
 from .._instants import check_span
 from ..adapter import Adapter
-from ..errors import InvalidRefError
-from ..hub import Hub
+from ..errors import ConfigurationError, InvalidRefError
+from ..hub import Hub, Limiter, RedisLimiter
+from ..hub._redis import has_password
 from ..stores._store import Window
 from ..sync._accounts import accounts_of
 from ..sync._windows import STEP, windows
@@ -33,16 +35,32 @@ class Source:
     """The accounts to read: "vapi" for every Vapi account, "tavus/eu" for one; none for all."""
     redact: str | None = None
     """What to apply to each conversation, as "module:name": a redactor, or a class of redactors."""
+    limiter: str | None = None
+    """The URL of a `RedisLimiter`, without a password; one with a password belongs into the file of accounts."""
 
-    def hub(self) -> Hub:
+    def __post_init__(self) -> None:
+        if self.limiter is not None and has_password(self.limiter):
+            raise ConfigurationError(
+                "a source is shown in plans and logs, so its limiter must have no password: name it in the file of"
+                " accounts, limiter = { url_env = … }"
+            )
+
+    def hub(self, limiter: Limiter | None = None) -> Hub:
         """Return a hub with these accounts, with the profile for batch jobs.
 
         Raises:
             ConfigurationError: the accounts cannot be read, or none of them is usable.
         """
         if self.accounts != "env":
-            return Hub.from_file(self.accounts, profile="bulk")
-        return Hub.from_env(profile="bulk")
+            return Hub.from_file(self.accounts, profile="bulk", limiter=limiter)
+        return Hub.from_env(profile="bulk", limiter=limiter)
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncGenerator[Hub]:
+        """Open a hub with these accounts and this limiter."""
+        limiter = None if self.limiter is None else RedisLimiter(self.limiter)
+        async with limiter or nullcontext(), self.hub(limiter) as hub:
+            yield hub
 
 
 @dataclass(frozen=True, slots=True)

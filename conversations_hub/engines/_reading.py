@@ -78,7 +78,7 @@ async def pages(
     """
     redactors = _redactors(partition.source.redact)
     bad: Counter[str] = Counter()
-    async with partition.source.hub() if hub is None else nullcontext(hub) as opened:
+    async with partition.source.opened() if hub is None else nullcontext(hub) as opened:
         adapter = opened.adapter(partition.where.partition("/")[0])
         window = partition.window
         since, until = (window.since, window.until) if partition.narrowed else (None, None)

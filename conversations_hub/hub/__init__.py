@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from .._transport import Clock, Limiter
+from .._transport import Clock, Limiter, ThrottledLimiter
 from ._from_env import proxies_in
 from ._hub import Hub, Outcome, ProfileName
 from ._page import Page
 from ._recordings import Download
+from ._redis_limiter import RedisLimiter
 from ._report import AccountReport, Report
 from ._walk import Walk
 
@@ -19,7 +20,9 @@ __all__ = [
     "Outcome",
     "Page",
     "ProfileName",
+    "RedisLimiter",
     "Report",
+    "ThrottledLimiter",
     "Walk",
     "proxies_in",
 ]

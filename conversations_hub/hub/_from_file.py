@@ -20,6 +20,8 @@ from ..adapters import load
 from ..errors import ConfigurationError
 from ..secret import Secret
 from ._from_env import proxies_in
+from ._redis import has_password
+from ._redis_limiter import RedisLimiter
 from ._unusable import Unusable, check_usable
 
 __all__ = ["Configuration", "ConfiguredTarget", "ConfiguredWebhook", "configured", "targets_in", "webhooks_in"]
@@ -46,6 +48,14 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     settings: dict[str, str] = {}
     proxy: _Through | None = None
     ca_file: str | None = None
+
+
+class _Limiter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    url: Secret | None = None
+    url_env: str | None = None
+    rates: dict[str, float] = {}
+    burst: int = 1
+    workers: int = 1
 
 
 class _Webhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -80,6 +90,7 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     proxy: _Through | None = None
     proxy_from_env: bool = False
     ca_file: str | None = None
+    limiter: str | dict[str, Any] | None = None
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +102,8 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     """The proxies of all accounts that name none of their own; None: the file names none."""
     ssl: SSLContext | None
     """The certificates for all accounts that name none of their own; None: the file names none."""
+    limiter: RedisLimiter | None
+    """The rate limit that is shared with other processes; None: the file names none."""
 
 
 class ConfiguredWebhook(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,12 +137,13 @@ def configured(path: Path, environ: Mapping[str, str], adapters: Mapping[str, Ad
             raise ConfigurationError("it has no account; each begins with [[account]]")  # noqa: TRY301
         through = _through(said, environ)
         ssl = None if said.ca_file is None else trusting(_beside(path, said.ca_file, "ca_file"))
+        limiter = _limiter(said, path, environ, is_private=file.is_private)
     except ConfigurationError as error:
         reason = error.reason
     else:
         accounts = _accounts(said.account, path, environ, adapters or {}, is_private=file.is_private)
         check_usable(accounts)
-        return Configuration(accounts=accounts, through=through, ssl=ssl)
+        return Configuration(accounts=accounts, through=through, ssl=ssl, limiter=limiter)
     # Outside the `except` clause, so that no exception of a library, which may hold what it read, is attached.
     raise ConfigurationError(f"{path}: {reason}")
 
@@ -218,6 +232,22 @@ def _through(said: _File, environ: Mapping[str, str]) -> Route | None:
     if said.proxy is not None:
         raise ConfigurationError("it has both proxy and proxy_from_env: give only one")
     return route(proxies_in(environ))
+
+
+def _limiter(said: _File, path: Path, environ: Mapping[str, str], *, is_private: bool) -> RedisLimiter | None:
+    if said.limiter is None:
+        return None
+    entry = _convert({"url": said.limiter} if isinstance(said.limiter, str) else said.limiter, _Limiter)
+    if (entry.url is None) == (entry.url_env is None):
+        raise ConfigurationError("its limiter needs either url or url_env")
+    url = entry.url
+    if entry.url_env is not None:
+        url = Secret(_variable(entry.url_env, "limiter.url_env", environ), "URL in the variable that url_env names")
+    elif url is not None and has_password(url.reveal()) and not is_private:
+        raise ConfigurationError(
+            f"the limiter's password is in this file, and others may read it: chmod 600 {path}, or use url_env"
+        )
+    return RedisLimiter(url or Secret(""), rates=entry.rates, burst=entry.burst, workers=entry.workers)
 
 
 def _accounts(

@@ -36,6 +36,7 @@ from ._from_env import accounts_in, proxies_in
 from ._late import get_when_ready
 from ._reader import Lists, ResourceReader
 from ._recordings import Download, download
+from ._redis_limiter import RedisLimiter
 from ._report import AccountReport, Report
 from ._sealed import sealed, sealed_stream
 from ._unusable import Unusable
@@ -69,7 +70,8 @@ class Hub:
         ssl: what to trust instead of the system's certificates, at the providers' own addresses and behind a proxy.
         recordings_ssl: what to trust instead of the system's certificates, at other hosts that keep recordings and are
             reached directly.
-        limiter: a rate limit shared with other processes, instead of the hub's own for each account.
+        limiter: a rate limit shared with other processes, such as a `RedisLimiter`, instead of the hub's own for each
+            account.
         on_signal: called with each `conversations_hub.signals.Signal`; it must be quick and must not raise.
         accounts_at_once: how many accounts one call of `list` walks at a time.
         connections: the maximum number of open connections over all accounts, which take turns. By default a quarter of
@@ -117,6 +119,7 @@ class Hub:
         self.accounts_at_once = accounts_at_once
         """How many accounts are walked at a time."""
         self._is_closed = False
+        self._limiter: RedisLimiter | None = None  # one that this hub made, and closes
         self._adapters = given(adapters) if adapters else {}
         read_budget = ReadBudget()
         self._connections = Connections(connections)
@@ -223,8 +226,9 @@ class Hub:
         An account has `provider`, and its key as `key_env` (the variable that holds it), `key_file` (the file that
         holds it, relative to this one) or `key`. It may have `name`, `base_url`, `allow_insecure`, `proxy`, `ca_file`
         and `settings`, as in `settings = { org_id = "…" }` or `{ org_id_env = "…" }`. Above the accounts there may be
-        `proxy`, `proxy_from_env` and `ca_file` for all of them; the arguments `proxy` and `ssl` replace those. Other
-        users must not be able to write the file, nor to read it if it holds a key.
+        `proxy`, `proxy_from_env` and `ca_file` for all of them, and `limiter`, the URL of a `RedisLimiter` or a table
+        with its arguments, `url_env` for the URL among them; the arguments `proxy`, `ssl` and `limiter` replace those.
+        Other users must not be able to write the file, nor to read it if it holds a key.
 
         A mistake in one account makes only that one unusable, and every call to it raises the mistake.
 
@@ -235,20 +239,22 @@ class Hub:
 
         proxy = None if proxy is None else route(proxy)
         found = configured(Path(path), os.environ if environ is None else environ, adapters or {})
-        return cls(
+        hub = cls(
             found.accounts,
             profile=profile,
             keep_raw=keep_raw,
             proxy=proxy or found.through,
             ssl=found.ssl if ssl is None else ssl,
             recordings_ssl=found.ssl if recordings_ssl is None else recordings_ssl,
-            limiter=limiter,
+            limiter=limiter or found.limiter,
             on_signal=on_signal,
             accounts_at_once=accounts_at_once,
             connections=connections,
             adapters=adapters,
             clock=clock,
         )
+        hub._limiter = found.limiter
+        return hub
 
     def accounts(self, *targets: str) -> tuple[str, ...]:
         """Return the accounts of this hub as "provider/account", or those that targets name as in `list`."""
@@ -544,6 +550,8 @@ class Hub:
         for readers in self._readers.values():
             await next(iter(readers.values())).lane.close()
         await self._tasks.close()
+        if self._limiter is not None:
+            await self._limiter.close()
 
     async def __aenter__(self) -> Self:
         if self._is_closed:

@@ -177,6 +177,34 @@ async def test_a_limiter_of_the_caller_s_takes_the_place_of_our_own() -> None:
     assert shared.paused == [("acme/default", 2.0)]
 
 
+async def test_a_limiter_of_the_caller_s_is_asked_one_at_a_time_and_told_of_each_429() -> None:
+    class Shared:
+        def __init__(self) -> None:
+            self.asking = self.most = self.throttles = 0
+
+        async def reserve(self, account: str) -> float:
+            self.asking += 1
+            self.most = max(self.most, self.asking)
+            await asyncio.sleep(0)
+            self.asking -= 1
+            return 0.0
+
+        async def pause(self, account: str, seconds: float) -> None:
+            raise AssertionError
+
+        async def throttled(self, account: str) -> None:
+            assert account == "acme/default"
+            self.throttles += 1
+
+    shared = Shared()
+    async with (
+        serving(answer({}, 429), OK) as server,
+        lane_to(server, FakeClock().clock, limiter=shared) as lane,
+    ):
+        await asyncio.gather(*(ask(lane) for _ in range(8)))
+    assert (shared.most, shared.throttles) == (1, 1)
+
+
 # lines
 
 
