@@ -94,7 +94,7 @@ def _receiver(inbox: Inbox, config: Path) -> Receiver:
 
 def _told(store: ReadableStore | None) -> EventStore:
     if not isinstance(store, EventStore):
-        raise click.UsageError("--drain needs a SQLite store")
+        raise click.UsageError("--drain needs a SQLite or Postgres store")
     return store
 
 

@@ -71,7 +71,7 @@ def run(
     if any_host and recordings is None:
         raise click.UsageError("--any-host needs --recordings")
     if inbox is not None and not isinstance(store.open(), EventStore):
-        raise click.UsageError("--inbox needs a SQLite store")
+        raise click.UsageError("--inbox needs a SQLite or Postgres store")
     if worker and (every or keep or inbox or recordings):
         raise click.UsageError("--worker takes neither --every, --keep, --inbox nor --recordings")
     if worker and follow and again:

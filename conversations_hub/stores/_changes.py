@@ -61,7 +61,7 @@ def remembering(reader: StoreReader) -> ChangeReader:
     """
     if isinstance(reader, ChangeReader):
         return reader
-    raise UnsupportedError("this kind of store does not remember changes: sync into a SQLite store")
+    raise UnsupportedError("this kind of store does not remember changes: sync into a SQLite or Postgres store")
 
 
 class Identity(NamedTuple):

@@ -11,12 +11,16 @@ from typing import Annotated, Any, Final, cast
 
 import msgspec
 
+from .._nesting import holds_too_deep
 from ..errors import HubError, StoreError
+from ..schema import Conversation
 
 __all__ = [
     "LARGEST",
+    "LONGEST_REF",
     "UNREADABLE",
     "Instant",
+    "conversation_in",
     "decompress",
     "in_words",
     "instant_of",
@@ -34,8 +38,12 @@ UNREADABLE: Final = (
 )
 """The exceptions that values of another type or shape than ours cause in the code that reads them."""
 
+LONGEST_REF: Final = 2_000
+"""Characters of a ref; every turn of an export repeats it, and no known id has 600."""
+
 LARGEST: Final = 256 * 1024 * 1024  # bytes of a line or a payload; the largest provider answer is a quarter of that
 _LAST_YEAR: Final = 9000
+_conversation: Final = msgspec.json.Decoder(Conversation)
 _MOST_LEVELS: Final = 400  # of nesting; JSON encoders give up at about a thousand
 
 
@@ -84,6 +92,30 @@ def instant_of(text: str) -> datetime:
     if instant.year >= _LAST_YEAR:
         raise ValueError
     return instant
+
+
+def conversation_in(document: bytes) -> Conversation:
+    """Decode a conversation from JSON; raise one of `UNREADABLE` for what none of ours holds.
+
+    That is an instant without a time zone, or so late that adding to it could overflow; a cost without end; a ref that
+    is too long to be repeated; JSON that is nested too deeply.
+    """
+    one = _conversation.decode(document)
+    instants = (
+        one.created_at,
+        one.started_at,
+        one.ended_at,
+        one.updated_at,
+        *(each.expires_at for each in one.recordings),
+    )
+    if any(at is not None and (at.tzinfo is None or at.year >= _LAST_YEAR) for at in instants):
+        raise ValueError
+    if len(one.ref) > LONGEST_REF or (one.cost is not None and not one.cost.amount.is_finite()):
+        raise ValueError
+    collected = one.analysis.collected if one.analysis is not None else None
+    if holds_too_deep(one.metadata) or holds_too_deep(collected or {}):
+        raise ValueError
+    return one
 
 
 def json_value(text: str) -> Any:

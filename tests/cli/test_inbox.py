@@ -104,4 +104,4 @@ def test_what_is_erased_is_erased_from_the_inbox_too(simulator: Simulator, inbox
 def test_an_inbox_needs_a_store_that_keeps_what_was_told(simulator: Simulator, tmp_path: Path) -> None:
     arguments = ["sync", "--inbox", str(tmp_path / "inbox"), "--store", f"jsonl:{tmp_path}/c.jsonl"]
     result = CliRunner().invoke(cli, arguments, env=simulator.environment())
-    assert (result.exit_code, "--inbox needs a SQLite store" in result.stderr) == (2, True)
+    assert (result.exit_code, "--inbox needs a SQLite or Postgres store" in result.stderr) == (2, True)

@@ -36,5 +36,5 @@ async def test_json_lines_say_what_they_cannot(tmp_path: Path) -> None:
     await put(store, said("Hello."))
     with store.reader() as reader:
         for ask in (reader.search, reader.find):
-            with pytest.raises(UnsupportedError, match="search a SQLite store"):
+            with pytest.raises(UnsupportedError, match="search a SQLite or Postgres store"):
                 ask("hello")

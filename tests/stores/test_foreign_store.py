@@ -41,7 +41,7 @@ from conversations_hub.schema import (
 from conversations_hub.stores._erasure import Person
 from conversations_hub.stores._fingerprint import fingerprint
 from conversations_hub.stores._store import Checkpoint, Entry, Store, StoredVersion, Window
-from conversations_hub.stores._untrusted import LARGEST, decompress, json_value
+from conversations_hub.stores._untrusted import LARGEST, UNREADABLE, conversation_in, decompress, json_value
 from conversations_hub.stores.jsonl import JSONLStore
 from conversations_hub.stores.jsonl._data import Data
 from conversations_hub.stores.jsonl._reader import JSONLReader
@@ -428,3 +428,29 @@ def test_a_line_without_end_is_refused_in_bounded_memory(lines: Path, monkeypatc
     journal.write_bytes(b"x" * 2**21)
     with pytest.raises(StoreError, match="an invalid value"):
         JSONLReader(lines).status()
+
+
+def deep(levels: int) -> object:
+    value: object = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"created_at": "2026-11-20T12:00:00"},
+        {"ended_at": "9500-01-01T00:00:00Z"},
+        {"recordings": [{"location": "/a", "access": "unknown", "expires_at": "2026-11-20T12:00:00"}]},
+        {"cost": {"amount": "Infinity", "unit": "USD"}},
+        {"id": "x" * 2000},
+        {"metadata": {"a": deep(200)}},
+        {"analysis": {"collected": {"a": deep(200)}}},
+    ],
+)
+def test_a_document_that_is_none_of_ours_is_refused(members: dict[str, object]) -> None:
+    told = {"provider": "acme", "id": "c1"}
+    assert conversation_in(msgspec.json.encode(told)).id == "c1"
+    with pytest.raises(UNREADABLE):
+        conversation_in(msgspec.json.encode(told | members))

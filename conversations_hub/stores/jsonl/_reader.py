@@ -32,7 +32,7 @@ from .._filters import Filters, check_counted
 from .._pages import Place, Row, StorePage, read_place
 from .._reader import EVERYTHING, Found, HitPage
 from .._status import StoreStatus
-from .._untrusted import Instant, lines_of, reading
+from .._untrusted import Instant, conversation_in, lines_of, reading
 from ._data import Data, Name
 from ._finished import finished
 from ._journal import Erased
@@ -80,7 +80,7 @@ class JSONLReader:
                 )
             if len(found) > 1:
                 raise InvalidRefError(f"several {target.provider} accounts have this id: write provider/account:id")
-            return _conversation.decode(found[0])
+            return conversation_in(found[0])
 
     def conversations(
         self,
@@ -100,7 +100,7 @@ class JSONLReader:
             places = [(row.at.timestamp() if row.at else -inf, offset) for offset, row in self._rows(lines, wanted)]
             for _, offset in sorted(places, reverse=True):
                 lines.seek(offset)
-                yield _conversation.decode(next(lines_of(lines)))
+                yield conversation_in(next(lines_of(lines)))
 
     def page(self, wanted: Filters = EVERYTHING, *, limit: int = 50, cursor: str | None = None) -> StorePage:
         """See `StoreReader.page`. Each page reads the whole file."""
@@ -134,7 +134,7 @@ class JSONLReader:
 
     def _shown(self, lines: BufferedIOBase, offset: int) -> Row:
         lines.seek(offset)
-        return Row.of(_conversation.decode(next(lines_of(lines))))
+        return Row.of(conversation_in(next(lines_of(lines))))
 
     def walk(self, wanted: Filters = EVERYTHING) -> Iterator[Conversation]:
         """See `StoreReader.walk`."""
@@ -220,7 +220,9 @@ class JSONLReader:
         raise self._unindexed()
 
     def _unindexed(self) -> UnsupportedError:
-        return UnsupportedError(f"{self.path} is a JSONL store, which has no search index: search a SQLite store")
+        return UnsupportedError(
+            f"{self.path} is a JSONL store, which has no search index: search a SQLite or Postgres store"
+        )
 
     def status(self) -> StoreStatus:
         """Return the status of the store: from its journal, or from its manifest if there is no journal.
@@ -253,7 +255,7 @@ class JSONLReader:
         def is_chosen(name: Name, line: bytes) -> bool:
             if any(_names(ref, name) for ref in named):
                 return True
-            return person is not None and takes_part(person, _conversation.decode(line))
+            return person is not None and takes_part(person, conversation_in(line))
 
         with self._opened() as data:
             found = _find(data, is_chosen)
@@ -264,7 +266,7 @@ class JSONLReader:
                     )
             mentioned: list[str] = []
             if person is not None:
-                others = (_conversation.decode(line) for name, line in data.lines() if name not in found)
+                others = (conversation_in(line) for name, line in data.lines() if name not in found)
                 mentioned = [one.ref for one in others if is_mentioned(person, one)]
             receipt = Receipt(
                 store=str(self.path), erased_at=None, conversations=tuple(found.values()), mentioned=tuple(mentioned)
@@ -391,7 +393,6 @@ class _Row(_Dated, kw_only=True):
         return name == target.resource
 
 
-_conversation = msgspec.json.Decoder(Conversation)
 _name = msgspec.json.Decoder(Name)
 _row = msgspec.json.Decoder(_Row)
 _dated = msgspec.json.Decoder(_Dated)

@@ -31,6 +31,7 @@ from .._pages import Row, StorePage, read_place
 from .._query import Query, parsed
 from .._reader import EVERYTHING, Found, HitPage
 from .._status import StoreStatus
+from .._untrusted import conversation_in, decompress
 from ._address import Address
 from ._connection import using
 from ._dialect import DIALECT
@@ -38,7 +39,6 @@ from ._door import Door
 from ._erasure import Name, erase, named, of_person, older
 from ._finding import Place, Turn, best_first, may_hold, places_after, turns_in
 from ._status import status
-from ._tables import conversation_of
 
 __all__ = ["PostgresReader"]
 
@@ -358,7 +358,9 @@ class PostgresReader:
         """Return the conversation of a row of `_ROW`, or of `_WITHOUT_RAW`."""
         _, _, account, id, document, *raw = row
         with using(self.address):
-            one = conversation_of(document, *raw)
+            one = conversation_in(decompress(document))
+            if raw and raw[0] is not None:
+                one = msgspec.structs.replace(one, raw=decompress(raw[0]))
         if (f"{one.provider}/{one.account}", one.id) != (account, id):
             raise StoreError(f"{self.address}: a row and its document are of two conversations")
         return one

@@ -18,7 +18,7 @@ import msgspec
 
 from ..._instants import instant_text
 from ...schema import Agent, Analysis, Conversation, Cost, Participant, Recording, TranscriptTurn, Visibility
-from .._untrusted import decompress, instant_of, json_value
+from .._untrusted import LONGEST_REF, decompress, instant_of, json_value
 from ._fts5 import TOKENIZER, indexed
 
 __all__ = [
@@ -470,7 +470,7 @@ def conversation_of(
     for name in _INSTANTS:
         found[name] = found[name] and instant_of(found[name])
     one = msgspec.convert({name: value for name, value in found.items() if value is not None}, Conversation)
-    if len(one.ref) > _LONGEST_REF:
+    if len(one.ref) > LONGEST_REF:
         raise ValueError
     cost = None if amount is None else msgspec.convert({"amount": amount, "unit": unit}, Cost)
     if cost is not None and not cost.amount.is_finite():
@@ -494,7 +494,6 @@ _JSON: Final = frozenset(
 )
 
 
-_LONGEST_REF: Final = 2_000  # characters; every turn of an export repeats the ref, and no known id has 600
 _INSTANTS: Final = ("created_at", "started_at", "ended_at", "updated_at")
 
 
