@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from functools import partial
 from typing import Final
 
@@ -12,16 +11,15 @@ from aiohttp import web
 from ..adapters import available, load
 from ..errors import ConfigurationError, InvalidRefError
 from ..hub._capabilities import Capabilities
-from ..metrics import summarize
 from ..metrics._groups import KEYS
-from ..schema import Conversation
-from ..stores import AccountStatus, Filters, StoreReader
+from ..stores import AccountStatus, Filters, NewestStats, StoreReader
 from ..stores._filters import COUNTED
 from . import _answers
 from ._documents import AccountList, Facets, Gaps, Group, MissingList, ProviderList, Statistics
 from ._query import FILTERS, Arguments, wrong
 from ._refusal import Refusal
 from ._service import SERVICE, TOKEN, Service, encoded
+from ._shown import Show
 
 __all__ = ["FACETS", "accounts", "facets", "missing", "providers", "statistics"]
 
@@ -75,6 +73,7 @@ def _redacted(service: Service, counts: dict[str, int]) -> dict[str, int]:
 async def statistics(request: web.Request) -> web.StreamResponse:
     """Answer with what conversations measure, group by group; of very many, the newest."""
     service, token = request.config_dict[SERVICE], request[TOKEN]
+    show = service.shown.to(token.scopes)
     asked = Arguments(request.query, (*FILTERS, "by"))
     wanted = asked.filters()
     by = [name for text in asked.many("by") or ["provider"] for name in text.split(",") if name]
@@ -82,30 +81,28 @@ async def statistics(request: web.Request) -> web.StreamResponse:
         raise wrong("by", f"some of {', '.join(KEYS)}, with commas between them")
 
     async def make() -> tuple[bytes, bool]:
-        return await service.pool.ask(partial(_measured, service, wanted, by), takes_long=True)
+        return await service.pool.ask(partial(_measured, service, wanted, by, show), takes_long=True)
 
     with service.searches.one_more(token.name):
         return _answers.json(await service.remembered(f"stats {request.query_string}", make))
 
 
-def _measured(service: Service, wanted: Filters, by: Sequence[str], reader: StoreReader) -> tuple[bytes, bool]:
-    count, oldest, is_complete = 0, None, True
+def _measured(
+    service: Service, wanted: Filters, by: Sequence[str], show: Show, reader: StoreReader
+) -> tuple[bytes, bool]:
     ends = service.monotonic() + _SECONDS
 
-    def in_time() -> Iterator[Conversation]:
-        nonlocal count, oldest, is_complete
-        for one in reader.walk(wanted):
-            if service.monotonic() > ends:
-                is_complete = False
-                return
-            count += 1
-            oldest = one.created_at or one.started_at or oldest
-            yield one
+    def goes_on() -> bool:
+        return service.monotonic() <= ends
 
-    groups = [Group.of(summary) for summary in summarize(in_time(), by)]
-    found: datetime | None = oldest
-    answer = Statistics(groups=groups, conversations=count, oldest=found, complete=is_complete)
-    return encoded(answer), is_complete
+    if service.shown.is_redacted:
+        found = NewestStats.of(map(show, reader.walk(wanted)), by, goes_on)
+    else:
+        found = reader.newest_stats(wanted, by, goes_on=goes_on)
+    groups = [Group.of(summary) for summary in found.summaries]
+    count = sum(summary.conversations for summary in found.summaries)
+    answer = Statistics(groups=groups, conversations=count, oldest=found.oldest, complete=found.is_all)
+    return encoded(answer), found.is_all
 
 
 async def missing(request: web.Request) -> web.StreamResponse:

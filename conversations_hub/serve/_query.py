@@ -45,7 +45,8 @@ def searching() -> Generator[None]:
     try:
         yield
     except UnsupportedError:
-        raise Refusal(501, "unsupported", "this kind of store has no search index: sync into a SQLite or Postgres store") from None
+        detail = "this kind of store has no search index: sync into a SQLite or Postgres store"
+        raise Refusal(501, "unsupported", detail) from None
     except InvalidRefError:
         raise Refusal(
             400,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ._filters import Filters
     from ._insert import put
     from ._pages import Row, StorePage
-    from ._reader import Found, Hit, HitPage, ReadableStore, StoreReader
+    from ._reader import Found, Hit, HitPage, NewestStats, ReadableStore, StoreReader
     from ._shared import Lease, Shared
     from ._status import AccountStatus, StoreStatus
     from ._store import Checkpoint, Entry, Missing, Store, StoredVersion, Window, Written
@@ -37,6 +37,7 @@ else:  # imported on first use, so that naming a store costs nothing else
         "Found": "_reader",
         "Hit": "_reader",
         "HitPage": "_reader",
+        "NewestStats": "_reader",
         "Missing": "_store",
         "Lease": "_shared",
         "Person": "_erasure",
@@ -77,6 +78,7 @@ __all__ = [
     "HitPage",
     "Lease",
     "Missing",
+    "NewestStats",
     "Person",
     "ReadableStore",
     "Receipt",

@@ -14,7 +14,7 @@ from ._filters import Filters
 from ._pages import Place
 from ._untrusted import instant_of
 
-__all__ = ["newest_first", "page_of", "walked"]
+__all__ = ["newest_first", "page_of", "pieces", "walked"]
 
 Rows = Iterator[Sequence[Any]]
 Ask = Callable[[str, Sequence[Any]], Rows]
@@ -35,11 +35,26 @@ def page_of(
 def walked(
     ask: Ask, dialect: Dialect, columns: str, wanted: Filters, said: Condition = ("", []), *, limit: int | None = None
 ) -> Rows:
-    """Yield rows, at most `limit`, in pieces, so that no reader holds up a writer."""
+    """Yield rows, at most `limit`; see `pieces`."""
+    return chain.from_iterable(pieces(ask, dialect, columns, wanted, said, limit=limit))
+
+
+def pieces(
+    ask: Ask,
+    dialect: Dialect,
+    columns: str,
+    wanted: Filters,
+    said: Condition = ("", []),
+    *,
+    joined: str = "",
+    limit: int | None = None,
+) -> Iterator[list[Sequence[Any]]]:
+    """Yield rows, at most `limit`, in pieces, so that no reader holds up a writer; see `newest_first`."""
     place: Place | None = None
     left = sys.maxsize if limit is None else limit
-    while rows := [*newest_first(ask, dialect, columns, wanted, said, limit=min(left, _PIECE), after=place)]:
-        yield from rows
+    asked = (ask, dialect, columns, wanted, said)
+    while rows := [*newest_first(*asked, joined=joined, limit=min(left, _PIECE), after=place)]:
+        yield rows
         left -= len(rows)
         place = Place(*_AT_AND_KEY(rows[-1]))
 
@@ -51,12 +66,14 @@ def newest_first(
     wanted: Filters,
     said: Condition = ("", []),
     *,
+    joined: str = "",
     limit: int | None,
     after: Place | None = None,
 ) -> Rows:
     """Yield rows of `columns`, of which the first two are `at` and `key`, newest first, after a place.
 
-    `said` is the condition for the words of `wanted`.
+    `said` is the condition for the words of `wanted`. `joined` names tables that conversations are joined with, each of
+    which has at most one row for each.
     """
     condition = all_of(dialect.matching(wanted), said, dialect.before(wanted.until), _after(dialect, after))
     spans: list[Condition] = [("", [])]
@@ -64,7 +81,8 @@ def newest_first(
         spans = [("at >= ?", [dialect.instant(wanted.since)]), (f"at = {dialect.undated}", [])]
     # And one for each target: no index sorts those of several targets together.
     owners = [dialect.is_of(target) for target in wanted.targets] or [("", [])]
-    found = (_merged(ask, columns, [all_of(one, condition, span) for one in owners], limit) for span in spans)
+    source = f"{columns} FROM conversations{joined}"
+    found = (_merged(ask, source, [all_of(one, condition, span) for one in owners], limit) for span in spans)
     return islice(chain.from_iterable(found), limit)
 
 
@@ -76,11 +94,11 @@ def _after(dialect: Dialect, place: Place | None) -> Condition:
     return "(at, key) < (?, ?)", [dialect.instant(instant_of(place.at)), place.key]
 
 
-def _merged(ask: Ask, columns: str, conditions: Sequence[Condition], limit: int | None) -> Rows:
+def _merged(ask: Ask, source: str, conditions: Sequence[Condition], limit: int | None) -> Rows:
     """Yield the rows that meet one of the conditions, each once."""
     most = "" if limit is None else f" LIMIT {limit:d}"
     found = [
-        ask(f"SELECT {columns} FROM conversations WHERE {where or '1 = 1'} ORDER BY at DESC, key DESC{most}", values)
+        ask(f"SELECT {source} WHERE {where or '1 = 1'} ORDER BY at DESC, key DESC{most}", values)
         for where, values in conditions
     ]
     for _, alike in groupby(merge(*found, key=_AT_AND_KEY, reverse=True), key=_AT_AND_KEY):

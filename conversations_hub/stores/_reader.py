@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from types import TracebackType
@@ -10,7 +10,7 @@ from typing import Literal, Protocol, Self
 
 import msgspec
 
-from ..metrics import Summary
+from ..metrics import Summary, summarize
 from ..schema import Conversation, Recording, Role, Status
 from ._erasure import Person, Receipt
 from ._filters import Filters
@@ -19,7 +19,7 @@ from ._status import StoreStatus
 from ._store import Store
 from ._untrusted import Instant
 
-__all__ = ["EVERYTHING", "Found", "Hit", "HitPage", "ReadableStore", "StoreReader"]
+__all__ = ["EVERYTHING", "Found", "Hit", "HitPage", "NewestStats", "ReadableStore", "StoreReader"]
 
 EVERYTHING = Filters()
 """What chooses every conversation."""
@@ -59,6 +59,35 @@ class HitPage(msgspec.Struct, frozen=True, kw_only=True):
     hits: tuple[Hit, ...]
     cursor: str | None
     """Continues after these; None: there are no more, or they are in the order of their ranks."""
+
+
+class NewestStats(msgspec.Struct, frozen=True, kw_only=True):
+    """What the newest conversations measure."""
+
+    summaries: list[Summary]
+    """Group by group, in the order of the keys."""
+    oldest: Instant | None
+    """When the oldest of them began; None: none has an instant."""
+    is_all: bool
+    """Whether these are all that were chosen."""
+
+    @classmethod
+    def of(cls, newest_first: Iterable[Conversation], by: Sequence[str], goes_on: Callable[[], bool]) -> Self:
+        """Measure conversations while `goes_on` returns True."""
+        oldest: datetime | None = None
+        is_all = True
+
+        def in_time() -> Iterator[Conversation]:
+            nonlocal oldest, is_all
+            for one in newest_first:
+                if not goes_on():
+                    is_all = False
+                    return
+                oldest = one.created_at or one.started_at or oldest
+                yield one
+
+        summaries = [*summarize(in_time(), by)]
+        return cls(summaries=summaries, oldest=oldest, is_all=is_all)
 
 
 class StoreReader(Protocol):
@@ -151,6 +180,15 @@ class StoreReader(Protocol):
         The summaries are those of `metrics.summarize`. `targets`, `since`, `until`, `status` and `agent` are as in
         `conversations`, and `by` and `timezone` as in `summarize`. `metrics` names those of `METRICS` to summarize;
         percentiles stand for their latency, and none for all.
+        """
+        ...
+
+    def newest_stats(
+        self, wanted: Filters, by: Sequence[str] = ("provider",), *, goes_on: Callable[[], bool]
+    ) -> NewestStats:
+        """Summarize what conversations measure as `stats` does, the newest first, while `goes_on` returns True.
+
+        Days, weeks and months begin in UTC. Nothing is written.
         """
         ...
 

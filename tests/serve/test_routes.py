@@ -31,6 +31,7 @@ from conversations_hub.schema import (
 from conversations_hub.serve import gateway
 from conversations_hub.serve._documents import Problem
 from conversations_hub.stores import open_store, put
+from conversations_hub.stores.sqlite._reader import SQLiteReader
 from conversations_hub.testing.stores._full import FULL
 
 from ..support.gateway import TEXTS, TOKENS, asking, asking_of
@@ -220,6 +221,27 @@ async def test_numbers_about_the_store(path: Path) -> None:
         accounts = (await ask("/v1/accounts")).json()
         assert accounts["total"]["conversations"] == 8
         assert {"tavus", "vapi"} <= {each["provider"] for each in (await ask("/v1/providers")).json()["providers"]}
+
+
+async def test_what_was_measured_before_is_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with asking(path) as ask:
+        measured = (await ask("/v1/stats?by=agent,day")).json()
+    with SQLiteReader(path) as reader:
+        reader.stats()
+    monkeypatch.setattr("conversations_hub.stores.sqlite._stats.measure", None)
+    async with asking(path) as ask:
+        assert (await ask("/v1/stats?by=agent,day")).json() == measured
+
+
+@pytest.mark.parametrize(("redact", "words"), [((), 8), (PersonalData(), 5)], ids=["shown", "redacted"])
+async def test_numbers_are_of_what_the_gateway_shows(redact: Any, words: int, path: Path) -> None:
+    said = TranscriptTurn(index=0, role=Role.USER, text="Call me at +1 555 010 0123 today.")
+    await kept_in(path, one(1, transcript=(said,), agent=Agent(id="caller")))
+    with SQLiteReader(path) as reader:
+        reader.stats()
+    async with asking(path, redact=redact) as ask:
+        [group] = (await ask("/v1/stats?agent=caller")).json()["groups"]
+    assert group["metrics"]["user_words"]["mean"] == words
 
 
 async def test_what_cannot_be_measured_in_time_is_left_out_and_said(path: Path) -> None:

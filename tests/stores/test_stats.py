@@ -27,7 +27,7 @@ from conversations_hub.metrics._groups import KEYS
 from conversations_hub.metrics._measure import version_of
 from conversations_hub.redaction import PersonalData
 from conversations_hub.schema import Agent, Conversation, Role
-from conversations_hub.stores import StoreReader, open_store, put
+from conversations_hub.stores import Filters, StoreReader, open_store, put
 from conversations_hub.stores.sqlite import _measures, _stats
 from conversations_hub.stores.sqlite._reader import SQLiteReader
 from conversations_hub.stores.sqlite._tables import MEASURES
@@ -175,6 +175,56 @@ async def test_parts_of_very_many_add_up(by: Sequence[str], tmp_path: Path, monk
     with store.reader() as reader:
         for _ in ("measured", "kept"):
             expect(reader, by, UTC, (), {})
+
+
+# the newest alone
+
+WANTED = [
+    Filters.of(),
+    Filters.of(["retell", "elevenlabs/eu"], NOON + timedelta(days=1), NOON + timedelta(days=9)),
+    Filters.of(fields={"channel": ["chat"], "agent": ["a1", "a2"]}, has_issues=False),
+]
+
+
+def expect_newest(reader: StoreReader, wanted: Filters, by: Sequence[str], count: int) -> int:
+    """Compare with the newest, of which as many as `count` may be measured; return how many conversations there are."""
+    looks = iter(range(count))
+    found = reader.newest_stats(wanted, by, goes_on=lambda: next(looks, None) is not None)
+    everything = [*reader.walk(wanted)]
+    newest = everything[: sum(summary.conversations for summary in found.summaries)]
+    assert list(map(told, found.summaries)) == list(map(told, summarize(newest, by)))
+    assert found.oldest == min((at for one in newest if (at := one.created_at or one.started_at)), default=None)
+    assert found.is_all == (len(newest) == len(everything))
+    return len(newest)
+
+
+@pytest.mark.parametrize("wanted", WANTED)
+def test_the_newest_are_summarized_as_far_as_time_allows(reader: StoreReader, wanted: Filters) -> None:
+    for by in ((), ("agent", "week"), ("provider",)):
+        everything = expect_newest(reader, wanted, by, 1000)
+        assert everything
+        assert expect_newest(reader, wanted, by, 0) == 0
+        assert expect_newest(reader, wanted, by, 3) <= everything
+
+
+@pytest.mark.parametrize("pieces", [4, 100])
+async def test_of_the_newest_only_those_are_measured_that_are_not_kept(
+    pieces: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("conversations_hub.stores.sqlite._reader._PIECE", pieces)
+    monkeypatch.setattr(_stats, "_AT_ONCE", 6)
+    path = tmp_path / "c.db"
+    await kept_in(path, *(replace(one, account="default") for one in EVERYTHING))
+    with SQLiteReader(path) as reader:
+        assert expect_newest(reader, Filters.of(), ("agent",), 5) == 5
+        assert measured(path) == set()
+        reader.stats()
+        monkeypatch.setattr(_stats, "measure", None)  # which is not needed any more
+        assert expect_newest(reader, Filters.of(), ("agent",), 1000) == len(EVERYTHING)
+        monkeypatch.undo()
+        execute(path, "DELETE FROM measures WHERE conversation % 3 = 0")
+        for count in range(0, 30, 5):
+            assert expect_newest(reader, Filters.of(), ("week",), count) >= count
 
 
 # what is kept

@@ -30,7 +30,7 @@ from ...schema import Conversation, Recording, Role, Status
 from .._erasure import Person, Receipt, is_mentioned, remove_recordings, takes_part, tombstone
 from .._filters import Filters, check_counted
 from .._pages import Place, Row, StorePage, read_place
-from .._reader import EVERYTHING, Found, HitPage
+from .._reader import EVERYTHING, Found, HitPage, NewestStats
 from .._status import StoreStatus
 from .._untrusted import Instant, conversation_in, lines_of, reading
 from ._data import Data, Name
@@ -172,6 +172,12 @@ class JSONLReader:
         names = check_metrics(metrics)
         found = self.conversations(*targets, since=since, until=until, status=status, agent=agent)
         return [narrowed(summary, names) for summary in summarize(found, by, timezone=timezone)]
+
+    def newest_stats(
+        self, wanted: Filters, by: Sequence[str] = ("provider",), *, goes_on: Callable[[], bool]
+    ) -> NewestStats:
+        """See `StoreReader.newest_stats`: the conversations are measured as they are read."""
+        return NewestStats.of(self.walk(wanted), by, goes_on)
 
     def recordings(
         self, *targets: str, since: datetime | None = None, until: datetime | None = None

@@ -29,7 +29,7 @@ from .._hits import check_stars, hint, hit_of, nothing_asked, paged_hit_of
 from .._newest_first import page_of, walked
 from .._pages import Row, StorePage, read_place
 from .._query import Query, parsed
-from .._reader import EVERYTHING, Found, HitPage
+from .._reader import EVERYTHING, Found, HitPage, NewestStats
 from .._status import StoreStatus
 from .._untrusted import conversation_in, decompress
 from ._address import Address
@@ -152,6 +152,12 @@ class PostgresReader:
         names = check_metrics(metrics)
         found = self.conversations(*targets, since=since, until=until, status=status, agent=agent)
         return [narrowed(summary, names) for summary in summarize(found, by, timezone=timezone)]
+
+    def newest_stats(
+        self, wanted: Filters, by: Sequence[str] = ("provider",), *, goes_on: Callable[[], bool]
+    ) -> NewestStats:
+        """See `StoreReader.newest_stats`: the conversations are measured as they are read."""
+        return NewestStats.of(self.walk(wanted), by, goes_on)
 
     def recordings(
         self, *targets: str, since: datetime | None = None, until: datetime | None = None

@@ -18,9 +18,8 @@ from ..._instants import check_span
 from ..._refs import Ref, ref_of
 from ...errors import InvalidRefError, NotFoundError
 from ...metrics import Summary
-from ...metrics import merge as added
 from ...metrics._groups import check_keys
-from ...metrics._summary import check_metrics
+from ...metrics._summary import SUMMARIZED, check_metrics
 from ...metrics._summary import narrowed as only
 from ...schema import Conversation, Recording, Role, Status
 from .._changes import Change, Identity, Position, changes_since, end_of_changes
@@ -29,10 +28,10 @@ from .._counts import counts
 from .._erasure import Person, Receipt
 from .._filters import Filters, check_counted
 from .._hits import check_stars, hint, hit_of, nothing_asked, paged_hit_of
-from .._newest_first import newest_first, page_of, walked
+from .._newest_first import newest_first, page_of, pieces, walked
 from .._pages import StorePage, read_place
 from .._query import Query, parsed
-from .._reader import EVERYTHING, Found, HitPage
+from .._reader import EVERYTHING, Found, HitPage, NewestStats
 from .._status import StoreStatus
 from .._untrusted import instant_of
 from ._connection import connect, has_index, using
@@ -41,7 +40,7 @@ from ._erasure import Plan, digest_of, named, older
 from ._finding import Source, containing, find
 from ._fts5 import expression
 from ._pages import SHOWN, row_of
-from ._stats import Stats
+from ._stats import KEPT, Stats
 from ._status import status
 from ._tables import CONVERSATION, RECORDING, recording_of
 from ._whole import finite, with_parts
@@ -242,11 +241,21 @@ class SQLiteReader:
         wanted = Filters.of(targets, since, until, status=status, agent=agent)
         condition = DIALECT.chosen(wanted)
         names = check_metrics(metrics)
-        asked = Stats(check_keys(by), names, timezone)
+        asked = Stats(self._connection, self._read, by=check_keys(by), metrics=names, zone=timezone)
         with using(self.path):
-            kept = list(asked.kept(self._connection, *condition))
-            measured = asked.measured(self._connection, self.path, self._read)
-            return [only(summary, names) for summary in added([*kept, *measured])]
+            asked.add_all(condition, self.path)
+            return [only(summary, names) for summary in asked.summaries()]
+
+    def newest_stats(
+        self, wanted: Filters, by: Sequence[str] = ("provider",), *, goes_on: Callable[[], bool]
+    ) -> NewestStats:
+        """See `StoreReader.newest_stats`. What is kept in the table `measures` is read, and nothing is added to it."""
+        asked = Stats(self._connection, self._read, by=check_keys(by), metrics=SUMMARIZED, zone=UTC)
+        with using(self.path):
+            said = self._containing(wanted)
+            rows = pieces(self._in_order, DIALECT, asked.columns, wanted, said, joined=KEPT)
+            oldest, is_all = asked.add_newest(rows, goes_on)
+            return NewestStats(summaries=asked.summaries(), oldest=oldest, is_all=is_all)
 
     def recordings(
         self, *targets: str, since: datetime | None = None, until: datetime | None = None

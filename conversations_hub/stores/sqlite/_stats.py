@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import timedelta, tzinfo
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from functools import lru_cache, partial
 from itertools import compress, repeat
@@ -17,18 +17,20 @@ from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
-from ...metrics import METRICS, Figures, Summary, measure
+from ...metrics import METRICS, Figures, Measures, Summary, measure
+from ...metrics import merge as added
 from ...metrics._definitions import PERCENTILES
 from ...metrics._groups import SPANS, group_of
 from ...metrics._measure import EXACT, usable_cost
 from ...metrics._summary import in_unit
 from ...metrics._tally import Tally
 from ...schema import Conversation, Cost
+from .._conditions import Condition
 from .._untrusted import instant_of
 from ._measures import Cells, keep, measures_row, row_version, told_of
 from ._tables import CONVERSATION
 
-__all__ = ["Stats"]
+__all__ = ["KEPT", "Stats"]
 
 _Row = Sequence[Any]
 _Group = tuple[str | None, ...]
@@ -37,76 +39,138 @@ _Word = TypeVar("_Word", bound=str)
 _AT_ONCE: Final = 20_000  # rows in memory
 _MEASURED_AT_ONCE: Final = 500  # conversations, so that a stopped run has kept most of its work
 _TOLD: Final = ("latencies", "basis", "cost", "cost_unit", "success", "sentiment")
-_OWN: Final = 1 + len(_TOLD)
+_FIRST: Final = ("at", "key", *_TOLD)
+_KEY: Final = _FIRST.index("key")
+KEPT: Final = (
+    " LEFT JOIN remembered ON remembered.conversation = key"
+    " LEFT JOIN measures ON measures.conversation = key AND measures.content_print = remembered.content_print"
+)
+"""What joins each conversation with what is kept of it, if that is of the content that is stored."""
 _ONE_OF: Final = {latency: next(iter(metrics)) for latency, metrics in PERCENTILES.items()}
 """A percentile of each latency: all have the same basis, or lack a value for the same reason."""
 
 
 class Stats:
-    """Summaries by some keys, of some metrics: read what is kept first, then measure what is not.
+    """Summaries of conversations by some keys, made of what is kept of them, and by measuring the others.
 
     Args:
+        connection: A connection to the store.
+        read: Makes a conversation of its columns.
         by: The keys of the groups.
-        metrics: The metrics, under their names in summaries.
+        metrics: The metrics, under their names in summaries; what is measured anew has all of them.
         zone: Where days, weeks and months begin.
     """
 
-    def __init__(self, by: Sequence[str], metrics: Sequence[str], zone: tzinfo) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        read: Callable[[_Row], Conversation],
+        *,
+        by: Sequence[str],
+        metrics: Sequence[str],
+        zone: tzinfo,
+    ) -> None:
+        self._connection = connection
+        self._read = read
         self._by = by
         self._metrics = metrics
         self._zone = zone
-        self._unmeasured: list[int] = []
+        self._kept: dict[_Group, _Gathered] = {}
+        self._measured: dict[_Group, Summary] = {}
+        self._named = lru_cache(maxsize=4096)(self._group_of)
+        self._version_of = lru_cache(row_version)
 
-    def kept(self, connection: sqlite3.Connection, where: str, values: Sequence[object]) -> Iterator[Summary]:
-        """Yield summaries of the matching conversations whose measures are kept."""
-        columns = ("key", *_TOLD, "provider", "version", *map(self._column, self._by))
-        rows = connection.execute(
-            f"SELECT {', '.join(columns)} FROM conversations"
-            " LEFT JOIN remembered ON remembered.conversation = key"
-            " LEFT JOIN measures ON measures.conversation = key"
-            f" AND measures.content_print = remembered.content_print WHERE {where or '1'}",
-            values,
-        )
-        named, version_of = lru_cache(maxsize=4096)(self._named), lru_cache(row_version)
-        cells_of = itemgetter(slice(_OWN, None))
-        groups: dict[_Group, _Gathered] = {}
+    @property
+    def columns(self) -> str:
+        """The columns of a row, in SQL, of `conversations` joined with `KEPT`."""
+        return ", ".join((*_FIRST, "provider", "version", *map(self._column, self._by)))
+
+    def summaries(self) -> list[Summary]:
+        """Return the summaries of all that was added, in the order of the keys."""
+        kept = [one.summary(dict(zip(self._by, group, strict=True))) for group, one in self._kept.items()]
+        return [*added([*kept, *self._measured.values()])]
+
+    def add_all(self, condition: Condition, path: Path) -> None:
+        """Add all conversations that meet a condition; keep what is measured, if the store can be written now."""
+        where, values = condition
+        rows = self._connection.execute(f"SELECT {self.columns} FROM conversations{KEPT} WHERE {where or '1'}", values)
+        stale: list[int] = []
         while some := rows.fetchmany(_AT_ONCE):
-            alike: defaultdict[_Row, list[_Row]] = defaultdict(list)
-            for cells, row in zip(map(cells_of, some), some, strict=True):
-                alike[cells].append(row)
-            together: defaultdict[_Group, list[_Row]] = defaultdict(list)
-            for (provider, version, *told), members in alike.items():
-                if version == version_of(msgspec.convert(provider, str)):
-                    together[named(*told)] += members
-                else:
-                    self._unmeasured += [row[0] for row in members]
-            for group, members in together.items():
-                groups.setdefault(group, _Gathered(self._metrics)).add([*zip(*members, strict=True)])
-        for group, gathered in groups.items():
-            yield gathered.summary(dict(zip(self._by, group, strict=True)))
-
-    def measured(
-        self, connection: sqlite3.Connection, path: Path, read: Callable[[_Row], Conversation]
-    ) -> Iterator[Summary]:
-        """Measure the conversations whose measures are not kept, and keep them if the store can be written now.
-
-        These summaries have all metrics. `read` makes a conversation of its columns.
-        """
+            stale += self._add(some)
         is_kept = True
-        found: dict[_Group, Summary] = {}
-        for begin in range(0, len(self._unmeasured), _MEASURED_AT_ONCE):
-            rows: list[tuple[Any, ...]] = []
-            for content, *row in _conversations(connection, self._unmeasured[begin : begin + _MEASURED_AT_ONCE]):
-                one = read(row)
-                measures = measure(one)
-                group = group_of(one, self._by, self._zone)
-                if group not in found:
-                    found[group] = Summary(group=dict(zip(self._by, group, strict=True)))
-                found[group].add(one, measures)
+        for begin in range(0, len(stale), _MEASURED_AT_ONCE):
+            measured: list[tuple[Any, ...]] = []
+            for key, (content, one) in self._whole(stale[begin : begin + _MEASURED_AT_ONCE]).items():
+                measures = self._measure(one)
                 if content is not None:
-                    rows.append(measures_row(row[1], row_version(one.provider), content, measures))
-            is_kept = is_kept and (not rows or keep(path, rows))
-        yield from found.values()
+                    measured.append(measures_row(key, row_version(one.provider), content, measures))
+            is_kept = is_kept and (not measured or keep(path, measured))
+
+    def add_newest(self, pieces: Iterable[Sequence[_Row]], goes_on: Callable[[], bool]) -> tuple[datetime | None, bool]:
+        """Add rows while `goes_on`, the newest first; keep nothing.
+
+        Return when the oldest began that was added and has an instant, and whether all were added.
+        """
+        waiting: list[_Row] = []
+        is_all = True
+        oldest: str | None = None
+        for rows in pieces:
+            stale = self._whole([row[_KEY] for row in rows if not self._is_fresh(row)])
+            number = 0
+            for row in rows if stale or goes_on() else ():
+                if row[_KEY] not in stale:
+                    waiting.append(row)
+                elif goes_on():
+                    self._measure(stale[row[_KEY]][1])
+                else:
+                    break
+                oldest = row[0] or oldest
+                number += 1
+            if len(waiting) >= _AT_ONCE:
+                self._add(waiting)
+                waiting = []
+            is_all = number == len(rows)
+            if not is_all:
+                break
+        self._add(waiting)
+        return (None if oldest is None else instant_of(oldest)), is_all
+
+    def _is_fresh(self, row: _Row) -> bool:
+        provider, version = row[len(_FIRST) : len(_FIRST) + 2]
+        return bool(version == self._version_of(msgspec.convert(provider, str)))
+
+    def _add(self, rows: Sequence[_Row]) -> list[int]:
+        """Add what is kept of some conversations, and return the keys of the others."""
+        stale: list[int] = []
+        alike: defaultdict[_Row, list[_Row]] = defaultdict(list)
+        for cells, row in zip(map(itemgetter(slice(len(_FIRST), None)), rows), rows, strict=True):
+            alike[cells].append(row)
+        together: defaultdict[_Group, list[_Row]] = defaultdict(list)
+        for (_, _, *told), members in alike.items():
+            if self._is_fresh(members[0]):
+                together[self._named(*told)] += members
+            else:
+                stale += [row[_KEY] for row in members]
+        for group, members in together.items():
+            self._kept.setdefault(group, _Gathered(self._metrics)).add([*zip(*members, strict=True)])
+        return stale
+
+    def _whole(self, keys: Sequence[int]) -> dict[int, tuple[object, Conversation]]:
+        """Return conversations by their keys, each with what is remembered of its content."""
+        question = (
+            f"SELECT content_print, at, key, {', '.join(CONVERSATION)} FROM conversations"
+            f" LEFT JOIN remembered ON conversation = key WHERE key IN ({', '.join('?' * len(keys))})"
+        )
+        rows = self._connection.execute(question, keys) if keys else ()
+        return {row[1]: (content, self._read(row)) for content, *row in rows}
+
+    def _measure(self, one: Conversation) -> Measures:
+        measures = measure(one)
+        group = group_of(one, self._by, self._zone)
+        if group not in self._measured:
+            self._measured[group] = Summary(group=dict(zip(self._by, group, strict=True)))
+        self._measured[group].add(one, measures)
+        return measures
 
     # the groups of rows
 
@@ -117,7 +181,7 @@ class Stats:
         is_utc = self._zone.utcoffset(None) == timedelta()
         return f"CASE at WHEN '' THEN NULL ELSE {_DAY if is_utc else 'at'} END"
 
-    def _named(self, *told: object) -> _Group:
+    def _group_of(self, *told: object) -> _Group:
         cells = msgspec.convert(told, tuple[str | None, ...])
         return tuple(
             SPANS[key](instant_of(cell), self._zone) if cell is not None and key in SPANS else cell
@@ -139,7 +203,7 @@ class _Gathered:
 
     def add(self, columns: Sequence[Sequence[Any]]) -> None:
         """Add the columns of some rows."""
-        _, packed, basis, amounts, units, success, sentiments, *_ = columns
+        _, _, packed, basis, amounts, units, success, sentiments, *_ = columns
         cells = Cells(packed)
         for name in self._metrics:
             if name in PERCENTILES:
@@ -232,12 +296,3 @@ def _count(counts: dict[_Word, int], word: _Word, times: int) -> None:
 
 
 _DAY: Final = "substr(at, 1, 10) || 'T00:00:00Z'"
-
-
-def _conversations(connection: sqlite3.Connection, keys: Sequence[int]) -> Iterator[_Row]:
-    """Yield the columns of conversations, each after what is remembered of its content."""
-    question = (
-        f"SELECT content_print, at, key, {', '.join(CONVERSATION)} FROM conversations"
-        f" LEFT JOIN remembered ON conversation = key WHERE key IN ({', '.join('?' * len(keys))})"
-    )
-    return iter(connection.execute(question, keys))
