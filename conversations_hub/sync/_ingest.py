@@ -10,12 +10,13 @@ import msgspec
 from ..errors import NotFoundError, UnsupportedError
 from ..events import Event
 from ..hub import Hub
-from ..redaction import Redact
+from ..redaction._redactors import Redact, as_sequence, describe, redacted
 from ..schema import Conversation
 from ..stores._insert import put
 from ..stores._reader import ReadableStore
 from ..stores._reconcile import reconciled
 from ..stores._store import Written
+from ..stores.sqlite import SQLiteStore
 
 __all__ = ["ingest", "of_account"]
 
@@ -25,8 +26,10 @@ async def ingest(
 ) -> Written:
     """Store the conversation that an event is about: fetched, if the event lacks its transcript or may be changed.
 
-    Nothing that is stored gets thinner: see `reconciled`. An event that names no conversation stores nothing, and so
-    does one about an erased conversation. `account` is the hub's account that the webhook belongs to.
+    Nothing that is stored gets thinner: see `reconciled`. What only events say stays with the conversation: a SQLite
+    store adds it to every later fetch, as `drain` does; another kind of store loses it to the next sync. An event that
+    names no conversation stores nothing, and so does one about an erased conversation. `account` is the hub's account
+    that the webhook belongs to.
 
     Raises:
         StoreError: the store cannot be written, because a sync is running on it, for example: try again.
@@ -34,19 +37,34 @@ async def ingest(
     """
     if event.conversation_id is None:
         return Written()
-    ref = f"{event.provider}/{account}:{event.conversation_id}"
-    told, fetched = event.conversation, False
-    if told is None or told.transcript is None or not event.protected:
+    where = f"{event.provider}/{account}"
+    ref = f"{where}:{event.conversation_id}"
+    told = event.conversation if event.protected else None
+    fetched: Conversation | None = None
+    if told is None or told.transcript is None:
         try:
-            told, fetched = await hub.get(ref), True
+            fetched = await hub.get(ref)
         except (NotFoundError, UnsupportedError):
-            if told is None or not event.protected:
+            if told is None:
                 raise
-    told = of_account(told, account, keep_raw=hub.keep_raw)
+    if told is not None:
+        told = of_account(told, account, keep_raw=hub.keep_raw)
+    redactors = as_sequence(redact)
+    if isinstance(store, SQLiteStore):
+        told, fetched = (None if one is None else redacted(one, redactors) for one in (told, fetched))
+        try:
+            await store.open({"redacted": describe(redactors), "raw": "kept" if hub.keep_raw else "none"})
+            written = await store.put_told(where, told=told, fetched=fetched)
+            await store.finish()
+            return written
+        finally:
+            await store.close()
     stored = await asyncio.to_thread(_stored, store, ref)
-    if stored is not None:
-        told = reconciled(stored, told, fetched=fetched)
-    return await put(store, told, redact=redact)
+    versions = ((told, False), (fetched, True))
+    for version, is_fetched in versions:
+        if version is not None:
+            stored = version if stored is None else reconciled(stored, version, fetched=is_fetched)
+    return Written() if stored is None else await put(store, stored, redact=redactors, keep_raw=hub.keep_raw)
 
 
 def of_account(one: Conversation, account: str, *, keep_raw: bool) -> Conversation:

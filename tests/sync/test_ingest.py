@@ -19,8 +19,10 @@ from conversations_hub.adapter import Adapter
 from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.errors import NotFoundError
 from conversations_hub.events import Event, EventKind
+from conversations_hub.redaction import PersonalData
 from conversations_hub.schema import (
     Analysis,
+    EndReason,
     Issue,
     Participant,
     Recording,
@@ -31,7 +33,7 @@ from conversations_hub.schema import (
     TranscriptTurn,
 )
 from conversations_hub.signing import bearer
-from conversations_hub.stores import ReadableStore, Written
+from conversations_hub.stores import ReadableStore, Written, open_store
 from conversations_hub.stores.jsonl import JSONLStore
 from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.sync import ingest, reconciled
@@ -40,6 +42,7 @@ from conversations_hub.webhooks import verify
 from conversations_hub.wire import Flow
 
 from ..support.clock import ManualClock
+from ..support.entries import entry
 from ..support.simulated import simulated
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -176,6 +179,41 @@ async def test_what_the_provider_does_not_have_is_taken_from_a_signed_event(tmp_
     bare = version(state=TranscriptState.PENDING)
     found = await ingested(SQLiteStore(tmp_path / "c.db"), [event(bare)], None)
     assert found.transcript_state is TranscriptState.PENDING
+
+
+@pytest.mark.parametrize("url", ["sqlite:c.db", "parquet:c", "jsonl:c.jsonl"])
+async def test_what_only_an_event_says_is_stored_and_survives_the_next_fetch(url: str, tmp_path: Path) -> None:
+    kind, _, name = url.partition(":")
+    if kind == "parquet":
+        pytest.importorskip("duckdb", reason="Parquet needs the extra duckdb")
+    store = open_store(f"{kind}:{tmp_path / name}")
+    bare = version(end_reason=EndReason.VOICEMAIL, state=TranscriptState.NOT_LOADED)
+    whole = version("Hello.", title="A title")
+    found = await ingested(store, [event(bare)], whole)
+    assert (found.transcript, found.title, found.end_reason) == (whole.transcript, "A title", EndReason.VOICEMAIL)
+    found = await ingested(
+        store, [event(version(state=TranscriptState.NOT_LOADED))], version("Hello!", title="Another")
+    )
+    assert (found.text, found.title, found.end_reason) == ("user: Hello!", "Another", EndReason.VOICEMAIL)
+    later = version("Hello!", "Yes?", title="A third")
+    account = "acme/default"
+    await store.open({})
+    await store.commit(account, [entry(later)], await store.progress(account))
+    await store.finish()
+    await store.close()
+    with store.reader() as reader:
+        found = reader.get("acme:c1")
+    assert (found.transcript, found.title) == (later.transcript, "A third")
+    assert found.end_reason is (None if kind == "jsonl" else EndReason.VOICEMAIL)  # lines have no room for it
+
+
+@pytest.mark.parametrize("make", STORES.values(), ids=STORES)
+async def test_what_an_event_says_is_redacted(make: Callable[[Path], ReadableStore], tmp_path: Path) -> None:
+    store, told = make(tmp_path), version(title="Call +1 415 555 0101", state=TranscriptState.NOT_LOADED)
+    async with Hub([Account("acme", key="k")], adapters={"acme": _adapter(version("Hello."))}) as hub:
+        await ingest(event(told), hub, store, redact=PersonalData())
+    with store.reader() as reader:
+        assert reader.get("acme:c1").title == "Call [phone]"
 
 
 async def test_an_event_of_a_named_account_is_that_account_s(tmp_path: Path) -> None:
