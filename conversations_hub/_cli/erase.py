@@ -19,7 +19,7 @@ from .accounts import Accounts
 from .delete import delete_at_providers
 from .terminal import escaped, write_json
 
-__all__ = ["erase_from", "run"]
+__all__ = ["erase_deliveries", "erase_from", "run"]
 
 _MOST_SHOWN = 20
 
@@ -55,7 +55,7 @@ def run(
 
     is_done = erase_from(store, erase, delete, inbox=inbox, dry_run=dry_run, yes=yes, receipt=receipt, as_json=as_json)
     if inbox is not None and not dry_run:  # also of those that are not in the store yet
-        asyncio.run(_erase_deliveries(inbox, refs))
+        asyncio.run(erase_deliveries(inbox, refs))
     return is_done
 
 
@@ -80,7 +80,7 @@ def erase_from(
             outcomes = delete(found)
             found = msgspec.structs.replace(erase(reader, dry_run=False), at_providers=outcomes)
             if inbox is not None:
-                asyncio.run(_erase_deliveries(inbox, found.conversations))
+                asyncio.run(erase_deliveries(inbox, found.conversations))
     if as_json:
         write_json(msgspec.json.encode(found))
     else:
@@ -94,7 +94,8 @@ def erase_from(
     return dry_run or not found.conversations or found.complete
 
 
-async def _erase_deliveries(path: Path, refs: Sequence[str]) -> None:
+async def erase_deliveries(path: Path, refs: Sequence[str]) -> None:
+    """Erase from an inbox what came about conversations."""
     from ..sync import Inbox  # noqa: PLC0415  (few have one)
 
     async with Inbox(path) as inbox:

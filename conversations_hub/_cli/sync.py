@@ -28,6 +28,7 @@ from ..stores._url import StoreURL
 from ..sync import DrainReport, RecordingsReport, SyncReport, download_recordings, sync, work
 from .accounts import Accounts
 from .draining import draining
+from .erase import erase_deliveries
 from .outcome import show_outcome
 from .progress import Progress, WatchedRecordings, WatchedSync
 from .sentences import sentence
@@ -205,7 +206,9 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
                     with progress.watching(WatchedRecordings(files, waits)):
                         await self._download(hub, self.recordings, files)
             if (oldest := _oldest(self.keep)) is not None:
-                await asyncio.to_thread(self._prune, oldest)
+                erased = await asyncio.to_thread(self._prune, oldest)
+                if self.inbox is not None and erased:
+                    await erase_deliveries(self.inbox, erased)
             is_complete = report.complete and (files is None or files.complete)
             end = "complete" if is_complete else "incomplete"
         except Exception:
@@ -264,9 +267,10 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
             clock=clock,
         )
 
-    def _prune(self, before: datetime) -> None:
+    def _prune(self, before: datetime) -> Sequence[str]:
+        """Erase conversations from before an instant, and return their refs."""
         with self.store.open().reader() as reader:
-            reader.prune(before, recordings=self.recordings)
+            return reader.prune(before, recordings=self.recordings).conversations
 
     async def _download(self, hub: Hub, folder: Path, files: RecordingsReport) -> None:
         with self.store.open().reader() as reader:

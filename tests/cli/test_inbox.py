@@ -86,19 +86,31 @@ def test_a_watcher_stores_what_comes_between_its_runs(
     assert asyncio.run(_new(inbox)) == 0
 
 
+async def _all(path: Path) -> int:
+    async with Inbox(path) as inbox:
+        status = await inbox.status()
+        return status.new + status.done + status.dead
+
+
 def test_what_is_erased_is_erased_from_the_inbox_too(simulator: Simulator, inbox: Path, tmp_path: Path) -> None:
     run(simulator, tmp_path, "sync", "tavus", "--inbox", str(inbox))
     with SQLiteReader(tmp_path / "c.db") as reader:
         refs = [one.ref for one in reader.conversations()]
     result = run(simulator, tmp_path, "erase", *refs, "--yes", "--inbox", str(inbox))
     assert result.exit_code == 0, result.output
+    assert asyncio.run(_all(inbox)) == 0
 
-    async def counted() -> int:
-        async with Inbox(inbox) as opened:
-            status = await opened.status()
-            return status.new + status.done + status.dead
 
-    assert asyncio.run(counted()) == 0
+@pytest.mark.parametrize("keep", ["36500d", "1s"])
+def test_what_a_sync_no_longer_keeps_is_erased_from_the_inbox_too(
+    simulator: Simulator, inbox: Path, tmp_path: Path, keep: str
+) -> None:
+    result = run(simulator, tmp_path, "sync", "tavus", "--inbox", str(inbox), "--keep", keep)
+    assert result.exit_code == 0, result.output
+    is_kept = keep == "36500d"
+    assert (asyncio.run(_all(inbox)) > 0) is is_kept
+    with SQLiteReader(tmp_path / "c.db") as reader:
+        assert bool([*reader.conversations()]) is is_kept
 
 
 def test_an_inbox_needs_a_store_that_keeps_what_was_told(simulator: Simulator, tmp_path: Path) -> None:

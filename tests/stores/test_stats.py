@@ -211,7 +211,7 @@ def test_the_newest_are_summarized_as_far_as_time_allows(reader: StoreReader, wa
 async def test_of_the_newest_only_those_are_measured_that_are_not_kept(
     pieces: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("conversations_hub.stores.sqlite._reader._PIECE", pieces)
+    monkeypatch.setattr("conversations_hub.stores._newest_first._PIECE", pieces)
     monkeypatch.setattr(_stats, "_AT_ONCE", 6)
     path = tmp_path / "c.db"
     await kept_in(path, *(replace(one, account="default") for one in EVERYTHING))
