@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from importlib import import_module
 from pathlib import Path
+from typing import Final
 
 from ..errors import StoreError
 from .opening import open_own
 
 __all__ = ["Lock", "flock", "needs_flock"]
+
+_WRITES: Final = "another sync is running on it, or another command is writing it"
 
 
 def needs_flock() -> None:
@@ -35,13 +38,13 @@ def flock(file: int, *, waits: bool = False) -> bool:
 
 
 class Lock:
-    """An exclusive lock on a store, in a file beside it that stays: removing it could remove another process's lock.
+    """An exclusive lock on a file, in one beside it that stays: removing it could remove another process's lock.
 
     A killed process holds no lock. Raises `StoreError` if another process holds it, unless it `waits`, or if its file
-    cannot be created.
+    cannot be created. `held` says what then goes on, for people; by default, what writes a store.
     """
 
-    def __init__(self, path: Path, *, waits: bool = False) -> None:
+    def __init__(self, path: Path, *, waits: bool = False, held: str = _WRITES) -> None:
         needs_flock()
         if not path.parent.is_dir():
             raise StoreError(f"{path}: there is no folder {path.parent}")
@@ -54,7 +57,7 @@ class Lock:
             if flock(self._file, waits=waits):
                 return
             os.close(self._file)
-            reason = f"another sync is running on it: {path} is locked. Wait for it to end, or stop it"
+            reason = f"{held}: {path} is locked. Wait for it to end, or stop it"
         raise StoreError(reason)
 
     def release(self) -> None:

@@ -163,7 +163,8 @@ class Outbox:
     @asynccontextmanager
     async def sending(self) -> AsyncGenerator[None]:
         """Send what is in it, as the only one; raises `StoreError` if another process does."""
-        lock = await self._thread.do(partial(Lock, self.path.with_name(f"{self.path.name}.forwarding")))
+        path = self.path.with_name(f"{self.path.name}.forwarding")
+        lock = await self._thread.do(partial(Lock, path, held="another process is forwarding from this outbox"))
         try:
             yield
         finally:
