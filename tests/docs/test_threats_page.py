@@ -6,14 +6,12 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from conversations_hub.testing.stores import CHECKS
-
-from ..support.paths import DOCS, PACKAGE, TESTS
+from ..support.named_tests import found_tests
+from ..support.paths import DOCS, PACKAGE
 
 PAGE = (DOCS / "explanation" / "threats.md").read_text()
 
 _NAMED = re.compile(r"`([^`]+)`")
-_TEST = re.compile(r"^ *(?:async )?def (test_\w+)", re.MULTILINE)
 _DEFINED = re.compile(r"^ *(?:async def |def |class |(?=\w+(?:: | = )))(\w+)", re.MULTILINE)
 _LETTER = re.compile(r"[A-Z]")
 _FACTS_OF_ADVERSARY = 4
@@ -67,15 +65,11 @@ def _is_there(place: str) -> bool:
     return file.is_file() and bool(name) and name in _DEFINED.findall(file.read_text())
 
 
-def _found_tests() -> set[str]:
-    return {name for path in TESTS.rglob("test_*.py") for name in _TEST.findall(path.read_text())} | {*CHECKS}
-
-
 ROWS = list(_rows(PAGE))
 
 
 def test_every_row_names_what_holds_it_and_a_test_that_is_there() -> None:
-    tests, adversaries = _found_tests(), _adversaries(PAGE)
+    tests, adversaries = found_tests(), _adversaries(PAGE)
     assert [wrong for row in ROWS for wrong in _wrong_with(row, tests, adversaries)] == []
 
 

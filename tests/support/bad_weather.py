@@ -27,7 +27,7 @@ from .deliveries import delivery
 from .receiving import TOKEN
 from .virtual_time import WiredLoop
 
-__all__ = ["Outcome", "weathered"]
+__all__ = ["Outcome", "leads_to_a_record", "weathered"]
 
 DOWN = 10.0  # seconds
 _ALL_SENT = 45.0  # seconds after which nothing is on its way any more
@@ -122,7 +122,7 @@ async def weathered(
 
         async def keep(one: Delivery) -> None:
             await inbox.keep(one)
-            for event in filter(_leads_to_a_record, one.events):
+            for event in filter(leads_to_a_record, one.events):
                 said = told.setdefault(str(event.conversation_id), [])
                 said += [event.conversation] if event.conversation else []
 
@@ -174,7 +174,7 @@ async def weathered(
     )
 
 
-def _leads_to_a_record(event: Event) -> bool:
+def leads_to_a_record(event: Event) -> bool:
     """Whether an event is stored, or has its conversation fetched; that one began is not worth it."""
     if event.kind is EventKind.STARTED:
         return event.protected and event.conversation is not None
