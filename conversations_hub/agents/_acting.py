@@ -121,6 +121,8 @@ class Acting:
         """Return what starting a conversation would do; raise `InvalidRefError` if that may not be asked for."""
         account = self._live.account(provider)
         check_id(agent)
+        if to is not None and not _is_number(to) and len(to.split()) != 1:  # it stands in the question to a person
+            raise InvalidRefError("to is a phone number, or an address without spaces")
         if to is not None and self._numbers is not None and not (_is_number(to) and _digits(to) in self._numbers):
             raise InvalidRefError("this number may not be called: it is not on the list of those that may")
         what = f"Start a conversation at {account} with the agent {short(agent, 80)}{_called(to)}?"

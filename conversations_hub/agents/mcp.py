@@ -133,14 +133,17 @@ def _tool(tool: Tool, clock: Clock) -> Any:
     """Return a tool of ours as one of theirs."""
     base, error = _theirs("server.mcpserver.tools").Tool, _theirs("server.mcpserver.exceptions").ToolError
     wrong = import_module("pydantic").ValidationError
-    known = set(inspect.signature(tool).parameters)
+    described, acting = json_schema(tool), _acting_of(tool)
+    known, required = described["parameters"]["properties"], described["parameters"].get("required", ())
 
     async def run(self: Any, arguments: dict[str, Any], *context: Any, **more: Any) -> Any:
-        for name in arguments.keys() - known:  # the package would drop it, and go on without a word
+        for name in arguments.keys() - known.keys():  # the package would drop it, and go on without a word
             close = ", ".join(nearest(name, known))
             raise error(f"{tool.__name__} has no argument {name[:60]!a}; the nearest: {close}. Call again.")
+        # Some hosts send an empty text for an argument that is left out.
+        given = {name: value for name, value in arguments.items() if value != "" or name in required}
         try:
-            return await base.run(self, arguments, *context, **more)
+            return await base.run(self, given, *context, **more)
         except error as failed:
             if not isinstance(failed.__cause__, wrong):
                 raise
@@ -148,7 +151,6 @@ def _tool(tool: Tool, clock: Clock) -> Any:
         said = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in mistakes)
         raise error(f"{tool.__name__}: {said}. Correct the arguments, and call again.")
 
-    described, acting = json_schema(tool), _acting_of(tool)
     acts = acting is not None
     made = type(base)("Strict", (base,), {"run": run, "__module__": __name__}).from_function(
         _call(tool, clock) if acting is None else _asking_call(tool, acting, clock),

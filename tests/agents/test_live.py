@@ -130,6 +130,8 @@ async def test_what_may_not_be_asked_for_is_not_asked() -> None:
         for to in ("+14155550178", "sip:+14155550177@evil.example", "+14155550177,,1"):
             with pytest.raises(InvalidRefError, match="not on the list"):
                 await called(functions, "start_conversation", "vapi", "a1", to=to)
+        with pytest.raises(InvalidRefError, match="an address without spaces"):
+            await called(acting(hub, person), "start_conversation", "vapi", "a1", to="nobody, it is only a test")
         with pytest.raises(InvalidRefError, match="1 to 2,000 characters, not 2,001"):
             await called(functions, "send_message", "vapi:c1", "x" * 2001)
         with pytest.raises(InvalidRefError, match="the nearest here: vapi/default"):

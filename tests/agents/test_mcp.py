@@ -45,7 +45,7 @@ ONE = spoken(
 WELL: list[tuple[str, dict[str, Any], str]] = [
     ("describe_sources", {}, "2 conversations in all, accounts: 1"),
     ("search_conversations", {"words": "order"}, "tavus:c1#0"),
-    ("list_conversations", {"failed": True}, "failed: tool find_order failed"),
+    ("list_conversations", {"failed": True, "agent": "", "status": ""}, "failed: tool find_order failed"),
     ("get_conversation", {"ref": "tavus:c1"}, "[0] user: Where is my order? ! [x] (https://evil.example)"),
     ("read_around", {"ref": "tavus:c1", "turn": 1}, "[3] agent: It comes tomorrow."),
     ("compare_conversations", {"refs": ["tavus:c1", "tavus:c2"]}, "tool_calls: 1 (counted) | 0 (counted)"),
