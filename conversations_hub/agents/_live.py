@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from collections.abc import Callable
+from typing import Final
 
 from .._refs import Ref, Target
 from ..errors import InvalidRefError, NotFoundError, UnknownAccountError
 from ..hub import Clock, Hub
 from ..schema import Conversation
 from ._answers import Listing, Reading
+from ._by_ref import ByRef
 from ._listing import conversation_lines
-from ._reading import USUAL, USUAL_SHORT, Options, part_of, reading, window
+from ._reading import USUAL, USUAL_SHORT, Options
 from ._source import Pins, instant
 from ._wording import nearest
 
@@ -21,7 +23,7 @@ _A_ROW: Final = 160  # tokens at most
 _MOST_ASKED: Final = 100  # characters of what a user said
 
 
-class Live:
+class Live(ByRef):
     """Tools over a hub.
 
     Args:
@@ -32,9 +34,9 @@ class Live:
     """
 
     def __init__(self, hub: Hub, pins: Pins, options: Options, clock: Clock) -> None:
+        super().__init__(options)
         self._hub = hub
         self._pins = pins
-        self._options = options
         self._clock = clock
 
     async def describe_sources(self, *, max_tokens: int | None = None) -> Listing:
@@ -98,55 +100,6 @@ class Live:
         answer = page.answer(following)
         return Listing(answer.text, following, answer.notes, shown=shown)
 
-    async def get_conversation(
-        self,
-        ref: str,
-        *,
-        part: Literal["start", "end", "both"] | None = None,
-        cursor: str | None = None,
-        max_tokens: int | None = None,
-    ) -> Reading:
-        """Read one conversation: its facts, then its turns; (+2.4 s) marks a late answer.
-
-        Args:
-            ref: As in lists, such as tavus:c123 or tavus/eu:c123.
-            part: Where to read if it does not fit; both unless given: the start and, mostly, the end.
-            cursor: From the last answer, to read what was left out.
-            max_tokens: 4000 unless given.
-        """
-        page, chosen = self._options.page(max_tokens, USUAL), part_of(part)
-        one = await self._get(ref)
-        system = self._options.include_system
-        return reading(one, page, part=chosen, cursor=cursor, tool="get_conversation", include_system=system)
-
-    async def read_around(
-        self,
-        ref: str,
-        turn: int,
-        *,
-        before: int | None = None,
-        after: int | None = None,
-        max_tokens: int | None = None,
-    ) -> Reading:
-        """Read the turns around one turn.
-
-        Args:
-            ref: As in lists.
-            turn: Its number, after the # of a citation.
-            before: How many turns before it; 4 unless given.
-            after: How many turns after it; 4 unless given.
-            max_tokens: 2000 unless given.
-        """
-        page = self._options.page(max_tokens, USUAL_SHORT)
-        return window(
-            await self._get(ref),
-            page,
-            turn=turn,
-            before=before,
-            after=after,
-            include_system=self._options.include_system,
-        )
-
     async def refresh_conversation(
         self, ref: str, *, cursor: str | None = None, max_tokens: int | None = None
     ) -> Reading:
@@ -157,10 +110,7 @@ class Live:
             cursor: From the last answer, to read what was left out.
             max_tokens: 4000 unless given.
         """
-        page = self._options.page(max_tokens, USUAL)
-        one = await self._get(ref)
-        system = self._options.include_system
-        return reading(one, page, part="both", cursor=cursor, tool="refresh_conversation", include_system=system)
+        return await self._reading(ref, None, cursor, max_tokens, tool="refresh_conversation")
 
     def accounts(self) -> list[str]:
         """Return the accounts that may be shown, as "provider/account"."""
@@ -192,7 +142,7 @@ class Live:
             raise NotFoundError("no such conversation", provider=target.provider, account=target.account)
         return target
 
-    async def _get(self, ref: str) -> Conversation:
+    async def _read(self, ref: str, work: Callable[[Conversation], Reading]) -> Reading:
         target = self.check(ref)
         if target.provider not in self._hub.providers:
             raise UnknownAccountError("there is no key for this provider here", provider=target.provider)
@@ -200,7 +150,7 @@ class Live:
         at, earliest = one.created_at or one.started_at, self._pins.earliest(self._clock.now())
         if at is not None and earliest is not None and at < earliest:
             raise NotFoundError("no such conversation", provider=target.provider, account=target.account)
-        return self.redacted(one)
+        return work(self.redacted(one))
 
     def redacted(self, one: Conversation) -> Conversation:
         """Return a conversation as it may be shown."""

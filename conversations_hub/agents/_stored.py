@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Literal
 
 from ..errors import InvalidRefError
-from ..schema import EndReason, Role, Status, TranscriptState
+from ..schema import Conversation, EndReason, Role, Status, TranscriptState
 from ._answers import Listing, Reading
+from ._by_ref import ByRef
 from ._comparing import compared
 from ._counting import GROUPS, Asked, counted, metric_of
 from ._cursors import Cursors
 from ._inventory import described, missing
 from ._listing import ToolLines, conversation_lines, listed
-from ._reading import USUAL, USUAL_SHORT, Options, part_of, reading, window
+from ._reading import USUAL, USUAL_SHORT, Options
 from ._search import Words, found
-from ._source import Reader, Source, Wanted, Where, instant
+from ._source import Source, Wanted, Where, instant
 
 __all__ = ["Stored"]
 
@@ -23,7 +25,7 @@ _MOST_ASKED: Final = 100  # characters of what the user of a conversation said
 _MOST_ASKED_OF_ONE: Final = 240
 
 
-class Stored:
+class Stored(ByRef):
     """Tools over a store.
 
     Args:
@@ -32,8 +34,11 @@ class Stored:
     """
 
     def __init__(self, source: Source, options: Options) -> None:
+        super().__init__(options)
         self._source = source
-        self._options = options
+
+    async def _read(self, ref: str, work: Callable[[Conversation], Reading]) -> Reading:
+        return await self._source.read(lambda reader: work(reader.get(ref)))
 
     async def describe_sources(self, *, max_tokens: int | None = None) -> Listing:
         """Tell what is here: accounts, how many conversations of which time, agents. Begin here.
@@ -128,69 +133,6 @@ class Stored:
             lambda reader: listed(reader, wanted, lines, page, behind=behind, cursors=cursors)
         )
 
-    async def get_conversation(
-        self,
-        ref: str,
-        *,
-        part: Literal["start", "end", "both"] | None = None,
-        cursor: str | None = None,
-        max_tokens: int | None = None,
-    ) -> Reading:
-        """Read one conversation: its facts, then its turns; (+2.4 s) marks a late answer.
-
-        Args:
-            ref: As in lists, such as tavus:c123 or tavus/eu:c123.
-            part: Where to read if it does not fit; both unless given: the start and, mostly, the end.
-            cursor: From the last answer, to read what was left out.
-            max_tokens: 4000 unless given.
-        """
-        chosen = part_of(part)
-        page = self._options.page(max_tokens, USUAL)
-
-        def work(reader: Reader) -> Reading:
-            return reading(
-                reader.get(ref),
-                page,
-                part=chosen,
-                cursor=cursor,
-                tool="get_conversation",
-                include_system=self._options.include_system,
-            )
-
-        return await self._source.read(work)
-
-    async def read_around(
-        self,
-        ref: str,
-        turn: int,
-        *,
-        before: int | None = None,
-        after: int | None = None,
-        max_tokens: int | None = None,
-    ) -> Reading:
-        """Read the turns around one turn, such as a hit of a search or a call of a tool.
-
-        Args:
-            ref: As in lists.
-            turn: Its number, after the # of a citation.
-            before: How many turns before it; 4 unless given.
-            after: How many turns after it; 4 unless given.
-            max_tokens: 2000 unless given.
-        """
-        page = self._options.page(max_tokens, USUAL_SHORT)
-
-        def work(reader: Reader) -> Reading:
-            return window(
-                reader.get(ref),
-                page,
-                turn=turn,
-                before=before,
-                after=after,
-                include_system=self._options.include_system,
-            )
-
-        return await self._source.read(work)
-
     async def compare_conversations(self, refs: list[str], *, max_tokens: int | None = None) -> Listing:
         """Put two to five conversations side by side: facts, tools, and measures with where they come from.
 
@@ -202,11 +144,7 @@ class Stored:
         if not 2 <= len(distinct) <= _MOST_COMPARED:
             raise InvalidRefError(f"compare takes 2 to {_MOST_COMPARED} different refs, not {len(distinct)}")
         page = self._options.page(max_tokens, USUAL)
-
-        def work(reader: Reader) -> Listing:
-            return compared([reader.get(ref) for ref in distinct], page)
-
-        return await self._source.read(work)
+        return await self._source.read(lambda reader: compared([reader.get(ref) for ref in distinct], page))
 
     async def count_conversations(
         self,

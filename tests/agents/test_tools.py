@@ -199,8 +199,9 @@ async def test_a_store_that_a_sync_is_writing_can_be_read(tmp_path: Path) -> Non
 
 async def test_pins_hold_for_every_tool(tmp_path: Path) -> None:
     everything = [some(1), some(2, provider="vapi"), some(3, account="eu"), some(400)]
+    everything += [some(5, provider="retell", account=name) for name in ("eu", "us")]  # not even that there are two
     functions = await stored(tmp_path, *everything, providers=["tavus/default"], since="7d")
-    for hidden in ("vapi:c2", "tavus/eu:c3", "tavus:c400"):
+    for hidden in ("vapi:c2", "tavus/eu:c3", "tavus:c400", "retell:c5"):
         by_ref: dict[str, dict[str, Any]] = {
             "get_conversation": {"ref": hidden},
             "read_around": {"ref": hidden, "turn": 0},
@@ -219,7 +220,7 @@ async def test_pins_hold_for_every_tool(tmp_path: Path) -> None:
     }
     for name, arguments in asked.items():
         answer = await called(functions, name.strip(), **arguments)
-        assert not re.search("vapi|eu:|c400|2026-11-0", str(answer)), name
+        assert not re.search("vapi|retell|eu:|c400|2026-11-0", str(answer)), name
     assert "1 conversation in all" in str(await called(functions, "describe_sources"))
     with pytest.raises(InvalidRefError, match="no provider or account 'vapi'; the nearest here: tavus"):
         await called(functions, "list_conversations", provider="vapi")
