@@ -10,10 +10,11 @@ from ..metrics import Measured, measure
 from ..schema import Conversation
 from ..schema._rendering import span
 from ._answers import Listing
-from ._budget import Page
 from ._disarm import short
 from ._failures import failures_of, tool_uses
+from ._page import Page
 from ._render import day
+from ._wanted import when
 
 __all__ = ["compared"]
 
@@ -31,7 +32,7 @@ def compared(ones: Sequence[Conversation], page: Page) -> Listing:
     )
     measured = [measure(one) for one in ones]
     rows: dict[str, list[str]] = {"ref": [one.ref for one in ones]}
-    rows["when"] = [day(one.created_at or one.started_at) for one in ones]
+    rows["when"] = [day(when(one)) for one in ones]
     rows["agent"] = [(one.agent and (one.agent.name or one.agent.id)) or "?" for one in ones]
     rows["length"] = [span(one.duration) for one in ones]
     rows["ended"] = [one.end_reason.value if one.end_reason else one.status.value for one in ones]

@@ -12,13 +12,14 @@ from ..metrics._definitions import PERCENTILES
 from ..metrics._groups import group_of
 from ..schema import Conversation
 from ._answers import Listing
-from ._budget import Page
 from ._cursors import Cursors
 from ._disarm import short
 from ._failures import failures_of
 from ._listing import suggest
+from ._page import Page
 from ._render import day, named
-from ._source import Reader, Wanted
+from ._source import Reader
+from ._wanted import Wanted, when
 from ._wording import nearest, number_of
 
 __all__ = ["GROUPS", "Asked", "counted", "metric_of"]
@@ -101,7 +102,7 @@ def counted(reader: Reader, asked: Asked, page: Page, cursors: Cursors) -> Listi
         if reader.is_late:
             raise InvalidRefError(
                 f"counting takes too long: in the time there is, {looked_at:,} conversations were looked at, back to"
-                f" {day(one.created_at or one.started_at)}. Narrow since, provider, status or the agent's id"
+                f" {day(when(one))}. Narrow since, provider, status or the agent's id"
             )
     what = f"{metric.summarized}{_in_what(metric.summarized)}" if metric else "count"
     page.say(

@@ -15,10 +15,11 @@ from ..errors import HubError
 from ..stores import AccountStatus
 from ..stores._filters import Filters
 from ._answers import Listing
-from ._budget import Page
 from ._disarm import short
+from ._page import Page
 from ._render import day, named
-from ._source import Reader, Wanted
+from ._source import Reader
+from ._wanted import Wanted
 from ._wording import number_of
 
 __all__ = ["described", "missing"]

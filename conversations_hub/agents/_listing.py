@@ -8,12 +8,13 @@ from typing import Final, Literal
 
 from ..schema import Conversation
 from ._answers import Listing
-from ._budget import Page
 from ._cursors import Cursors
 from ._disarm import short
 from ._failures import ToolUse, tool_uses
+from ._page import Page
 from ._render import about, day, line_of, use_lines
-from ._source import Reader, Wanted, Where
+from ._source import Reader
+from ._wanted import Wanted, Where, when
 from ._wording import nearest, number_of
 
 __all__ = ["Lines", "ToolLines", "conversation_lines", "listed", "suggest"]
@@ -81,7 +82,7 @@ def listed(
         if reader.is_late:
             page.note(
                 f"In the time there was, {looked_at:,} conversations were looked at, back to"
-                f" {day(one.created_at or one.started_at)}: go on with the cursor, or narrow since, provider or status."
+                f" {day(when(one))}: go on with the cursor, or narrow since, provider or status."
             )
             is_end = False
             break

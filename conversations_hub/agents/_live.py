@@ -13,7 +13,8 @@ from ._answers import Listing, Reading
 from ._by_ref import ByRef
 from ._listing import conversation_lines
 from ._reading import USUAL, USUAL_SHORT, Options
-from ._source import Pins, instant
+from ._source import Pins
+from ._wanted import instant
 from ._wording import nearest
 
 __all__ = ["Live"]
@@ -138,8 +139,11 @@ class Live(ByRef):
     def check(self, ref: str) -> Target:
         """Return the account of a ref; what may not be shown is not there."""
         target = Ref.parse(ref).target
-        if not self._pins.hold(target.provider, target.account):
-            raise NotFoundError("no such conversation", provider=target.provider, account=target.account)
+        names = [each.partition("/")[2] for each in self._hub.accounts() if each.startswith(f"{target.provider}/")]
+        # As the hub reads a ref without an account.
+        account = target.account or (names[0] if len(names) == 1 else "default")
+        if not self._pins.hold(target.provider, account):
+            raise _not_found(target)
         return target
 
     async def _read(self, ref: str, work: Callable[[Conversation], Reading]) -> Reading:
@@ -147,11 +151,14 @@ class Live(ByRef):
         if target.provider not in self._hub.providers:
             raise UnknownAccountError("there is no key for this provider here", provider=target.provider)
         one = await self._hub.get(ref)
-        at, earliest = one.created_at or one.started_at, self._pins.earliest(self._clock.now())
-        if at is not None and earliest is not None and at < earliest:
-            raise NotFoundError("no such conversation", provider=target.provider, account=target.account)
+        if not self._pins.show(one, self._clock.now()):
+            raise _not_found(target)
         return work(self.redacted(one))
 
     def redacted(self, one: Conversation) -> Conversation:
         """Return a conversation as it may be shown."""
         return one if self._pins.redact is None else self._pins.redact(one)
+
+
+def _not_found(target: Target) -> NotFoundError:
+    return NotFoundError("no such conversation", provider=target.provider, account=target.account)

@@ -11,9 +11,11 @@ import msgspec
 from ..errors import InvalidRefError
 from ..schema import Conversation
 from ._answers import Reading
-from ._budget import Budget, Page, Place, Span, backward, forward
+from ._budget import Budget
 from ._cursors import Cursors
 from ._disarm import disarmed
+from ._page import Page
+from ._parts import Place, Span, backward, forward
 from ._render import facts_of, turn_lines
 
 __all__ = ["USUAL", "USUAL_SHORT", "Options", "Part", "part_of", "reading", "window"]

@@ -11,6 +11,7 @@ from ..schema import Conversation, Role, TranscriptState, TranscriptTurn, Visibi
 from ..schema._rendering import facts, heading, plain, remark, span, spoken
 from ._disarm import block, short
 from ._failures import ToolUse, failures_of
+from ._wanted import when
 from ._wording import number_of
 
 __all__ = ["about", "day", "facts_of", "line_of", "named", "turn_line", "turn_lines", "use_lines", "was_said"]
@@ -41,7 +42,7 @@ def line_of(one: Conversation) -> str:
     parts = (
         one.ref,
         status if ended is None or ended.value == status else f"{status} ({ended.value})",
-        day(one.created_at or one.started_at),
+        day(when(one)),
         f"{span(one.duration)}{' (estimated)' * ('duration' in one.estimated)}" if one.duration is not None else "",
         f"agent {agent}" if agent else "",
         f"transcript {one.transcript_state.value}{turns}",
@@ -108,8 +109,7 @@ def use_lines(one: Conversation, use: ToolUse) -> Iterator[str]:
     then = "" if not use.has_failed else "; never worked later" if use.worked_later is None else ""
     if use.worked_later is not None:
         then = f"; worked later, at #{use.worked_later}"
-    when = day(one.created_at or one.started_at)
-    yield short(f"{one.ref}#{use.turn} | {when} | {use.name or '?'} | {use.outcome}{then}", _MOST_OF_FACT)
+    yield short(f"{one.ref}#{use.turn} | {day(when(one))} | {use.name or '?'} | {use.outcome}{then}", _MOST_OF_FACT)
     yield from _quoted("before, the agent", use.before, turns)
     if use.call is not None and use.call.arguments:
         yield f"    → {short(use.call.arguments, _MOST_SAID)}"

@@ -13,11 +13,12 @@ from ..schema._rendering import span
 from ..stores import Hit
 from ..stores._query import Query, parsed, snippet
 from ._answers import Listing
-from ._budget import Page
 from ._cursors import Cursors
 from ._disarm import short
+from ._page import Page
 from ._render import day, was_said
-from ._source import Reader, Wanted
+from ._source import Reader
+from ._wanted import Wanted
 from ._wording import number_of
 
 __all__ = ["Words", "found"]

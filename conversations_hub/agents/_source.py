@@ -3,68 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
-from itertools import dropwhile
 from threading import Event, Lock
 from typing import Final, NamedTuple, TypeVar
 
-from .._instants import check_span, parse_instant
+from .._instants import check_span
 from .._refs import Ref, Target
 from ..errors import InvalidRefError, NotFoundError
 from ..hub import Clock
 from ..redaction import Redact
 from ..schema import Conversation
-from ..stores import Person, ReadableStore, StoreReader
-from ..stores._erasure import takes_part
+from ..stores import ReadableStore, StoreReader
 from ..stores._filters import Filters
 from ._failures import failures_of
+from ._wanted import Wanted, Where, after, customer_of, instant, is_agent, when
 from ._wording import nearest
 
-__all__ = ["Pins", "Row", "Source", "Stopped", "Wanted", "Where", "customer_of", "instant"]
+__all__ = ["Pins", "Reader", "Row", "Source", "Stopped"]
 
 T = TypeVar("T")
 
 LONGEST: Final = 8.0  # seconds that one call may look through a store
 _FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LEAST_DIGITS: Final = 7
-_ADDRESS: Final = re.compile(r"[^\s@]+@[^\s@]+")
 _NOBODY: Final = "none"  # there is no provider of this name
 
 
 class Stopped(Exception):  # noqa: N818  (it is how a call ends, and never leaves)
     """The caller does not wait any more."""
-
-
-class Where(NamedTuple):
-    """A place in the list of all conversations, the newest first: behind one of them."""
-
-    at: str | None
-    """Its instant; None: it has none."""
-    last: bytes
-    """A digest of its ref."""
-
-    @classmethod
-    def behind(cls, one: Conversation) -> Where:
-        """Return the place behind a conversation."""
-        at = _when(one)
-        return cls(at.isoformat() if at else None, sha256(one.ref.encode(errors="surrogatepass")).digest()[:6])
-
-
-class Wanted(NamedTuple):
-    """Which conversations a caller wants; None: any."""
-
-    provider: str | None = None
-    agent: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    status: str | None = None
-    end_reason: str | None = None
-    transcript: str | None = None
-    customer: str | None = None
-    failed: bool | None = None
 
 
 class Row(NamedTuple):
@@ -92,6 +58,11 @@ class Pins(NamedTuple):
             pin.provider == provider and (None in {pin.account, account} or pin.account == account)
             for pin in self.providers
         )
+
+    def show(self, one: Conversation, now: datetime) -> bool:
+        """Whether a conversation is shown."""
+        at, earliest = when(one), self.earliest(now)
+        return self.hold(one.provider, one.account) and (at is None or earliest is None or at >= earliest)
 
 
 class Source:
@@ -165,9 +136,7 @@ class Reader:
         if not self._pins.hold(target.provider, target.account):
             raise _not_found(target)
         one = self.reader.get(ref)
-        at, earliest = _when(one), self.earliest
-        is_early = at is not None and earliest is not None and at < earliest
-        if is_early or not self._pins.hold(one.provider, one.account):
+        if not self._pins.show(one, self._now):
             raise _not_found(target)
         return self._redacted(one)
 
@@ -213,13 +182,13 @@ class Reader:
         chosen = {name: (word,) for name, word in fields.items() if word is not None}
         found = self.reader.walk(Filters.of(targets, since, until, status=wanted.status, agent=agent, fields=chosen))
         if behind is not None:
-            found = _after(behind, found)
+            found = after(behind, found)
         is_person = customer_of(wanted.customer)
         for one in found:
             if self._stop.is_set():
                 raise Stopped
             # Redacted before it is compared, so that nobody can ask for what is not shown.
-            if wanted.agent is not None and not _is_agent(one, wanted.agent):
+            if wanted.agent is not None and not is_agent(one, wanted.agent):
                 yield Row(one, is_wanted=False)
                 continue
             shown = self._redacted(one)
@@ -234,60 +203,6 @@ class Reader:
 
     def _redacted(self, one: Conversation) -> Conversation:
         return one if self._pins.redact is None else self._pins.redact(one)
-
-
-def _is_agent(one: Conversation, asked: str) -> bool:
-    agent = one.agent
-    if agent is None:
-        return False
-    return asked == agent.id or (agent.name is not None and agent.name.strip().casefold() == asked.strip().casefold())
-
-
-def _after(behind: Where, found: Iterator[Conversation]) -> Iterator[Conversation]:
-    """Leave out the conversations up to a place; of those of its instant, what was not there before is left out too."""
-
-    def is_before(one: Conversation) -> bool:
-        where = Where.behind(one)
-        return where.at == behind.at and where.last != behind.last
-
-    left = dropwhile(is_before, found)
-    for one in left:
-        if Where.behind(one) != behind:
-            yield one
-
-
-def customer_of(asked: str | None) -> Callable[[Conversation], bool] | None:
-    """Return whether a person takes part in a conversation: by phone, e-mail, or a participant's id or name."""
-    if asked is None:
-        return None
-    if sum(character.isdecimal() for character in asked) >= _LEAST_DIGITS and not any(map(str.isalpha, asked)):
-        person = Person(phone=asked)
-    elif _ADDRESS.fullmatch(asked.strip()):
-        person = Person(email=asked.strip())
-    else:
-        name = asked.strip().casefold()
-        return lambda one: any(
-            name in {(each.name or "").casefold(), (each.id or "").casefold()} for each in one.participants
-        )
-    return lambda one: takes_part(person, one)
-
-
-def instant(name: str, given: str | datetime | None, now: datetime) -> datetime | None:
-    """Return an instant that is given as a text; None: none is given. One without a zone is in UTC.
-
-    Raises:
-        InvalidRefError: it is no instant.
-    """
-    if given is None or isinstance(given, datetime):
-        return given
-    try:
-        return parse_instant(given.strip(), now)
-    except InvalidRefError as error:
-        raise InvalidRefError(f"{name}: {error.reason}") from None
-
-
-def _when(one: Conversation) -> datetime | None:
-    return one.created_at or one.started_at
 
 
 def _parted(account: str) -> tuple[str, str]:

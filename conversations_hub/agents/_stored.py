@@ -16,7 +16,8 @@ from ._inventory import described, missing
 from ._listing import ToolLines, conversation_lines, listed
 from ._reading import USUAL, USUAL_SHORT, Options
 from ._search import Words, found
-from ._source import Source, Wanted, Where, instant
+from ._source import Source
+from ._wanted import Wanted, Where, instant
 
 __all__ = ["Stored"]
 

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conversations_hub.agents import Reading
-from conversations_hub.agents._budget import LEAST, MOST, Budget, Page, Place, Span, backward, forward, tokens_of
+from conversations_hub.agents._budget import LEAST, MOST, Budget, tokens_of
+from conversations_hub.agents._page import Page
+from conversations_hub.agents._parts import Place, Span, backward, forward
 from conversations_hub.agents._reading import Options, reading
 from conversations_hub.schema import Role
 

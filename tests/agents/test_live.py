@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from conversations_hub import Hub
+from conversations_hub import Account, Hub
 from conversations_hub.agents import Confirm, DeclinedError, UncertainError, always, in_words, tools
 from conversations_hub.errors import (
     ConfigurationError,
@@ -84,6 +84,21 @@ async def test_what_is_asked_in_vain_says_what_to_do() -> None:
             await called(functions, "get_conversation", "vapi:019a7c55-3f0e-7c21-9b4d-5a644221f3b4")
         assert "Trying again in" in in_words(error.value)
         assert "may help; what is in the store can be read meanwhile" in in_words(error.value)
+
+
+async def test_a_ref_without_an_account_leads_to_none_that_is_not_shown() -> None:
+    async with simulated("tavus", conversations=5) as (_, simulator):
+        url, world = simulator.base_url("tavus"), simulator.worlds["tavus"]
+        id = world.id(next(iter(world.newest())))
+        async with Hub([Account("tavus", key="key", base_url=url, name=name) for name in ("default", "eu")]) as hub:
+            functions = by_name(tools(hub, None, providers=["tavus/eu"], allow=["send"], confirm=always, since="9000d"))
+            assert (await called(functions, "get_conversation", f"tavus/eu:{id}")).ref == f"tavus/eu:{id}"
+            requests = simulator.requests["tavus"]
+            for name, arguments in (("get_conversation", {}), ("send_message", {"text": "Hello?"})):
+                for ref in (f"tavus:{id}", f"tavus/default:{id}"):
+                    with pytest.raises(NotFoundError, match="no such conversation"):
+                        await called(functions, name, ref, **arguments)
+            assert simulator.requests["tavus"] == requests
 
 
 def test_an_error_holds_nothing_of_a_provider_s_words() -> None:
