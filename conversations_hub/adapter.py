@@ -234,10 +234,10 @@ class Adapter(Resource, frozen=True, kw_only=True):
     """The details that the provider reports, for conversations that have them."""
     response_metric: str | None = None
     """The one among a turn's metrics that says how many seconds passed from the end of the user's words to the first
-    sound of the answer, not a part of that; None if the provider does not tell."""
+    sound of the answer, not a part of that; None if the provider does not say."""
     tool_metric: str | None = None
     """The one among the metrics of a tool's result that says how many seconds the tool took; None if the provider does
-    not tell."""
+    not say."""
     tells_transfers: bool = False
     """Whether a conversation that was handed to a person says so, by its end reason or its participants."""
     support: Support = "inferred"

@@ -534,7 +534,7 @@ def _export() -> None:
 @click.option(
     "--format",
     type=click.Choice(_FORMATS),
-    help="What the files are, if neither their endings nor first lines tell it.",
+    help="What the files are, if neither their endings nor their first lines show it.",
 )
 @click.option("--provider", help="The provider that sent what the files hold: pages, answers or deliveries.")
 @_format_options
@@ -556,7 +556,7 @@ def _import() -> None:
     """Put the conversations of files into a store.
 
     Reads vCon, WebVTT, SRT, chats, messages of OpenTelemetry and exported JSON lines, and what a provider's API or
-    webhook sent, also packed with gzip. The same file twice changes nothing. What cannot be read is told with its
+    webhook sent, also packed with gzip. The same file twice changes nothing. What cannot be read is named with its
     place, and the exit code is 1. No URL in a file is followed.
     """
 
@@ -610,7 +610,7 @@ def _prune() -> None:
     metavar="STORE",
     help=f"The store: {_STORES} Default: conversations.db; with --live none, if that does not exist.",
 )
-@click.option("--live", is_flag=True, help="Also ask the providers, for what names source=live.")
+@click.option("--live", is_flag=True, help="Also ask the providers, for requests with source=live.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
     "--port",
@@ -634,7 +634,7 @@ def _prune() -> None:
 @click.option("--tls-key", type=click.Path(path_type=Path), metavar="FILE", help="Its private key.")
 @click.option("--behind-proxy", is_flag=True, help="A proxy in front of it does TLS and sets X-Forwarded-For.")
 @click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
-@click.option("--session-tokens", is_flag=True, help="The page keeps its token no longer than the tab is open.")
+@click.option("--session-tokens", is_flag=True, help="The page forgets its token when the tab is closed.")
 @click.option(
     "--redact",
     is_flag=True,
@@ -647,16 +647,16 @@ def _prune() -> None:
     help="Serve recordings from this folder, which `sync --recordings` filled; with --live, download what it lacks.",
 )
 @click.option("--hooks", is_flag=True, help="Receive webhooks at /hooks, for the endpoints that --config names.")
-@click.option("--drain", is_flag=True, help="Bring what webhooks said into the store; one process may.")
-@click.option("--forward", is_flag=True, help="Tell the targets that --config names of every change of the store.")
+@click.option("--drain", is_flag=True, help="Store what webhooks brought; only one process may.")
+@click.option("--forward", is_flag=True, help="Tell the targets that --config names about every change of the store.")
 @_files
 @_accounts
 @_json
 def _serve() -> None:
     """Serve conversations over HTTP.
 
-    Answers whoever has a token, and changes nothing. Prints its address with a new token once. Other machines reach it
-    only with --tokens, --allow-host, and TLS of its own or of a proxy.
+    Answers anyone who has a token, and changes nothing. Prints its address with a new token once. Other machines reach
+    it only with --tokens, --allow-host, and TLS of its own or of a proxy.
     """
 
 
@@ -725,7 +725,7 @@ def _deliveries() -> None:
     "--read-only",
     is_flag=True,
     envvar="CONVERSATIONS_HUB_READ_ONLY",
-    help="Nothing but reading, whatever --allow says.",
+    help="Only allow reading, whatever --allow says.",
 )
 @click.option(
     "--provider",

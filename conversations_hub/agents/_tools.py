@@ -88,7 +88,7 @@ def tools(
         clock: Time, for tests.
 
     Raises:
-        ConfigurationError: neither hub nor store; an unknown name; an act that nobody would confirm.
+        ConfigurationError: neither hub nor store; an unknown name; an act without anyone to confirm it.
         InvalidRefError: a malformed account or store.
     """
     clock = clock or Clock()

@@ -86,7 +86,7 @@ def app(
 ) -> Callable[..., Awaitable[None]]:
     """Return an ASGI application that serves MCP at `/mcp`, to callers with one of the tokens.
 
-    It passes the lifespan on, so whoever mounts it must run that.
+    It passes the lifespan on; an application that mounts it must run that.
 
     Args:
         served: A server, as `server` returns it.

@@ -5,7 +5,7 @@ A receiver keeps each delivery before it acknowledges it:
     receiver = Receiver({"retell-eu": Endpoint("retell", account="eu", secrets=[secret])}, keep=inbox.keep)
     app.mount("/hooks", receiver)  # POST /hooks/retell-eu
 
-Of a store, who has a token reads conversations, and nobody changes any:
+A store is served read-only, to anyone who has a token:
 
     from aiohttp import web
     from conversations_hub.serve import Tokens, gateway

@@ -53,7 +53,7 @@ class ForwardReport(msgspec.Struct, kw_only=True):
     dead: int = 0
     """Given up."""
     is_gone: bool = False
-    """Whether the target said that it wants no more."""
+    """Whether the target refused all further deliveries (410)."""
 
 
 async def forward(

@@ -103,7 +103,7 @@ class TargetStatus(msgspec.Struct, frozen=True, kw_only=True):
     dead: int
     """Given up; `replay` tries them again."""
     gone_at: str | None
-    """When the target said that it wants no more, ISO 8601, UTC."""
+    """When the target refused all further deliveries, ISO 8601, UTC."""
     errors: dict[str, int]
     """Why those are dead, or have failed so far."""
 
@@ -175,7 +175,7 @@ class Outbox:
         return await self._ask(_cursor, target)
 
     async def is_gone(self, target: str) -> bool:
-        """Whether a target said that it wants no more."""
+        """Whether a target refused all further deliveries (410)."""
         return await self._ask(_is_gone, target)
 
     async def add(self, target: str, news: Sequence[News], cursor: str, now: datetime) -> None:
@@ -191,7 +191,7 @@ class Outbox:
         await self._write(_confirm, target, one)
 
     async def skip(self, target: str, one: Waiting) -> None:
-        """Note that there is nothing to tell a target any more."""
+        """Record that a target has nothing left to get."""
         await self._write(_settle, target, one)
 
     async def postpone(self, target: str, one: Waiting, until: datetime | None, error: str) -> None:
@@ -199,7 +199,7 @@ class Outbox:
         await self._write(_postpone, target, one, until, error)
 
     async def note_gone(self, target: str, now: datetime) -> None:
-        """Note that a target wants no more."""
+        """Record that a target refused all further deliveries."""
         await self._write(_note_gone, target, now)
 
     async def replay(self, target: str, now: datetime, *, since: datetime | None = None) -> int:

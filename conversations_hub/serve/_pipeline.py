@@ -107,7 +107,7 @@ def _count_drained(drained: DrainReport, counters: Counters) -> None:
 async def _count_outbox(outbox: Outbox, counters: Counters) -> None:
     pending = counters.family("forward_pending", "gauge", "Changes that a target has not confirmed yet.")
     dead = counters.family("forward_dead", "gauge", "Changes that were given up.")
-    gone = counters.family("forward_gone", "gauge", "Whether a target said that it wants no more.")
+    gone = counters.family("forward_gone", "gauge", "Whether a target refused all further deliveries (410).")
     for family in (pending, dead, gone):
         family.clear()
     try:

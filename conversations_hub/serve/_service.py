@@ -100,7 +100,7 @@ class Service:
         return self.tokens.hold(token, self.now())
 
     async def remembered(self, key: str, make: Callable[[], Awaitable[tuple[bytes, bool]]]) -> bytes:
-        """Return an answer that is made anew only after the store has changed.
+        """Return an answer that is made again only after the store has changed.
 
         What makes it says whether it is complete; others are not remembered.
         """

@@ -16,7 +16,7 @@ BEGUN = web.RequestKey("begun", web.StreamResponse)
 
 
 class Lines:
-    """JSON lines on their way; the last says how many there were. Whoever takes them slowly slows down their maker."""
+    """JSON lines on their way; the last says how many there were. A slow reader slows down their maker."""
 
     def __init__(self, request: web.Request, media_type: str = "application/jsonl") -> None:
         self._request = request

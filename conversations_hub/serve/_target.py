@@ -29,7 +29,7 @@ _NAME: Final = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
 class ForwardTarget(msgspec.Struct, frozen=True, kw_only=True):
-    """A place that is told of every change of a store.
+    """A place that gets every change of a store.
 
     Raises:
         ConfigurationError: the URL, the secret or the name cannot be used.
@@ -40,7 +40,7 @@ class ForwardTarget(msgspec.Struct, frozen=True, kw_only=True):
     secret: Secret
     """What deliveries are signed with: `whsec_` and 24 to 64 bytes in Base64."""
     name: str = ""
-    """What its deliveries are kept under: a new URL goes on where the old one stopped. By default the URL's host."""
+    """What its deliveries are kept under: a new URL continues where the old one stopped. By default the URL's host."""
     providers: Sequence[str] = ()
     """Only conversations of these providers; empty: all."""
     accounts: Sequence[str] = ()
@@ -48,7 +48,7 @@ class ForwardTarget(msgspec.Struct, frozen=True, kw_only=True):
     kinds: Sequence[ChangeKind] = ()
     """Only these changes; empty: all."""
     allow_private: bool = False
-    """Whether it may be a machine of your own network. Whoever can answer there gets everything that was said."""
+    """Whether it may be a machine of your own network. Anyone who can answer there gets everything that was said."""
 
     @bared
     def __post_init__(self) -> None:
@@ -68,7 +68,7 @@ class ForwardTarget(msgspec.Struct, frozen=True, kw_only=True):
             )
 
     def wants(self, conversation: Conversation) -> bool:
-        """Whether it is told of changes of a conversation."""
+        """Whether it gets the changes of a conversation."""
         return (not self.providers or conversation.provider in self.providers) and (
             not self.accounts or conversation.account in self.accounts
         )

@@ -25,9 +25,9 @@ class EventStore(ReadableStore, Protocol):
         ...
 
     async def put_told(self, account: str, *, told: Conversation | None, fetched: Conversation | None) -> Written:
-        """Write what webhooks told of a conversation, and what was fetched then; both are redacted.
+        """Write what webhooks said about a conversation, and what was fetched then; both are redacted.
 
-        What they told is kept beside the conversation and added to every later fetch, also by a sync, because no fetch
+        What they said is kept beside the conversation and added to every later fetch, also by a sync, because no fetch
         may say it. Nothing that is stored gets thinner, and what was erased does not come back. The write survives a
         power loss.
         """

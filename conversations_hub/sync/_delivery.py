@@ -1,4 +1,4 @@
-"""A webhook delivery that was accepted: what it said, and its bytes, for whoever keeps it."""
+"""A webhook delivery that was accepted: what it said, and its bytes, to be kept."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ async def drain(
 
 
 async def count_webhooks(store: EventStore, inbox: Inbox, report: DrainReport, now: datetime) -> None:
-    """Count in a report what webhooks told of, and what only lists showed; the store must be open."""
+    """Count in a report what webhooks reported, and what only lists showed; the store must be open."""
     for where, since in (await inbox.since()).items():
         one = report.of(where)
         one.by_webhook, one.by_poll_only = await store.told_since(where, max(since, earlier(now, _COUNTED)))

@@ -30,7 +30,7 @@ class AccountDrainReport(msgspec.Struct, kw_only=True):
     failures: Reasons = msgspec.field(default_factory=Reasons)
     """Why some were postponed or given up."""
     by_webhook: int = 0
-    """Of the conversations that have finished in the last seven days, those that webhooks told of."""
+    """Of the conversations that have finished in the last seven days, those that a webhook reported."""
     by_poll_only: int = 0
     """Those that only lists showed: their webhooks were lost, if the provider sends any for them."""
     error: HubError | None = None

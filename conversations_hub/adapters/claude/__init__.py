@@ -191,7 +191,7 @@ ADAPTER = Adapter(
     left_to_raw=LEFT_TO_RAW,
     notes=(
         (
-            "A session ends only when somebody archives it; until then it goes on with every message. A sync "
+            "A session ends only when somebody archives it; until then, every message continues it. A sync "
             "therefore reads the sessions of the last thirty days again."
         ),
         "What a subagent's tools returned is not part of its session.",

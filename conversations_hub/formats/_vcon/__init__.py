@@ -1,7 +1,7 @@
 """vCon, the container for conversations of the IETF: written as 0.4.0, read from 0.0.1 on.
 
 https://datatracker.ietf.org/doc/draft-ietf-vcon-vcon-core/. What has no place in a vCon stands in two analyses of our
-own, which repeat nothing that stands elsewhere: whoever redacts the visible parts has redacted all. Signatures are
+own, which repeat nothing that stands elsewhere: redacting the visible parts redacts everything. Signatures are
 neither written nor checked, so a signed or encrypted vCon is refused.
 """
 
@@ -28,7 +28,7 @@ class VconOptions(NoOptions, frozen=True, kw_only=True):
     version: Literal["0.4.0"] = "0.4.0"
     """Of the syntax."""
     domain: str = "conversations-hub.invalid"
-    """The DNS name of whoever makes the vCon: a part of its uuid."""
+    """Your own DNS name, as the maker of the vCon: a part of its uuid."""
     raw: bool = False
     """Whether to attach what the provider sent, if the conversation holds it."""
     recordings: dict[str, _SHA512] = {}
