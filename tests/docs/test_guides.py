@@ -19,6 +19,9 @@ from yarl import URL
 
 from conversations_hub import Hub, schema
 from conversations_hub._cli import cli
+from conversations_hub.errors import OutageError
+from conversations_hub.policy import PROFILES
+from conversations_hub.policy._budget import RetryBudget
 from conversations_hub.redaction import PersonalData
 from conversations_hub.stores import open_store
 from conversations_hub.sync import sync
@@ -257,3 +260,12 @@ def test_the_page_on_the_schema_names_every_state_status_and_role() -> None:
     assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)[-6:] == [each.value for each in schema.TranscriptState]
     for each in (*schema.Status, *schema.Role):
         assert f"`{each.value}`" in page
+
+
+def test_the_page_on_rates_has_the_code_s_numbers() -> None:
+    page = (DOCS / "explanation" / "rates.md").read_text()
+    budget = RetryBudget()
+    retries = sum(budget.take(OutageError("down")) is not None for _ in range(100))
+    assert f"it is spent after {retries} retries" in page
+    assert {profile.in_flight for profile in PROFILES.values()} == {64}
+    assert "at most 64 of an account are under way" in page

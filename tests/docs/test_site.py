@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from ..support.paths import DOCS, ROOT
 from ..support.site import wrong_with
@@ -25,6 +28,13 @@ def _pages(nav: _Navigation) -> Iterator[str]:
 def test_the_navigation_has_every_page_once() -> None:
     nav = tomllib.loads((ROOT / ".zensical.toml").read_text())["project"]["nav"]
     assert sorted(_pages(nav)) == sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
+
+
+@pytest.mark.parametrize("page", sorted(path.name for path in ROOT.glob("*.md")))
+def test_a_page_beside_the_site_links_to_what_is_there(page: str) -> None:
+    """The builder checks the links of the site's own pages."""
+    links = re.findall(r"\]\((?!https?://|#)([^)#\s]+)", (ROOT / page).read_text())
+    assert [link for link in links if not (ROOT / link).exists()] == []
 
 
 def test_what_is_elsewhere_or_missing_is_found(tmp_path: Path) -> None:
