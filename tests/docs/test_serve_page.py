@@ -15,8 +15,8 @@ from aiohttp.test_utils import TestServer
 from conversations_hub.serve import targets_from_file
 from conversations_hub.serve._routes import ROUTES
 from conversations_hub.stores import open_store, put
+from conversations_hub.testing.stores._full import FULL
 
-from ..support.full_conversation import FULL
 from ..support.page_examples import blocks
 from ..support.paths import DOCS
 
