@@ -11,9 +11,9 @@ from conversations_hub.secret import Secret
 from conversations_hub.serve import ForwardTarget, Outbox, forward
 from conversations_hub.stores import put
 from conversations_hub.stores.sqlite import SQLiteStore
+from conversations_hub.testing.stores._full import FULL
 
 from ..support.entries import said
-from ..support.full_conversation import FULL
 from ..support.server import answer, serving
 
 pytestmark = pytest.mark.outside

@@ -28,7 +28,7 @@ from conversations_hub._merging import merge
 from conversations_hub._scrub.signatures import without_signatures
 from conversations_hub.adapter import Adapter
 from conversations_hub.adapters import load
-from conversations_hub.agents._listing import conversation_lines, tool_lines
+from conversations_hub.agents._listing import ToolLines, conversation_lines
 from conversations_hub.agents._reading import Options, reading
 from conversations_hub.errors import HubError, problem
 from conversations_hub.events import Event
@@ -266,7 +266,7 @@ def _check(reasons: list[str]) -> None:
 
 def _shown(one: Conversation) -> None:
     """Show a conversation in every way there is."""
-    for lines in (conversation_lines(most_asked=100), tool_lines(None, failed=None)):
+    for lines in (conversation_lines(most_asked=100), ToolLines(None, failed=None)):
         msgspec.json.encode(lines(one))
     page = Options().page(500, 500)
     msgspec.json.encode(str(reading(one, page, part="both", cursor=None, tool="fuzz", include_system=True)))
