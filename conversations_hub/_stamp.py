@@ -8,6 +8,7 @@ from ._nesting import is_too_deep
 from ._scrub import without_secrets
 from .adapter import Adapter
 from .errors import PayloadError
+from .reading.consistency import consistent
 from .reading.values import is_believable
 from .schema import Conversation
 from .wire import wrong_with_id
@@ -19,6 +20,8 @@ def stamp(
     conversation: Conversation, adapter: Adapter, resource: str, *, account: str | None = None, keep_raw: bool = True
 ) -> Conversation:
     """Return a conversation of an adapter's resource with its provider, its account, its id and refs, and no secret.
+
+    What cannot be, such as a negative cost, becomes an issue.
 
     `account` is the name of the hub's account; None if it is not known, and then `conversation.account` stays.
 
@@ -36,7 +39,7 @@ def stamp(
     if raw is not None and _is_too_deep(raw):
         raise PayloadError("it is nested too deeply")
     stamped = msgspec.structs.replace(
-        conversation,
+        consistent(conversation),
         provider=adapter.name,
         id=adapter.id_for_all(resource, conversation.id),
         account=conversation.account if account is None else account,

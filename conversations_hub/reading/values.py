@@ -19,6 +19,7 @@ from ..schema import Conversation, Direction, Issue
 __all__ = [
     "ABSENT",
     "DIRECTIONS",
+    "LONGEST_SPAN",
     "AnyJson",
     "Id",
     "Instant",
@@ -64,8 +65,11 @@ Instant = str | int | float | None
 Number = str | int | float | None
 """What providers send as a span that is not always a number of seconds."""
 
-Seconds = Annotated[float, msgspec.Meta(ge=0, lt=1e10)]
-"""A span in seconds, shorter than 317 years; the decoder itself rejects negative and longer spans, at no cost."""
+LONGEST_SPAN = 1e9
+"""Seconds, 31 years: no conversation takes as long, and an instant plus a few of these is still a date."""
+
+Seconds = Annotated[float, msgspec.Meta(ge=0, lt=LONGEST_SPAN)]
+"""A span in seconds, shorter than `LONGEST_SPAN`; the decoder itself rejects negative and longer spans, at no cost."""
 
 UnixSeconds = Annotated[float, msgspec.Meta(gt=0, lt=1e11)]
 """An instant in Unix seconds; the decoder itself rejects milliseconds."""
@@ -77,7 +81,6 @@ DIRECTIONS = {direction.value: direction for direction in Direction}
 _SECONDS_BELOW = 1e11
 _FIRST_YEAR, _BEYOND = 1970, 9000
 _EARLIEST = 946_684_800  # the year 2000; no conversation of any provider is older
-_LONGEST = 1e10  # seconds, 317 years: an instant plus a few of these is still a date
 _LONGEST_DATE = 128  # characters; a search among spaces takes quadratic time
 
 # Dates with a month's name: RFC 1123 as in HTTP, its two older forms, and JavaScript's own. Other names of zones are
@@ -170,7 +173,7 @@ def seconds(value: Number, place: str, issues: list[Issue]) -> float | None:
     except (ValueError, OverflowError):
         issues.append(Issue(place, "empty" if value == "" else "not a number of seconds"))
         return None
-    if not 0 <= span < _LONGEST:
+    if not 0 <= span < LONGEST_SPAN:
         issues.append(Issue(place, "not a number of seconds"))
         return None
     return span

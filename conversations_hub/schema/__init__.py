@@ -258,7 +258,7 @@ class Issue(_Struct, frozen=True):
     """Something that the provider sent and that could not be read. It never holds the value."""
 
     place: str
-    """A path in the provider's JSON: `events[2].timestamp`."""
+    """A path in the provider's JSON: `events[2].timestamp`; or a field of ours, if its value cannot be."""
     reason: str
     """What is wrong with the value there."""
 

@@ -15,6 +15,7 @@ from conversations_hub.reading import values
 from conversations_hub.reading.money import amount, cost
 from conversations_hub.reading.participants import Participants, unknown_speaker
 from conversations_hub.reading.values import (
+    LONGEST_SPAN,
     Issues,
     add_seconds,
     drop_if_before,
@@ -281,7 +282,7 @@ def test_a_span_is_finite_and_not_negative_or_none_with_an_issue(value: values.N
     if found is None:
         assert len(issues) == 1
     else:
-        assert 0 <= found < 1e10
+        assert 0 <= found < LONGEST_SPAN
         assert not issues
 
 
