@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from itertools import count
+from typing import Any
 from zlib import crc32
 
 import asyncpg
@@ -19,7 +20,7 @@ from conversations_hub.schema import Agent, Conversation
 from conversations_hub.stores import Checkpoint, Written
 from conversations_hub.stores._erasure import tombstone
 from conversations_hub.stores._store import Entry
-from conversations_hub.stores.postgres import PostgresStore
+from conversations_hub.stores.postgres import PostgresStore, _rows
 from conversations_hub.stores.postgres._address import Address
 from conversations_hub.stores.postgres._connection import connect
 from conversations_hub.stores.postgres._tables import conversation_of
@@ -180,6 +181,42 @@ async def test_a_checkpoint_stays_where_none_is_given(url: str) -> None:
         await store.commit(ACCOUNT, [entry(said("One."))], Checkpoint(passes=3))
         assert await other.commit(ACCOUNT, [entry(said("Two.", id="c2"))], None) == Written(new=1)
         assert await store.progress(ACCOUNT) == Checkpoint(passes=3)
+
+
+async def test_what_a_webhook_told_in_the_middle_of_a_commit_is_not_lost(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage, told = _rows.stage, said(id="c1", transcript=None)
+
+    async def interrupted(*given: Any) -> None:
+        monkeypatch.setattr(_rows, "stage", stage)
+        await other.put_told(ACCOUNT, told=told, fetched=None)
+        await stage(*given)
+
+    async with opened(url) as store, opened(url) as other:
+        for number, more in enumerate(({"title": "told"}, {"summary": "told"})):  # it is not there yet, then it is
+            told = msgspec.structs.replace(told, **more)
+            monkeypatch.setattr(_rows, "stage", interrupted)
+            written = await store.commit(ACCOUNT, [entry(said(f"{number}"))], Checkpoint())
+            assert written == Written(updated=1)
+            [one] = await stored(url)
+            assert (one.text, one.title, one.summary) == (f"user: {number}", told.title, told.summary)
+
+
+async def test_who_is_always_overtaken_says_so(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = _rows.stage
+
+    async def interrupted(connection: Any, rows: Any) -> None:
+        async with asking(url) as ask:
+            await ask.execute("UPDATE conversations SET title = title")
+        await stage(connection, rows)
+
+    async with opened(url) as store:
+        await store.commit(ACCOUNT, [entry(said("One."))], Checkpoint())
+        monkeypatch.setattr(_rows, "stage", interrupted)
+        with pytest.raises(StoreError, match="again and again"):
+            await store.commit(ACCOUNT, [entry(said("Two."))], Checkpoint(passes=1))
+        assert await store.progress(ACCOUNT) == Checkpoint()
 
 
 async def test_every_change_has_its_place_in_the_order_of_commits(url: str) -> None:

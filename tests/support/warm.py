@@ -25,9 +25,8 @@ __all__ = ["Warm", "command_line"]
 _MODULES = [module.name for module in pkgutil.walk_packages(conversations_hub.__path__, "conversations_hub.")]
 
 _context = get_context("forkserver")
-_context.set_forkserver_preload(
-    [*_MODULES, "tests.support.exporting", "tests.support.erasing", "tests.support.migrating", __name__]
-)
+_OURS = ("exporting", "erasing", "migrating", "workers")
+_context.set_forkserver_preload([*_MODULES, *(f"tests.support.{name}" for name in _OURS), __name__])
 
 
 def command_line(*arguments: str) -> None:
@@ -59,6 +58,10 @@ class Warm:
         assert self._process.pid is not None
         with suppress(ProcessLookupError):
             os.kill(self._process.pid, kind)
+
+    def is_alive(self) -> bool:
+        """Whether it has not ended; a frozen one has not."""
+        return self._process.is_alive()
 
     def wait(self) -> int:
         """Wait until it ends; return its exit code, or the signal that ended it, less than 0."""

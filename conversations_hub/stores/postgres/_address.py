@@ -57,10 +57,10 @@ class Address:
         shown = f"postgresql://{user.partition(':')[0]}{at}{hosts}{parts.path}"
         self._name: Final = shown if self.schema == _SCHEMA else f"{shown}?schema={self.schema}"
 
-    def options(self) -> dict[str, Any]:
-        """Return the arguments of `asyncpg.connect`."""
-        settings = {"search_path": self.schema, "application_name": "conversations-hub"}
-        return {"dsn": self._dsn.reveal(), "ssl": self.sslmode, "server_settings": settings}
+    def options(self, **settings: str) -> dict[str, Any]:
+        """Return the arguments of `asyncpg.connect`, for sessions with these settings."""
+        ours = {"search_path": self.schema, "application_name": "conversations-hub"}
+        return {"dsn": self._dsn.reveal(), "ssl": self.sslmode, "server_settings": ours | settings}
 
     def __str__(self) -> str:
         return self._name

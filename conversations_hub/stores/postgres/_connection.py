@@ -25,6 +25,7 @@ _PASSING: Final = (
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
     asyncpg.DeadlockDetectedError,
+    asyncpg.IdleInTransactionSessionTimeoutError,  # this process did not run for a while
     asyncpg.InterfaceError,  # the connection was closed while it was used
 )
 
@@ -35,9 +36,7 @@ _TELLING: Final = ("08", "28", "3D", "53", "57", "58", "42501", "25006")
 
 async def connect(address: Address, **settings: str) -> asyncpg.Connection[asyncpg.Record]:
     """Connect to a store's database, with these settings of the session; use it within `using`."""
-    options = address.options()
-    options["server_settings"] |= settings
-    return await asyncpg.connect(**options)
+    return await asyncpg.connect(**address.options(**settings))
 
 
 def is_passing(error: Exception) -> bool:

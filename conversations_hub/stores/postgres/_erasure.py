@@ -12,7 +12,7 @@ from ..._refs import Ref, ref_of
 from ...errors import InvalidRefError
 from .._erasure import Person, is_mentioned, takes_part, tombstone
 from ._connection import Connection
-from ._rows import next_batch, publish
+from ._rows import new_batch
 from ._tables import conversation_of
 
 __all__ = ["Name", "erase", "named", "of_person", "older"]
@@ -74,12 +74,11 @@ async def erase(connection: Connection, names: Sequence[Name], now: datetime) ->
     """
     accounts = sorted({name.account for name in names})
     await connection.execute("SELECT FROM accounts WHERE account = ANY ($1) ORDER BY account FOR UPDATE", accounts)
-    batch = await next_batch(connection)
+    batch = await new_batch(connection)
     salt = msgspec.convert(await connection.fetchval("SELECT salt FROM store"), bytes)
     await connection.executemany("DELETE FROM conversations WHERE account = $1 AND id = $2", names)
     erased = [(tombstone(salt, *name), now, batch) for name in names]
     await connection.executemany("INSERT INTO erased VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", erased)
-    await publish(connection, batch)
 
 
 _NAMED: Final = """

@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import asyncpg
 
+from ...errors import StoreError
 from ...schema import Conversation, Status
 from .._erasure import tombstone
 from .._store import ERASED, Entry, StoredVersion, Written
 from .._told import Earlier
 from ._connection import Connection
-from ._tables import CONVERSATION, REMEMBERED, conversation_of, conversation_row, remembered_row
+from ._tables import CONVERSATION, REMEMBERED, conversation_of, conversation_row, remembered_only, remembered_row
 
 __all__ = [
+    "OvertakenError",
+    "There",
     "erased_of",
+    "gone",
     "kept",
     "known",
     "lock",
-    "mark_vanished",
-    "next_batch",
+    "new_batch",
+    "note_gone",
     "note_told",
-    "publish",
+    "stage",
+    "staged",
     "told_since",
     "unsettled",
+    "versions",
     "whole",
     "write",
 ]
+
+
+class OvertakenError(StoreError):
+    """Another process wrote the same conversation meanwhile."""
 
 
 async def kept(connection: Connection, salt: bytes, account: str, ids: Sequence[str]) -> dict[str, StoredVersion]:
@@ -60,10 +69,23 @@ async def erased_of(connection: Connection, salt: bytes, account: str, ids: Sequ
     return {digests[row["digest"]] for row in rows}
 
 
-async def known(connection: Connection, account: str, ids: Sequence[str]) -> dict[str, Earlier]:
+class There(NamedTuple):
+    """A stored conversation: what is known of it, and of which version."""
+
+    earlier: Earlier
+    version: int
+    """Another one after every update of the row."""
+
+
+async def known(connection: Connection, account: str, ids: Sequence[str]) -> dict[str, There]:
     """Return what is known of those that are in the store, by id."""
     rows = await connection.fetch(_KNOWN, account, ids)
-    return {id: Earlier(content, told, status, turns, at) for id, content, told, status, turns, at in rows}
+    return {id: There(Earlier(*facts), version) for id, version, *facts in rows}
+
+
+async def versions(connection: Connection, account: str, ids: Sequence[str]) -> dict[str, int]:
+    """Return the versions of those that are in the store, by id."""
+    return dict(map(tuple, await connection.fetch(_VERSIONS, account, ids)))
 
 
 async def whole(connection: Connection, account: str, ids: Collection[str]) -> dict[str, Conversation]:
@@ -72,46 +94,74 @@ async def whole(connection: Connection, account: str, ids: Collection[str]) -> d
     return {id: conversation_of(document, raw) for id, document, raw in await connection.fetch(question, account, ids)}
 
 
-async def write(
-    connection: Connection, account: str, entries: Sequence[Entry], there: Mapping[str, Earlier]
-) -> Written:
-    """Write the entries whose content is not stored, and what is remembered of all; each id must come once.
-
-    Of a conversation that is there, `told` and `vanished_at` stay. Call it late: see `publish`.
-    """
-    new = [entry for entry in entries if entry.conversation.id not in there]
-    known = [entry for entry in entries if entry.conversation.id in there]
-    updated = [entry for entry in known if there[entry.conversation.id].content != entry.kept.content_hash]
-    unchanged = [entry for entry in known if there[entry.conversation.id].content == entry.kept.content_hash]
-    if unchanged:
-        await connection.executemany(
-            _REMEMBER, [(account, entry.conversation.id, *remembered_row(entry.kept)) for entry in unchanged]
+def staged(entries: Sequence[Entry], there: Mapping[str, There]) -> list[tuple[Any, ...]]:
+    """Return the rows of entries to stage, each id once; of those whose content is there, only what is remembered."""
+    return [
+        (
+            *(
+                remembered_only(entry.conversation)
+                if _is_stored(entry, there)
+                else conversation_row(entry.conversation)
+            ),
+            *remembered_row(entry.kept),
         )
-    if new or updated:
-        rows = await asyncio.to_thread(_rows_of, new + updated)  # the loop serves other accounts meanwhile
-        await connection.copy_records_to_table("staged", records=rows, columns=_COLUMNS)
-        batch = await next_batch(connection)
-        await connection.execute(_WRITE, batch)
-        await publish(connection, batch)
-    return Written(len(new), len(updated), len(unchanged))
+        for entry in entries
+    ]
 
 
-def _rows_of(entries: Sequence[Entry]) -> list[tuple[Any, ...]]:
-    return [(*conversation_row(entry.conversation), *remembered_row(entry.kept)) for entry in entries]
+async def stage(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Send rows to the server for this transaction.
+
+    It comes before anything is locked: of a process that is frozen while it sends, the server would wait for the rest.
+    """
+    await connection.copy_records_to_table("staged", records=rows, columns=_COLUMNS)
 
 
-async def mark_vanished(connection: Connection, account: str, listed: Collection[str], now: datetime) -> list[str]:
-    """See `Store.vanished`."""
+def _is_stored(entry: Entry, there: Mapping[str, There]) -> bool:
+    known = there.get(entry.conversation.id)
+    return known is not None and known.earlier.content == entry.kept.content_hash
+
+
+async def write(
+    connection: Connection, salt: bytes, account: str, entries: Sequence[Entry], there: Mapping[str, There]
+) -> Written:
+    """Write what is staged but for what was erased; of a conversation that is there, `told` and `vanished_at` stay.
+
+    Raises:
+        OvertakenError: another process wrote one of them since `there` was read.
+    """
+    ids = [entry.conversation.id for entry in entries]
+    if await versions(connection, account, ids) != {id: known.version for id, known in there.items()}:
+        raise OvertakenError("other processes wrote the same conversation again and again")
+    erased = await erased_of(connection, salt, account, [id for id in ids if id not in there])
+    if erased:
+        await connection.execute("DELETE FROM staged WHERE id = ANY ($1)", erased)
+    new = len(entries) - len(there) - len(erased)
+    unchanged = sum(_is_stored(entry, there) for entry in entries)
+    if unchanged:
+        await connection.execute(_REMEMBER)
+    if new or len(there) > unchanged:
+        await connection.execute(_WRITE, await new_batch(connection))
+    return Written(new, len(there) - unchanged, unchanged)
+
+
+async def gone(connection: Connection, account: str, listed: Collection[str]) -> tuple[list[str], list[str], list[str]]:
+    """Return the ids of stored conversations that are not listed, of those newly so, and of those listed again."""
     rows = await connection.fetch("SELECT id, vanished_at FROM conversations WHERE account = $1", account)
-    gone = [id for id, _ in rows if id not in listed]
-    newly = [id for id, vanished_at in rows if id not in listed and vanished_at is None]
-    back = [id for id, vanished_at in rows if id in listed and vanished_at is not None]
-    if newly or back:
-        batch = await next_batch(connection)
-        for ids, at in ((newly, now), (back, None)):
-            await connection.execute(_VANISH, account, ids, at, batch)
-        await publish(connection, batch)
-    return gone
+    return (
+        [id for id, _ in rows if id not in listed],
+        [id for id, vanished_at in rows if id not in listed and vanished_at is None],
+        [id for id, vanished_at in rows if id in listed and vanished_at is not None],
+    )
+
+
+async def note_gone(
+    connection: Connection, account: str, newly: Sequence[str], back: Sequence[str], now: datetime
+) -> None:
+    """Note since when conversations are no longer listed, and which are again."""
+    batch = await new_batch(connection)
+    await connection.execute(_VANISH, account, newly, now, batch)
+    await connection.execute(_VANISH, account, back, None, batch)
 
 
 async def lock(connection: Connection, account: str) -> None:
@@ -132,18 +182,10 @@ async def told_since(connection: Connection, account: str, since: datetime) -> t
     return by_webhook, by_poll
 
 
-async def next_batch(connection: Connection) -> int:
-    number: int = await connection.fetchval("SELECT nextval('batches')")
-    return number
-
-
-async def publish(connection: Connection, batch: int) -> None:
-    """Give a batch its place in the order of commits.
-
-    From here to its end, transactions take turns, because the row of the store stays locked: a reader that sees a
-    revision sees all before it. So this comes when all else is written.
-    """
-    await connection.execute(_PUBLISH, batch)
+async def new_batch(connection: Connection) -> int:
+    """Return the batch of this transaction, which gets its place in the order of commits when it ends."""
+    batch: int = await connection.fetchval("INSERT INTO commits DEFAULT VALUES RETURNING batch")
+    return batch
 
 
 _FINISHED: Final = [status.value for status in Status if status.is_finished]
@@ -152,22 +194,21 @@ SELECT count(told), count(*) - count(told) FROM conversations
 WHERE account = $1 AND at >= $2 AND status = ANY ($3)
 """
 _KEPT: Final = f"SELECT id, {', '.join(REMEMBERED)} FROM conversations WHERE account = $1"
+_VERSIONS: Final = "SELECT id, xmin::text::bigint FROM conversations WHERE account = $1 AND id = ANY ($2)"
 _KNOWN: Final = (
-    "SELECT id, content_print, told, status, turns, updated_at FROM conversations WHERE account = $1 AND id = ANY ($2)"
+    "SELECT id, xmin::text::bigint, content_print, told, status, turns, updated_at FROM conversations"
+    " WHERE account = $1 AND id = ANY ($2)"
 )
 _COLUMNS: Final = (*CONVERSATION, *REMEMBERED)
 _WRITE: Final = (
     f"INSERT INTO conversations ({', '.join(_COLUMNS)}, batch)"
     f" SELECT {', '.join(f'{name}::tsvector' if name == 'said' else name for name in _COLUMNS)}, $1 FROM staged"
+    " WHERE document IS NOT NULL"
     " ON CONFLICT (account, id)"
     f" DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in (*_COLUMNS, 'batch'))}"
 )
 _REMEMBER: Final = (
-    f"UPDATE conversations SET {', '.join(f'{name} = ${place}' for place, name in enumerate(REMEMBERED, 3))}"
-    " WHERE account = $1 AND id = $2"
+    f"UPDATE conversations AS c SET {', '.join(f'{name} = staged.{name}' for name in REMEMBERED)} FROM staged"
+    " WHERE c.account = staged.account AND c.id = staged.id AND staged.document IS NULL"
 )
 _VANISH: Final = "UPDATE conversations SET vanished_at = $3, batch = $4 WHERE account = $1 AND id = ANY ($2)"
-_PUBLISH: Final = (
-    "WITH next AS (UPDATE store SET revision = revision + 1 RETURNING revision)"
-    " INSERT INTO commits (revision, batch) SELECT revision, $1 FROM next"
-)

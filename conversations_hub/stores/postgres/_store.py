@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, TypeVar
@@ -34,6 +34,7 @@ T = TypeVar("T")
 Work = Callable[[Connection], Awaitable[T]]
 
 _CONNECTIONS: Final = 4  # accounts are fetched side by side, and written side by side
+_LEAST_TTL: Final = timedelta(seconds=1)
 _LONGEST: Final = 60.0  # seconds that a server may take for an answer
 _PAUSES: Final = (0.1, 0.4, 1.5, 4.0, 8.0, 8.0, 8.0)  # seconds between attempts while the server is away
 
@@ -100,9 +101,11 @@ class PostgresStore:
         """See `Store.open`. Any run may resume another one, if it redacts and keeps raw payloads alike."""
         self._opened += 1
         if self._pool is None:
+            # The server ends what a frozen process began, which would hold up whoever takes the account next.
+            idle = f"{max(self._ttl, _LEAST_TTL).total_seconds():.0f}s"
             # A connection is made when it is needed, and one that was lost is replaced.
             self._pool = asyncpg.create_pool(
-                **self.address.options(),
+                **self.address.options(idle_in_transaction_session_timeout=idle),
                 min_size=0,
                 max_size=_CONNECTIONS,
                 init=_add_staged,
@@ -166,19 +169,22 @@ class PostgresStore:
         by_id = {entry.conversation.id: entry for entry in entries}
 
         async def work(one: Connection) -> Written:
-            await (rows.lock(one, account) if text is None else self._leases.hold(one, account, text))
             there = await rows.known(one, account, [*by_id])
-            told = [id for id, known in there.items() if known.told and known.content != by_id[id].kept.content_hash]
-            stored = await rows.whole(one, account, told)
-            erased = await rows.erased_of(one, self._salt, account, [id for id in by_id if id not in there])
-            wanted = [
-                added_to(entry, there[id], partial(stored.__getitem__, id)) if id in told else entry
-                for id, entry in by_id.items()
-                if id not in erased
+            told = [
+                id for id, (known, _) in there.items() if known.told and known.content != by_id[id].kept.content_hash
             ]
-            return await rows.write(one, account, wanted, there)
+            stored = await rows.whole(one, account, told)
+            wanted = [
+                added_to(entry, there[id].earlier, partial(stored.__getitem__, id)) if id in stored else entry
+                for id, entry in by_id.items()
+            ]
+            staged = await asyncio.to_thread(rows.staged, wanted, there)  # the loop serves other accounts meanwhile
+            async with _together(one):
+                await rows.stage(one, staged)
+                await (rows.lock(one, account) if text is None else self._leases.hold(one, account, text))
+                return await rows.write(one, self._salt, account, wanted, there)
 
-        return await self._do(work, is_atomic=True)
+        return await self._do(work)
 
     async def put_told(self, account: str, *, told: Conversation | None, fetched: Conversation | None) -> Written:
         """See `EventStore.put_told`. It needs no lease: a sync of the account goes on beside it."""
@@ -188,22 +194,22 @@ class PostgresStore:
         id = given.id
 
         async def work(one: Connection) -> Written:
-            await rows.lock(one, account)
-            before = (await rows.kept(one, self._salt, account, [id])).get(id, StoredVersion(b"", b"", None))
-            if before.is_erased:
-                return Written()
             there = await rows.known(one, account, [id])
+            before = (await rows.kept(one, self._salt, account, [id])).get(id, StoredVersion(b"", b"", None))
             stored, all_told = None, told
             if id in there:
                 stored = msgspec.structs.replace((await rows.whole(one, account, [id]))[id], issues=())
-                all_told = both(told_of(there[id].told, given), told)
+                all_told = both(told_of(there[id].earlier.told, given), told)
             entry = entry_of(stored, all_told, fetched, before)
-            written = await rows.write(one, account, [entry], there)
             left = all_told if all_told is None or fetched is None else beyond(all_told, fetched)
-            await rows.note_told(one, account, id, told_text(left))
-            return written
+            async with _together(one):
+                await rows.stage(one, rows.staged([entry], there))
+                await rows.lock(one, account)
+                written = await rows.write(one, self._salt, account, [entry], there)
+                await rows.note_told(one, account, id, told_text(left))
+                return written
 
-        return await self._do(work, is_atomic=True)
+        return await self._do(work)
 
     async def told_since(self, account: str, since: datetime) -> tuple[int, int]:
         """See `EventStore.told_since`."""
@@ -216,10 +222,14 @@ class PostgresStore:
         names = frozenset(listed)
 
         async def work(one: Connection) -> Sequence[str]:
-            await self._leases.hold(one, account)
-            return await rows.mark_vanished(one, account, names, now)
+            gone, newly, back = await rows.gone(one, account, names)
+            async with _together(one):
+                await self._leases.hold(one, account)
+                if newly or back:
+                    await rows.note_gone(one, account, newly, back, now)
+            return gone
 
-        return await self._do(work, is_atomic=True)
+        return await self._do(work)
 
     async def finish(self, unreadable: Mapping[str, int] | None = None) -> None:
         """See `Store.finish`. There is nothing to complete: every commit already is."""
@@ -231,27 +241,30 @@ class PostgresStore:
             with suppress(StoreError):
                 await self._do(self._leases.renew)
 
-    async def _do(self, work: Work[T], *, is_atomic: bool = False) -> T:
-        """Do some work; once more if the server was away, as all work may be done twice."""
+    async def _do(self, work: Work[T]) -> T:
+        """Do some work; again if another process was in the way or the server away, as all work may be done twice."""
         with using(self.address):
             for pause in _PAUSES:
                 try:
-                    return await self._once(work, is_atomic=is_atomic)
+                    return await self._once(work)
+                except rows.OvertakenError:
+                    continue
                 except Exception as error:
                     if not is_passing(error):
                         raise
                 await self._clock.sleep(pause)
-            return await self._once(work, is_atomic=is_atomic)
+            return await self._once(work)
 
-    async def _once(self, work: Work[T], *, is_atomic: bool) -> T:
+    async def _once(self, work: Work[T]) -> T:
         if self._pool is None:
             raise StoreError("the store is not open")
         async with self._pool.acquire() as connection:
-            if not is_atomic:
-                return await work(connection)
-            # What is read after a row was locked must be as it is then.
-            async with connection.transaction(isolation="read_committed"):
-                return await work(connection)
+            return await work(connection)
+
+
+def _together(connection: Connection) -> AbstractAsyncContextManager[object]:
+    """Write all or nothing; what is read after a row was locked is as it is then."""
+    return connection.transaction(isolation="read_committed")
 
 
 async def _add_staged(connection: Connection) -> None:

@@ -6,6 +6,7 @@ A row is a conversation: `document` holds all of it, the other columns are what 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import repeat
 from typing import Any, Final
 from zlib import compress
 
@@ -24,6 +25,7 @@ __all__ = [
     "STAGED",
     "conversation_of",
     "conversation_row",
+    "remembered_only",
     "remembered_row",
     "tables",
 ]
@@ -123,10 +125,17 @@ CREATE INDEX ON conversations (account, failing_since) WHERE failing_since IS NO
 CREATE INDEX ON conversations (account) WHERE vanished_at IS NOT NULL;
 CREATE INDEX ON conversations USING gin (said);
 CREATE INDEX ON conversations (key) WHERE said IS NULL;
--- Commits in their order. A row knows its batch, which is a number of no order; when all of a batch is written, and
--- right before the commit, the batch gets the next revision, so that no revision ever appears before a lower one.
-CREATE SEQUENCE batches;
-CREATE TABLE commits (revision bigint PRIMARY KEY, batch bigint NOT NULL);
+-- Commits in their order. A row knows its batch, which is a number of no order; only at the end of the transaction does
+-- the batch get the next revision, so that none ever appears before a lower one. From there on transactions take turns,
+-- and as no client is asked for anything meanwhile, none can hold up the others.
+CREATE TABLE commits (batch bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, revision bigint UNIQUE);
+CREATE FUNCTION give_revision() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    UPDATE store SET revision = revision + 1;
+    UPDATE commits SET revision = store.revision FROM store WHERE batch = NEW.batch;
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER give_revision AFTER INSERT ON commits DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION give_revision();
 -- Erased conversations, so that no sync brings them back: a digest of each account and id with the store's salt.
 CREATE TABLE erased (digest bytea PRIMARY KEY, erased_at timestamptz NOT NULL, batch bigint NOT NULL);
 CREATE INDEX ON erased (batch);
@@ -181,6 +190,11 @@ def conversation_row(one: Conversation) -> tuple[Any, ...]:
         None if one.raw is None else compress(one.raw),
         said(turns),
     )
+
+
+def remembered_only(one: Conversation) -> tuple[Any, ...]:
+    """Return the columns of a conversation that is stored as it is: only those that name it."""
+    return f"{one.provider}/{one.account}", one.id, *repeat(None, len(CONVERSATION) - 2)
 
 
 def remembered_row(kept: StoredVersion) -> tuple[Any, ...]:
