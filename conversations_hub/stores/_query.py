@@ -77,8 +77,14 @@ class Query(msgspec.Struct, frozen=True):
 
     def holds(self, text: str) -> bool:
         """Whether a text matches the query."""
+        if text.isascii() and not self._may_be_in(text.lower()):  # which is most texts, in a tenth of the time
+            return False
         said = _Said(text)
         return all(_matches(terms, said) for terms in self.wanted) and not _matches(self.unwanted, said)
+
+    def _may_be_in(self, text: str) -> bool:
+        """Whether a text in lower case has the letters of the words, wherever they are."""
+        return all(any(all(word in text for word in term.words) for term in terms) for terms in self.wanted)
 
     def density(self, text: str) -> float:
         """Return how much of a text are words of the query; a few words more do not matter."""
