@@ -49,9 +49,11 @@ ASKED = [
     "/v1/search?q=%22number%207%22&order=best",
     "/v1/search?q=%E9%80%80%E6%AC%BE",
     "/v1/accounts",
-    "/v1/status",
+    "/v1/missing",
     "/v1/facets",
-    "/v1/stats?by=provider",
+    "/v1/conversations/acme/eu:c-1/measures",
+    "/v1/conversations/acme:raw/raw",
+    "/healthz",
 ]
 
 
@@ -60,6 +62,7 @@ async def test_the_gateway_answers_as_over_sqlite(urls: list[str]) -> None:
     for url in urls:
         async with asking(open_store(url)) as ask:
             told = [(path, await ask(path)) for path in ASKED]
+            assert [path for path, each in told if each.status != 200] == ["/v1/conversations/acme:nobody"]
         answers.append([(path, each.status, _without_cursors(each.body)) for path, each in told])
     assert answers[0] == answers[1]
 
