@@ -89,8 +89,10 @@ async def pages(
                 if report.warnings and partition.narrowed and not adapter.undated:
                     raise _windowed_out(partition, report.warnings)
                 rows = [row for row in page.items if window.holds(row) and not (partition.rest and when(row))]
+                dated = {row.ref for row in rows if when(row)}
                 whole = await _details(opened, adapter, rows, bad, on_bad)
-                found = tuple(redacted(one, redactors) for one in whole if window.holds(one))
+                # The list says in which window a conversation is, because another one would not list it.
+                found = tuple(redacted(one, redactors) for one in whole if one.ref in dated or window.holds(one))
                 if found:
                     yield found
         for report in walk.report.accounts:

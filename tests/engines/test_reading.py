@@ -13,15 +13,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from conversations_hub import Conversation, Hub
+from conversations_hub import Account, Conversation, Hub
 from conversations_hub.adapters import BUILTIN
 from conversations_hub.adapters.retell import ADAPTER as RETELL
+from conversations_hub.adapters.tavus import ADAPTER as TAVUS
 from conversations_hub.engines import COLUMNS, OnBad, Partition, Source, pages, plan, read, row
 from conversations_hub.errors import ConfigurationError, NotFoundError, PayloadError, TransportError, WindowedOutError
 from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.sync import sync
 from conversations_hub.testing import Simulator
-from conversations_hub.wire import Response
+from conversations_hub.wire import Flow, Response
 
 from ..support.clock import NOW, FakeClock, ManualClock, at
 from ..support.sqlite import stored
@@ -68,6 +69,29 @@ async def test_a_span_holds_what_lies_in_it_and_nothing_else(monkeypatch: pytest
     assert early - late
     assert late - early
     assert all(ref.startswith("retell:") for ref in early & late)  # calls that never connected have no instant
+
+
+async def test_a_conversation_stays_in_its_window_if_its_details_have_another_instant(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def earlier(account: Account, id: str) -> Flow[Conversation]:
+        assert TAVUS.get is not None
+        found = yield from TAVUS.get(account, id)
+        return msgspec.structs.replace(found, created_at=(found.created_at or NOW) - timedelta(minutes=50))
+
+    async with serving(monkeypatch, "tavus") as (simulator, _):
+        adapters = {"tavus": msgspec.structs.replace(TAVUS, get=earlier)}
+        async with Hub.from_env(environ=simulator.environment(), adapters=adapters) as hub:
+            listed = [one.ref async for one in hub.list() if one.created_at and one.created_at < NOW]
+            found = [
+                one.ref
+                for hours in range(30)
+                for partition in plan(Source(), NOW - timedelta(hours=hours + 1), NOW - timedelta(hours=hours))
+                async for page in pages(partition, hub=hub)
+                for one in page
+                if one.ref in listed
+            ]
+    assert sorted(found) == sorted(listed)
 
 
 async def test_calls_that_never_connected_are_in_the_partition_of_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
