@@ -20,7 +20,7 @@ import msgspec
 from measured import RESULTS, Figure, circumstances, is_smoke, publish
 
 SCRIPTS = ("normalize", "metrics", "formats", "stats", "fetch", "walk", "memory", "stall", "limits", "start")
-LONG = ("store", "growth", "serve")
+LONG = ("store", "growth", "serve", "scale")
 """What there is no room for here: each is run by itself, and here only to see that it works."""
 COUNTED = "count"
 """What has a table of its own."""
