@@ -42,7 +42,7 @@ if TYPE_CHECKING:
         def __init__(self, value: Any) -> None:
             self.value = value
 
-    class Filter(Protocol):
+    class _Filter(Protocol):
         attribute: tuple[str, ...]
         value: Any
 
@@ -142,7 +142,7 @@ class _Reader(DataSourceReader):
         self._asked = asked
         self._only: dict[str, frozenset[str]] = {}  # the values that filters leave of a column
 
-    def pushFilters(self, filters: Sequence[Filter]) -> Iterable[Filter]:  # noqa: N802  (Spark's name)
+    def pushFilters(self, filters: Sequence[_Filter]) -> Iterable[_Filter]:  # noqa: N802  (Spark's name)
         """Ask for less because of filters on provider, account and `created_at`, which Spark checks all the same."""
         for each in filters:
             kind, column = type(each).__name__, ".".join(each.attribute)
