@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from ._acting import Confirm, DeclinedError, UncertainError, always
 from ._answers import Answer, Done, Listing, Reading
+from ._calling import call
 from ._signatures import json_schema
 from ._tools import Tool, tools
 from ._wording import in_words
@@ -25,6 +26,7 @@ __all__ = [
     "Tool",
     "UncertainError",
     "always",
+    "call",
     "in_words",
     "json_schema",
     "tools",

@@ -13,13 +13,14 @@ from itertools import count
 from typing import Annotated, Any, Final, TypeVar, get_type_hints
 
 from .._bugs import name_of
-from ..errors import HubError
+from ..errors import HubError, InvalidRefError
 from ..hub import Clock
 from ._acting import Act, Acting
 from ._answers import Answer
+from ._calling import taken
 from ._signatures import answer_schema, json_schema
 from ._tools import Tool
-from ._wording import in_words, nearest
+from ._wording import in_words
 
 __all__ = ["acting_of", "as_mcp"]
 
@@ -33,16 +34,13 @@ def as_mcp(tool: Tool, clock: Clock) -> Any:
     error = import_module("mcp.server.mcpserver.exceptions").ToolError
     wrong = import_module("pydantic").ValidationError
     described, acting = json_schema(tool), acting_of(tool)
-    known, required = described["parameters"]["properties"], described["parameters"].get("required", ())
 
     async def run(self: Any, arguments: dict[str, Any], *context: Any, **more: Any) -> Any:
-        for name in arguments.keys() - known.keys():  # the package would drop it, and go on without a word
-            close = ", ".join(nearest(name, known))
-            raise error(f"{tool.__name__} has no argument {name[:60]!a}; the nearest: {close}. Call again.")
-        # Some hosts send an empty text for an argument that is left out.
-        given = {name: value for name, value in arguments.items() if value != "" or name in required}
         try:
-            return await base.run(self, given, *context, **more)
+            # The package would drop an argument that there is not, and go on without a word.
+            return await base.run(self, taken(tool, arguments), *context, **more)
+        except InvalidRefError as failed:
+            raise error(in_words(failed)) from None
         except error as failed:
             if not isinstance(failed.__cause__, wrong):
                 raise

@@ -95,8 +95,8 @@ async def test_a_model_is_asked_until_it_answers(tmp_path: Path) -> None:
 
     assert await ask(stand_in, list(functions.values()), "What is broken?") == "A kettle is broken (tavus:c1#0)."
     assert read[0] == "What is broken?"
-    assert read[1].startswith("There is no tool 'list_calls': choose from describe_sources")
-    assert "unexpected keyword argument 'provder'" in read[2]
+    assert read[1].startswith("there is no tool 'list_calls': choose from describe_sources, search")
+    assert read[2].startswith("list_conversations has no argument 'provder'; the nearest: provider")
     assert "the nearest here: tavus" in read[3]
     assert "My kettle is broken." in read[4]
     script += [{"call": ("describe_sources", {})}] * 4
