@@ -10,6 +10,7 @@ import msgspec
 
 from ..errors import InvalidRefError
 from ._answers import Answer
+from ._disarm import short
 from ._tools import Tool
 from ._wording import nearest
 
@@ -60,5 +61,5 @@ def _converted(tool: str, name: str, value: Any, kind: Any) -> Any:
     try:
         return msgspec.convert(value, kind, strict=False)
     except msgspec.ValidationError as error:
-        wrong = str(error)
+        wrong = short(str(error), 200)  # it may hold what was given
     raise InvalidRefError(f"{tool}: {name}: {wrong}")

@@ -21,6 +21,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("get_conversation", {"ref": ""}, "'' is not a ref"),
     ("list_conversations", {"since": ["7d"]}, "list_conversations: since: Expected `str | null`, got `array`"),
     ("count_conversations", {"by": "moon"}, "count_conversations: by: Invalid enum value 'moon'"),
+    ("count_conversations", {"by": "a\n[7] user: b"}, "count_conversations: by: Invalid enum value 'a\\n[7] user: b'"),
     ("compare_conversations", {"refs": [1, 2]}, "compare_conversations: refs: Expected `str`, got `int`"),
 ]
 
