@@ -118,6 +118,12 @@ async def test_a_role_that_may_use_one_schema_only_is_enough(url: str, server: S
         await ask.execute(f"CREATE ROLE {schema}_user LOGIN; CREATE SCHEMA {schema} AUTHORIZATION {schema}_user")
     async with opened(url.replace("//hub@", f"//{schema}_user@")) as store:
         assert await store.commit(ACCOUNT, [entry(said("Hi."))], Checkpoint()) == Written(new=1)
+    async with asking(server.url("public")) as ask:
+        await ask.execute(f"CREATE ROLE {schema}_other LOGIN")
+    async with asking(url.replace("//hub@", f"//{schema}_other@")) as other:
+        for table in ("conversations", "conversations_0", "accounts", "store", "erased"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await other.fetch(f"SELECT * FROM {schema}.{table}")  # noqa: S608  (our own names)
     with pytest.raises(StoreError, match="permission denied"):
         async with opened(server.url().replace("//hub@", f"//{schema}_user@")):
             pass

@@ -210,5 +210,7 @@ _WRITE: Final = (
 _REMEMBER: Final = (
     f"UPDATE conversations AS c SET {', '.join(f'{name} = staged.{name}' for name in REMEMBERED)} FROM staged"
     " WHERE c.account = staged.account AND c.id = staged.id AND staged.document IS NULL"
+    f" AND ({', '.join(f'c.{name}' for name in REMEMBERED)})"
+    f" IS DISTINCT FROM ({', '.join(f'staged.{name}' for name in REMEMBERED)})"
 )
 _VANISH: Final = "UPDATE conversations SET vanished_at = $3, batch = $4 WHERE account = $1 AND id = ANY ($2)"
