@@ -13,13 +13,14 @@ import msgspec
 
 from ..._packing import pack, unpack
 from ...errors import InvalidRefError
-from ...schema import Conversation, Role, TranscriptTurn
+from ...schema import Role
 from .._conditions import Condition
 from .._query import Query, Term
+from .._untrusted import Instant, decompress
 from .._words import is_character, paired
 from ._said import LONGEST_WORD
 
-__all__ = ["Place", "Turn", "best_first", "may_hold", "places_after", "turns_in"]
+__all__ = ["Heard", "Place", "Turn", "best_first", "may_hold", "places_after", "turns_in"]
 
 
 class Place(NamedTuple):
@@ -42,12 +43,37 @@ class Place(NamedTuple):
         return cls(*found)
 
 
+class _Said(msgspec.Struct, frozen=True):
+    """What a search needs of a turn."""
+
+    role: Role = Role.UNKNOWN
+    text: str = ""
+    start: float | None = None
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """What a search needs of a conversation: to decode all of it takes up to ten times as long."""
+
+    provider: str
+    id: str
+    account: str = "default"
+    title: str | None = None
+    created_at: Instant | None = None
+    started_at: Instant | None = None
+    transcript: tuple[_Said, ...] | None = None
+
+    @classmethod
+    def of(cls, document: bytes) -> Heard:
+        """Decode a document; raise one of `UNREADABLE` for invalid values."""
+        return _heard.decode(decompress(document))
+
+
 class Turn(NamedTuple):
     """A turn that was found."""
 
     place: Place
-    one: Conversation
-    turn: TranscriptTurn
+    one: Heard
+    turn: _Said
 
     @property
     def row(self) -> Sequence[Any]:
@@ -57,6 +83,7 @@ class Turn(NamedTuple):
         return one.provider, one.account, one.id, at, one.title, self.place.position, turn.role, turn.start, turn.text
 
 
+_heard = msgspec.json.Decoder(Heard)
 _place = msgspec.msgpack.Decoder(tuple[int, int, int])
 _LONGEST: Final = 100  # characters
 
@@ -82,7 +109,7 @@ def places_after(place: Place | None) -> Condition:
 
 
 def turns_in(
-    rows: Iterator[tuple[int, int, Conversation]],
+    rows: Iterator[tuple[int, int, Heard]],
     query: Query,
     role: Role | None,
     *,

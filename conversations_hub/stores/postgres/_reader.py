@@ -10,7 +10,7 @@ from heapq import nlargest
 from itertools import chain, count, islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, TypeVar
 
 import msgspec
 
@@ -37,10 +37,12 @@ from ._connection import using
 from ._dialect import DIALECT
 from ._door import Door
 from ._erasure import Name, erase, named, of_person, older
-from ._finding import Place, Turn, best_first, may_hold, places_after, turns_in
+from ._finding import Heard, Place, Turn, best_first, may_hold, places_after, turns_in
 from ._status import status
 
 __all__ = ["PostgresReader"]
+
+T = TypeVar("T", Conversation, Heard)
 
 
 class PostgresReader:
@@ -276,19 +278,23 @@ class PostgresReader:
     ) -> Iterator[Turn]:
         return turns_in(self._candidates(query, wanted, after), query, wanted.role, anywhere=anywhere, after=after)
 
-    def _candidates(
-        self, query: Query, wanted: Filters, after: Place | None
-    ) -> Iterator[tuple[int, int, Conversation]]:
+    def _candidates(self, query: Query, wanted: Filters, after: Place | None) -> Iterator[tuple[int, int, Heard]]:
         """Yield the conversations that may have the words, last stored first, each after its batch and key."""
         chosen = all_of(may_hold(query), DIALECT.chosen(wanted))
         place = places_after(after)
         while True:
             where, values = all_of(chosen, place)
-            rows = [*self._ask(f"SELECT batch, {_WITHOUT_RAW} FROM conversations WHERE {where} {_LAST_FIRST}", values)]
+            rows = [
+                *self._ask(
+                    f"SELECT batch, key, account, id, document FROM conversations WHERE {where} {_LAST_FIRST}", values
+                )
+            ]
             if not rows:
                 return
-            yield from ((batch, row[1], self._whole(row)) for batch, *row in rows)
-            place = ("(batch, key) < (?, ?)", [rows[-1][0], rows[-1][2]])
+            with using(self.address):
+                for batch, key, account, id, document in rows:
+                    yield batch, key, self._checked(Heard.of(document), account, id)
+            place = ("(batch, key) < (?, ?)", [*rows[-1][:2]])
 
     # erasure
 
@@ -367,6 +373,10 @@ class PostgresReader:
             one = conversation_in(decompress(document))
             if raw and raw[0] is not None:
                 one = msgspec.structs.replace(one, raw=decompress(raw[0]))
+        return self._checked(one, account, id)
+
+    def _checked(self, one: T, account: str, id: str) -> T:
+        """Return a conversation that its row names alike; raise `StoreError` for another."""
         if (f"{one.provider}/{one.account}", one.id) != (account, id):
             raise StoreError(f"{self.address}: a row and its document are of two conversations")
         return one
