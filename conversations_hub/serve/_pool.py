@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from functools import partial
 from typing import Final, TypeVar
 
@@ -43,7 +43,7 @@ class Pool:
             Refusal: it took longer than `seconds`, by default the pool's (503).
             StoreError: the store cannot be read.
         """
-        async with self._free_for_long if takes_long else _nothing(), self._free:
+        async with self._free_for_long if takes_long else nullcontext(), self._free:
             return await self._done(work, self._seconds if seconds is None else seconds)
 
     async def _done(self, work: Callable[[StoreReader], T], seconds: float) -> T:
@@ -149,20 +149,13 @@ class _Seat:
 
 async def _to_the_end(running: asyncio.Future[T], interrupt: Callable[[], None]) -> T:
     """Wait for a thread, even if the waiting task is cancelled: its reader is not free before."""
-    cancelled: asyncio.CancelledError | None = None
-    while not running.done():
-        try:
-            await asyncio.wait([running])
-        except asyncio.CancelledError as error:
-            cancelled = error
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        while not running.done():
             interrupt()
-    if cancelled is not None:
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([running])
         with suppress(Exception):
             running.result()
-        raise cancelled
-    return running.result()
-
-
-@asynccontextmanager
-async def _nothing() -> AsyncGenerator[None]:
-    yield
+        raise

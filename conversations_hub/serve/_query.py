@@ -27,6 +27,7 @@ _FIELD_OF: Final[Mapping[str, str]] = {
     "direction": "direction",
     "tag": "tag",
 }
+_NAME_OF: Final = {field: name for name, field in _FIELD_OF.items()}
 FILTERS: Final = (*_FIELD_OF, "account", "issues", "since", "until")
 """The names of the arguments that choose conversations."""
 
@@ -115,11 +116,11 @@ class Arguments:
 
     def filters(self, *, role: Role | None = None, words: str | None = None) -> Filters:
         """Return the filters; several values of one name: any of them."""
-        fields = {field: self.many(name) for name, field in _FIELD_OF.items() if self.many(name)}
-        for name, field in _FIELD_OF.items():
+        fields = {_FIELD_OF[name]: self.many(name) for name in self._given if name in _FIELD_OF}
+        for field, values in fields.items():
             known = FIELDS[field]
-            if known is not None and not set(fields.get(field, ())).issubset(known):
-                raise wrong(name, f"one of {', '.join(known)}")
+            if known is not None and not set(values).issubset(known):
+                raise wrong(_NAME_OF[field], f"one of {', '.join(known)}")
         issues: Literal["", "true", "false"] = self.word("issues", ("true", "false"), "")  # type: ignore[assignment]
         since, until = self.instant("since"), self.instant("until")
         try:

@@ -101,5 +101,8 @@ def _merged(ask: Ask, source: str, conditions: Sequence[Condition], limit: int |
         ask(f"SELECT {source} WHERE {where or '1 = 1'} ORDER BY at DESC, key DESC{most}", values)
         for where, values in conditions
     ]
+    if len(found) == 1:
+        yield from found[0]
+        return
     for _, alike in groupby(merge(*found, key=_AT_AND_KEY, reverse=True), key=_AT_AND_KEY):
         yield next(alike)

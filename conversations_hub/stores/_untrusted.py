@@ -20,6 +20,7 @@ __all__ = [
     "LONGEST_REF",
     "UNREADABLE",
     "Instant",
+    "check_bounds",
     "conversation_in",
     "decompress",
     "in_words",
@@ -88,10 +89,15 @@ def decompress(packed: bytes) -> bytes:
 
 def instant_of(text: str) -> datetime:
     """Parse an instant; raise `ValueError` if it has no time zone, or is so late that adding to it could overflow."""
-    instant: datetime = msgspec.convert(text, Instant)
-    if instant.year >= _LAST_YEAR:
-        raise ValueError
+    instant: datetime = msgspec.convert(text, datetime)
+    check_bounds(instant)
     return instant
+
+
+def check_bounds(instant: datetime) -> None:
+    """Raise `ValueError` if an instant has no time zone, or is so late that adding to it could overflow."""
+    if instant.tzinfo is None or instant.year >= _LAST_YEAR:
+        raise ValueError
 
 
 def conversation_in(document: bytes) -> Conversation:
@@ -108,8 +114,9 @@ def conversation_in(document: bytes) -> Conversation:
         one.updated_at,
         *(each.expires_at for each in one.recordings),
     )
-    if any(at is not None and (at.tzinfo is None or at.year >= _LAST_YEAR) for at in instants):
-        raise ValueError
+    for instant in instants:
+        if instant is not None:
+            check_bounds(instant)
     if len(one.ref) > LONGEST_REF or (one.cost is not None and not one.cost.amount.is_finite()):
         raise ValueError
     collected = one.analysis.collected if one.analysis is not None else None

@@ -17,8 +17,8 @@ from zlib import compress
 import msgspec
 
 from ..._instants import instant_text
-from ...schema import Agent, Analysis, Conversation, Cost, Participant, Recording, TranscriptTurn, Visibility
-from .._untrusted import LONGEST_REF, decompress, instant_of, json_value
+from ...schema import Agent, Analysis, Conversation, Participant, Recording, TranscriptTurn, Visibility
+from .._untrusted import LONGEST_REF, check_bounds, decompress, instant_of, json_value
 from ._fts5 import TOKENIZER, indexed
 
 __all__ = [
@@ -459,28 +459,31 @@ def conversation_of(
 
     Raises one of `UNREADABLE` for values that are not those of a conversation.
     """
-    found: dict[str, Any] = dict(zip(CONVERSATION, row, strict=True))
+    found = {name: value for name, value in zip(CONVERSATION, row, strict=True) if value is not None}
+    count, raw = found.pop("turns", None), found.pop("raw", None)
     for name in _JSON & found.keys():
         found[name] = _parsed(found[name])
-    agent = {name: found.pop(f"agent_{name}") for name in ("id", "name", "version")}
-    analysis = {name: found.pop(name) for name in ("success", "sentiment", "scores", "collected")}
-    if analysis["success"] is not None:
-        analysis["success"] = bool(analysis["success"])
-    amount, unit, count, raw = (found.pop(name) for name in ("cost", "cost_unit", "turns", "raw"))
-    for name in _INSTANTS:
-        found[name] = found[name] and instant_of(found[name])
-    one = msgspec.convert({name: value for name, value in found.items() if value is not None}, Conversation)
-    if len(one.ref) > LONGEST_REF:
+    if "success" in found:
+        found["success"] = bool(found["success"])
+    agent = {name: found.pop(f"agent_{name}", None) for name in ("id", "name", "version")}
+    if any(agent.values()):
+        found["agent"] = agent
+    analysis = {name: found.pop(name) for name in ("success", "sentiment", "scores", "collected") if name in found}
+    if analysis:
+        found["analysis"] = analysis
+    unit = found.pop("cost_unit", None)
+    if "cost" in found:
+        found["cost"] = {"amount": found["cost"], "unit": unit}
+    one = msgspec.convert(found, Conversation)
+    for instant in (one.created_at, one.started_at, one.ended_at, one.updated_at):
+        if instant is not None:
+            check_bounds(instant)
+    if (one.cost is not None and not one.cost.amount.is_finite()) or len(one.ref) > LONGEST_REF:
         raise ValueError
-    cost = None if amount is None else msgspec.convert({"amount": amount, "unit": unit}, Cost)
-    if cost is not None and not cost.amount.is_finite():
-        raise ValueError
-    is_analysed = any(value is not None for value in analysis.values())
+    if count is raw is None and not participants and not recordings:
+        return one
     return msgspec.structs.replace(
         one,
-        agent=msgspec.convert(agent, Agent) if any(agent.values()) else None,
-        analysis=msgspec.convert(analysis, Analysis) if is_analysed else None,
-        cost=cost,
         transcript=None if count is None else tuple(_turn(place, turn) for place, turn in enumerate(turns)),
         participants=tuple(map(_participant, participants)),
         recordings=tuple(recording_of(one.ref, recording) for recording in recordings),
@@ -492,9 +495,6 @@ _JSON: Final = frozenset(
     {"scores", "collected", "tags", "metadata", "links", "related_ids", "estimated", "issues"}
     | {"tool_calls", "tool_result", "words", "metrics"}
 )
-
-
-_INSTANTS: Final = ("created_at", "started_at", "ended_at", "updated_at")
 
 
 def _parsed(text: str | None) -> Any:
