@@ -1,10 +1,10 @@
-"""What the gateway takes for a page: beside an answer of nothing, at the end of a long list, and beside long searches.
+"""What the gateway takes: of time for pages, also late in a list and beside long searches, and of memory for a stream.
 
     python benchmarks/serve.py [CONVERSATIONS] [--smoke]
 
 A store is filled with conversations of ten turns, 200,000 of them, which takes some minutes; `conversations-hub serve`
-then shows it from a process of its own. Each figure is a ratio of medians, of requests that take turns. It needs 1 GB
-in the folder for temporary files.
+then shows it from a process of its own. Each time is a ratio of medians, of requests that take turns. It needs Linux,
+and 1 GB in the folder for temporary files.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from measured import Figure, is_smoke, keep
+from process import held, most_held
 from store import Speech, conversations, latin_word
 
 from conversations_hub.stores._fingerprint import fingerprint
@@ -34,6 +35,7 @@ TURNS = 10
 PAGES = 400
 HOSTILE = 3
 MOST_OF_NOTHING, MOST_OF_FIRST, MOST_BESIDE_SEARCHES = 4.0, 2.0, 10.0
+MOST_GROWN = 16.0  # MB
 _AT_ONCE = 500
 
 
@@ -75,7 +77,7 @@ def served(path: Path) -> Generator[dict[str, Any]]:
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:  # noqa: S603
         assert process.stdout is not None
         try:
-            yield json.loads(process.stdout.readline())
+            yield json.loads(process.stdout.readline()) | {"process": process.pid}
         finally:
             process.terminate()
 
@@ -86,6 +88,20 @@ def milliseconds(ask: Callable[[], tuple[int, bytes]]) -> float:
     status, _ = ask()
     assert status == http.client.OK, status
     return 1000 * (time.perf_counter() - began)
+
+
+def streamed(place: dict[str, Any], count: int) -> float:
+    """Stream all conversations, and return by how many MB the gateway's memory grew meanwhile at most."""
+    Client(place)("/v1/conversations")
+    before = held(place["process"])
+    connection = http.client.HTTPConnection("127.0.0.1", int(place["url"].rstrip("/").rpartition(":")[2]))
+    connection.request("GET", "/v1/conversations.jsonl", headers={"Authorization": f"Bearer {place['token']}"})
+    answer, last = connection.getresponse(), b""
+    while line := answer.readline():
+        last = line
+    assert json.loads(last) == {"end": True, "count": count}
+    connection.close()
+    return most_held(place["process"]) - before
 
 
 def cursor_of_page(ask: Client, limit: int, number: int) -> str:
@@ -128,6 +144,8 @@ def main() -> None:
         path = Path(folder, "conversations.db")
         asyncio.run(fill(path, count))
         with served(path) as place:
+            grown = streamed(place, count)
+        with served(path) as place:
             ask = Client(place)
             last = cursor_of_page(ask, 50, pages)
             spent: dict[str, list[float]] = {"nothing": [], "first": [], "last": [], "beside": []}
@@ -159,6 +177,15 @@ def main() -> None:
             at_most=MOST_BESIDE_SEARCHES,
         ),
     ]
+    figures.append(
+        Figure(
+            what=f"memory while all {count:,} are streamed",
+            against="a page",
+            value=grown,
+            unit="MB",
+            at_most=MOST_GROWN,
+        )
+    )
     keep(
         "serve", figures, {"ms": found, "searches": len(statuses), "p95 beside": sorted(spent["beside"])[-rounds // 20]}
     )
