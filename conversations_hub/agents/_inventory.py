@@ -56,7 +56,8 @@ def described(reader: Reader, page: Page, now: datetime) -> Listing:
         if not page.takes(f"  agents of {short(account, 80)}: {most}{more}"):
             page.note("Some agents were left out for want of room: ask for a larger max_tokens.")
             break
-    page.note(f"Agents, and how many conversations each had, are those of the newest {looked_at:,} conversations.")
+    newest = number_of(looked_at, "conversation")
+    page.note(f"Agents, and how many conversations each had, are those of the newest {newest}.")
     answer = page.answer()
     return Listing(answer.text, None, answer.notes, shown=len(accounts), total=len(accounts))
 

@@ -18,7 +18,7 @@ from ._disarm import short
 from ._page import Page
 from ._render import day, was_said
 from ._source import Reader
-from ._wanted import Wanted
+from ._wanted import Wanted, is_agent
 from ._wording import number_of
 
 __all__ = ["Words", "found"]
@@ -42,50 +42,64 @@ class Words(NamedTuple):
 def found(reader: Reader, asked: Words, page: Page, cursors: Cursors) -> Listing:
     """Return the turns that hold some words, best match first, at most three of each conversation."""
     query, wanted = parsed(asked.words), asked.wanted
-    result = reader.reader.search(
-        asked.words,
-        *reader.targets(wanted.provider),
-        since=max(filter(None, (wanted.since, reader.earliest)), default=None),
-        until=wanted.until,
-        role=None if asked.role is None else Role(asked.role),
-        limit=_AT_ONCE,
-        offset=asked.offset,
-    )
-    if result.hits:
+    targets = reader.targets(wanted.provider)
+    agent = reader.agent_id(wanted.agent, targets)
+    of_each: Counter[str] = Counter()
+    shown, place, is_full = 0, asked.offset, False
+    while True:
+        result = reader.reader.search(
+            asked.words,
+            *targets,
+            since=max(filter(None, (wanted.since, reader.earliest)), default=None),
+            until=wanted.until,
+            role=None if asked.role is None else Role(asked.role),
+            agent=agent,
+            limit=_AT_ONCE,
+            offset=place,
+        )
+        for hit, one in _conversations(reader, result.hits):
+            turn = _turn(one, hit, asked)
+            if one is not None and turn is not None and _may_show(turn, query, asked, is_redacted=reader.is_redacted):
+                of_each[hit.ref] += 1
+                if of_each[hit.ref] <= _MOST_HITS:
+                    is_full = not page.takes(_line(hit, one.title, turn, query))
+                    if is_full:
+                        break
+                    shown += 1
+            place += 1
+        if shown or is_full or not result.hits or place >= result.total or reader.is_late:
+            break
+    if result.total:
         hold = f"{number_of(result.total, 'turn')} hold{'s' * (result.total == 1)}"
-        page.say(f"{hold} these words, best match first; the words are in brackets.")
+        others = ", those of other agents included" if agent != wanted.agent else ""
+        page.say(f"{hold} these words{others}, best match first; the words are in brackets.")
     else:
         page.say("No turn holds these words.")
         page.takes(short(result.hint, 300))
-    of_each: Counter[str] = Counter()
-    shown = passed = 0
-    for hit, title, turn in _turns(reader, result.hits):
-        if turn is not None and _may_show(turn, query, asked, is_redacted=reader.is_redacted):
-            of_each[hit.ref] += 1
-            if of_each[hit.ref] <= _MOST_HITS:
-                if not page.takes(_line(hit, title, turn, query)):
-                    break
-                shown += 1
-        passed += 1
     for ref, count in of_each.items():
         if count > _MOST_HITS:
             page.takes(f"  {count - _MOST_HITS} more in {short(ref, 200)}: get_conversation or read_around")
-    place = asked.offset + passed
-    answer = page.answer(cursors.at(place) if passed and place < result.total else None)
+    answer = page.answer(cursors.at(place) if asked.offset < place < result.total else None)
     return Listing(answer.text, answer.cursor, answer.notes, shown=shown, total=result.total)
 
 
-def _turns(reader: Reader, hits: list[Hit]) -> Iterator[tuple[Hit, str | None, TranscriptTurn | None]]:
-    """Yield each hit with its title and turn; None if the turn is not there any more, because the store changed."""
+def _conversations(reader: Reader, hits: list[Hit]) -> Iterator[tuple[Hit, Conversation | None]]:
+    """Yield each hit with its conversation; None if it is not there any more, because the store changed."""
     known: dict[str, Conversation | None] = {}
     for hit in hits:
         if hit.ref not in known:
             known[hit.ref] = None
             with suppress(NotFoundError):
                 known[hit.ref] = reader.get(hit.ref)
-        one = known[hit.ref]
-        title, turns = (None, ()) if one is None else (one.title, one.transcript or ())
-        yield hit, title, turns[hit.position] if hit.position < len(turns) else None
+        yield hit, known[hit.ref]
+
+
+def _turn(one: Conversation | None, hit: Hit, asked: Words) -> TranscriptTurn | None:
+    """Return the turn of a hit; None if it is another agent's, or not there any more."""
+    agent, turns = asked.wanted.agent, () if one is None else one.transcript or ()
+    if one is None or (agent is not None and not is_agent(one, agent)):
+        return None
+    return turns[hit.position] if hit.position < len(turns) else None
 
 
 def _may_show(turn: TranscriptTurn, query: Query, asked: Words, *, is_redacted: bool) -> bool:

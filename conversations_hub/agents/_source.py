@@ -177,7 +177,7 @@ class Reader:
                 until = just_after if until is None else min(until, just_after)
         check_span(since, until)
         targets = self.targets(wanted.provider)
-        agent = wanted.agent if self._is_id(wanted.agent, targets) else None
+        agent = self.agent_id(wanted.agent, targets)
         fields = {"end_reason": wanted.end_reason, "transcript_state": wanted.transcript}
         chosen = {name: (word,) for name, word in fields.items() if word is not None}
         found = self.reader.walk(Filters.of(targets, since, until, status=wanted.status, agent=agent, fields=chosen))
@@ -197,9 +197,10 @@ class Reader:
             )
             yield Row(shown, is_wanted=is_wanted)
 
-    def _is_id(self, agent: str | None, targets: Sequence[str]) -> bool:
-        """Whether the store has an agent of this id, so that its index finds the conversations."""
-        return agent is not None and next(self.reader.conversations(*targets, agent=agent, limit=1), None) is not None
+    def agent_id(self, agent: str | None, targets: Sequence[str]) -> str | None:
+        """Return the agent if the store has one of this id, so that an index finds its conversations."""
+        has = agent is not None and next(self.reader.conversations(*targets, agent=agent, limit=1), None) is not None
+        return agent if has else None
 
     def _redacted(self, one: Conversation) -> Conversation:
         return one if self._pins.redact is None else self._pins.redact(one)

@@ -55,6 +55,7 @@ class Stored(ByRef):
         words: str,
         *,
         provider: str | None = None,
+        agent: str | None = None,
         role: Literal["user", "assistant", "human_agent", "tool"] | None = None,
         since: str | None = None,
         until: str | None = None,
@@ -66,18 +67,20 @@ class Stored(ByRef):
         Args:
             words: All must be in one turn. "quoted words" follow each other, OR, NOT, refund* for beginnings.
             provider: As tavus or tavus/eu.
+            agent: An agent's id or name.
             role: Who said it.
             since: 2026-11-20, an ISO instant, or 7d ago; UTC unless it has a zone.
             until: Before that time.
             cursor: To go on from the last answer.
             max_tokens: 4000 unless given.
         """
-        arguments = {"words": words, "provider": provider, "role": role, "since": since, "until": until}
+        wanted = self._wanted(provider=provider, agent=agent, since=since, until=until)
+        arguments = {**wanted._asdict(), "since": since, "until": until, "words": words, "role": role}
         cursors = Cursors("search_conversations", arguments)
         asked = Words(
             words=words,
             role=_word_of(Role, "role", role),
-            wanted=self._wanted(provider=provider, since=since, until=until),
+            wanted=wanted,
             offset=cursors.read(cursor, int) or 0,
             include_system=self._options.include_system,
         )

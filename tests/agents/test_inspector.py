@@ -27,7 +27,7 @@ pytestmark = [
 _INSPECTOR = ("npx", "--yes", "@modelcontextprotocol/inspector@2.12.0", "--cli")
 _CALLS: dict[str, tuple[tuple[str, ...], str]] = {
     "tools/list": (("--strict",), "get_conversation"),
-    "tools/call describe_sources": (("--tool-name", "describe_sources"), "1 conversations in all"),
+    "tools/call describe_sources": (("--tool-name", "describe_sources"), "1 conversation in all"),
     "tools/call get_conversation": (
         ("--tool-name", "get_conversation", "--tool-arg", "ref=tavus:c1"),
         "[0] user: Where is my order?",

@@ -350,6 +350,20 @@ async def test_a_search_shows_three_hits_of_a_conversation(tmp_path: Path) -> No
     assert "Separately" in nothing.text
 
 
+async def test_a_search_for_an_agent_looks_on_until_it_finds_one(tmp_path: Path) -> None:
+    others = [some(number, agent=Agent(id="a1", name="Ben")) for number in range(130)]
+    functions = await stored(tmp_path, *others, some(131, agent=Agent(id="a2", name="Ava")))
+    answer = await called(functions, "search_conversations", "late", agent="ava")
+    assert answer.text.startswith("131 turns hold these words, those of other agents included, best match first; ")
+    assert refs(answer) == ["tavus:c131"]
+    assert answer.cursor is None
+    nobody = await called(functions, "search_conversations", "late", agent="Eve")
+    assert (nobody.shown, nobody.cursor) == (0, None)
+    answer = await called(functions, "search_conversations", "late", agent="a2")
+    assert answer.text.startswith("1 turn holds these words, best match first; ")
+    assert refs(answer) == ["tavus:c131"]
+
+
 async def test_what_is_counted_and_what_could_not_be(tmp_path: Path) -> None:
     costs = [
         *(Cost(amount=Decimal(each), unit="USD") for each in ("0.2", "0.3")),
