@@ -152,10 +152,10 @@ class Acting:
             page = self._options.page(None, USUAL_SHORT)
             page.say("Sent. The answer:")
             told = Conversation(provider=target.provider, id=ref.partition(":")[2], transcript=(turn,))
-            [said] = self._live.redacted(told).transcript or (turn,)
-            line = turn_line(turn.index, said)
-            if not page.takes(line):
-                page.takes(block(line[:_LONGEST]))
+            for said in self._live.redacted(told).transcript or ():  # a redactor may take all of it away
+                line = turn_line(turn.index, said)
+                if not page.takes(line):
+                    page.takes(block(line[:_LONGEST]))
             answer = page.answer()
             return Done(answer.text, None, answer.notes, ref=short(ref, 200))
 

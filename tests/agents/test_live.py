@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from conversations_hub import Account, Hub
@@ -19,7 +20,7 @@ from conversations_hub.errors import (
     UnknownAccountError,
 )
 from conversations_hub.hub import Clock
-from conversations_hub.schema import Role, TranscriptTurn
+from conversations_hub.schema import Conversation, Role, TranscriptTurn
 from conversations_hub.testing import Fault
 
 from ..support.agents import NOON, by_name, called, inside
@@ -209,3 +210,9 @@ async def test_the_question_shows_where_a_call_leads_and_the_answer_is_redacted(
     functions = acting(cast("Hub", Answering()), always, redact=True)
     answer = await called(functions, "send_message", "vapi:c1", "Hello?")
     assert inside(answer) == ["[1] agent: Call [phone]. ! [x] (https://evil.example)"]
+
+    def without_turns(one: Conversation) -> Conversation:
+        return msgspec.structs.replace(one, transcript=None)
+
+    functions = acting(cast("Hub", Answering()), always, redact=without_turns)
+    assert (await called(functions, "send_message", "vapi:c1", "Hello?")).text == "Sent. The answer:"
