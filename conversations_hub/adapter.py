@@ -153,6 +153,9 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
     normalize: Callable[[bytes | msgspec.Raw], Conversation] | None = None
     """Reads a conversation as its list has it, without the page around it, such as one that somebody saved."""
     get: Callable[[Account, str], Flow[Conversation]] | None = None
+    only_in_get: tuple[str, ...] = ()
+    """Members of which `get` receives at least one and a list row has none, where rows and answers look alike: without
+    them, what somebody saved is a row. Conversations that nobody took part in may lack them, too."""
     start: Callable[[Account, Start], Flow[Started]] | None = None
     end: Callable[[Account, str], Flow[None]] | None = None
     delete: Callable[[Account, str, Mapping[str, Any]], Flow[None]] | None = None

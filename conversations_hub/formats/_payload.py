@@ -22,7 +22,7 @@ from ..errors import FormatError, HubError, NotFoundError
 from ..events import EventKind
 from ..reading.json import Json, decoded_body, try_decode_any, well_formed
 from ..reading.values import members_of
-from ..schema import Conversation
+from ..schema import Conversation, Status
 from ..wire import Flow, Request, Response, wrong_with_id
 from ._format import Loaded
 from ._records import Record, documents
@@ -105,7 +105,7 @@ def _delivered(body: bytes, adapter: Adapter, account: Account) -> _Found:
         return []
     if not found and any(event.kind is not EventKind.OTHER for event in events):
         raise FormatError("it is a delivery without a conversation")
-    return found
+    return _rows_instead(found, body, adapter, account)
 
 
 def _listed(body: bytes, adapter: Adapter, account: Account) -> _Found:
@@ -129,7 +129,7 @@ def _got_in_parts(body: bytes, adapter: Adapter, account: Account) -> _Found:
 
 
 def _got(body: bytes, adapter: Adapter, account: Account) -> _Found:
-    found = _of_answers([body], body, adapter, account)
+    found = _rows_instead(_of_answers([body], body, adapter, account), body, adapter, account)
     rows = _in_rows(body, adapter, account) if found else []
     return rows if len(rows) > 1 and _ids_in(rows) > _ids_in(found) else found  # a list that looks like an answer
 
@@ -155,6 +155,24 @@ def _of_answers(
             if one is not None:
                 return [stamp(one, adapter, name, account=account.name)]
     return []
+
+
+def _rows_instead(found: _Found, body: bytes, adapter: Adapter, account: Account) -> _Found:
+    """Return what was read as an answer about one conversation, read as a row of a list if it is one."""
+    if len(found) != 1 or not isinstance(one := found[0], Conversation):
+        return found
+    name, resource, id = adapter.resource_of(one.id)
+    if resource.normalize is None or not _is_row(one, id, resource, members_of(try_decode_any(body))):
+        return found
+    return _of_rows([msgspec.Raw(body)], resource.normalize, adapter, name, account) or found
+
+
+def _is_row(one: Conversation, id: str, resource: Resource, document: dict[str, Any]) -> bool:
+    if not resource.only_in_get or not document.keys().isdisjoint(resource.only_in_get):
+        return False
+    if id not in _ids_of(document) or 2 * _known(resource, document) <= len(document):
+        return False  # it stands within something else
+    return not one.is_finished or one.status is Status.ENDED or bool(one.duration)  # of others, an answer has no more
 
 
 def _in_rows(body: bytes, adapter: Adapter, account: Account) -> _Found:

@@ -11,10 +11,12 @@ from conversations_hub import formats
 from conversations_hub._stamp import stamp
 from conversations_hub.adapters import BUILTIN, load
 from conversations_hub.errors import UnknownAccountError
-from conversations_hub.schema import Conversation
+from conversations_hub.schema import Conversation, TranscriptState
 from conversations_hub.testing import Case, replay
 
 from ..support import exchanges
+from ..support.iterators import collected
+from ..support.simulated import simulated
 
 
 def cases(provider: str, operation: str) -> list[Case]:
@@ -74,6 +76,34 @@ def test_lists_and_their_rows_are_read_from_their_files(provider: str) -> None:
             assert (found.conversation.provider, found.conversation.account) == (provider, "import")
             rows += 1
     assert rows > 2
+
+
+@pytest.mark.no_cover
+@pytest.mark.parametrize("provider", BUILTIN)
+async def test_a_row_of_a_list_is_no_whole_answer(provider: str) -> None:
+    async with simulated(provider, conversations=40, keep_raw=True) as (hub, _):
+        rows = await collected(hub, provider)
+        for row in rows:
+            [found] = formats.payload(row.raw or b"", provider)
+            assert found.conversation is not None
+            assert found.conversation.transcript == row.transcript
+            if found.conversation.transcript_state is row.transcript_state:
+                continue
+            # With nobody in it, a conversation has no transcript, so that an answer about it holds no more than a row.
+            assert found.conversation.is_finished
+            assert found.conversation.transcript_state is TranscriptState.UNAVAILABLE
+            assert (await hub.get(row.ref)).transcript_state is TranscriptState.UNAVAILABLE
+
+
+@pytest.mark.no_cover
+@pytest.mark.parametrize("provider", BUILTIN)
+async def test_a_whole_answer_is_no_row(provider: str) -> None:
+    async with simulated(provider, conversations=40, keep_raw=True) as (hub, _):
+        for row in await collected(hub, provider):
+            whole = await hub.get(row.ref)
+            [found] = formats.payload(whole.raw or b"", provider)
+            assert found.conversation is not None
+            assert (found.conversation.transcript or ()) == (whole.transcript or ()) or not whole.is_finished
 
 
 @pytest.mark.parametrize("provider", [name for name in BUILTIN if (hook := load(name).webhook) and not hook.forms])

@@ -144,6 +144,7 @@ ADAPTER = Adapter(
         scheme=hmac_signed("x-aai-signature/v1", timestamp="x-aai-signature/t"),
     ),
     complete_lists=False,
+    only_in_get=("session", "timeline"),
     # Keys of models and headers of tools, encrypted.
     secret_fields=frozenset({"api_key", "api_key_*", "headers", "headers_*"}),
     filters=("agent",),

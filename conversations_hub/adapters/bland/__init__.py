@@ -257,6 +257,7 @@ ADAPTER = Adapter(
     end=end,
     delete=delete,
     complete_lists=False,
+    only_in_get=("transcripts", "concatenated_transcript", "call_ended_by"),
     resources={"texts": TEXTS},
     # https://docs.bland.ai/api-v1/get/widget-id-threads
     unlisted=(

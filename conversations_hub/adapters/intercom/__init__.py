@@ -206,6 +206,7 @@ ADAPTER = Adapter(
     ),
     unlisted=("calls that belong to no conversation",),
     complete_lists=False,
+    only_in_get=("conversation_parts",),
     filters=("since", "until", "status", "updated_since"),
     tells_transfers=True,
     shows=("tool calls", "recording"),

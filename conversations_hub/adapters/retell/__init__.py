@@ -263,6 +263,7 @@ def refusal(response: Response) -> HubError:
 
 
 _FILTERS: tuple[Filter, ...] = ("since", "until", "status", "agent")
+_ONLY_IN_GET = ("transcript", "transcript_object", "transcript_with_tool_calls", "message_with_tool_calls")
 
 ADAPTER = Adapter(
     name="retell",
@@ -292,6 +293,7 @@ ADAPTER = Adapter(
             delete=delete_chat,
             send=send,
             complete_lists=False,
+            only_in_get=_ONLY_IN_GET,
             filters=_FILTERS,
             # New ids begin like this, though the examples in the documentation show ids without a prefix.
             id_prefix="chat_",
@@ -301,6 +303,7 @@ ADAPTER = Adapter(
     },
     webhook=WEBHOOK,
     complete_lists=False,
+    only_in_get=_ONLY_IN_GET,
     # The first is documented; at the second, recordings of calls were found for a long time.
     # https://docs.retellai.com/api-references/get-call
     recording_hosts=("retellai.s3.us-west-2.amazonaws.com", "dxc03zgurdly9.cloudfront.net"),
