@@ -8,18 +8,21 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from configparser import ConfigParser
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from yarl import URL
 
 from conversations_hub import Hub, schema
 from conversations_hub._cli import cli
 from conversations_hub.errors import OutageError
+from conversations_hub.hub._from_file import _Limiter
 from conversations_hub.policy import PROFILES
 from conversations_hub.policy._budget import RetryBudget
 from conversations_hub.redaction import PersonalData
@@ -196,7 +199,7 @@ async def test_names_are_removed(simulator: Simulator, monkeypatch: pytest.Monke
 
 
 def test_the_accounts_are_read(tmp_path: Path) -> None:
-    [accounts] = _code("operating.md", "toml")
+    accounts, _ = _code("operating.md", "toml")
     path = tmp_path / "accounts.toml"
     path.write_text(accounts)
     (tmp_path / "keys").mkdir()
@@ -209,14 +212,10 @@ def test_the_accounts_are_read(tmp_path: Path) -> None:
     assert [proxy and proxy.name for proxy in proxies] == ["proxy.example.com:3128", "proxy.example.com:3128", None]
 
 
-@pytest.mark.usefixtures("simulator")
-async def test_a_rate_is_shared(names: dict[str, object]) -> None:
-    [limiter] = [code for code in _code("operating.md", "python") if "reserve" in code]
-    await exec_block(limiter, names)
-    hub = names["hub"]
-    assert isinstance(hub, Hub)
-    async with hub:
-        assert len([one async for one in hub.list("tavus")]) == 40
+def test_a_rate_is_shared() -> None:
+    _, shared = _code("operating.md", "toml")
+    told = tomllib.loads(shared)["limiter"]
+    assert msgspec.convert(told, _Limiter).rates == {"vapi/default": 20.0}
 
 
 @pytest.mark.usefixtures("simulator")
