@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -48,37 +49,56 @@ def test_a_reader_cannot_write(store: PostgresStore) -> None:
         assert len([*reader.conversations()]) == 2
 
 
-async def test_what_is_interrupted_ends_at_the_server(store: PostgresStore, url: str) -> None:
-    door = Door(store.address)
-    failures: list[Exception] = []
+SLEEP = "SELECT pg_sleep(600)"
 
-    def sleep() -> None:
-        try:
-            door.ask(lambda connection: connection.execute("SELECT pg_sleep(600)"))
-        except StoreError as error:
-            failures.append(error)
 
-    async def sleeping(connection: Connection) -> int:
-        found: int = await connection.fetchval(
-            "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)' AND state = 'active'"
-        )
-        return found
+async def _sleeps(connection: Connection) -> bool:
+    question = "SELECT count(*) FROM pg_stat_activity WHERE query = $1 AND state = 'active'"
+    return bool(await connection.fetchval(question, SLEEP))
 
-    other = await connect(Address(url))
-    thread = threading.Thread(target=sleep)
-    thread.start()
+
+async def _until(url: str, *, sleeps: bool) -> None:
+    """Wait until the server sleeps, or does not."""
+    connection = await connect(Address(url))
     try:
-        while not await sleeping(other):
-            pass
-        door.interrupt()
-        await asyncio.to_thread(thread.join)
-        assert [str(error).partition(": ")[2] for error in failures] == ["interrupted"]
-        assert await asyncio.to_thread(door.ask, sleeping) == 0
-        while await sleeping(other):
+        while await _sleeps(connection) is not sleeps:
             pass
     finally:
-        await other.close()
+        await connection.close()
+
+
+def _sleep(door: Door) -> None:
+    door.ask(lambda connection: connection.execute(SLEEP))
+
+
+async def test_what_is_interrupted_ends_at_the_server(store: PostgresStore, url: str) -> None:
+    door = Door(store.address)
+    try:
+        sleeping = asyncio.create_task(asyncio.to_thread(_sleep, door))
+        await _until(url, sleeps=True)
+        door.interrupt()
+        with pytest.raises(StoreError, match="interrupted"):
+            await sleeping
+        assert not await asyncio.to_thread(door.ask, _sleeps)
+        await _until(url, sleeps=False)
+    finally:
         door.close()
+
+
+def test_ctrl_c_ends_it_at_the_server(store: PostgresStore, url: str) -> None:
+    door = Door(store.address)
+
+    def press() -> None:
+        asyncio.run(_until(url, sleeps=True))
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    pressing = threading.Thread(target=press)
+    pressing.start()
+    with pytest.raises(KeyboardInterrupt):
+        _sleep(door)
+    pressing.join()
+    door.close()
+    asyncio.run(_until(url, sleeps=False))
 
 
 async def test_a_reader_goes_on_after_the_server_was_started_again(store: PostgresStore, server: Server) -> None:

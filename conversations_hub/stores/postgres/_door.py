@@ -92,6 +92,7 @@ class Door:
             except CancelledError:
                 raise StoreError(f"{self.address}: interrupted") from None
             finally:
+                running.cancel()  # if it is not done, whoever waited was interrupted, as by Ctrl-C
                 self._running = None
 
     async def _asked(self, work: Callable[[Connection], Awaitable[T]]) -> T:
