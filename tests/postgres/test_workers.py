@@ -62,7 +62,7 @@ class Crew:
 
     def has_work(self, lives: Generator[int]) -> bool:
         """Look after the workers once, and return whether anything is left; a life is the turns that a worker has."""
-        if is_done(self._url, ACCOUNTS):
+        if is_done(self._url, ACCOUNTS, UNTIL):
             return False
         for place, worker in enumerate(self._places):
             if worker is not None and worker.is_alive():
@@ -126,7 +126,9 @@ def test_a_worker_that_was_frozen_for_too_long_writes_nothing(
         while not url_has(url, begun):  # it is in the middle of some
             assert frozen.is_alive(), frozen.stderr.read()
         frozen.send_signal(signal.SIGSTOP)
-        while not is_done(url, ACCOUNTS):  # a worker ends when nothing is due, while the frozen one still has some
+        while not is_done(
+            url, ACCOUNTS, UNTIL
+        ):  # a worker ends when nothing is due, while the frozen one still has some
             with Warm(toil, url, ACCOUNTS, UNTIL, environ=environ) as other:
                 assert json.loads(other.stdout.read())["accounts"] is not None, other.stderr.read()
         before = asyncio.run(asked(url, "SELECT account, progress, token FROM accounts ORDER BY account"))
