@@ -10,26 +10,28 @@ Text that joins two kinds of script is split into two words, and each emoji is a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 from unicodedata import category, decimal, name, normalize
 
-__all__ = ["Token", "is_character", "paired", "tokens"]
+__all__ = ["Token", "index_entries", "is_character", "paired", "tokens"]
 
 Token = tuple[str, int, int]
 """A word as it is compared, and its start and end in the text."""
 
 # The class of a character, as one letter, so that one pattern splits text in any script.
-_LATIN, _ARABIC, _OTHER, _DENSE, _JAMO, _SIGN, _MARK, _NONJOINER, _BETWEEN = "laodjsmz "
+_LATIN, _ARABIC, _OTHER, _DENSE, _VARIANT, _JAMO, _SIGN, _MARK, _NONJOINER, _BETWEEN = "laodvjsmz "
 _TOKEN: Final = re.compile(
-    "d[mz]*"
+    "(d+)(?![mz])"  # each of these characters is a word as it is
+    "|[dv][mz]*"
     "|j[jmz]*"
     "|s[mz]*"
     "|l[lmz]*"
     # Persian puts endings after a non-joiner: the word before it must match.
     "|[aom](?:[aom]|z(?!a))*"
 )
+_CHARACTERS: Final = _DENSE + _VARIANT + _JAMO
 _ASCII_WORD: Final = re.compile("[0-9A-Za-z]+")  # the same for most texts, in a third of the time
 _NO_BLANKS: Final = frozenset(
     [
@@ -61,6 +63,11 @@ class _Table(dict[int, str]):
 
 
 def _class(character: str) -> str:
+    found = _kind(character)
+    return _VARIANT if found == _DENSE and _fold_text(character) != character else found
+
+
+def _kind(character: str) -> str:
     kind = category(character)
     if character == "\u200c":
         return _NONJOINER
@@ -76,7 +83,7 @@ def _class(character: str) -> str:
         return _BETWEEN
     first = normalize("NFKC", character)[0]
     if first != character:
-        return _class(first)
+        return _kind(first)
     if kind == "So":
         return _SIGN
     # Some letters in this range are apostrophes and tones.
@@ -145,21 +152,53 @@ def tokens(text: str) -> Iterator[Token]:
         for match in _ASCII_WORD.finditer(text):
             yield match.group().lower(), *match.span()
         return
+    for words, start, end in _pieces(text):
+        if isinstance(words, str):
+            yield from zip(words, range(start, end), range(start + 1, end + 1), strict=True)
+        else:
+            for word in words:
+                yield word, start, end
+
+
+def _pieces(text: str) -> Iterator[tuple[str | tuple[str, ...], int, int]]:
+    """Yield the words of a text that are joined in it, with their start and end; a string is a word per character."""
     for match in _TOKEN.finditer(text.translate(_CLASSES)):
         start, end = match.span()
-        for word in (_split_cached if end - start < _LONG else _split)(text[start:end]):
-            yield word, start, end
+        piece = text[start:end]
+        yield piece if match.lastindex else (_split_cached if len(piece) < _LONG else _split)(piece), start, end
+
+
+def index_entries(text: str) -> list[str]:
+    """Return what an index of words has of a text, in its order: see `paired`."""
+    if text.isascii():
+        return _ASCII_WORD.findall(text.lower())
+    return paired(words for words, _, _ in _pieces(text))
 
 
 def is_character(word: str) -> bool:
     """Whether a word is one character of a script without spaces between words."""
-    return _CLASSES[ord(word[0])] in "dj"
+    return _CLASSES[ord(word[0])] in _CHARACTERS
 
 
-def paired(words: Sequence[str]) -> list[str]:
+def paired(pieces: Iterable[str | Sequence[str]]) -> list[str]:
     """Return the index entries for words; a character is paired with the one after it.
 
+    In each piece, the words follow each other; a string is a word per character.
     There are few different characters, so that searching for a sequence of single ones takes six times as long.
     """
-    behind = [*(word if is_character(word) else "" for word in words[1:]), ""]
-    return [f"{word}x{after}" if is_character(word) else word for word, after in zip(words, behind, strict=False)]
+    entries: list[str] = []
+    is_open = False  # whether the last entry is a character without another after it
+    for words in pieces:
+        if isinstance(words, str):
+            if is_open:
+                entries[-1] += words[0]
+            entries += map("x".join, zip(words, [*words[1:], ""], strict=True))
+            is_open = True
+            continue
+        for word in words:
+            is_one = _CLASSES[ord(word[0])] in _CHARACTERS
+            if is_open and is_one:
+                entries[-1] += word
+            entries.append(f"{word}x" if is_one else word)
+            is_open = is_one
+    return entries

@@ -95,7 +95,7 @@ def may_hold(query: Query) -> Condition:
 
 
 def _of_term(term: Term) -> str:
-    pairs, is_prefix = paired(term.words), term.is_prefix
+    pairs, is_prefix = paired([term.words]), term.is_prefix
     if is_character(term.words[-1]):  # in the index it may be paired with any other
         is_prefix = len(pairs) == 1 or not is_character(term.words[-2])
         pairs = pairs if is_prefix else pairs[:-1]

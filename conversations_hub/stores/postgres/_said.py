@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ...schema import Role, TranscriptTurn
-from .._words import paired, tokens
+from .._words import index_entries
 
 __all__ = ["LONGEST_WORD", "MOST_TURNS", "WEIGHTS", "said"]
 
@@ -34,7 +34,7 @@ def said(turns: Sequence[TranscriptTurn]) -> str | None:
     size = 0
     for number, turn in enumerate(turns, 1):
         place = f"{min(number, MOST_TURNS)}{WEIGHTS.get(turn.role, 'D')}"
-        for word in {word[:LONGEST_WORD] for word in paired([word for word, _, _ in tokens(turn.text)])}:
+        for word in {word[:LONGEST_WORD] for word in index_entries(turn.text)}:
             if word not in places:
                 size += len(word.encode()) + _PER_WORD
                 places[word] = []

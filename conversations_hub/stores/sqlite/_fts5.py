@@ -8,7 +8,7 @@ from typing import Final
 from unicodedata import is_normalized
 
 from .._query import Query, Term
-from .._words import is_character, paired, tokens
+from .._words import index_entries, is_character, paired
 
 __all__ = ["TOKENIZER", "expression", "indexed"]
 
@@ -32,7 +32,7 @@ def indexed(text: str) -> str | None:
     """Return the text to index in place of a text; None if SQLite's tokenizer finds the same words in the original."""
     if text.isascii() or (_UNLIKE.search(text) is None and is_normalized("NFC", text)):
         return None
-    return " ".join(paired([word for word, _, _ in tokens(text)]))
+    return " ".join(index_entries(text))
 
 
 def expression(query: Query) -> str:
@@ -46,7 +46,7 @@ def _any(terms: Sequence[Term]) -> str:
 
 
 def _of_term(term: Term) -> str:
-    pairs, is_prefix = paired(term.words), term.is_prefix
+    pairs, is_prefix = paired([term.words]), term.is_prefix
     if is_character(term.words[-1]):  # in the index it may be paired with any other
         is_prefix = len(pairs) == 1 or not is_character(term.words[-2])
         pairs = pairs if is_prefix else pairs[:-1]
