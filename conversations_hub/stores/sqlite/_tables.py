@@ -342,9 +342,9 @@ def timestamp_text(seconds: float | None) -> str | None:
     microseconds = round(seconds * 1_000_000)
     if microseconds / 1_000_000 == seconds:
         # Each turn has one. Those of a conversation share few minutes, and formats that pad take four times as long.
-        seconds_in_all, fraction = divmod(microseconds, 1_000_000)
-        minute, second = divmod(seconds_in_all, 60)
-        return f"{_minute_text(minute)}:{str(second + 100)[1:]}.{str(fraction + 1_000_000)[1:]}Z"
+        minute, rest = divmod(microseconds, 60_000_000)
+        digits = str(rest + 100_000_000)
+        return f"{_minute_text(minute)}:{digits[1:3]}.{digits[3:]}Z"
     whole = datetime.fromtimestamp(int(seconds), UTC).replace(tzinfo=None).isoformat()
     digits = f"{Decimal(repr(seconds)):f}".partition(".")[2]  # never 1e-07
     return f"{whole}.{digits}Z"
