@@ -17,10 +17,9 @@ from ..schema import Conversation
 
 __all__ = [
     "LARGEST",
-    "LONGEST_REF",
     "UNREADABLE",
     "Instant",
-    "check_bounds",
+    "check_values",
     "conversation_in",
     "decompress",
     "in_words",
@@ -39,7 +38,7 @@ UNREADABLE: Final = (
 )
 """The exceptions that values of another type or shape than ours cause in the code that reads them."""
 
-LONGEST_REF: Final = 2_000
+_LONGEST_REF: Final = 2_000
 """Characters of a ref; every turn of an export repeats it, and no known id has 600."""
 
 LARGEST: Final = 256 * 1024 * 1024  # bytes of a line or a payload; the largest provider answer is a quarter of that
@@ -90,11 +89,11 @@ def decompress(packed: bytes) -> bytes:
 def instant_of(text: str) -> datetime:
     """Parse an instant; raise `ValueError` if it has no time zone, or is so late that adding to it could overflow."""
     instant: datetime = msgspec.convert(text, datetime)
-    check_bounds(instant)
+    _check_bounds(instant)
     return instant
 
 
-def check_bounds(instant: datetime) -> None:
+def _check_bounds(instant: datetime) -> None:
     """Raise `ValueError` if an instant has no time zone, or is so late that adding to it could overflow."""
     if instant.tzinfo is None or instant.year >= _LAST_YEAR:
         raise ValueError
@@ -107,22 +106,21 @@ def conversation_in(document: bytes) -> Conversation:
     is too long to be repeated; JSON that is nested too deeply.
     """
     one = _conversation.decode(document)
-    instants = (
-        one.created_at,
-        one.started_at,
-        one.ended_at,
-        one.updated_at,
-        *(each.expires_at for each in one.recordings),
-    )
-    for instant in instants:
-        if instant is not None:
-            check_bounds(instant)
-    if len(one.ref) > LONGEST_REF or (one.cost is not None and not one.cost.amount.is_finite()):
-        raise ValueError
+    check_values(one)
     collected = one.analysis.collected if one.analysis is not None else None
     if holds_too_deep(one.metadata) or holds_too_deep(collected or {}):
         raise ValueError
     return one
+
+
+def check_values(one: Conversation) -> None:
+    """Raise `ValueError` for an instant, a cost or a ref that none of ours has; see `conversation_in`."""
+    instants = (one.created_at, one.started_at, one.ended_at, one.updated_at)
+    for instant in (*instants, *(each.expires_at for each in one.recordings)):
+        if instant is not None:
+            _check_bounds(instant)
+    if len(one.ref) > _LONGEST_REF or (one.cost is not None and not one.cost.amount.is_finite()):
+        raise ValueError
 
 
 def json_value(text: str) -> Any:

@@ -18,7 +18,7 @@ import msgspec
 
 from ..._instants import instant_text
 from ...schema import Agent, Analysis, Conversation, Participant, Recording, TranscriptTurn, Visibility
-from .._untrusted import LONGEST_REF, check_bounds, decompress, instant_of, json_value
+from .._untrusted import check_values, decompress, instant_of, json_value
 from ._fts5 import TOKENIZER, indexed
 
 __all__ = [
@@ -475,11 +475,7 @@ def conversation_of(
     if "cost" in found:
         found["cost"] = {"amount": found["cost"], "unit": unit}
     one = msgspec.convert(found, Conversation)
-    for instant in (one.created_at, one.started_at, one.ended_at, one.updated_at):
-        if instant is not None:
-            check_bounds(instant)
-    if (one.cost is not None and not one.cost.amount.is_finite()) or len(one.ref) > LONGEST_REF:
-        raise ValueError
+    check_values(one)
     if count is raw is None and not participants and not recordings:
         return one
     return msgspec.structs.replace(
