@@ -34,10 +34,11 @@ _DOES: Mapping[Operation, str] = {
 _FEATURES: tuple[Feature, ...] = get_args(Feature)
 _FILTERS: tuple[Filter, ...] = get_args(Filter)
 _CHECKED = {
-    "specification": "This adapter was checked against the provider's specification.",
-    "documentation": "This adapter was checked against the provider's documentation.",
-    "inferred": "The provider's documentation leaves much open. This adapter was written from it and from the \
-provider's own programs, so check the first results.",
+    "specification": "This adapter was checked against the provider's specification. The [documentation]({docs}) \
+describes the API.",
+    "documentation": "This adapter was checked against the provider's [documentation]({docs}).",
+    "inferred": "The provider's [documentation]({docs}) leaves much open. This adapter was written from it and from \
+the provider's own programs, so check the first results.",
 }
 
 
@@ -71,8 +72,10 @@ def _row(adapter: Adapter) -> str:
 
 
 def _head(adapter: Adapter) -> str:
-    checked = f"{_CHECKED[adapter.support]} See the [provider's documentation]({adapter.docs})."
-    code = f"export {adapter.name.upper()}_API_KEY=…\nconversations-hub list {adapter.name} --since 7d"
+    prefix = adapter.name.upper()
+    settings = "".join(f"export {prefix}_{name.upper()}=…  # if you need it: see below\n" for name in adapter.settings)
+    code = f"export {prefix}_API_KEY=…\n{settings}conversations-hub list {adapter.name} --since 7d"
+    checked = _CHECKED[adapter.support].format(docs=adapter.docs)
     return f"# {title_of(adapter)}\n\n{checked}\n\n```\n{code}\n```\n"
 
 
