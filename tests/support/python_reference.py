@@ -56,7 +56,9 @@ def names_of(module: griffe.Module) -> list[str]:
 def own_names(module: griffe.Module) -> set[str]:
     """Return the names that a module defines itself and that have no underscore."""
     return {
-        name for name, each in module.members.items() if not (name.startswith("_") or each.is_alias or each.is_module)
+        name
+        for name, each in module.members.items()
+        if each.runtime and not (name.startswith("_") or each.is_alias or each.is_module)
     } - {"TYPE_CHECKING"}
 
 
