@@ -5,9 +5,10 @@ What is public is in the `__all__` of a module whose name has no underscore. gri
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from textwrap import indent
+from textwrap import dedent, indent
 from typing import cast
 
 import griffe
@@ -27,6 +28,7 @@ release. A public name that moves keeps its old name for at least one minor rele
 | --- | --- |
 """
 _WIDTH = 100
+_CODE = re.compile(r"(?:^ {4}.+(?:\n|\Z)|^\n(?= {4}))+", re.MULTILINE)
 
 
 @cache
@@ -264,7 +266,7 @@ def _said(thing: griffe.Object) -> str:
                 rows = "".join(f"| `{each.annotation}` | {_cell(each.description)} |\n" for each in raised)
                 parts.append(f"| raises | when |\n| --- | --- |\n{rows}")
             case griffe.DocstringSectionText(value=text):
-                parts += [f"{_paragraph(each)}\n" for each in text.split("\n\n")]
+                parts += [f"{_paragraph(each)}\n" for each in _CODE.sub(_fenced, text).strip().split("\n\n")]
             case _:
                 raise ValueError(f"a docstring of {thing.path} has a section of another kind: {section.kind}")
     return "\n".join(parts)
@@ -274,8 +276,13 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
+def _fenced(found: re.Match[str]) -> str:
+    """Return an indented example as a block of Python."""
+    return f"\n```python\n{dedent(found[0]).strip()}\n```\n"
+
+
 def _paragraph(text: str) -> str:
-    """Return a paragraph; a drawing, a list or an indented example stays as it is."""
+    """Return a paragraph; a drawing stays as it is."""
     if any(mark in text for mark in "├│└"):
         return f"```text\n{text}\n```"
     return text
