@@ -198,7 +198,7 @@ def _value(name: str, value: griffe.Attribute) -> str:
     is_made_by_init = "instance-attribute" in value.labels and "class-attribute" not in value.labels
     if value.value is None or is_made_by_init:
         return declared
-    given = str(value.value)
+    given = _quoted(value.value)
     whole = f"{declared} = {given}"
     return declared if "field(" in given or "\n" in given or len(whole) > _WIDTH else whole
 
@@ -233,12 +233,18 @@ def _parameters(parameters: list[griffe.Parameter]) -> Iterator[str]:
         by_name = by_name or each.kind is griffe.ParameterKind.var_positional
         starred = _starred(each)
         kind = f": {each.annotation}" if each.annotation is not None else ""
-        default = f" = {each.default}" if each.default is not None and starred == each.name else ""
+        default = f" = {_quoted(each.default)}" if each.default is not None and starred == each.name else ""
         yield f"{starred}{kind}{default}"
         following = parameters[position + 1 : position + 2]
         only = griffe.ParameterKind.positional_only
         if each.kind is only and (not following or following[0].kind is not only):
             yield "/"
+
+
+def _quoted(value: object) -> str:
+    """Return a value as the project writes it, with double quotes."""
+    text = str(value)
+    return text if '"' in text else text.replace("'", '"')
 
 
 def _starred(parameter: griffe.Parameter) -> str:
