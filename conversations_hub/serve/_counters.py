@@ -62,10 +62,10 @@ class Counters:
 
     def __init__(self) -> None:
         self._families: dict[str, Family] = {}
-        self.requests = self.family("http_requests_total", "counter", "Requests answered.")
-        self.seconds = self.family("http_seconds", "histogram", "Seconds until an answer was sent.")
-        self.conversations = self.family("store_conversations", "gauge", "Conversations in the store.")
-        self.age = self.family("sync_age_seconds", "gauge", "Seconds since the end of what was synced.")
+        self.requests: Family = self.family("http_requests_total", "counter", "Requests answered.")
+        self.seconds: Family = self.family("http_seconds", "histogram", "Seconds until an answer was sent.")
+        self.conversations: Family = self.family("store_conversations", "gauge", "Conversations in the store.")
+        self.age: Family = self.family("sync_age_seconds", "gauge", "Seconds since the end of what was synced.")
 
     def family(self, name: str, kind: Literal["counter", "gauge", "histogram"], meaning: str) -> Family:
         """Return the family of a name, made if it is new."""

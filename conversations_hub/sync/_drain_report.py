@@ -66,7 +66,7 @@ class DrainReport:
     def __init__(self) -> None:
         self.accounts: dict[str, AccountDrainReport] = {}
         """By "provider/account"."""
-        self.recordings = RecordingsReport()
+        self.recordings: RecordingsReport = RecordingsReport()
         """How the downloads of recordings whose links expire went."""
 
     def of(self, where: str) -> AccountDrainReport:
