@@ -132,10 +132,11 @@ def _of_account(
     source: Source, where: str, adapter: Adapter, span: Window, step: timedelta | None
 ) -> Iterator[Partition]:
     is_windowed = span.since is not None and step is not None and adapter.narrows_by_time
+    if is_windowed and adapter.undated:
+        # First: a call that connects after this was read is in its window, and otherwise it would be in neither.
+        yield Partition(source, where, *_texts(span), narrowed=False, rest=True)
     for window in windows(None, span, step, timedelta(0)) if is_windowed else [span]:
         yield Partition(source, where, *_texts(window), narrowed=is_windowed)
-    if is_windowed and adapter.undated:
-        yield Partition(source, where, *_texts(span), narrowed=False, rest=True)
 
 
 def _step(step: timedelta, per_day: float | None) -> timedelta:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import sys
 import time
@@ -92,6 +93,7 @@ class Workplace:
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workplace]:
     monkeypatch.chdir(tmp_path)
+    level = logging.root.level
     with Simulator(conversations=30, providers=["vapi", "retell"]) as simulator:
         for name, value in simulator.environment().items():
             monkeypatch.setenv(name, value)
@@ -100,6 +102,10 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workplace
         (tmp_path / "accounts.toml").write_text("".join(accounts))
         (tmp_path / "accounts.toml").chmod(0o600)
         yield Workplace(tmp_path / "lake")
+    # Some of the packages silence the loggers of everybody else.
+    logging.root.setLevel(level)
+    for name in ("conversations_hub.engines", "conversations_hub.limiter"):
+        logging.getLogger(name).disabled = False
 
 
 async def working(place: Workplace) -> None:

@@ -96,7 +96,7 @@ async def test_a_conversation_stays_in_its_window_if_its_details_have_another_in
 
 async def test_calls_that_never_connected_are_in_the_partition_of_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving(monkeypatch, "retell") as (_, hub):
-        *windows, rest = plan(Source(), SINCE, NOW, STEP)
+        rest, *windows = plan(Source(), SINCE, NOW, STEP)
         undated = {one.ref async for page in pages(rest, hub=hub) for one in page}
         dated = {one.ref for window in windows async for page in pages(window, hub=hub) for one in page}
     assert undated
@@ -108,7 +108,7 @@ async def test_a_time_filter_that_leaves_something_out_is_an_error(monkeypatch: 
         adapters = {"retell": msgspec.structs.replace(RETELL, undated=False)}
         async with Hub.from_env(environ=simulator.environment(), adapters=adapters) as hub:
             with pytest.raises(WindowedOutError, match=r"retell/default, 2026.*step=None"):
-                await anext(pages(plan(Source(), SINCE, NOW)[0], hub=hub))
+                await anext(pages(plan(Source(), SINCE, NOW)[-1], hub=hub))
             [unnarrowed] = plan(Source(), SINCE, NOW, None)
             found = [one async for page in pages(unnarrowed, hub=hub) for one in page]
     assert 30 < len(found) < 40
