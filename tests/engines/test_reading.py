@@ -18,7 +18,7 @@ from conversations_hub.adapters import BUILTIN
 from conversations_hub.adapters.retell import ADAPTER as RETELL
 from conversations_hub.adapters.tavus import ADAPTER as TAVUS
 from conversations_hub.engines import COLUMNS, OnBad, Partition, Source, pages, plan, read, row
-from conversations_hub.errors import ConfigurationError, NotFoundError, PayloadError, TransportError, WindowedOutError
+from conversations_hub.errors import ConfigurationError, HubError, NotFoundError, PayloadError, WindowedOutError
 from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.sync import sync
 from conversations_hub.testing import Simulator
@@ -147,7 +147,7 @@ async def test_with_count_only_what_failed_for_good_is_left_out(
             assert len(await _bad(hub, partition, "count")) == 39
         assert "left out: 1 without details" in caplog.text
         simulator.script("tavus", [200, *[502] * 100])
-        with pytest.raises(TransportError) as caught:
+        with pytest.raises(HubError) as caught:
             await _bad(hub, partition, "count")
         assert caught.value.retryable
 
