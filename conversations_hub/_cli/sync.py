@@ -262,6 +262,7 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
             verify=self.verify,
             lookback=self.lookback,
             again=again,
+            all_pending=self.every is None and not self.worker,
             redact=redactors() if self.redact else (),  # new ones for each run, because they count
             report=report,
             clock=clock,

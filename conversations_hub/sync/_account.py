@@ -36,7 +36,7 @@ from ..schema import Conversation, TranscriptState
 from ..stores._fingerprint import fingerprint
 from ..stores._store import Checkpoint, Entry, Store, StoredVersion, Window, when
 from ..stores._untrusted import reading
-from ._change import digest, is_to_fetch
+from ._change import digest, is_due, is_to_fetch
 from ._options import SyncOptions
 from ._report import AccountSyncReport
 from ._windows import Changes, bounds, join, left_to_walk
@@ -77,6 +77,7 @@ class AccountSync:
         self._committing: asyncio.Task[None] | None = None
         self._committed_at = clock.monotonic()
         self._looked_at: set[str] = set()  # ids that this run need not fetch again
+        self._last_run: datetime | None = None  # if only what is due since then is fetched again
         self._walked: list[Window] = []  # windows that this run walked from beginning to end
         self._may_list_all = True
         self._reach = options.window  # the span that holds every window of this run
@@ -127,6 +128,8 @@ class AccountSync:
 
     async def _update(self) -> None:
         self._progress = await self._store.progress(self._where)
+        if not self._options.all_pending and self._progress.covered is not None:
+            self._last_run = self._progress.covered.until
         while not await self._walk_all():
             self._narrows = False
             self._progress = self._progress.between_windows(self._progress.covered)
@@ -273,7 +276,14 @@ class AccountSync:
         await self._fetch(wanted)
 
     async def _is_to_fetch(self, row: Conversation, kept: Mapping[str, StoredVersion]) -> bool:
-        return row.id not in self._looked_at and await is_to_fetch(row, kept.get(row.id), self._options)
+        if row.id in self._looked_at:
+            return False
+        before = kept.get(row.id)
+        return await is_to_fetch(row, before, self._options, due=before is not None and self._is_due(before))
+
+    def _is_due(self, before: StoredVersion) -> bool:
+        with reading("a list row in the store"):
+            return is_due(before, self._last_run, self._clock.now())
 
     async def _fetch(self, rows: Sequence[tuple[Conversation, StoredVersion | None]]) -> None:
         by_ref: dict[str, tuple[Conversation, StoredVersion | None]] = {}
@@ -288,11 +298,13 @@ class AccountSync:
     async def _recheck(self) -> None:
         """Fetch the unsettled conversations that did not appear in a list of this run."""
         unsettled = await self._store.unsettled(self._where)
-        left = {
+        waiting = {
             self._ref(id): kept
             for id, kept in unsettled.items()
             if id not in self._looked_at and kept.list_row and self._adapter.resource_of(id)[1].get is not None
         }
+        left = {ref: kept for ref, kept in waiting.items() if self._is_due(kept)}
+        self._report.pending += len(waiting) - len(left)
         if not left:
             return
         self._report.begin("looking again")

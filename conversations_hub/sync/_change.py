@@ -4,32 +4,65 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from functools import partial
-from typing import TypeVar
+from math import log
+from typing import Final, TypeVar
+
+import msgspec
 
 from ..redaction._redactors import redacted
 from ..schema import Conversation
 from ..stores._fingerprint import is_of_first_layout, is_print_of
-from ..stores._store import StoredVersion
+from ..stores._store import StoredVersion, when
 from ._options import SyncOptions
 
-__all__ = ["digest", "is_to_fetch"]
+__all__ = ["digest", "is_due", "is_to_fetch"]
 
 T = TypeVar("T")
 
-_MANY_TURNS = 1000  # their fingerprint takes a millisecond or more
+_MANY_TURNS: Final = 1000  # their fingerprint takes a millisecond or more
+_YOUNG: Final = timedelta(seconds=30)
+_OLDER: Final = 1.5
+
+_row = msgspec.json.Decoder(Conversation)
 
 
-async def is_to_fetch(row: Conversation, before: StoredVersion | None, options: SyncOptions) -> bool:
+def is_due(before: StoredVersion, last_run: datetime | None, now: datetime) -> bool:
+    """Whether to fetch an unsettled conversation again, in a run that follows another closely; instants are UTC.
+
+    What is still to come mostly comes soon after the end. So it is due each time it has become half as old again, in
+    steps that are the same for every run, and a last time when it settles. What failed is always due.
+
+    Raises one of `UNREADABLE` for a list row that is not ours.
+    """
+    if before.recheck_until is None:
+        return False
+    if last_run is None or now >= before.recheck_until or before.failing_since is not None or not before.list_row:
+        return True
+    row = _row.decode(before.list_row)
+    end = row.ended_at or when(row)
+    return end is None or _step(now - end) > _step(last_run - end)
+
+
+def _step(age: timedelta) -> int:
+    return int(log(max(age / _YOUNG, 1.0), _OLDER))
+
+
+async def is_to_fetch(
+    row: Conversation, before: StoredVersion | None, options: SyncOptions, *, due: bool | None = None
+) -> bool:
     """Whether to fetch a listed conversation: it is new, it has changed, or more of it may come.
 
-    `before` is its stored version. An erased conversation is never fetched.
+    `before` is its stored version, `due` whether it is due; None: if it is not settled. An erased conversation is never
+    fetched.
     """
     if before is None:
         return True
     if before.is_erased:
         return False
-    return options.again or before.recheck_until is not None or not await _is_unchanged(row, before, options)
+    is_open = before.recheck_until is not None if due is None else due
+    return options.again or is_open or not await _is_unchanged(row, before, options)
 
 
 async def _is_unchanged(row: Conversation, before: StoredVersion, options: SyncOptions) -> bool:

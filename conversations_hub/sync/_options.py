@@ -24,6 +24,8 @@ class SyncOptions(msgspec.Struct, frozen=True, kw_only=True):
     """None: the adapter's default."""
     again: bool = False
     """Whether to walk and fetch the whole span again, even if it is covered."""
+    all_pending: bool = True
+    """Whether everything that is not settled is fetched again, or only what is due: see `is_due`."""
     redact: Sequence[Redact] = ()
     redact_rows: Sequence[Redact] = ()
     """The same redactors without counting, for list rows: these are only compared."""

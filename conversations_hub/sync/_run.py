@@ -38,6 +38,7 @@ async def sync(
     patience: timedelta = timedelta(days=7),
     lookback: timedelta | None = None,
     again: bool = False,
+    all_pending: bool = True,
     redact: Redact | Sequence[Redact] = (),
     report: SyncReport | None = None,
     clock: Clock | None = None,
@@ -60,6 +61,8 @@ async def sync(
         lookback: how far before the end of earlier runs the lists are walked again, because conversations turn up and
             change there late; None for the adapter's default, a day for most.
         again: walk the whole span and fetch everything in it, whatever earlier runs stored, and compare.
+        all_pending: fetch everything again that is not settled yet. False, for runs that follow each other closely:
+            only what has become half as old again since the last run, counted from its end.
         redact: the redactors to apply to each conversation before it is stored, in this order.
         report: is updated during the run, for progress displays.
         clock: the source of time, for tests.
@@ -80,6 +83,7 @@ async def sync(
         patience=patience,
         lookback=lookback,
         again=again,
+        all_pending=all_pending,
         redact=redactors,
         redact_rows=uncounted(redactors),
     )
