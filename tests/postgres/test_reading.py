@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from conversations_hub.errors import HubError, StoreError
+from conversations_hub.schema import Recording, RecordingAccess
 from conversations_hub.stores import put
 from conversations_hub.stores.postgres import PostgresReader, PostgresStore
 from conversations_hub.stores.postgres._address import Address
@@ -180,6 +181,20 @@ async def test_whatever_a_row_holds_it_is_read_or_refused_in_words(
             with pytest.raises(StoreError):
                 reader.get("acme:c1")
         assert reader.get("acme:c2").text == "user: Two."
+
+
+async def test_only_what_is_needed_is_read(store: PostgresStore, url: str) -> None:
+    recording = Recording(location="https://example.com/a.mp3", access=RecordingAccess.PROVIDER_KEY)
+    await put(store, said(id="c3", recordings=(recording,)))
+    await changed(url, "UPDATE conversations SET raw = 'x'")
+    with store.reader() as reader:
+        [summary] = reader.stats()
+        assert summary.conversations == 3
+        assert len(reader.page().rows) == 3
+        with pytest.raises(StoreError):
+            reader.get("acme:c3")
+        await changed(url, "UPDATE conversations SET document = 'x' WHERE id <> 'c3'")
+        assert [found.location for found, _, _ in reader.recordings()] == [recording.location]
 
 
 async def test_a_row_does_not_pass_for_another_conversation(store: PostgresStore, url: str) -> None:

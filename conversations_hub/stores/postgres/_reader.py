@@ -152,20 +152,20 @@ class PostgresReader:
     ) -> list[Summary]:
         """See `StoreReader.stats`: the conversations are measured as they are read."""
         names = check_metrics(metrics)
-        found = self.conversations(*targets, since=since, until=until, status=status, agent=agent)
+        found = self._without_raw(Filters.of(targets, since, until, status=status, agent=agent))
         return [narrowed(summary, names) for summary in summarize(found, by, timezone=timezone)]
 
     def newest_stats(
         self, wanted: Filters, by: Sequence[str] = ("provider",), *, goes_on: Callable[[], bool]
     ) -> NewestStats:
         """See `StoreReader.newest_stats`: the conversations are measured as they are read."""
-        return NewestStats.of(self.walk(wanted), by, goes_on)
+        return NewestStats.of(self._without_raw(wanted, self._containing(wanted)), by, goes_on)
 
     def recordings(
         self, *targets: str, since: datetime | None = None, until: datetime | None = None
     ) -> Iterator[tuple[Recording, int, datetime | None]]:
         """See `StoreReader.recordings`."""
-        for one in self.conversations(*targets, since=since, until=until):
+        for one in self._without_raw(Filters.of(targets, since, until), ("recordings > 0", [])):
             for position, recording in enumerate(one.recordings):
                 yield recording, position, one.created_at or one.started_at
 
@@ -365,6 +365,9 @@ class PostgresReader:
         with using(self.address):
             for at, *columns in self._ask(question, values):
                 yield instant_text(at) if at.tzinfo else "", *columns  # minus infinity has no time zone
+
+    def _without_raw(self, wanted: Filters, also: Condition = ("", [])) -> Iterator[Conversation]:
+        return map(self._whole, walked(self._in_order, DIALECT, _WITHOUT_RAW, wanted, also))
 
     def _whole(self, row: Sequence[Any]) -> Conversation:
         """Return the conversation of a row of `_ROW`, or of `_WITHOUT_RAW`."""
