@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -20,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conversations_hub.adapters import BUILTIN, load
-from conversations_hub.errors import InvalidRefError, StoreError
+from conversations_hub.errors import StoreError
 from conversations_hub.metrics import METRICS, Histogram, _tally, measure, summarize
 from conversations_hub.metrics._definitions import PERCENTILES
 from conversations_hub.metrics._groups import KEYS
@@ -41,7 +40,6 @@ from ..support.summaries import told, varied
 replace = msgspec.structs.replace
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-KINDS = ["sqlite:c.db", "jsonl:c.jsonl", "jsonl:c.jsonl.gz", "parquet:c"]
 
 
 def _everything() -> list[Conversation]:
@@ -62,31 +60,11 @@ def _everything() -> list[Conversation]:
 
 
 EVERYTHING = _everything()
-FILTERS: Sequence[tuple[tuple[str, ...], Mapping[str, Any]]] = [
-    ((), {}),
-    (("retell", "elevenlabs/eu"), {}),
-    (("vapi:calls",), {}),
-    ((), {"since": NOON + timedelta(days=5)}),
-    (("retell",), {"since": NOON + timedelta(days=2), "until": NOON + timedelta(days=9)}),
-    ((), {"status": "ended", "agent": "a1"}),
-    (("nobody",), {}),
-]
-GROUPS: Sequence[tuple[tuple[str, ...], Any]] = [
-    *(((key,), UTC) for key in KEYS),
-    ((), UTC),
-    (("provider", "week", "channel", "agent"), UTC),
-    (("day", "month"), ZoneInfo("Pacific/Kiritimati")),
-    (("week",), ZoneInfo("America/St_Johns")),
-]
 
 
-def expect(
-    reader: StoreReader, by: Sequence[str], zone: Any, targets: Sequence[str], filters: Mapping[str, Any]
-) -> None:
+def expect(reader: StoreReader, by: Sequence[str]) -> None:
     """Compare the summaries with those of the same conversations."""
-    found = reader.stats(*targets, by=by, timezone=zone, **filters)
-    expected = summarize(reader.conversations(*targets, **filters), by, timezone=zone)
-    assert list(map(told, found)) == list(map(told, expected))
+    assert list(map(told, reader.stats(by=by))) == list(map(told, summarize(reader.conversations(), by)))
 
 
 def measured(path: Path) -> set[str]:
@@ -100,38 +78,6 @@ def execute(path: Path, statement: str, *values: object) -> None:
     with closing(sqlite3.connect(path)) as database:
         database.execute(statement, values)
         database.commit()
-
-
-@pytest.fixture(scope="module", params=KINDS)
-def reader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    import asyncio  # noqa: PLC0415
-
-    kind, _, name = request.param.partition(":")
-    if kind == "parquet":
-        pytest.importorskip("duckdb", reason="Parquet needs the extra duckdb")
-    store = open_store(f"{kind}:{tmp_path_factory.mktemp('stats') / name}")
-    asyncio.run(put(store, *EVERYTHING))
-    with store.reader() as found:
-        yield found
-
-
-@pytest.mark.parametrize(("by", "zone"), GROUPS)
-def test_every_kind_of_store_groups_as_summarize_does(reader: StoreReader, by: Sequence[str], zone: Any) -> None:
-    for targets, filters in FILTERS:
-        expect(reader, by, zone, targets, filters)
-
-
-def test_only_some_metrics(reader: StoreReader) -> None:
-    [summary] = reader.stats(by=(), metrics=("user_latency_p95", "cost_per_minute", "duration"))
-    names = [name for name in summary.metrics if not name.startswith("cost_per_minute")]
-    assert names == ["duration", "user_latency"]
-    [whole] = reader.stats(by=())
-    assert {name: whole.metrics[name] for name in names} == {name: summary.metrics[name] for name in names}
-    assert whole.metrics.keys() > summary.metrics.keys()
-    refusals: list[dict[str, Any]] = [{"metrics": ("charm",)}, {"by": ("colour",)}, {"status": "weird"}]
-    for refused in refusals:
-        with pytest.raises(InvalidRefError):
-            reader.stats(**refused)
 
 
 def _storable(one: Conversation, provider: str, id: str) -> Conversation:
@@ -155,7 +101,7 @@ async def test_what_is_kept_of_any_conversation_says_the_same(
     await kept_in(path, *(_storable(one, "acme" if number else provider, f"c{number}") for number, one in ids))
     with SQLiteReader(path) as reader:
         for _ in ("measured", "kept"):
-            expect(reader, [by], UTC, (), {})
+            expect(reader, [by])
     assert len(measured(path)) == len(found)
 
 
@@ -174,16 +120,10 @@ async def test_parts_of_very_many_add_up(by: Sequence[str], tmp_path: Path, monk
     await put(store, *EVERYTHING)
     with store.reader() as reader:
         for _ in ("measured", "kept"):
-            expect(reader, by, UTC, (), {})
+            expect(reader, by)
 
 
 # the newest alone
-
-WANTED = [
-    Filters.of(),
-    Filters.of(["retell", "elevenlabs/eu"], NOON + timedelta(days=1), NOON + timedelta(days=9)),
-    Filters.of(fields={"channel": ["chat"], "agent": ["a1", "a2"]}, has_issues=False),
-]
 
 
 def expect_newest(reader: StoreReader, wanted: Filters, by: Sequence[str], count: int) -> int:
@@ -196,15 +136,6 @@ def expect_newest(reader: StoreReader, wanted: Filters, by: Sequence[str], count
     assert found.oldest == min((at for one in newest if (at := one.created_at or one.started_at)), default=None)
     assert found.is_all == (len(newest) == len(everything))
     return len(newest)
-
-
-@pytest.mark.parametrize("wanted", WANTED)
-def test_the_newest_are_summarized_as_far_as_time_allows(reader: StoreReader, wanted: Filters) -> None:
-    for by in ((), ("agent", "week"), ("provider",)):
-        everything = expect_newest(reader, wanted, by, 1000)
-        assert everything
-        assert expect_newest(reader, wanted, by, 0) == 0
-        assert expect_newest(reader, wanted, by, 3) <= everything
 
 
 @pytest.mark.parametrize("pieces", [4, 100])

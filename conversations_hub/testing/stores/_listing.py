@@ -6,6 +6,8 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import partial
+from itertools import chain, repeat
 from operator import attrgetter
 from typing import Any, Final
 
@@ -273,6 +275,21 @@ async def summaries_are_those_of_the_conversations(open_store: Open) -> None:
     assert {name: whole.metrics[name] for name in names} == {name: some.metrics[name] for name in names}
 
 
+async def the_newest_are_summarized_while_there_is_time(open_store: Open) -> None:
+    await put(open_store(), *MANY, FULL)
+    with open_store().reader() as reader:
+        for wanted in (Filters(), Filters.of(["tavus", "vapi/eu"], since=_LATER), FIELDS[0][0], Filters.of(["nobody"])):
+            newest_first = list(reader.walk(wanted))
+            for most in (0, 3, 1000):
+                looks = chain([True] * most, repeat(False))  # noqa: FBT003
+                found = reader.newest_stats(wanted, ("agent", "day"), goes_on=partial(next, looks))
+                count = sum(each.conversations for each in found.summaries)
+                assert min(most, len(newest_first)) <= count, "a store may know some without measuring"
+                assert found.is_all is (count == len(newest_first))
+                expected = summarize(newest_first[:count], ("agent", "day"))
+                assert list(map(figures, found.summaries)) == list(map(figures, expected))
+
+
 async def every_change_has_another_revision(open_store: Open) -> None:
     await put(open_store(), one(1), one(2))
     seen: list[int] = []
@@ -322,6 +339,7 @@ CHECKS = (
     values_are_counted_most_frequent_first,
     recordings_come_newest_first_with_their_place,
     summaries_are_those_of_the_conversations,
+    the_newest_are_summarized_while_there_is_time,
     every_change_has_another_revision,
     what_a_reader_does_can_be_interrupted,
 )

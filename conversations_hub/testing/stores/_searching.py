@@ -264,15 +264,16 @@ def _found_by_pages(reader: StoreReader, wanted: Filters, limit: int, words: str
 
 async def a_list_of_words_is_what_a_search_finds(open_store: Open) -> None:
     await put(open_store(), *MANY, said("I said it.", "I said it, too.", id="c95"))
+    choices: list[tuple[list[str], dict[str, Any]]] = [
+        ([], {}),
+        (["tavus/eu", "vapi"], {"since": NOON + timedelta(hours=3), "has_issues": False}),
+        ([], {"role": "assistant"}),
+    ]
     with open_store().reader() as reader:
         if not _has_search(reader):
             _expect_no_lists_of_words(reader)
             return
-        for targets, more in (
-            ([], {}),
-            (["tavus/eu", "vapi"], {"since": NOON + timedelta(hours=3), "has_issues": False}),
-            ([], {"role": "assistant"}),
-        ):
+        for targets, more in choices:
             for words in ("I am number", "number 7", "num* OR nothing", '"of many" NOT 3', "-number", "nothing", "i"):
                 found = {hit.ref for hit in reader.find(words, Filters.of(targets, **more), limit=1000).hits}
                 wanted = Filters.of(targets, words=words, **more)
