@@ -366,6 +366,43 @@ async def test_an_account_is_due_after_a_while_or_when_a_conversation_settles(ur
             assert await waits() == pytest.approx(wait, abs=20)
 
 
+# what others wait for
+
+
+async def test_no_statement_is_prepared_while_rows_are_locked(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is frozen in the middle of that would hold up the others without end; see `rehearse`."""
+    stage, prepared = _rows.stage, list[set[str]]()
+
+    async def looking(connection: Any, rows: Any) -> None:  # right before rows are locked
+        found = await connection.fetch("SELECT statement FROM pg_prepared_statements ORDER BY prepare_time")
+        prepared.append({row["statement"] for row in found})
+        await stage(connection, rows)
+
+    monkeypatch.setattr(_rows, "stage", looking)
+    async with opened(url) as store, asking(url) as ask:
+        digest = tombstone(await ask.fetchval("SELECT salt FROM store"), ACCOUNT, "c3")
+        await ask.execute("INSERT INTO erased VALUES ($1, now(), 0)", digest)
+        for text in ("One.", "Two."):
+            changed = [entry(said(text, id="c1")), entry(said(id="c2")), entry(said(id="c3"))]
+            await store.commit(ACCOUNT, changed, Checkpoint())
+            await store.commit(ACCOUNT, changed, None)
+            await store.put_told(ACCOUNT, told=said(id="c2", title=text), fetched=None)
+            await store.vanished(ACCOUNT, ["c1"], NOW)
+    locking = (
+        "FOR UPDATE",
+        "INTO conversations",
+        "token = $2",
+        "SET told",
+        "SET vanished_at",
+        "INTO commits",
+        "bigint FROM",
+        "DELETE FROM staged",
+        "FROM erased",
+    )
+    assert all(any(word in one for one in prepared[0]) for word in locking)
+    assert {one for one in prepared[-1] - prepared[0] if any(word in one for word in locking)} == set()
+
+
 # a server that is started again
 
 

@@ -27,6 +27,7 @@ _PASSING: Final = (
     asyncpg.DeadlockDetectedError,
     asyncpg.IdleInTransactionSessionTimeoutError,  # this process did not run for a while
     asyncpg.InterfaceError,  # the connection was closed while it was used
+    asyncpg.InternalClientError,  # the same, as the driver takes it
 )
 
 # Classes of https://www.postgresql.org/docs/current/errcodes-appendix.html whose messages name no value of a row:
@@ -54,7 +55,7 @@ def using(address: Address) -> Generator[None]:
         yield
     except HubError:
         raise
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, *UNREADABLE) as error:
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, *UNREADABLE) as error:
         reason = _reason(bare(error))
     else:
         return
@@ -74,7 +75,7 @@ def _reason(error: Exception) -> str:
             return error.strerror or type(error).__name__
         case ValueError():  # DataError, for one, is among the driver's, too
             return in_words(error)
-        case asyncpg.InterfaceError():
+        case asyncpg.InterfaceError() | asyncpg.InternalClientError():
             return "the connection was lost"
         case _:
             return in_words(error)

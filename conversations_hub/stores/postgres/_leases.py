@@ -70,6 +70,10 @@ class Leases:
         if await connection.fetchval(_HOLD, account, self._tokens.get(account), self._ttl, progress) is None:
             raise self._loss(account)
 
+    async def rehearse(self, connection: Connection) -> None:
+        """See `_rows.rehearse`."""
+        await connection.fetch(_HOLD, "", None, self._ttl, None)
+
     async def renew(self, connection: Connection) -> None:
         """Renew all leases."""
         if self._tokens:
@@ -103,7 +107,11 @@ ON CONFLICT (account) DO UPDATE SET owner = $2, token = a.token + 1, until = now
 WHERE a.until IS NULL OR a.until < now() OR a.owner = $2
 RETURNING token, progress
 """
-_ADD: Final = "INSERT INTO accounts (account) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING"
+# What is there is not touched: if somebody is writing it just now, this would wait for the end.
+_ADD: Final = """
+INSERT INTO accounts (account) SELECT new FROM unnest($1::text[]) AS new
+WHERE NOT EXISTS (SELECT FROM accounts WHERE account = new) ON CONFLICT DO NOTHING
+"""
 _CLAIM: Final = """
 UPDATE accounts AS a SET owner = $2, token = token + 1, until = now() + $3
 WHERE account = (

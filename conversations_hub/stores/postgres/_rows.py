@@ -19,6 +19,7 @@ from ._tables import CONVERSATION, REMEMBERED, conversation_of, conversation_row
 __all__ = [
     "OvertakenError",
     "There",
+    "add",
     "erased_of",
     "gone",
     "kept",
@@ -27,6 +28,7 @@ __all__ = [
     "new_batch",
     "note_gone",
     "note_told",
+    "rehearse",
     "stage",
     "staged",
     "told_since",
@@ -65,7 +67,7 @@ def _versions(rows: Sequence[asyncpg.Record]) -> dict[str, StoredVersion]:
 async def erased_of(connection: Connection, salt: bytes, account: str, ids: Sequence[str]) -> set[str]:
     """Return the ids that were erased."""
     digests = {tombstone(salt, account, id): id for id in ids}
-    rows = await connection.fetch("SELECT digest FROM erased WHERE digest = ANY ($1)", [*digests]) if digests else []
+    rows = await connection.fetch(_ERASED, [*digests]) if digests else []
     return {digests[row["digest"]] for row in rows}
 
 
@@ -135,7 +137,7 @@ async def write(
         raise OvertakenError("other processes wrote the same conversation again and again")
     erased = await erased_of(connection, salt, account, [id for id in ids if id not in there])
     if erased:
-        await connection.execute("DELETE FROM staged WHERE id = ANY ($1)", erased)
+        await connection.execute(_UNSTAGE, erased)
     new = len(entries) - len(there) - len(erased)
     unchanged = sum(_is_stored(entry, there) for entry in entries)
     if unchanged:
@@ -164,15 +166,29 @@ async def note_gone(
     await connection.execute(_VANISH, account, back, None, batch)
 
 
+async def add(connection: Connection, account: str) -> None:
+    """Add an account that is not there yet, so that it can be locked."""
+    await connection.execute("INSERT INTO accounts (account) VALUES ($1) ON CONFLICT DO NOTHING", account)
+
+
 async def lock(connection: Connection, account: str) -> None:
     """Let no one else write an account until the transaction ends; no lease is needed, and none is taken."""
-    await connection.execute("INSERT INTO accounts (account) VALUES ($1) ON CONFLICT DO NOTHING", account)
-    await connection.execute("SELECT FROM accounts WHERE account = $1 FOR UPDATE", account)
+    await connection.fetch(_LOCK, account)
 
 
 async def note_told(connection: Connection, account: str, id: str, told: str) -> None:
     """Keep what webhooks told of a conversation."""
-    await connection.execute("UPDATE conversations SET told = $3 WHERE account = $1 AND id = $2", account, id, told)
+    await connection.execute(_NOTE_TOLD, account, id, told)
+
+
+async def rehearse(connection: Connection) -> None:
+    """Run once, without effect, what runs while rows are locked.
+
+    A statement is prepared when it runs for the first time, in a conversation of its own between driver and server: of
+    a process that is frozen in its middle, the server would wait for the rest without end.
+    """
+    for statement, arguments in _WHILE_LOCKED:
+        await connection.fetch(statement, *arguments)
 
 
 async def told_since(connection: Connection, account: str, since: datetime) -> tuple[int, int]:
@@ -184,7 +200,7 @@ async def told_since(connection: Connection, account: str, since: datetime) -> t
 
 async def new_batch(connection: Connection) -> int:
     """Return the batch of this transaction, which gets its place in the order of commits when it ends."""
-    batch: int = await connection.fetchval("INSERT INTO commits DEFAULT VALUES RETURNING batch")
+    batch: int = await connection.fetchval(_NEW_BATCH)
     return batch
 
 
@@ -214,3 +230,18 @@ _REMEMBER: Final = (
     f" IS DISTINCT FROM ({', '.join(f'staged.{name}' for name in REMEMBERED)})"
 )
 _VANISH: Final = "UPDATE conversations SET vanished_at = $3, batch = $4 WHERE account = $1 AND id = ANY ($2)"
+_LOCK: Final = "SELECT FROM accounts WHERE account = $1 FOR UPDATE"
+_ERASED: Final = "SELECT digest FROM erased WHERE digest = ANY ($1)"
+_UNSTAGE: Final = "DELETE FROM staged WHERE id = ANY ($1)"
+_NEW_BATCH: Final = "INSERT INTO commits DEFAULT VALUES RETURNING batch"
+_NOTE_TOLD: Final = "UPDATE conversations SET told = $3 WHERE account = $1 AND id = $2"
+_WHILE_LOCKED: Final[Sequence[tuple[str, tuple[object, ...]]]] = (
+    (_LOCK, ("",)),
+    (_VERSIONS, ("", [])),
+    (_ERASED, ([],)),
+    (_UNSTAGE, ([],)),
+    (_NEW_BATCH, ()),
+    (_WRITE, (0,)),
+    (_NOTE_TOLD, ("", "", "")),
+    (_VANISH, ("", [], None, 0)),
+)

@@ -100,22 +100,32 @@ class PostgresStore:
     async def open(self, terms: Mapping[str, str]) -> None:
         """See `Store.open`. Any run may resume another one, if it redacts and keeps raw payloads alike."""
         self._opened += 1
-        if self._pool is None:
-            # The server ends what a frozen process began, which would hold up whoever takes the account next.
-            idle = f"{max(self._ttl, _LEAST_TTL).total_seconds():.0f}s"
-            # A connection is made when it is needed, and one that was lost is replaced.
-            self._pool = asyncpg.create_pool(
-                **self.address.options(idle_in_transaction_session_timeout=idle),
-                min_size=0,
-                max_size=_CONNECTIONS,
-                init=_add_staged,
-                timeout=_LONGEST,
-                command_timeout=_LONGEST,
-            )
-            with using(self.address):
-                await self._pool
-            self._renewing = asyncio.create_task(self._renew())
-        self._salt = await self._do(lambda one: prepare(one, self.address, self._partitions, terms))
+        make = partial(prepare, address=self.address, partitions=self._partitions, terms=terms)
+        if self._pool is not None:
+            self._salt = await self._do(make)
+            return
+        with using(self.address):
+            connection = await connect(self.address)
+            try:
+                self._salt = await make(connection)
+            finally:
+                await connection.close()
+            self._pool = await self._connected()
+        self._renewing = asyncio.create_task(self._renew())
+
+    async def _connected(self) -> asyncpg.Pool[asyncpg.Record]:
+        """Return connections, which are made when they are needed, and replaced when they are lost."""
+        # The server ends what a frozen process began, which would hold up whoever takes the account next.
+        idle = f"{max(self._ttl, _LEAST_TTL).total_seconds():.0f}s"
+        return await asyncpg.create_pool(
+            **self.address.options(idle_in_transaction_session_timeout=idle),
+            min_size=0,
+            max_size=_CONNECTIONS,
+            max_cached_statement_lifetime=0,
+            init=self._begin,
+            timeout=_LONGEST,
+            command_timeout=_LONGEST,
+        )
 
     @asynccontextmanager
     async def shared(self) -> AsyncGenerator[None]:
@@ -178,6 +188,8 @@ class PostgresStore:
                 added_to(entry, there[id].earlier, partial(stored.__getitem__, id)) if id in stored else entry
                 for id, entry in by_id.items()
             ]
+            if text is None:
+                await rows.add(one, account)
             staged = await asyncio.to_thread(rows.staged, wanted, there)  # the loop serves other accounts meanwhile
             async with _together(one):
                 await rows.stage(one, staged)
@@ -201,6 +213,7 @@ class PostgresStore:
                 stored = msgspec.structs.replace((await rows.whole(one, account, [id]))[id], issues=())
                 all_told = both(told_of(there[id].earlier.told, given), told)
             entry = entry_of(stored, all_told, fetched, before)
+            await rows.add(one, account)
             left = all_told if all_told is None or fetched is None else beyond(all_told, fetched)
             async with _together(one):
                 await rows.stage(one, rows.staged([entry], there))
@@ -234,6 +247,15 @@ class PostgresStore:
     async def finish(self, unreadable: Mapping[str, int] | None = None) -> None:
         """See `Store.finish`. There is nothing to complete: every commit already is."""
 
+    async def _begin(self, connection: Connection) -> None:
+        """Make a new connection ready for commits."""
+        await connection.execute(STAGED)
+        rehearsal = connection.transaction()
+        await rehearsal.start()
+        await self._leases.rehearse(connection)
+        await rows.rehearse(connection)
+        await rehearsal.rollback()
+
     async def _renew(self) -> None:
         """Renew the leases, as a commit may not come for long; if that fails, a commit will say so."""
         while True:
@@ -265,7 +287,3 @@ class PostgresStore:
 def _together(connection: Connection) -> AbstractAsyncContextManager[object]:
     """Write all or nothing; what is read after a row was locked is as it is then."""
     return connection.transaction(isolation="read_committed")
-
-
-async def _add_staged(connection: Connection) -> None:
-    await connection.execute(STAGED)
