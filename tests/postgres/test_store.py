@@ -32,6 +32,7 @@ from ..support.postgres import Server
 pytestmark = pytest.mark.engine
 
 SHORT = timedelta(seconds=1)
+RUN_OUT = "UPDATE accounts SET until = now() - interval '1 minute'"
 
 
 @asynccontextmanager
@@ -278,8 +279,9 @@ async def test_an_account_is_written_by_one_process(url: str) -> None:
 
 
 async def test_who_lost_an_account_writes_nothing(url: str) -> None:
-    async with opened(url, ttl=timedelta(0)) as frozen, opened(url) as other:
+    async with opened(url) as frozen, opened(url) as other, asking(url) as ask:
         await frozen.progress(ACCOUNT)
+        await ask.execute(RUN_OUT)
         assert await other.progress(ACCOUNT) == Checkpoint()
         lost = (
             frozen.commit(ACCOUNT, [entry(said("Late."))], Checkpoint(passes=9)),
@@ -297,8 +299,9 @@ async def test_who_lost_an_account_writes_nothing(url: str) -> None:
 
 
 async def test_a_lease_that_ran_out_is_good_while_nobody_takes_it(url: str) -> None:
-    async with opened(url, ttl=timedelta(0)) as store:
+    async with opened(url) as store, asking(url) as ask:
         await store.progress(ACCOUNT)
+        await ask.execute(RUN_OUT)
         assert await store.commit(ACCOUNT, [entry(said("Hi."))], Checkpoint()) == Written(new=1)
 
 

@@ -52,7 +52,7 @@ class PostgresStore:
         url: Where it is: see `Address`. Its password is never shown.
         partitions: How many tables a new store is spread over: 16 for up to a hundred million conversations. It is
             fixed when the store is made.
-        ttl: How long a lease lasts without a sign of life.
+        ttl: How long a lease lasts without a sign of life, a second at least.
         clock: The source of time, for tests.
     """
 
@@ -66,11 +66,11 @@ class PostgresStore:
     ) -> None:
         self.address: Final = Address(url) if isinstance(url, str) else url
         self._partitions = partitions
-        self._ttl = ttl
+        self._ttl = max(ttl, _LEAST_TTL)
         self._clock = clock or Clock()
         self._opened = 0
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
-        self._leases = Leases(ttl)
+        self._leases = Leases(self._ttl)
         self._salt = b""
         self._renewing: asyncio.Task[None] | None = None
 
@@ -116,7 +116,7 @@ class PostgresStore:
     async def _connected(self) -> asyncpg.Pool[asyncpg.Record]:
         """Return connections, which are made when they are needed, and replaced when they are lost."""
         # The server ends what a frozen process began, which would hold up whoever takes the account next.
-        idle = f"{max(self._ttl, _LEAST_TTL).total_seconds():.0f}s"
+        idle = f"{self._ttl.total_seconds():.0f}s"
         return await asyncpg.create_pool(
             **self.address.options(idle_in_transaction_session_timeout=idle),
             min_size=0,
