@@ -7,7 +7,9 @@ import json
 import math
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
+from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -18,10 +20,11 @@ from yarl import URL
 from conversations_hub import Account, Hub
 from conversations_hub._transport import Clock
 from conversations_hub.adapters import tavus
+from conversations_hub.sync import sync
 from conversations_hub.wire import Response
 
 from ..support.fake_lane import fake_lanes
-from ..support.virtual_time import VirtualLoop
+from ..support.virtual_time import StoreAtOnce, VirtualLoop
 
 LATENCY = 0.05
 WIDTH = 16  # details of an account, and what `get_many` asks for unless it is told otherwise
@@ -84,6 +87,12 @@ class Slow:
         assert max(busy for _, busy in spans) <= width
         return sum(span for span, busy in spans if busy == width) / (end - begin)
 
+    def share_used(self, width: int) -> float:
+        """Return which share of so many details at a time was used, from the first to the end."""
+        details = [(began, ended) for began, ended, url in self.asked if not is_page(url)]
+        whole = max(ended for _, ended in details) - min(began for began, _ in details)
+        return sum(ended - began for began, ended in details) / (width * whole)
+
 
 def run(slow: Slow, loop: VirtualLoop, call: Callable[[Hub], Coroutine[Any, Any, None]], accounts: int = 1) -> None:
     """Let a hub call a slow provider, for as long as that takes."""
@@ -112,6 +121,12 @@ async def walk_all(hub: Hub) -> None:
         assert numbers == [*range(len(numbers))]
 
 
+async def sync_all(path: Path, hub: Hub) -> None:
+    clock = Clock(monotonic=asyncio.get_running_loop().time, roll=lambda: 0.5)
+    report = await sync(hub, StoreAtOnce(path), verify=False, clock=clock)
+    assert report.complete
+
+
 @pytest.mark.parametrize("latency", [steady, uneven(1), uneven(2)])
 def test_a_walk_keeps_all_details_under_way_that_may_be(latency: Latency) -> None:
     loop = VirtualLoop()
@@ -137,6 +152,16 @@ def test_get_many_keeps_as_many_under_way_as_it_may(latency: Latency, *, is_asyn
     slow = Slow(loop, 1000, latency)
     run(slow, loop, get_all)
     assert slow.share_at(WIDTH) >= 0.95
+
+
+@pytest.mark.parametrize("latency", [steady, uneven(1), uneven(2)])
+def test_a_sync_waits_only_for_the_last_details_of_a_page(latency: Latency, tmp_path: Path) -> None:
+    loop = VirtualLoop()
+    slow = Slow(loop, 1000, latency)
+    run(slow, loop, partial(sync_all, tmp_path / "c.db"))
+    assert slow.share_at(WIDTH) >= 0.8
+    assert slow.share_used(WIDTH) >= 0.88
+    assert len(slow.asked) == 1000 + 10  # no page or details twice
 
 
 def test_a_first_page_is_asked_for_at_once_and_details_as_soon_as_it_is_there() -> None:
@@ -180,10 +205,14 @@ def test_accounts_do_not_wait_for_one_another() -> None:
     assert delivered[-1] == pytest.approx(took)
 
 
-def test_a_known_rate_is_used_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    rate, loop = 100.0, VirtualLoop()
+@pytest.mark.parametrize("rate", [8.0, 50.0, 100.0])
+@pytest.mark.parametrize("is_sync", [False, True])
+def test_a_known_rate_is_used_up(
+    rate: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_sync: bool
+) -> None:
+    loop = VirtualLoop()
     monkeypatch.setattr(tavus, "ADAPTER", msgspec.structs.replace(tavus.ADAPTER, requests_per_second=rate))
     slow = Slow(loop, 1000, steady)
-    run(slow, loop, walk_all)
+    run(slow, loop, partial(sync_all, tmp_path / "c.db") if is_sync else walk_all)
     begins = [began for began, _, _ in slow.asked]
     assert (len(begins) - 1) / (begins[-1] - begins[0]) >= 0.95 * rate

@@ -8,13 +8,16 @@ import selectors
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 from conversations_hub._transport import Clock
+from conversations_hub.stores._thread import Thread
+from conversations_hub.stores.sqlite import SQLiteStore
 
 from .clock import NOW
 
-__all__ = ["VirtualLoop", "WiredLoop"]
+__all__ = ["StoreAtOnce", "VirtualLoop", "WiredLoop"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -139,3 +142,21 @@ class WiredLoop(asyncio.SelectorEventLoop):
             await super().shutdown_default_executor()
         finally:
             self.jobs -= 1
+
+
+class _AtOnce(Thread):
+    """Does its work where it is called, so that no time passes beside it."""
+
+    async def do(self, work: Callable[[], T]) -> T:
+        return work()
+
+    async def end(self, work: Callable[[], None]) -> None:
+        work()
+
+
+class StoreAtOnce(SQLiteStore):
+    """A store without a thread of its own."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._thread = _AtOnce()

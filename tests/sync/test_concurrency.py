@@ -3,43 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from conversations_hub import Account, Hub
 from conversations_hub.stores import Checkpoint, Entry, Written
-from conversations_hub.stores._thread import Thread
-from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.sync import sync
 
 from ..support.server import Answer, Asked, serving
 from ..support.tavus_server import Tavus
-from ..support.virtual_time import WiredLoop
-
-T = TypeVar("T")
+from ..support.virtual_time import StoreAtOnce, WiredLoop
 
 _LATENCY = 0.05  # seconds
 _COMMIT = 0.5
 _PLACES = 16
 
 
-class _AtOnce(Thread):
-    """Does its work where it is called, so that no time passes beside it."""
-
-    async def do(self, work: Callable[[], T]) -> T:
-        return work()
-
-    async def end(self, work: Callable[[], None]) -> None:
-        work()
-
-
-class _Slow(SQLiteStore):
+class _Slow(StoreAtOnce):
     """A store that takes a while for each commit, and knows whether one is under way."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._thread = _AtOnce()
         self.is_committing = False
 
     async def commit(self, account: str, entries: Sequence[Entry], progress: Checkpoint | None) -> Written:
