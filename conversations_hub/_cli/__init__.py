@@ -363,7 +363,7 @@ def _download() -> None:
     "sync --since 90d",
     "sync tavus --store jsonl:tavus.jsonl --since 2026-11-01",
     "sync --follow --redact",
-    "sync --worker --follow --store postgresql://hub@db.example.com/calls",
+    "sync --worker --follow --store postgresql://hub@db/calls",
 )
 @_targets
 @click.option("--provider", multiple=True, hidden=True)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from conversations_hub.errors import InvalidRefError
 from conversations_hub.stores._query import parsed, snippet
-from conversations_hub.stores._words import is_character, tokens
+from conversations_hub.stores._words import is_character, paired, tokens
 from conversations_hub.stores.sqlite._fts5 import TOKENIZER, expression, indexed
 
 
@@ -217,6 +217,18 @@ def test_what_is_indexed_holds_the_words_of_a_text(text: str) -> None:
         words = [word for word, _, _ in tokens(text)]
         indexed_words = index.words()
     assert [word.partition("x")[0] if is_character(word) else word for word in indexed_words] == words
+
+
+@given(st.text(st.sampled_from("予約はカｶ\uf900㌀서แက字"), min_size=1, max_size=20))
+def test_side_by_side_characters_are_the_words_that_each_is_alone(row: str) -> None:
+    alone = [(word, at, at + 1) for at, one in enumerate(row) for word, _, _ in tokens(one)]
+    assert [*tokens(row)] == alone
+    assert (indexed(row) or "").split(" ") == paired([[word for word, _, _ in alone]])
+
+
+def test_a_variant_among_other_characters_is_folded() -> None:
+    assert [*tokens("予ｶ約\uf900。")] == [("予", 0, 1), ("カ", 1, 2), ("約", 2, 3), ("豈", 3, 4)]
+    assert indexed("予ｶ約\uf900。は") == "予xカ カx約 約x豈 豈xは はx"
 
 
 @given(_TEXTS)
