@@ -71,8 +71,18 @@ class ByRef(ABC):
     async def _reading(
         self, ref: str, part: str | None, cursor: str | None, max_tokens: int | None, *, tool: str
     ) -> Reading:
-        page, system = self._options.page(max_tokens, USUAL), self._options.include_system
-        chosen = part_of(part)
-        return await self._read(
-            ref, lambda one: reading(one, page, part=chosen, cursor=cursor, tool=tool, include_system=system)
-        )
+        options, chosen = self._options, part_of(part)
+        page = options.page(max_tokens, USUAL)
+
+        def read(one: Conversation) -> Reading:
+            return reading(
+                one,
+                page,
+                part=chosen,
+                cursor=cursor,
+                tool=tool,
+                include_system=options.include_system,
+                metadata=options.metadata,
+            )
+
+        return await self._read(ref, read)

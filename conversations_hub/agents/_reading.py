@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -35,6 +35,8 @@ class Options:
 
     include_system: bool = False
     """Whether prompts and internal notes are shown."""
+    metadata: Collection[str] = ()
+    """The names of metadata that are shown."""
     count: Callable[[str], int] | None = None
     """Counts the tokens of a text; None: bytes in UTF-8, divided by four."""
     word: Callable[[], str] | None = None
@@ -49,7 +51,14 @@ _Place: Any = tuple[int, int, int, int]
 
 
 def reading(
-    one: Conversation, page: Page, *, part: Part, cursor: str | None, tool: str, include_system: bool
+    one: Conversation,
+    page: Page,
+    *,
+    part: Part,
+    cursor: str | None,
+    tool: str,
+    include_system: bool,
+    metadata: Collection[str] = (),
 ) -> Reading:
     """Return the facts of a conversation and as many of its turns as there is room for.
 
@@ -64,7 +73,7 @@ def reading(
         span = Span(Place(*place[:2]), Place(*place[2:]))
         lines, rest = forward(texts, span, page.budget)
         return _answer(one, page, cursors, lines=lines, start=span.start, left=Span(rest, span.stop), total=len(texts))
-    for line in facts_of(one):
+    for line in facts_of(one, metadata):
         if not page.takes(line):
             break
     first: list[str] = []

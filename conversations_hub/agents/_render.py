@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Final
 
@@ -60,14 +60,17 @@ def about(one: Conversation, *, most_asked: int) -> Iterator[str]:
         yield f"    the user: {short(asked, most_asked)}"
 
 
-def facts_of(one: Conversation) -> Iterator[str]:
-    """Yield everything known of a conversation besides its turns, a line each."""
+def facts_of(one: Conversation, metadata: Collection[str] = ()) -> Iterator[str]:
+    """Yield everything known of a conversation besides its turns, a line each, with the metadata of these names."""
     yield block(plain(heading(one)))
     for name, value in facts(one):
         if name not in _KEPT_BACK:
             left = len(value) - _MOST_OF_FACT
             cut = f"{value[:_MOST_OF_FACT]} … {left:,} characters more" if left > 0 else value
             yield block(f"{name}: {cut}")
+    for name in metadata:
+        if name in one.metadata:
+            yield f"{short(name, _MOST_OF_FACT)}: {short(str(one.metadata[name]), _MOST_OF_FACT)}"
     if reasons := failures_of(one):
         yield f"failed: {short('; '.join(reasons), _MOST_OF_FACT)}"
     if one.issues:

@@ -56,6 +56,7 @@ def tools(
     since: str | datetime | None = None,
     redact: bool | Redact = False,
     include_system: bool = False,
+    metadata: Collection[str] = (),
     count: Callable[[str], int] | None = None,
     confirm: Confirm | None = None,
     acts_per_hour: int = 10,
@@ -79,6 +80,7 @@ def tools(
         since: The instant from which conversations are shown, also as a text such as `90d`; None: all.
         redact: Whether to remove personal data from all that is shown, as `sync --redact` does; or a redactor.
         include_system: Whether prompts and internal notes are shown.
+        metadata: The names of metadata that are shown with a conversation; no others are.
         count: Counts the tokens of a text; None: its bytes in UTF-8, divided by four.
         confirm: Asks a person before each act. `always` asks nobody; `mcp.elicited` asks through the MCP host.
         acts_per_hour: How many acts there may be in an hour.
@@ -99,7 +101,7 @@ def tools(
     redactor = PersonalData() if redact is True else redact or None
     pins = Pins(tuple(map(Target.parse, providers)), since, redactor)
     pins.earliest(clock.now())  # raises here, and not in every call
-    options = Options(include_system=include_system, count=count)
+    options = Options(include_system=include_system, metadata=frozenset(metadata), count=count)
     found: list[Tool] = []
     if store is not None:
         opened = open_store(store) if isinstance(store, str) else store

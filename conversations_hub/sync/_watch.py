@@ -79,9 +79,7 @@ async def watch(
         nonlocal report
         pause = at_most_every
         while True:
-            await sync(
-                hub, store, *targets, since=since, all_pending=False, redact=redact, report=report, clock=clock
-            )
+            await sync(hub, store, *targets, since=since, all_pending=False, redact=redact, report=report, clock=clock)
             if on_report is not None:
                 on_report(report)
             has_news = any(account.new or account.updated for account in report.accounts)
