@@ -29,6 +29,7 @@ def consistent(conversation: Conversation) -> Conversation:
         wrong["cost"] = "negative"
     if not wrong:
         return conversation
-    issues = (*conversation.issues, *(Issue(name, reason) for name, reason in wrong.items()))
+    told = {issue.place for issue in conversation.issues}
+    issues = (*conversation.issues, *(Issue(name, reason) for name, reason in wrong.items() if name not in told))
     estimated = tuple(name for name in conversation.estimated if name not in wrong)
     return msgspec.structs.replace(conversation, issues=issues, estimated=estimated, **dict.fromkeys(wrong))

@@ -15,7 +15,7 @@ import msgspec
 
 from .._files.database import Layout, open_database
 from .._files.lock import Lock
-from .._instants import instant_text
+from .._sortable import instant_text
 from ..errors import StoreError
 from ..stores._thread import Thread
 from ..stores._untrusted import Instant

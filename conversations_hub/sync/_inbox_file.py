@@ -17,7 +17,8 @@ from zlib import compress
 import msgspec
 
 from .._files.database import Layout, open_database
-from .._instants import earlier, instant_text
+from .._instants import earlier
+from .._sortable import instant_text
 from ..errors import StoreError
 from ..events import Event, EventKind
 from ..stores._untrusted import decompress, instant_of

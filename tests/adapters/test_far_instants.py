@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from conversations_hub._instants import instant_text
+from conversations_hub._sortable import instant_text
 from conversations_hub._transport import Clock, Lane
 from conversations_hub.adapter import Adapter, RawPage
 from conversations_hub.adapters import BUILTIN, load

@@ -137,7 +137,7 @@ class Acme:
 
 @pytest.fixture(autouse=True)
 def adapter(monkeypatch: pytest.MonkeyPatch) -> None:
-    for found in ("hub._hub.usable", "stores.sqlite._conditions.load"):
+    for found in ("hub._hub.usable", "stores._conditions.load"):
         monkeypatch.setattr(f"conversations_hub.{found}", _load)
 
 

@@ -14,8 +14,9 @@ from typing import Any, Final, Literal, Self, TypeVar
 
 import msgspec
 
-from ..._instants import check_span, instant_text
+from ..._instants import check_span
 from ..._refs import Ref
+from ..._sortable import instant_text
 from ...errors import InvalidRefError, NotFoundError, StoreError
 from ...metrics import Summary, summarize
 from ...metrics._summary import check_metrics, narrowed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..._instants import instant_text
+from ..._sortable import instant_text
 from .._conditions import Condition, Dialect, equal
 
 __all__ = ["DIALECT"]

@@ -13,8 +13,8 @@ from typing import Final
 
 import msgspec
 
-from ..._instants import instant_text
 from ..._refs import Ref
+from ..._sortable import instant_text
 from ...errors import InvalidRefError
 from .._erasure import Person, Receipt, tombstone
 

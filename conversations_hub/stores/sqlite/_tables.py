@@ -16,7 +16,7 @@ from zlib import compress
 
 import msgspec
 
-from ..._instants import instant_text
+from ..._sortable import instant_text
 from ...schema import Agent, Analysis, Conversation, Participant, Recording, TranscriptTurn, Visibility
 from .._untrusted import check_values, decompress, instant_of, json_value
 from ._fts5 import TOKENIZER, indexed

@@ -15,7 +15,7 @@ import msgspec
 
 from ..._files.lock import Lock
 from ..._files.opening import own_path
-from ..._instants import instant_text
+from ..._sortable import instant_text
 from ...schema import Conversation, Status, TranscriptTurn
 from .._erasure import Receipt, remove_recordings
 from .._reconcile import beyond
