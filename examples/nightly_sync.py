@@ -1,11 +1,13 @@
 """Bring a store up to date, and write an e-mail that says how it went.
 
-    python examples/nightly_sync.py conversations.db ops@example.com
+    python examples/nightly_sync.py nightly.db ops@example.com
+
+The store must be new, or made by this program: it redacts, and a store that was not redacted is refused.
 
 The accounts are those of the environment, such as VAPI_API_KEY. The message goes to the standard output, so that cron
 can hand it on:
 
-    15 3 * * *  python nightly_sync.py conversations.db ops@example.com | /usr/sbin/sendmail -t
+    15 3 * * *  python nightly_sync.py nightly.db ops@example.com | /usr/sbin/sendmail -t
 """
 
 from __future__ import annotations

@@ -12,6 +12,9 @@
     provider = "elevenlabs"
     secrets_env = ["ELEVENLABS_WEBHOOK_SECRET"]
 
+To try it, run `conversations-hub simulate --port 8090 --webhooks-to http://127.0.0.1:8080/hooks`. Set the
+variables that it prints, and add `base_url = "http://127.0.0.1:8090/elevenlabs"` to the account.
+
 A delivery is on the disk before it is acknowledged. Then the conversation is fetched, joined with what only the event
 says, and stored. A webhook can be lost, so run `conversations-hub sync` once a day, too.
 """
