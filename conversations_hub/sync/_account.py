@@ -185,7 +185,8 @@ class AccountSync:
                 is_last=window.until == self._options.until,
             )
         is_whole = False
-        listed: set[str] | None = None if self._narrows and window.since is not None else set()
+        is_bounded = self._narrows and any(bounds(window, is_last=self._progress.is_last))
+        listed: set[str] | None = None if is_bounded else set()
         while True:
             self._report.begin("verifying" if self._progress.passes else "listing")
             is_whole |= await self._walk_once(window, listed)

@@ -24,6 +24,7 @@ from conversations_hub.stores.sqlite import SQLiteStore, _connection
 from conversations_hub.stores.sqlite._reader import SQLiteReader
 from conversations_hub.stores.sqlite._tables import CONVERSATION
 from conversations_hub.sync import SyncReport, plan, sync
+from conversations_hub.testing import Simulator
 
 from ..support.clock import NOW, FakeClock, at
 from ..support.jsonl import in_lines
@@ -229,6 +230,17 @@ async def test_what_vanished_at_the_provider_is_told(make: Make, read: Read, tmp
     assert len(all_of_them.accounts[0].vanished) == 5
     assert none.accounts[0].vanished == []
     assert len(read(tmp_path / "c")) == 5
+
+
+async def test_nothing_vanishes_from_a_span_that_was_not_listed(tmp_path: Path) -> None:
+    async with (
+        Simulator(conversations=5, providers=["anyreach"]) as simulator,
+        Hub.from_env(environ=simulator.environment()) as hub,
+    ):
+        month_ago = datetime.now(UTC) - timedelta(days=30)
+        await sync(hub, SQLiteStore(tmp_path / "c.db"), since=month_ago)
+        report = await sync(hub, SQLiteStore(tmp_path / "c.db"))
+    assert report.accounts[0].vanished == []
 
 
 # one bad record
