@@ -792,7 +792,11 @@ def _mcp() -> None:
 @click.option(
     "--requests-per-second", type=Number(min=0, min_open=True), help="Rate per key above which the answer is 429."
 )
-@click.option("--webhooks-to", metavar="URL", help="Deliver every provider's events, signed, to URL/<provider>.")
+@click.option(
+    "--webhooks-to",
+    metavar="URL",
+    help="Deliver every provider's events, signed, to URL/<provider>. Telnyx's need the extra ed25519.",
+)
 @click.option("--duplicate", type=Number(0, 1), help="Share of webhook deliveries that are sent twice.")
 @click.option("--late", type=Number(0, 1), help="Share of webhook deliveries that are sent late and out of order.")
 @click.option("--late-seconds", type=Number(min=0), help="Seconds of delay of a late delivery, at most.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -123,6 +124,17 @@ async def test_deliveries_come_twice_late_and_out_of_order_on_request() -> None:
         event.conversation_id: place for place, event in enumerate(receiver.events) if event.kind is EventKind.STARTED
     }
     assert any(receiver.events.index(event) < started.get(event.conversation_id, 0) for event in ended)
+
+
+async def test_a_signature_that_needs_a_missing_extra_holds_back_no_other_provider(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.asymmetric.ed25519", None)
+    async with _delivering("telnyx", "tavus") as (simulator, receiver):
+        assert simulator.deliveries is not None
+        accepted = simulator.deliveries.accepted
+        await receiver.has(lambda: len(receiver.events) >= 12 and accepted["tavus"] > 0)
+        assert accepted["telnyx"] == 0
 
 
 def test_shares_of_deliveries_are_fractions() -> None:
