@@ -57,7 +57,7 @@ def test_a_conversation(environ: dict[str, str]) -> None:
 
 
 def test_a_list(environ: dict[str, str]) -> None:
-    assert _work_through("list.md", environ) == 3
+    assert _work_through("list.md", environ) == 4
 
 
 def test_a_sync_and_a_search(environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
