@@ -14,7 +14,7 @@ from conversations_hub._instants import earlier, later
 from conversations_hub._transport.download import Download
 from conversations_hub.adapters import tavus as tavus_adapter
 from conversations_hub.errors import HubError, InvalidRefError, PartialError
-from conversations_hub.hub._walk import ListOptions
+from conversations_hub.hub._list_options import ListOptions
 from conversations_hub.schema import Recording, RecordingAccess
 from conversations_hub.stores._store import Checkpoint, Entry, Window, Written
 from conversations_hub.stores.sqlite import SQLiteStore

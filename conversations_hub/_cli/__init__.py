@@ -14,9 +14,10 @@ from typing import Any
 import click
 
 from ..version import __version__
+from . import options
 from .accounts import Accounts
 from .group import Sentences, verbose
-from .parameters import Count, Number, instant, limiter, options_of, proxy, span, store_url, timezone
+from .parameters import Count, Number, instant, span, store_url, timezone
 
 __all__ = ["cli"]
 
@@ -49,13 +50,13 @@ def _command(*examples: str) -> Callable[[_Declaration], _Declaration]:
     def declare(declaration: _Declaration) -> _Declaration:
         name = declaration.__name__.strip("_")
 
-        def invoke(**options: Any) -> None:
-            if "config" in options:
-                options["accounts"] = Accounts.of(options)
-            if isinstance(options.get("provider"), tuple) and (providers := options.pop("provider")):
+        def invoke(**given: Any) -> None:
+            if "config" in given:
+                given["accounts"] = Accounts.of(given)
+            if isinstance(given.get("provider"), tuple) and (providers := given.pop("provider")):
                 click.echo("--provider is removed in 0.3: write the providers after the command instead", err=True)
-                options["targets"] += providers
-            if import_module(f".{name}", __package__).run(**options) is False:
+                given["targets"] += providers
+            if import_module(f".{name}", __package__).run(**given) is False:
                 click.get_current_context().exit(1)
 
         invoke.__doc__ = declaration.__doc__
@@ -68,149 +69,15 @@ def _command(*examples: str) -> Callable[[_Declaration], _Declaration]:
     return declare
 
 
-# options of several commands
-
-_targets = click.argument("targets", nargs=-1)
-_since = click.option(
-    "--since",
-    type=instant,
-    metavar="INSTANT",
-    help="From this instant on: 2026-11-20, 2026-11-20T09:30Z, or 90d, 12h, 30m ago; UTC unless it has a zone.",
-)
-_until = click.option("--until", type=instant, metavar="INSTANT", help="Before this instant, in the same forms.")
-_with_status = click.option("--status", help="Only with this status: ended, failed, in_progress …")
-_agent = click.option("--agent", help="Only with the agent that has this id.")
-_json = click.option("--json", "as_json", is_flag=True, help="Write JSON, one document per line.")
-_form = click.option("--json", "form", flag_value="json", help="Write JSON, one document per line.")
-_FORMATS = ("jsonl", "csv", "vcon", "openai", "sharegpt", "otel", "otlp", "vtt", "srt", "md", "text")
-_format_options = click.option(
-    "--option",
-    "options",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="An option of the format, its value as JSON or plain text, such as words=true; repeatable.",
-)
-_yes = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-_any_host = click.option(
-    "--any-host", is_flag=True, help="Accept recordings from any public host, not only from the provider's."
-)
-_STORES = "sqlite:PATH or a plain path, jsonl:PATH, parquet:FOLDER, or postgresql://USER@HOST/DATABASE."
-_store = click.option(
-    "--store",
-    type=store_url,
-    default="conversations.db",
-    show_default=True,
-    metavar="STORE",
-    help=f"The store: {_STORES}",
-)
-_from_store = click.option(
-    "--store", type=store_url, metavar="STORE", help=f"Read from this store instead of the providers: {_STORES}"
-)
-_files = options_of(
-    click.option(
-        "--inbox",
-        type=click.Path(path_type=Path, dir_okay=False),
-        metavar="FILE",
-        help="Where webhooks are kept until they are in the store. Default: beside the store, .inbox.",
-    ),
-    click.option(
-        "--outbox",
-        type=click.Path(path_type=Path, dir_okay=False),
-        metavar="FILE",
-        help="Where changes are kept until they are confirmed. Default: beside the store, .outbox.",
-    ),
-)
-_chats = click.option(
-    "--chats",
-    type=Count(min=0),
-    help="Chats per provider that lists them apart from calls. Default: a quarter of --conversations.",
-)
-_seed = click.option("--seed", type=int, default=0, show_default=True, help="Seed for the generated conversations.")
-_accounts = options_of(
-    click.option(
-        "--config", type=click.Path(path_type=Path), help="A TOML file with the accounts, instead of the environment."
-    ),
-    click.option(
-        "--proxy", type=proxy, metavar="URL", help="Reach providers through this HTTP proxy, such as http://host:3128."
-    ),
-    click.option(
-        "--proxy-from-env", is_flag=True, help="Use the proxy of HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY."
-    ),
-    click.option(
-        "--ca-file",
-        type=click.Path(path_type=Path),
-        help="A PEM file of certificates to trust in addition to the system's, such as those of a proxy that inspects"
-        " TLS.",
-    ),
-    click.option(
-        "--limiter",
-        type=limiter,
-        metavar="URL",
-        help="Share each account's rate limit with other processes through this Redis, such as redis://localhost.",
-    ),
-    verbose,
-)
-_walked = options_of(
-    _since,
-    _until,
-    click.option(
-        "--lookback",
-        type=span,
-        metavar="SPAN",
-        help="Read lists again from this long before the end of the last sync: 2d, 90m. The default depends on the"
-        " provider.",
-    ),
-    click.option("--again", is_flag=True, help="Fetch everything in the span again, even if it is stored."),
-    click.option(
-        "--redact",
-        is_flag=True,
-        help="Remove e-mail addresses, phone and card numbers, and other long numbers before storing.",
-    ),
-    click.option(
-        "--no-verify",
-        is_flag=True,
-        help="Skip the second pass over each list; rows may be missed if a list changes during the sync.",
-    ),
-    click.option(
-        "--keep",
-        type=span,
-        metavar="SPAN",
-        help="Erase conversations older than this, such as 180d, and fetch none of them.",
-    ),
-)
-_erasing = options_of(
-    click.option(
-        "--recordings",
-        type=click.Path(path_type=Path),
-        metavar="FOLDER",
-        help="Also remove their files from this folder of recordings.",
-    ),
-    click.option(
-        "--inbox",
-        type=click.Path(path_type=Path, dir_okay=False, exists=True),
-        metavar="PATH",
-        help="Also remove what webhooks brought about them from this inbox.",
-    ),
-    click.option("--dry-run", is_flag=True, help="Only show what would be erased."),
-    _yes,
-    click.option(
-        "--receipt",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="Write a receipt of what was erased to this file, as JSON.",
-    ),
-)
-
-
 # first steps
 
 
 @_command("demo", "demo --page", "demo --conversations 90 --seed 7")
 @click.option("--conversations", type=Count(min=0), default=120, show_default=True, help="Conversations per provider.")
-@_chats
-@_seed
+@options.chats
+@options.seed
 @click.option("--page", is_flag=True, help="At the end, show them in a browser, until stopped.")
-@_json
+@options.as_json
 def _demo() -> None:
     """Show what this does, on simulated providers.
 
@@ -219,15 +86,15 @@ def _demo() -> None:
 
 
 @_command("providers")
-@_json
+@options.as_json
 def _providers() -> None:
     """Show what each provider can do."""
 
 
 @_command("doctor tavus", "doctor --json")
-@_targets
-@_accounts
-@_json
+@options.targets
+@options.accounts
+@options.as_json
 def _doctor() -> None:
     """Check accounts.
 
@@ -245,11 +112,11 @@ def _doctor() -> None:
     "list anyreach --status failed --transcripts",
     "list --since 2026-11-01 --transcripts --json > all.jsonl",
 )
-@_targets
-@_since
-@_until
-@_with_status
-@_agent
+@options.targets
+@options.since
+@options.until
+@options.with_status
+@options.agent
 @click.option(
     "--updated-since", type=instant, metavar="INSTANT", help="Only those that changed at this instant or later."
 )
@@ -257,9 +124,9 @@ def _doctor() -> None:
 @click.option(
     "--transcripts", is_flag=True, help="Include transcripts, even if that takes one request per conversation."
 )
-@_from_store
-@_accounts
-@_json
+@options.from_store
+@options.accounts
+@options.as_json
 def _list() -> None:
     """List conversations.
 
@@ -269,13 +136,13 @@ def _list() -> None:
 
 @_command("get tavus:c123456", "get anyreach:conv_9 --json", "get vapi:019a --format vtt > call.vtt")
 @click.argument("ref")
-@_form
-@click.option("--format", type=click.Choice(_FORMATS), help="Write it for another program, in this format.")
-@_format_options
+@options.form
+@click.option("--format", type=click.Choice(options.FORMATS), help="Write it for another program, in this format.")
+@options.format_options
 @click.option("--raw", "form", flag_value="raw", help="Write what the provider sent, without known secrets.")
 @click.option("--wait", type=span, metavar="SPAN", help="Wait up to this long for a pending transcript: 90s, 5m.")
-@_from_store
-@_accounts
+@options.from_store
+@options.accounts
 def _get() -> None:
     """Show one conversation with its transcript.
 
@@ -295,9 +162,9 @@ def _get() -> None:
     help="Another member of the provider's own request, its value as JSON or plain text; repeatable.",
 )
 @click.option("--token", "with_token", is_flag=True, help="Also write the token to join with.")
-@_yes
-@_accounts
-@_json
+@options.yes
+@options.accounts
+@options.as_json
 def _start() -> None:
     """Start a conversation.
 
@@ -308,9 +175,9 @@ def _start() -> None:
 @_command("send telnyx:c123 'Where is my order?'")
 @click.argument("ref")
 @click.argument("text")
-@_yes
-@_accounts
-@_json
+@options.yes
+@options.accounts
+@options.as_json
 def _send() -> None:
     """Send TEXT to a running text conversation.
 
@@ -320,18 +187,18 @@ def _send() -> None:
 
 @_command("end tavus:c123456")
 @click.argument("ref")
-@_yes
-@_accounts
-@_json
+@options.yes
+@options.accounts
+@options.as_json
 def _end() -> None:
     """End a running conversation."""
 
 
 @_command("delete tavus:c123456 tavus:c123457", "delete elevenlabs:conv_1 --yes")
 @click.argument("refs", nargs=-1, required=True)
-@_yes
-@_accounts
-@_json
+@options.yes
+@options.accounts
+@options.as_json
 def _delete() -> None:
     """Delete conversations at the provider, permanently.
 
@@ -349,9 +216,9 @@ def _delete() -> None:
     metavar="FOLDER",
     help="The folder to write to. Default: the current folder.",
 )
-@_any_host
-@_accounts
-@_json
+@options.any_host
+@options.accounts
+@options.as_json
 def _download() -> None:
     """Download the recordings of a conversation."""
 
@@ -365,10 +232,10 @@ def _download() -> None:
     "sync --follow --redact",
     "sync --worker --follow --store postgresql://hub@db/calls",
 )
-@_targets
+@options.targets
 @click.option("--provider", multiple=True, hidden=True)
-@_store
-@_walked
+@options.store
+@options.walked
 @click.option("--follow", is_flag=True, help="Keep syncing until stopped, and retry what failed.")
 @click.option("--every", type=Number(min=1), help="Seconds between runs of --follow. Default: 60.")
 @click.option(
@@ -389,9 +256,9 @@ def _download() -> None:
     metavar="FOLDER",
     help="Also download recordings to this folder.",
 )
-@_any_host
-@_accounts
-@_json
+@options.any_host
+@options.accounts
+@options.as_json
 def _sync() -> None:
     """Bring a store up to date.
 
@@ -401,11 +268,11 @@ def _sync() -> None:
 
 
 @_command("plan --since 90d", "plan tavus --json")
-@_targets
-@_store
-@_walked
-@_accounts
-@_json
+@options.targets
+@options.store
+@options.walked
+@options.accounts
+@options.as_json
 def _plan() -> None:
     """Show what a sync would take.
 
@@ -415,8 +282,8 @@ def _plan() -> None:
 
 
 @_command("status", "status --store jsonl:november.jsonl --json")
-@_store
-@_json
+@options.store
+@options.as_json
 def _status() -> None:
     """Show what is in a store and how fresh it is.
 
@@ -427,22 +294,22 @@ def _status() -> None:
 
 @_command("search refund", "search '\"credit card\" cancel*' --role user --since 30d")
 @click.argument("words")
-@_targets
+@options.targets
 @click.option("--provider", multiple=True, hidden=True)
-@_store
-@_since
-@_until
+@options.store
+@options.since
+@options.until
 @click.option(
     "--role",
     type=click.Choice(["user", "assistant", "human_agent", "system", "tool"]),
     help="Only turns of this role.",
 )
-@_with_status
-@_agent
+@options.with_status
+@options.agent
 @click.option("--anywhere", is_flag=True, help="Allow the words to be in different turns of a conversation.")
 @click.option("--limit", type=Count(min=0), default=20, show_default=True, help="At most this many turns.")
 @click.option("--offset", type=click.IntRange(min=0), default=0, help="Skip this many turns, the best first.")
-@_json
+@options.as_json
 def _search() -> None:
     """Search what was said, best match first.
 
@@ -458,8 +325,8 @@ def _search() -> None:
     "stats --by agent,week --csv > stats.csv",
     "stats --ref tavus:c123456",
 )
-@_targets
-@_store
+@options.targets
+@options.store
 @click.option(
     "--by",
     default="provider",
@@ -475,13 +342,13 @@ def _search() -> None:
     metavar="NAME",
     help="A metric to show; repeatable. all: every one. Default: the most usual.",
 )
-@_since
-@_until
+@options.since
+@options.until
 @click.option(
     "--timezone", type=timezone, default="UTC", show_default=True, help="Where days begin, such as Europe/Berlin."
 )
 @click.option("--ref", help="Show every metric of this conversation instead, and where each value comes from.")
-@_form
+@options.form
 @click.option("--csv", "form", flag_value="csv", help="Write CSV for a spreadsheet, a line for each metric of a group.")
 def _stats() -> None:
     """Measure the conversations of a store.
@@ -499,10 +366,10 @@ def _stats() -> None:
     "export jsonl:- tavus | jq .summary",
 )
 @click.argument("to")
-@_targets
-@_store
-@_since
-@_until
+@options.targets
+@options.store
+@options.since
+@options.until
 @click.option("--overwrite", is_flag=True, help="Replace existing files.")
 @click.option(
     "--rows", type=click.Choice(["turns", "conversations"]), help="What each line of a CSV is. Default: turns."
@@ -512,8 +379,8 @@ def _stats() -> None:
     is_flag=True,
     help="Leave texts in a CSV unchanged, although a spreadsheet may run or cut some of them.",
 )
-@_format_options
-@_json
+@options.format_options
+@options.as_json
 def _export() -> None:
     """Write conversations of a store to a file.
 
@@ -533,25 +400,25 @@ def _export() -> None:
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--format",
-    type=click.Choice(_FORMATS),
+    type=click.Choice(options.FORMATS),
     help="What the files are, if neither their endings nor their first lines show it.",
 )
 @click.option("--provider", help="The provider that sent what the files hold: pages, answers or deliveries.")
-@_format_options
+@options.format_options
 @click.option(
     "--account",
     default="import",
     show_default=True,
     help="The account to store them under, so that none replaces a fetched one.",
 )
-@_store
+@options.store
 @click.option(
     "--redact",
     is_flag=True,
     help="Remove e-mail addresses, phone and card numbers, and other long numbers before storing.",
 )
 @click.option("--raw", is_flag=True, help="Also store what the providers sent, without known secrets.")
-@_json
+@options.as_json
 def _import() -> None:
     """Put the conversations of files into a store.
 
@@ -571,10 +438,10 @@ def _import() -> None:
 @click.option("--email", help="All conversations of the person with this e-mail address.")
 @click.option("--participant", help="All conversations of the participant with this id.")
 @click.option("--at-provider", is_flag=True, help="Also delete them at the provider, if its API can.")
-@_store
-@_erasing
-@_accounts
-@_json
+@options.store
+@options.erasing
+@options.accounts
+@options.as_json
 def _erase() -> None:
     """Erase conversations from a store, permanently.
 
@@ -588,9 +455,9 @@ def _erase() -> None:
 @click.option(
     "--keep", type=instant, required=True, metavar="INSTANT", help="Erase what is older than this: 180d or 2026-01-01."
 )
-@_store
-@_erasing
-@_json
+@options.store
+@options.erasing
+@options.as_json
 def _prune() -> None:
     """Erase old conversations from a store."""
 
@@ -608,7 +475,7 @@ def _prune() -> None:
     "--store",
     type=store_url,
     metavar="STORE",
-    help=f"The store: {_STORES} Default: conversations.db; with --live none, if that does not exist.",
+    help=f"The store: {options.STORES} Default: conversations.db; with --live none, if that does not exist.",
 )
 @click.option("--live", is_flag=True, help="Also ask the providers, for requests with source=live.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
@@ -649,9 +516,9 @@ def _prune() -> None:
 @click.option("--hooks", is_flag=True, help="Receive webhooks at /hooks, for the endpoints that --config names.")
 @click.option("--drain", is_flag=True, help="Store what webhooks brought; only one process may.")
 @click.option("--forward", is_flag=True, help="Tell the targets that --config names about every change of the store.")
-@_files
-@_accounts
-@_json
+@options.files
+@options.accounts
+@options.as_json
 def _serve() -> None:
     """Serve conversations over HTTP.
 
@@ -662,8 +529,8 @@ def _serve() -> None:
 
 @_command("deliveries", "deliveries --replay", "deliveries --replay crm --since 2h")
 @click.argument("names", nargs=-1)
-@_store
-@_files
+@options.store
+@options.files
 @click.option("--replay", is_flag=True, help="Try what is dead again.")
 @click.option(
     "--since",
@@ -672,7 +539,7 @@ def _serve() -> None:
     help="With --replay, also what was done since this instant: 2026-11-20T09:30Z, or 2h, 30m ago.",
 )
 @click.option("--limit", type=Count(min=0), default=50, show_default=True, help="At most this many dead ones of each.")
-@_json
+@options.as_json
 def _deliveries() -> None:
     """Show the webhooks that came in and the changes that go out.
 
@@ -698,7 +565,7 @@ def _deliveries() -> None:
     show_default=True,
     envvar="CONVERSATIONS_HUB_STORE",
     metavar="STORE",
-    help=f"The store: {_STORES}",
+    help=f"The store: {options.STORES}",
 )
 @click.option("--live", is_flag=True, help="Also ask providers, for what a store does not have yet.")
 @click.option("--no-store", is_flag=True, help="Ask only providers.")
@@ -754,7 +621,7 @@ def _deliveries() -> None:
     metavar="NAME",
     help="A name under which it is reached, with --http; repeatable. Default: loopback only.",
 )
-@_accounts
+@options.accounts
 @click.option(
     "--json", "as_json", is_flag=True, help="Only write what a host's configuration needs to start this, as JSON."
 )
@@ -777,8 +644,8 @@ def _mcp() -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port to listen on. Default: a free one.")
 @click.option("--conversations", type=Count(min=0), default=300, show_default=True, help="Conversations per provider.")
-@_chats
-@_seed
+@options.chats
+@options.seed
 @click.option("--latency", type=Number(min=0), help="Seconds before each answer.")
 @click.option("--jitter", type=Number(min=0), help="Up to this many seconds more before each answer, at random.")
 @click.option("--throttle", type=Number(0, 1), help="Share of answers that are 429 with Retry-After, from 0 to 1.")
@@ -807,7 +674,7 @@ def _mcp() -> None:
 @click.option(
     "--provider", "providers", multiple=True, help="Limit the faults to this provider; repeatable. Default: all."
 )
-@_json
+@options.as_json
 def _simulate() -> None:
     """Serve every provider's API on this machine.
 

@@ -91,7 +91,7 @@ def _started_by(context: click.Context) -> dict[str, Any]:
 def _anywhere(value: object) -> str:
     """Return the value of an option; a path as it is from any folder."""
     if isinstance(value, StoreURL):
-        return str(value._replace(path=value.path and value.path.absolute()))
+        return str(value if value.path is None else value._replace(place=value.path.absolute()))
     return str(value.absolute()) if isinstance(value, Path) else str(value)
 
 

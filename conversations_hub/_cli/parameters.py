@@ -129,7 +129,7 @@ def store_url(text: str) -> StoreURL:
         url = StoreURL.parse(text)
     except ConfigurationError as error:
         raise click.BadParameter(error.reason) from None
-    if url.address is not None and url.address.has_password:
+    if url.has_password:
         raise click.BadParameter(
             "other users of this machine could read the password: write it into ~/.pgpass, or set PGPASSWORD"
         )

@@ -34,13 +34,14 @@ from ..wire import check_id
 from ._cursor import Place
 from ._from_env import accounts_in, proxies_in
 from ._late import get_when_ready
+from ._list_options import ListOptions
 from ._reader import Lists, ResourceReader
 from ._recordings import Download, download
 from ._redis_limiter import RedisLimiter
 from ._report import AccountReport, Report
 from ._sealed import sealed, sealed_stream
 from ._unusable import Unusable
-from ._walk import ACCOUNTS_AT_ONCE, ListOptions, Page, Walk
+from ._walk import ACCOUNTS_AT_ONCE, Page, Walk
 
 __all__ = ["AccountReport", "Download", "Hub", "Limiter", "Outcome", "Page", "Report", "Walk", "proxies_in"]
 

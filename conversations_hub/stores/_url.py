@@ -24,8 +24,12 @@ class StoreURL(NamedTuple):
     """The kind of a store, and its path, or the address of its server. It never shows a password."""
 
     kind: str
-    path: Path | None
-    address: Address | None = None
+    place: Path | Address
+
+    @property
+    def path(self) -> Path | None:
+        """The path of its file or folder; None: it is on a server."""
+        return self.place if isinstance(self.place, Path) else None
 
     @classmethod
     @bared
@@ -37,7 +41,7 @@ class StoreURL(NamedTuple):
                 the ending of another kind; or the extra `postgres` is not installed.
         """
         if text.startswith(_SERVERS):
-            return cls("postgres", None, _address(text))
+            return cls("postgres", _address(text))
         kind, name = parted(text, _KINDS)
         path = Path(name)
         if not name:
@@ -54,10 +58,13 @@ class StoreURL(NamedTuple):
             raise ConfigurationError(f"{name!a} is a folder: name a file in it, such as {file}{there}")
         return cls(kind, path)
 
+    @property
+    def has_password(self) -> bool:
+        """Whether it names a password."""
+        return not isinstance(self.place, Path) and self.place.has_password
+
     def __str__(self) -> str:
-        if self.address is not None:
-            return str(self.address)
-        return str(self.path) if self.kind == "sqlite" else f"{self.kind}:{self.path}"
+        return str(self.place) if self.kind in {"sqlite", "postgres"} else f"{self.kind}:{self.place}"
 
     def beside(self, ending: str) -> Path:
         """Return the file beside the store that has its name and another ending, such as ".inbox".
@@ -68,23 +75,21 @@ class StoreURL(NamedTuple):
 
     def open(self) -> ReadableStore:
         """Return the store; nothing is created or read until it is used."""
-        if self.path is None:
-            if self.address is None:
-                raise AssertionError("unreachable")
+        if not isinstance(self.place, Path):
             from .postgres import PostgresStore  # noqa: PLC0415
 
-            return PostgresStore(self.address)
+            return PostgresStore(self.place)
         if self.kind == "jsonl":
             from .jsonl import JSONLStore  # noqa: PLC0415
 
-            return JSONLStore(self.path, compress=self.path.suffix == ".gz")
+            return JSONLStore(self.place, compress=self.place.suffix == ".gz")
         if self.kind == "parquet":
             from .parquet import ParquetStore  # noqa: PLC0415
 
-            return ParquetStore(self.path)
+            return ParquetStore(self.place)
         from .sqlite import SQLiteStore  # noqa: PLC0415
 
-        return SQLiteStore(self.path)
+        return SQLiteStore(self.place)
 
 
 @bared

@@ -15,8 +15,9 @@ from conversations_hub._concurrency import TaskPool
 from conversations_hub.adapter import Query, RawPage
 from conversations_hub.adapters.tavus import normalize
 from conversations_hub.errors import HubError, PaginationError
+from conversations_hub.hub._list_options import ListOptions
 from conversations_hub.hub._reader import Lists, ResourceReader
-from conversations_hub.hub._walk import ListOptions, Walk
+from conversations_hub.hub._walk import Walk
 from conversations_hub.reading.json import decode
 from conversations_hub.wire import Flow, Request
 

@@ -19,9 +19,10 @@ from conversations_hub.adapter import Query
 from conversations_hub.adapters import load
 from conversations_hub.errors import HubError, PaginationError
 from conversations_hub.hub._cursor import Place
+from conversations_hub.hub._list_options import ListOptions
 from conversations_hub.hub._reader import Lists, ResourceReader
 from conversations_hub.hub._report import AccountReport
-from conversations_hub.hub._walk import ListOptions, Walk
+from conversations_hub.hub._walk import Walk
 from conversations_hub.policy import PROFILES
 from conversations_hub.schema import Status
 from conversations_hub.signals import PageRead, Signal
