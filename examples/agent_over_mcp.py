@@ -53,5 +53,8 @@ async def scripted(messages: Sequence[str], _tools: Sequence[Any]) -> Call | str
 
 
 if __name__ == "__main__":
-    _, path, asked = sys.argv
+    try:
+        _, path, asked = sys.argv
+    except ValueError:
+        sys.exit(__doc__)
     print(asyncio.run(answer(asked, path, scripted)))

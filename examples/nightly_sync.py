@@ -53,7 +53,10 @@ def last_day(reader: StoreReader) -> str:
 
 def main() -> int:
     """Run the sync, print the e-mail, and return 0 if the store has everything."""
-    url, to = sys.argv[1:]
+    try:
+        url, to = sys.argv[1:]
+    except ValueError:
+        sys.exit(__doc__)
     report = asyncio.run(bring_up_to_date(url))
     with open_store(url).reader() as reader:
         print(message(report, reader, to))

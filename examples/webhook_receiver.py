@@ -53,5 +53,8 @@ def application(accounts: Path, store: Path) -> web.Application:
 
 
 if __name__ == "__main__":
-    accounts, store = map(Path, sys.argv[1:])
+    try:
+        accounts, store = map(Path, sys.argv[1:])
+    except ValueError:
+        sys.exit(__doc__)
     web.run_app(application(accounts, store), host="127.0.0.1", port=8080)

@@ -85,10 +85,14 @@ def _demo() -> None:
     """
 
 
-@_command("providers")
+@_command("providers", "providers tavus vapi")
+@click.argument("names", nargs=-1)
 @options.as_json
 def _providers() -> None:
-    """Show what each provider can do."""
+    """Show what each provider can do.
+
+    NAMES are those of providers; without them, all are shown.
+    """
 
 
 @_command("doctor tavus", "doctor --json")

@@ -20,13 +20,16 @@ __all__ = ["run"]
 _NO = "-"
 
 
-def run(*, as_json: bool) -> None:
-    """Write what each provider supports, as JSON or as text.
+def run(*, names: tuple[str, ...], as_json: bool) -> None:
+    """Write what each provider supports, or each of those named, as JSON or as text.
 
     A published adapter that is broken is reported on standard error, and does not affect the others.
     """
+    known = available()
+    if unknown := [name for name in names if name not in known]:
+        raise ConfigurationError(f"there is no provider {unknown[0]!a}: choose from {', '.join(known)}")
     found: list[Capabilities] = []
-    for name in available():
+    for name in names or known:
         try:
             found.append(Capabilities.of(load(name)))
         except ConfigurationError as error:

@@ -177,7 +177,7 @@ class Walk:
             for reader in account.readers:
                 if not reader.resource.newest_first:
                     what = "list" if len(account.readers) == 1 else f"list of {reader.name}"
-                    report.notes.append(f"its {what} has no known order, so its rows took part as they came")
+                    report.notes.append(f"its {what} does not say how it is ordered, so these may not be its newest")
                 alone = account._replace(readers=(reader,))
                 heads.append(Head(reader, report, self._watch(self._list_sheets, alone, report)))
         try:

@@ -346,6 +346,14 @@ def test_providers_fit_a_terminal(width: int) -> None:
     assert sum("checked against" in line for line in lines) == len(BUILTIN)
 
 
+def test_some_providers_can_be_named() -> None:
+    shown = run("providers", "vapi", "tavus").stdout
+    assert [line.split()[0] for line in shown.splitlines() if line and not line.startswith(" ")] == ["vapi", "tavus"]
+    wrong = run("providers", "vappi")
+    assert wrong.exit_code == 2
+    assert "there is no provider 'vappi': choose from tavus, anyreach" in wrong.stderr
+
+
 # demo
 
 

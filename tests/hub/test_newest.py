@@ -225,7 +225,7 @@ async def test_a_list_without_an_order_takes_part_and_the_report_names_it() -> N
         assert NOTE not in str(alone.report)
 
 
-NOTE = "its list has no known order, so its rows took part as they came"
+NOTE = "its list does not say how it is ordered, so these may not be its newest"
 
 
 @pytest.mark.parametrize(("limit", "ascending"), [(None, "true"), (5, "false")])
