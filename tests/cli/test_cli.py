@@ -162,7 +162,7 @@ def test_a_limited_list_says_once_that_there_may_be_more(accounts: dict[str, str
     assert cut == f"5 delivered, as --limit asks; there may be more from {everybody}"
     without = {f"{provider}/default" for provider in BUILTIN if not load(provider).newest_first}
     named = [line.partition(": ") for line in unordered]
-    assert all("no known order" in why for _, _, why in named)
+    assert all("does not say how it is ordered" in why for _, _, why in named)
     assert {where for accounts, _, _ in named for where in accounts.split(", ")} >= without - {"synthflow/default"}
     [one] = run("list", "anyreach", "--limit", "5", environ=accounts).stderr.splitlines()
     assert one == "5 delivered, as --limit asks; there may be more from anyreach/default"
