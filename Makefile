@@ -38,7 +38,7 @@ help:
 	@echo "                  in programs of others (needs Node.js, Python 3.12, espeak-ng)"
 	@echo "make docs         build the documentation site into site/, and check its links and what its pages load"
 	@echo "make reference    write the pages that are made from the code: providers, commands, errors, Python"
-	@echo "make pictures     take the pictures in docs/pictures anew: of the demo, and of the page in a browser"
+	@echo "make pictures     take the pictures in docs/pictures anew: of the demo, and of the page (needs Chromium)"
 	@echo "make reliability  run the tests and write how the fault cases ended to docs/explanation/reliability.md"
 	@echo "make bench        measure against what one would use instead; ten minutes at most, best on a quiet machine"
 	@echo "make bench-smoke  only see that every benchmark runs"
@@ -97,8 +97,7 @@ reference: set-up
 	$(DEV) -m tests.support.generated
 
 pictures: set-up
-	$(DEV) -m tests.support.pictures docs/pictures/demo.svg
-	PICTURES=docs/pictures .ci/browser -k 'picture and (list or call)'
+	$(DEV) -m tests.support.pictures docs/pictures
 
 reliability: set-up
 	$(DEV) $(PYTEST) --reliability --deselect tests/docs/test_reliability_page.py

@@ -24,7 +24,15 @@ from ._redis import has_password
 from ._redis_limiter import RedisLimiter
 from ._unusable import Unusable, check_usable
 
-__all__ = ["Configuration", "ConfiguredTarget", "ConfiguredWebhook", "configured", "targets_in", "webhooks_in"]
+__all__ = [
+    "Configuration",
+    "ConfiguredTarget",
+    "ConfiguredWebhook",
+    "SharedLimit",
+    "configured",
+    "targets_in",
+    "webhooks_in",
+]
 
 S = TypeVar("S", bound=msgspec.Struct)
 T = TypeVar("T")
@@ -50,7 +58,7 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ca_file: str | None = None
 
 
-class _Limiter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SharedLimit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     url: Secret | None = None
     url_env: str | None = None
     rates: dict[str, float] = {}
@@ -237,7 +245,7 @@ def _through(said: _File, environ: Mapping[str, str]) -> Route | None:
 def _limiter(said: _File, path: Path, environ: Mapping[str, str], *, is_private: bool) -> RedisLimiter | None:
     if said.limiter is None:
         return None
-    entry = _convert({"url": said.limiter} if isinstance(said.limiter, str) else said.limiter, _Limiter)
+    entry = _convert({"url": said.limiter} if isinstance(said.limiter, str) else said.limiter, SharedLimit)
     if (entry.url is None) == (entry.url_env is None):
         raise ConfigurationError("its limiter needs either url or url_env")
     url = entry.url

@@ -22,7 +22,7 @@ from yarl import URL
 from conversations_hub import Hub, schema
 from conversations_hub._cli import cli
 from conversations_hub.errors import OutageError
-from conversations_hub.hub._from_file import _Limiter
+from conversations_hub.hub._from_file import SharedLimit
 from conversations_hub.policy import PROFILES
 from conversations_hub.policy._budget import RetryBudget
 from conversations_hub.redaction import PersonalData
@@ -215,7 +215,7 @@ def test_the_accounts_are_read(tmp_path: Path) -> None:
 def test_a_rate_is_shared() -> None:
     _, shared = _code("operating.md", "toml")
     told = tomllib.loads(shared)["limiter"]
-    assert msgspec.convert(told, _Limiter).rates == {"vapi/default": 20.0}
+    assert msgspec.convert(told, SharedLimit).rates == {"vapi/default": 20.0}
 
 
 @pytest.mark.usefixtures("simulator")
