@@ -40,7 +40,7 @@ help:
 	@echo "make reference    write the pages that are made from the code: providers, commands, errors, Python"
 	@echo "make pictures     take the pictures in docs/pictures anew: of the demo, and of the page (needs Chromium)"
 	@echo "make reliability  run the tests and write how the fault cases ended to docs/explanation/reliability.md"
-	@echo "make bench        measure against what one would use instead; ten minutes at most, best on a quiet machine"
+	@echo "make bench        measure against what one would use instead; fifteen minutes at most, best on a quiet machine"
 	@echo "make bench-smoke  only see that every benchmark runs"
 	@echo "make bench-count  count the instructions of the hottest operations (needs valgrind)"
 	@echo "make bench-compare REV=main"

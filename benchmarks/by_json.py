@@ -213,7 +213,7 @@ _RETELL_STEP = ("former_node_id", "former_node_name", "new_node_id", "new_node_n
 def _retell(answers: Sequence[Any]) -> Turns:
     turns: Turns = []
     sent = answers[0]
-    for one in sent.get("transcript_with_tool_calls") or sent["scrubbed_transcript_with_tool_calls"]:
+    for one in sent.get("transcript_with_tool_calls") or sent.get("scrubbed_transcript_with_tool_calls") or ():
         role, heard, text = one["role"], one.get("words"), one.get("content", "")
         start = duration = result = None
         words: tuple[Word, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ipaddress
 import logging
 import os
@@ -162,6 +163,7 @@ async def _until_stopped(
         logger=_quiet(),
     )
     await runner.setup()
+    gc.freeze()  # or a collection looks at all that was imported, and holds up all requests
     try:
         await web.TCPSite(runner, host, port, ssl_context=tls).start()
     except OSError as error:
