@@ -200,7 +200,8 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
             async with self.accounts.opened(profile="bulk", keep_raw=self.raw, on_signal=waits.hear) as hub:
                 with progress.watching(WatchedSync(report, waits)):
                     async with self._draining(hub, told) as store:
-                        await self._sync(hub, store, *self.targets, report=report, again=self.again and is_first)
+                        again, once = self.again and is_first, self.every is None
+                        await self._sync(hub, store, *self.targets, all_pending=once, report=report, again=again)
                 if self.recordings is not None:
                     files = RecordingsReport()
                     with progress.watching(WatchedRecordings(files, waits)):
@@ -249,6 +250,7 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
         store: Store,
         /,
         *targets: str,
+        all_pending: bool,
         report: SyncReport | None,
         again: bool,
         clock: Clock | None = None,
@@ -262,7 +264,7 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
             verify=self.verify,
             lookback=self.lookback,
             again=again,
-            all_pending=self.every is None and not self.worker,
+            all_pending=all_pending,
             redact=redactors() if self.redact else (),  # new ones for each run, because they count
             report=report,
             clock=clock,

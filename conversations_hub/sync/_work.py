@@ -34,7 +34,14 @@ class Run(Protocol):
     """What brings one account of a store up to date, as `sync` does."""
 
     async def __call__(
-        self, hub: Hub, store: Store, /, *targets: str, report: SyncReport | None, clock: Clock | None
+        self,
+        hub: Hub,
+        store: Store,
+        /,
+        *targets: str,
+        all_pending: bool,
+        report: SyncReport | None,
+        clock: Clock | None,
     ) -> SyncReport: ...
 
 
@@ -58,7 +65,8 @@ async def work(
         store: the store to fill; it is opened here, and closed.
         *targets: "tavus" for every Tavus account, "tavus/eu" for one; none for all.
         follow: go on for ever, until cancelled.
-        run: what brings an account up to date: `sync`, or `partial(sync, since=…)`.
+        run: what brings an account up to date: `sync`, or `partial(sync, since=…)`. It is called with
+            `all_pending=False`, because its runs follow each other closely.
         on_report: is called with the report of each run.
         clock: the source of time, for tests.
 
@@ -72,7 +80,7 @@ async def work(
     done = SyncReport()
 
     async def one(lease: Lease) -> None:
-        report = await run(hub, store, lease.account, report=None, clock=clock)
+        report = await run(hub, store, lease.account, all_pending=False, report=None, clock=clock)
         if not follow:
             done.add(report)
         if on_report is not None:

@@ -124,7 +124,8 @@ async def test_with_follow_it_asks_again_and_again(tmp_path: Path) -> None:
 
 
 async def test_each_run_is_as_the_caller_says(tmp_path: Path) -> None:
-    async def run(_hub: object, _store: object, /, *targets: str, **_more: object) -> SyncReport:
+    async def run(_hub: object, _store: object, /, *targets: str, all_pending: bool, **_more: object) -> SyncReport:
+        assert not all_pending
         report = SyncReport()
         report.accounts.append(AccountSyncReport(targets[0], new=7, ended=True))
         return report
