@@ -49,20 +49,16 @@ def _step(age: timedelta) -> int:
     return int(log(max(age / _YOUNG, 1.0), _OLDER))
 
 
-async def is_to_fetch(
-    row: Conversation, before: StoredVersion | None, options: SyncOptions, *, due: bool | None = None
-) -> bool:
+async def is_to_fetch(row: Conversation, before: StoredVersion | None, options: SyncOptions, *, due: bool) -> bool:
     """Whether to fetch a listed conversation: it is new, it has changed, or more of it may come.
 
-    `before` is its stored version, `due` whether it is due; None: if it is not settled. An erased conversation is never
-    fetched.
+    `before` is its stored version, and `due` whether it is unsettled and due. An erased conversation is never fetched.
     """
     if before is None:
         return True
     if before.is_erased:
         return False
-    is_open = before.recheck_until is not None if due is None else due
-    return options.again or is_open or not await _is_unchanged(row, before, options)
+    return options.again or due or not await _is_unchanged(row, before, options)
 
 
 async def _is_unchanged(row: Conversation, before: StoredVersion, options: SyncOptions) -> bool:

@@ -374,7 +374,8 @@ class _Planner:
         for row in rows:
             before = kept.get(row.id)
             tally.has_recordings |= bool(row.recordings)
-            if not await is_to_fetch(row, before, self._options):
+            is_unsettled = before is not None and before.recheck_until is not None
+            if not await is_to_fetch(row, before, self._options, due=is_unsettled):
                 tally.there += before is not None and not before.is_erased
                 continue
             tally.new += before is None
