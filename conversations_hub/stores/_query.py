@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from ..errors import InvalidRefError
-from ._words import is_character, tokens
+from ._words import is_character, paired, tokens
 
 __all__ = ["Query", "Term", "parsed", "snippet"]
 
@@ -54,6 +54,15 @@ class Term(msgspec.Struct, frozen=True):
     """As compared."""
     is_prefix: bool = False
     """Whether the last word may continue."""
+
+    @property
+    def index_entries(self) -> tuple[list[str], bool]:
+        """What an index of words has of it, see `_words.paired`, and whether the last entry may continue."""
+        entries, is_prefix = paired([self.words]), self.is_prefix
+        if is_character(self.words[-1]):  # in the index it may be paired with any other
+            is_prefix = len(entries) == 1 or not is_character(self.words[-2])
+            entries = entries if is_prefix else entries[:-1]
+        return entries, is_prefix
 
     def found(self, said: _Said) -> Iterator[tuple[int, int]]:
         """Yield the start and end of each match in the text."""

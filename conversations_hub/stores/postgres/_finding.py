@@ -17,7 +17,6 @@ from ...schema import Role
 from .._conditions import Condition
 from .._query import Query, Term
 from .._untrusted import Instant, decompress
-from .._words import is_character, paired
 from ._said import LONGEST_WORD
 
 __all__ = ["Heard", "Place", "Turn", "best_first", "may_hold", "places_after", "turns_in"]
@@ -95,11 +94,8 @@ def may_hold(query: Query) -> Condition:
 
 
 def _of_term(term: Term) -> str:
-    pairs, is_prefix = paired([term.words]), term.is_prefix
-    if is_character(term.words[-1]):  # in the index it may be paired with any other
-        is_prefix = len(pairs) == 1 or not is_character(term.words[-2])
-        pairs = pairs if is_prefix else pairs[:-1]
-    words = " & ".join(f"'{pair[:LONGEST_WORD]}'" for pair in pairs)
+    entries, is_prefix = term.index_entries
+    words = " & ".join(f"'{entry[:LONGEST_WORD]}'" for entry in entries)
     return f"({words}{':*' if is_prefix else ''})"
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from unicodedata import is_normalized
 
 from .._query import Query, Term
-from .._words import index_entries, is_character, paired
+from .._words import index_entries
 
 __all__ = ["TOKENIZER", "expression", "indexed"]
 
@@ -46,8 +46,5 @@ def _any(terms: Sequence[Term]) -> str:
 
 
 def _of_term(term: Term) -> str:
-    pairs, is_prefix = paired([term.words]), term.is_prefix
-    if is_character(term.words[-1]):  # in the index it may be paired with any other
-        is_prefix = len(pairs) == 1 or not is_character(term.words[-2])
-        pairs = pairs if is_prefix else pairs[:-1]
-    return f'"{" ".join(pairs)}"{"*" * is_prefix}'
+    entries, is_prefix = term.index_entries
+    return f'"{" ".join(entries)}"{"*" * is_prefix}'
