@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 __all__ = ["Background"]
@@ -22,11 +23,11 @@ class Background:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Do some work there, and return what came of it."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        return self.start(work).result()
 
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Begin some work there, which `close` stops if it has not ended."""
-        asyncio.run_coroutine_threadsafe(work, self._loop)
+    def start(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """Begin some work there, which `close` stops if it has not ended; return what will come of it."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def call(self, act: Callable[[], object]) -> None:
         """Call a function there, soon."""

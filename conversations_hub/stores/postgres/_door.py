@@ -8,14 +8,14 @@ one short transaction, and whoever asks waits for it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import CancelledError, Future
 from contextlib import ExitStack, suppress
-from threading import Thread
 from typing import Any, Final, TypeVar
 
 import asyncpg
 
+from ..._background import Background
 from ...errors import StoreError
 from ._address import Address
 from ._connection import Connection, connect, using
@@ -38,12 +38,11 @@ class Door:
 
     def __init__(self, address: Address) -> None:
         self.address: Final = address
-        self._loop = asyncio.new_event_loop()
-        self._thread = Thread(target=self._loop.run_forever, name="conversations-postgres", daemon=True)
+        self._background = Background("conversations_hub postgres")
+        self._is_closed = False
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
         self._turn = asyncio.Lock()  # what was interrupted ends before the next begins
         self._running: Future[Any] | None = None
-        self._thread.start()
         with ExitStack() as held:
             held.callback(self.close)
             self.ask(_nothing)
@@ -77,16 +76,15 @@ class Door:
 
     def close(self) -> None:
         """Close the connection, and end the thread."""
-        if not self._thread.is_alive():
+        if self._is_closed:
             return
-        asyncio.run_coroutine_threadsafe(self._closed(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self._is_closed = True
+        self._background.run(self._closed())
+        self._background.close()
 
-    def _wait(self, work: Awaitable[T]) -> T:
+    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
         with using(self.address):
-            self._running = running = asyncio.run_coroutine_threadsafe(_awaited(work), self._loop)
+            self._running = running = self._background.start(work)
             try:
                 return running.result()
             except CancelledError:
@@ -120,7 +118,3 @@ class Door:
 
 async def _nothing(_: Connection) -> None:
     pass
-
-
-async def _awaited(work: Awaitable[T]) -> T:
-    return await work

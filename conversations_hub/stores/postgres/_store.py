@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, TypeVar
@@ -13,6 +12,7 @@ from typing import Final, TypeVar
 import asyncpg
 import msgspec
 
+from ..._background import Background
 from ..._transport import Clock
 from ...errors import StoreError
 from ...schema import Conversation
@@ -90,8 +90,9 @@ class PostgresStore:
             finally:
                 await connection.close()
 
-        with using(self.address), ThreadPoolExecutor(1) as thread:  # a loop may run in this one
-            return thread.submit(asyncio.run, ask()).result()
+        background = Background("conversations_hub postgres")  # a loop may run in this thread
+        with using(self.address), closing(background):
+            return background.run(ask())
 
     def reader(self) -> PostgresReader:
         """See `ReadableStore.reader`. Any number of readers may read while others write."""
