@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Literal, Protocol, Self, TypeVar
 
 import msgspec
 
+from .._refs import Ref
+from ..errors import InvalidRefError, NotFoundError
 from ..metrics import Summary, summarize
 from ..schema import Conversation, Recording, Role, Status
 from ._erasure import Person, Receipt
@@ -19,7 +21,9 @@ from ._status import StoreStatus
 from ._store import Store
 from ._untrusted import Instant
 
-__all__ = ["EVERYTHING", "Found", "Hit", "HitPage", "NewestStats", "ReadableStore", "StoreReader"]
+__all__ = ["EVERYTHING", "Found", "Hit", "HitPage", "NewestStats", "ReadableStore", "StoreReader", "only_one"]
+
+T = TypeVar("T")
 
 EVERYTHING = Filters()
 """What chooses every conversation."""
@@ -59,6 +63,21 @@ class HitPage(msgspec.Struct, frozen=True, kw_only=True):
     hits: tuple[Hit, ...]
     cursor: str | None
     """Continues after these; None: there are no more, or they are in the order of their ranks."""
+
+
+def only_one(found: Sequence[T], ref: Ref) -> T:
+    """Return what a store has of a ref.
+
+    Raises:
+        NotFoundError: it has nothing.
+        InvalidRefError: several accounts have this id.
+    """
+    target = ref.target
+    if not found:
+        raise NotFoundError("no such conversation in the store", provider=target.provider, account=target.account)
+    if len(found) > 1:
+        raise InvalidRefError(f"several {target.provider} accounts have this id: write provider/account:id")
+    return found[0]
 
 
 class NewestStats(msgspec.Struct, frozen=True, kw_only=True):

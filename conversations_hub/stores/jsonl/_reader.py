@@ -23,14 +23,14 @@ from ..._files.opening import own_path
 from ..._instants import check_span
 from ..._refs import Ref, Target
 from ...adapters import load
-from ...errors import InvalidRefError, NotFoundError, StoreError, UnsupportedError
+from ...errors import InvalidRefError, StoreError, UnsupportedError
 from ...metrics import Summary, summarize
 from ...metrics._summary import check_metrics, narrowed
 from ...schema import Conversation, Recording, Role, Status
 from .._erasure import Person, Receipt, is_mentioned, remove_recordings, takes_part, tombstone
 from .._filters import Filters, check_counted
 from .._pages import Place, Row, StorePage, read_place
-from .._reader import EVERYTHING, Found, HitPage, NewestStats
+from .._reader import EVERYTHING, Found, HitPage, NewestStats, only_one
 from .._status import StoreStatus
 from .._untrusted import Instant, conversation_in, lines_of, reading
 from ._data import Data, Name
@@ -71,16 +71,9 @@ class JSONLReader:
     def get(self, ref: str) -> Conversation:
         """See `StoreReader.get`."""
         parsed = Ref.parse(ref)
-        target = parsed.target
         with finished(self.path) as lines:
             found = [line for line in lines_of(lines) if _names(parsed, _name.decode(line))]
-            if not found:
-                raise NotFoundError(
-                    "no such conversation in the store", provider=target.provider, account=target.account
-                )
-            if len(found) > 1:
-                raise InvalidRefError(f"several {target.provider} accounts have this id: write provider/account:id")
-            return conversation_in(found[0])
+            return conversation_in(only_one(found, parsed))
 
     def conversations(
         self,

@@ -17,7 +17,7 @@ import msgspec
 from ..._instants import check_span
 from ..._refs import Ref
 from ..._sortable import instant_text
-from ...errors import InvalidRefError, NotFoundError, StoreError
+from ...errors import StoreError
 from ...metrics import Summary, summarize
 from ...metrics._summary import check_metrics, narrowed
 from ...schema import Conversation, Recording, Role, Status
@@ -30,7 +30,7 @@ from .._hits import check_stars, hint, hit_of, nothing_asked, paged_hit_of
 from .._newest_first import page_of, walked
 from .._pages import Row, StorePage, read_place
 from .._query import Query, parsed
-from .._reader import EVERYTHING, Found, HitPage, NewestStats
+from .._reader import EVERYTHING, Found, HitPage, NewestStats, only_one
 from .._status import StoreStatus
 from .._untrusted import conversation_in, decompress
 from ._address import Address
@@ -103,11 +103,7 @@ class PostgresReader:
         target = parsed.target
         where, values = all_of(DIALECT.owner(target.provider, target.account), ("id = ?", [parsed.id]))
         rows = [*self._ask(f"SELECT {_ROW} FROM conversations WHERE {where} LIMIT 2", values)]
-        if len(rows) > 1:
-            raise InvalidRefError(f"several {target.provider} accounts have this id: write provider/account:id")
-        if not rows:
-            raise NotFoundError("no such conversation in the store", provider=target.provider, account=target.account)
-        return self._whole(rows[0])
+        return self._whole(only_one(rows, parsed))
 
     def conversations(
         self,

@@ -16,7 +16,6 @@ import msgspec
 
 from ..._instants import check_span
 from ..._refs import Ref, ref_of
-from ...errors import InvalidRefError, NotFoundError
 from ...metrics import Summary
 from ...metrics._groups import check_keys
 from ...metrics._summary import SUMMARIZED, check_metrics
@@ -31,7 +30,7 @@ from .._hits import check_stars, hint, hit_of, nothing_asked, paged_hit_of
 from .._newest_first import newest_first, page_of, pieces, walked
 from .._pages import StorePage, read_place
 from .._query import Query, parsed
-from .._reader import EVERYTHING, Found, HitPage, NewestStats
+from .._reader import EVERYTHING, Found, HitPage, NewestStats, only_one
 from .._status import StoreStatus
 from .._untrusted import instant_of
 from ._connection import connect, has_index, using
@@ -168,11 +167,7 @@ class SQLiteReader:
         # Not sorted: SQLite would read the index that is sorted until the id turns up.
         where, values = equal(provider=target.provider, account=target.account, id=parsed.id)
         found = [*map(self._whole, self._in_order(f"SELECT {_ROW} FROM conversations WHERE {where} LIMIT 2", values))]
-        if len(found) > 1:
-            raise InvalidRefError(f"several {target.provider} accounts have this id: write provider/account:id")
-        if not found:
-            raise NotFoundError("no such conversation in the store", provider=target.provider, account=target.account)
-        return found[0]
+        return only_one(found, parsed)
 
     def conversations(
         self,
