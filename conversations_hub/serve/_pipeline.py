@@ -60,7 +60,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
             outcomes.set(report.dead, target=target, outcome="dead")
 
     async def warnings(self, now: datetime) -> list[str]:
-        """Return what whoever runs this should look at, in sentences without content.
+        """Return warnings for the operator: sentences without content.
 
         Raises:
             StoreError: the inbox cannot be read, or its disk failed, so that nothing can be received.

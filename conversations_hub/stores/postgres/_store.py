@@ -116,7 +116,7 @@ class PostgresStore:
 
     async def _connected(self) -> asyncpg.Pool[asyncpg.Record]:
         """Return connections, which are made when they are needed, and replaced when they are lost."""
-        # The server ends what a frozen process began, which would hold up whoever takes the account next.
+        # A frozen process would hold up the next owner of its account, so the server ends its transaction.
         idle = f"{self._ttl.total_seconds():.0f}s"
         return await asyncpg.create_pool(
             **self.address.options(idle_in_transaction_session_timeout=idle),
