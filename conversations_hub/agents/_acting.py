@@ -13,7 +13,7 @@ from ..hub import Clock, Hub
 from ..schema import Conversation
 from ..wire import check_id
 from ._answers import Done
-from ._disarm import block, short
+from ._disarm import block, disarmed, short
 from ._live import Live
 from ._reading import USUAL_SHORT, Options
 from ._render import turn_line
@@ -53,7 +53,7 @@ class Act(NamedTuple):
     """Something that would be done."""
 
     what: str
-    """The question for a person."""
+    """The question for a person, whose host may render it."""
     name: str
     """The name of the tool."""
     where: str
@@ -136,9 +136,9 @@ class Acting:
             page.say("Started. How it went: refresh_conversation, in a while.")
             page.takes(ref)
             answer = page.answer()
-            return Done(answer.text, None, answer.notes, ref=ref)
+            return Done(answer.text, None, answer.notes, ref=page.sent(ref))
 
-        return Act(what, "start_conversation", account, do)
+        return Act(disarmed(what), "start_conversation", account, do)
 
     def plan_send(self, ref: str, text: str) -> Act:
         """Return what sending a message would do; raise `InvalidRefError` if that may not be asked for."""
@@ -157,9 +157,9 @@ class Acting:
                 if not page.takes(line):
                     page.takes(block(line[:_LONGEST]))
             answer = page.answer()
-            return Done(answer.text, None, answer.notes, ref=short(ref, 200))
+            return Done(answer.text, None, answer.notes, ref=page.sent(short(ref, 200)))
 
-        return Act(what, "send_message", short(ref, 200), do)
+        return Act(disarmed(what), "send_message", short(ref, 200), do)
 
     def count(self) -> None:
         """Count an act before a person is asked.

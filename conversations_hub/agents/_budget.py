@@ -7,6 +7,8 @@ from typing import Final
 
 import msgspec
 
+from ._disarm import disarmed
+
 __all__ = ["LEAST", "MOST", "Budget", "tokens_of"]
 
 LEAST: Final = 250
@@ -29,9 +31,16 @@ class Budget:
         asked: As many as the caller wants; None: as is usual for the tool.
         usual: How many that is.
         count: Counts the tokens of a text.
+        sent: Returns a text as it is sent.
     """
 
-    def __init__(self, asked: int | None, usual: int, count: Callable[[str], int] | None = None) -> None:
+    def __init__(
+        self,
+        asked: int | None,
+        usual: int,
+        count: Callable[[str], int] | None = None,
+        sent: Callable[[str], str] = disarmed,
+    ) -> None:
         wanted = usual if asked is None else asked
         self.tokens = min(max(wanted, LEAST), MOST)
         """How many it may have in all."""
@@ -40,13 +49,15 @@ class Budget:
         if wanted != self.tokens:
             limit = "most" if wanted > MOST else "least"
             self.notes.append(f"max_tokens is {self.tokens:,}, the {limit} there is.")
+        self.sent = sent
+        """Returns a text as it is sent."""
         self._count = count or tokens_of
         self.left = int(self.tokens * _MARGIN) - _FRAME
         """How many are left."""
 
     def cost(self, text: str) -> int:
         """Return what a line takes in an answer, where it is a part of a JSON text."""
-        return self._count(msgspec.json.encode(f"{text}\n").decode(errors="replace"))
+        return self._count(msgspec.json.encode(f"{self.sent(text)}\n").decode(errors="replace"))
 
     def spend(self, text: str) -> None:
         """Take what a line costs, whether or not there is as much."""

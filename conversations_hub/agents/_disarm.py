@@ -16,7 +16,7 @@ _DISARMED: Final = (("](", "] ("), ("![", "! ["), ("<", "\u2039"), ("```", "'''"
 
 
 def disarmed(text: str) -> str:
-    """Return text that is on one line already, without what hosts render."""
+    """Return text without what hosts render."""
     for armed, harmless in _DISARMED:
         text = text.replace(armed, harmless)
     return text
@@ -24,13 +24,13 @@ def disarmed(text: str) -> str:
 
 def block(text: str) -> str:
     """Return escaped text whose further lines are indented, so that none looks like a line of ours."""
-    return disarmed(text.replace("\n", "\n    "))
+    return text.replace("\n", "\n    ")
 
 
 def short(text: str | None, most: int) -> str:
-    """Return any text as one harmless line of at most `most` characters of it."""
+    """Return any text as one line of at most `most` characters of it, with hidden ones shown."""
     words = " ".join((text or "").split())
-    return disarmed(escaped(words if len(words) <= most else f"{words[: most - 1]}…"))
+    return escaped(words if len(words) <= most else f"{words[: most - 1]}…")
 
 
 class Record:

@@ -19,6 +19,8 @@ class Page:
 
     def __init__(self, budget: Budget, word: str | None = None) -> None:
         self.budget = budget
+        self.sent = budget.sent
+        """Returns a text as it is sent: the answer's own goes through it, and so has every other of its members."""
         self._record = Record(word)
         self._head: list[str] = []
         self._lines: list[str] = []
@@ -51,8 +53,8 @@ class Page:
     @property
     def text(self) -> str:
         """The head and the record."""
-        return "\n".join((*self._head, *([self._record.around(self._lines)] if self._lines else ())))
+        return self.sent("\n".join((*self._head, *([self._record.around(self._lines)] if self._lines else ()))))
 
     def answer(self, cursor: str | None = None) -> Answer:
         """Return it as an answer."""
-        return Answer(self.text, cursor, tuple(self._notes))
+        return Answer(self.text, cursor, tuple(map(self.sent, self._notes)))

@@ -41,10 +41,13 @@ class Options:
     """Counts the tokens of a text; None: bytes in UTF-8, divided by four."""
     word: Callable[[], str] | None = None
     """Returns the word of the marks; None: one that nobody can guess."""
+    disarm: bool = True
+    """Whether answers are without what hosts render."""
 
     def page(self, asked: int | None, usual: int) -> Page:
         """Return an answer in the making, of as many tokens as are asked for or usual."""
-        return Page(Budget(asked, usual, self.count), self.word() if self.word else None)
+        sent: Callable[[str], str] = disarmed if self.disarm else str
+        return Page(Budget(asked, usual, self.count, sent), self.word() if self.word else None)
 
 
 _Place: Any = tuple[int, int, int, int]
@@ -124,7 +127,7 @@ def _answer(
         answer.text,
         cursor,
         answer.notes,
-        ref=disarmed(one.ref),
+        ref=page.sent(one.ref),
         first_turn=start.turn,
         turns_shown=shown,
         turns_total=total,
@@ -160,7 +163,7 @@ def window(
         answer.text,
         None,
         answer.notes,
-        ref=disarmed(one.ref),
+        ref=page.sent(one.ref),
         first_turn=min(shown),
         turns_shown=len(shown),
         turns_total=len(texts),

@@ -58,6 +58,7 @@ def tools(
     include_system: bool = False,
     metadata: Collection[str] = (),
     count: Callable[[str], int] | None = None,
+    disarm: bool = True,
     confirm: Confirm | None = None,
     acts_per_hour: int = 10,
     allow_numbers: Collection[str] | None = None,
@@ -82,6 +83,8 @@ def tools(
         include_system: Whether prompts and internal notes are shown.
         metadata: The names of metadata that are shown with a conversation; no others are.
         count: Counts the tokens of a text; None: its bytes in UTF-8, divided by four.
+        disarm: Whether images, links, HTML and code blocks in answers are taken apart. False only for a program that
+            shows answers nowhere: an assistant that renders them would load an image, whose address carries words away.
         confirm: Asks a person before each act. `always` asks nobody; `mcp.elicited` asks through the MCP host.
         acts_per_hour: How many acts there may be in an hour.
         allow_numbers: The only numbers that may be called; None: any.
@@ -101,7 +104,7 @@ def tools(
     redactor = PersonalData() if redact is True else redact or None
     pins = Pins(tuple(map(Target.parse, providers)), since, redactor)
     pins.earliest(clock.now())  # raises here, and not in every call
-    options = Options(include_system=include_system, metadata=frozenset(metadata), count=count)
+    options = Options(include_system=include_system, metadata=frozenset(metadata), count=count, disarm=disarm)
     found: list[Tool] = []
     if store is not None:
         opened = open_store(store) if isinstance(store, str) else store

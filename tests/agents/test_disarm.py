@@ -7,11 +7,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from conversations_hub.agents import Answer
-from conversations_hub.agents._budget import tokens_of
+from conversations_hub.agents import Answer, Reading
+from conversations_hub.agents._budget import MOST, tokens_of
 from conversations_hub.agents._disarm import Record, block, disarmed, short
+from conversations_hub.agents._reading import Options, reading
 from conversations_hub.schema import (
     Agent,
     Analysis,
@@ -55,17 +58,24 @@ def everywhere(text: str, id: str) -> Conversation:
     )
 
 
-def assert_harmless(answer: Answer) -> None:
-    """Assert that a text did nothing but stand in the record, in the text and in every other member."""
+def assert_fenced(answer: Answer) -> None:
+    """Assert that a text stands in the record, begins no line like one of ours, and hides nothing."""
     assert all(set(line) <= OURS for line in outside(answer)), outside(answer)
     for line in inside(answer):
         assert line.startswith(STARTS) or re.match(r"\w[\w ]*: |\[\d+( [\d:]+)?\] ", line), line
-    told = str(answer)
-    members = [each for each in asdict(answer).values() if isinstance(each, str)]
-    for text in (told, *members):
-        assert _HIDDEN.search(text) is None
-        assert not re.search(r"\]\(|!\[|<|```", text)
-    assert not re.search("<(a|img|iframe|script|svg)", MARKDOWN.render(told))
+    assert all(_HIDDEN.search(text) is None for text in told_by(answer))
+
+
+def assert_harmless(answer: Answer) -> None:
+    """Assert that a text did nothing but stand in the record, in the text and in every other member."""
+    assert_fenced(answer)
+    assert not any(re.search(r"\]\(|!\[|<|```", text) for text in told_by(answer))
+    assert not re.search("<(a|img|iframe|script|svg)", MARKDOWN.render(str(answer)))
+
+
+def told_by(answer: Answer) -> list[str]:
+    """Return the texts of an answer: as a whole, and those of its members."""
+    return [str(answer), *(each for each in asdict(answer).values() if isinstance(each, str))]
 
 
 OURS = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,;:#_-=\"'%()/")
@@ -108,6 +118,57 @@ async def test_ag5_a_mebibyte_in_each_field_does_no_more(tmp_path: Path) -> None
         assert tokens_of(str(answer)) <= 4_400
 
 
+ARMED = st.lists(
+    st.one_of(st.sampled_from(["](", "]", "(", "!", "[", "<", "`", "```", "\n", "\u202e"]), st.text())
+).map("".join)
+
+
+@given(ARMED)
+def test_without_disarming_only_four_things_differ(text: str) -> None:
+    def read(*, disarm: bool) -> Reading:
+        page = Options(word=lambda: "w", disarm=disarm).page(MOST, MOST)
+        return reading(everywhere(text, "c1"), page, part="both", cursor=None, tool="t", include_system=True)
+
+    armed, harmless = read(disarm=False), read(disarm=True)
+    assert_equal_but_for_the_four(armed, harmless)
+    assert_fenced(armed)
+    assert_harmless(harmless)
+
+
+def assert_equal_but_for_the_four(armed: Answer, harmless: Answer) -> None:
+    """Assert that an answer is the other one, but for the four replacements that `disarmed` makes."""
+    told = {name: disarmed(each) if isinstance(each, str) else each for name, each in asdict(armed).items()}
+    assert told == asdict(harmless)
+
+
+async def test_without_disarming_whatever_is_said_stays_in_the_record(tmp_path: Path) -> None:
+    ones = [everywhere(text, f"c1{place}") for place, text in enumerate(TEXTS)]
+    harmless = await stored(tmp_path, *ones)
+    armed = await stored(tmp_path, store="c.db", disarm=False)
+    rendered: set[str] = set()
+    for name, arguments in asked_of(len(TEXTS)).items():
+        tool = name.partition(" ")[0]
+        answer = await called(armed, tool, **arguments, max_tokens=20_000)
+        assert_fenced(answer)
+        rendered |= set(re.findall(r"\]\(|!\[|<|```", str(answer)))
+        if answer.cursor is None:  # both have room for all of it
+            other = await called(harmless, tool, **arguments, max_tokens=20_000)
+            words = [
+                re.findall(r"^=== end of record (\w+) ===$", str(each), re.MULTILINE)[-1] for each in (answer, other)
+            ]
+            assert disarmed(str(answer)).replace(*words) == str(other)
+    assert rendered == {"](", "![", "<", "```"}
+
+
+async def test_what_stands_outside_of_the_record_is_the_same_disarmed(tmp_path: Path) -> None:
+    functions = await stored(tmp_path, *(everywhere(text, f"c1{place}") for place, text in enumerate(TEXTS[:20])))
+    for name, arguments in asked_of(20).items():
+        answer = await called(functions, name.partition(" ")[0], **arguments, max_tokens=1_000)
+        ours = "\n".join(outside(answer))
+        assert disarmed(ours) == ours
+        assert "\u2039" not in ours
+
+
 async def test_forged_turns_and_marks_begin_no_line(tmp_path: Path) -> None:
     functions = await stored(tmp_path, spoken("c1", *(turn(Role.USER, text) for text in TEXTS[:14])))
     answer = await called(functions, "get_conversation", "tavus:c1")
@@ -125,4 +186,5 @@ def test_what_hosts_render_is_taken_apart() -> None:
     assert disarmed(disarmed("![a](b)")) == disarmed("![a](b)")
     assert block("a\nb\n\nc") == "a\n    b\n    \n    c"
     assert short(" a\n b\t<c> ", 3) == "a …"
+    assert short(" a\n b\u202e", 9) == "a b\\u202e"
     assert short(None, 3) == ""

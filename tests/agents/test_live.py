@@ -211,6 +211,14 @@ async def test_the_question_shows_where_a_call_leads_and_the_answer_is_redacted(
     answer = await called(functions, "send_message", "vapi:c1", "Hello?")
     assert inside(answer) == ["[1] agent: Call [phone]. ! [x] (https://evil.example)"]
 
+    functions = acting(cast("Hub", Answering()), person, disarm=False)
+    with pytest.raises(DeclinedError):
+        await called(functions, "send_message", "vapi:c1", "![x](https://evil.example)")
+    assert person.asked[1].endswith("where a person may read it? ! [x] (https://evil.example)")
+    person.answers = ["yes"]
+    answer = await called(functions, "send_message", "vapi:c1", "Hello?")
+    assert inside(answer) == ["[1] agent: Call +1 415 555 0199. ![x](https://evil.example)"]
+
     def without_turns(one: Conversation) -> Conversation:
         return msgspec.structs.replace(one, transcript=None)
 
