@@ -13,7 +13,7 @@ from ..hub import Clock, Hub
 from ..schema import Conversation
 from ..wire import check_id
 from ._answers import Done
-from ._disarm import block, disarmed, short
+from ._disarm import disarmed, short
 from ._live import Live
 from ._reading import USUAL_SHORT, Options
 from ._render import turn_line
@@ -153,9 +153,7 @@ class Acting:
             page.say("Sent. The answer:")
             told = Conversation(provider=target.provider, id=ref.partition(":")[2], transcript=(turn,))
             for said in self._live.redacted(told).transcript or ():  # a redactor may take all of it away
-                line = turn_line(turn.index, said)
-                if not page.takes(line):
-                    page.takes(block(line[:_LONGEST]))
+                page.add(page.budget.cut(turn_line(turn.index, said)))
             answer = page.answer()
             return Done(answer.text, None, answer.notes, ref=page.sent(short(ref, 200)))
 

@@ -17,6 +17,7 @@ MOST: Final = 20_000
 """Tokens: hosts cut answers at 25,000, or move them to a file."""
 _FRAME: Final = 90  # tokens of the names of fields, of a cursor and of how to go on
 _MARGIN: Final = 0.95  # of the rest
+_NAME: Final = 80  # characters
 
 
 def tokens_of(text: str) -> int:
@@ -62,6 +63,27 @@ class Budget:
     def spend(self, text: str) -> None:
         """Take what a line costs, whether or not there is as much."""
         self.left -= self.cost(text)
+
+    def most(self, shown: Callable[[int], str], longest: int) -> int:
+        """Return the largest number, from 1 to a longest, for which what is shown costs no more than is left; or 1."""
+        low, high = 1, longest
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self.cost(shown(middle)) <= self.left:
+                low = middle
+            else:
+                high = middle - 1
+        return low
+
+    def cut(self, text: str) -> str:
+        """Return as much of a text as there is room for, but no less than what names a conversation; spend its cost."""
+
+        def shown(length: int) -> str:
+            return text if length == len(text) else f"{text[:length]}…"
+
+        found = shown(min(max(self.most(shown, len(text)), _NAME), len(text)))
+        self.spend(found)
+        return found
 
     def takes(self, text: str) -> bool:
         """Spend what a line costs, if there is as much."""

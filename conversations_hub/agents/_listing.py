@@ -10,25 +10,26 @@ from ..schema import Conversation
 from ._answers import Listing
 from ._cursors import Cursors
 from ._disarm import short
+from ._entries import Entries, Entry
 from ._failures import ToolUse, tool_uses
 from ._page import Page
-from ._render import about, day, line_of, use_lines
+from ._render import about, day, entry_of, line_of
 from ._source import Reader
 from ._wanted import Wanted, Where, when
 from ._wording import nearest, number_of
 
 __all__ = ["Lines", "ToolLines", "conversation_lines", "listed", "suggest"]
 
-Lines = Callable[[Conversation], Sequence[str]]
-"""Returns the lines of a conversation in a list; none: it is not in it."""
+Lines = Callable[[Conversation], Sequence[Entry]]
+"""Returns the entries of a conversation in a list; none: it is not in it."""
 
 _MOST_ROWS: Final = 50
 _MOST_USES: Final = 4  # of one conversation
 
 
-def conversation_lines(*, most_asked: int) -> Lines:
-    """Return what a conversation looks like in a list; `most_asked` characters of what the user said."""
-    return lambda one: [f"- {line_of(one)}", *about(one, most_asked=most_asked)]
+def conversation_lines(*, of_customer: bool = False) -> Lines:
+    """Return what a conversation looks like in a list; among those of one customer, with more of what the user said."""
+    return lambda one: [Entry(f"- {line_of(one)}", tuple(about(one, of_customer=of_customer)))]
 
 
 class ToolLines:
@@ -40,18 +41,14 @@ class ToolLines:
         """The tools that were called, whichever was asked for."""
         self._failed = failed
 
-    def __call__(self, one: Conversation) -> list[str]:
-        """Return the lines of a conversation; none: it is not in the list."""
+    def __call__(self, one: Conversation) -> list[Entry]:
+        """Return the entries of a conversation; none: it is not in the list."""
         all_uses = tool_uses(one)
         self.names |= {use.name for use in all_uses if use.name}
         uses = [use for use in all_uses if _is_wanted(use, self.tool, failed=self._failed)]
-        found = [
-            line if number else f"- {line}"
-            for use in uses[:_MOST_USES]
-            for number, line in enumerate(use_lines(one, use))
-        ]
+        found = [entry_of(one, use) for use in uses[:_MOST_USES]]
         more = len(uses) - _MOST_USES
-        return [*found, f"    {more} more in it: get_conversation"] if more > 0 else found
+        return [*found, Entry(f"    {more} more in it: get_conversation")] if more > 0 else found
 
 
 def _is_wanted(use: ToolUse, tool: str | None, *, failed: bool | None) -> bool:
@@ -64,16 +61,19 @@ def _is_wanted(use: ToolUse, tool: str | None, *, failed: bool | None) -> bool:
 def listed(
     reader: Reader, wanted: Wanted, lines: Lines, page: Page, *, behind: Where | None, cursors: Cursors
 ) -> Listing:
-    """Return the lines of the wanted conversations, from behind a place."""
+    """Return the entries of the wanted conversations, from behind a place."""
+    entries = Entries(page)
     shown = looked_at = 0
     place, is_end = behind, True
     agents: Counter[str] = Counter()
     for row in reader.rows(wanted, behind):
         one = row.one
         found = lines(one) if row.is_wanted else ()
-        if found and (shown >= _MOST_ROWS or not _takes(page, found, is_first=not shown)):
-            is_end = False
-            break
+        if found and (shown >= _MOST_ROWS or not entries.take(*found)):
+            if shown:
+                is_end = False
+                break
+            entries.cut(*found)  # no answer has room for all of it
         looked_at += 1
         shown += bool(found)
         place = Where.behind(one)
@@ -88,6 +88,7 @@ def listed(
             break
     if shown:
         page.say(f"{number_of(shown, 'conversation')}, newest first{'.' if is_end else ', and there are more.'}")
+        entries.show()
     else:
         page.say(f"None, of {looked_at:,} looked at." if looked_at else "None.")
         suggest(page, "agent", wanted.agent, agents)
@@ -96,16 +97,6 @@ def listed(
     cursor = None if is_end or place is None else cursors.at(place)
     answer = page.answer(cursor)
     return Listing(answer.text, cursor, answer.notes, shown=shown, total=shown if is_end and behind is None else None)
-
-
-def _takes(page: Page, lines: Sequence[str], *, is_first: bool) -> bool:
-    if page.takes("\n".join(lines)):
-        return True
-    if is_first:  # no answer has room for all of it
-        page.note("The first was cut for want of room: ask for a larger max_tokens.")
-        taken = [page.takes(line) for line in lines]
-        return any(taken)
-    return False
 
 
 def suggest(page: Page, kind: Literal["agent", "tool"], asked: str | None, names: Collection[str]) -> None:

@@ -11,6 +11,7 @@ from ..hub import Clock, Hub
 from ..schema import Conversation
 from ._answers import Listing, Reading
 from ._by_ref import ByRef
+from ._entries import Entries
 from ._listing import conversation_lines
 from ._reading import USUAL, USUAL_SHORT, Options
 from ._source import Pins
@@ -20,8 +21,7 @@ from ._wording import nearest
 __all__ = ["Live"]
 
 _MOST_ROWS: Final = 25
-_A_ROW: Final = 160  # tokens at most
-_MOST_ASKED: Final = 100  # characters of what a user said
+_A_ROW: Final = 160  # tokens of a long line; details take what is left
 
 
 class Live(ByRef):
@@ -80,24 +80,26 @@ class Live(ByRef):
         page = self._options.page(max_tokens, USUAL)
         account = self.account(provider)
         begin = max(filter(None, (instant("since", since, now), self._pins.earliest(now))), default=None)
-        rows = max(1, min(_MOST_ROWS, page.budget.left // _A_ROW))
         walk = self._hub.list(
             account,
             since=begin,
             until=instant("until", until, now),
             status=status,
             agent=agent,
-            limit=rows,
+            limit=max(1, min(_MOST_ROWS, page.budget.left // _A_ROW)),
             cursor=cursor,
         )
-        lines = conversation_lines(most_asked=_MOST_ASKED)
+        lines, entries = conversation_lines(), Entries(page)
         shown, following = 0, None
         async for one_page in walk.pages():
             for one in one_page.items:
                 shown += 1
-                page.takes("\n".join(lines(self.redacted(one))))
+                found = lines(self.redacted(one))
+                if not entries.take(*found):
+                    entries.cut(*found)
             following = one_page.cursor
         page.say(f"{shown} shown, in the provider's order." if shown else "None.")
+        entries.show()
         answer = page.answer(following)
         return Listing(answer.text, following, answer.notes, shown=shown)
 

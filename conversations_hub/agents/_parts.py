@@ -87,14 +87,8 @@ def backward(texts: Sequence[str], span: Span, budget: Budget) -> tuple[list[str
 
 def _most(texts: Sequence[str], cut: _Cut, budget: Budget, *, keeps_end: bool) -> _Cut:
     """Return as much of a turn as there is room for, and at least one character."""
-    low, high = 1, cut.stop - cut.start
-    while low < high:
-        length = (low + high + 1) // 2
-        if budget.cost(_shown(texts, _part(cut, length, keeps_end=keeps_end))) <= budget.left:
-            low = length
-        else:
-            high = length - 1
-    return _part(cut, low, keeps_end=keeps_end)
+    length = budget.most(lambda length: _shown(texts, _part(cut, length, keeps_end=keeps_end)), cut.stop - cut.start)
+    return _part(cut, length, keeps_end=keeps_end)
 
 
 def _part(cut: _Cut, length: int, *, keeps_end: bool) -> _Cut:

@@ -10,15 +10,20 @@ from ..metrics._talk import SECOND, Talk
 from ..schema import Conversation, Role, TranscriptState, TranscriptTurn, Visibility
 from ..schema._rendering import facts, heading, plain, remark, span, spoken
 from ._disarm import block, short
+from ._entries import Detail, Entry
 from ._failures import ToolUse, failures_of
 from ._wanted import when
 from ._wording import number_of
 
-__all__ = ["about", "day", "facts_of", "line_of", "named", "turn_line", "turn_lines", "use_lines", "was_said"]
+__all__ = ["about", "day", "entry_of", "facts_of", "line_of", "named", "turn_line", "turn_lines", "was_said"]
 
 _MOST_OF_TOOLS: Final = 400  # characters of arguments, and of a result
 _MOST_OF_FACT: Final = 400
 _MOST_SAID: Final = 160
+_MOST_NAMED: Final = 120
+_MOST_ABOUT: Final = 80
+_MOST_ASKED: Final = 100
+_MOST_ASKED_OF_ONE: Final = 240  # by a customer whose conversations are listed
 _LATE: Final = 1.5  # seconds until an answer; people answer each other in less
 # Links may let in whoever has them, and where a recording is helps nobody who only reads.
 _KEPT_BACK: Final = frozenset({"links", "recordings", "not read"})
@@ -44,20 +49,25 @@ def line_of(one: Conversation) -> str:
         status if ended is None or ended.value == status else f"{status} ({ended.value})",
         day(when(one)),
         f"{span(one.duration)}{' (estimated)' * ('duration' in one.estimated)}" if one.duration is not None else "",
-        f"agent {agent}" if agent else "",
+        f"agent {short(agent, _MOST_NAMED)}" if agent else "",
         f"transcript {one.transcript_state.value}{turns}",
     )
     return short(" | ".join(filter(None, parts)), _MOST_OF_FACT)
 
 
-def about(one: Conversation, *, most_asked: int) -> Iterator[str]:
-    """Yield what a conversation was about: why it failed, its summary, and what the user said first."""
+def about(one: Conversation, *, of_customer: bool) -> Iterator[Detail]:
+    """Yield what a conversation was about: why it failed, its summary, and what the user said first.
+
+    Among those of one customer, what the user said counts for more than a summary.
+    """
     if reasons := failures_of(one):
-        yield f"    failed: {short('; '.join(reasons), _MOST_SAID)}"
+        yield Detail("failed: ", short("; ".join(reasons), _MOST_SAID), 0)
     if words := one.summary or one.title:
-        yield f"    about: {short(words, 80)}"
+        yield Detail("about: ", short(words, _MOST_ABOUT), 2)
     if asked := " / ".join(turn.text for turn in one.user_turns if turn.text):
-        yield f"    the user: {short(asked, most_asked)}"
+        yield Detail(
+            "the user: ", short(asked, _MOST_ASKED_OF_ONE if of_customer else _MOST_ASKED), 1 if of_customer else 3
+        )
 
 
 def facts_of(one: Conversation, metadata: Collection[str] = ()) -> Iterator[str]:
@@ -106,26 +116,28 @@ def was_said(turn: TranscriptTurn) -> bool:
     return turn.role is not Role.SYSTEM and turn.visibility is Visibility.PUBLIC
 
 
-def use_lines(one: Conversation, use: ToolUse) -> Iterator[str]:
-    """Yield a call of a tool: what the agent said before, what was called, what came back, and what it said then."""
-    turns = one.transcript or ()
+def entry_of(one: Conversation, use: ToolUse) -> Entry:
+    """Return a call of a tool: what the agent said before, what was called, what came back, and what it said then."""
     then = "" if not use.has_failed else "; never worked later" if use.worked_later is None else ""
     if use.worked_later is not None:
         then = f"; worked later, at #{use.worked_later}"
-    yield short(f"{one.ref}#{use.turn} | {day(when(one))} | {use.name or '?'} | {use.outcome}{then}", _MOST_OF_FACT)
-    yield from _quoted("before, the agent", use.before, turns)
+    line = short(f"{one.ref}#{use.turn} | {day(when(one))} | {use.name or '?'} | {use.outcome}{then}", _MOST_OF_FACT)
+    return Entry(f"- {line}", tuple(_details_of(use, one.transcript or ())))
+
+
+def _details_of(use: ToolUse, turns: tuple[TranscriptTurn, ...]) -> Iterator[Detail]:
+    spoken_at = (at for at in range(len(turns) - 1, -1, -1) if turns[at].role is Role.ASSISTANT and turns[at].text)
+    last = next(spoken_at, None)
+    yield from _quoted("before, the agent", use.before, turns, 3)
     if use.call is not None and use.call.arguments:
-        yield f"    → {short(use.call.arguments, _MOST_SAID)}"
+        yield Detail("→ ", short(use.call.arguments, _MOST_SAID), 4)
     if use.result is not None and use.result.content:
-        yield f"    ← {short(use.result.content, _MOST_SAID)}"
-    yield from _quoted("then, the agent", use.after, turns)
-    last = next(
-        (at for at in range(len(turns) - 1, -1, -1) if turns[at].role is Role.ASSISTANT and turns[at].text), None
-    )
+        yield Detail("← ", short(use.result.content, _MOST_SAID), 0)
+    yield from _quoted("then, the agent", use.after, turns, 1 if use.after == last else 2)
     if last not in {use.before, use.after}:
-        yield from _quoted("at the end, the agent", last, turns)
+        yield from _quoted("at the end, the agent", last, turns, 1)
 
 
-def _quoted(who: str, position: int | None, turns: tuple[TranscriptTurn, ...]) -> Iterator[str]:
+def _quoted(who: str, position: int | None, turns: tuple[TranscriptTurn, ...], rank: int) -> Iterator[Detail]:
     if position is not None and was_said(turns[position]):
-        yield f"    {who} at #{position}: {short(turns[position].text, _MOST_SAID)}"
+        yield Detail(f"{who} at #{position}: ", short(turns[position].text, _MOST_SAID), rank)

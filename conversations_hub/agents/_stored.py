@@ -22,8 +22,6 @@ from ._wanted import Wanted, Where, instant
 __all__ = ["Stored"]
 
 _MOST_COMPARED: Final = 5
-_MOST_ASKED: Final = 100  # characters of what the user of a conversation said
-_MOST_ASKED_OF_ONE: Final = 240
 
 
 class Stored(ByRef):
@@ -132,7 +130,7 @@ class Stored(ByRef):
         cursors = Cursors("list_conversations", {**wanted._asdict(), "since": since, "until": until})
         behind: Where | None = cursors.read(cursor, Where)
         page = self._options.page(max_tokens, USUAL)
-        lines = conversation_lines(most_asked=_MOST_ASKED if customer is None else _MOST_ASKED_OF_ONE)
+        lines = conversation_lines(of_customer=customer is not None)
         return await self._source.read(
             lambda reader: listed(reader, wanted, lines, page, behind=behind, cursors=cursors)
         )

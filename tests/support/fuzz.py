@@ -266,7 +266,7 @@ def _check(reasons: list[str]) -> None:
 
 def _shown(one: Conversation) -> None:
     """Show a conversation in every way there is."""
-    for lines in (conversation_lines(most_asked=100), ToolLines(None, failed=None)):
+    for lines in (conversation_lines(), ToolLines(None, failed=None)):
         msgspec.json.encode(lines(one))
     page = Options().page(500, 500)
     msgspec.json.encode(str(reading(one, page, part="both", cursor=None, tool="fuzz", include_system=True)))
