@@ -25,6 +25,7 @@ __all__ = ["Words", "found"]
 
 _MOST_HITS: Final = 3  # of one conversation
 _AT_ONCE: Final = 60
+_MOST_PASSED: Final = 600  # hits, shown or not, if any is shown
 
 
 class Words(NamedTuple):
@@ -45,7 +46,7 @@ def found(reader: Reader, asked: Words, page: Page, cursors: Cursors) -> Listing
     targets = reader.targets(wanted.provider)
     agent = reader.agent_id(wanted.agent, targets)
     of_each: Counter[str] = Counter()
-    shown, place, is_full = 0, asked.offset, False
+    place, is_full = asked.offset, False
     while True:
         result = reader.reader.search(
             asked.words,
@@ -60,14 +61,14 @@ def found(reader: Reader, asked: Words, page: Page, cursors: Cursors) -> Listing
         for hit, one in _conversations(reader, result.hits):
             turn = _turn(one, hit, asked)
             if one is not None and turn is not None and _may_show(turn, query, asked, is_redacted=reader.is_redacted):
+                is_full = not _takes(page, hit, _line(hit, one.title, turn, query), before=of_each)
+                if is_full:
+                    break
                 of_each[hit.ref] += 1
-                if of_each[hit.ref] <= _MOST_HITS:
-                    is_full = not page.takes(_line(hit, one.title, turn, query))
-                    if is_full:
-                        break
-                    shown += 1
             place += 1
-        if shown or is_full or not result.hits or place >= result.total or reader.is_late:
+        is_end = not result.hits or place >= result.total
+        is_long = bool(of_each) and place - asked.offset >= _MOST_PASSED
+        if is_full or is_end or is_long or reader.is_late:
             break
     if result.total:
         hold = f"{number_of(result.total, 'turn')} hold{'s' * (result.total == 1)}"
@@ -76,11 +77,28 @@ def found(reader: Reader, asked: Words, page: Page, cursors: Cursors) -> Listing
     else:
         page.say("No turn holds these words.")
         page.takes(short(result.hint, 300))
-    for ref, count in of_each.items():
-        if count > _MOST_HITS:
-            page.takes(f"  {count - _MOST_HITS} more in {short(ref, 200)}: get_conversation or read_around")
+    page.add(*(_more(ref, count - _MOST_HITS, is_end=is_end) for ref, count in of_each.items() if count > _MOST_HITS))
     answer = page.answer(cursors.at(place) if asked.offset < place < result.total else None)
+    shown = sum(min(count, _MOST_HITS) for count in of_each.values())
     return Listing(answer.text, answer.cursor, answer.notes, shown=shown, total=result.total)
+
+
+def _takes(page: Page, hit: Hit, line: str, *, before: Counter[str]) -> bool:
+    """Show a hit, or count it if its conversation was shown as often as it may; return whether there was room."""
+    if before[hit.ref] > _MOST_HITS:
+        return True
+    if before[hit.ref] == _MOST_HITS:
+        return page.budget.takes(_more(hit.ref, _MOST_PASSED, is_end=False))
+    if page.takes(line):
+        return True
+    if not before:  # no answer has room for all of it
+        page.note("The first hit was cut for want of room: ask for a larger max_tokens.")
+        page.add(page.budget.cut(line))
+    return not before
+
+
+def _more(ref: str, count: int, *, is_end: bool) -> str:
+    return f"  {'' if is_end else 'at least '}{count} more in {short(ref, 200)}: get_conversation or read_around"
 
 
 def _conversations(reader: Reader, hits: list[Hit]) -> Iterator[tuple[Hit, Conversation | None]]:

@@ -7,6 +7,7 @@ import inspect
 import json
 import logging
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import timedelta
@@ -18,6 +19,7 @@ import msgspec
 import pytest
 
 from conversations_hub.agents import Answer, Tool, in_words, json_schema, tools
+from conversations_hub.agents._budget import tokens_of
 from conversations_hub.agents._tools import NAMES
 from conversations_hub.errors import ConfigurationError, InvalidRefError, NotFoundError, StoreError
 from conversations_hub.hub import Clock
@@ -357,6 +359,64 @@ async def test_a_search_shows_three_hits_of_a_conversation(tmp_path: Path) -> No
     nothing = await called(functions, "search_conversations", "refund unicorn")
     assert nothing.shown == 0
     assert "Separately" in nothing.text
+
+
+async def test_a_chatty_conversation_takes_no_more_of_a_search_than_three_lines(tmp_path: Path) -> None:
+    chatty = spoken("c1", *(turn(Role.USER, f"refund {number}") for number in range(200)))
+    others = [spoken(f"c{number}", turn(Role.USER, "Could I please have a refund?")) for number in (2, 3)]
+    functions = await stored(tmp_path, chatty, *others)
+    answer = await called(functions, "search_conversations", "refund")
+    assert answer.text.startswith("202 turns hold these words, best match first; the words are in brackets.")
+    assert Counter(refs(answer)) == {"tavus:c1": 3, "tavus:c2": 1, "tavus:c3": 1}
+    assert inside(answer)[-1] == "  197 more in tavus:c1: get_conversation or read_around"
+    assert (answer.shown, answer.total, answer.cursor) == (5, 202, None)
+
+
+async def test_a_search_that_goes_through_very_many_hits_of_one_conversation_is_read_on(tmp_path: Path) -> None:
+    chatty = spoken("c1", *(turn(Role.USER, f"refund {number}") for number in range(700)))
+    functions = await stored(tmp_path, chatty, spoken("c2", turn(Role.USER, "Could I please have a refund?")))
+    first = await called(functions, "search_conversations", "refund")
+    assert refs(first) == ["tavus:c1"] * 3
+    assert inside(first)[-1] == "  at least 597 more in tavus:c1: get_conversation or read_around"
+    rest = await called(functions, "search_conversations", "refund", cursor=first.cursor)
+    assert refs(rest) == ["tavus:c1"] * 3 + ["tavus:c2"]
+    assert inside(rest)[-1] == "  97 more in tavus:c1: get_conversation or read_around"
+    assert not set(inside(first)[:3]) & set(inside(rest))
+    assert rest.cursor is None
+
+
+@pytest.mark.parametrize("tokens", [250, 400, 1_000])
+async def test_pages_of_a_search_show_or_count_each_hit_once(tokens: int, tmp_path: Path) -> None:
+    many = [
+        spoken(f"c{number}", *(turn(Role.USER, f"refund {number} " + "of it " * place) for place in range(number)))
+        for number in range(1, 12)
+    ]
+    functions = await stored(tmp_path, *many)
+    told, cursor = 0, ""
+    while cursor is not None:
+        more = {"cursor": cursor} if cursor else {}
+        answer = await called(functions, "search_conversations", "refund", **more, max_tokens=tokens)
+        assert tokens_of(str(answer)) <= tokens * 1.1
+        counts = Counter(refs(answer))
+        assert max(counts.values()) <= 3
+        left = re.findall(r"^  (?:at least )?(\d+) more in (\S+): ", answer.text, re.MULTILINE)
+        assert all(counts[ref] == 3 for _, ref in left)
+        assert len(refs(answer)) == answer.shown
+        told += answer.shown + sum(int(count) for count, _ in left)
+        cursor = answer.cursor
+    assert told == sum(range(1, 12))
+
+
+async def test_a_hit_for_which_no_answer_has_room_is_cut(tmp_path: Path) -> None:
+    said = "返金 " + "予約を変更したいのですが" * 30
+    functions = await stored(tmp_path, *(spoken(f"c{number}", turn(Role.USER, said)) for number in (1, 2)))
+    first = await called(functions, "search_conversations", "返金", max_tokens=250)
+    rest = await called(functions, "search_conversations", "返金", max_tokens=250, cursor=first.cursor)
+    assert sorted([*refs(first), *refs(rest)]) == ["tavus:c1", "tavus:c2"]
+    for answer in (first, rest):
+        assert answer.notes == ("The first hit was cut for want of room: ask for a larger max_tokens.",)
+        assert tokens_of(str(answer)) <= 275
+    assert rest.cursor is None
 
 
 async def test_a_search_for_an_agent_looks_on_until_it_finds_one(tmp_path: Path) -> None:
