@@ -58,9 +58,12 @@ def run(
             show_hit(console(), hit)
     if found.hint:
         click.echo(escaped(found.hint), err=True)
+    elif found.total > 1 and found.hits:
+        is_part = len(found.hits) < found.total
+        part = f"{offset + 1} to {offset + len(found.hits)} of " if is_part else ""
+        click.echo(f"{part}{found.total:,} turns, best match first", err=True)
     elif found.total > len(found.hits):
-        shown = f"{offset + 1} to {offset + len(found.hits)} of" if found.hits else "there are only"
-        click.echo(f"{shown} {found.total:,} turns", err=True)
+        click.echo(f"there are only {found.total:,} turns", err=True)
     return bool(found.hits)
 
 

@@ -20,6 +20,7 @@ from conversations_hub._cli import cli
 from conversations_hub.schema import Conversation
 from conversations_hub.testing.simulator import Fault, Faults, Simulator
 
+from ..support.command_line import run as run_apart
 from ..support.crash import PROVIDERS, served
 from ..support.warm import Warm, command_line
 from .conftest import EACH
@@ -139,6 +140,18 @@ def test_search_shows_where_it_was_said(store: Path) -> None:
     assert {json.loads(line)["ref"].partition(":")[0] for line in only.stdout.splitlines()} == {"vapi"}
     nothing = run({}, "search", "xylophone", "--store", str(store))
     assert (nothing.exit_code, nothing.stdout) == (1, "")
+
+
+def test_a_search_says_how_many_turns_there_are_and_in_which_order(store: Path) -> None:
+    def told(*more: str) -> str:
+        return run_apart("search", "order", "--store", str(store), *more).stderr
+
+    total = int(told("--limit", "3").split()[4])
+    assert total > 5
+    assert told("--limit", "3") == f"1 to 3 of {total} turns, best match first\n"
+    assert told("--limit", "3", "--offset", "2") == f"3 to 5 of {total} turns, best match first\n"
+    assert told("--limit", str(total), "--json") == f"{total} turns, best match first\n"
+    assert told("--offset", "9999") == f"there are only {total} turns\n"
 
 
 def test_other_tools_open_the_file(store: Path) -> None:
