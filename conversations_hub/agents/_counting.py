@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC
+from functools import partial
 from typing import Final, NamedTuple
 
 from ..errors import InvalidRefError
@@ -39,6 +40,7 @@ _LATENCY_OF: Final = {
 }
 GROUPS: Final = ("day", "week", "provider", "agent", "status", "end_reason", "language", "failure")
 """What a group may have in common."""
+_MOST_NAMED: Final = 120
 
 
 class Asked(NamedTuple):
@@ -116,13 +118,22 @@ def counted(reader: Reader, asked: Asked, page: Page, cursors: Cursors) -> Listi
     lacking = "(no time)" if is_time else f"(no {by})"
     shown = 0
     for name in ordered[asked.offset :]:
-        figures = _figures(groups[name], metric, costless[name])
-        if not page.takes(f"- {short(name, 120) or lacking}: {figures}"):
-            break
+        line = partial(_line, name or lacking, _figures(groups[name], metric, costless[name]))
+        if not page.takes(line(_MOST_NAMED)):
+            if shown:
+                break
+            page.note("The first name was cut for want of room: ask for a larger max_tokens.")
+            cut = line(page.budget.most(line, _MOST_NAMED))
+            page.budget.spend(cut)
+            page.add(cut)
         shown += 1
     place = asked.offset + shown
     answer = page.answer(cursors.at(place) if shown and place < len(ordered) else None)
     return Listing(answer.text, answer.cursor, answer.notes, shown=shown, total=len(ordered))
+
+
+def _line(name: str, figures: str, most: int) -> str:
+    return f"- {short(name, most)}: {figures}"
 
 
 def _figures(summary: Summary, metric: Chosen | None, costless: int) -> str:

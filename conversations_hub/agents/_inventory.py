@@ -36,12 +36,14 @@ def described(reader: Reader, page: Page, now: datetime) -> Listing:
     page.say(f"{number_of(total, 'conversation')} in all, accounts: {len(accounts)}; it is {day(now)}. {_BEGIN}")
     if reader.earliest is not None:
         page.say(f"Only those since {day(reader.earliest)} are shown.")
+    shown = 0
     for each in accounts:
         spans = f", {each.oldest:%Y-%m-%d} to {each.newest:%Y-%m-%d}" if each.oldest and each.newest else ""
         synced = f", synced up to {day(each.covered.until)}" if each.covered else ""
         if not page.takes(f"- {short(each.where, 80)}: {number_of(each.conversations, 'conversation')}{spans}{synced}"):
             page.note("Some accounts were left out for want of room: ask for a larger max_tokens.")
             break
+        shown += 1
     agents: defaultdict[str, Counter[str]] = defaultdict(Counter)
     looked_at = 0
     for row in reader.rows(Wanted()):
@@ -59,7 +61,7 @@ def described(reader: Reader, page: Page, now: datetime) -> Listing:
     newest = number_of(looked_at, "conversation")
     page.note(f"Agents, and how many conversations each had, are those of the newest {newest}.")
     answer = page.answer()
-    return Listing(answer.text, None, answer.notes, shown=len(accounts), total=len(accounts))
+    return Listing(answer.text, None, answer.notes, shown=shown, total=len(accounts))
 
 
 def _statuses(reader: Reader, provider: str | None) -> list[AccountStatus]:

@@ -49,10 +49,14 @@ class Live(ByRef):
         page = self._options.page(max_tokens, USUAL_SHORT)
         accounts = self.accounts()
         page.say(f"{len(accounts)} accounts. There is no store: each call asks a provider, one account at a time.")
+        shown = 0
         for account in accounts:
-            page.takes(f"- {account}")
+            if not page.takes(f"- {account}"):
+                page.note("Some accounts were left out for want of room: ask for a larger max_tokens.")
+                break
+            shown += 1
         answer = page.answer()
-        return Listing(answer.text, None, answer.notes, shown=len(accounts), total=len(accounts))
+        return Listing(answer.text, None, answer.notes, shown=shown, total=len(accounts))
 
     async def list_conversations(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -12,6 +12,7 @@ import pytest
 
 from conversations_hub import Account, Hub
 from conversations_hub.agents import Confirm, DeclinedError, UncertainError, always, in_words, tools
+from conversations_hub.agents._budget import tokens_of
 from conversations_hub.errors import (
     ConfigurationError,
     InvalidRefError,
@@ -20,10 +21,10 @@ from conversations_hub.errors import (
     UnknownAccountError,
 )
 from conversations_hub.hub import Clock
-from conversations_hub.schema import Conversation, Role, TranscriptTurn
+from conversations_hub.schema import Agent, Conversation, Role, TranscriptTurn
 from conversations_hub.testing import Fault
 
-from ..support.agents import NOON, by_name, called, inside
+from ..support.agents import NOON, by_name, called, inside, spoken, turn
 from ..support.simulated import simulated
 
 
@@ -69,6 +70,48 @@ async def test_without_a_store_providers_are_asked() -> None:
         again = await called(functions, "refresh_conversation", refs[-1])
         assert reading.turns_total == again.turns_total > 2
         assert (await called(functions, "read_around", refs[-1], 1)).first_turn == 0
+
+
+async def test_accounts_for_which_there_is_no_room_are_told() -> None:
+    async with Hub([Account("tavus", key="key", name=f"a{number:03}") for number in range(100)]) as hub:
+        answer = await called(by_name(tools(hub, None)), "describe_sources", max_tokens=250)
+    assert (answer.shown, answer.total) == (len(inside(answer)), 100)
+    assert 0 < answer.shown < 100
+    assert answer.notes == ("Some accounts were left out for want of room: ask for a larger max_tokens.",)
+
+
+async def test_every_conversation_of_a_provider_s_page_is_listed_whatever_it_is_called() -> None:
+    agent = Agent(id="a1", name="\u202e" * 500)
+    ones = [spoken(f"c{number}", turn(Role.USER, "Hello. " * 50), agent=agent) for number in range(25)]
+
+    class Walk:
+        def __init__(self, limit: int) -> None:
+            self.items = ones[:limit]
+            self.cursor = None
+
+        async def pages(self) -> AsyncIterator[Walk]:
+            yield self
+
+    class Listing:
+        def accounts(self) -> tuple[str, ...]:
+            return ("tavus/default",)
+
+        def list(self, account: str, *, limit: int, **_: object) -> Walk:
+            return Walk(limit)
+
+    async def listed(tokens: int, **options: Any) -> Any:
+        functions = by_name(tools(cast("Hub", Listing()), None, **options))
+        answer = await called(functions, "list_conversations", "tavus", max_tokens=tokens)
+        refs = re.findall(r"^- (tavus:c\d+) \|", answer.text, re.MULTILINE)
+        assert refs == [one.ref for one in ones[: answer.shown]]
+        return answer
+
+    for tokens, shown in ((250, 1), (1_000, 5), (4_000, 22)):
+        answer = await listed(tokens)
+        assert answer.shown == shown
+        assert tokens_of(str(answer)) <= tokens * 1.1
+    answer = await listed(4_000, count=len)
+    assert answer.notes[0] == "Some lines were cut for want of room: ask for a larger max_tokens."
 
 
 async def test_what_is_asked_in_vain_says_what_to_do() -> None:

@@ -456,6 +456,32 @@ async def test_what_is_counted_and_what_could_not_be(tmp_path: Path) -> None:
     assert pages[0].cursor is None
 
 
+async def test_a_group_whose_name_is_too_long_for_any_answer_is_counted(tmp_path: Path) -> None:
+    named = [some(number, agent=Agent(name=f"{number} " + "予約センター" * 40)) for number in range(3)]
+    functions = await stored(tmp_path, *named)
+    lines: list[str] = []
+    cursor = ""
+    while cursor is not None:
+        more = {"cursor": cursor} if cursor else {}
+        answer = await called(functions, "count_conversations", "agent", measure="duration", **more, max_tokens=250)
+        assert answer.notes == ("The first name was cut for want of room: ask for a larger max_tokens.",)
+        assert tokens_of(str(answer)) <= 275
+        lines += inside(answer)
+        cursor = answer.cursor
+    assert [re.sub("[予約センター]+…", "…", line) for line in lines] == [
+        f"- {number} …: no value (none for 1: 1 no duration)" for number in range(3)
+    ]
+
+
+async def test_accounts_that_an_answer_has_no_room_for_are_not_counted_as_shown(tmp_path: Path) -> None:
+    many = [some(number, account=f"account-{number:02}") for number in range(20)]
+    functions = await stored(tmp_path, *many)
+    answer = await called(functions, "describe_sources", max_tokens=250)
+    assert (answer.shown, answer.total) == (len(re.findall("^- ", answer.text, re.MULTILINE)), 20)
+    assert 0 < answer.shown < 20
+    assert answer.notes[0] == "Some accounts were left out for want of room: ask for a larger max_tokens."
+
+
 async def test_a_window_shows_the_turns_around_one(tmp_path: Path) -> None:
     one = spoken("c1", *(turn(Role.USER, f"number {number}") for number in range(20)))
     functions = await stored(tmp_path, one)
