@@ -20,7 +20,7 @@ class Page:
     def __init__(self, budget: Budget, word: str | None = None) -> None:
         self.budget = budget
         self.sent = budget.sent
-        """Returns a text as it is sent: the answer's own goes through it, and so has every other of its members."""
+        """Returns a text as it is sent: for what an answer holds besides its text and notes, such as a ref."""
         self._record = Record(word)
         self._head: list[str] = []
         self._lines: list[str] = []

@@ -139,7 +139,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Tool]:
 
 @settings(max_examples=30)
 @given(st.integers(0, 4_500))
-def test_a_list_keeps_its_budget_and_shows_each_conversation_once(many: Mapping[str, Tool], tokens: int) -> None:
+def test_ag4_a_list_keeps_its_budget_and_shows_each_conversation_once(many: Mapping[str, Tool], tokens: int) -> None:
     refs: list[str] = []
     cursor: str | None = None
     while True:
