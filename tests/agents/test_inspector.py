@@ -24,7 +24,13 @@ pytestmark = [
     pytest.mark.timeout(300),  # it may have to be downloaded
 ]
 
-_INSPECTOR = ("npx", "--yes", "@modelcontextprotocol/inspector@2.12.0", "--cli")
+_PATIENCE = (
+    "120000"  # milliseconds until it gives up: on a busy machine, Python alone may take its usual fifteen seconds
+)
+_INSPECTOR = (
+    *("npx", "--yes", "@modelcontextprotocol/inspector@2.12.0", "--cli"),
+    *("--quiet", "--connect-timeout", _PATIENCE),
+)
 _CALLS: dict[str, tuple[tuple[str, ...], str]] = {
     "tools/list": (("--strict",), "get_conversation"),
     "tools/call describe_sources": (("--tool-name", "describe_sources"), "1 conversation in all"),
@@ -61,7 +67,7 @@ def served(command: list[str]) -> Iterator[list[str]]:
 
 def _inspected(target: list[str], method: str, *arguments: str) -> Mapping[str, Any]:
     told = subprocess.run(  # noqa: S603
-        [*_INSPECTOR, "--quiet", *target, "--method", method, *arguments], capture_output=True, check=False
+        [*_INSPECTOR, *target, "--method", method, *arguments], capture_output=True, check=False
     )
     assert told.returncode == 0, told.stderr.decode()
     found: Mapping[str, Any] = json.loads(told.stdout)
