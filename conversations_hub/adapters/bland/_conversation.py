@@ -362,13 +362,18 @@ def _in_order(rows: Sequence[Row | None], issues: list[Issue]) -> Iterable[tuple
         moments = [datetime.fromisoformat(row.created_at or "") for row in noted]
     except ValueError:
         moments = []
-    if not moments or not all(moment.tzinfo and is_believable(moment) for moment in moments):
+    if not moments or not _are_instants(moments):
         places = ((f"transcripts[{position}].created_at", row) for position, row in enumerate(rows) if row is not None)
         return [(instant(row.created_at, place, issues), row) for place, row in places]
     told: Iterable[tuple[datetime, Row]] = zip(moments, noted, strict=True)
     if any(map(ge, moments, moments[1:])):
         told = sorted(told, key=_moment_and_id)
     return told
+
+
+def _are_instants(moments: Sequence[datetime]) -> bool:
+    zones = {moment.tzinfo for moment in moments}
+    return None not in zones and is_believable(min(moments)) and is_believable(max(moments))
 
 
 def _moment_and_id(told: tuple[datetime, Row]) -> tuple[datetime, int]:
