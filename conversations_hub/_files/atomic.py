@@ -13,7 +13,7 @@ import msgspec
 from ..errors import StoreError
 from .opening import open_own
 
-__all__ = ["FileOps", "atomic_replace", "ensure_absent"]
+__all__ = ["FileOps", "atomic_replace"]
 
 
 class FileOps(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,7 +96,7 @@ def atomic_replace(*paths: Path, overwrite: bool) -> Generator[Path]:
     files = FileOps()
     try:
         if not overwrite:
-            ensure_absent(*paths)
+            _ensure_absent(*paths)
         with TemporaryDirectory(dir=folder, prefix=".export-") as lent:
             new = [Path(lent, path.name) for path in paths]
             yield Path(lent)
@@ -105,7 +105,7 @@ def atomic_replace(*paths: Path, overwrite: bool) -> Generator[Path]:
                 with file.open("rb") as data:
                     files.fsync(data.fileno())
             if not overwrite:  # writing may have taken hours
-                ensure_absent(*paths)
+                _ensure_absent(*paths)
             for file, path in zip(new, paths, strict=True):
                 files.move(file, path)
     except OSError as error:
@@ -115,8 +115,7 @@ def atomic_replace(*paths: Path, overwrite: bool) -> Generator[Path]:
     raise StoreError(f"{paths[0]}: {reason}")
 
 
-def ensure_absent(*paths: Path) -> None:
-    """Raise `StoreError` if one of the files exists."""
+def _ensure_absent(*paths: Path) -> None:
     for path in paths:
         if os.path.lexists(path):
-            raise StoreError(f"{path} already exists. Give another path, or overwrite it")
+            raise StoreError(f"{path} already exists. Give another path, or pass overwrite=True (--overwrite)")

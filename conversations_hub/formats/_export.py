@@ -101,7 +101,7 @@ def export_documents(
             raise StoreError(f"{folder}: there is no folder {folder.parent}")
         make_folder(folder)
         if not overwrite and any(folder.iterdir()):
-            raise StoreError(f"{folder} already has files. Give another folder, or overwrite them")
+            raise StoreError(f"{folder} already has files. Give another folder, or pass overwrite=True (--overwrite)")
         for conversation, written in dump_each(conversations, format, chosen, dumped):
             files.replace(folder / f"{_file_name(conversation)}{format.suffix}", [written])
     except OSError as error:

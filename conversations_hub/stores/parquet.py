@@ -7,6 +7,7 @@ lists, and nested values JSON in a VARCHAR. `raw` is left out: use JSONL for it.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -16,7 +17,7 @@ from typing import Any, Final
 
 import msgspec
 
-from .._files.atomic import atomic_replace, ensure_absent
+from .._files.atomic import atomic_replace
 from ..errors import ConfigurationError, StoreError
 from ..schema import Conversation
 from ._erasure import Receipt
@@ -127,8 +128,9 @@ class ParquetStore(SQLiteStore):
     def _prepare(self) -> None:
         _duckdb()  # fails now rather than after everything is fetched
         self.folder.mkdir(mode=0o700, exist_ok=True)
-        if not self.path.exists():
-            ensure_absent(*_targets(self.folder))
+        for table in () if self.path.exists() else _targets(self.folder):
+            if os.path.lexists(table):
+                raise StoreError(f"{table} already exists, and no sync made it. Give another folder, or move it away")
 
     def _export(self) -> None:
         with SQLiteReader(self.path) as archive:

@@ -107,6 +107,7 @@ def test_documents_make_a_folder_with_a_file_each(ending: str, store: Path, tmp_
     again = run(store, "export", str(folder))
     assert again.exit_code == 1
     assert "already has files" in again.stderr
+    assert "--overwrite" in again.stderr
     assert run(store, "export", str(folder), "--overwrite").exit_code == 0
     assert sorted(folder.iterdir(), key=lambda path: path.name[17:]) == files
 

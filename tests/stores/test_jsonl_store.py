@@ -177,7 +177,7 @@ async def test_a_file_that_is_not_ours_is_not_touched_unless_one_says_so(path: P
     for end in remains:
         path.with_name(path.name + end).unlink()
     before = contents(path.parent)
-    with pytest.raises(StoreError, match="already exists"):
+    with pytest.raises(StoreError, match=r"already exists, and .* move it away"):
         await export(path, [page(1)])
     assert contents(path.parent) == before
     await export(path, [page(1)], overwrite=True)

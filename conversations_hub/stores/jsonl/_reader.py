@@ -304,7 +304,9 @@ class JSONLReader:
                 if data.known.begun is None:
                     raise StoreError(f"{path} is not a JSONL store: {data.journal.path.name} does not exist")
                 if not data.complete():
-                    raise StoreError(f"{path} changed since a sync wrote it. Restore it, or overwrite it")
+                    raise StoreError(
+                        f"{path} changed since a sync wrote it. Restore it, or sync with JSONLStore(…, overwrite=True)"
+                    )
                 yield data
                 return
         except OSError as error:

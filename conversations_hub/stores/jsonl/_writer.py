@@ -156,7 +156,7 @@ class Writer:
             why = "no sync made it"
             if data.manifest.exists():
                 why = f"its journal {data.journal.path} is damaged or gone"
-            raise StoreError(f"{data.path} already exists, and {why}. Give another path, or overwrite it")
+            raise StoreError(f"{data.path} already exists, and {why}. Give another path, or move it away")
 
     def _check_resumable(self, begun: Begun) -> None:
         data = self._data
@@ -194,7 +194,7 @@ class Writer:
     def _check_form(self, finished: Finished) -> None:
         if finished.manifest.compress != self._compress:
             form = "compressed" if finished.manifest.compress else "not compressed"
-            raise StoreError(f"{self._data.path} is {form}. Continue it like that, give another path, or overwrite it")
+            raise StoreError(f"{self._data.path} is {form}. Continue it like that, or give another path")
 
     def _open_data(self) -> int:
         """Return the data file to append to; until it is finished, the lines of the finished file count before it."""
@@ -218,5 +218,5 @@ class Writer:
 def _describe_change(path: Path, size: int) -> str:
     return (
         f"{path} changed since it was finished ({size_of(path):,} bytes now, {size:,} then)."
-        " Restore it, or overwrite it"
+        " Restore it, give another path, or pass overwrite=True to JSONLStore"
     )
