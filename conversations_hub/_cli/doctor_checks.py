@@ -110,7 +110,6 @@ async def check_account(lane: Lane) -> Diagnosis:
                 (member for resource, sent in payloads for member in unseen_members(resource, sent)),
                 f"in none of {total} payloads, although the adapter reads them; many are sent only at times",
                 "none",
-                verdict="ok",
             ),
         ]
     return Diagnosis(account.provider, account.name, tuple(findings))
@@ -132,7 +131,7 @@ async def _access(lane: Lane, evidence: _Evidence) -> list[Finding]:
     findings = [
         reachable,
         Finding("key", "ok", "accepted"),
-        Finding("list", "ok", f"{len(listing.rows)} rows" + (f"; {listing.warning}" if listing.warning else "")),
+        _listed("list", listing),
     ]
     rows = list(_normalized(listing, evidence))
     details: list[Conversation] = []
@@ -163,6 +162,11 @@ def _refused(error: HubError, reachable: Finding) -> list[Finding]:
     return [Finding("reachable", "failed", str(error))]
 
 
+def _listed(check: str, listing: RawPage) -> Finding:
+    rows = f"{len(listing.rows)} rows"
+    return Finding(check, "note", f"{rows}; {listing.warning}") if listing.warning else Finding(check, "ok", rows)
+
+
 def _normalized(listing: RawPage, evidence: _Evidence) -> Iterator[Conversation]:
     for position, row in enumerate(listing.rows):
         try:
@@ -183,7 +187,7 @@ async def _other_list(
         may_not = isinstance(listing, AuthError | NotFoundError)
         return Finding(f"list of {name}", "note" if may_not else "failed", str(listing))
     evidence.kinds.append((resource, list(_normalized(listing, evidence))))
-    return Finding(f"list of {name}", "ok", f"{len(listing.rows)} rows")
+    return _listed(f"list of {name}", listing)
 
 
 async def _details(lane: Lane, rows: list[Conversation], details: list[Conversation], evidence: _Evidence) -> Finding:
@@ -262,7 +266,7 @@ def _limits(evidence: _Evidence, documented: float | None) -> Finding:
     left = quota(answer.headers, came)
     if left is None:
         named = sorted(name.lower() for name in answer.headers if "ratelimit" in name.lower().replace("-", ""))
-        return Finding("rate limit", "ok", f"{known}; no header says what is left", _named(named))
+        return Finding("rate limit", "skipped", f"{known}; no header says what is left", _named(named))
     said = f"{known}; the headers say {left.remaining} left, for {left.resets_in:.0f} s"
     return Finding("rate limit", "note" if left.remaining == 0 else "ok", said)
 
@@ -316,9 +320,9 @@ def _unknown_speakers(conversation: Conversation) -> Iterator[str]:
             yield conversation.participants[turn.participant].name or ""
 
 
-def _found(check: str, found: Iterable[str], said: str, otherwise: str, *, verdict: Verdict = "note") -> Finding:
+def _found(check: str, found: Iterable[str], said: str, otherwise: str) -> Finding:
     each = dict.fromkeys(found)
-    return Finding(check, verdict, f"{len(each)}: {said}", _named(each)) if each else Finding(check, "ok", otherwise)
+    return Finding(check, "note", f"{len(each)}: {said}", _named(each)) if each else Finding(check, "ok", otherwise)
 
 
 def _named(found: Iterable[str]) -> tuple[str, ...]:

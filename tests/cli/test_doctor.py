@@ -74,6 +74,7 @@ async def test_an_account_that_works_is_said_to_work(provider: str) -> None:
     ]
     assert {name for name, finding in found.items() if finding.verdict == "failed"} == set()
     assert found["unknown members"] == Finding("unknown members", "ok", "none")
+    assert not [finding for finding in diagnosis.findings if finding.verdict == "ok" and finding.found]
 
 
 async def test_a_refused_key_is_told_from_a_provider_that_is_away() -> None:
@@ -121,7 +122,8 @@ async def test_what_the_adapter_has_never_heard_of_is_named() -> None:
     assert found["payloads"].found == ("created_at: not a date",)
     assert "title" not in found["missing members"].found
     assert {"conversation_name", "events[].properties.transcript[].duration"} <= set(found["missing members"].found)
-    assert [found[check].verdict for check in ("unknown members", "unknown words", "payloads")] == ["note"] * 3
+    noted = ("unknown members", "unknown words", "missing members", "payloads")
+    assert [found[check].verdict for check in noted] == ["note"] * 4
     assert "private" not in str(found)
 
 
@@ -219,6 +221,20 @@ async def test_what_is_left_of_a_limit_is_told() -> None:
     async with Simulator(conversations=5, faults=Faults(requests_per_second=50)) as simulator:
         told = await _found(simulator.base_url("voiceable"), "voiceable")
     assert "left, for" in told["rate limit"].said
+
+
+async def test_a_limit_that_no_header_tells_was_not_checked() -> None:
+    async with _examining(_listed(headers={"X-RateLimit-Window": "soon"})) as (found, _):
+        pass
+    said = "no documented limit; no header says what is left"
+    assert found["rate limit"] == Finding("rate limit", "skipped", said, ("x-ratelimit-window",))
+
+
+async def test_a_list_that_may_be_cut_is_a_note() -> None:
+    rows = [{"conversation_id": f"c{number}", "status": "done"} for number in range(25)]
+    async with serving(answer({"success": True, "data": rows})) as server:
+        found = await _found(server.url, "voiceable")
+    assert found["list"] == Finding("list", "note", "25 rows; possibly truncated: 25 conversations and no next page")
 
 
 def test_the_command_writes_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
