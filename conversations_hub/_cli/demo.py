@@ -87,7 +87,7 @@ async def _fetch(out: Console, conversations: int, chats: int, seed: int) -> _Fe
 def _progress(out: Console, walk: Walk, total: int) -> Generator[Callable[[str], None]]:
     """Show how far each provider is: a bar on a terminal, elsewhere one line when it is done."""
     if out.is_terminal:
-        columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TextColumn("conversations"))
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("conversations"))
         with Progress(*columns, console=out) as bars:
             tasks = {name: bars.add_task(name, total=total) for name in BUILTIN}
             come: Counter[str] = Counter()
@@ -279,5 +279,6 @@ def _show_code(out: Console) -> None:
     _title(out, "The same in Python, for `python -m asyncio`")
     out.print(Text(_CODE, style="cyan"))
     _title(out, "What next")
+    widest = max(map(len, _NEXT))
     for command, purpose in _NEXT.items():
-        out.print(f"{command:<29}  {purpose}")
+        out.print(f"{command:<{widest}}  {purpose}")

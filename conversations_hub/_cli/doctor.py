@@ -52,9 +52,10 @@ def _unusable(account: Account, wrong: ConfigurationError) -> Diagnosis:
 
 def _show(diagnosis: Diagnosis) -> None:
     click.secho(f"{diagnosis.provider}/{diagnosis.account}", bold=True)
+    widest = max(len(finding.check) for finding in diagnosis.findings)
     for finding in diagnosis.findings:
         mark, color = _MARKS[finding.verdict]
-        click.echo(f"  {click.style(mark, fg=color)} {finding.check:<16} {escaped(finding.said)}")
+        click.echo(f"  {click.style(mark, fg=color)} {finding.check:<{widest}} {escaped(finding.said)}")
         shown = finding.found if finding.verdict != "ok" else ()
         for one in shown[:_MOST_SHOWN]:
             click.echo(f"      {escaped(one)}")

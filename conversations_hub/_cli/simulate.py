@@ -63,7 +63,8 @@ async def _serve(simulator: Simulator, conversations: int, chats: int, *, as_jso
 
 
 def _welcome(simulator: Simulator, conversations: int, chats: int) -> str:
-    bases = [f"  {name:<12} {simulator.base_url(name)}" for name in BUILTIN]
+    widest = max(map(len, BUILTIN))
+    bases = [f"  {name:<{widest}} {simulator.base_url(name)}" for name in BUILTIN]
     exports = [f"export {name}={shlex.quote(value)}" for name, value in simulator.environment().items()]
     return "\n".join(
         (

@@ -95,9 +95,9 @@ def _write_one(ref: str, found: Measures, metrics: Sequence[str], form: Literal[
         return
     out = console()
     lines = [(name, _value(found[name]), _unit_of(name, found[name]), _basis(found[name])) for name in names]
-    width = max(len(value) for _, value, _, _ in lines)
+    width, unit_width = (max(len(line[column]) for line in lines) for column in (1, 2))
     for name, value, unit, basis in lines:
-        line = Text(f"{name:<{_LONGEST_NAME}}  {value:>{width}}  {unit:<5}  ")
+        line = Text(f"{name:<{_LONGEST_NAME}}  {value:>{width}}  {unit:<{unit_width}}  ")
         _print(out, line.append(basis, "dim" if found[name].value is None else ""))
 
 

@@ -251,8 +251,8 @@ def test_the_command_writes_what_was_found(monkeypatch: pytest.MonkeyPatch) -> N
     assert shown.exit_code == 1
     assert shown.output.splitlines() == [
         "tavus/default",
-        "  ✓ key              accepted",
-        "  ✗ get              no \\x1b[2J",
+        "  ✓ key accepted",
+        "  ✗ get no \\x1b[2J",
         "      a",
         "      b",
         "  --json shows everything that was found",
