@@ -19,6 +19,8 @@ from .terminal import write_json
 
 __all__ = ["run"]
 
+_EXTRA = "pip install 'conversations-hub[ed25519]'"
+
 
 def run(
     *,
@@ -54,6 +56,8 @@ async def _serve(simulator: Simulator, conversations: int, chats: int, *, as_jso
     terminated = asyncio.Event()
     with suppress(NotImplementedError):  # Windows event loops have no signal handlers
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminated.set)
+    for name in simulator.deliveries.unsigned if simulator.deliveries else ():
+        click.echo(f"{name} delivers no webhooks: signing them needs an extra, {_EXTRA}", err=True)
     async with simulator:
         if as_json:
             write_json(msgspec.json.encode(simulator.environment()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import io
 import json
@@ -24,6 +25,7 @@ from urllib.parse import urlsplit
 import click
 import msgspec
 import pytest
+from click.testing import CliRunner
 from rich.cells import cell_len
 from rich.console import Console
 
@@ -430,6 +432,28 @@ def test_simulate_prints_what_to_paste_and_ends_on_sigterm() -> None:
         simulator.send_signal(signal.SIGTERM)
         assert _said_last(simulator) == ""
         assert simulator.wait() == 0
+
+
+async def _at_once(_event: asyncio.Event) -> bool:
+    return True
+
+
+def test_simulate_aligns_its_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asyncio.Event.wait", _at_once)
+    result = CliRunner().invoke(cli, ["simulate", "--conversations", "0"])
+    places = {line.index("http") for line in result.stdout.splitlines() if line.startswith("  ")}
+    assert (result.exit_code, len(places)) == (0, 1)
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_simulate_says_which_webhooks_it_leaves_out(form: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asyncio.Event.wait", _at_once)
+    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.asymmetric.ed25519", None)
+    result = CliRunner().invoke(cli, ["simulate", *form, "--conversations", "0", "--webhooks-to", "http://127.0.0.1:9"])
+    extra = "pip install 'conversations-hub[ed25519]'"
+    assert result.stderr == f"telnyx delivers no webhooks: signing them needs an extra, {extra}\n"
+    assert CliRunner().invoke(cli, ["simulate", *form, "--conversations", "0"]).stderr == ""
 
 
 def test_an_interrupt_ends_simulate_quietly() -> None:

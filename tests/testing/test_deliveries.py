@@ -135,6 +135,13 @@ async def test_a_signature_that_needs_a_missing_extra_holds_back_no_other_provid
         accepted = simulator.deliveries.accepted
         await receiver.has(lambda: len(receiver.events) >= 12 and accepted["tavus"] > 0)
         assert accepted["telnyx"] == 0
+        assert simulator.deliveries.unsigned == ["telnyx"]
+
+
+def test_with_the_extra_no_provider_is_left_out() -> None:
+    deliveries = Simulator(webhooks_to="http://127.0.0.1:9").deliveries
+    assert deliveries is not None
+    assert deliveries.unsigned == []
 
 
 def test_shares_of_deliveries_are_fractions() -> None:

@@ -424,6 +424,9 @@ def _deliveries(world: World, truth: Truth) -> list[Delivery]:
     return found
 
 
+_SIGNS_WITH = "cryptography.hazmat.primitives.asymmetric.ed25519"
+
+
 def _signed(delivery: Delivery, secret: str) -> dict[str, str]:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415  (an extra)
 
@@ -457,6 +460,7 @@ SIMULATED = Simulated(
     api_key="KEY-simulated",
     deliveries=_deliveries,
     signed=_signed,
+    signs_with=_SIGNS_WITH,
     webhook_secret="b/jDszt33fcncS6t6Da2Tw+9gMyVxdj/nRVf+asn69I=",  # noqa: S106  (half of a pair that signs nothing else)
     signing_secret="c2ltdWxhdGVkLXRlbG55eC1zaWduaW5nLWtleS0zMmI=",  # noqa: S106  (the other half)
     limit_headers=("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"),

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from importlib import import_module
 from itertools import islice
 
 import aiohttp
@@ -40,6 +41,13 @@ def sent_now(provider: Simulated, delivery: Delivery, present: float, url: str |
     return Sent(delivery.kind, {"content-type": "application/json", **signature}, delivery.body)
 
 
+def _can_sign(provider: Simulated) -> bool:
+    try:
+        return provider.signs_with is None or bool(import_module(provider.signs_with))
+    except ModuleNotFoundError:
+        return False
+
+
 class Deliveries:
     """The deliveries of all simulated providers to one address, a path below it for each."""
 
@@ -53,8 +61,11 @@ class Deliveries:
     ) -> None:
         self.accepted: Counter[str] = Counter()
         """Deliveries answered with 2xx, by provider."""
+        delivering = {name: provider for name, provider in providers.items() if provider.deliveries}
+        self.unsigned: list[str] = [name for name, provider in delivering.items() if not _can_sign(provider)]
+        """Providers that deliver nothing, because their signature needs an extra that is not installed."""
         self._url = url.rstrip("/")
-        self._providers = {name: provider for name, provider in providers.items() if provider.deliveries}
+        self._providers = {name: one for name, one in delivering.items() if name not in self.unsigned}
         self._worlds = worlds
         self._faults = faults
         self._rolls = rolls
@@ -109,10 +120,7 @@ class Deliveries:
         for wait in (late, *_TRIED_AGAIN_AFTER):
             await asyncio.sleep(wait)
             url = f"{self._url}/{name}"
-            try:
-                sent = sent_now(self._providers[name], delivery, self._worlds[name].present, url)
-            except ModuleNotFoundError:  # a signature that needs an extra; the other providers go on
-                return
+            sent = sent_now(self._providers[name], delivery, self._worlds[name].present, url)
             try:
                 async with session.post(url, data=sent.body, headers=sent.headers) as answer:
                     if answer.ok:

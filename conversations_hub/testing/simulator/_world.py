@@ -366,6 +366,8 @@ class Simulated:
     """What its webhook delivers about one conversation in all, in the order it happens; None: it delivers nothing."""
     signed: Callable[[Delivery, str], Mapping[str, str]] | None = None
     """The headers that sign a delivery, sent at its moment, with the provider's own half of the secret."""
+    signs_with: str | None = None
+    """The module of an extra that this needs."""
     webhook_secret: str = ""
     """What the provider's console would show, and who receives verifies with."""
     signing_secret: str | None = None
