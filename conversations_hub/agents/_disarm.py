@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Final
 
-from .._escaping import escaped
+from .._escaping import escaped, escaped_joiners
 
 __all__ = ["Record", "block", "disarmed", "short"]
 
@@ -24,13 +24,13 @@ def disarmed(text: str) -> str:
 
 def block(text: str) -> str:
     """Return escaped text whose further lines are indented, so that none looks like a line of ours."""
-    return text.replace("\n", "\n    ")
+    return escaped_joiners(text.replace("\n", "\n    "))
 
 
 def short(text: str | None, most: int) -> str:
     """Return any text as one line of at most `most` characters of it, with hidden ones shown."""
     words = " ".join((text or "").split())
-    return escaped(words if len(words) <= most else f"{words[: most - 1]}…")
+    return escaped_joiners(escaped(words if len(words) <= most else f"{words[: most - 1]}…"))
 
 
 class Record:
