@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
@@ -53,8 +53,9 @@ async def _facets(service: Service, wanted: Filters, names: Sequence[str]) -> tu
             if refusal.kind != "time_limit":
                 raise
             left_out.append(name)
-    if service.shown.is_redacted:
-        found = {name: _redacted(service, counts) for name, counts in found.items()}
+    for name in ("agent", "tag"):  # the others have no text of a conversation
+        if name in found:
+            found[name] = _shown(found[name], getattr(service.shown, name))
     return encoded(Facets(facets=found, left_out=left_out)), not left_out
 
 
@@ -62,11 +63,12 @@ def _counted(field: str, wanted: Filters, reader: StoreReader) -> dict[str, int]
     return reader.counts(field, wanted)
 
 
-def _redacted(service: Service, counts: dict[str, int]) -> dict[str, int]:
+def _shown(counts: dict[str, int], show: Callable[[str], str | None]) -> dict[str, int]:
     found: dict[str, int] = {}
     for value, count in counts.items():
-        shown = service.shown.text(value)
-        found[shown] = found.get(shown, 0) + count
+        shown = show(value)
+        if shown is not None:
+            found[shown] = found.get(shown, 0) + count
     return found
 
 

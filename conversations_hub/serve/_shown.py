@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
+from typing import Any
 
 import msgspec
 
 from ..redaction import Redact
 from ..redaction._redactors import redacted
-from ..schema import Conversation, TranscriptTurn
+from ..schema import Agent, Conversation, TranscriptTurn
 from ._tokens import Scope
 
 __all__ = ["Show", "Shown"]
@@ -42,9 +43,20 @@ class Shown:
         """Return a text that was said, redacted."""
         if not self._redactors:
             return text
-        turn = TranscriptTurn(index=0, text=text)
-        turns = redacted(Conversation(provider="text", id="text", transcript=(turn,)), self._redactors).transcript
+        turns = self._alone(transcript=(TranscriptTurn(index=0, text=text),)).transcript
         return turns[0].text if turns else ""
+
+    def agent(self, id: str) -> str | None:
+        """Return the id of an agent as it stands in conversations; None if it does not."""
+        agent = self._alone(agent=Agent(id=id)).agent
+        return None if agent is None else agent.id
+
+    def tag(self, tag: str) -> str | None:
+        """Return a tag as it stands in conversations; None if it does not."""
+        return next(iter(self._alone(tags=(tag,)).tags), None)
+
+    def _alone(self, **fields: Any) -> Conversation:
+        return redacted(Conversation(provider="text", id="text", **fields), self._redactors)
 
     def raw(self, one: Conversation) -> bytes | None:
         """Return the provider's JSON, redacted; None if it was not kept."""

@@ -244,6 +244,33 @@ async def test_numbers_are_of_what_the_gateway_shows(redact: Any, words: int, pa
     assert group["metrics"]["user_words"]["mean"] == words
 
 
+def _nameless(one: Conversation) -> Conversation:
+    return msgspec.structs.replace(one, agent=None, tags=())
+
+
+@pytest.mark.parametrize(
+    ("redact", "agents", "tags"),
+    [
+        ((), {"442071838750": 1}, {"ada@example.com": 1}),
+        (PersonalData(), {"442071838750": 1}, {"[email]": 1}),
+        (_nameless, {}, {}),
+    ],
+    ids=["shown", "redacted", "removed"],
+)
+async def test_facets_are_of_what_the_gateway_shows(
+    redact: Any, agents: dict[str, int], tags: dict[str, int], tmp_path: Path
+) -> None:
+    path = tmp_path / "d.db"
+    await kept_in(path, one(1, agent=Agent(id="442071838750"), tags=("ada@example.com",)))
+    async with asking(path, redact=redact) as ask:
+        facets = (await ask("/v1/facets?field=agent&field=tag")).json()["facets"]
+        [group] = (await ask("/v1/stats?by=agent")).json()["groups"]
+        [row] = (await ask("/v1/conversations")).json()["conversations"]
+    assert facets == {"agent": agents, "tag": tags}
+    assert [group["group"]["agent"]] == [*agents, None][:1]
+    assert ([(row.get("agent") or {}).get("id")], row.get("tags", [])) == ([*agents, None][:1], [*tags])
+
+
 async def test_what_cannot_be_measured_in_time_is_left_out_and_said(path: Path) -> None:
     async with asking(path) as ask:
         service = next(value for value in ask.server.app.values() if hasattr(value, "monotonic"))
