@@ -27,6 +27,7 @@ from conversations_hub.stores.postgres._tables import conversation_of
 
 from ..support.clock import NOW
 from ..support.entries import ACCOUNT, entry, said
+from ..support.ingesting import assert_kept
 from ..support.postgres import Server
 
 pytestmark = pytest.mark.engine
@@ -173,6 +174,10 @@ async def test_what_was_erased_does_not_come_back(url: str) -> None:
         assert await store.commit(ACCOUNT, [entry(said(id="c2"))], Checkpoint()) == Written()
         assert await store.put_told(ACCOUNT, told=said(id="c2"), fetched=None) == Written()
     assert [one.id for one in await stored(url)] == ["c1"]
+
+
+async def test_what_only_an_event_says_survives_the_next_fetch(url: str) -> None:
+    await assert_kept(PostgresStore(url, partitions=2))
 
 
 async def test_an_error_quotes_nothing_that_was_said(url: str) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import msgspec
 import pytest
@@ -15,51 +13,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversations_hub import Account, Conversation, Hub
-from conversations_hub.adapter import Adapter
 from conversations_hub.adapters import BUILTIN, load
-from conversations_hub.errors import NotFoundError
-from conversations_hub.events import Event, EventKind
+from conversations_hub.errors import NotFoundError, UnsupportedError
+from conversations_hub.events import Event
 from conversations_hub.redaction import PersonalData
 from conversations_hub.schema import (
     Analysis,
-    EndReason,
     Issue,
     Participant,
     Recording,
     RecordingAccess,
-    Role,
     Status,
     TranscriptState,
-    TranscriptTurn,
 )
-from conversations_hub.signing import bearer
-from conversations_hub.stores import ReadableStore, Written, open_store
+from conversations_hub.stores import Written, open_store
 from conversations_hub.stores.jsonl import JSONLStore
 from conversations_hub.stores.sqlite import SQLiteStore
 from conversations_hub.sync import ingest, reconciled
 from conversations_hub.testing.simulator._world import Delivery, Simulated
 from conversations_hub.webhooks import verify
-from conversations_hub.wire import Flow
 
 from ..support.clock import ManualClock
-from ..support.entries import entry
+from ..support.ingesting import adapter, assert_kept, event, ingested, turns, version
 from ..support.simulated import simulated
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-STORES: dict[str, Callable[[Path], ReadableStore]] = {
-    "SQLite": lambda folder: SQLiteStore(folder / "c.db"),
-    "JSON lines": lambda folder: JSONLStore(folder / "c.jsonl"),
-}
-
-
-def turns(*texts: str) -> tuple[TranscriptTurn, ...]:
-    return tuple(TranscriptTurn(index=at, role=Role.USER, text=text) for at, text in enumerate(texts))
-
-
-def version(*texts: str, state: TranscriptState = TranscriptState.AVAILABLE, **more: Any) -> Conversation:
-    bare = Conversation(provider="acme", id="c1", status=Status.ENDED, transcript_state=state)
-    told = {"transcript": turns(*texts) or None, **more}
-    return msgspec.structs.replace(bare, **told)
 
 
 # of two versions
@@ -126,44 +104,14 @@ def test_what_is_gone_at_the_provider_stays_and_says_so(state: TranscriptState) 
 # into a store
 
 
-def _adapter(*answers: Conversation | None) -> Adapter:
-    left = iter(answers)
-
-    def get(_account: Account, _id: str) -> Flow[Conversation]:
-        found = next(left)
-        if found is None:
-            raise NotFoundError("no such conversation")
-        return found
-        yield
-
-    return Adapter(name="acme", base_url="https://api.acme.example", docs="", sign=bearer, get=get)
-
-
-def event(conversation: Conversation | None = None, **more: Any) -> Event:
-    bare = Event(provider="acme", kind=EventKind.ENDED, conversation_id="c1", verified=True, conversation=conversation)
-    return msgspec.structs.replace(bare, **more)
-
-
-async def ingested(
-    store: ReadableStore, events: Sequence[Event], *answers: Conversation | None, account: str = "default"
-) -> Conversation:
-    async with Hub([Account("acme", key="k", name=account)], adapters={"acme": _adapter(*answers)}) as hub:
-        for one in events:
-            await ingest(one, hub, store, account=account)
-    with store.reader() as reader:
-        return reader.get(f"acme/{account}:c1")
-
-
-@pytest.mark.parametrize("make", STORES.values(), ids=STORES)
-async def test_an_event_without_a_transcript_is_fetched_and_one_with_it_is_not(
-    make: Callable[[Path], ReadableStore], tmp_path: Path
-) -> None:
+async def test_an_event_without_a_transcript_is_fetched_and_one_with_it_is_not(tmp_path: Path) -> None:
+    store = SQLiteStore(tmp_path / "c.db")
     bare, whole = version(state=TranscriptState.NOT_LOADED), version("Hello.")
-    assert (await ingested(make(tmp_path), [event(bare)], whole)).transcript == whole.transcript
+    assert (await ingested(store, [event(bare)], whole)).transcript == whole.transcript
     fuller = version("Hello.", "Yes?")
-    assert (await ingested(make(tmp_path), [event(fuller)])).transcript == fuller.transcript
+    assert (await ingested(store, [event(fuller)])).transcript == fuller.transcript
     # A late event does not take anything away, and is not asked about.
-    assert (await ingested(make(tmp_path), [event(version("Hello."))])).transcript == fuller.transcript
+    assert (await ingested(store, [event(version("Hello."))])).transcript == fuller.transcript
 
 
 async def test_an_event_that_anyone_may_have_sent_is_only_a_hint(tmp_path: Path) -> None:
@@ -181,36 +129,27 @@ async def test_what_the_provider_does_not_have_is_taken_from_a_signed_event(tmp_
     assert found.transcript_state is TranscriptState.PENDING
 
 
-@pytest.mark.parametrize("url", ["sqlite:c.db", "parquet:c", "jsonl:c.jsonl"])
+@pytest.mark.parametrize("url", ["sqlite:c.db", "parquet:c"])
 async def test_what_only_an_event_says_is_stored_and_survives_the_next_fetch(url: str, tmp_path: Path) -> None:
     kind, _, name = url.partition(":")
     if kind == "parquet":
         pytest.importorskip("duckdb", reason="Parquet needs the extra duckdb")
-    store = open_store(f"{kind}:{tmp_path / name}")
-    bare = version(end_reason=EndReason.VOICEMAIL, state=TranscriptState.NOT_LOADED)
-    whole = version("Hello.", title="A title")
-    found = await ingested(store, [event(bare)], whole)
-    assert (found.transcript, found.title, found.end_reason) == (whole.transcript, "A title", EndReason.VOICEMAIL)
-    found = await ingested(
-        store, [event(version(state=TranscriptState.NOT_LOADED))], version("Hello!", title="Another")
+    await assert_kept(open_store(f"{kind}:{tmp_path / name}"))
+
+
+async def test_a_store_that_would_lose_what_an_event_says_is_refused(tmp_path: Path) -> None:
+    store = JSONLStore(tmp_path / "c.jsonl")
+    with pytest.raises(UnsupportedError, match="use SQLite or Postgres"):
+        await ingested(store, [event(version("Hello."))])
+    assert not store.exists()
+
+
+async def test_what_an_event_says_is_redacted(tmp_path: Path) -> None:
+    store, told = (
+        SQLiteStore(tmp_path / "c.db"),
+        version(title="Call +1 415 555 0101", state=TranscriptState.NOT_LOADED),
     )
-    assert (found.text, found.title, found.end_reason) == ("user: Hello!", "Another", EndReason.VOICEMAIL)
-    later = version("Hello!", "Yes?", title="A third")
-    account = "acme/default"
-    await store.open({})
-    await store.commit(account, [entry(later)], await store.progress(account))
-    await store.finish()
-    await store.close()
-    with store.reader() as reader:
-        found = reader.get("acme:c1")
-    assert (found.transcript, found.title) == (later.transcript, "A third")
-    assert found.end_reason is (None if kind == "jsonl" else EndReason.VOICEMAIL)  # lines have no room for it
-
-
-@pytest.mark.parametrize("make", STORES.values(), ids=STORES)
-async def test_what_an_event_says_is_redacted(make: Callable[[Path], ReadableStore], tmp_path: Path) -> None:
-    store, told = make(tmp_path), version(title="Call +1 415 555 0101", state=TranscriptState.NOT_LOADED)
-    async with Hub([Account("acme", key="k")], adapters={"acme": _adapter(version("Hello."))}) as hub:
+    async with Hub([Account("acme", key="k")], adapters={"acme": adapter(version("Hello."))}) as hub:
         await ingest(event(told), hub, store, redact=PersonalData())
     with store.reader() as reader:
         assert reader.get("acme:c1").title == "Call [phone]"
@@ -225,7 +164,7 @@ async def test_an_event_of_a_named_account_is_that_account_s(tmp_path: Path) -> 
 
 async def test_an_event_about_no_conversation_stores_nothing(tmp_path: Path) -> None:
     store = SQLiteStore(tmp_path / "c.db")
-    async with Hub([Account("acme", key="k")], adapters={"acme": _adapter()}) as hub:
+    async with Hub([Account("acme", key="k")], adapters={"acme": adapter()}) as hub:
         assert await ingest(msgspec.structs.replace(event(), conversation_id=None), hub, store) == Written()
     assert not store.exists()
 
