@@ -49,6 +49,11 @@ class Ref(NamedTuple):
             raise InvalidRefError(f"{_shorten(text)} is not a ref: write 'provider:id' or 'provider/account:id'")
         return cls(Target.parse(target), check_id(id))
 
+    def refuse_several(self, found: int) -> None:
+        """Raise `InvalidRefError` if several conversations were found, which are of several accounts."""
+        if found > 1:
+            raise InvalidRefError(f"several {self.target.provider} accounts have this id: write provider/account:id")
+
 
 def ref_of(provider: str, account: str, id: str) -> str:
     """Return the ref of a conversation; the default account is not named."""

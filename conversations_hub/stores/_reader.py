@@ -11,7 +11,7 @@ from typing import Literal, Protocol, Self, TypeVar
 import msgspec
 
 from .._refs import Ref
-from ..errors import InvalidRefError, NotFoundError
+from ..errors import NotFoundError
 from ..metrics import Summary, summarize
 from ..schema import Conversation, Recording, Role, Status
 from ._erasure import Person, Receipt
@@ -75,8 +75,7 @@ def only_one(found: Sequence[T], ref: Ref) -> T:
     target = ref.target
     if not found:
         raise NotFoundError("no such conversation in the store", provider=target.provider, account=target.account)
-    if len(found) > 1:
-        raise InvalidRefError(f"several {target.provider} accounts have this id: write provider/account:id")
+    ref.refuse_several(len(found))
     return found[0]
 
 

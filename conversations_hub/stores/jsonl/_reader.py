@@ -23,7 +23,7 @@ from ..._files.opening import own_path
 from ..._instants import check_span
 from ..._refs import Ref, Target
 from ...adapters import load
-from ...errors import InvalidRefError, StoreError, UnsupportedError
+from ...errors import StoreError, UnsupportedError
 from ...metrics import Summary, summarize
 from ...metrics._summary import check_metrics, narrowed
 from ...schema import Conversation, Recording, Role, Status
@@ -259,10 +259,7 @@ class JSONLReader:
         with self._opened() as data:
             found = _find(data, is_chosen)
             for ref in named:
-                if sum(_names(ref, name) for name in found) > 1:
-                    raise InvalidRefError(
-                        f"several {ref.target.provider} accounts have this id: write provider/account:id"
-                    )
+                ref.refuse_several(sum(_names(ref, name) for name in found))
             mentioned: list[str] = []
             if person is not None:
                 others = (conversation_in(line) for name, line in data.lines() if name not in found)

@@ -9,7 +9,6 @@ from typing import Final, NamedTuple
 import msgspec
 
 from ..._refs import Ref, ref_of
-from ...errors import InvalidRefError
 from .._erasure import Person, is_mentioned, takes_part, tombstone
 from ._connection import Connection
 from ._rows import new_batch
@@ -41,8 +40,7 @@ async def named(connection: Connection, refs: Sequence[str]) -> list[Name]:
         provider, account = ref.target.provider, ref.target.account
         owner = account and f"{provider}/{account}"
         rows = await connection.fetch(_NAMED, f"{provider}/", f"{provider}0", ref.id, owner)
-        if len(rows) > 1:
-            raise InvalidRefError(f"several {provider} accounts have this id: write provider/account:id")
+        ref.refuse_several(len(rows))
         found += [Name(*row) for row in rows]
     return found
 

@@ -15,7 +15,6 @@ import msgspec
 
 from ..._refs import Ref
 from ..._sortable import instant_text
-from ...errors import InvalidRefError
 from .._erasure import Person, Receipt, tombstone
 
 __all__ = ["Plan", "clean", "digest_of", "erase", "named", "older"]
@@ -64,8 +63,7 @@ def named(connection: sqlite3.Connection, refs: Sequence[str], person: Person | 
                 (target.provider, ref.id, target.account),
             )
         )
-        if len(rows) > 1:
-            raise InvalidRefError(f"several {target.provider} accounts have this id: write provider/account:id")
+        ref.refuse_several(len(rows))
         keys |= rows
     if person is not None:
         connection.create_function("is_in", 1, person.is_in, deterministic=True)
