@@ -98,6 +98,8 @@ class StoredVersion(msgspec.Struct, frozen=True):
     """When its details first failed to load, UTC; None if they loaded. Without `recheck_until` they are given up."""
     is_erased: bool = False
     """Whether it was erased: it is not in the store, and must not come back."""
+    is_vanished: bool = False
+    """Whether a completely walked list no longer showed it. An entry without this takes the note of that away."""
 
 
 ERASED: Final = StoredVersion(b"", b"", None, is_erased=True)
@@ -209,7 +211,10 @@ class Store(Protocol):
         ...
 
     async def vanished(self, account: str, listed: Collection[str], now: datetime) -> Sequence[str]:
-        """Return the ids of stored conversations that a completely walked list does not show; note since when, UTC."""
+        """Return the ids of stored conversations that a completely walked list does not show; note since when, UTC.
+
+        A store may leave the note out: it is for readers.
+        """
         ...
 
     async def finish(self, unreadable: Mapping[str, int] | None = None) -> None:

@@ -76,8 +76,10 @@ def entry_of(
         found = reconciled(stored, found, fetched=fetched is not None) if found is not None else stored
     if found is None:
         raise AssertionError("unreachable")
-    failing_since = before.failing_since if fetched is None else None
-    return Entry(found, msgspec.structs.replace(before, content_hash=fingerprint(found), failing_since=failing_since))
+    kept = msgspec.structs.replace(before, content_hash=fingerprint(found))
+    if fetched is not None:
+        kept = msgspec.structs.replace(kept, failing_since=None, is_vanished=False)
+    return Entry(found, kept)
 
 
 def _completed(told: Conversation, fetched: Conversation) -> Conversation:

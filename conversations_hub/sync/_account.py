@@ -272,8 +272,13 @@ class AccountSync:
         changed = (self._newest_change, *(row.updated_at for row in rows))
         self._newest_change = max((at for at in changed if at is not None), default=None)
         self._progress = msgspec.structs.replace(self._progress, new=self._progress.new + new, high_watermark=newest)
+        waiting.update(row.id for row, _ in wanted)
+        back = [row for row in rows if row.id in kept and kept[row.id].is_vanished and row.id not in waiting]
+        for row in back:
+            there = msgspec.structs.replace(kept[row.id], is_vanished=False)
+            self._batch.append(Entry(self._redacted_row(row), there))
         if self._progress.passes == 0:
-            report.unchanged += len(rows) - len(wanted)
+            report.unchanged += len(rows) - len(wanted) - len(back)
         await self._fetch(wanted)
 
     async def _is_to_fetch(self, row: Conversation, kept: Mapping[str, StoredVersion]) -> bool:
@@ -385,7 +390,13 @@ class AccountSync:
             seen = before.row_hash if is_retried else fingerprint(shown)
             if settles_at is not None:
                 self._looked_at.add(row.id)
-            kept = msgspec.structs.replace(before, row_hash=seen, recheck_until=settles_at, failing_since=failing_since)
+            kept = msgspec.structs.replace(
+                before,
+                row_hash=seen,
+                recheck_until=settles_at,
+                failing_since=failing_since,
+                is_vanished=before.is_vanished and not listed,
+            )
             self._batch.append(Entry(shown, kept))
         await self._commit_if_due()
 

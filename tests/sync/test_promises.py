@@ -232,6 +232,33 @@ async def test_what_vanished_at_the_provider_is_told(make: Make, read: Read, tmp
     assert len(read(tmp_path / "c")) == 5
 
 
+async def test_whatever_sees_a_conversation_again_takes_back_that_it_vanished(tmp_path: Path) -> None:
+    async with (
+        Simulator(conversations=20, providers=["anyreach"]) as simulator,
+        Hub.from_env(environ=simulator.environment()) as hub,
+    ):
+        path = tmp_path / "c.db"
+        await sync(hub, SQLiteStore(path))
+        every = sorted(stored(path))
+        store = SQLiteStore(path)
+        await store.open({})
+        assert len(await store.vanished("anyreach/default", [], datetime.now(UTC))) == 20
+        await store.close()
+        assert _vanished(path) == every
+        # Its lists are narrowed by time, so that this walks a part.
+        report = (await sync(hub, SQLiteStore(path), lookback=timedelta(hours=4))).accounts[0]
+        assert 0 < report.listed < 20
+        assert len(_vanished(path)) == 20 - report.listed
+        assert report.unchanged + report.updated == report.listed
+        assert report.fetched < report.listed  # seen is enough
+
+
+def _vanished(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        found = connection.execute("SELECT ref FROM conversations WHERE vanished_at NOT NULL ORDER BY ref")
+        return [ref for (ref,) in found]
+
+
 async def test_nothing_vanishes_from_a_span_that_was_not_listed(tmp_path: Path) -> None:
     async with (
         Simulator(conversations=5, providers=["anyreach"]) as simulator,

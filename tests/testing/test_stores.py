@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from conversations_hub.stores import Written
+from conversations_hub.stores import Checkpoint, Written
 from conversations_hub.stores._erasure import Person
+from conversations_hub.stores._store import Entry
 from conversations_hub.stores.sqlite import SQLiteReader, SQLiteStore
 from conversations_hub.stores.sqlite._writer import Writer
 from conversations_hub.testing.stores import CHECKS
@@ -45,6 +47,15 @@ def without_not(search: Method) -> Method:
     return searched
 
 
+def as_vanished(commit: Method) -> Method:
+    def committed(writer: Writer, account: str, entries: Sequence[Entry], progress: Checkpoint | None) -> Any:
+        replace = msgspec.structs.replace
+        left = [replace(entry, kept=replace(entry.kept, is_vanished=True)) for entry in entries]
+        return commit(writer, account, left, progress)
+
+    return committed
+
+
 async def no_ids(*_: Any) -> list[str]:
     return []
 
@@ -58,6 +69,7 @@ BROKEN: list[Broken] = [
     ("what_is_remembered_survives_the_process", Writer, "unsettled", always({})),
     ("a_store_keeps_its_options", Writer, "check_made", always(None)),
     ("what_a_list_does_not_show_has_vanished", SQLiteStore, "vanished", lambda _: no_ids),
+    ("what_is_there_again_has_not_vanished", Writer, "commit", as_vanished),
     ("the_status_says_what_is_there_and_what_is_missing", SQLiteReader, "accounts", always([])),
     ("filters_choose_conversations_newest_first", SQLiteReader, "conversations", reversed_),
     ("filters_choose_conversations_newest_first", SQLiteReader, "conversations", without("until")),

@@ -58,7 +58,12 @@ async def unsettled(connection: Connection, account: str) -> dict[str, StoredVer
 def _versions(rows: Sequence[asyncpg.Record]) -> dict[str, StoredVersion]:
     return {
         row["id"]: StoredVersion(
-            row["row_print"], row["content_print"], row["settles_at"], row["listed"], row["failing_since"]
+            row["row_print"],
+            row["content_print"],
+            row["settles_at"],
+            row["listed"],
+            row["failing_since"],
+            is_vanished=row["is_vanished"],
         )
         for row in rows
     }
@@ -77,12 +82,13 @@ class There(NamedTuple):
     earlier: Earlier
     version: int
     """Another one after every update of the row."""
+    is_vanished: bool
 
 
 async def known(connection: Connection, account: str, ids: Sequence[str]) -> dict[str, There]:
     """Return what is known of those that are in the store, by id."""
     rows = await connection.fetch(_KNOWN, account, ids)
-    return {id: There(Earlier(*facts), version) for id, version, *facts in rows}
+    return {id: There(Earlier(*facts), version, is_vanished) for id, version, is_vanished, *facts in rows}
 
 
 async def versions(connection: Connection, account: str, ids: Sequence[str]) -> dict[str, int]:
@@ -127,7 +133,7 @@ def _is_stored(entry: Entry, there: Mapping[str, There]) -> bool:
 async def write(
     connection: Connection, salt: bytes, account: str, entries: Sequence[Entry], there: Mapping[str, There]
 ) -> Written:
-    """Write what is staged but for what was erased; of a conversation that is there, `told` and `vanished_at` stay.
+    """Write what is staged but for what was erased; of a conversation that is there, `told` stays.
 
     Raises:
         OvertakenError: another process wrote one of them since `there` was read.
@@ -144,6 +150,10 @@ async def write(
         await connection.execute(_REMEMBER)
     if new or len(there) > unchanged:
         await connection.execute(_WRITE, await new_batch(connection))
+    back = [entry.conversation.id for entry in entries if not entry.kept.is_vanished]
+    back = [id for id in back if id in there and there[id].is_vanished]
+    if back:
+        await connection.execute(_VANISH, account, back, None, await new_batch(connection))
     return Written(new, len(there) - unchanged, unchanged)
 
 
@@ -209,11 +219,13 @@ _TOLD_SINCE: Final = """
 SELECT count(told), count(*) - count(told) FROM conversations
 WHERE account = $1 AND at >= $2 AND status = ANY ($3)
 """
-_KEPT: Final = f"SELECT id, {', '.join(REMEMBERED)} FROM conversations WHERE account = $1"
+_KEPT: Final = (
+    f"SELECT id, {', '.join(REMEMBERED)}, vanished_at IS NOT NULL AS is_vanished FROM conversations WHERE account = $1"
+)
 _VERSIONS: Final = "SELECT id, xmin::text::bigint FROM conversations WHERE account = $1 AND id = ANY ($2)"
 _KNOWN: Final = (
-    "SELECT id, xmin::text::bigint, content_print, told, status, turns, updated_at FROM conversations"
-    " WHERE account = $1 AND id = ANY ($2)"
+    "SELECT id, xmin::text::bigint, vanished_at IS NOT NULL, content_print, told, status, turns, updated_at"
+    " FROM conversations WHERE account = $1 AND id = ANY ($2)"
 )
 _COLUMNS: Final = (*CONVERSATION, *REMEMBERED)
 _WRITE: Final = (

@@ -181,12 +181,11 @@ class PostgresStore:
 
         async def work(one: Connection) -> Written:
             there = await rows.known(one, account, [*by_id])
-            told = [
-                id for id, (known, _) in there.items() if known.told and known.content != by_id[id].kept.content_hash
-            ]
+            earlier = {id: known.earlier for id, known in there.items()}
+            told = [id for id, known in earlier.items() if known.told and known.content != by_id[id].kept.content_hash]
             stored = await rows.whole(one, account, told)
             wanted = [
-                added_to(entry, there[id].earlier, partial(stored.__getitem__, id)) if id in stored else entry
+                added_to(entry, earlier[id], partial(stored.__getitem__, id)) if id in stored else entry
                 for id, entry in by_id.items()
             ]
             if text is None:

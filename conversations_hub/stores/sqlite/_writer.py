@@ -146,14 +146,14 @@ class Writer:
     def _kept(self, account: str, condition: str, values: Sequence[str]) -> dict[str, StoredVersion]:
         provider, _, name = account.partition("/")
         question = (
-            "SELECT id, row_print, content_print, settles_at, listed, failing_since"
+            "SELECT id, row_print, content_print, settles_at, listed, failing_since, vanished_at IS NOT NULL"
             " FROM conversations JOIN remembered ON conversation = key"
             f" WHERE provider = ? AND account = ? {condition}"
         )
         rows = self._connection.execute(question, (provider, name, *values))
         return {
-            id: _kept(row, content, listed, settles_at, failing_since)
-            for id, row, content, settles_at, listed, failing_since in rows
+            id: _kept(row, content, listed, settles_at, failing_since, is_vanished=bool(is_vanished))
+            for id, row, content, settles_at, listed, failing_since, is_vanished in rows
         }
 
     def vanished(self, account: str, listed: Collection[str], now: datetime) -> list[str]:
@@ -258,6 +258,9 @@ class Writer:
         self._connection.executemany(
             _REMEMBER, [(keys[entry.conversation.id], *_remembered(entry.kept)) for entry in known + new]
         )
+        there = [entry.conversation.id for entry in known if not entry.kept.is_vanished]
+        back = [(revision, keys[id]) for id in there if found[id].is_vanished]
+        self._connection.executemany("UPDATE conversations SET vanished_at = NULL, revision = ? WHERE key = ?", back)
         return Written(len(new), len(updated), len(known) - len(updated))
 
     def _find(self, account: str, ids: Sequence[str]) -> dict[str, _Found]:
@@ -267,14 +270,14 @@ class Writer:
         for begin in range(0, len(ids), _MOST_VALUES):
             some = ids[begin : begin + _MOST_VALUES]
             rows = self._connection.execute(
-                "SELECT id, key, content_print, told, status, turns, updated_at"
+                "SELECT id, key, vanished_at IS NOT NULL, content_print, told, status, turns, updated_at"
                 " FROM conversations LEFT JOIN remembered ON conversation = key"
                 f" WHERE provider = ? AND account = ? AND id IN ({', '.join('?' * len(some))})",
                 (provider, name, *some),
             )
             found |= {
-                id: _Found(key, Earlier(content, told, status, turns, _instant(updated_at)))
-                for id, key, content, told, status, turns, updated_at in rows
+                id: _Found(key, bool(is_vanished), Earlier(content, told, status, turns, _instant(updated_at)))
+                for id, key, is_vanished, content, told, status, turns, updated_at in rows
             }
         return found
 
@@ -320,6 +323,7 @@ class _Found(NamedTuple):
     """What is known of a stored conversation, and its key."""
 
     key: int
+    is_vanished: bool
     earlier: Earlier
 
 
@@ -337,11 +341,17 @@ def _remembered(kept: StoredVersion) -> tuple[Any, ...]:
 
 
 def _kept(
-    row: object, content: object, listed: object, settles_at: str | None, failing_since: str | None
+    row: object,
+    content: object,
+    listed: object,
+    settles_at: str | None,
+    failing_since: str | None,
+    *,
+    is_vanished: bool,
 ) -> StoredVersion:
     if not (isinstance(row, bytes) and isinstance(content, bytes) and isinstance(listed, bytes | None)):
         raise TypeError
-    return StoredVersion(row, content, _instant(settles_at), listed, _instant(failing_since))
+    return StoredVersion(row, content, _instant(settles_at), listed, _instant(failing_since), is_vanished=is_vanished)
 
 
 def _instant(text: str | None) -> datetime | None:

@@ -180,12 +180,30 @@ async def what_a_list_does_not_show_has_vanished(open_store: Open) -> None:
         assert set(await store.vanished(ACCOUNT, ["c0", "c1"], NOON)) == {"c2", "c3"}
         assert set(await store.vanished(ACCOUNT, ["c0", "c1", "c3"], NOON + DAY)) == {"c2"}
         assert set(await store.vanished("acme/eu", [], NOON)) == set()
+        before = (await store.kept(ACCOUNT, ["c2"]))["c2"]
+        await store.commit(ACCOUNT, [Entry(said(id="c2"), before)], Checkpoint())  # nobody saw it
         await store.finish()
     finally:
         await store.close()
     with store.reader() as reader:
         assert reader.status().total.vanished in {None, 1}
         assert len(list(reader.conversations())) == 4
+
+
+async def what_is_there_again_has_not_vanished(open_store: Open) -> None:
+    store = open_store()
+    await store.open({})
+    try:
+        await store.commit(ACCOUNT, [entry(said(id=f"c{number}")) for number in range(3)], Checkpoint())
+        await store.vanished(ACCOUNT, [], NOON)
+        await store.commit(ACCOUNT, [entry(said(id="c0")), entry(said("Hello.", id="c1"))], Checkpoint())
+        there = await store.kept(ACCOUNT, ["c0", "c1"])
+        assert not any(version.is_vanished for version in there.values())
+        await store.finish()
+    finally:
+        await store.close()
+    with store.reader() as reader:
+        assert reader.status().total.vanished in {None, 1}
 
 
 async def the_status_says_what_is_there_and_what_is_missing(open_store: Open) -> None:
@@ -260,5 +278,6 @@ CHECKS = (
     a_webhook_s_conversation_is_fetched_again,
     a_store_keeps_its_options,
     what_a_list_does_not_show_has_vanished,
+    what_is_there_again_has_not_vanished,
     the_status_says_what_is_there_and_what_is_missing,
 )
