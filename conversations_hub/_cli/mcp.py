@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import msgspec
@@ -23,6 +23,7 @@ from ..errors import ConfigurationError
 from ..stores._url import StoreURL
 from .accounts import Accounts
 from .log import show_log
+from .reloading import reloading
 from .terminal import write_json
 
 __all__ = ["run", "tokens_in"]
@@ -70,7 +71,8 @@ def run(
         write_json(msgspec.json.encode({"mcpServers": {"conversations": _started_by(click.get_current_context())}}))
         return
     tokens = tokens_in(token_file) if http else []
-    asyncio.run(_serve(options, accounts if live else None, (host, port) if http else None, tokens, hosts))
+    listens = _Listens(host, port, tokens, token_file, hosts) if http else None
+    asyncio.run(_serve(options, accounts if live else None, listens))
 
 
 def _started_by(context: click.Context) -> dict[str, Any]:
@@ -95,13 +97,17 @@ def _anywhere(value: object) -> str:
     return str(value.absolute()) if isinstance(value, Path) else str(value)
 
 
-async def _serve(
-    options: dict[str, Any],
-    accounts: Accounts | None,
-    address: tuple[str, int] | None,
-    tokens: Sequence[str],
-    hosts: Sequence[str],
-) -> None:
+class _Listens(NamedTuple):
+    """Where it is served over HTTP, and to whom."""
+
+    host: str
+    port: int
+    tokens: Sequence[str]
+    token_file: Path | None
+    hosts: Sequence[str]
+
+
+async def _serve(options: dict[str, Any], accounts: Accounts | None, listens: _Listens | None) -> None:
     end = show_log(_WARNING)  # standard output belongs to the protocol
     try:
         async with AsyncExitStack() as stack:
@@ -112,10 +118,13 @@ async def _serve(
                     "Warning: this server reads what strangers said and can act. The user is asked before each act.",
                     err=True,
                 )
-            if address is None:
+            if listens is None:
                 await served.run_stdio_async()
-            else:
-                await _listen(app(served, tokens, hosts=hosts), *address)
+                return
+            application, file = app(served, listens.tokens, hosts=listens.hosts), listens.token_file
+            if file is not None:
+                reloading({"tokens": lambda: application.reload(tokens_in(file))})
+            await _listen(application, listens.host, listens.port)
     finally:
         end()
 

@@ -29,9 +29,17 @@ class Guarded:
     """
 
     def __init__(self, inner: Callable[..., Awaitable[None]], tokens: Collection[str]) -> None:
+        self._inner = inner
+        self.reload(tokens)
+
+    def reload(self, tokens: Collection[str]) -> None:
+        """Let in who has one of these instead, from the next request on; if it raises, the old ones stay.
+
+        Raises:
+            ConfigurationError: there is no token, or one is too short to be a secret.
+        """
         if not tokens or any(len(token) < SHORTEST for token in tokens):
             raise ConfigurationError(f"MCP over HTTP needs tokens, of at least {SHORTEST} characters each")
-        self._inner = inner
         self._digests = [_digest(token) for token in tokens]  # not the tokens, which a traceback could show
 
     async def __call__(

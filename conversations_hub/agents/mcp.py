@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from importlib import import_module
 from typing import Any, Final
 
@@ -83,10 +83,10 @@ def app(
     *,
     hosts: Collection[str] = (),
     origins: Collection[str] = (),
-) -> Callable[..., Awaitable[None]]:
+) -> Guarded:
     """Return an ASGI application that serves MCP at `/mcp`, to callers with one of the tokens.
 
-    It passes the lifespan on; an application that mounts it must run that.
+    It passes the lifespan on; an application that mounts it must run that. Its `reload(tokens)` replaces the tokens.
 
     Args:
         served: A server, as `server` returns it.
