@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from conversations_hub.testing import Fault
+from conversations_hub import Hub
+from conversations_hub.testing import Fault, Simulator
 from conversations_hub.testing.stores import CHECKS
 
 from ..support.page_examples import exec_block
@@ -48,6 +49,17 @@ async def test_an_example_runs(example: str) -> None:
         assert told == ["100 True"]
     if "find_order" in example:
         assert "It comes on Tuesday." in told[0]
+
+
+async def test_a_file_of_accounts_points_at_a_simulator(tmp_path: Path) -> None:
+    [text] = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    async with Simulator(conversations=5, providers=["tavus"]) as simulator:
+        path = tmp_path / "accounts.toml"
+        path.write_text(text.replace("http://127.0.0.1:8080", simulator.url))
+        async with Hub.from_file(
+            path, environ=simulator.environment() | {"TAVUS_BASE_URL": "http://127.0.0.1:9"}
+        ) as hub:
+            assert len([one async for one in hub.list()]) == 5
 
 
 def test_every_fault_is_named_there() -> None:
