@@ -52,8 +52,8 @@ def gateway(
         hub: asks providers for `?source=live`, and for everything if there is no store.
         tokens: who may ask.
         hosts: the names by which it may be reached besides `localhost`; others are refused.
-        redact: what to remove from every answer; then no recordings are served. Values that are only counted come in a
-            conversation of their own.
+        redact: what to remove from every answer; then no recordings are served. It gets each agent and each tag of the
+            facets in a conversation that has nothing else.
         recordings: the folder that `sync --recordings` filled.
         pipeline: the webhooks that come in and the changes that go out beside it, to be shown and counted.
         behind_proxy: whether a proxy in front of it sets X-Forwarded-For.

@@ -99,7 +99,7 @@ class StoredVersion(msgspec.Struct, frozen=True):
     is_erased: bool = False
     """Whether it was erased: it is not in the store, and must not come back."""
     is_vanished: bool = False
-    """Whether a completely walked list no longer showed it. An entry without this takes the note of that away."""
+    """Whether a completely walked list no longer showed it. An entry without this removes the mark."""
 
 
 ERASED: Final = StoredVersion(b"", b"", None, is_erased=True)
@@ -213,7 +213,7 @@ class Store(Protocol):
     async def vanished(self, account: str, listed: Collection[str], now: datetime) -> Sequence[str]:
         """Return the ids of stored conversations that a completely walked list does not show; note since when, UTC.
 
-        A store may leave the note out: it is for readers.
+        A store may leave this note out: only readers need it.
         """
         ...
 
