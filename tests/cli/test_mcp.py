@@ -81,7 +81,7 @@ def test_tokens_are_read_anew_on_sighup_and_a_broken_file_is_said(
     def guarded(_served: object, given: Collection[str], **_names: object) -> Guarded:
         return Watched(anyone, given)
 
-    monkeypatch.setattr("conversations_hub._cli.mcp.server", lambda _functions: None)
+    monkeypatch.setattr("conversations_hub._cli.mcp.server", serves_nothing)
     monkeypatch.setattr("conversations_hub._cli.mcp.app", guarded)
     monkeypatch.setattr("conversations_hub._cli.mcp._listen", listen)
     write("t" * 40)
@@ -92,6 +92,9 @@ def test_tokens_are_read_anew_on_sighup_and_a_broken_file_is_said(
     assert done.exit_code == 0
     reason = "MCP over HTTP needs tokens, of at least 32 characters each"
     assert done.stderr == f"the tokens stay as they were: {reason}\n"
+
+
+def serves_nothing(_functions: object) -> None: ...
 
 
 async def anyone(_scope: object, _receive: object, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
