@@ -59,8 +59,9 @@ def run(
     if found.hint:
         click.echo(escaped(found.hint), err=True)
     elif found.total > 1 and found.hits:
-        is_part = len(found.hits) < found.total
-        part = f"{offset + 1} to {offset + len(found.hits)} of " if is_part else ""
+        first, last = offset + 1, offset + len(found.hits)
+        some = f"{first:,}" if first == last else f"{first:,} to {last:,}"
+        part = f"{some} of " if len(found.hits) < found.total else ""
         click.echo(f"{part}{found.total:,} turns, best match first", err=True)
     elif found.total > len(found.hits):
         click.echo(f"there are only {found.total:,} turns", err=True)

@@ -84,7 +84,7 @@ async def test_the_command_says_how_many_there_are_and_why_none(tmp_path: Path) 
         return result.exit_code, result.stdout, result.stderr
 
     code, out, error = run("card", "--limit", "1", "--offset", "1", "--agent", "a1", "--status", "ended")
-    assert (code, out.count("[card]") + out.count("card"), error) == (0, 1, "2 to 2 of 2 turns\n")
+    assert (code, out.count("[card]") + out.count("card"), error) == (0, 1, "2 of 2 turns, best match first\n")
     assert run("card", "--offset", "5") == (1, "", "there are only 2 turns\n")
     assert run("card cancel", "--anywhere")[0] == 0
     code, _, error = run("card cancel")
