@@ -250,7 +250,12 @@ class _Misfit(msgspec.Struct, frozen=True):
         return self.is_value or self.is_record
 
     def as_error(self) -> PayloadError:
+        if self is _TOO_DEEP:
+            return PayloadError(self.what)
         return PayloadError(f"the response does not fit: {self.what} at {self.place}")
+
+
+_TOO_DEEP = _Misfit("it is nested too deeply")
 
 
 # msgspec names the place after " - at "; the rest of its message may repeat a value.
@@ -264,7 +269,7 @@ _MISSING = re.compile(r"Object missing required field `[^`]+`")
 def _misfit(error: Exception, at: str = "$") -> _Misfit:
     """Return what a decoder's error says about the value at `at`."""
     if isinstance(error, RecursionError):
-        return _Misfit("it is nested too deeply")
+        return _TOO_DEEP
     said = str(error)
     found = _PLACE.search(said)
     place = at + found["place"].removeprefix("$") if found else at

@@ -333,8 +333,9 @@ class _Node(msgspec.Struct):
 @pytest.mark.parametrize("member", ["one", "unknown"])
 def test_a_record_nested_too_deeply_is_refused(member: str) -> None:
     body = f'{{"{member}":'.encode() * 100_000 + b"{}" + b"}" * 100_000
-    with pytest.raises(PayloadError, match=r"nested too deeply at \$$") as caught:
+    with pytest.raises(PayloadError) as caught:
         decode(body, msgspec.json.Decoder(_Node), [])
+    assert caught.value.reason == "it is nested too deeply"
     assert caught.value.__context__ is None
 
 
