@@ -12,6 +12,7 @@ import msgspec
 
 from ..errors import StoreError
 from .opening import open_own
+from .presence import check_folder
 
 __all__ = ["FileOps", "atomic_replace"]
 
@@ -91,8 +92,7 @@ def atomic_replace(*paths: Path, overwrite: bool) -> Generator[Path]:
         StoreError: a file cannot be written, or it exists and `overwrite` is False.
     """
     folder = paths[0].parent
-    if not folder.is_dir():
-        raise StoreError(f"{paths[0]}: there is no folder {folder}")
+    check_folder(paths[0])
     files = FileOps()
     try:
         if not overwrite:

@@ -11,6 +11,7 @@ import msgspec
 from ..errors import StoreError
 from .lock import Lock
 from .opening import open_own, own_path, own_size
+from .presence import check_folder
 
 __all__ = ["Layout", "beside", "claim", "open_database"]
 
@@ -35,8 +36,7 @@ def open_database(path: Path, layout: Layout) -> sqlite3.Connection:
         OSError: it cannot be opened, or others could have written it.
         sqlite3.Error: it is damaged.
     """
-    if not path.parent.is_dir():
-        raise StoreError(f"{path}: there is no folder {path.parent}")
+    check_folder(path)
     real = own_path(path)
     lock = Lock(real, waits=True)  # two processes must not create it at once
     try:

@@ -9,6 +9,7 @@ from typing import Final
 
 from ..errors import StoreError
 from .opening import open_own
+from .presence import check_folder
 
 __all__ = ["Lock", "flock", "needs_flock"]
 
@@ -46,8 +47,7 @@ class Lock:
 
     def __init__(self, path: Path, *, waits: bool = False, held: str = _WRITES) -> None:
         needs_flock()
-        if not path.parent.is_dir():
-            raise StoreError(f"{path}: there is no folder {path.parent}")
+        check_folder(path)
         path = path.with_name(f"{path.name}.lock")
         try:
             self._file = open_own(path, os.O_RDWR | os.O_CREAT)

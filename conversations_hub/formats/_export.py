@@ -17,6 +17,7 @@ from typing import Any
 
 from .._files.atomic import FileOps, atomic_replace
 from .._files.opening import make_folder
+from .._files.presence import check_folder
 from ..errors import StoreError
 from ..schema import Conversation
 from ..schema._document import document
@@ -97,8 +98,7 @@ def export_documents(
     dumped = Dumped()
     files = FileOps()
     try:
-        if not folder.parent.is_dir():
-            raise StoreError(f"{folder}: there is no folder {folder.parent}")
+        check_folder(folder)
         make_folder(folder)
         if not overwrite and any(folder.iterdir()):
             raise StoreError(f"{folder} already has files. Give another folder, or pass overwrite=True (--overwrite)")

@@ -307,7 +307,11 @@ class ReadableStore(Store, Protocol):
     """A store that can also be read."""
 
     def exists(self) -> bool:
-        """Whether anything is there yet, even if it is only what a stopped run left."""
+        """Whether anything is there yet, even if it is only what a stopped run left.
+
+        Raises:
+            StoreError: the system does not tell, for instance because the folder may not be entered.
+        """
         ...
 
     def reader(self) -> StoreReader:

@@ -9,6 +9,7 @@ import msgspec
 
 from ..._files.atomic import FileOps
 from ..._files.opening import open_plain
+from ..._files.presence import exists
 from ...errors import StoreError
 from .._status import AccountStatus, StoreStatus
 from .._untrusted import lines_of, reading
@@ -26,10 +27,10 @@ def status(path: str | Path) -> StoreStatus:
     path = Path(path)
     journal, manifest = (path.with_name(f"{path.name}{end}") for end in (".journal", ".manifest.json"))
     try:
-        if journal.exists():
+        if exists(journal):
             with reading(journal):
                 return _of_journal(Journal(journal, FileOps(), open_plain))
-        if manifest.exists():
+        if exists(manifest):
             with reading(manifest), os.fdopen(open_plain(manifest), "rb") as file:
                 return _of_manifest(msgspec.json.decode(b"".join(lines_of(file)), type=Manifest))
         reason = f"neither {journal.name} nor {manifest.name} exists"

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from ..._files.atomic import FileOps
+from ..._files.presence import exists
 from ...errors import StoreError
 from .._store import Checkpoint, Entry, StoredVersion, Written
 from .._thread import Thread
@@ -59,7 +60,7 @@ class JSONLStore:
 
     def exists(self) -> bool:
         """See `ReadableStore.exists`."""
-        return self.path.exists() or self.path.with_name(f"{self.path.name}.partial").exists()
+        return exists(self.path) or exists(self.path.with_name(f"{self.path.name}.partial"))
 
     def reader(self) -> JSONLReader:
         """See `ReadableStore.reader`. It does not see the conversations of a run in progress."""

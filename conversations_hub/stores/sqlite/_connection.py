@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..._files.database import beside, claim
 from ..._files.opening import check_plain
+from ..._files.presence import check_folder, exists
 from ...errors import StoreError
 from .._untrusted import LARGEST, reading
 from ._bounded import BoundedConnection, reason_of
@@ -25,9 +26,8 @@ def connect(path: Path, *, writes: bool = False) -> sqlite3.Connection:
     Raises:
         StoreError: it cannot be opened, is not a store, or has another version.
     """
-    if not path.parent.is_dir():
-        raise StoreError(f"{path}: there is no folder {path.parent}")
-    if not writes and not path.exists():
+    check_folder(path)
+    if not writes and not exists(path):
         raise StoreError(f"{path}: no such file; `conversations-hub sync --store {path}` creates it")
     with using(path):
         *ways, last = _ways(path, writes=writes)

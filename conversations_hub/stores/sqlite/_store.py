@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from ..._files.presence import exists
 from ...errors import StoreError
 from ...schema import Conversation
 from .._store import MADE, Checkpoint, Entry, StoredVersion, Written
@@ -37,7 +38,7 @@ class SQLiteStore:
 
     def exists(self) -> bool:
         """See `ReadableStore.exists`."""
-        return self.path.exists()
+        return exists(self.path)
 
     def reader(self) -> SQLiteReader:
         """See `ReadableStore.reader`. Any number of readers may read while a sync writes."""
