@@ -178,7 +178,9 @@ async def test_a_shared_store_is_opened_and_closed_by_several_runs(store: SQLite
         await synced(store, FETCHED)
         with pytest.raises(StoreError, match="another sync"):
             await SQLiteStore(store.path).open({})
-    await SQLiteStore(store.path).open({})
+    other = SQLiteStore(store.path)
+    await other.open({})
+    await other.close()
 
 
 async def test_a_shared_store_is_opened_again_after_a_failed_commit(

@@ -25,6 +25,7 @@ from ...schema import (
 )
 from ...stores import Checkpoint, Entry, Person, ReadableStore, StoredVersion, Written, put
 from ._conversations import NOON, said
+from ._opened import opened
 from ._refused import refused
 
 __all__ = ["CHECKS"]
@@ -53,11 +54,9 @@ async def what_was_erased_is_gone_and_does_not_come_back(open_store: Open) -> No
         assert receipt.complete
         assert reader.erase("acme:c1").conversations == ()
         assert [each.id for each in reader.conversations()] == ["c3"]
-    store = open_store()
-    await store.open({})
-    kept = await store.kept("acme/default", ["c1", "c3", "c4"])
+    async with opened(open_store()) as store:
+        kept = await store.kept("acme/default", ["c1", "c3", "c4"])
     assert {id: each.is_erased for id, each in kept.items()} == {"c1": True, "c3": False}
-    await store.close()
     assert await put(open_store(), said("One.", id="c1"), said("Three!", id="c3")) == Written(updated=1)
     assert _ids(open_store()) == {"c3"}
 
@@ -157,12 +156,10 @@ async def a_sync_that_fetched_it_before_does_not_bring_it_back(open_store: Open)
     await put(open_store(), said("One."), said("Two.", id="c2"))
     with open_store().reader() as reader:
         reader.erase("acme:c1")
-    store = open_store()
-    await store.open({})
     late = [Entry(said("One, late."), StoredVersion(b"", b"late", None))]
-    await store.commit("acme/default", late, Checkpoint())
-    await store.finish()
-    await store.close()
+    async with opened(open_store()) as store:
+        await store.commit("acme/default", late, Checkpoint())
+        await store.finish()
     assert _ids(open_store()) == {"c2"}
 
 

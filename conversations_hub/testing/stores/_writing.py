@@ -20,6 +20,7 @@ from ...stores import (
 )
 from ...stores._fingerprint import fingerprint
 from ._conversations import MANY, NOON, ODD, said
+from ._opened import opened
 from ._refused import refused
 
 __all__ = ["CHECKS"]
@@ -40,12 +41,9 @@ def entry(
 
 async def committed(store: ReadableStore, *entries: Entry, progress: Checkpoint | None = None) -> Written:
     """Commit entries of one account in a run of their own."""
-    try:
-        await store.open({})
+    async with opened(store):
         written = await store.commit(ACCOUNT, entries, progress or Checkpoint())
         await store.finish()
-    finally:
-        await store.close()
     return written
 
 
@@ -94,14 +92,8 @@ async def what_is_remembered_survives_the_process(open_store: Open) -> None:
         covered=Window(NOON - DAY, NOON), in_progress=Window(None, NOON), cursor="2:100", passes=1, new=3
     )
     settled, unsettled = entry(said(id="c1")), entry(said("Hi.", id="c2"), b"print", later, NOON)
-    store = open_store()
-    await store.open({})
-    await store.commit(ACCOUNT, [settled, unsettled], progress)
-    await store.commit("acme/eu", [entry(said(id="c1", account="eu"), b"eu")], Checkpoint(passes=2))
-    for again in (store, open_store()):
-        if again is not store:
-            await store.close()
-            await again.open({})
+
+    async def is_remembered(again: ReadableStore) -> None:
         assert await again.progress(ACCOUNT) == progress
         assert await again.progress("acme/eu") == Checkpoint(passes=2)
         assert await again.progress("acme/other") == Checkpoint()
@@ -112,19 +104,20 @@ async def what_is_remembered_survives_the_process(open_store: Open) -> None:
         assert await again.kept("acme/other", ["c1"]) == {}
         assert await again.unsettled(ACCOUNT) == {"c2": unsettled.kept}
         assert await again.unsettled("acme/eu") == {}
-        if again is not store:
-            await again.close()
+
+    async with opened(open_store()) as store:
+        await store.commit(ACCOUNT, [settled, unsettled], progress)
+        await store.commit("acme/eu", [entry(said(id="c1", account="eu"), b"eu")], Checkpoint(passes=2))
+        await is_remembered(store)
+    async with opened(open_store()) as store:
+        await is_remembered(store)
 
 
 async def many_are_looked_up_at_once(open_store: Open) -> None:
     ids = [f"c{number}" for number in range(1200)]
-    store = open_store()
-    await store.open({})
-    try:
+    async with opened(open_store()) as store:
         await store.commit(ACCOUNT, [entry(said(id=id)) for id in ids], Checkpoint())
         assert (await store.kept(ACCOUNT, [*ids, "nobody"])).keys() == set(ids)
-    finally:
-        await store.close()
 
 
 async def only_what_is_new_or_changed_is_written(open_store: Open) -> None:
@@ -133,10 +126,8 @@ async def only_what_is_new_or_changed_is_written(open_store: Open) -> None:
     second = await committed(open_store(), *again)
     third = await committed(open_store(), *again)
     assert (first, second, third) == (Written(new=2), Written(new=1, updated=1, unchanged=1), Written(unchanged=3))
-    store = open_store()
-    await store.open({})
-    kept, unsettled = await store.kept(ACCOUNT, ["c1"]), await store.unsettled(ACCOUNT)
-    await store.close()
+    async with opened(open_store()) as store:
+        kept, unsettled = await store.kept(ACCOUNT, ["c1"]), await store.unsettled(ACCOUNT)
     assert (kept["c1"].row_hash, unsettled) == (b"other row", {})
     with store.reader() as reader:
         assert [each.text for each in reader.conversations() if each.id == "c2"] == ["user: Farewell."]
@@ -147,20 +138,16 @@ async def a_commit_is_whole_or_not_at_all(open_store: Open) -> None:
     strange = Entry(said(id="c3", metadata={"a": object()}), StoredVersion(b"", b"", None))
     with refused(StoreError):
         await committed(open_store(), entry(said("New.", id="c2")), strange, progress=Checkpoint(passes=2))
-    store = open_store()
-    await store.open({})
-    kept, progress = await store.kept(ACCOUNT, ["c1", "c2", "c3"]), await store.progress(ACCOUNT)
-    await store.close()
+    async with opened(open_store()) as store:
+        kept, progress = await store.kept(ACCOUNT, ["c1", "c2", "c3"]), await store.progress(ACCOUNT)
     assert (set(kept), progress) == ({"c1"}, Checkpoint(passes=1))
     assert await committed(open_store(), entry(said("New.", id="c2"))) == Written(new=1)
 
 
 async def a_webhook_s_conversation_is_fetched_again(open_store: Open) -> None:
     await put(open_store(), said("Hello."))
-    store = open_store()
-    await store.open({})
-    kept = await store.kept(ACCOUNT, ["c1"])
-    await store.close()
+    async with opened(open_store()) as store:
+        kept = await store.kept(ACCOUNT, ["c1"])
     assert kept["c1"].row_hash == b""
 
 
@@ -173,9 +160,7 @@ async def a_store_keeps_its_options(open_store: Open) -> None:
 
 
 async def what_a_list_does_not_show_has_vanished(open_store: Open) -> None:
-    store = open_store()
-    await store.open({})
-    try:
+    async with opened(open_store()) as store:
         await store.commit(ACCOUNT, [entry(said(id=f"c{number}")) for number in range(4)], Checkpoint())
         assert set(await store.vanished(ACCOUNT, ["c0", "c1"], NOON)) == {"c2", "c3"}
         assert set(await store.vanished(ACCOUNT, ["c0", "c1", "c3"], NOON + DAY)) == {"c2"}
@@ -183,8 +168,6 @@ async def what_a_list_does_not_show_has_vanished(open_store: Open) -> None:
         before = (await store.kept(ACCOUNT, ["c2"]))["c2"]
         await store.commit(ACCOUNT, [Entry(said(id="c2"), before)], Checkpoint())  # nobody saw it
         await store.finish()
-    finally:
-        await store.close()
     with store.reader() as reader:
         assert reader.status().total.vanished in {None, 1}
         assert len(list(reader.conversations())) == 4
@@ -217,14 +200,12 @@ async def the_status_says_what_is_there_and_what_is_missing(open_store: Open) ->
         entry(said(id="c6", created_at=NOON - 2 * DAY, transcript_state=TranscriptState.RESTRICTED)),
         entry(said(id="c7", created_at=None)),
     ]
-    store = open_store()
-    await store.open({})
-    await store.commit(ACCOUNT, some, Checkpoint(covered=covered, high_watermark=NOON))
     other = said("Eight.", id="c8", created_at=NOON - 9 * DAY, account="eu")
-    await store.commit("acme/eu", [entry(other)], Checkpoint(in_progress=covered, cursor="2"))
-    await store.commit("acme/us", [], Checkpoint(covered=Window(None, NOON - DAY)))
-    await store.finish()
-    await store.close()
+    async with opened(open_store()) as store:
+        await store.commit(ACCOUNT, some, Checkpoint(covered=covered, high_watermark=NOON))
+        await store.commit("acme/eu", [entry(other)], Checkpoint(in_progress=covered, cursor="2"))
+        await store.commit("acme/us", [], Checkpoint(covered=Window(None, NOON - DAY)))
+        await store.finish()
     with open_store().reader() as reader:
         found = reader.status()
         assert reader.accounts() == [ACCOUNT, "acme/eu", "acme/us"]
