@@ -195,9 +195,10 @@ def _nested(depth: int, member: str) -> bytes:
     return b'{"conversation_id": "c1", "%s": %s%s}' % (member.encode(), b"[" * depth, b"]" * depth)
 
 
-@pytest.mark.parametrize("member", ["events", "unknown"])
-async def test_f071_what_is_nested_without_end_is_refused(fault: Fault, member: str) -> None:
-    async with serving(answer(_nested(100_000, member))) as server:
+# CPython 3.14 has the stack to pass over a hundred thousand levels of what nobody keeps.
+@pytest.mark.parametrize(("member", "depth"), [("events", 100_000), ("unknown", 1_000_000)])
+async def test_f071_what_is_nested_without_end_is_refused(fault: Fault, member: str, depth: int) -> None:
+    async with serving(answer(_nested(depth, member))) as server:
         hub = await fault.hub(server.url)
         error = await fault.failure(hub.get("tavus:c1"))
         assert len(server.asked) == 1
