@@ -25,6 +25,7 @@ SIZE = 64 * 1024 * 1024
 LONGEST_STALL = 0.050
 TICK = 0.001
 RUNS = 5
+TURNS = 500  # of a conversation: so many that a page this large has no more rows than are read of one
 
 # It has a process of its own: what serving costs is not the client's.
 _SERVER = """
@@ -54,14 +55,16 @@ def _speaker(turn: int) -> str:
 def _tavus(number: int, sentence: str) -> dict[str, Any]:
     said = [
         {"role": _speaker(turn), "content": sentence, "seconds_from_start": 5.0 * turn, "duration": 4}
-        for turn in range(40)
+        for turn in range(TURNS)
     ]
     return row(number, events=[{"event_type": "application.transcription_ready", "properties": {"transcript": said}}])
 
 
 def _anyreach(number: int, sentence: str) -> dict[str, Any]:
     at = (START + timedelta(seconds=number)).isoformat()
-    said = [{"type": "message", "role": _speaker(turn), "content": [sentence], "created_at": at} for turn in range(40)]
+    said = [
+        {"type": "message", "role": _speaker(turn), "content": [sentence], "created_at": at} for turn in range(TURNS)
+    ]
     return {"id": f"c{number}", "status": "completed", "created_at": at, "conversation": {"items": said}}
 
 
