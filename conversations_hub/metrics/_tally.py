@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from math import isfinite
 from typing import Final
 
-from ._histogram import LEAST_BUCKET, MOST_EXACT, ZERO, Histogram
+from ._histogram import LEAST_BUCKET, MOST_EXACT, ZERO, Histogram, bucket_of
 from ._summary import Figures
 
 __all__ = ["CODES", "Tally", "code_of"]
@@ -34,17 +34,25 @@ class Tally:
     def __init__(self, *, is_spread: bool) -> None:
         self._is_spread = is_spread
         self._found = Figures()
-        self._values = array("d")  # while they are few
-        self._codes = array(CODES)  # of these
+        self._values = array("d")  # while they are few; the garbage collector would look at each of a list
+        self._codes = array(CODES)  # of these, as far as they are known
         self._counted: Counter[int] | None = None  # once they are many
 
     def add(
         self,
         figures: tuple[int, float, float, float],
         values: Callable[[], Iterable[float]],
-        codes: Callable[[], Iterable[int]],
+        counted: Callable[[], Mapping[int, int]],
+        codes: Callable[[], Iterable[int]] | None = None,
     ) -> None:
-        """Add values: their number, sum, minimum and maximum; and what returns them and the codes of their buckets."""
+        """Add values.
+
+        Args:
+            figures: Their number, sum, minimum and maximum.
+            values: Returns them.
+            counted: Returns how many are in each bucket, by its code.
+            codes: Returns the code of each value, if these are known.
+        """
         number, total, least, most = figures
         if not number:
             return
@@ -57,12 +65,14 @@ class Tally:
             return
         if found.n <= MOST_EXACT:
             self._values.extend(values())
-            self._codes.extend(codes())
+            if codes is not None:
+                self._codes.extend(codes())
             return
         if self._counted is None:
-            self._counted = Counter(self._codes)
+            is_coded = len(self._codes) == len(self._values)
+            self._counted = Counter(self._codes if is_coded else map(code_of, map(bucket_of, self._values)))
             del self._values[:], self._codes[:]
-        self._counted.update(codes())
+        self._counted.update(counted())
 
     def figures(self) -> Figures:
         """Return the figures, without bases and reasons.

@@ -6,6 +6,7 @@ import hashlib
 import math
 import sqlite3
 import struct
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -23,9 +24,10 @@ from conversations_hub.errors import StoreError
 from conversations_hub.metrics import METRICS, Histogram, _tally, measure, summarize
 from conversations_hub.metrics._definitions import PERCENTILES
 from conversations_hub.metrics._groups import KEYS
+from conversations_hub.metrics._histogram import bucket_of
 from conversations_hub.metrics._measure import version_of
 from conversations_hub.redaction import PersonalData
-from conversations_hub.schema import Agent, Conversation, Role
+from conversations_hub.schema import Agent, Conversation, Role, TranscriptTurn
 from conversations_hub.stores import Filters, StoreReader, open_store, put
 from conversations_hub.stores.sqlite import _measures, _stats
 from conversations_hub.stores.sqlite._reader import SQLiteReader
@@ -40,6 +42,33 @@ from ..support.summaries import told, varied
 replace = msgspec.structs.replace
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+# Latencies as most are, at both ends of what is usual, beyond, none at all, and more alike than half a byte can count.
+_LATENCIES = [
+    0.0,
+    0.001,
+    0.049,
+    0.05,
+    0.051,
+    19.9,
+    20.0,
+    20.1,
+    300.0,
+    *[0.8] * 40,
+    *(0.3 + 0.07 * n for n in range(40)),
+]
+
+
+def answered(latencies: Sequence[float]) -> Conversation:
+    """Return a conversation in which the agent takes so many seconds for each answer, and the user none."""
+    turns: list[TranscriptTurn] = []
+    now = 0.5
+    for latency in latencies:
+        turns.append(spoken(len(turns), Role.USER, now, now + 1, "And then?"))
+        now += 1 + latency
+        turns.append(spoken(len(turns), Role.ASSISTANT, now, now + 1, "Then this."))
+        now += 1
+    return conversation(*turns)
 
 
 def _everything() -> list[Conversation]:
@@ -56,7 +85,9 @@ def _everything() -> list[Conversation]:
         )
         for number, one in enumerate(varied(60, chance))
     ]
-    return [*found, replace(BOOKING, id="undated"), replace(RESERVATION, provider="gone", id="of an unknown provider")]
+    long = [replace(answered(_LATENCIES[begin:]), id=f"long{begin}", created_at=NOON) for begin in (0, 5, 9, 60, 80)]
+    undated = replace(BOOKING, id="undated")
+    return [*found, *long, undated, replace(RESERVATION, provider="gone", id="of an unknown provider")]
 
 
 EVERYTHING = _everything()
@@ -121,6 +152,27 @@ async def test_parts_of_very_many_add_up(by: Sequence[str], tmp_path: Path, monk
     with store.reader() as reader:
         for _ in ("measured", "kept"):
             expect(reader, by)
+
+
+def test_latencies_are_counted_alike_in_a_row_and_one_by_one() -> None:
+    """Whether a conversation has few or many, and whether they are usual ones or not."""
+    parts = [_LATENCIES, _LATENCIES[:9], _LATENCIES[9:18], _LATENCIES[9:19], [300.0] * 20, _LATENCIES[::-1], []]
+    measures = [measure(answered(latencies)) for latencies in parts]
+    rows = [_measures.measures_row(1, 0, b"", each)[-1] for each in measures]
+    cells = _measures.Cells(rows)
+    for name in ("response_latency", "user_latency", "tool_latency"):
+        found = [one for each in measures for one in each.samples.get(name, ())]
+        assert sorted(cells.latencies(name)) == sorted(found)
+        assert cells.counted(name) == Counter(_tally.code_of(bucket_of(one)) for one in found)
+
+
+def test_a_row_is_shorter_than_what_it_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that nobody has to look at each of very many latencies."""
+    usual = [0.5 + n / 100 for n in range(60)]
+    [*_, cell] = _measures.measures_row(1, 0, b"", measure(answered(usual)))
+    monkeypatch.setattr(_measures, "_LEAST_IN_ROW", 1000)
+    [*_, coded] = _measures.measures_row(1, 0, b"", measure(answered(usual)))
+    assert len(cell) == len(coded) - 2 * len(usual) + 152
 
 
 # the newest alone
@@ -355,7 +407,7 @@ def _cell(*changes: tuple[int, str, float]) -> bytes:
 
 _COUNTS = 8 * (sum(metric.kind != "percentile" for metric in METRICS.values()) + 3 * len(PERCENTILES))
 """Where the numbers of latencies of each kind begin in a cell."""
-_CODES = _COUNTS + 4 * (2 * len(PERCENTILES) + 1)
+_CODES = _COUNTS + 4 * (3 * len(PERCENTILES) + 1)
 """Where the codes of the values begin in a cell."""
 
 
@@ -367,7 +419,7 @@ _CODES = _COUNTS + 4 * (2 * len(PERCENTILES) + 1)
         # Not a number that a metric can be, a bucket that there is not, and another number of latencies.
         ("latencies", [_cell((0, "d", -1.0)), _cell((0, "d", math.inf)), _cell((0, "d", math.nan))]),
         ("latencies", [_cell((_CODES, "H", 2**16 - 2))]),
-        ("latencies", [_cell((_COUNTS + 4 * place, "i", number)) for place in range(4) for number in (-1, 9)]),
+        ("latencies", [_cell((_COUNTS + 4 * place, "i", number)) for place in range(8) for number in (-1, 9)]),
     ],
 )
 def test_a_row_that_we_did_not_write_is_refused_in_words(

@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from functools import lru_cache, partial
-from itertools import compress, repeat
+from itertools import chain, compress, repeat
 from math import isnan
-from operator import itemgetter
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 import msgspec
 
@@ -38,9 +37,10 @@ _Word = TypeVar("_Word", bound=str)
 
 _AT_ONCE: Final = 20_000  # rows in memory
 _MEASURED_AT_ONCE: Final = 500  # conversations, so that a stopped run has kept most of its work
-_TOLD: Final = ("latencies", "basis", "cost", "cost_unit", "success", "sentiment")
-_FIRST: Final = ("at", "key", *_TOLD)
-_KEY: Final = _FIRST.index("key")
+_FIRST: Final = ("at", "key", "latencies", "cost")
+_AT, _KEY, _CELL, _AMOUNT = range(len(_FIRST))
+_ALIKE: Final = ("provider", "version", "basis", "cost_unit", "success", "sentiment")
+"""Columns in which very many rows are alike, as they are in those of the keys."""
 KEPT: Final = (
     " LEFT JOIN remembered ON remembered.conversation = key"
     " LEFT JOIN measures ON measures.conversation = key AND measures.content_print = remembered.content_print"
@@ -75,6 +75,7 @@ class Stats:
         self._by = by
         self._metrics = metrics
         self._zone = zone
+        self._is_utc = zone.utcoffset(None) == timedelta()
         self._kept: dict[_Group, _Gathered] = {}
         self._measured: dict[_Group, Summary] = {}
         self._named = lru_cache(maxsize=4096)(self._group_of)
@@ -83,7 +84,10 @@ class Stats:
     @property
     def columns(self) -> str:
         """The columns of a row, in SQL, of `conversations` joined with `KEPT`."""
-        return ", ".join((*_FIRST, "provider", "version", *map(self._column, self._by)))
+        return self._columns("at")
+
+    def _columns(self, at: str) -> str:
+        return ", ".join((at, *_FIRST[1:], *_ALIKE, *map(self._column, self._by)))
 
     def summaries(self) -> list[Summary]:
         """Return the summaries of all that was added, in the order of the keys."""
@@ -93,7 +97,8 @@ class Stats:
     def add_all(self, condition: Condition, path: Path) -> None:
         """Add all conversations that meet a condition; keep what is measured, if the store can be written now."""
         where, values = condition
-        rows = self._connection.execute(f"SELECT {self.columns} FROM conversations{KEPT} WHERE {where or '1'}", values)
+        columns = self._columns("NULL")  # an instant that nobody asks for takes its time, too
+        rows = self._connection.execute(f"SELECT {columns} FROM conversations{KEPT} WHERE {where or '1'}", values)
         stale: list[int] = []
         while some := rows.fetchmany(_AT_ONCE):
             stale += self._add(some)
@@ -124,7 +129,7 @@ class Stats:
                     self._measure(stale[row[_KEY]][1])
                 else:
                     break
-                oldest = row[0] or oldest
+                oldest = row[_AT] or oldest
                 number += 1
             if len(waiting) >= _AT_ONCE:
                 self._add(waiting)
@@ -143,16 +148,16 @@ class Stats:
         """Add what is kept of some conversations, and return the keys of the others."""
         stale: list[int] = []
         alike: defaultdict[_Row, list[_Row]] = defaultdict(list)
-        for cells, row in zip(map(itemgetter(slice(len(_FIRST), None)), rows), rows, strict=True):
-            alike[cells].append(row)
-        together: defaultdict[_Group, list[_Row]] = defaultdict(list)
-        for (_, _, *told), members in alike.items():
+        for row in rows:
+            alike[row[len(_FIRST) :]].append(row)
+        together: defaultdict[_Group, list[tuple[_Told, list[_Row]]]] = defaultdict(list)
+        for (_, _, basis, unit, success, sentiment, *cells), members in alike.items():
             if self._is_fresh(members[0]):
-                together[self._named(*told)] += members
+                together[self._named(*cells)].append((_Told(basis, unit, success, sentiment), members))
             else:
                 stale += [row[_KEY] for row in members]
-        for group, members in together.items():
-            self._kept.setdefault(group, _Gathered(self._metrics)).add([*zip(*members, strict=True)])
+        for group, parts in together.items():
+            self._kept.setdefault(group, _Gathered(self._metrics)).add(parts)
         return stale
 
     def _whole(self, keys: Sequence[int]) -> dict[int, tuple[object, Conversation]]:
@@ -178,15 +183,24 @@ class Stats:
         if key not in SPANS:
             return "agent_id" if key == "agent" else key
         # There are fewer days than instants, but where they begin is only known in UTC.
-        is_utc = self._zone.utcoffset(None) == timedelta()
-        return f"CASE at WHEN '' THEN NULL ELSE {_DAY if is_utc else 'at'} END"
+        return "nullif(day, '')" if self._is_utc else "nullif(at, '')"
 
     def _group_of(self, *told: object) -> _Group:
         cells = msgspec.convert(told, tuple[str | None, ...])
+        rest = _MIDNIGHT if self._is_utc else ""
         return tuple(
-            SPANS[key](instant_of(cell), self._zone) if cell is not None and key in SPANS else cell
+            SPANS[key](instant_of(cell + rest), self._zone) if cell is not None and key in SPANS else cell
             for key, cell in zip(self._by, cells, strict=True)
         )
+
+
+class _Told(NamedTuple):
+    """What is told of a conversation, and is alike for very many."""
+
+    basis: str
+    unit: str | None
+    success: object
+    sentiment: str | None
 
 
 class _Gathered:
@@ -195,32 +209,28 @@ class _Gathered:
     def __init__(self, metrics: Sequence[str]) -> None:
         self._metrics = metrics
         self._tallies: dict[str, Tally] = {}
-        self._told: Counter[tuple[str, str | None]] = Counter()
+        self._told: Counter[_Told] = Counter()
         self._lacking: Counter[str] = Counter()
         self._costs: Counter[tuple[str | None, str | None]] = Counter()
-        self._success: Counter[object] = Counter()
-        self._sentiments: Counter[str | None] = Counter()
 
-    def add(self, columns: Sequence[Sequence[Any]]) -> None:
-        """Add the columns of some rows."""
-        _, _, packed, basis, amounts, units, success, sentiments, *_ = columns
-        cells = Cells(packed)
+    def add(self, parts: Sequence[tuple[_Told, Sequence[_Row]]]) -> None:
+        """Add rows, by what is told of them."""
+        cells = Cells([row[_CELL] for _, rows in parts for row in rows])
+        units = [*chain.from_iterable(repeat(told.unit, len(rows)) for told, rows in parts)]
         for name in self._metrics:
             if name in PERCENTILES:
-                found = partial(cells.latencies, name), partial(cells.codes, name)
-                self._tally(name).add(cells.figures(name), *found)
+                self._tally(name).add(cells.figures(name), partial(cells.latencies, name), partial(cells.counted, name))
             elif not _is_in_unit(name):
                 _add(self._tally(name), *cells.values(name))
             else:
                 values, codes = cells.values(name)
-                for unit in dict.fromkeys(units):
+                for unit in dict.fromkeys(told.unit for told, _ in parts):
                     is_in = [each == unit for each in units]
                     _add(self._tally(name, unit), array("d", compress(values, is_in)), [*compress(codes, is_in)])
-        self._told.update(zip(basis, units, strict=True))
+        for told, rows in parts:
+            self._told[told] += len(rows)
         self._lacking.update(cells.lacking)
-        self._costs.update(zip(amounts, units, strict=True))
-        self._success.update(success)
-        self._sentiments.update(sentiments)
+        self._costs.update(zip([row[_AMOUNT] for _, rows in parts for row in rows], units, strict=True))
 
     def _tally(self, name: str, unit: str | None = None) -> Tally:
         title = in_unit(name, unit)
@@ -233,7 +243,12 @@ class _Gathered:
     def summary(self, group: dict[str, str | None]) -> Summary:
         """Return the summary of the group."""
         metrics = {title: figures for title, tally in self._tallies.items() if (figures := tally.figures()).n}
-        for (basis, unit), times in self._told.items():
+        success: Counter[Literal["true", "false", "unknown"]] = Counter()
+        sentiments: Counter[str] = Counter()
+        for (basis, unit, told_success, sentiment), times in self._told.items():
+            success["unknown" if told_success is None else "true" if told_success else "false"] += times
+            if sentiment:
+                sentiments[sentiment] += times
             told = told_of(basis)
             for name in self._metrics:
                 metric = _ONE_OF.get(name, name)
@@ -246,18 +261,13 @@ class _Gathered:
                 raise ValueError  # they are not ours
         for name in self._lacking.keys() & metrics.keys():
             metrics[name].lacking = self._lacking[name]
-        success: Counter[Literal["true", "false", "unknown"]] = Counter()
-        for told_success, times in self._success.items():
-            success["unknown" if told_success is None else "true" if told_success else "false"] += times
-        del self._sentiments[None]
-        del self._sentiments[""]
         return Summary(
             group=group,
             conversations=self._told.total(),
             metrics=metrics,
             costs=_costs(self._costs),
             success=dict(success),
-            sentiments=msgspec.convert(dict(self._sentiments), dict[str, int]),
+            sentiments=msgspec.convert(dict(sentiments), dict[str, int]),
         )
 
 
@@ -266,16 +276,18 @@ def _add(tally: Tally, values: array[float], codes: Sequence[int]) -> None:
     cells, number = values.tobytes(), len(values)
     if cells == cells[:8] * number:  # all are alike, or there is none
         if not isnan(value := values[0]):
-            tally.add((number, number * value, value, value), lambda: values, lambda: repeat(codes[0], number))
+            [code] = codes[:1]
+            tally.add((number, number * value, value, value), lambda: values, lambda: {code: number}, lambda: codes)
         return
     found = values.tolist()
     total = sum(found)
     if not isnan(total):
-        tally.add((number, total, min(found), max(found)), lambda: values, lambda: codes)
+        tally.add((number, total, min(found), max(found)), lambda: values, lambda: Counter(codes), lambda: codes)
         return
     is_there = [value == value for value in found]  # noqa: PLR0124  (quicker than `isnan`)
     found = [*compress(found, is_there)]
-    tally.add((len(found), sum(found), min(found), max(found)), lambda: found, lambda: compress(codes, is_there))
+    codes = [*compress(codes, is_there)]
+    tally.add((len(found), sum(found), min(found), max(found)), lambda: found, lambda: Counter(codes), lambda: codes)
 
 
 def _is_in_unit(name: str) -> bool:
@@ -295,4 +307,4 @@ def _count(counts: dict[_Word, int], word: _Word, times: int) -> None:
     counts[word] = counts.get(word, 0) + times
 
 
-_DAY: Final = "substr(at, 1, 10) || 'T00:00:00Z'"
+_MIDNIGHT: Final = "T00:00:00Z"
