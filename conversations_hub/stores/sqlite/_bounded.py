@@ -46,7 +46,8 @@ class BoundedConnection(sqlite3.Connection):
 def reason_of(error: sqlite3.Error) -> str:
     """Return what went wrong, in words, without quoting the content of the file."""
     code = getattr(error, "sqlite_errorcode", None)
-    if code is None:  # raised by Python, and may quote a value
+    # Raised by Python, which may quote a value, or by `json_array`.
+    if code is None or "cannot hold BLOB" in str(error):
         return "it contains an invalid value"
     if code == sqlite3.SQLITE_INTERRUPT:
         return "this takes more work than a store of its size should: narrow the query, or check where the file is from"

@@ -38,7 +38,7 @@ _Word = TypeVar("_Word", bound=str)
 _AT_ONCE: Final = 20_000  # rows in memory
 _MEASURED_AT_ONCE: Final = 500  # conversations, so that a stopped run has kept most of its work
 _FIRST: Final = ("at", "key", "latencies", "cost")
-_AT, _KEY, _CELL, _AMOUNT = range(len(_FIRST))
+_AT, _KEY, _CELL, _AMOUNT, _REST = range(len(_FIRST) + 1)
 _ALIKE: Final = ("provider", "version", "basis", "cost_unit", "success", "sentiment")
 """Columns in which very many rows are alike, as they are in those of the keys."""
 KEPT: Final = (
@@ -79,6 +79,7 @@ class Stats:
         self._kept: dict[_Group, _Gathered] = {}
         self._measured: dict[_Group, Summary] = {}
         self._named = lru_cache(maxsize=4096)(self._group_of)
+        self._alike = lru_cache(maxsize=4096)(self._alike_in)
         self._version_of = lru_cache(row_version)
 
     @property
@@ -87,7 +88,9 @@ class Stats:
         return self._columns("at")
 
     def _columns(self, at: str) -> str:
-        return ", ".join((at, *_FIRST[1:], *_ALIKE, *map(self._column, self._by)))
+        # Each column takes its time, so those in which rows are alike are one.
+        alike = ", ".join((*_ALIKE, *map(self._column, self._by)))
+        return ", ".join((at, *_FIRST[1:], f"json_array({alike})"))
 
     def summaries(self) -> list[Summary]:
         """Return the summaries of all that was added, in the order of the keys."""
@@ -120,7 +123,7 @@ class Stats:
         is_all = True
         oldest: str | None = None
         for rows in pieces:
-            stale = self._whole([row[_KEY] for row in rows if not self._is_fresh(row)])
+            stale = self._whole([row[_KEY] for row in rows if not self._alike(row[_REST]).is_fresh])
             number = 0
             for row in rows if stale or goes_on() else ():
                 if row[_KEY] not in stale:
@@ -140,25 +143,27 @@ class Stats:
         self._add(waiting)
         return (None if oldest is None else instant_of(oldest)), is_all
 
-    def _is_fresh(self, row: _Row) -> bool:
-        provider, version = row[len(_FIRST) : len(_FIRST) + 2]
-        return bool(version == self._version_of(msgspec.convert(provider, str)))
-
     def _add(self, rows: Sequence[_Row]) -> list[int]:
         """Add what is kept of some conversations, and return the keys of the others."""
         stale: list[int] = []
-        alike: defaultdict[_Row, list[_Row]] = defaultdict(list)
+        alike: defaultdict[str, list[_Row]] = defaultdict(list)
         for row in rows:
-            alike[row[len(_FIRST) :]].append(row)
+            alike[row[_REST]].append(row)
         together: defaultdict[_Group, list[tuple[_Told, list[_Row]]]] = defaultdict(list)
-        for (_, _, basis, unit, success, sentiment, *cells), members in alike.items():
-            if self._is_fresh(members[0]):
-                together[self._named(*cells)].append((_Told(basis, unit, success, sentiment), members))
+        for each, members in alike.items():
+            one = self._alike(each)
+            if one.is_fresh:
+                together[one.group].append((one.told, members))
             else:
                 stale += [row[_KEY] for row in members]
         for group, parts in together.items():
             self._kept.setdefault(group, _Gathered(self._metrics)).add(parts)
         return stale
+
+    def _alike_in(self, document: str) -> _Alike:
+        provider, version, basis, unit, success, sentiment, *cells = msgspec.json.decode(document, type=list[Any])
+        is_fresh = bool(version == self._version_of(msgspec.convert(provider, str)))
+        return _Alike(is_fresh, self._named(*cells), _Told(basis, unit, success, sentiment))
 
     def _whole(self, keys: Sequence[int]) -> dict[int, tuple[object, Conversation]]:
         """Return conversations by their keys, each with what is remembered of its content."""
@@ -201,6 +206,15 @@ class _Told(NamedTuple):
     unit: str | None
     success: object
     sentiment: str | None
+
+
+class _Alike(NamedTuple):
+    """What very many rows have in common."""
+
+    is_fresh: bool
+    """Whether what is kept was measured by the present definitions."""
+    group: _Group
+    told: _Told
 
 
 class _Gathered:
