@@ -132,7 +132,8 @@ async def _aiohttp_json(provider: str, served: Served) -> AsyncGenerator[Client]
 def _httpx_client() -> Any:
     httpx: Any = import_module("httpx")
     limits = httpx.Limits(max_connections=CONCURRENCY, max_keepalive_connections=CONCURRENCY)
-    return httpx.AsyncClient(limits=limits, trust_env=False)
+    # Fifty at a time, some SDKs keep the loop busy for longer than httpx waits for a connection.
+    return httpx.AsyncClient(limits=limits, trust_env=False, timeout=None)
 
 
 @asynccontextmanager
