@@ -53,8 +53,8 @@ async def _facets(service: Service, wanted: Filters, names: Sequence[str]) -> tu
             if refusal.kind != "time_limit":
                 raise
             left_out.append(name)
-    for name in ("agent", "tag"):  # the others have no text of a conversation
-        if name in found:
+    if service.shown.is_redacted:
+        for name in found.keys() & {"agent", "tag"}:  # the others have no text of a conversation
             found[name] = _shown(found[name], getattr(service.shown, name))
     return encoded(Facets(facets=found, left_out=left_out)), not left_out
 
