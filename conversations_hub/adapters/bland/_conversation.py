@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import compress
-from operator import ge
+from operator import attrgetter, ge
 from typing import Any
 from urllib.parse import quote
 
@@ -373,7 +373,8 @@ def _in_order(rows: Sequence[Row | None], issues: list[Issue]) -> Iterable[tuple
 
 def _are_instants(moments: Sequence[datetime]) -> bool:
     zones = {moment.tzinfo for moment in moments}
-    return None not in zones and is_believable(min(moments)) and is_believable(max(moments))
+    years = attrgetter("year")
+    return None not in zones and is_believable(min(moments, key=years)) and is_believable(max(moments, key=years))
 
 
 def _moment_and_id(told: tuple[datetime, Row]) -> tuple[datetime, int]:
