@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from array import array
 from itertools import chain
-from typing import Final
+from typing import Any, Final
 
-__all__ = ["LARGEST", "column_sums"]
+__all__ = ["LARGEST", "column_sums", "numbers_in"]
 
 LARGEST: Final = 15
 """The largest number in half a byte."""
@@ -24,9 +24,7 @@ def column_sums(rows: bytes, width: int, bits: int = LARGEST.bit_length()) -> li
         bits: The bits of a number: 4, 8 or 16.
     """
     if bits == _WIDEST:
-        numbers, columns = array("H", rows), width // 2
-        if sys.byteorder == "big":
-            numbers.byteswap()
+        numbers, columns = numbers_in("H", rows), width // 2
         return [sum(numbers[column::columns]) for column in range(columns)]
     # A long integer is a row of numbers, and adding two of them adds all their numbers, if none outgrows its place.
     size = -(-max(len(rows), 1) // (_AT_ONCE * width)) * width
@@ -35,3 +33,11 @@ def column_sums(rows: bytes, width: int, bits: int = LARGEST.bit_length()) -> li
     halves = (sum(part & every_other for part in parts), sum(part >> bits & every_other for part in parts))
     sums = (column_sums(half.to_bytes(size, "little"), width, 2 * bits) for half in halves)
     return [*chain.from_iterable(zip(*sums, strict=True))]
+
+
+def numbers_in(kind: str, packed: bytes) -> array[Any]:
+    """Return the numbers that are packed as little-endian; `kind` is the type code of their array."""
+    numbers: array[Any] = array(kind, packed)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers

@@ -7,7 +7,6 @@ numbers.
 
 from __future__ import annotations
 
-import sys
 from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -27,7 +26,7 @@ from ..._files.lock import Lock
 from ..._files.opening import own_path
 from ...errors import StoreError
 from ...metrics import METRICS, Basis, Measures
-from ...metrics._columns import LARGEST, column_sums
+from ...metrics._columns import LARGEST, column_sums, numbers_in
 from ...metrics._definitions import PERCENTILES
 from ...metrics._histogram import bucket_of
 from ...metrics._measure import version_of
@@ -170,7 +169,7 @@ class Cells:
 
     def counted(self, latency: str) -> Counter[int]:
         """Return how many latencies of a kind are in each bucket, by its code."""
-        counted = Counter(_native(array(CODES, self._part("codes", latency))))
+        counted = Counter(numbers_in(CODES, self._part("codes", latency)))
         if rows := self._part("row", latency):
             sums = zip(_USUAL, column_sums(rows, _WIDTH), strict=True)
             counted.update({code: number for code, number in sums if number})
@@ -178,7 +177,7 @@ class Cells:
 
     def latencies(self, latency: str) -> array[float]:
         """Return all latencies of a kind, in seconds."""
-        return _native(array("d", self._part("seconds", latency)))
+        return numbers_in("d", self._part("seconds", latency))
 
     def _part(self, part: _Part, latency: str) -> bytes:
         """Return what all cells have of a part."""
@@ -193,10 +192,8 @@ class Cells:
 
 def _transpose(fixed: bytes, begin: int, columns: Sequence[array[_Number]]) -> None:
     """Add to columns what the fixed parts of some cells have from a byte on."""
-    size = columns[0].itemsize
-    numbers = columns[0][:0]
-    numbers.frombytes(fixed)
-    numbers = _native(numbers)
+    numbers = numbers_in(columns[0].typecode, fixed)
+    size = numbers.itemsize
     for place, column in enumerate(columns, begin // size):
         column.extend(numbers[place :: _FIXED // size])
 
@@ -263,10 +260,3 @@ def _spread(seconds: Sequence[float]) -> _Spread:
     if not usual:
         return _Spread(b"", codes, seconds)
     return _Spread(bytes(row), [code for code, _ in beyond], [*(each for _, each in beyond), *usual])
-
-
-def _native(found: array[_Number]) -> array[_Number]:
-    """Return little-endian numbers in the order of this machine."""
-    if sys.byteorder == "big":
-        found.byteswap()
-    return found
