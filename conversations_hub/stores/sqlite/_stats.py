@@ -149,11 +149,11 @@ class Stats:
         alike: defaultdict[str, list[_Row]] = defaultdict(list)
         for row in rows:
             alike[row[_REST]].append(row)
-        together: defaultdict[_Group, list[tuple[_Told, list[_Row]]]] = defaultdict(list)
+        together: defaultdict[_Group, list[tuple[_Labels, list[_Row]]]] = defaultdict(list)
         for each, members in alike.items():
             one = self._alike(each)
             if one.is_fresh:
-                together[one.group].append((one.told, members))
+                together[one.group].append((one.labels, members))
             else:
                 stale += [row[_KEY] for row in members]
         for group, parts in together.items():
@@ -163,7 +163,7 @@ class Stats:
     def _alike_in(self, document: str) -> _Alike:
         provider, version, basis, unit, success, sentiment, *cells = msgspec.json.decode(document, type=list[Any])
         is_fresh = bool(version == self._version_of(msgspec.convert(provider, str)))
-        return _Alike(is_fresh, self._named(*cells), _Told(basis, unit, success, sentiment))
+        return _Alike(is_fresh, self._named(*cells), _Labels(basis, unit, success, sentiment))
 
     def _whole(self, keys: Sequence[int]) -> dict[int, tuple[object, Conversation]]:
         """Return conversations by their keys, each with what is remembered of its content."""
@@ -199,8 +199,8 @@ class Stats:
         )
 
 
-class _Told(NamedTuple):
-    """What is told of a conversation, and is alike for very many."""
+class _Labels(NamedTuple):
+    """Values that many conversations share."""
 
     basis: str
     unit: str | None
@@ -209,12 +209,12 @@ class _Told(NamedTuple):
 
 
 class _Alike(NamedTuple):
-    """What very many rows have in common."""
+    """What the last column of many rows says, which is the same text in all of them."""
 
     is_fresh: bool
     """Whether what is kept was measured by the present definitions."""
     group: _Group
-    told: _Told
+    labels: _Labels
 
 
 class _Gathered:
@@ -223,14 +223,14 @@ class _Gathered:
     def __init__(self, metrics: Sequence[str]) -> None:
         self._metrics = metrics
         self._tallies: dict[str, Tally] = {}
-        self._told: Counter[_Told] = Counter()
+        self._labels: Counter[_Labels] = Counter()
         self._lacking: Counter[str] = Counter()
         self._costs: Counter[tuple[str | None, str | None]] = Counter()
 
-    def add(self, parts: Sequence[tuple[_Told, Sequence[_Row]]]) -> None:
-        """Add rows, by what is told of them."""
+    def add(self, parts: Sequence[tuple[_Labels, Sequence[_Row]]]) -> None:
+        """Add rows; those with the same labels come together."""
         cells = Cells([row[_CELL] for _, rows in parts for row in rows])
-        units = [*chain.from_iterable(repeat(told.unit, len(rows)) for told, rows in parts)]
+        units = [*chain.from_iterable(repeat(labels.unit, len(rows)) for labels, rows in parts)]
         for name in self._metrics:
             if name in PERCENTILES:
                 self._tally(name).add(cells.figures(name), partial(cells.latencies, name), partial(cells.counted, name))
@@ -238,11 +238,11 @@ class _Gathered:
                 _add(self._tally(name), *cells.values(name))
             else:
                 values, codes = cells.values(name)
-                for unit in dict.fromkeys(told.unit for told, _ in parts):
+                for unit in dict.fromkeys(labels.unit for labels, _ in parts):
                     is_in = [each == unit for each in units]
                     _add(self._tally(name, unit), array("d", compress(values, is_in)), [*compress(codes, is_in)])
-        for told, rows in parts:
-            self._told[told] += len(rows)
+        for labels, rows in parts:
+            self._labels[labels] += len(rows)
         self._lacking.update(cells.lacking)
         self._costs.update(zip([row[_AMOUNT] for _, rows in parts for row in rows], units, strict=True))
 
@@ -259,7 +259,7 @@ class _Gathered:
         metrics = {title: figures for title, tally in self._tallies.items() if (figures := tally.figures()).n}
         success: Counter[Literal["true", "false", "unknown"]] = Counter()
         sentiments: Counter[str] = Counter()
-        for (basis, unit, told_success, sentiment), times in self._told.items():
+        for (basis, unit, told_success, sentiment), times in self._labels.items():
             success["unknown" if told_success is None else "true" if told_success else "false"] += times
             if sentiment:
                 sentiments[sentiment] += times
@@ -277,7 +277,7 @@ class _Gathered:
             metrics[name].lacking = self._lacking[name]
         return Summary(
             group=group,
-            conversations=self._told.total(),
+            conversations=self._labels.total(),
             metrics=metrics,
             costs=_costs(self._costs),
             success=dict(success),
@@ -290,7 +290,7 @@ def _add(tally: Tally, values: array[float], codes: Sequence[int]) -> None:
     cells, number = values.tobytes(), len(values)
     if cells == cells[:8] * number:  # all are alike, or there is none
         if not isnan(value := values[0]):
-            [code] = codes[:1]
+            code = codes[0]
             tally.add((number, number * value, value, value), lambda: values, lambda: {code: number}, lambda: codes)
         return
     found = values.tolist()
