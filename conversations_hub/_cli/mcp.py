@@ -98,7 +98,7 @@ def _anywhere(value: object) -> str:
 
 
 class _Listens(NamedTuple):
-    """Where it is served over HTTP, and to whom."""
+    """The address of the server over HTTP, and who may use it."""
 
     host: str
     port: int
