@@ -55,10 +55,10 @@ async def read(budget: ReadBudget, loop: Loop, sizes: list[int]) -> list[int]:
 
 async def test_what_came_together_is_read_in_several_turns() -> None:
     loop = Loop()
-    read_in = await read(ReadBudget(), loop, [8 * KIB] * 40)
+    read_in = await read(ReadBudget(), loop, [4 * KIB] * 40)
     loop.stop()
     together = Counter(read_in)
-    assert max(together.values()) * 8 <= 24
+    assert max(together.values()) * 4 <= 12
     assert len(together) == 14
 
 
