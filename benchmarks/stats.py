@@ -30,7 +30,7 @@ from conversations_hub.schema import Agent
 from conversations_hub.stores.sqlite._reader import SQLiteReader
 
 AGENTS = 50
-GROUPS = (("provider", "week"), ("agent", "week"))
+GROUPS = (("provider",), ("provider", "week"), ("day",), ("agent",), ("agent", "week"))
 MOST_OF_FIRST, MOONSHOT = 0.05, 0.01
 
 
@@ -54,7 +54,7 @@ def looked(path: Path, by: Sequence[str]) -> tuple[float, list[Summary]]:
 def forget(path: Path) -> None:
     """Forget what was measured."""
     with closing(sqlite3.connect(path)) as database:
-        database.execute("DELETE FROM measures")
+        database.execute("DELETE FROM measures")  # and so what blocks of them come to
         database.commit()
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
+from itertools import chain
 from math import isfinite
-from typing import Final
+from typing import Final, Protocol
 
-from ._histogram import LEAST_BUCKET, MOST_EXACT, ZERO, Histogram, bucket_of
+from ._histogram import LEAST_BUCKET, MOST_EXACT, ZERO, Histogram
 from ._summary import Figures
 
-__all__ = ["CODES", "Tally", "code_of"]
+__all__ = ["CODES", "Tally", "Values", "code_of"]
 
 CODES: Final = "H"
 """The type of an array of codes."""
@@ -24,6 +25,23 @@ def code_of(bucket: int) -> int:
     return _ZERO if bucket == ZERO else bucket - LEAST_BUCKET
 
 
+class Values(Protocol):
+    """Some values, or all latencies of a kind."""
+
+    @property
+    def figures(self) -> tuple[int, float, float, float]:
+        """Their number, sum, minimum and maximum."""
+        ...
+
+    def numbers(self) -> array[float]:
+        """Return each."""
+        ...
+
+    def counted(self) -> Mapping[int, int]:
+        """Return how many are in each bucket, by its code."""
+        ...
+
+
 class Tally:
     """Collects the values of one metric, or the latencies behind one.
 
@@ -34,26 +52,12 @@ class Tally:
     def __init__(self, *, is_spread: bool) -> None:
         self._is_spread = is_spread
         self._found = Figures()
-        self._values = array("d")  # while they are few; the garbage collector would look at each of a list
-        self._codes = array(CODES)  # of these, as far as they are known
+        self._few: list[Values] = []
         self._counted: Counter[int] | None = None  # once they are many
 
-    def add(
-        self,
-        figures: tuple[int, float, float, float],
-        values: Callable[[], Iterable[float]],
-        counted: Callable[[], Mapping[int, int]],
-        codes: Callable[[], Iterable[int]] | None = None,
-    ) -> None:
-        """Add values.
-
-        Args:
-            figures: Their number, sum, minimum and maximum.
-            values: Returns them.
-            counted: Returns how many are in each bucket, by its code.
-            codes: Returns the code of each value, if these are known.
-        """
-        number, total, least, most = figures
+    def add(self, values: Values) -> None:
+        """Add values."""
+        number, total, least, most = values.figures
         if not number:
             return
         found = self._found
@@ -63,16 +67,14 @@ class Tally:
         found.max = most if found.max is None or most > found.max else found.max
         if not self._is_spread:
             return
+        self._few.append(values)
         if found.n <= MOST_EXACT:
-            self._values.extend(values())
-            if codes is not None:
-                self._codes.extend(codes())
             return
         if self._counted is None:
-            is_coded = len(self._codes) == len(self._values)
-            self._counted = Counter(self._codes if is_coded else map(code_of, map(bucket_of, self._values)))
-            del self._values[:], self._codes[:]
-        self._counted.update(counted())
+            self._counted = Counter()
+        for each in self._few:
+            self._counted.update(each.counted())
+        self._few = []
 
     def figures(self) -> Figures:
         """Return the figures, without bases and reasons.
@@ -85,7 +87,7 @@ class Tally:
         if self._is_spread:
             counted = self._counted
             if counted is None:
-                found.histogram = Histogram(exact=self._values.tolist())
+                found.histogram = Histogram(exact=[*chain.from_iterable(each.numbers().tolist() for each in self._few)])
             elif max(counted.keys() - {_ZERO}, default=0) > _MOST:
                 raise ValueError
             else:

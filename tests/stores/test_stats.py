@@ -6,10 +6,10 @@ import hashlib
 import math
 import sqlite3
 import struct
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -29,7 +29,7 @@ from conversations_hub.metrics._measure import version_of
 from conversations_hub.redaction import PersonalData
 from conversations_hub.schema import Agent, Conversation, Role, TranscriptTurn
 from conversations_hub.stores import Filters, StoreReader, open_store, put
-from conversations_hub.stores.sqlite import _measures, _stats
+from conversations_hub.stores.sqlite import _measures, _rollups, _stats
 from conversations_hub.stores.sqlite._reader import SQLiteReader
 from conversations_hub.stores.sqlite._tables import MEASURES
 
@@ -393,6 +393,168 @@ def test_what_changed_or_went_while_it_was_measured_is_not_kept(path: Path) -> N
         assert [key for (key,) in database.execute("SELECT conversation FROM measures")] == [3]
 
 
+# blocks
+
+
+@pytest.fixture
+def all_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what blocks come to, however little it is."""
+    monkeypatch.setattr(_stats, "_LEAST", 0)
+
+
+async def in_blocks(path: Path) -> None:
+    """Store conversations in three blocks, of which one lies far from the others."""
+    third = len(EVERYTHING) // 3
+    for first, some in ((0, EVERYTHING[:third]), (2**14, EVERYTHING[third:-third]), (2**40, EVERYTHING[-third:])):
+        if first:
+            execute(path, "UPDATE sqlite_sequence SET seq = ?", first)
+        await kept_in(path, *(replace(one, account="default") for one in some))
+
+
+def read_in(reader: StoreReader, by: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> int:
+    """Compare the summaries, and return in how many blocks conversations were read for them."""
+    reads: list[int] = []
+    revision = _rollups.Rollups.revision
+
+    def noted(self: _rollups.Rollups) -> int:
+        reads.append(revision(self))
+        return reads[-1]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(_rollups.Rollups, "revision", noted)
+        expect(reader, by)
+    return len(reads)
+
+
+@pytest.mark.usefixtures("all_kept")
+@pytest.mark.parametrize("most_exact", [10_000, 9])
+@pytest.mark.parametrize("by", [(), ("provider",), ("agent", "week"), ("day",), ("agent_version", "status", "month")])
+async def test_what_a_block_comes_to_is_kept(
+    by: Sequence[str], most_exact: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("metrics._histogram", "metrics._tally", "stores.sqlite._rollups"):
+        monkeypatch.setattr(f"conversations_hub.{module}.MOST_EXACT", most_exact)
+    path = tmp_path / "c.db"
+    await in_blocks(path)
+    with SQLiteReader(path) as reader:
+        assert read_in(reader, by, monkeypatch) == 3
+        assert read_in(reader, by, monkeypatch) == 0
+        [some, whole] = [reader.stats(by=by, metrics=metrics) for metrics in (["user_latency_p50", "duration"], [])]
+    for one, each in zip(some, whole, strict=True):
+        assert {*one.metrics} <= {"user_latency", "duration"}
+        assert all(each.metrics[name] == one.metrics[name] for name in one.metrics)
+
+
+@pytest.mark.usefixtures("all_kept")
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE conversations SET agent_id = 'other' WHERE key = 16390",
+        "UPDATE conversations SET cost = '17', cost_unit = 'USD' WHERE key = 16390",
+        "DELETE FROM conversations WHERE key = 16390",
+        "UPDATE measures SET version = version - 1 WHERE conversation = 16390",
+        "DELETE FROM measures WHERE conversation = 16390",
+    ],
+)
+async def test_whatever_changes_a_conversation_its_block_is_read_anew(
+    statement: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "c.db"
+    await in_blocks(path)
+    with SQLiteReader(path) as reader:
+        for by in ((), ("agent",)):
+            expect(reader, by)
+        execute(path, statement)
+        for by in ((), ("agent",)):
+            assert read_in(reader, by, monkeypatch) == 1
+            assert read_in(reader, by, monkeypatch) == 0
+
+
+@pytest.mark.usefixtures("all_kept")
+async def test_a_sync_and_an_erasure_leave_other_blocks_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "c.db"
+    await in_blocks(path)
+    one = replace(BOOKING, provider="acme", id="c1")
+    await kept_in(path, one)
+    with SQLiteReader(path) as reader:
+        expect(reader, ("agent",))
+        await kept_in(path, replace(one, agent=Agent(id="another-agent")), replace(one, id="c2"))
+        assert read_in(reader, ("agent",), monkeypatch) == 1
+        reader.erase(one.ref)
+        assert read_in(reader, ("agent",), monkeypatch) == 1
+        assert read_in(reader, ("agent",), monkeypatch) == 0
+    assert b"another-agent" not in path.read_bytes()
+
+
+@pytest.mark.usefixtures("all_kept")
+async def test_a_block_by_other_definitions_is_read_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "c.db"
+    await in_blocks(path)
+    with SQLiteReader(path) as reader:
+        expect(reader, ())
+        monkeypatch.setattr(_rollups, "_LAYOUT", 0)
+        assert read_in(reader, (), monkeypatch) == 3
+        told_by = defaultdict(Declared, retell=Declared(tells_transfers=True))
+        monkeypatch.setattr("conversations_hub.metrics._measure._told_by", told_by.__getitem__)
+        assert read_in(reader, (), monkeypatch) == 3
+        assert read_in(reader, (), monkeypatch) == 0
+
+
+@pytest.mark.usefixtures("all_kept")
+async def test_a_block_that_changed_while_it_was_read_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "c.db"
+    await in_blocks(path)
+    keep = _rollups.Rollups.keep
+
+    def late(self: _rollups.Rollups, *arguments: Any) -> bool:
+        execute(path, "DELETE FROM conversations WHERE key = (SELECT max(key) FROM conversations)")
+        return keep(self, *arguments)
+
+    with SQLiteReader(path) as reader:
+        with monkeypatch.context() as patched:
+            patched.setattr(_rollups.Rollups, "keep", late)
+            reader.stats()
+        assert read_in(reader, ("provider",), monkeypatch) == 3
+        assert read_in(reader, ("provider",), monkeypatch) == 0
+
+
+@pytest.mark.usefixtures("all_kept")
+async def test_days_elsewhere_and_choices_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "c.db"
+    await in_blocks(path)
+    zone = timezone(timedelta(hours=14))
+    with SQLiteReader(path) as reader:
+        expect(reader, ("day",))
+        expected = list(map(told, summarize(reader.conversations(), ("day",), timezone=zone)))
+        assert list(map(told, reader.stats(by=("day",), timezone=zone))) == expected
+        chosen = list(map(told, summarize(reader.conversations(until=NOON), ("day",))))
+        assert list(map(told, reader.stats(by=("day",), until=NOON))) == chosen
+
+
+@pytest.mark.usefixtures("all_kept")
+async def test_only_some_ways_to_group_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "c.db"
+    await kept_in(path, *(replace(one, account="default") for one in EVERYTHING))
+    with SQLiteReader(path) as reader:
+        for by in KEYS:
+            reader.stats(by=(by,))
+    with closing(sqlite3.connect(path)) as database:
+        found = [by for (by,) in database.execute("SELECT DISTINCT grouped_by FROM rollups ORDER BY key")]
+    assert found == [f'["{by}"]' for by in [*KEYS][-8:]]
+
+
+async def test_what_a_block_comes_to_is_kept_if_that_is_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "c.db"
+    await kept_in(path, *(replace(BOOKING, provider="acme", id=f"c{number}") for number in range(70)))
+    with SQLiteReader(path) as reader:
+        for by, again in (((), 0), (("language",), 0), (("status", "day"), 0)):
+            assert [read_in(reader, by, monkeypatch) for _ in range(2)] == [1, again]
+        execute(path, "UPDATE conversations SET agent_id = 'a' WHERE key < 9")
+        assert [read_in(reader, ("agent",), monkeypatch) for _ in range(2)] == [1, 1]
+
+
 # stores of others
 
 
@@ -432,6 +594,52 @@ def test_a_row_that_we_did_not_write_is_refused_in_words(
             reader.stats()
         assert "invalid value" in str(caught.value)
         assert "secret" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("all_kept")
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("versions", ["{}", "secret", b"\0", 9e999, "[1, {}", '["1", {}]']),
+        ("in_common", ["{}", "secret", b"\0", 9e999, "[1]", "[null"]),
+        ("columns", ["{}", "secret", b"", b"\0", 9e999, -1.0, bytes(1000)]),
+        ("numbers", ["{}", "secret", b"", b"\0", 9e999, -1.0, bytes(8)]),
+    ],
+)
+def test_what_a_block_comes_to_is_refused_in_words_if_it_is_not_ours(
+    column: str, values: Sequence[object], path: Path
+) -> None:
+    with SQLiteReader(path) as reader:
+        reader.stats()
+        for value in values:
+            execute(path, f"UPDATE rollups SET {column} = ?", value)  # noqa: S608  (no stranger's)
+            with pytest.raises(StoreError) as caught:
+                reader.stats()
+            assert "invalid value" in str(caught.value)
+            assert "secret" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("all_kept")
+@pytest.mark.parametrize("change", [(0, 4), (1, math.inf), (2, -1.0), (4, b"\0"), (5, bytes(4))])
+@pytest.mark.parametrize("most_exact", [10_000, 2])
+def test_numbers_that_do_not_agree_are_refused(
+    change: tuple[int, object], most_exact: int, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (_tally, _rollups):
+        monkeypatch.setattr(module, "MOST_EXACT", most_exact)
+    execute(path, "DELETE FROM rollups")
+    with SQLiteReader(path) as reader:
+        reader.stats()
+        with closing(sqlite3.connect(path)) as database:
+            [[packed]] = database.execute("SELECT columns FROM rollups")
+        place, value = change
+        for title in ("duration", "response_latency"):
+            *others, values = msgspec.msgpack.decode(packed)
+            values[title][place] = value
+            execute(path, "UPDATE rollups SET columns = ?", msgspec.msgpack.encode([*others, values]))
+            if most_exact == 2 or place < 4:  # how many are in each bucket is only looked at if there are many
+                with pytest.raises(StoreError):
+                    reader.stats()
 
 
 def test_the_letters_of_what_is_kept_stay_the_same() -> None:

@@ -7,10 +7,11 @@ numbers.
 
 from __future__ import annotations
 
+import sqlite3
 from array import array
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from itertools import chain
 from math import inf, nan
@@ -34,7 +35,7 @@ from ...metrics._summary import SUMMARIZED_REASONS, without_numbers
 from ...metrics._tally import CODES, code_of
 from ._connection import connect, using
 
-__all__ = ["LETTERS", "Cells", "Told", "keep", "measures_row", "row_version", "told_of"]
+__all__ = ["LETTERS", "Cells", "Told", "keep", "measures_row", "row_version", "told_of", "writing"]
 
 _Number = TypeVar("_Number", int, float)
 
@@ -102,19 +103,29 @@ def measures_row(key: int, version: int, content: object, measures: Measures) ->
 def keep(path: Path, rows: Sequence[tuple[Any, ...]]) -> bool:
     """Write rows, of conversations whose content is still the same; return whether the store can be written now."""
     try:
-        with using(path), ExitStack() as held:
-            path = own_path(path)
-            held.callback(Lock(path).release)
-            connection = connect(path, writes=True)
-            held.callback(connection.close)
-            connection.execute("PRAGMA trusted_schema = OFF")
-            connection.execute(f"PRAGMA busy_timeout = {_LONGEST_WAIT}")
-            connection.execute("BEGIN IMMEDIATE")
+        with writing(path) as connection:
             connection.executemany(_KEEP, [(*row, row[0], row[2]) for row in rows])
-            connection.execute("COMMIT")
     except StoreError:
         return False
     return True
+
+
+@contextmanager
+def writing(path: Path) -> Generator[sqlite3.Connection]:
+    """Write into a store what was found out about it, in one transaction.
+
+    Raises `StoreError` if it cannot be written now.
+    """
+    with using(path), ExitStack() as held:
+        path = own_path(path)
+        held.callback(Lock(path).release)
+        connection = connect(path, writes=True)
+        held.callback(connection.close)
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute(f"PRAGMA busy_timeout = {_LONGEST_WAIT}")
+        connection.execute("BEGIN IMMEDIATE")
+        yield connection
+        connection.execute("COMMIT")
 
 
 @lru_cache(maxsize=4096)

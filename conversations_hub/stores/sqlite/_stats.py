@@ -1,44 +1,40 @@
-"""Summarize what the conversations of a store measure: from the table of measures, and by measuring what it lacks."""
+"""Summarize what the conversations of a store measure: from what is kept of them, and by measuring what is lacking."""
 
 from __future__ import annotations
 
 import sqlite3
-from array import array
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
-from decimal import Decimal
-from functools import lru_cache, partial
-from itertools import chain, compress, repeat
-from math import isnan
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from ...metrics import METRICS, Figures, Measures, Summary, measure
+from ...metrics import Summary, measure
 from ...metrics import merge as added
-from ...metrics._definitions import PERCENTILES
-from ...metrics._groups import SPANS, group_of
-from ...metrics._measure import EXACT, usable_cost
-from ...metrics._summary import in_unit
-from ...metrics._tally import Tally
-from ...schema import Conversation, Cost
+from ...metrics._groups import SPANS
+from ...metrics._summary import SUMMARIZED
+from ...schema import Conversation
 from .._conditions import Condition
 from .._untrusted import instant_of
-from ._measures import Cells, keep, measures_row, row_version, told_of
+from ._measures import keep, measures_row, row_version
+from ._parts import Alike, Group, Labels, Part, part_of
+from ._rollups import Rollups, span_of
 from ._tables import CONVERSATION
 
 __all__ = ["KEPT", "Stats"]
 
 _Row = Sequence[Any]
 _Group = tuple[str | None, ...]
-_Word = TypeVar("_Word", bound=str)
 
 _AT_ONCE: Final = 20_000  # rows in memory
 _MEASURED_AT_ONCE: Final = 500  # conversations, so that a stopped run has kept most of its work
 _FIRST: Final = ("at", "key", "latencies", "cost")
 _AT, _KEY, _CELL, _AMOUNT, _REST = range(len(_FIRST) + 1)
+_LEAST: Final = 64
+"""Conversations in a part of a block, on average; with fewer, what is kept of parts is as long as all rows."""
 _ALIKE: Final = ("provider", "version", "basis", "cost_unit", "success", "sentiment")
 """Columns in which very many rows are alike, as they are in those of the keys."""
 KEPT: Final = (
@@ -46,12 +42,10 @@ KEPT: Final = (
     " LEFT JOIN measures ON measures.conversation = key AND measures.content_print = remembered.content_print"
 )
 """What joins each conversation with what is kept of it, if that is of the content that is stored."""
-_ONE_OF: Final = {latency: next(iter(metrics)) for latency, metrics in PERCENTILES.items()}
-"""A percentile of each latency: all have the same basis, or lack a value for the same reason."""
 
 
 class Stats:
-    """Summaries of conversations by some keys, made of what is kept of them, and by measuring the others.
+    """Summaries of conversations by some keys.
 
     Args:
         connection: A connection to the store.
@@ -76,10 +70,10 @@ class Stats:
         self._metrics = metrics
         self._zone = zone
         self._is_utc = zone.utcoffset(None) == timedelta()
-        self._kept: dict[_Group, _Gathered] = {}
-        self._measured: dict[_Group, Summary] = {}
+        self._groups: dict[_Group, Group] = {}
+        self._kept_in: Path | None = None  # as long as anything can be kept
         self._named = lru_cache(maxsize=4096)(self._group_of)
-        self._alike = lru_cache(maxsize=4096)(self._alike_in)
+        self._shared = lru_cache(maxsize=4096)(self._shared_in)
         self._version_of = lru_cache(row_version)
 
     @property
@@ -94,25 +88,24 @@ class Stats:
 
     def summaries(self) -> list[Summary]:
         """Return the summaries of all that was added, in the order of the keys."""
-        kept = [one.summary(dict(zip(self._by, group, strict=True))) for group, one in self._kept.items()]
-        return [*added([*kept, *self._measured.values()])]
+        groups = self._groups.items()
+        return [*added(one.summary(dict(zip(self._by, group, strict=True))) for group, one in groups)]
 
     def add_all(self, condition: Condition, path: Path) -> None:
         """Add all conversations that meet a condition; keep what is measured, if the store can be written now."""
+        self._kept_in = path
         where, values = condition
-        columns = self._columns("NULL")  # an instant that nobody asks for takes its time, too
-        rows = self._connection.execute(f"SELECT {columns} FROM conversations{KEPT} WHERE {where or '1'}", values)
-        stale: list[int] = []
+        if not where and (self._is_utc or SPANS.keys().isdisjoint(self._by)):
+            self._add_blocks()
+            return
+        stale: list[_Row] = []
+        rows = self._rows(where or "1", values)
         while some := rows.fetchmany(_AT_ONCE):
-            stale += self._add(some)
-        is_kept = True
-        for begin in range(0, len(stale), _MEASURED_AT_ONCE):
-            measured: list[tuple[Any, ...]] = []
-            for key, (content, one) in self._whole(stale[begin : begin + _MEASURED_AT_ONCE]).items():
-                measures = self._measure(one)
-                if content is not None:
-                    measured.append(measures_row(key, row_version(one.provider), content, measures))
-            is_kept = is_kept and (not measured or keep(path, measured))
+            fresh, others = self._fresh_and_stale(some)
+            self._add(self._parts(fresh, self._metrics))
+            stale += others
+        for begin in range(0, len(stale), _MEASURED_AT_ONCE):  # once all is read: nothing can be kept meanwhile
+            self._add(self._parts(self._measured(stale[begin : begin + _MEASURED_AT_ONCE]), self._metrics))
 
     def add_newest(self, pieces: Iterable[Sequence[_Row]], goes_on: Callable[[], bool]) -> tuple[datetime | None, bool]:
         """Add rows while `goes_on`, the newest first; keep nothing.
@@ -123,64 +116,115 @@ class Stats:
         is_all = True
         oldest: str | None = None
         for rows in pieces:
-            stale = self._whole([row[_KEY] for row in rows if not self._alike(row[_REST]).is_fresh])
+            stale = self._whole(self._fresh_and_stale(rows)[1])
             number = 0
             for row in rows if stale or goes_on() else ():
                 if row[_KEY] not in stale:
                     waiting.append(row)
                 elif goes_on():
-                    self._measure(stale[row[_KEY]][1])
+                    _, one = stale[row[_KEY]]
+                    waiting.append(_with(row, measures_row(row[_KEY], row_version(one.provider), None, measure(one))))
                 else:
                     break
                 oldest = row[_AT] or oldest
                 number += 1
             if len(waiting) >= _AT_ONCE:
-                self._add(waiting)
+                self._add(self._parts(waiting, self._metrics))
                 waiting = []
             is_all = number == len(rows)
             if not is_all:
                 break
-        self._add(waiting)
+        self._add(self._parts(waiting, self._metrics))
         return (None if oldest is None else instant_of(oldest)), is_all
 
-    def _add(self, rows: Sequence[_Row]) -> list[int]:
-        """Add what is kept of some conversations, and return the keys of the others."""
-        stale: list[int] = []
-        alike: defaultdict[str, list[_Row]] = defaultdict(list)
+    # what is in the store
+
+    def _rows(self, where: str, values: Sequence[Any]) -> sqlite3.Cursor:
+        columns = self._columns("NULL")  # an instant that nobody asks for takes its time, too
+        return self._connection.execute(f"SELECT {columns} FROM conversations{KEPT} WHERE {where}", values)
+
+    def _add_blocks(self) -> None:
+        """Add everything, block by block, and keep what each comes to."""
+        rollups = Rollups(self._connection, self._by, self._version_of)
+        block = rollups.block_after(None)
+        while block is not None:
+            parts = rollups.parts(block)
+            self._add(self._parts_of(block, rollups) if parts is None else parts)
+            block = rollups.block_after(block)
+
+    def _parts_of(self, block: int, rollups: Rollups) -> Mapping[_Group, Part]:
+        revision = rollups.revision()
+        rows, stale = self._fresh_and_stale(self._rows("key BETWEEN ? AND ?", span_of(block)).fetchall())
+        for begin in range(0, len(stale), _MEASURED_AT_ONCE):
+            rows += self._measured(stale[begin : begin + _MEASURED_AT_ONCE])
+        if self._kept_in is None:
+            return self._parts(rows, self._metrics)
+        parts = self._parts(rows, SUMMARIZED)
+        if len(rows) >= _LEAST * len(parts):
+            providers = {self._shared(each).provider for each in {row[_REST] for row in rows}}
+            if not rollups.keep(self._kept_in, block, parts, providers, revision):
+                self._kept_in = None
+        return parts
+
+    def _fresh_and_stale(self, rows: Sequence[_Row]) -> tuple[list[_Row], list[_Row]]:
+        """Return those of which is kept what they measure by the present definitions, and the others."""
+        is_fresh = {each: self._shared(each).is_fresh for each in {row[_REST] for row in rows}}
+        if all(is_fresh.values()):
+            return [*rows], []
+        return [row for row in rows if is_fresh[row[_REST]]], [row for row in rows if not is_fresh[row[_REST]]]
+
+    def _measured(self, rows: Sequence[_Row]) -> list[_Row]:
+        """Return rows with what their conversations measure now, and keep it."""
+        found: list[_Row] = []
+        kept: list[tuple[Any, ...]] = []
+        whole = self._whole(rows)
         for row in rows:
-            alike[row[_REST]].append(row)
-        together: defaultdict[_Group, list[tuple[_Labels, list[_Row]]]] = defaultdict(list)
-        for each, members in alike.items():
-            one = self._alike(each)
-            if one.is_fresh:
-                together[one.group].append((one.labels, members))
-            else:
-                stale += [row[_KEY] for row in members]
-        for group, parts in together.items():
-            self._kept.setdefault(group, _Gathered(self._metrics)).add(parts)
-        return stale
+            if row[_KEY] not in whole:  # somebody has erased it
+                continue
+            content, one = whole[row[_KEY]]
+            measures = measures_row(row[_KEY], row_version(one.provider), content, measure(one))
+            found.append(_with(row, measures))
+            if content is not None:
+                kept.append(measures)
+        if self._kept_in is not None and kept and not keep(self._kept_in, kept):
+            self._kept_in = None
+        return found
 
-    def _alike_in(self, document: str) -> _Alike:
-        provider, version, basis, unit, success, sentiment, *cells = msgspec.json.decode(document, type=list[Any])
-        is_fresh = bool(version == self._version_of(msgspec.convert(provider, str)))
-        return _Alike(is_fresh, self._named(*cells), _Labels(basis, unit, success, sentiment))
-
-    def _whole(self, keys: Sequence[int]) -> dict[int, tuple[object, Conversation]]:
+    def _whole(self, rows: Sequence[_Row]) -> dict[int, tuple[object, Conversation]]:
         """Return conversations by their keys, each with what is remembered of its content."""
+        keys = [row[_KEY] for row in rows]
         question = (
             f"SELECT content_print, at, key, {', '.join(CONVERSATION)} FROM conversations"
             f" LEFT JOIN remembered ON conversation = key WHERE key IN ({', '.join('?' * len(keys))})"
         )
-        rows = self._connection.execute(question, keys) if keys else ()
-        return {row[1]: (content, self._read(row)) for content, *row in rows}
+        found = self._connection.execute(question, keys) if keys else ()
+        return {row[1]: (content, self._read(row)) for content, *row in found}
 
-    def _measure(self, one: Conversation) -> Measures:
-        measures = measure(one)
-        group = group_of(one, self._by, self._zone)
-        if group not in self._measured:
-            self._measured[group] = Summary(group=dict(zip(self._by, group, strict=True)))
-        self._measured[group].add(one, measures)
-        return measures
+    # what it comes to
+
+    def _parts(self, rows: Sequence[_Row], metrics: Sequence[str]) -> dict[_Group, Part]:
+        """Return what rows come to, by group; all of them say what is measured."""
+        alike: defaultdict[str, list[_Row]] = defaultdict(list)
+        for row in rows:
+            alike[row[_REST]].append(row)
+        together: defaultdict[_Group, list[Alike]] = defaultdict(list)
+        for each, members in alike.items():
+            shared = self._shared(each)
+            cells, amounts = [row[_CELL] for row in members], [row[_AMOUNT] for row in members]
+            together[shared.group].append(Alike(shared.labels, cells, amounts))
+        return {group: part_of(some, metrics) for group, some in together.items()}
+
+    def _add(self, parts: Mapping[_Group, Part]) -> None:
+        for group, part in parts.items():
+            if group not in self._groups:
+                self._groups[group] = Group(self._metrics)
+            self._groups[group].add(part)
+
+    def _shared_in(self, document: str) -> _Shared:
+        provider, version, basis, unit, success, sentiment, *cells = msgspec.json.decode(document, type=list[Any])
+        provider = msgspec.convert(provider, str)
+        is_fresh = bool(version == self._version_of(provider))
+        return _Shared(provider, is_fresh, self._named(*cells), Labels(basis, unit, success, sentiment))
 
     # the groups of rows
 
@@ -199,126 +243,23 @@ class Stats:
         )
 
 
-class _Labels(NamedTuple):
-    """Values that many conversations share."""
-
-    basis: str
-    unit: str | None
-    success: object
-    sentiment: str | None
-
-
-class _Alike(NamedTuple):
+class _Shared(NamedTuple):
     """What the last column of many rows says, which is the same text in all of them."""
 
+    provider: str
     is_fresh: bool
     """Whether what is kept was measured by the present definitions."""
     group: _Group
-    labels: _Labels
+    labels: Labels
 
 
-class _Gathered:
-    """What is kept of the conversations of a group."""
-
-    def __init__(self, metrics: Sequence[str]) -> None:
-        self._metrics = metrics
-        self._tallies: dict[str, Tally] = {}
-        self._labels: Counter[_Labels] = Counter()
-        self._lacking: Counter[str] = Counter()
-        self._costs: Counter[tuple[str | None, str | None]] = Counter()
-
-    def add(self, parts: Sequence[tuple[_Labels, Sequence[_Row]]]) -> None:
-        """Add rows; those with the same labels come together."""
-        cells = Cells([row[_CELL] for _, rows in parts for row in rows])
-        units = [*chain.from_iterable(repeat(labels.unit, len(rows)) for labels, rows in parts)]
-        for name in self._metrics:
-            if name in PERCENTILES:
-                self._tally(name).add(cells.figures(name), partial(cells.latencies, name), partial(cells.counted, name))
-            elif not _is_in_unit(name):
-                _add(self._tally(name), *cells.values(name))
-            else:
-                values, codes = cells.values(name)
-                for unit in dict.fromkeys(labels.unit for labels, _ in parts):
-                    is_in = [each == unit for each in units]
-                    _add(self._tally(name, unit), array("d", compress(values, is_in)), [*compress(codes, is_in)])
-        for labels, rows in parts:
-            self._labels[labels] += len(rows)
-        self._lacking.update(cells.lacking)
-        self._costs.update(zip([row[_AMOUNT] for _, rows in parts for row in rows], units, strict=True))
-
-    def _tally(self, name: str, unit: str | None = None) -> Tally:
-        title = in_unit(name, unit)
-        found = self._tallies.get(title)
-        if found is None:
-            is_spread = name in PERCENTILES or METRICS[name].kind != "flag"
-            found = self._tallies[title] = Tally(is_spread=is_spread)
-        return found
-
-    def summary(self, group: dict[str, str | None]) -> Summary:
-        """Return the summary of the group."""
-        metrics = {title: figures for title, tally in self._tallies.items() if (figures := tally.figures()).n}
-        success: Counter[Literal["true", "false", "unknown"]] = Counter()
-        sentiments: Counter[str] = Counter()
-        for (basis, unit, told_success, sentiment), times in self._labels.items():
-            success["unknown" if told_success is None else "true" if told_success else "false"] += times
-            if sentiment:
-                sentiments[sentiment] += times
-            told = told_of(basis)
-            for name in self._metrics:
-                metric = _ONE_OF.get(name, name)
-                if metric in told.bases:
-                    _count(metrics[in_unit(name, unit) if _is_in_unit(name) else name].bases, told.bases[metric], times)
-                else:
-                    _count(metrics.setdefault(name, Figures()).missing, told.missing[metric], times)
-        for title, figures in metrics.items():
-            if title not in PERCENTILES and sum(figures.bases.values()) != figures.n:
-                raise ValueError  # they are not ours
-        for name in self._lacking.keys() & metrics.keys():
-            metrics[name].lacking = self._lacking[name]
-        return Summary(
-            group=group,
-            conversations=self._labels.total(),
-            metrics=metrics,
-            costs=_costs(self._costs),
-            success=dict(success),
-            sentiments=msgspec.convert(dict(sentiments), dict[str, int]),
-        )
-
-
-def _add(tally: Tally, values: array[float], codes: Sequence[int]) -> None:
-    """Add a value for each conversation, with its code; not a number stands for none."""
-    cells, number = values.tobytes(), len(values)
-    if cells == cells[:8] * number:  # all are alike, or there is none
-        if not isnan(value := values[0]):
-            code = codes[0]
-            tally.add((number, number * value, value, value), lambda: values, lambda: {code: number}, lambda: codes)
-        return
-    found = values.tolist()
-    total = sum(found)
-    if not isnan(total):
-        tally.add((number, total, min(found), max(found)), lambda: values, lambda: Counter(codes), lambda: codes)
-        return
-    is_there = [value == value for value in found]  # noqa: PLR0124  (quicker than `isnan`)
-    found = [*compress(found, is_there)]
-    codes = [*compress(codes, is_there)]
-    tally.add((len(found), sum(found), min(found), max(found)), lambda: found, lambda: Counter(codes), lambda: codes)
-
-
-def _is_in_unit(name: str) -> bool:
-    return name in METRICS and METRICS[name].unit == "unit/min"
-
-
-def _costs(counted: Mapping[tuple[str | None, str | None], int]) -> dict[str, Decimal]:
-    found: dict[str, Decimal] = {}
-    for (amount, unit), times in counted.items():
-        cost = None if amount is None else usable_cost(msgspec.convert({"amount": amount, "unit": unit}, Cost))
-        if cost is not None:
-            found[cost.unit] = EXACT.add(found.get(cost.unit, Decimal()), EXACT.multiply(cost.amount, Decimal(times)))
-    return found
-
-
-def _count(counts: dict[_Word, int], word: _Word, times: int) -> None:
-    counts[word] = counts.get(word, 0) + times
+def _with(row: _Row, measures: Sequence[Any]) -> _Row:
+    """Return a row with what its conversation measures now."""
+    _, version, *_ = measures
+    basis, _, cell = measures[-3:]
+    provider, _, _, *others = msgspec.json.decode(row[_REST], type=list[Any])
+    rest = msgspec.json.encode([provider, version, basis, *others]).decode()
+    return (row[_AT], row[_KEY], cell, row[_AMOUNT], rest)
 
 
 _MIDNIGHT: Final = "T00:00:00Z"

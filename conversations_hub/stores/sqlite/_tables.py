@@ -24,6 +24,7 @@ from ._fts5 import TOKENIZER, indexed
 __all__ = [
     "ADD_FOLDED",
     "APPLICATION",
+    "BLOCK",
     "BOOKKEEPING",
     "CONVERSATION",
     "CONVERSATIONS",
@@ -32,6 +33,7 @@ __all__ = [
     "NAMES",
     "PARTICIPANT",
     "RECORDING",
+    "ROLLUPS",
     "TABLES",
     "TEXT_SEARCH",
     "TURN",
@@ -300,9 +302,38 @@ CREATE TRIGGER turns_changed AFTER UPDATE OF text ON turns BEGIN
 END;
 """
 
+BLOCK: Final = 14
+"""So many bits of the key of a conversation say its place in a block."""
+ROLLUPS: Final = (
+    f"""
+CREATE TABLE IF NOT EXISTS rollups (
+    key INTEGER PRIMARY KEY,
+    block INTEGER NOT NULL, -- key of a conversation >> {BLOCK}
+    grouped_by TEXT NOT NULL, in_common TEXT NOT NULL, -- names and values of the keys of groups, as JSON
+    versions TEXT NOT NULL, columns BLOB NOT NULL, numbers BLOB NOT NULL
+);
+""",
+    "CREATE INDEX IF NOT EXISTS rollups_by_block ON rollups (block, grouped_by);",
+    *(
+        f"""
+CREATE TRIGGER IF NOT EXISTS rollups_without_{table}_{change} AFTER {change} ON {table} BEGIN
+    DELETE FROM rollups WHERE block = {row}.{key} >> {BLOCK};
+END;
+"""
+        for table, key in (("conversations", "key"), ("measures", "conversation"))
+        for change, row in (("insert", "new"), ("update", "new"), ("delete", "old"))
+    ),
+)
+"""What conversations come to, block by block and group by group; made when it is asked for.
+
+Whatever changes a conversation, with any tool, deletes what its block came to.
+"""
+
 NAMES: Final = {
     name: "CREATE VIRTUAL TABLE turns_text USING fts5" if name == "turns_text" else "CREATE TABLE"
-    for name in re.findall(r"^CREATE (?:VIRTUAL )?TABLE (\w+)", TABLES + TEXT_SEARCH, re.MULTILINE)
+    for name in re.findall(
+        r"^CREATE (?:VIRTUAL )?TABLE (?:IF NOT EXISTS )?(\w+)", "".join((TABLES, TEXT_SEARCH, *ROLLUPS)), re.MULTILINE
+    )
 }
 """The tables of a store, each with the start of the statement that defines it."""
 
