@@ -45,7 +45,7 @@ from ..errors import (
 from ..policy import Profile, retry_after, tells_quota
 from ..policy._breaker import Ticket, is_impatience
 from ..policy._budget import RetryBudget
-from ..reading.json import LARGE, decoded_body, is_utf8, well_formed
+from ..reading.json import LARGE, decoded_body, well_formed
 from ..reading.refusals import one_line
 from ..secret import Secret
 from ..signals import AttemptEnded, RetryScheduled, Signal, Waited, in_words
@@ -317,16 +317,9 @@ class Lane:
             finally:
                 connections.give_back()
             size = len(response.body)
-            is_large, is_text = size > LARGE, None
             if not self.read_budget.spend_at_once(size):
                 await self.read_budget.spend(size)
-            if is_large:
-                await self._make_way()
-                is_text = is_utf8(response.body)
-                await self._make_way()
-            response = self._check(response, request, exchange, is_text=is_text)
-            if is_large:
-                await self._make_way()
+            response = await self._checked(response, request, exchange)
             if tells_quota(response.headers):
                 await self._gate.observe(response.headers)
         except HubError as error:
@@ -367,7 +360,7 @@ class Lane:
         if not self.read_budget.spend_at_once(len(response.body)):
             await self.read_budget.spend(len(response.body))
         if response.ok:
-            return self._check(response, request, exchange, is_text=None)
+            return await self._checked(response, request, exchange)
         if response.status < 400:
             raise PayloadError("the artifact is redirected; not followed", status=response.status)
         kind = for_status(response.status)
@@ -415,21 +408,21 @@ class Lane:
         await self._connections.take(self._where, exchange.deadline - began)
         self.tell(Waited, seconds=self.clock.monotonic() - began, reason="connection")
 
-    async def _make_way(self) -> None:
-        """Let other tasks have their turn before more work on a large body."""
-        for _turn in range(3):  # after one turn, the task of a timer that is due would run only after us
-            await self.clock.sleep(0)
+    async def _checked(self, response: Response, request: Request, exchange: OperationRun) -> Response:
+        if len(response.body) > LARGE:
+            return await asyncio.to_thread(self._check, response, request, exchange)
+        return self._check(response, request, exchange)
 
-    def _check(self, response: Response, request: Request, exchange: OperationRun, *, is_text: bool | None) -> Response:
+    def _check(self, response: Response, request: Request, exchange: OperationRun) -> Response:
         if not response.ok:
             raise self.refusal(response)
         if not request.json:
             return response
-        if request.reads is not None and is_text is None:
+        if request.reads is not None and len(response.body) <= LARGE:
             decoded = decoded_body(response.body, request.reads)
             if decoded is not None:
                 return Response(response.status, response.headers, decoded)
-        body, was_mended = well_formed(response.body, is_text=is_text, is_list=exchange.operation == "list")
+        body, was_mended = well_formed(response.body, is_list=exchange.operation == "list")
         if not was_mended:
             return response
         exchange.mended += 1

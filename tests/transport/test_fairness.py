@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import json
 import threading
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from io import BytesIO
 from typing import Any
 
 import msgspec
@@ -16,6 +19,7 @@ from conversations_hub._scrub.members import scrubbed
 from conversations_hub._transport import ReadBudget
 from conversations_hub.adapter import Query, RawPage
 from conversations_hub.adapters import tavus
+from conversations_hub.reading.json import well_formed
 from conversations_hub.wire import Flow
 
 from ..support.server import answer, serving
@@ -159,6 +163,28 @@ async def test_a_long_row_of_a_list_is_read_in_a_thread(monkeypatch: pytest.Monk
         assert [len(one.transcript or ()) async for one in walk] == [0, 30_000, 0]
     assert [thread is threading.main_thread() for thread in threads] == [True, False, False, True]
     assert walk.report.accounts[0].unreadable == 1
+
+
+async def test_a_long_answer_is_put_together_and_checked_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[threading.Thread] = []
+
+    def watch(place: str, work: Callable[..., Any]) -> None:
+        def watched(*given: Any, **named: Any) -> Any:
+            threads.append(threading.current_thread())
+            return work(*given, **named)
+
+        monkeypatch.setattr(place, watched)
+
+    watch("conversations_hub._transport.body.BytesIO", BytesIO)
+    watch("conversations_hub._transport.lane.well_formed", well_formed)
+    long = json.dumps(long_row()).encode()
+    zipped = answer(gzip.compress(long), headers={"Content-Encoding": "gzip"})
+    async with (
+        serving(answer(long), zipped) as server,
+        Hub([Account("tavus", key="key", base_url=server.url)]) as hub,
+    ):
+        assert await hub.get("tavus:c1") == await hub.get("tavus:c1")
+    assert [thread is threading.main_thread() for thread in threads] == [False] * 4
 
 
 async def test_the_raw_of_a_long_answer_is_scrubbed_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:

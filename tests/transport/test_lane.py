@@ -249,6 +249,19 @@ async def test_compressed_answers_are_read_and_bombs_are_not() -> None:
     assert len(server.asked) == 2
 
 
+@pytest.mark.parametrize("size", [2**20, 3_000_000])
+async def test_a_body_is_whole_however_large_and_however_it_is_sent(size: int) -> None:
+    body = b'{"data": [%s]}' % b",".join(b'{"id": %d, "said": "One more."}' % number for number in range(size // 32))
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:10], body[10:-10], body[-10:], b""))
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks
+    members = gzip.compress(body[:-500_000]) + gzip.compress(body[-500_000:])
+    zipped = answer(members, headers={"Content-Encoding": "gzip"})
+    said = answer(body, headers={"Content-Encoding": "identity"})
+    async with serving(answer(body), chunked, zipped, said) as server, lane_to(server.url) as lane:
+        for _ in range(4):
+            assert (await ask(lane)).body == body
+
+
 async def test_a_body_is_bounded_declared_or_not() -> None:
     async def endless(asked: Asked, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
