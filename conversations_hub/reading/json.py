@@ -14,6 +14,7 @@ from typing import Annotated, Any, NamedTuple, TypeAlias, TypeVar, Union, get_ar
 import msgspec
 
 from .._nesting import is_too_deep, without_deep_rows
+from .._segments import decoded_rows, holds_deep_segment, is_large
 from ..errors import PayloadError
 from ..schema import Issue
 
@@ -42,13 +43,12 @@ LARGE = 1024 * 1024
 _MENDABLE = 4 * 1024 * 1024  # decoded untyped, a body takes thirty times its size
 
 
-def well_formed(body: bytes, *, is_text: bool | None = None, is_list: bool = False) -> tuple[bytes, bool]:
+def well_formed(body: bytes, *, is_list: bool = False) -> tuple[bytes, bool]:
     """Return a body as JSON that every decoder accepts, and whether it had to be mended.
 
-    `is_text` says whether it is UTF-8, if that is already known. Mending removes a byte order mark, turns `NaN` and
-    `Infinity` into null, lone surrogates and invalid UTF-8 into U+FFFD, and controls inside strings into escapes; in a
-    body that needs any of these, numbers with too many digits to read become null too. With `is_list`, every row that
-    is nested too deeply becomes `nesting.TOO_DEEP`.
+    Mending removes a byte order mark, turns `NaN` and `Infinity` into null, lone surrogates and invalid UTF-8 into
+    U+FFFD, and controls inside strings into escapes; in a body that needs any of these, numbers with too many digits to
+    read become null too. With `is_list`, every row that is nested too deeply becomes `nesting.TOO_DEEP`.
 
     Raises `PayloadError` if the result is not JSON: retryable if the body is truncated, HTML or empty, not retryable if
     it is nested too deeply or has implausibly many tiny values.
@@ -58,7 +58,7 @@ def well_formed(body: bytes, *, is_text: bool | None = None, is_list: bool = Fal
     found: bytes | None = body
     was_mended = False
     try:
-        is_deep = _is_too_deep(body, is_text=is_text)
+        is_deep = _is_too_deep(body)
         if is_deep is None:
             found, was_mended = _mend(body), True
             is_deep = found is not None and is_too_deep(found)
@@ -74,13 +74,13 @@ def well_formed(body: bytes, *, is_text: bool | None = None, is_list: bool = Fal
     return found, was_mended
 
 
-def _is_too_deep(body: bytes, *, is_text: bool | None) -> bool | None:
+def _is_too_deep(body: bytes) -> bool | None:
     """Whether a body is nested too deeply; None if it is not well-formed."""
     try:
-        is_deep = is_too_deep(body)
+        is_deep = holds_deep_segment(body) if is_large(body) else is_too_deep(body)
     except msgspec.MsgspecError:
         return None
-    return is_deep if (is_utf8(body) if is_text is None else is_text) else None
+    return is_deep if is_utf8(body) else None
 
 
 _PIECE = 16 * 1024  # bytes; a larger piece is memory-mapped each time, which takes longer than reading it
@@ -103,13 +103,18 @@ def is_utf8(body: bytes) -> bool:
 _LEAST_PART = 32  # bytes per object or list; no response that providers document has less than 45
 _LEAST_VALUE = 8  # bytes per value; none has less than 17
 _STRIDE = 13
+_STRETCH = _STRIDE * 128 * 1024  # bytes; during one call on all of a large body no other thread would get its turn
 
 
 def _is_crowded(body: bytes) -> bool:
     """Whether a body has objects, lists or values so small that decoding them would take many times its size."""
-    some = body[::_STRIDE]
-    parts = some.count(b"{") + some.count(b"[")
-    return parts > len(some) // _LEAST_PART or some.count(b",") > len(some) // _LEAST_VALUE
+    parts = values = 0
+    for begin in range(0, len(body), _STRETCH):
+        some = body[begin : begin + _STRETCH : _STRIDE]
+        parts += some.count(b"{") + some.count(b"[")
+        values += some.count(b",")
+    looked_at = -(-len(body) // _STRIDE)
+    return parts > looked_at // _LEAST_PART or values > looked_at // _LEAST_VALUE
 
 
 # Half of a surrogate pair that JavaScript cut: it is not text, and msgspec rejects a whole page because of it.
@@ -197,6 +202,10 @@ def decode(body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[_T], issues:
     if type(body) is DecodedBody and body.decoder is decoder:
         found: _T = body.decoded
         return found
+    if type(body) is bytes and is_large(body):
+        decoded = decoded_rows(body, decoder)
+        if decoded is not None:
+            return decoded
     try:
         return decoder.decode(body)
     except _UNREADABLE as error:
