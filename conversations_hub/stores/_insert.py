@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ..redaction._redactors import Redact, as_sequence, describe, redacted
+from ..redaction._redactors import Redact, as_sequence, redacted
 from ..schema import Conversation
 from ._fingerprint import fingerprint
-from ._store import Entry, Store, StoredVersion, Written
+from ._store import Entry, Store, StoredVersion, Written, made_with
 
 __all__ = ["put"]
 
@@ -38,7 +38,7 @@ async def put(
     keeps_raw = any(one.raw is not None for one in conversations) if keep_raw is None else keep_raw
     new = updated = unchanged = 0
     try:
-        await store.open({"redacted": describe(redactors), "raw": "kept" if keeps_raw else "none"})
+        await store.open(made_with(redactors, keeps_raw=keeps_raw))
         for account, each in by_account.items():
             before = await store.kept(account, [*each])
             entries = [

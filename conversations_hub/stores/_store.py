@@ -9,6 +9,7 @@ from typing import Final, Protocol
 import msgspec
 
 from ..errors import StoreError
+from ..redaction._redactors import Redact, describe
 from ..schema import Conversation
 from ._untrusted import Instant
 
@@ -24,6 +25,7 @@ __all__ = [
     "Written",
     "are_other_terms",
     "check_made",
+    "made_with",
     "terms_of",
     "when",
 ]
@@ -141,6 +143,11 @@ def terms_of(accounts: Iterable[str], since: datetime | None, until: datetime | 
 
 MADE: Final = ("redacted", "raw")
 """The options that hold for a whole store, so that every run must use the same."""
+
+
+def made_with(redactors: Sequence[Redact], *, keeps_raw: bool) -> dict[str, str]:
+    """Return the values of the options in `MADE`, in the form that `Store.open` takes."""
+    return {"redacted": describe(redactors), "raw": "kept" if keeps_raw else "none"}
 
 
 def check_made(store: object, before: Mapping[str, str], now: Mapping[str, str]) -> None:

@@ -33,10 +33,11 @@ from ..errors import (
 )
 from ..events import Event, EventKind
 from ..hub import Hub
-from ..redaction._redactors import Redact, as_sequence, describe, redacted
+from ..redaction._redactors import Redact, as_sequence, redacted
 from ..schema import Conversation
 from ..stores import EventStore
 from ..stores._reconcile import reconciled
+from ..stores._store import made_with
 from ..webhooks import read_verified
 from ._delivery import Delivery
 from ._drain_report import AccountDrainReport, DrainReport
@@ -105,7 +106,7 @@ async def drain(
         at_once=not follow,
     )
     try:
-        await store.open({"redacted": describe(redactors), "raw": "kept" if hub.keep_raw else "none"})
+        await store.open(made_with(redactors, keeps_raw=hub.keep_raw))
         await (work.follow() if follow else work.once())
     finally:
         await store.close()

@@ -9,11 +9,11 @@ import msgspec
 from ..errors import NotFoundError, UnsupportedError
 from ..events import Event
 from ..hub import Hub
-from ..redaction._redactors import Redact, as_sequence, describe, redacted
+from ..redaction._redactors import Redact, as_sequence, redacted
 from ..schema import Conversation
 from ..stores._event_store import EventStore
 from ..stores._reader import ReadableStore
-from ..stores._store import Written
+from ..stores._store import Written, made_with
 
 __all__ = ["ingest", "of_account"]
 
@@ -51,7 +51,7 @@ async def ingest(
     redactors = as_sequence(redact)
     told, fetched = (None if one is None else redacted(one, redactors) for one in (told, fetched))
     try:
-        await store.open({"redacted": describe(redactors), "raw": "kept" if hub.keep_raw else "none"})
+        await store.open(made_with(redactors, keeps_raw=hub.keep_raw))
         written = await store.put_told(where, told=told, fetched=fetched)
         await store.finish()
         return written

@@ -18,8 +18,8 @@ from .._concurrency import run_all
 from .._instants import check_span
 from .._transport import Clock
 from ..hub import Hub
-from ..redaction._redactors import Redact, as_sequence, describe, uncounted
-from ..stores._store import Store, terms_of
+from ..redaction._redactors import Redact, as_sequence, uncounted
+from ..stores._store import Store, made_with, terms_of
 from ._account import AccountSync
 from ._accounts import accounts_of
 from ._options import SyncOptions
@@ -91,7 +91,7 @@ async def sync(
     report.accounts[:] = map(AccountSyncReport, accounts_of(hub, targets))
     try:
         asked = terms_of((account.where for account in report.accounts), since, until, clock.now())
-        await store.open(asked | {"redacted": describe(redactors), "raw": "kept" if hub.keep_raw else "none"})
+        await store.open(asked | made_with(redactors, keeps_raw=hub.keep_raw))
         pulls = (AccountSync(hub, store, options, account, clock).run() for account in report.accounts)
         await run_all(pulls, hub.accounts_at_once)
         if all(account.ended for account in report.accounts):
