@@ -223,8 +223,8 @@ class SQLiteReader:
         """Summarize what conversations measure, group by group, in the order of the keys.
 
         The summaries are those of `metrics.summarize`. What is measured is kept in the table `measures`, so that each
-        conversation is measured once for each content that it has; what blocks of conversations come to by these keys
-        is kept in the table `rollups`. Nothing is kept while a sync writes the store, nor where we may not write.
+        conversation is measured once for each content that it has. Partial summaries by these keys are kept in the
+        table `rollups`. Nothing is kept while a sync writes the store, nor where we may not write.
 
         `targets`, `since`, `until`, `status` and `agent` are as in `conversations`, and `by` and `timezone` as in
         `summarize`. `metrics` names those of `METRICS` to summarize; percentiles stand for their latency, and none for
