@@ -197,9 +197,11 @@ def _write_tables(out: Console, summaries: Sequence[Summary], metrics: Sequence[
             continue
         has_estimates |= any("estimated" in figures.bases for figures in rows)
         longest = 1.0 if _unit(name) in {"0-1", "bool"} else max(figures.mean or 0.0 for figures in rows)
-        _print(out, _line(_title(name), _HEADINGS, width), "bold")
-        for label, summary, figures in zip(labels, summaries, rows, strict=True):
-            line = _line(label, [*_cells(summary, figures)], width)
+        cells = [[*_cells(summary, figures)] for summary, figures in zip(summaries, rows, strict=True)]
+        widths = (width, *(2 + max(_NARROWEST, *map(len, column)) for column in zip(*cells, strict=True)))
+        _print(out, _line((_title(name), *_HEADINGS), widths), "bold")
+        for label, figures, row in zip(labels, rows, cells, strict=True):
+            line = _line((label, *row), widths)
             if figures.mean is None:
                 line.append(f"  {_reasons(figures)}", "dim")
             else:
@@ -212,6 +214,7 @@ def _write_tables(out: Console, summaries: Sequence[Summary], metrics: Sequence[
 
 
 _HEADINGS = ("count", "values", "mean", "p50", "p95")
+_NARROWEST = 7
 
 
 def _print(out: Console, line: Text, style: str = "") -> None:
@@ -222,8 +225,11 @@ def _print(out: Console, line: Text, style: str = "") -> None:
         out.print(line, style=style, soft_wrap=True)
 
 
-def _line(label: str, cells: Sequence[str], width: int) -> Text:
-    return Text(label + " " * (width - cell_len(label)) + "".join(f"{cell:>9}" for cell in cells))
+def _line(cells: Sequence[str], widths: Sequence[int]) -> Text:
+    label, *others = cells
+    width, *rest = widths
+    numbers = "".join(f"{cell:>{size}}" for cell, size in zip(others, rest, strict=True))
+    return Text(label + " " * (width - cell_len(label)) + numbers)
 
 
 def _title(name: str) -> str:

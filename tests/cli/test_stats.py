@@ -13,9 +13,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from conversations_hub.metrics import METRICS, VERSION, measure, summarize
+from conversations_hub.metrics import METRICS, VERSION, Figures, Histogram, Summary, measure, summarize
 from conversations_hub.schema import Agent, Analysis, Channel, Conversation
 from conversations_hub.stores import open_store, put
+from conversations_hub.stores.sqlite._reader import SQLiteReader
 
 from ..support.command_line import run
 from ..support.measured import BOOKING, RESERVATION
@@ -149,6 +150,27 @@ def test_lines_are_as_wide_as_the_terminal(database: str) -> None:
     assert max(len(re.sub("\x1b[^m]*m", "", line)) for line in told.splitlines()[:3]) == 70
     assert "…" in told
     assert "…" not in run("stats", "--store", database, "--metric", "talk_ratio", environ={"COLUMNS": "70"}).stdout
+
+
+def test_columns_are_as_wide_as_their_numbers(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A metric of 200,000 conversations has millions of values, which stood against their number."""
+    many = Figures(n=4_000_000, sum=8e12, min=2e6, max=2e6, histogram=Histogram(buckets={733: 4_000_000}))
+    few = Figures(n=3, sum=3.0, min=1.0, max=1.0, histogram=Histogram(exact=[1.0] * 3))
+    summaries = [
+        Summary(group={"provider": name}, conversations=count, metrics={"response_latency": figures})
+        for name, count, figures in (("retell", 1_200_000, many), ("vapi", 30, few))
+    ]
+
+    def stats(*_targets: object, **_filters: object) -> list[Summary]:
+        return summaries
+
+    monkeypatch.setattr(SQLiteReader, "stats", stats)
+    told = run("stats", "--store", database, "--metric", "response_latency").stdout.splitlines()
+    assert [line.rstrip("█").rstrip() for line in told[:3]] == [
+        "response_latency, s      count     values       mean        p50        p95",
+        "retell               1,200,000  4,000,000  2,000,000  2,000,000  2,000,000",
+        "vapi                        30          3       1.00       1.00       1.00",
+    ]
 
 
 def test_bars_where_the_terminal_has_only_ascii(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
