@@ -20,6 +20,7 @@ from conversations_hub import Conversation
 from conversations_hub.engines import Source, pages, plan, read, row
 from conversations_hub.testing import Simulator
 
+from ..support.clock import ManualClock
 from ..support.page_examples import Block, exec_block
 from ..support.paths import DOCS
 
@@ -94,7 +95,8 @@ class Workplace:
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workplace]:
     monkeypatch.chdir(tmp_path)
     level = logging.root.level
-    with Simulator(conversations=30, providers=["vapi", "retell"]) as simulator:
+    # Nothing begins or ends between what a recipe reads and what is due.
+    with Simulator(conversations=30, providers=["vapi", "retell"], clock=ManualClock()) as simulator:
         for name, value in simulator.environment().items():
             monkeypatch.setenv(name, value)
         entry = '[[account]]\nprovider = "{0}"\nkey_env = "{1}_API_KEY"\nbase_url = "{2}"\n'
