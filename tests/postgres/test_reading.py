@@ -88,16 +88,33 @@ async def test_what_is_interrupted_ends_at_the_server(store: PostgresStore, url:
 
 def test_ctrl_c_ends_it_at_the_server(store: PostgresStore, url: str) -> None:
     door = Door(store.address)
+    pressed: list[int] = []
 
-    def press() -> None:
-        asyncio.run(_until(url, sleeps=True))
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    def interrupt_once(signum: int, _: object) -> None:
+        pressed.append(signum)
+        if len(pressed) == 1:
+            raise KeyboardInterrupt
 
-    pressing = threading.Thread(target=press)
-    pressing.start()
-    with pytest.raises(KeyboardInterrupt):
-        _sleep(door)
-    pressing.join()
+    async def press() -> None:
+        connection = await connect(Address(url))
+        try:
+            while not (door._running and await _sleeps(connection)):  # pyright: ignore[reportPrivateUsage]
+                pass
+            # Again and again: one that comes just before a thread begins to wait for a lock does not wake it.
+            while await _sleeps(connection):
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        finally:
+            await connection.close()
+
+    before = signal.signal(signal.SIGINT, interrupt_once)
+    pressing = threading.Thread(target=lambda: asyncio.run(press()))
+    try:
+        pressing.start()
+        with pytest.raises(KeyboardInterrupt):
+            _sleep(door)
+        pressing.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
     door.close()
     asyncio.run(_until(url, sleeps=False))
 
