@@ -8,6 +8,7 @@ import errno
 import gc
 import itertools
 import re
+import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -1034,6 +1035,16 @@ async def test_closing_leaves_nothing_behind_though_clients_still_wait(
         assert asyncio.all_tasks() == before
         with pytest.raises(aiohttp.ClientConnectorError):
             await session.get(url)
+    gc.collect()  # what was not closed would warn here
+
+
+@pytest.mark.parametrize("steps", range(5))
+async def test_closing_ends_what_was_accepted_just_now(steps: int) -> None:
+    async with Simulator(conversations=1, now=NOW) as running:
+        client = socket.create_connection(("127.0.0.1", int(running.url.rpartition(":")[2])))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+    client.close()
     gc.collect()  # what was not closed would warn here
 
 

@@ -25,6 +25,7 @@ from ...schema import Channel
 from ...wire import Response
 from ._corpus import fraction
 from ._faults import Bucket, Fault, Faults
+from ._listening import stop_listening
 from ._own import RINGS, SETTLED, Said, lasts, owned, spoken
 from ._webhooks import Deliveries, Sent, sent_now
 from ._world import Call, Simulated, World, reply
@@ -93,7 +94,8 @@ class Simulator:
         self._scripts: defaultdict[str, deque[int | Fault | Response]] = defaultdict(deque)
         self._buckets: dict[tuple[str, str], Bucket] = {}
         self._serving: set[asyncio.Task[object]] = set()
-        self._runner: web.ServerRunner | None = None
+        self._listening: asyncio.Server | None = None
+        self._web: web.Server | None = None
         self._delivering: asyncio.Task[None] | None = None
         self._background: Background | None = None
         self._changing = Lock()  # what is asked for, and what a test adds meanwhile from its own thread
@@ -118,13 +120,8 @@ class Simulator:
         self._faults = faults
 
     async def __aenter__(self) -> Self:
-        self._runner = web.ServerRunner(web.Server(self._serve, access_log=None), shutdown_timeout=_GRACE)
-        await self._runner.setup()
-        try:
-            await web.TCPSite(self._runner, self._host, self._port).start()
-        except BaseException:
-            await self._close()
-            raise
+        self._web = web.Server(self._serve, access_log=None)
+        self._listening = await asyncio.get_running_loop().create_server(self._web, self._host, self._port)
         if self.deliveries is not None:
             self._delivering = asyncio.create_task(self.deliveries.run())
         return self
@@ -150,21 +147,24 @@ class Simulator:
             self._background.close()
 
     async def _close(self) -> None:
-        runner, self._runner = self._runner, None
+        listening, self._listening = self._listening, None
+        if listening is not None:
+            await stop_listening(listening)
         running = [*self._serving, *([self._delivering] if self._delivering else [])]
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-        if runner is not None:
-            await runner.cleanup()
+        if self._web is not None:
+            self._web.pre_shutdown()
+            await self._web.shutdown(_GRACE)
 
     @property
     def url(self) -> str:
         """Where it listens."""
-        if self._runner is None or not self._runner.addresses:
+        if self._listening is None:
             raise RuntimeError("the simulator is not running: open it with `async with`, or `with`")
         host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self._runner.addresses[0][1]}"
+        return f"http://{host}:{self._listening.sockets[0].getsockname()[1]}"
 
     def base_url(self, provider: str) -> str:
         """Return what a provider's base URL is here."""
