@@ -11,6 +11,8 @@ from ssl import SSLContext
 
 import msgspec
 
+from conversations_hub.testing.simulator._listening import stop_listening
+
 __all__ = ["Answer", "Asked", "Handler", "Scripted", "answer", "black_hole", "serving"]
 
 
@@ -65,7 +67,7 @@ class Scripted:
 
     async def close(self) -> None:
         if self._server is not None:
-            self._server.close()
+            await stop_listening(self._server)
             for connection in tuple(self._connections):
                 connection.cancel()
             await asyncio.gather(*self._connections, return_exceptions=True)
@@ -82,6 +84,7 @@ class Scripted:
         connection = asyncio.create_task(self._converse(reader, writer))
         self._connections.add(connection)
         connection.add_done_callback(self._connections.discard)
+        connection.add_done_callback(lambda _: writer.close())  # also of what was cancelled before it began
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -100,8 +103,6 @@ class Scripted:
                 await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError):
             return
-        finally:
-            writer.close()
 
     async def _read(self, reader: asyncio.StreamReader, number: int) -> Asked | None:
         try:
