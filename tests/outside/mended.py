@@ -44,8 +44,15 @@ _MILLISECONDS = {"minimum": 1_420_070_400_000, "maximum": 1_767_225_600_000}
 MENDED: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     # The URL of the next page has a query; a random URL has none.
     "ultravox": {"next": _page_after("cursor=")},
-    # An encrypted transcript has no sentences.
+    # A transcript that is encrypted has no sentences, nor has one that is not completed: six in seven, at random.
     "twilio": {
+        "status": {
+            "$ref": None,
+            "anyOf": [
+                {"type": "string", "enum": ["completed"]},
+                {"$ref": "#/components/schemas/transcript_enum_status"},
+            ],
+        },
         "next_page_url": _page_after("Page=[1-9]&PageToken=PT"),
         "encryption_credential_sid": {"pattern": None, "minLength": None, "maxLength": None, "enum": [None]},
     },
