@@ -7,11 +7,19 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ..support.paging_model import LISTS, Change, Scenario, Stop, run, run_in_pieces, scenarios
+from ..support.paging_model import LISTS, Change, Scenario, Stop, Trouble, run, run_in_pieces, scenarios
 
 VERIFIED = Scenario(list="pages", records=12, page_size=3, verify=True)
 GREW_BEFORE_THE_SECOND_LOOK = msgspec.structs.replace(VERIFIED, changes=[Change(4, "insert", 12)])
 UNREADABLE_AND_MISSED_AT_FIRST = msgspec.structs.replace(VERIFIED, changes=[Change(1, "delete", 11)], unreadable={8})
+MOVED_BEFORE_A_PLACE_IN_THE_FIRST_PAGE = Scenario(
+    list="pages, last updated first",
+    records=5,
+    page_size=3,
+    verify=False,
+    changes=[Change(1, "update", 1)],
+    troubles=[Trouble(1, "rejected")],
+)
 
 
 @pytest.mark.no_cover
@@ -19,6 +27,7 @@ UNREADABLE_AND_MISSED_AT_FIRST = msgspec.structs.replace(VERIFIED, changes=[Chan
 @settings(max_examples=150, derandomize=True)
 @example(GREW_BEFORE_THE_SECOND_LOOK)
 @example(UNREADABLE_AND_MISSED_AT_FIRST)
+@example(MOVED_BEFORE_A_PLACE_IN_THE_FIRST_PAGE)
 @given(scenarios(30))
 def test_f100_a_walk_brings_all_that_was_there_from_beginning_to_end_once(scenario: Scenario) -> None:
     run(scenario)

@@ -32,7 +32,7 @@ from .clock import NOW
 from .fake_lane import FakeLane
 from .virtual_time import VirtualLoop
 
-__all__ = ["LISTS", "Change", "Scenario", "Stop", "run", "run_in_pieces", "scenarios"]
+__all__ = ["LISTS", "Change", "Scenario", "Stop", "Trouble", "run", "run_in_pieces", "scenarios"]
 
 MOST_REQUESTS = 2000
 
@@ -128,6 +128,9 @@ class Provider:
         """The troubles so far."""
         self.is_certain = True
         """Whether reading the list, since its beginning was last read, has to have brought all that is in it."""
+        self.is_resumed_in_first_page = False
+        """Whether what is read next is what follows a place in the first page, and not the list's beginning."""
+        self._has_moved = False  # whether something came to the front since the list's beginning was last read
         self._shown: set[str] = set()
         self._repeats = 0
 
@@ -145,7 +148,10 @@ class Provider:
         asked = dict(url.query)
         if asked.get("page", "1") == "1" and "cursor" not in asked:
             self.passes += 1
-            self.is_certain = True
+            # What moved from behind a place to before it counts as passed there.
+            self._has_moved &= self.is_resumed_in_first_page
+            self.is_certain = not self._has_moved
+            self.is_resumed_in_first_page = False
             self._shown.clear()
             self._repeats = 0
         size = min(int(asked.get("limit") or asked["page_size"]), self._scenario.granted)
@@ -172,6 +178,7 @@ class Provider:
                 self.is_certain &= self._list.is_by_key
             elif self._list.is_by_update:
                 record.rank = self._made_anew().rank
+                self._has_moved = True
                 self.is_certain = False
 
     def _made_anew(self) -> Record:
@@ -320,6 +327,7 @@ async def _walk(scenario: Scenario, provider: Provider, clock: Clock, cursor: st
         plan,
         TaskPool(),
     )
+    provider.is_resumed_in_first_page = plan.place is not None and plan.place.page is None
     requests, passes, met = provider.requests, provider.passes, len(provider.met)
     ids: list[str] = []
     failure: HubError | None = None
