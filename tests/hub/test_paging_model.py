@@ -20,6 +20,12 @@ MOVED_BEFORE_A_PLACE_IN_THE_FIRST_PAGE = Scenario(
     changes=[Change(1, "update", 1)],
     troubles=[Trouble(1, "rejected")],
 )
+MOVED_BEFORE_SUCH_A_PLACE_AND_READ_ANEW = msgspec.structs.replace(
+    MOVED_BEFORE_A_PLACE_IN_THE_FIRST_PAGE,
+    records=30,
+    changes=[Change(6, "update", 1)],
+    troubles=[Trouble(1, "rejected"), Trouble(8, "expired")],
+)
 
 
 @pytest.mark.no_cover
@@ -28,6 +34,7 @@ MOVED_BEFORE_A_PLACE_IN_THE_FIRST_PAGE = Scenario(
 @example(GREW_BEFORE_THE_SECOND_LOOK)
 @example(UNREADABLE_AND_MISSED_AT_FIRST)
 @example(MOVED_BEFORE_A_PLACE_IN_THE_FIRST_PAGE)
+@example(MOVED_BEFORE_SUCH_A_PLACE_AND_READ_ANEW)
 @given(scenarios(30))
 def test_f100_a_walk_brings_all_that_was_there_from_beginning_to_end_once(scenario: Scenario) -> None:
     run(scenario)

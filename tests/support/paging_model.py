@@ -129,7 +129,7 @@ class Provider:
         self.is_certain = True
         """Whether reading the list, since its beginning was last read, has to have brought all that is in it."""
         self.is_resumed_in_first_page = False
-        """Whether what is read next is what follows a place in the first page, and not the list's beginning."""
+        """Whether the walk goes on from a place in the first page, and passes what is before it when it is read."""
         self._has_moved = False  # whether something came to the front since the list's beginning was last read
         self._shown: set[str] = set()
         self._repeats = 0
@@ -151,7 +151,6 @@ class Provider:
             # What moved from behind a place to before it counts as passed there.
             self._has_moved &= self.is_resumed_in_first_page
             self.is_certain = not self._has_moved
-            self.is_resumed_in_first_page = False
             self._shown.clear()
             self._repeats = 0
         size = min(int(asked.get("limit") or asked["page_size"]), self._scenario.granted)
