@@ -185,10 +185,14 @@ def growth_at(adapter: Adapter, place: Place, kind: str) -> float | None:
 def _any_depth(monkeypatch: pytest.MonkeyPatch) -> None:
     """Levels are counted in one way in a small body and in another in a larger one; `test_nesting` has the growth."""
 
-    def is_too_deep(_body: bytes, **_options: bool) -> bool:
+    def is_too_deep(_body: bytes) -> bool:
         return False
 
+    def may_be_deep(_body: bytes) -> bool:
+        return True
+
     monkeypatch.setattr("conversations_hub.reading.json.is_too_deep", is_too_deep)
+    monkeypatch.setattr("conversations_hub._scrub.members.may_be_deep", may_be_deep)
 
 
 @pytest.fixture(autouse=True)
