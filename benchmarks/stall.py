@@ -127,7 +127,7 @@ def shown(gaps: Gaps) -> dict[str, Any]:
 
 def main() -> None:
     """Measure both."""
-    conversations = 300 if is_smoke() else next((int(word) for word in sys.argv[1:] if word.isdigit()), 30_000)
+    conversations = 300 if is_smoke() else next((int(word) for word in sys.argv[1:] if word.isdigit()), 15_000)
     rounds = 1 if is_smoke() else 3
     nothing: list[Gaps] = []
     fetching: dict[tuple[str, int], tuple[Callable[..., Coroutine[Any, Any, None]], list[Gaps]]] = {
