@@ -399,7 +399,7 @@ def test_what_changed_or_went_while_it_was_measured_is_not_kept(path: Path) -> N
 @pytest.fixture
 def all_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep what blocks come to, however little it is."""
-    monkeypatch.setattr(_stats, "_LEAST", 0)
+    monkeypatch.setattr(_stats, "_LEAST_PER_GROUP", 0)
 
 
 async def in_blocks(path: Path) -> None:
@@ -445,18 +445,26 @@ async def test_what_a_block_comes_to_is_kept(
         assert all(each.metrics[name] == one.metrics[name] for name in one.metrics)
 
 
+_COPY = (
+    "INSERT INTO conversations (provider, account, id, status, channel, direction, transcript_state)"
+    " SELECT provider, account, 'copy', status, channel, direction, transcript_state FROM conversations LIMIT 1"
+)
+
+
 @pytest.mark.usefixtures("all_kept")
 @pytest.mark.parametrize(
     "statement",
     [
         "UPDATE conversations SET agent_id = 'other' WHERE key = 16390",
+        "UPDATE conversations SET key = 16500 WHERE key = 16390",
+        _COPY,
         "UPDATE conversations SET cost = '17', cost_unit = 'USD' WHERE key = 16390",
         "DELETE FROM conversations WHERE key = 16390",
         "UPDATE measures SET version = version - 1 WHERE conversation = 16390",
         "DELETE FROM measures WHERE conversation = 16390",
     ],
 )
-async def test_whatever_changes_a_conversation_its_block_is_read_anew(
+async def test_a_block_in_which_something_changed_is_read_anew(
     statement: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "c.db"

@@ -1,4 +1,4 @@
-"""What the conversations of a group come to, part by part: some of them at once, and then all."""
+"""Partial summaries of the conversations of a group, and their sum."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Alike(NamedTuple):
 
 
 class Part(NamedTuple):
-    """What some conversations of a group come to."""
+    """A partial summary: of some conversations of a group."""
 
     labels: Counter[Labels]
     """How many have which."""
@@ -61,7 +61,7 @@ class Part(NamedTuple):
 
 
 def part_of(conversations: Sequence[Alike], metrics: Sequence[str]) -> Part:
-    """Return what conversations come to, of some metrics."""
+    """Return a partial summary of conversations, by some metrics."""
     labels: Counter[Labels] = Counter()
     for some in conversations:
         labels[some.labels] += len(some.cells)
@@ -83,7 +83,7 @@ def part_of(conversations: Sequence[Alike], metrics: Sequence[str]) -> Part:
 
 
 class Group:
-    """All parts of a group."""
+    """The sum of the partial summaries of a group."""
 
     def __init__(self, metrics: Sequence[str]) -> None:
         self._metrics = metrics
@@ -93,7 +93,7 @@ class Group:
         self._costs: Counter[tuple[str | None, str | None]] = Counter()
 
     def add(self, part: Part) -> None:
-        """Add what a part has of these metrics."""
+        """Add a partial summary; it may have more metrics."""
         for title, values in part.values.items():
             if title.partition(" ")[0] not in self._metrics:
                 continue

@@ -1,4 +1,4 @@
-"""What blocks of conversations come to, kept in the store, so that summaries of very many read few rows.
+"""Partial summaries of blocks of conversations, kept in the store, so that summaries of very many read few rows.
 
 A block is a range of keys. It has a row for each group of its conversations.
 """
@@ -81,7 +81,7 @@ _group: Final = msgspec.json.Decoder(_Group)
 
 
 class Rollups:
-    """What blocks come to.
+    """The partial summaries of blocks.
 
     Args:
         connection: A connection to the store.
@@ -109,14 +109,13 @@ class Rollups:
         return msgspec.convert(revision, int)
 
     def parts(self, block: int) -> dict[_Group, Part] | None:
-        """Return what a block comes to, of all metrics; None if that is not known.
+        """Return the partial summaries of a block, by group; None if they are not kept, or of what was before.
 
         Raises one of `UNREADABLE` if what is kept is not ours.
         """
         if not self._are_any_kept:
             return None
-        question = "SELECT versions, in_common, columns, numbers FROM rollups WHERE block = ? AND grouped_by = ?"
-        rows = self._connection.execute(question, (block, self._by)).fetchall()
+        rows = self._connection.execute(_KEPT, (block, self._by, *span_of(block))).fetchall()
         if not rows or not all(self._is_fresh(versions) for versions, *_ in rows):
             return None
         return {_group.decode(group): _part(columns, numbers) for _, group, columns, numbers in rows}
@@ -124,10 +123,13 @@ class Rollups:
     def keep(
         self, path: Path, block: int, parts: Mapping[_Group, Part], providers: Iterable[str], revision: int
     ) -> bool:
-        """Write what a block comes to, if the store still has that revision; return whether it can be written now."""
+        """Write the partial summaries of a block, if the store still has that revision.
+
+        Return whether the store can be written now.
+        """
         versions = msgspec.json.encode((_LAYOUT, {name: self._version_of(name) for name in sorted(providers)})).decode()
         rows = [
-            (block, self._by, msgspec.json.encode(group).decode(), versions, *_packed(part))
+            (self._by, msgspec.json.encode(group).decode(), versions, *_packed(part), block, *span_of(block))
             for group, part in parts.items()
         ]
         try:
@@ -147,8 +149,13 @@ class Rollups:
         return layout == _LAYOUT and all(self._version_of(name) == version for name, version in of_providers.items())
 
 
+_KEPT: Final = (
+    "SELECT versions, in_common, columns, numbers FROM rollups"
+    " WHERE block = ? AND grouped_by = ? AND last = (SELECT max(key) FROM conversations WHERE key BETWEEN ? AND ?)"
+)
 _KEEP: Final = (
-    "INSERT INTO rollups (block, grouped_by, in_common, versions, columns, numbers) VALUES (?, ?, ?, ?, ?, ?)"
+    "INSERT INTO rollups (grouped_by, in_common, versions, columns, numbers, block, last)"
+    " SELECT ?, ?, ?, ?, ?, ?, max(key) FROM conversations WHERE key BETWEEN ? AND ?"
 )
 _FORGET: Final = (
     "DELETE FROM rollups WHERE grouped_by NOT IN"

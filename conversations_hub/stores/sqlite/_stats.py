@@ -33,8 +33,8 @@ _AT_ONCE: Final = 20_000  # rows in memory
 _MEASURED_AT_ONCE: Final = 500  # conversations, so that a stopped run has kept most of its work
 _FIRST: Final = ("at", "key", "latencies", "cost")
 _AT, _KEY, _CELL, _AMOUNT, _REST = range(len(_FIRST) + 1)
-_LEAST: Final = 64
-"""Conversations in a part of a block, on average; with fewer, what is kept of parts is as long as all rows."""
+_LEAST_PER_GROUP: Final = 64
+"""Conversations of a block, on average; with fewer, the partial summaries are as long as all rows."""
 _ALIKE: Final = ("provider", "version", "basis", "cost_unit", "success", "sentiment")
 """Columns in which very many rows are alike, as they are in those of the keys."""
 KEPT: Final = (
@@ -144,7 +144,7 @@ class Stats:
         return self._connection.execute(f"SELECT {columns} FROM conversations{KEPT} WHERE {where}", values)
 
     def _add_blocks(self) -> None:
-        """Add everything, block by block, and keep what each comes to."""
+        """Add everything, block by block, and keep the partial summaries of each."""
         rollups = Rollups(self._connection, self._by, self._version_of)
         block = rollups.block_after(None)
         while block is not None:
@@ -160,7 +160,7 @@ class Stats:
         if self._kept_in is None:
             return self._parts(rows, self._metrics)
         parts = self._parts(rows, SUMMARIZED)
-        if len(rows) >= _LEAST * len(parts):
+        if len(rows) >= _LEAST_PER_GROUP * len(parts):
             providers = {self._shared(each).provider for each in {row[_REST] for row in rows}}
             if not rollups.keep(self._kept_in, block, parts, providers, revision):
                 self._kept_in = None
@@ -200,10 +200,10 @@ class Stats:
         found = self._connection.execute(question, keys) if keys else ()
         return {row[1]: (content, self._read(row)) for content, *row in found}
 
-    # what it comes to
+    # partial summaries
 
     def _parts(self, rows: Sequence[_Row], metrics: Sequence[str]) -> dict[_Group, Part]:
-        """Return what rows come to, by group; all of them say what is measured."""
+        """Return the partial summaries of rows, by group; all of them say what is measured."""
         alike: defaultdict[str, list[_Row]] = defaultdict(list)
         for row in rows:
             alike[row[_REST]].append(row)

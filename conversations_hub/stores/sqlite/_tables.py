@@ -309,6 +309,7 @@ ROLLUPS: Final = (
 CREATE TABLE IF NOT EXISTS rollups (
     key INTEGER PRIMARY KEY,
     block INTEGER NOT NULL, -- key of a conversation >> {BLOCK}
+    last INTEGER NOT NULL, -- the largest key in the block
     grouped_by TEXT NOT NULL, in_common TEXT NOT NULL, -- names and values of the keys of groups, as JSON
     versions TEXT NOT NULL, columns BLOB NOT NULL, numbers BLOB NOT NULL
 );
@@ -316,17 +317,18 @@ CREATE TABLE IF NOT EXISTS rollups (
     "CREATE INDEX IF NOT EXISTS rollups_by_block ON rollups (block, grouped_by);",
     *(
         f"""
-CREATE TRIGGER IF NOT EXISTS rollups_without_{table}_{change} AFTER {change} ON {table} BEGIN
-    DELETE FROM rollups WHERE block = {row}.{key} >> {BLOCK};
+CREATE TRIGGER IF NOT EXISTS {table}_{change}_rollups AFTER {change} ON {table} BEGIN
+    DELETE FROM rollups WHERE block IN (old.{key} >> {BLOCK}, {other}.{key} >> {BLOCK});
 END;
 """
         for table, key in (("conversations", "key"), ("measures", "conversation"))
-        for change, row in (("insert", "new"), ("update", "new"), ("delete", "old"))
+        for change, other in (("update", "new"), ("delete", "old"))
     ),
 )
-"""What conversations come to, block by block and group by group; made when it is asked for.
+"""Partial summaries of blocks of conversations; made when they are asked for.
 
-Whatever changes a conversation, with any tool, deletes what its block came to.
+Whatever changes or deletes a conversation deletes those of its block. A new one has a larger key than all before, which
+is looked for instead: a trigger would take a fifth of the time of adding it.
 """
 
 NAMES: Final = {
