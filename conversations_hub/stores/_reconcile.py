@@ -97,10 +97,15 @@ def _speaking(stored: Conversation, told: Conversation, *, is_final: bool) -> Co
     if not stored.transcript or not told.transcript:
         if stored.transcript or told.transcript:
             return stored if stored.transcript else told
-        return told if is_final or _rank(told) > _rank(stored) else stored
+        return told if is_final else max(stored, told, key=lambda one: (_is_loaded(one), _rank(one)))
     if is_final and _state(told) >= _state(stored):
         return told
     return max(stored, told, key=lambda one: (_fullness(one), _rank(one)))
+
+
+def _is_loaded(one: Conversation) -> bool:
+    """Whether it says anything about its transcript, be it that nothing was said."""
+    return one.transcript_state is not TranscriptState.NOT_LOADED
 
 
 def _rank(one: Conversation) -> tuple[Any, ...]:

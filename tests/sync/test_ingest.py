@@ -83,6 +83,20 @@ def test_what_was_corrected_at_the_provider_replaces_what_is_stored_though_it_is
     assert reconciled(stored, truncated, fetched=True).transcript == stored.transcript
 
 
+def test_that_nothing_was_said_is_not_forgotten_for_an_event_that_says_nothing_of_it() -> None:
+    """Even if it came later than the provider's own last change."""
+    silent = version(status=Status.IN_PROGRESS, transcript=(), state=TranscriptState.AVAILABLE, updated_at=NOW)
+    later = version(
+        status=Status.IN_PROGRESS,
+        transcript=None,
+        state=TranscriptState.NOT_LOADED,
+        updated_at=NOW + timedelta(seconds=30),
+    )
+    for found in (reconciled(silent, later), reconciled(later, silent), reconciled(later, silent, fetched=True)):
+        assert (found.transcript, found.transcript_state) == ((), TranscriptState.AVAILABLE)
+        assert found.updated_at == later.updated_at
+
+
 def test_what_was_opened_again_at_the_provider_is_open() -> None:
     ended = version("Hello.", updated_at=NOW)
     opened = version("Hello.", "Still there?", status=Status.IN_PROGRESS, updated_at=NOW + timedelta(days=1))
