@@ -146,7 +146,7 @@ def figures_of(provider: str, costs: Mapping[str, Rounds]) -> list[Figure]:
 
 def main() -> None:
     """Let all clients take turns."""
-    rounds, warm_up, many, few = (1, 4, 8, 4) if is_smoke() else (5, 60, 500, 50)
+    rounds, warm_up, many, few = (1, 4, 8, 4) if is_smoke() else (3, 60, 500, 50)
     providers = ("tavus", "ultravox") if is_smoke() else PROVIDERS
     costs: dict[str, dict[str, Rounds]] = {
         provider: {name: {} for name in clients_of(provider)} for provider in providers

@@ -111,7 +111,7 @@ def against_models(provider: str, sent: Sequence[Sent], rounds: int) -> Figure:
 
 def main() -> None:
     """Measure every provider."""
-    rounds = 1 if is_smoke() else next((int(word) for word in sys.argv[1:] if word.isdigit()), 15)
+    rounds = 1 if is_smoke() else next((int(word) for word in sys.argv[1:] if word.isdigit()), 9)
     figures: list[Figure] = []
     details: dict[str, dict[str, Any]] = {}
     for provider in PROVIDERS:

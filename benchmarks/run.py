@@ -19,8 +19,8 @@ from typing import Any
 import msgspec
 from measured import RESULTS, Figure, circumstances, is_smoke, publish
 
-SCRIPTS = ("normalize", "metrics", "formats", "stats", "fetch", "walk", "memory", "stall", "limits", "start")
-LONG = ("store", "growth", "serve", "scale")
+SCRIPTS = ("normalize", "metrics", "formats", "stats", "fetch", "walk", "stall", "limits", "start")
+LONG = ("memory", "store", "growth", "serve", "scale")
 """What there is no room for here: each is run by itself, and here only to see that it works."""
 COUNTED = "count"
 """What has a table of its own."""
