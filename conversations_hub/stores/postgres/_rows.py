@@ -133,7 +133,7 @@ def _is_stored(entry: Entry, there: Mapping[str, There]) -> bool:
 async def write(
     connection: Connection, salt: bytes, account: str, entries: Sequence[Entry], there: Mapping[str, There]
 ) -> Written:
-    """Write what is staged, without the erased; a conversation that is there keeps its `told`.
+    """Write the staged conversations that were not erased. One that is already stored keeps its `told`.
 
     Raises:
         OvertakenError: another process wrote one of them since `there` was read.
