@@ -17,7 +17,7 @@ from .._refs import Ref
 from ..formats._csv import write_lines
 from ..metrics import METRICS, VERSION, Figures, Measured, Measures, Summary, measure
 from ..metrics._definitions import PERCENTILES
-from ..metrics._summary import SUMMARIZED
+from ..metrics._summary import SUMMARIZED, metric_of
 from ..stores._url import StoreURL
 from .render import console
 from .stored import opened
@@ -174,7 +174,7 @@ def _write_csv(lines: Iterable[Mapping[str, Any]]) -> None:
 def _names(summaries: Iterable[Summary]) -> list[str]:
     """Return the metrics to show, in each unit that a cost has."""
     known = dict.fromkeys(name for summary in summaries for name in summary.metrics)
-    in_units = {name.partition(" ")[0] for name in known if " " in name}
+    in_units = {metric_of(name) for name in known if " " in name}
     return [name for name in known if name not in in_units]
 
 
@@ -244,7 +244,7 @@ def _label(summary: Summary) -> str:
 def _figures(summary: Summary, name: str) -> Figures:
     found = summary.metrics.get(name)
     # Where no cost is in this unit, the reasons are those of costs in any.
-    return found or summary.metrics.get(name.partition(" ")[0]) or Figures()
+    return found or summary.metrics.get(metric_of(name)) or Figures()
 
 
 def _cells(summary: Summary, figures: Figures) -> Iterator[str]:

@@ -25,6 +25,7 @@ __all__ = [
     "check_metrics",
     "in_unit",
     "merge",
+    "metric_of",
     "narrowed",
     "summarize",
     "without_numbers",
@@ -215,6 +216,11 @@ def in_unit(name: str, unit: str | None) -> str:
     return f"{name} {unit}" if unit else name
 
 
+def metric_of(title: str) -> str:
+    """Return the metric that `in_unit` made a name of."""
+    return title.partition(" ")[0]
+
+
 def merge(summaries: Iterable[Summary]) -> Iterator[Summary]:
     """Add up summaries of the same groups, in the order of their keys.
 
@@ -237,8 +243,8 @@ def _added(one: Mapping[_Word, int], two: Mapping[_Word, int]) -> dict[_Word, in
 
 def narrowed(summary: Summary, names: Sequence[str]) -> Summary:
     """Return a summary with the figures of these metrics alone, in their order; those in units are in order, too."""
-    titles = [title for title in summary.metrics if title.partition(" ")[0] in names]
-    titles.sort(key=lambda title: (names.index(title.partition(" ")[0]), title))
+    titles = [title for title in summary.metrics if metric_of(title) in names]
+    titles.sort(key=lambda title: (names.index(metric_of(title)), title))
     return msgspec.structs.replace(summary, metrics={title: summary.metrics[title] for title in titles})
 
 

@@ -15,7 +15,7 @@ import msgspec
 from ...metrics import METRICS, Figures, Summary
 from ...metrics._definitions import PERCENTILES
 from ...metrics._measure import EXACT, usable_cost
-from ...metrics._summary import in_unit
+from ...metrics._summary import in_unit, metric_of
 from ...metrics._tally import CODES, Tally, Values
 from ...schema import Cost
 from ._measures import Cells, told_of
@@ -71,7 +71,7 @@ def part_of(conversations: Sequence[Alike], metrics: Sequence[str]) -> Part:
     values: dict[str, Values] = {}
     for name in metrics:
         if name in PERCENTILES:
-            values[name] = _Latencies(cells, name)
+            values[name] = _Latencies(cells.figures(name), cells, name)
         elif not _is_in_unit(name):
             values[name] = _values(*cells.values(name))
         else:
@@ -95,7 +95,7 @@ class Group:
     def add(self, part: Part) -> None:
         """Add a partial summary; it may have more metrics."""
         for title, values in part.values.items():
-            if title.partition(" ")[0] not in self._metrics:
+            if metric_of(title) not in self._metrics:
                 continue
             if title not in self._tallies:
                 self._tallies[title] = Tally(is_spread=is_spread(title))
@@ -137,19 +137,16 @@ class Group:
 
 def is_spread(title: str) -> bool:
     """Whether values have a histogram; `title` is their metric's, with a unit if it has one."""
-    name, _, _ = title.partition(" ")
+    name = metric_of(title)
     return name in PERCENTILES or METRICS[name].kind != "flag"
 
 
 class _Latencies(NamedTuple):
     """The latencies of one kind."""
 
+    figures: tuple[int, float, float, float]
     cells: Cells
     kind: str
-
-    @property
-    def figures(self) -> tuple[int, float, float, float]:
-        return self.cells.figures(self.kind)
 
     def numbers(self) -> array[float]:
         return self.cells.latencies(self.kind)

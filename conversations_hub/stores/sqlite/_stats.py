@@ -122,8 +122,7 @@ class Stats:
                 if row[_KEY] not in stale:
                     waiting.append(row)
                 elif goes_on():
-                    _, one = stale[row[_KEY]]
-                    waiting.append(_with(row, measures_row(row[_KEY], row_version(one.provider), None, measure(one))))
+                    waiting.append(_with(row, self._measure(row, *stale[row[_KEY]])))
                 else:
                     break
                 oldest = row[_AT] or oldest
@@ -182,13 +181,16 @@ class Stats:
             if row[_KEY] not in whole:  # somebody has erased it
                 continue
             content, one = whole[row[_KEY]]
-            measures = measures_row(row[_KEY], row_version(one.provider), content, measure(one))
+            measures = self._measure(row, content, one)
             found.append(_with(row, measures))
             if content is not None:
                 kept.append(measures)
         if self._kept_in is not None and kept and not keep(self._kept_in, kept):
             self._kept_in = None
         return found
+
+    def _measure(self, row: _Row, content: object, one: Conversation) -> tuple[Any, ...]:
+        return measures_row(row[_KEY], self._version_of(one.provider), content, measure(one))
 
     def _whole(self, rows: Sequence[_Row]) -> dict[int, tuple[object, Conversation]]:
         """Return conversations by their keys, each with what is remembered of its content."""
